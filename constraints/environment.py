@@ -1,0 +1,184 @@
+"""Make the Python environment of this clone, or lock its versions anew.
+
+Needs nothing but a Python of the standard library, so that it can run first on a bare machine. The
+big environment (torch, diffusers, kserve, ...) is installed once per machine under the user's cache,
+in a folder keyed by the digest of the constraints; every clone has a small `.venv` of its own that
+looks into it and adds the clone's source folders.
+
+    python3.11 constraints/environment.py          make or refresh .venv
+    python3.11 constraints/environment.py lock     resolve pyproject.toml again
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK_FILE = ROOT / "constraints" / "linux-x86_64-py311.txt"
+VENV = ROOT / ".venv"
+STAMP = VENV / "profile-studio.stamp"
+STARTED = time.monotonic()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", nargs="?", choices=["make", "lock"], default="make")
+    command = parser.parse_args().command
+    if sys.version_info[:2] != (3, 11):
+        sys.exit(f"env: the constraints are for Python 3.11, this is {sys.version.split()[0]}; set PYTHON=python3.11")
+    try:
+        lock() if command == "lock" else make()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"env: '{Path(error.cmd[0]).name} {error.cmd[1]} ...' ended with exit code {error.returncode}")
+
+
+def say(text: str) -> None:
+    print(f"env: [{time.monotonic() - STARTED:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+
+def cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "profile-studio"
+
+
+def make() -> None:
+    """Make `.venv`, and the cached environment it looks into if this machine has none for these constraints."""
+    digest = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
+    cached = cache_folder() / "env" / digest
+    if not cached.exists():
+        with only_one(cached):
+            if not cached.exists():
+                install(cached)
+    stamp = stamp_text(cached)
+    if STAMP.exists() and STAMP.read_text() == stamp:
+        return
+    with only_one(VENV):
+        link(cached)
+        STAMP.write_text(stamp)
+    say(f".venv is ready (packages from {cached})")
+
+
+def stamp_text(cached: Path) -> str:
+    """What `.venv` depends on; it is made again when any of it changes."""
+    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    return f"{cached}\n{sys.executable}\n{ROOT}\n{project}\n"
+
+
+@contextlib.contextmanager
+def only_one(target: Path) -> Iterator[None]:
+    """Hold the lock of `target` among all processes of this machine; it ends with the process."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name.lstrip('.')}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process is making {target.name}: waiting")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def install(cached: Path) -> None:
+    """Install every pinned package under a temporary name, and rename it when it is whole."""
+    packages = len(pins())
+    say(f"installing {packages} pinned packages once for this machine (about 3 GB to download, 6 GB on disk)")
+    partial = cached.with_name(f".{cached.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    uv = installer()
+    run(uv, "venv", "--quiet", "--python", sys.executable, str(partial))
+    # Pods see the environment read-only: without byte code made now, each start would compile it anew.
+    run(uv, "pip", "sync", "--python", str(partial / "bin" / "python"), "--require-hashes", "--compile-bytecode", str(LOCK_FILE))
+    partial.rename(cached)
+    say(f"installed {packages} packages into {cached}")
+
+
+def installer() -> str:
+    """Path of the pinned `uv`, installed with pip under the cache where it is missing."""
+    version = pins()["uv"]
+    home = cache_folder() / "uv" / version
+    if not (home / "bin" / "uv").exists():
+        with only_one(home):
+            shutil.rmtree(home, ignore_errors=True)
+            run(sys.executable, "-m", "venv", str(home))
+            requirement = home / "requirement.txt"
+            requirement.write_text(requirement_with_hashes("uv"))
+            run(str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirement))
+    return str(home / "bin" / "uv")
+
+
+def pins() -> dict[str, str]:
+    """Package name -> pinned version."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", LOCK_FILE.read_text(), re.MULTILINE))
+
+
+def requirement_with_hashes(name: str) -> str:
+    found = re.search(rf"^{re.escape(name)}==.*?(?=^\S|\Z)", LOCK_FILE.read_text(), re.MULTILINE | re.DOTALL)
+    if found is None:
+        sys.exit(f"env: {LOCK_FILE.name} does not pin {name}; run 'make lock'")
+    return found.group(0)
+
+
+def link(cached: Path) -> None:
+    """Make `.venv`: an empty environment that sees the cached packages and this clone's sources."""
+    run(sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV))
+    site = next((VENV / "lib").glob("python3.*")) / "site-packages"
+    shared = next((cached / "lib").glob("python3.*")) / "site-packages"
+    (site / "profile_studio_env.pth").write_text(f"import site; site.addsitedir({str(shared)!r})\n")
+    uv = str(cached / "bin" / "uv")
+    python = str(VENV / "bin" / "python")
+    run(uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    for distribution in metadata.distributions(path=[str(shared)]):
+        for entry in distribution.entry_points.select(group="console_scripts"):
+            write_script(entry)
+    for program in (cached / "bin").iterdir():
+        if program.read_bytes()[:4] == b"\x7fELF" and not program.name.startswith("python"):
+            (VENV / "bin" / program.name).symlink_to(program)
+
+
+def write_script(entry: metadata.EntryPoint) -> None:
+    """A console script that runs under this clone's Python, so that it sees this clone's packages."""
+    script = VENV / "bin" / entry.name
+    if script.exists():
+        return
+    function = (entry.attr or "main").split(".")[0]
+    script.write_text(
+        f"#!{VENV / 'bin' / 'python'}\nimport sys\nfrom {entry.module} import {function}\nsys.exit({entry.attr or 'main'}())\n"
+    )
+    script.chmod(0o755)
+
+
+def lock() -> None:
+    """Resolve pyproject.toml into versions and hashes; the file names no index and no address."""
+    options = ["--python-version", "3.11", "--extra", "dev", "--generate-hashes", "--no-header", "--no-annotate"]
+    quiet = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
+    run(installer(), "pip", "compile", *options, *quiet, *sys_upgrade(), "-o", str(LOCK_FILE), str(ROOT / "pyproject.toml"))
+    say(f"{LOCK_FILE.name}: {len(pins())} packages")
+
+
+def sys_upgrade() -> list[str]:
+    """UPGRADE=1 takes newer versions; by default what is pinned stays and only changes of pyproject.toml count."""
+    return ["--upgrade"] if os.environ.get("UPGRADE") else []
+
+
+def run(*command: str) -> None:
+    environment = dict(os.environ)
+    # uv has settings of its own and does not read pip's: hand on what this machine says.
+    for theirs, ours in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE"), ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT")):
+        if os.environ.get(theirs):
+            environment.setdefault(ours, os.environ[theirs])
+    subprocess.run(command, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()

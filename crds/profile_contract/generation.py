@@ -1,0 +1,104 @@
+"""What the operator sends to the predictor, and what comes back.
+
+It travels as one JSON text in a BYTES tensor of the Open Inference Protocol (V2): input `order`, output `result`.
+The predictor holds no store credentials: each order carries presigned grants, valid for minutes.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .model import Contract, Tolerant
+from .names import Mode
+from .orders import RequestRef
+
+ORDER_TENSOR = "order"
+RESULT_TENSOR = "result"
+# Instead of an order: an EvictionOrder, answered with an EvictionResult.
+EVICT_TENSOR = "evict"
+# One call is one small batch, never a whole request: a lost answer then loses little, and others get their turn.
+MAXIMUM_ITEMS = 4
+
+
+class ReadGrant(Contract):
+    """A presigned GET, and the digest of what it must give."""
+
+    url: str = Field(max_length=4096)
+    sha256: str = Field(default="", max_length=64)
+
+
+class AdapterGrant(Contract):
+    """The adapter of the person. A cached copy is used only after the grant was checked again."""
+
+    key: str
+    url: str = Field(max_length=4096)
+    sha256: str = Field(min_length=64, max_length=64)
+    weight: float = Field(default=1.0, ge=0.0, le=1.5)
+
+
+class GenerationItem(Contract):
+    """One candidate. `put_url` is a presigned PUT; without it the image comes back inline."""
+
+    seed: int = Field(ge=0)
+    prompt: str = Field(max_length=2000)
+    negative_prompt: str = Field(default="", max_length=2000)
+    pose: ReadGrant | None = None
+    initial_image: ReadGrant | None = None
+    key: str = ""
+    put_url: str = Field(default="", max_length=4096)
+
+
+class GenerationOrder(Contract):
+    """One small batch for one person: same size, same sampler."""
+
+    request: RequestRef
+    adapter: AdapterGrant | None = None
+    items: list[GenerationItem] = Field(min_length=1, max_length=MAXIMUM_ITEMS)
+    width: int = Field(ge=64, le=2048, multiple_of=8)
+    height: int = Field(ge=64, le=2048, multiple_of=8)
+    steps: int = Field(default=30, ge=1, le=150)
+    guidance: float = Field(default=5.0, ge=1.0, le=30.0)
+    control_weight: float = Field(default=0.8, ge=0.0, le=2.0)
+    control_end: float = Field(default=0.8, ge=0.0, le=1.0)
+    mode: Mode = Mode.TEXT_TO_IMAGE
+    strength: float = Field(default=0.6, gt=0.0, lt=1.0)
+
+
+class GeneratedItem(Tolerant):
+    """One candidate that was made. `image` is base64 PNG and stands there only if no `put_url` was given."""
+
+    seed: int
+    key: str = ""
+    sha256: str
+    bytes: int
+    image: str = ""
+
+
+class Timings(Tolerant):
+    """Milliseconds."""
+
+    queue: int = 0
+    adapter: int = 0
+    generate: int = 0
+    upload: int = 0
+
+
+class GenerationResult(Tolerant):
+    """What the predictor answers."""
+
+    items: list[GeneratedItem]
+    timings: Timings = Timings()
+    model: str = ""
+    device: str = ""
+
+
+class EvictionOrder(Contract):
+    """Forget these adapters: slots, host memory. Sent when a request is deleted."""
+
+    sha256: list[str] = Field(min_length=1, max_length=64)
+
+
+class EvictionResult(Tolerant):
+    """How many cached copies went."""
+
+    evicted: int

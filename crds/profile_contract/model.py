@@ -1,0 +1,45 @@
+"""The base of everything that crosses a border: camelCase outside, snake_case inside, immutable, closed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Contract(BaseModel):
+    """A frozen pydantic model written in camelCase; unknown fields are an error."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", protected_namespaces=()
+    )
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of this object: camelCase, without fields that are None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_json(self) -> str:
+        """Canonical JSON text (sorted keys, no spaces), the same for equal objects."""
+        return canonical_json(self.document())
+
+
+class Tolerant(Contract):
+    """A contract model read from where an older or newer writer may stand: unknown fields are dropped."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space, so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(value: Any) -> str:
+    """The key of a stage: 16 hexadecimal digits of the sha256 of the value's canonical JSON.
+
+    64 bits are plenty: a digest only has to tell apart the few artifacts of one request.
+    """
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

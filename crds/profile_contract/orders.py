@@ -1,0 +1,352 @@
+"""Orders and reports: what a stage is told, and what it leaves behind.
+
+A stage is one function `run(order, store, progress) -> report`. The report is written last: where it stands under
+the order's output prefix, the stage is done.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .model import Contract, Tolerant, digest_of
+from .names import STAGE_VERSIONS, LayoutName, PhotoReason, Reason, Stage, Tone
+from .style import ProfileStyleSpec
+
+
+class RequestRef(Contract):
+    """Whose order it is. Not part of any digest."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+class FileRef(Contract):
+    """A file in the store, named with what it must hold."""
+
+    key: str
+    sha256: str = ""
+    bytes: int = 0
+
+
+class StageOrder(Contract):
+    """What every order holds. `output` is the key prefix that the stage may write, ending with '/'."""
+
+    request: RequestRef
+    digest: str
+    output: str
+
+
+# --- preprocess ------------------------------------------------------------------------------------------------
+
+
+class PhotoRef(Contract):
+    """A raw photo as it was listed. `name` is the key below the photos' prefix."""
+
+    name: str
+    key: str
+    bytes: int
+    etag: str
+
+
+class PreprocessParameters(Contract):
+    """Limits and thresholds of preprocessing; part of its digest."""
+
+    noun: Literal["person", "woman", "man"] = "person"
+    resolution: int = Field(default=1024, description="Edge in pixels whose square is the area of a training crop.")
+    minimum_photos: int = 5
+    maximum_photos: int = 20
+    maximum_bytes: int = 30_000_000
+    maximum_pixels: int = 60_000_000
+    minimum_face_pixels: int = Field(default=96, description="Height of the face box in the upright photo.")
+
+
+class PreprocessOrder(StageOrder):
+    """Photos to dataset."""
+
+    stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
+    photos: list[PhotoRef]
+    parameters: PreprocessParameters
+
+
+class PhotoVerdict(Tolerant):
+    """What was found about one photo, with the figures that led to it."""
+
+    name: str
+    accepted: bool
+    reason: PhotoReason
+    advice: str = ""
+    measures: dict[str, float] = Field(default={}, description="Face height, sharpness, brightness, angles, ...")
+
+
+class DatasetImage(Tolerant):
+    """One crop of an accepted photo. Keys are absolute in the store. Boxes are pixels of the crop: x, y, w, h."""
+
+    photo: str
+    image: str
+    mask: str = Field(description="Person mask: 8 bit grey, 255 inside, the size of the image.")
+    pose: str = Field(description="Pose map: RGB skeleton on black, the size of the image.")
+    caption: str
+    width: int
+    height: int
+    face_box: tuple[int, int, int, int]
+    held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
+
+
+class PoseMap(Tolerant):
+    """A pose map that generation may use: `name` is a preset's name or `photo-<n>`."""
+
+    name: str
+    key: str
+    width: int
+    height: int
+
+
+class StageReport(Tolerant):
+    """What every report holds. `outcome` BadInput: the same order will not succeed; see reason and message."""
+
+    stage: Stage
+    digest: str
+    outcome: Literal["Done", "BadInput"] = "Done"
+    reason: Reason = Reason.SUCCEEDED
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    seconds: float = 0.0
+    peak_memory_megabytes: int = 0
+    gpu: str = Field(default="", description="Name of the accelerator, empty on a CPU.")
+    gpu_count: int = 0
+
+
+class PreprocessReport(StageReport):
+    """The dataset: a verdict per photo, crops, pose maps."""
+
+    stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
+    verdicts: list[PhotoVerdict] = []
+    images: list[DatasetImage] = []
+    poses: list[PoseMap] = []
+    ceiling: float | None = Field(default=None, description="Mean cosine between accepted photos.")
+
+    @property
+    def training_images(self) -> list[DatasetImage]:
+        """Crops that may be trained on."""
+        return [image for image in self.images if not image.held_out]
+
+    @property
+    def reference_images(self) -> list[DatasetImage]:
+        """Crops that judge likeness: the held-out ones, or all of them where none were held out."""
+        return [image for image in self.images if image.held_out] or self.images
+
+
+# --- train -----------------------------------------------------------------------------------------------------
+
+
+class TrainParameters(Contract):
+    """How the adapter is trained; part of the digest. Defaults: design figures for SDXL at 1024 px."""
+
+    base_model: str = Field(description="Folder name below the models folder.")
+    control_model: str = ""
+    noun: Literal["person", "woman", "man"] = "person"
+    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")
+    rank: int = 32
+    steps: int | None = Field(default=None, description="None: clamp(80 x photos, 500, 900).")
+    batch: int = 4
+    resolution: int = 1024
+    learning_rate: float = 1e-4
+    seed: int = 0
+    crops_per_photo: int = 3
+    min_snr_gamma: float = 5.0
+    noise_offset: float = 0.0357
+    checkpoint_steps: int = 100
+    validation_images: int = Field(default=2, ge=0, description="Fixed-seed portraits a checkpoint is judged by.")
+    validation_sampler_steps: int = 20
+    gradient_checkpointing: bool = False
+    mixed_precision: Literal["no", "bf16"] = "bf16"
+
+
+class TrainOrder(StageOrder):
+    """Dataset to adapter. `dataset` is the key of the preprocess report."""
+
+    stage: Literal[Stage.TRAIN] = Stage.TRAIN
+    dataset: str
+    parameters: TrainParameters
+
+
+class Checkpoint(Tolerant):
+    """A checkpoint of training: loss is the mean since the last one; likeness in per cent of the ceiling."""
+
+    step: int
+    key: str
+    loss: float
+    likeness: float | None = None
+
+
+class TrainReport(StageReport):
+    """The adapter in its served form, its WebUI twin, and how they came to be."""
+
+    stage: Literal[Stage.TRAIN] = Stage.TRAIN
+    adapter: FileRef | None = None
+    adapter_webui: FileRef | None = None
+    base_model: str = ""
+    rank: int = 0
+    steps: int = 0
+    chosen_step: int = 0
+    resumed_from: int = 0
+    checkpoints: list[Checkpoint] = []
+    changes: list[str] = Field(default=[], description="Settings made smaller after running out of memory.")
+    seconds_per_step: float = 0.0
+
+
+# --- generate --------------------------------------------------------------------------------------------------
+
+
+class Candidate(Tolerant):
+    """A picture in the store. `twin`: the neutral twin of the same seed."""
+
+    seed: int
+    key: str
+    sha256: str = ""
+    pose: str = ""
+    twin: bool = False
+
+
+class GenerateReport(StageReport):
+    """The candidates of one style. Written by the operator (or the folder runner) when the last one is in the store."""
+
+    stage: Literal[Stage.GENERATE] = Stage.GENERATE
+    style: str = ""
+    style_spec: ProfileStyleSpec | None = None
+    candidates: list[Candidate] = []
+
+
+# --- finish ----------------------------------------------------------------------------------------------------
+
+
+class StyleCandidates(Contract):
+    """The candidates of one style, for finishing."""
+
+    style: str
+    tone: Tone
+    candidates: list[Candidate]
+
+
+class FinishParameters(Contract):
+    """What is delivered; part of the digest."""
+
+    portraits: int
+    minimum_likeness: int
+    layouts: list[LayoutName]
+    visible_mark: bool = False
+
+
+class FinishOrder(StageOrder):
+    """Candidates to portraits. `dataset` is the key of the preprocess report."""
+
+    stage: Literal[Stage.FINISH] = Stage.FINISH
+    dataset: str
+    styles: list[StyleCandidates]
+    parameters: FinishParameters
+
+
+class Check(Tolerant):
+    """One line of a layout's checklist."""
+
+    name: str
+    met: bool
+    measured: str
+    wanted: str
+
+
+class LayoutFile(Tolerant):
+    """One cut of a portrait and what it meets."""
+
+    layout: LayoutName
+    key: str
+    width: int
+    height: int
+    bytes: int
+    checks: list[Check] = []
+
+
+class Score(Tolerant):
+    """What was measured on one candidate. Cosines are SFace's; `likeness` is per cent of the person's own ceiling."""
+
+    style: str
+    seed: int
+    key: str
+    faces: int
+    cosine: float | None = None
+    likeness: int | None = None
+    face_height: float = Field(default=0.0, description="Share of the picture's height, 0 to 1.")
+    sharpness: float = 0.0
+    delivered: bool = False
+    refusal: str = ""
+
+
+class Portrait(Tolerant):
+    """A delivered portrait."""
+
+    style: str
+    seed: int
+    rank: int
+    key: str
+    likeness: int
+    layouts: list[LayoutFile] = []
+
+
+class ToneShift(Tolerant):
+    """Mean shift of CIE L*a*b* against the neutral twins of the same seeds; cosine change of the likeness."""
+
+    style: str
+    tone: Tone
+    pairs: int
+    b_shift: float
+    l_shift: float
+    likeness_change: float | None = None
+    met: bool
+
+
+class FinishReport(StageReport):
+    """Portraits, and everything that was measured on the way."""
+
+    stage: Literal[Stage.FINISH] = Stage.FINISH
+    ceiling: float | None = None
+    references: int = 0
+    portraits: list[Portrait] = []
+    scores: list[Score] = []
+    tones: list[ToneShift] = []
+    contact_sheet: str = ""
+    likeness_report: str = ""
+
+
+Order = Annotated[PreprocessOrder | TrainOrder | FinishOrder, Field(discriminator="stage")]
+
+
+# --- digests: what a change runs again ---------------------------------------------------------------------------
+
+
+def photos_digest(photos: list[PhotoRef]) -> str:
+    """The key of a set of photos: names and contents, whatever their order."""
+    return digest_of(sorted([photo.name, photo.etag, photo.bytes] for photo in photos))
+
+
+def preprocess_digest(photos: str, parameters: PreprocessParameters) -> str:
+    """`photos` is a photos digest."""
+    return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.document()])
+
+
+def train_digest(dataset: str, parameters: TrainParameters) -> str:
+    """`dataset` is a preprocess digest."""
+    return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.document()])
+
+
+def generate_digest(adapter: str, style_name: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
+    """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models)."""
+    return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.document(), parameters])
+
+
+def finish_digest(candidates: list[str], parameters: FinishParameters) -> str:
+    """`candidates` are the generate digests of all styles, in the request's order."""
+    return digest_of([STAGE_VERSIONS[Stage.FINISH], candidates, parameters.document()])

@@ -1,0 +1,175 @@
+"""ProfileRequest: what a person asks for, and what they are told about it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from .model import Contract, Tolerant
+from .names import DeletionPolicy, LayoutName, PhotoReason, Stage
+
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+Key = Annotated[str, Field(max_length=1024)]
+Percent = Annotated[int, Field(ge=-100, le=100)]
+Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+
+# Jobs are named <request>-<stage>-<digest of 8>, and a pod's host name holds 63 characters.
+NAME_LENGTH = 40
+
+_PREFIX_RULE: dict[str, JsonValue] = {
+    "rule": "self.startsWith('uploads/') && self.endsWith('/') && !self.contains('..') && !self.contains('//')",
+    "message": (
+        "photos.prefix must begin with 'uploads/' and end with '/', without '..': "
+        "a request reads photos from its own namespace's area only"
+    ),
+}
+
+
+class Subject(Contract):
+    """Who is in the photos."""
+
+    noun: Literal["person", "woman", "man"] = "person"
+
+
+class Photos(Contract):
+    """Where the photos lie. They are looked at once per `revision`: raise it when photos were added or removed."""
+
+    prefix: str = Field(min_length=9, max_length=256, json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]})
+    revision: int = Field(default=1, ge=1, le=1_000_000)
+
+
+class Training(Contract):
+    """What the requester may say about training; what is left out comes from the platform's defaults."""
+
+    rank: int | None = Field(default=None, ge=1, le=128)
+    steps: int | None = Field(default=None, ge=1, le=5000)
+    resolution: int | None = Field(default=None, ge=64, le=2048, multiple_of=8)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+
+
+class ProfileRequestSpec(Contract):
+    """What is asked for."""
+
+    subject: Subject = Subject()
+    photos: Photos
+    styles: list[Name] = Field(min_length=1, max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})
+    portraits: int = Field(default=4, ge=1, le=16, description="Delivered per style, the best of the candidates.")
+    candidates: int = Field(default=8, ge=1, le=32, description="Made per style, with seeds seed, seed + 1, ...")
+    seed: int = Field(default=1, ge=0, le=900_000, description="The first seed; every style gets the same seeds.")
+    layouts: list[LayoutName] = Field(
+        default=[LayoutName.SQUARE], min_length=1, max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    training: Training = Training()
+    minimum_likeness: int = Field(
+        default=45, ge=0, le=100, description="Per cent of the person's own ceiling; below it nothing is delivered."
+    )
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    suspend: bool = False
+
+
+SPEC_RULES = [
+    {"rule": "self.portraits <= self.candidates", "message": "portraits must not exceed candidates"},
+]
+OBJECT_RULES = [
+    {
+        "rule": f"self.metadata.name.size() <= {NAME_LENGTH}",
+        "message": f"the name must have at most {NAME_LENGTH} characters: Jobs are named after it",
+    },
+]
+
+
+class Condition(Tolerant):
+    """A condition as Kubernetes' API conventions have it."""
+
+    type: str = Field(max_length=64)
+    status: Literal["True", "False", "Unknown"]
+    reason: str = Field(max_length=64, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    message: str = Field(default="", max_length=1024)
+    last_transition_time: Time
+    observed_generation: int = Field(default=0, ge=0)
+
+
+class Progress(Tolerant):
+    """How far the running stage is."""
+
+    stage: Stage
+    percent: int = Field(ge=0, le=100)
+    remaining_seconds: int | None = Field(default=None, ge=0)
+
+
+class Verdict(Tolerant):
+    """What was found about one photo. `name` is its key below the photos' prefix."""
+
+    name: str = Field(max_length=256)
+    accepted: bool
+    reason: PhotoReason
+    advice: str = Field(default="", max_length=300)
+
+
+class PhotosStatus(Tolerant):
+    """The photos as they were last looked at."""
+
+    revision: int = Field(default=0, ge=0)
+    retry: str = Field(default="", max_length=64, description="The retry annotation's value at that time.")
+    digest: str = Field(default="", max_length=64)
+    found: int = Field(default=0, ge=0)
+    accepted: int = Field(default=0, ge=0)
+    rejected: int = Field(default=0, ge=0)
+    verdicts: list[Verdict] = Field(default=[], max_length=40)
+
+
+class StageStatus(Tolerant):
+    """One stage: the digest of its inputs, who ran it, when, and what it cost."""
+
+    digest: str = Field(default="", max_length=64)
+    job: str | None = Field(default=None, max_length=63)
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    attempts: int = Field(default=0, ge=0)
+    gpu_seconds: int = Field(default=0, ge=0)
+
+
+class StagesStatus(Tolerant):
+    """One entry a stage."""
+
+    preprocess: StageStatus | None = None
+    train: StageStatus | None = None
+    generate: StageStatus | None = None
+    finish: StageStatus | None = None
+
+
+class PortraitStatus(Tolerant):
+    """A delivered portrait."""
+
+    style: Name
+    key: Key
+    seed: int
+    rank: int = Field(ge=1)
+    likeness: Percent = Field(description="Per cent of the person's own real-against-real ceiling.")
+    layouts: dict[LayoutName, Key] = {}
+
+
+class ProfileRequestStatus(Tolerant):
+    """What the user is told. It never holds a secret, a signed URL or an image."""
+
+    observed_generation: int = Field(default=-1)
+    conditions: list[Condition] = Field(
+        default=[],
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    progress: Progress | None = None
+    photos: PhotosStatus | None = None
+    stages: StagesStatus | None = None
+    portraits: list[PortraitStatus] = Field(default=[], max_length=128)
+    adapter: Key | None = Field(default=None, description="Key of the adapter in the served form.")
+    contact_sheet: Key | None = None
+    likeness_report: Key | None = None
+    # What the printer columns show; derived from the rest on every write.
+    stage_text: str = Field(default="", max_length=40)
+    progress_text: str = Field(default="", max_length=20)
+    photos_text: str = Field(default="", max_length=20)
+    best_likeness: int | None = Field(default=None, ge=-100, le=100)
+    gpu_seconds: int = Field(default=0, ge=0)
+

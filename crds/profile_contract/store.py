@@ -1,0 +1,242 @@
+"""The store port: MinIO or any S3 through the `minio` client, or a folder.
+
+A store is named by a URL: `s3://BUCKET?endpoint=HOST:PORT&secure=false&region=REGION` with credentials in the
+environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), or `file:///FOLDER`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+
+class StoreError(Exception):
+    """The store could not be reached, or refused."""
+
+
+class NotFound(StoreError):
+    """There is nothing under that key."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as listed: key, bytes, and a tag that changes with the content."""
+
+    key: str
+    bytes: int
+    etag: str
+
+
+class Store(Protocol):
+    """What a stage needs of a store. Every method raises StoreError when the store fails."""
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """All objects below the prefix, sorted by key."""
+
+    def stat(self, key: str) -> StoredObject | None:
+        """The object, or None where nothing is."""
+
+    def read(self, key: str) -> bytes:
+        """The content. Raises NotFound."""
+
+    def write(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write the object whole, replacing what was there."""
+
+    def delete(self, prefix: str) -> int:
+        """Delete everything below the prefix; returns how many objects went."""
+
+
+def content_type_of(key: str) -> str:
+    """The content type of a file by its ending."""
+    endings = {".png": "image/png", ".jpg": "image/jpeg", ".json": "application/json", ".pdf": "application/pdf"}
+    return endings.get(Path(key).suffix, "application/octet-stream")
+
+
+class FolderStore:
+    """A store in a folder: for the folder runner and for tests by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def _path(self, key: str) -> Path:
+        path = (self._root / key).resolve()
+        if not path.is_relative_to(self._root):
+            raise StoreError(f"key {key!r} leaves the store")
+        return path
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """All objects below the prefix, sorted by key."""
+        folder = self._path(prefix if prefix.endswith("/") else os.path.dirname(prefix))
+        if not folder.is_dir():
+            return []
+        keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
+        return [self._object(key) for key in sorted(keys) if key.startswith(prefix)]
+
+    def _object(self, key: str) -> StoredObject:
+        data = self._path(key).read_bytes()
+        return StoredObject(key, len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+    def stat(self, key: str) -> StoredObject | None:
+        """The object, or None where nothing is."""
+        return self._object(key) if self._path(key).is_file() else None
+
+    def read(self, key: str) -> bytes:
+        """The content. Raises NotFound."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(key) from None
+
+    def write(self, key: str, data: bytes, content_type: str = "") -> None:
+        """Write the object whole: a reader never sees half of it."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_bytes(data)
+        part.replace(path)
+
+    def delete(self, prefix: str) -> int:
+        """Delete everything below the prefix; returns how many objects went."""
+        objects = self.list(prefix)
+        for found in objects:
+            self._path(found.key).unlink()
+        if prefix.endswith("/"):
+            shutil.rmtree(self._path(prefix), ignore_errors=True)
+        return len(objects)
+
+
+class S3Store:
+    """A bucket of MinIO or any S3."""
+
+    def __init__(self, client: Minio, bucket: str) -> None:
+        self._client, self._bucket = client, bucket
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """All objects below the prefix, sorted by key."""
+        with _store_errors(prefix):
+            found = list(self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True))
+        return [StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"')) for o in found]
+
+    def stat(self, key: str) -> StoredObject | None:
+        """The object, or None where nothing is."""
+        try:
+            with _store_errors(key):
+                found = self._client.stat_object(bucket_name=self._bucket, object_name=key)
+        except NotFound:
+            return None
+        return StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
+
+    def read(self, key: str) -> bytes:
+        """The content. Raises NotFound."""
+        with _store_errors(key):
+            response = self._client.get_object(bucket_name=self._bucket, object_name=key)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+    def write(self, key: str, data: bytes, content_type: str = "") -> None:
+        """Write the object whole, replacing what was there."""
+        with _store_errors(key):
+            self._client.put_object(
+                bucket_name=self._bucket,
+                object_name=key,
+                data=io.BytesIO(data),
+                length=len(data),
+                content_type=content_type or content_type_of(key),
+            )
+
+    def delete(self, prefix: str) -> int:
+        """Delete everything below the prefix; returns how many objects went."""
+        from minio.deleteobjects import DeleteObject
+
+        keys = [found.key for found in self.list(prefix)]
+        with _store_errors(prefix):
+            errors = list(
+                self._client.remove_objects(
+                    bucket_name=self._bucket, delete_object_list=[DeleteObject(key) for key in keys]
+                )
+            )
+        if errors:
+            raise StoreError(f"{len(errors)} of {len(keys)} objects below {prefix} could not be deleted")
+        return len(keys)
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """A URL that reads this one object, for so many seconds."""
+        with _store_errors(key):
+            return self._client.presigned_get_object(
+                bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
+            )
+
+    def presign_put(self, key: str, seconds: int) -> str:
+        """A URL that writes this one object, for so many seconds."""
+        with _store_errors(key):
+            return self._client.presigned_put_object(
+                bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
+            )
+
+
+class _store_errors:
+    """Turns everything that the client raises into StoreError, without the client's long texts."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, StoreError) or not isinstance(error, Exception):
+            return
+        from minio.error import S3Error
+
+        if isinstance(error, S3Error):
+            if error.code in ("NoSuchKey", "NoSuchObject"):
+                raise NotFound(self._key) from None
+            raise StoreError(f"the store refused {self._key}: {error.code}") from error
+        raise StoreError(f"the store cannot be reached: {type(error).__name__}") from error
+
+
+def open_store(url: str, env: Mapping[str, str] = os.environ) -> Store:
+    """Open the store that a URL names. Raises StoreError for a URL it does not know."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FolderStore(Path(parts.path))
+    if parts.scheme == "s3":
+        return open_s3(url, env)
+    raise StoreError(f"store URL {url!r} must begin with s3:// or file://")
+
+
+def open_s3(url: str, env: Mapping[str, str] = os.environ) -> S3Store:
+    """Open a bucket; see the module's text for the URL. The region is given, or the client would ask for it."""
+    import urllib3
+    from minio import Minio
+
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    # A stage that waits long for a store that is down only hides the reason.
+    http = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=60), retries=urllib3.Retry(total=2, backoff_factor=0.3), maxsize=8
+    )
+    client = Minio(
+        endpoint=query.get("endpoint", "s3.amazonaws.com"),
+        access_key=env.get("AWS_ACCESS_KEY_ID"),
+        secret_key=env.get("AWS_SECRET_ACCESS_KEY"),
+        session_token=env.get("AWS_SESSION_TOKEN"),
+        secure=query.get("secure", "true") != "false",
+        region=query.get("region", "us-east-1"),
+        http_client=http,
+    )
+    return S3Store(client, parts.netloc)

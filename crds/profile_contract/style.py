@@ -1,0 +1,69 @@
+"""ProfileStyle: what a look is, as data that a platform team reviews in Git."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .model import Contract
+from .names import Mode, Tone
+
+# The words that stand for {tone} in a prompt. The neutral twin of a candidate is made with the neutral words.
+TONE_WORDS: dict[Tone, str] = {Tone.WARM: "warm light", Tone.COOL: "cool light", Tone.NEUTRAL: "neutral light"}
+
+PoseName = Annotated[str, Field(max_length=40, pattern=r"^(FromPhotos|[a-z][a-z0-9-]*)$")]
+POSE_FROM_PHOTOS = "FromPhotos"
+# Named presets; preprocess draws a pose map for each.
+POSE_PRESETS = ("frontal", "three-quarter-left", "three-quarter-right")
+
+
+class Title(Contract):
+    """The style's name for people."""
+
+    en: str = Field(min_length=1, max_length=60)
+    ko: str = Field(default="", max_length=60)
+
+
+class Sampler(Contract):
+    """How candidates are sampled. No floats in the API: guidance is in tenths, weights are in per cent."""
+
+    steps: int = Field(default=30, ge=1, le=150)
+    guidance_tenths: int = Field(default=50, ge=10, le=300, description="Classifier-free guidance times ten.")
+
+
+class ProfileStyleSpec(Contract):
+    """The content of a style. Its digest keys the candidates made with it."""
+
+    title: Title
+    tone: Tone = Tone.NEUTRAL
+    prompt: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="The prompt; {subject} stands for the person, {tone} for the words of the tone.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "self.contains('{subject}')", "message": "prompt must contain {subject}"},
+            ]
+        },
+    )
+    negative_prompt: str = Field(default="", max_length=1000)
+    background_colour: str = Field(default="#d8d8d8", pattern=r"^#[0-9a-f]{6}$")
+    pose: PoseName = POSE_FROM_PHOTOS
+    mode: Mode = Mode.TEXT_TO_IMAGE
+    strength_percent: int = Field(default=60, ge=5, le=95, description="Of ImageToImage: how much is drawn anew.")
+    sampler: Sampler = Sampler()
+    adapter_weight_percent: int = Field(default=100, ge=0, le=150)
+    control_weight_percent: int = Field(default=80, ge=0, le=200)
+    control_end_percent: int = Field(default=80, ge=0, le=100, description="Share of steps that follow the pose map.")
+    predictor: str = Field(
+        default="profile-predictor",
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="Name of the InferenceService that serves this style.",
+    )
+
+    def prompt_for(self, subject: str, *, neutral: bool = False) -> str:
+        """The prompt with the person and the tone put in; `neutral` gives the prompt of the neutral twin."""
+        tone = TONE_WORDS[Tone.NEUTRAL if neutral else self.tone]
+        return self.prompt.replace("{subject}", subject).replace("{tone}", tone)

@@ -98,7 +98,8 @@ def install(cached: Path) -> None:
     uv = installer()
     run(uv, "venv", "--quiet", "--python", sys.executable, str(partial))
     # Pods see the environment read-only: without byte code made now, each start would compile it anew.
-    run(uv, "pip", "sync", "--python", str(partial / "bin" / "python"), "--require-hashes", "--compile-bytecode", str(LOCK_FILE))
+    python = str(partial / "bin" / "python")
+    run(uv, *["pip", "sync", "--require-hashes", "--compile-bytecode", "--python"], python, str(LOCK_FILE))
     partial.rename(cached)
     say(f"installed {packages} packages into {cached}")
 
@@ -113,7 +114,8 @@ def installer() -> str:
             run(sys.executable, "-m", "venv", str(home))
             requirement = home / "requirement.txt"
             requirement.write_text(requirement_with_hashes("uv"))
-            run(str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirement))
+            pip = [str(home / "bin" / "python"), "-m", "pip"]
+            run(*pip, *["install", "--quiet", "--require-hashes", "-r"], str(requirement))
     return str(home / "bin" / "uv")
 
 
@@ -137,7 +139,8 @@ def link(cached: Path) -> None:
     (site / "profile_studio_env.pth").write_text(f"import site; site.addsitedir({str(shared)!r})\n")
     uv = str(cached / "bin" / "uv")
     python = str(VENV / "bin" / "python")
-    run(uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    options = "--quiet --no-deps --no-build-isolation --editable"
+    run(uv, "pip", "install", "--python", python, *options.split(), str(ROOT))
     for distribution in metadata.distributions(path=[str(shared)]):
         for entry in distribution.entry_points.select(group="console_scripts"):
             write_script(entry)
@@ -151,33 +154,31 @@ def write_script(entry: metadata.EntryPoint) -> None:
     script = VENV / "bin" / entry.name
     if script.exists():
         return
-    function = (entry.attr or "main").split(".")[0]
-    script.write_text(
-        f"#!{VENV / 'bin' / 'python'}\nimport sys\nfrom {entry.module} import {function}\nsys.exit({entry.attr or 'main'}())\n"
-    )
+    function = entry.attr or "main"
+    imported = function.split(".")[0]
+    code = f"import sys\nfrom {entry.module} import {imported}\nsys.exit({function}())\n"
+    script.write_text(f"#!{VENV / 'bin' / 'python'}\n{code}")
     script.chmod(0o755)
 
 
 def lock() -> None:
     """Resolve pyproject.toml into versions and hashes; the file names no index and no address."""
-    options = ["--python-version", "3.11", "--extra", "dev", "--generate-hashes", "--no-header", "--no-annotate"]
-    quiet = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
-    run(installer(), "pip", "compile", *options, *quiet, *sys_upgrade(), "-o", str(LOCK_FILE), str(ROOT / "pyproject.toml"))
+    what = "--quiet --python-version 3.11 --extra dev --generate-hashes"
+    form = "--no-header --no-annotate --no-emit-index-url --no-emit-find-links"
+    # By default what is pinned stays and only changes of pyproject.toml count; UPGRADE=1 takes newer versions.
+    upgrade = ["--upgrade"] if os.environ.get("UPGRADE") else []
+    options = [*what.split(), *form.split(), *upgrade]
+    run(installer(), "pip", "compile", *options, "-o", str(LOCK_FILE), str(ROOT / "pyproject.toml"))
     say(f"{LOCK_FILE.name}: {len(pins())} packages")
 
 
-def sys_upgrade() -> list[str]:
-    """UPGRADE=1 takes newer versions; by default what is pinned stays and only changes of pyproject.toml count."""
-    return ["--upgrade"] if os.environ.get("UPGRADE") else []
+# uv has settings of its own and does not read pip's: what this machine says in pip's names is handed on.
+SETTINGS = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE", "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT"}
 
 
 def run(*command: str) -> None:
-    environment = dict(os.environ)
-    # uv has settings of its own and does not read pip's: hand on what this machine says.
-    for theirs, ours in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE"), ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT")):
-        if os.environ.get(theirs):
-            environment.setdefault(ours, os.environ[theirs])
-    subprocess.run(command, check=True, env=environment)
+    environment = {ours: os.environ[theirs] for theirs, ours in SETTINGS.items() if os.environ.get(theirs)}
+    subprocess.run(command, check=True, env=environment | dict(os.environ))
 
 
 if __name__ == "__main__":

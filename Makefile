@@ -1,0 +1,70 @@
+# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3.11
+RUN := .venv/bin/python
+PYTEST := $(RUN) -m pytest
+SOURCES := crds operator images inference cli sandbox models constraints tests
+
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env system binaries weights model prepare clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
+	$(RUN) -m profile_cli demo
+
+test: prepare lint ## everything: lint, unit, cluster and end-to-end tests
+	$(PYTEST) tests/unit tests/cluster tests/e2e
+
+test-unit: env weights model ## unit tests: no cluster, a minute
+	$(PYTEST) tests/unit
+
+test-cluster: prepare ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
+	$(PYTEST) tests/cluster
+
+test-e2e: prepare ## the whole pipeline on a real cluster
+	$(PYTEST) tests/e2e
+
+lint: env ## ruff, mypy --strict, import contracts
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports --no-cache
+
+format: env ## let ruff format and fix what it can
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: prepare ## measure, and write docs/benchmarks.md
+	$(PYTEST) tests/bench
+
+crds: env ## write the CRD manifests anew from the models in profile_contract
+	$(RUN) -m profile_contract.crds
+
+lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
+	$(PYTHON) constraints/environment.py lock
+
+env: ## .venv for this clone (packages are installed once per machine, into the user's cache)
+	@$(PYTHON) constraints/environment.py
+
+system: ## Debian packages that the sandbox and the libraries need
+	@constraints/debian.sh sandbox/apt.txt
+
+binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build
+
+weights: ## fetch the detection, pose, identity and mask weights, and test photos
+	@PYTHONPATH=models $(PYTHON) -m profile_models fetch
+
+model: env ## make the small random model of SDXL's architecture
+	@$(RUN) -m profile_models random
+
+# The Go compiler and the downloads wait for different things: let them run side by side.
+prepare: system
+	@+$(MAKE) --no-print-directory -j4 binaries env weights model
+
+clean: ## stop the sandbox and remove what it and the tests left (the user's cache stays)
+	@if [ -x $(RUN) ]; then $(RUN) -m profile_sandbox down; fi
+	rm -rf .venv .venv.lock out build dist .pytest_cache .mypy_cache .ruff_cache

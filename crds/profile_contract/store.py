@@ -176,16 +176,18 @@ class S3Store:
     def presign_get(self, key: str, seconds: int) -> str:
         """A URL that reads this one object, for so many seconds."""
         with _store_errors(key):
-            return self._client.presigned_get_object(
+            url: str = self._client.presigned_get_object(
                 bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
             )
+        return url
 
     def presign_put(self, key: str, seconds: int) -> str:
         """A URL that writes this one object, for so many seconds."""
         with _store_errors(key):
-            return self._client.presigned_put_object(
+            url: str = self._client.presigned_put_object(
                 bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
             )
+        return url
 
 
 class _store_errors:

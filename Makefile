@@ -41,7 +41,7 @@ bench: prepare ## measure, and write docs/benchmarks.md
 	$(PYTEST) tests/bench
 
 crds: env ## write the CRD manifests anew from the models in profile_contract
-	$(RUN) -m profile_contract.crds
+	$(RUN) -m profile_contract.crd crds
 
 lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
 	$(PYTHON) constraints/environment.py lock

@@ -1,10 +1,10 @@
 """The one place that knows where an artifact lies in the store.
 
-    <namespace>/uploads/...                                raw photos
-    <namespace>/requests/<name>/dataset/<digest>/          crops, masks, pose maps
-    <namespace>/requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
-    <namespace>/requests/<name>/candidates/<digest>/       candidates of one style
-    <namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, contact sheet
+<namespace>/uploads/...                                raw photos
+<namespace>/requests/<name>/dataset/<digest>/          crops, masks, pose maps
+<namespace>/requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
+<namespace>/requests/<name>/candidates/<digest>/       candidates of one style
+<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, contact sheet
 """
 
 from __future__ import annotations

@@ -130,31 +130,26 @@ PHOTO_ADVICE: dict[PhotoReason, str] = {
     PhotoReason.NOT_AN_IMAGE: "This file cannot be read as a picture. Upload a JPEG, PNG or WebP photo.",
     PhotoReason.TOO_MANY_BYTES: "The file is too large. Upload a photo below the size limit, as your phone saves it.",
     PhotoReason.TOO_MANY_PIXELS: (
-        "The picture has too many pixels. "
-        "Upload an ordinary phone photo of at most 60 megapixels."
+        "The picture has too many pixels. Upload an ordinary phone photo of at most 60 megapixels."
     ),
     PhotoReason.TOO_SMALL: "The picture is too small. Upload the original photo, not a thumbnail or a screenshot.",
     PhotoReason.NO_FACE: "No face was found. Use a photo in which your face is clearly visible.",
     PhotoReason.SEVERAL_PEOPLE: (
-        "More than one person is in the photo. "
-        "Use a photo of you alone, or crop the others out."
+        "More than one person is in the photo. Use a photo of you alone, or crop the others out."
     ),
     PhotoReason.FACE_TOO_SMALL: (
-        "Your face is too small in the photo. "
-        "Come closer, or crop the photo around your head and shoulders."
+        "Your face is too small in the photo. Come closer, or crop the photo around your head and shoulders."
     ),
     PhotoReason.HEAD_CUT_OFF: "Your head is cut off at the edge. Use a photo that shows your whole head.",
     PhotoReason.FACE_TURNED_AWAY: "Your face is turned too far away. Use a photo in which both eyes are visible.",
     PhotoReason.FACE_COVERED: (
-        "Part of your face is covered. "
-        "Use a photo without a mask, sunglasses or a hand before your face."
+        "Part of your face is covered. Use a photo without a mask, sunglasses or a hand before your face."
     ),
     PhotoReason.BLURRED: "The photo is blurred. Hold the phone still, or use a photo taken in better light.",
     PhotoReason.TOO_DARK: "The photo is too dark. Use a photo taken in better light.",
     PhotoReason.TOO_BRIGHT: "The photo is overexposed. Use a photo without strong light on your face.",
     PhotoReason.OTHER_PERSON: (
-        "This seems to be someone else than in most of the photos. "
-        "Use photos of one person only."
+        "This seems to be someone else than in most of the photos. Use photos of one person only."
     ),
     PhotoReason.DUPLICATE: "This photo is almost the same as another one. Use photos of different moments.",
 }

@@ -172,4 +172,3 @@ class ProfileRequestStatus(Tolerant):
     photos_text: str = Field(default="", max_length=20)
     best_likeness: int | None = Field(default=None, ge=-100, le=100)
     gpu_seconds: int = Field(default=0, ge=0)
-

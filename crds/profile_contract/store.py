@@ -6,11 +6,12 @@ environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), or `f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -77,7 +78,7 @@ class FolderStore:
 
     def list(self, prefix: str) -> list[StoredObject]:
         """All objects below the prefix, sorted by key."""
-        folder = self._path(prefix if prefix.endswith("/") else os.path.dirname(prefix))
+        folder = self._path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0])
         if not folder.is_dir():
             return []
         keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -190,24 +191,20 @@ class S3Store:
         return url
 
 
-class _store_errors:
+@contextlib.contextmanager
+def _store_errors(key: str) -> Iterator[None]:
     """Turns everything that the client raises into StoreError, without the client's long texts."""
+    from minio.error import S3Error
 
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, StoreError) or not isinstance(error, Exception):
-            return
-        from minio.error import S3Error
-
-        if isinstance(error, S3Error):
-            if error.code in ("NoSuchKey", "NoSuchObject"):
-                raise NotFound(self._key) from None
-            raise StoreError(f"the store refused {self._key}: {error.code}") from error
+    try:
+        yield
+    except StoreError:
+        raise
+    except S3Error as error:
+        if error.code in ("NoSuchKey", "NoSuchObject"):
+            raise NotFound(key) from None
+        raise StoreError(f"the store refused {key}: {error.code}") from error
+    except Exception as error:
         raise StoreError(f"the store cannot be reached: {type(error).__name__}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -90,7 +91,7 @@ class FaceReader:
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         scaled = cv2.resize(image, size, interpolation=way) if size != (width, height) else image
         self._detector.setInputSize(size)
-        rows = self._detector.detect(scaled)[1]
+        rows = cast("NDArray[np.float32] | None", self._detector.detect(scaled)[1])
         if rows is None:
             return []
         return [_face(row, width / size[0], height / size[1]) for row in rows]

@@ -30,7 +30,7 @@ test-e2e: prepare ## the whole pipeline on a real cluster
 lint: env ## ruff, mypy --strict, import contracts
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy
+	$(RUN) -m mypy $(wildcard $(SOURCES))
 	.venv/bin/lint-imports --no-cache
 
 format: env ## let ruff format and fix what it can

@@ -88,7 +88,7 @@ class DatasetImage(Tolerant):
     image: str
     mask: str = Field(description="Person mask: 8 bit grey, 255 inside, the size of the image.")
     pose: str = Field(description="Pose map: RGB skeleton on black, the size of the image.")
-    caption: str
+    caption: str = Field(description="What the crop shows; {subject} stands for the person, as in a style's prompt.")
     width: int
     height: int
     face_box: tuple[int, int, int, int]

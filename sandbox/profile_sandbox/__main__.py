@@ -1,0 +1,99 @@
+"""python -m profile_sandbox up|down|status|doctor|env|logs: a real Kubernetes on one machine, for trying and testing."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from . import doctor
+from .cluster import Sandbox
+from .plan import TARGETS
+from .process import SandboxError
+
+CLONE_STATE = Path(".sandbox")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 with a message when not."""
+    arguments = _parser().parse_args(argv)
+    begin = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - begin:6.1f} s] {text}", flush=True)
+
+    sandbox = Sandbox(arguments.state, say)
+    commands = {"up": _up, "down": _down, "status": _status, "env": _env, "logs": _logs, "doctor": _doctor}
+    try:
+        return commands[arguments.command](sandbox, arguments)
+    except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; `up` goes on where it stopped, `down` removes what there is", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m profile_sandbox", description=__doc__)
+    parser.add_argument("--state", type=Path, default=CLONE_STATE, help="state folder (default: %(default)s)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
+    commands.add_parser("down", help="end it and leave nothing but its logs")
+    commands.add_parser("status", help="how every part stands, and why one died")
+    commands.add_parser("doctor", help="what this machine lacks, and how to get it")
+    commands.add_parser("env", help="addresses and KUBECONFIG, for `eval`")
+    logs = commands.add_parser("logs", help="a part's log")
+    logs.add_argument("name", help="a part, as `status` names it, or `supervisor`")
+    return parser
+
+
+def _up(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    sandbox.up()
+    print(f"The sandbox is up. Next: eval \"$(python -m profile_sandbox --state {sandbox.state.root} env)\"")
+    return 0
+
+
+def _down(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    sandbox.down()
+    print("The sandbox is down.")
+    return 0
+
+
+def _status(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    rows = sandbox.status()
+    if not rows:
+        print(f"no sandbox stands at {sandbox.state.root}")
+        return 1
+    for row in rows:
+        code = "" if row.code is None else f"exit code {row.code}"
+        print(f"{row.name:20} {row.phase:10} {row.seconds:7.1f} s  {code}".rstrip())
+        for line in row.log:
+            print(f"    {line}")
+    return 0 if all(row.phase in ("ready", "done") for row in rows) else 1
+
+
+def _doctor(_: Sandbox, __: argparse.Namespace) -> int:
+    findings = doctor.examine()
+    print(doctor.report(findings) if findings else "nothing is missing")
+    return 1 if findings else 0
+
+
+def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    addresses = {name: sandbox.address(name) for name in TARGETS}
+    print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")
+    for name, address in addresses.items():
+        scheme = {"api": "https", "postgres": "postgresql", "redis": "redis"}.get(name, "http")
+        print(f"export SANDBOX_{name.upper()}={scheme}://{address}")
+    return 0
+
+
+def _logs(sandbox: Sandbox, arguments: argparse.Namespace) -> int:
+    print(sandbox.log(arguments.name), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

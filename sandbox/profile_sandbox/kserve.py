@@ -1,0 +1,80 @@
+"""KServe's own manifests, made fit for a sandbox: custom resources, configuration, webhooks."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import layout
+
+# The manager starts only where the API server knows all five kinds. Those that the product uses get the full schema, so that a
+# wrong field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server no memory.
+FULL = ("inferenceservices", "servingruntimes", "clusterservingruntimes")
+MINIMAL = ("inferencegraphs", "trainedmodels")
+# What `deploy` and `ingress` must say without Knative and Istio.
+OVERRIDES: dict[str, dict[str, object]] = {
+    "deploy": {"defaultDeploymentMode": "Standard"},
+    "ingress": {"disableIngressCreation": True, "disableIstioVirtualHost": True, "ingressClassName": ""},
+    "security": {"autoMountServiceAccountToken": False},
+}
+
+
+def write_manifests(module: Path, folder: Path, webhooks: Path, authority: bytes) -> None:
+    """Write what has to be applied before KServe's manager starts into `folder`, and its webhooks into a file of their own.
+
+    `module` is a folder of KServe's manifests (see `copy_manifests`), `authority` the PEM that signed its webhook certificate.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(module.glob("crd-*.yaml")):
+        (folder / file.name).write_text(file.read_text())
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": layout.KSERVE_NAMESPACE}}
+    config = configure(yaml.safe_load((module / "config.yaml").read_text()))
+    _write(folder / "00-config.yaml", [namespace, config])
+    hooks = [point_at_process(hook, authority) for hook in _documents(module / "webhooks.yaml")]
+    _write(webhooks, hooks)
+
+
+def copy_manifests(module: Path, target: Path) -> None:
+    """Copy the few manifests that a sandbox needs out of KServe's Go module, so that the module may be cleaned away."""
+    target.mkdir(parents=True, exist_ok=True)
+    for names, variant in ((FULL, "full"), (MINIMAL, "minimal")):
+        for name in names:
+            text = (module / "config" / "crd" / variant / f"serving.kserve.io_{name}.yaml").read_text()
+            (target / f"crd-{name}.yaml").write_text(text)
+    for source, name in (("configmap/inferenceservice.yaml", "config"), ("webhook/manifests.yaml", "webhooks")):
+        (target / f"{name}.yaml").write_text((module / "config" / source).read_text())
+
+
+def configure(config: dict[str, Any]) -> dict[str, Any]:
+    """The ConfigMap `inferenceservice-config` with the sandbox's settings in it."""
+    data = {key: value for key, value in config["data"].items() if not key.startswith("_")}
+    for key, settings in OVERRIDES.items():
+        data[key] = json.dumps({**json.loads(data[key]), **settings})
+    return {**config, "metadata": {**config["metadata"], "namespace": layout.KSERVE_NAMESPACE}, "data": data}
+
+
+def point_at_process(configuration: dict[str, Any], authority: bytes) -> dict[str, Any]:
+    """A webhook configuration whose hooks go to the manager's process beside the API server, not to a Service."""
+    import base64
+
+    bundle = base64.b64encode(authority).decode()
+    hooks = []
+    for hook in configuration["webhooks"]:
+        path = hook["clientConfig"]["service"]["path"]
+        url = f"https://127.0.0.1:{layout.KSERVE_WEBHOOK_PORT}{path}"
+        hooks.append({**hook, "clientConfig": {"url": url, "caBundle": bundle}})
+    metadata = {"name": configuration["metadata"]["name"]}
+    return {**configuration, "metadata": metadata, "webhooks": hooks}
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    text = re.sub(r"\$\((\w+)\)", r"\1", file.read_text())
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def _write(path: Path, documents: list[dict[str, Any]]) -> None:
+    path.write_text(yaml.safe_dump_all(documents, sort_keys=False))

@@ -1,0 +1,49 @@
+"""What the outside tells the supervisor when it starts it: folders to bind, ports to relay. Passed as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from . import layout
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a forwarded port leads: a Service by name (its first port, or `port`), or a fixed address where namespace is empty."""
+
+    service: str
+    namespace: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`binds`: place inside -> path on the machine, `forwards`: name -> inherited socket's number."""
+
+    binds: Mapping[str, str]
+    forwards: Mapping[str, int]
+
+    def to_json(self) -> str:
+        """The form in which it travels."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The reverse of `to_json`."""
+        document = json.loads(text)
+        return cls(binds=document["binds"], forwards=document["forwards"])
+
+
+# What can be reached from the machine, whether it is there yet or not.
+TARGETS: dict[str, Target] = {
+    "api": Target("127.0.0.1", port=layout.API_PORT),
+    "minio": Target("minio", layout.SERVICES_NAMESPACE, 9000),
+    "postgres": Target("postgres", layout.SERVICES_NAMESPACE, 5432),
+    "prometheus": Target("prometheus", layout.SERVICES_NAMESPACE, 9090),
+    "redis": Target("redis", layout.SERVICES_NAMESPACE, 6379),
+    "operator": Target("profile-studio-operator", layout.PRODUCT_NAMESPACE),
+    "predictor": Target("profile-predictor-predictor", layout.PRODUCT_NAMESPACE),
+    "web": Target("profile-studio-web", layout.PRODUCT_NAMESPACE),
+}

@@ -1,0 +1,115 @@
+"""The services' manifests, with this sandbox's Secrets, ready for `kubectl apply`; and the store's first user and bucket."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+from minio import Minio, MinioAdmin
+from minio.credentials import StaticProvider
+
+from . import layout, passwords
+from .passwords import Passwords
+
+BUCKET = "profiles"
+REGION = "us-east-1"
+NAMES = ("minio", "postgres", "prometheus", "redis")
+# Where Debian keeps PostgreSQL's server programs: by major version, and not on the PATH.
+POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
+POLICY = "profile-operator"
+
+
+def programs() -> dict[str, Path | None]:
+    """Service -> the folder of its programs, None where that is the usual PATH or the sandbox's own."""
+    found = sorted(POSTGRES_FOLDERS.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    postgres = found[-1].parent if found else None
+    return {"minio": None, "postgres": postgres, "prometheus": None, "redis": None}
+
+
+def write_manifests(source: Path, folder: Path, secret: Passwords) -> None:
+    """Copy the plain manifests and add the Secrets that they name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.glob("*.yaml")):
+        shutil.copyfile(file, folder / file.name)
+    target = folder / "01-secrets.yaml"
+    target.touch(mode=0o600)
+    target.write_text(yaml.safe_dump_all(_service_secrets(secret) + product_secrets(secret)))
+
+
+def _service_secrets(secret: Passwords) -> list[dict[str, object]]:
+    namespace = layout.SERVICES_NAMESPACE
+    return [
+        secret_manifest(namespace, "minio", {"user": passwords.STORE_ROOT_USER, "password": secret.store_root}),
+        secret_manifest(
+            namespace,
+            "postgres",
+            {"user": passwords.DATABASE_USER, "database": passwords.DATABASE_NAME, "password": secret.database},
+        ),
+        secret_manifest(namespace, "redis", {"password": secret.redis}),
+    ]
+
+
+def product_secrets(secret: Passwords) -> list[dict[str, object]]:
+    """The Secrets that the product's chart names in its values, in the product's namespace."""
+    namespace = layout.PRODUCT_NAMESPACE
+    services = f"{layout.SERVICES_NAMESPACE}.svc"
+    dsn = (
+        f"postgresql://{passwords.DATABASE_USER}:{secret.database}@postgres.{services}:5432/{passwords.DATABASE_NAME}"
+    )
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        secret_manifest(
+            namespace,
+            "profile-store",
+            {"accessKey": passwords.STORE_OPERATOR_USER, "secretKey": secret.store_operator},
+        ),
+        secret_manifest(namespace, "profile-database", {"dsn": dsn}),
+        secret_manifest(namespace, "profile-redis", {"url": f"redis://:{secret.redis}@redis.{services}:6379/0"}),
+    ]
+
+
+def secret_manifest(namespace: str, name: str, values: dict[str, str]) -> dict[str, object]:
+    """A Secret as a manifest."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": values,
+    }
+
+
+def prepare_store(address: str, secret: Passwords) -> None:
+    """Make the bucket and the operator's user, who may do everything in that bucket and nothing elsewhere.
+
+    `address` is host:port of MinIO as seen from here. Doing it again changes nothing.
+    """
+    client = Minio(
+        address,
+        access_key=passwords.STORE_ROOT_USER,
+        secret_key=secret.store_root,
+        secure=False,
+        region=REGION,
+    )
+    if not client.bucket_exists(bucket_name=BUCKET):
+        client.make_bucket(bucket_name=BUCKET)
+    admin = MinioAdmin(
+        endpoint=address,
+        credentials=StaticProvider(access_key=passwords.STORE_ROOT_USER, secret_key=secret.store_root),
+        region=REGION,
+        secure=False,
+    )
+    admin.policy_add(policy_name=POLICY, policy=json.loads(_policy()))
+    admin.user_add(access_key=passwords.STORE_OPERATOR_USER, secret_key=secret.store_operator)
+    admin.attach_policy(policies=[POLICY], user=passwords.STORE_OPERATOR_USER)
+
+
+def _policy() -> str:
+    statement = {
+        "Effect": "Allow",
+        "Action": ["s3:*"],
+        "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -97,9 +97,11 @@ def install(cached: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     uv = installer()
     run(uv, "venv", "--quiet", "--python", sys.executable, str(partial))
-    # Pods see the environment read-only: without byte code made now, each start would compile it anew.
     python = str(partial / "bin" / "python")
-    run(uv, *["pip", "sync", "--require-hashes", "--compile-bytecode", "--python"], python, str(LOCK_FILE))
+    run(uv, "pip", "sync", "--require-hashes", "--python", python, str(LOCK_FILE))
+    say("writing byte code")
+    # Some machines switch byte code off for everybody.
+    run("env", "--unset=PYTHONDONTWRITEBYTECODE", python, str(ROOT / "constraints" / "warm_up.py"))
     partial.rename(cached)
     say(f"installed {packages} packages into {cached}")
 

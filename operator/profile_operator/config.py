@@ -1,0 +1,179 @@
+"""What the platform team sets: one YAML file, named by $PROFILE_CONFIG. Secrets come from the environment alone.
+
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   the operator's own account in the store (required)
+PROFILE_REDIS                              redis://[:PASSWORD@]HOST:PORT/DB, optional: without it no progress
+PROFILE_DATABASE                           postgresql://USER:PASSWORD@HOST/DB, optional: without it no history
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+
+from profile_contract.generation import MAXIMUM_ITEMS
+from profile_contract.model import Contract
+from profile_contract.names import Stage
+from profile_contract.orders import PreprocessParameters, TrainParameters
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the field."""
+
+
+class StoreConfig(Contract):
+    """The bucket. `endpoint` is HOST:PORT as the Jobs and the predictor reach it: grants are signed for it."""
+
+    endpoint: str = Field(min_length=1)
+    bucket: str = Field(min_length=3)
+    region: str = "us-east-1"
+    secure: bool = True
+    # Where the operator itself reaches the store, if not at `endpoint` (an operator outside the cluster).
+    own_endpoint: str = ""
+
+    def url(self, *, own: bool = False) -> str:
+        """The store's URL, see `profile_contract.store`; `own`: as the operator reaches it."""
+        endpoint = (self.own_endpoint if own else "") or self.endpoint
+        query = {"endpoint": endpoint, "secure": str(self.secure).lower(), "region": self.region}
+        return f"s3://{self.bucket}?{urlencode(query, safe=':')}"
+
+
+class Toleration(Contract):
+    """A toleration of Kubernetes, as it stands in a pod."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class Resources(Contract):
+    """Requests and limits; GPUs are given by `gpus` instead."""
+
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class StageJob(Contract):
+    """How one stage's Job runs."""
+
+    image: str = Field(min_length=1)
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    resources: Resources = Resources()
+    node_selector: dict[str, str] = {}
+    tolerations: list[Toleration] = []
+    runtime_class_name: str = ""
+    priority_class_name: str = ""
+    gpus: int = Field(default=0, ge=0, description="GPUs the Job asks for; 0: none.")
+    gpu_resource: str = "nvidia.com/gpu"
+    active_deadline_seconds: int = Field(default=3600, ge=60)
+    backoff_limit: int = Field(default=2, ge=0, le=10)
+    scratch_size: str = Field(default="4Gi", description="Size limit of the emptyDir at /scratch.")
+    env: dict[str, str] = {}
+
+
+class JobsConfig(Contract):
+    """The Jobs of the three stages that run as Jobs."""
+
+    preprocess: StageJob
+    train: StageJob
+    finish: StageJob
+    image_pull_secrets: list[str] = []
+    models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
+    credentials_seconds: int = Field(
+        default=6 * 3600, ge=900, le=7 * 24 * 3600, description="How long a Job's store credentials are valid."
+    )
+
+    def of(self, stage: Stage) -> StageJob:
+        """The Job of a stage. Raises KeyError for generate, which has none."""
+        return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
+
+
+class GenerationConfig(Contract):
+    """How candidates are asked of the predictor."""
+
+    namespace: str = Field(default="profile-studio", description="Where the InferenceServices are.")
+    url_template: str = Field(
+        default="http://{name}-predictor.{namespace}.svc.cluster.local",
+        description="{name} is the style's predictor, {namespace} the field above.",
+    )
+    width: int = Field(default=896, ge=64, le=2048, multiple_of=8)
+    height: int = Field(default=1152, ge=64, le=2048, multiple_of=8)
+    batch: int = Field(default=4, ge=1, le=MAXIMUM_ITEMS, description="Candidates in one call.")
+    concurrency: int = Field(default=4, ge=1, le=64, description="Calls at the same time, over all requests.")
+    steps: int | None = Field(default=None, ge=1, le=150, description="Overrides every style's sampler steps.")
+    connect_seconds: float = Field(default=5.0, gt=0)
+    call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
+    grant_seconds: int = Field(default=1800, ge=60, le=7 * 24 * 3600, description="How long a grant is valid.")
+    longest_pause_seconds: float = Field(default=60.0, gt=0, description="Longest pause between tries.")
+
+    def url(self, predictor: str) -> str:
+        """Where an InferenceService answers."""
+        return self.url_template.format(name=predictor, namespace=self.namespace)
+
+
+class FinishConfig(Contract):
+    """What the platform decides about portraits."""
+
+    visible_mark: bool = False
+
+
+class OperatorConfig(Contract):
+    """The whole configuration."""
+
+    store: StoreConfig
+    jobs: JobsConfig
+    training: TrainParameters = Field(description="Platform defaults; a request may override some of them.")
+    preprocess: PreprocessParameters = PreprocessParameters()
+    generation: GenerationConfig = GenerationConfig()
+    finish: FinishConfig = FinishConfig()
+    watch_namespaces: list[str] = Field(default=[], description="Empty: all namespaces.")
+    resync_seconds: float = Field(default=300.0, gt=0, description="Every request is looked at this often.")
+    progress_interval_seconds: float = Field(default=30.0, gt=0, description="Shortest pause between progress writes.")
+    progress_step_percent: int = Field(default=10, ge=1, le=100, description="Progress below this is not written.")
+    workers: int = Field(default=8, ge=1, le=64, description="Requests looked at at the same time.")
+    metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
+    health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")
+
+
+class Secrets(Contract):
+    """What comes from the environment."""
+
+    access_key: SecretStr
+    secret_key: SecretStr
+    redis: SecretStr = SecretStr("")
+    database: SecretStr = SecretStr("")
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Secrets:
+        """Raises ConfigError if the store's account is missing."""
+        missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not env.get(name)]
+        if missing:
+            raise ConfigError(f"the environment lacks {' and '.join(missing)}: the operator's account in the store")
+        return cls(
+            access_key=SecretStr(env["AWS_ACCESS_KEY_ID"]),
+            secret_key=SecretStr(env["AWS_SECRET_ACCESS_KEY"]),
+            redis=SecretStr(env.get("PROFILE_REDIS", "")),
+            database=SecretStr(env.get("PROFILE_DATABASE", "")),
+        )
+
+
+def read_config(path: Path) -> OperatorConfig:
+    """Read the YAML file. Raises ConfigError naming what is wrong."""
+    try:
+        document: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; set PROFILE_CONFIG to the configuration file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}") from error
+    try:
+        return OperatorConfig.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise ConfigError(f"{path}: {problems}") from error

@@ -67,4 +67,4 @@ prepare: system
 
 clean: ## stop the sandbox and remove what it and the tests left (the user's cache stays)
 	@if [ -x $(RUN) ]; then $(RUN) -m profile_sandbox down; fi
-	rm -rf .venv .venv.lock out build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv.lock .sandbox out build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,60 @@
+"""pyproject.toml, the constraints and the tree say the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = (ROOT / "constraints" / "linux-x86_64-py311.txt").read_text()
+PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s\\]+)", LOCK, re.MULTILINE)}
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+
+
+def test_every_package_of_the_tree_is_distributed_and_linted() -> None:
+    tree = {
+        str(path.parent.relative_to(ROOT))
+        for path in ROOT.glob("**/profile_*/__init__.py")
+        if ".venv" not in path.parts
+    }
+    build = PROJECT["tool"]["hatch"]["build"]
+    assert tree <= set(build["targets"]["wheel"]["packages"])
+    assert {str(Path(package).parent) for package in tree} <= set(build["dev-mode-dirs"])
+    mypy_path = {path.removeprefix("$MYPY_CONFIG_FILE_DIR/") for path in PROJECT["tool"]["mypy"]["mypy_path"]}
+    assert {str(Path(package).parent) for package in tree} <= mypy_path
+    assert {Path(package).name for package in tree} == set(PROJECT["tool"]["importlinter"]["root_packages"])
+
+
+@pytest.mark.parametrize("extra", [*EXTRAS, ""])
+def test_every_requirement_is_pinned_to_a_version_it_allows(extra: str) -> None:
+    requirements = EXTRAS[extra] if extra else PROJECT["project"]["dependencies"]
+    for requirement in map(Requirement, requirements):
+        if requirement.name == PROJECT["project"]["name"]:
+            assert requirement.extras <= set(EXTRAS)
+            continue
+        pin = PINS.get(canonicalize_name(requirement.name))
+        assert pin, f"{requirement.name} is not pinned: run 'make lock'"
+        assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}: run 'make lock'"
+
+
+def test_dev_holds_every_component() -> None:
+    whole = next(requirement for requirement in map(Requirement, EXTRAS["dev"]) if requirement.extras)
+    assert whole.extras == set(EXTRAS) - {"dev"}
+
+
+def test_constraints_are_versions_and_digests_and_nothing_else() -> None:
+    line = re.compile(r"([\w.-]+==[\w.+!]+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?)")
+    assert [text for text in LOCK.splitlines() if not line.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("component", "absent"),
+    [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("trainer", {"kopf", "kserve", "kubernetes"})],
+)
+def test_images_hold_only_what_they_need(component: str, absent: set[str]) -> None:
+    names = {Requirement(requirement).name for requirement in EXTRAS[component]}
+    assert not names & absent

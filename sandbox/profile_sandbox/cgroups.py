@@ -35,9 +35,15 @@ def create(name: str) -> None:
                 (group / setting).write_text((root / setting).read_text())
 
 
+def _roots(mounts: Path = MOUNTS) -> list[Path]:
+    """Every control group file system: where version 1 has the controllers, the kubelet also makes groups in version 2's."""
+    rows = [line.split() for line in mounts.read_text().splitlines()]
+    return [Path(row[1]) for row in rows if row[2] in ("cgroup", "cgroup2")]
+
+
 def remove(name: str) -> None:
     """Remove the group and everything below it. Its processes have to be gone; the kernel may lag a moment behind."""
-    for root, _ in hierarchies():
+    for root in _roots():
         group = root / name
         for _attempt in range(REMOVE_TRIES):
             if not group.exists():
@@ -53,4 +59,4 @@ def remove(name: str) -> None:
 
 def leftovers(name: str) -> list[Path]:
     """The groups of that name that stand."""
-    return [root / name for root, _ in hierarchies() if (root / name).exists()]
+    return [root / name for root in _roots() if (root / name).exists()]

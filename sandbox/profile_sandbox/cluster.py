@@ -198,7 +198,7 @@ class Sandbox:
         project = tomllib.loads((paths.CLONE / "pyproject.toml").read_text())
         folders: list[str] = project["tool"]["hatch"]["build"]["dev-mode-dirs"]
         pause = (build.programs_folder() / "pause").read_bytes()
-        every = [images.pause_image(), *images.product_images(paths.IMAGES)]
+        every = [images.pause_image(), images.helper_image(), *images.product_images(paths.IMAGES)]
         every += images.service_images(services.programs())
         content = images.archive(every, images.layer(pause, folders), platform.machine())
         target = self.state.config / "images.tar"

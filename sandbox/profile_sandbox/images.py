@@ -49,6 +49,12 @@ def product_images(folder: Path) -> list[Image]:
     ]
 
 
+def helper_image() -> Image:
+    """The image of the sandbox's own Python programs that run in pods."""
+    config = ImageConfig(entrypoint=("python", "-m"), user=NON_ROOT)
+    return Image(f"localhost/profile-sandbox/python:{TAG}", _on_this_machine(config))
+
+
 def service_images(programs: Mapping[str, Path | None]) -> list[Image]:
     """Images of the services: NAME -> the folder its programs are in, if that is not on the usual PATH."""
     images = []
@@ -63,7 +69,8 @@ def _on_this_machine(config: ImageConfig) -> ImageConfig:
     rest = [part for part in config.environment.get("PATH", "").split(":") if part and "$" not in part]
     path = ":".join(dict.fromkeys([f"{VENV}/bin", *rest, *SYSTEM_PATH.split(":")]))
     environment = {key: value for key, value in config.environment.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
-    return replace(config, environment={**environment, "PATH": path})
+    # A Python built as a shared library looks for it where it was installed, which is no place in a container.
+    return replace(config, environment={**environment, "PATH": path, "LD_LIBRARY_PATH": f"{PYTHON}/lib"})
 
 
 def layer(pause: bytes, source_folders: list[str]) -> bytes:

@@ -11,10 +11,13 @@ import yaml
 
 from . import layout
 
-# The manager starts only where the API server knows all five kinds. Those that the product uses get the full schema, so that a
-# wrong field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server no memory.
+# The manager starts only where the API server knows all five kinds. The product's own get the full schema, so that a wrong
+# field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server no memory.
 FULL = ("inferenceservices", "servingruntimes", "clusterservingruntimes")
 MINIMAL = ("inferencegraphs", "trainedmodels")
+# Parts of the full schemas that repeat a pod's whole schema once more and that the product has no use for.
+UNUSED = ("explainer", "transformer", "workerSpec")
+OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 # What `deploy` and `ingress` must say without Knative and Istio.
 OVERRIDES: dict[str, dict[str, object]] = {
     "deploy": {"defaultDeploymentMode": "Standard"},
@@ -29,7 +32,7 @@ def write_manifests(module: Path, folder: Path, webhooks: Path, authority: bytes
     `module` is a folder of KServe's manifests (see `copy_manifests`), `authority` the PEM that signed its webhook certificate.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in sorted(module.glob("crd-*.yaml")):
+    for file in sorted(module.glob("crd-*.json")):
         (folder / file.name).write_text(file.read_text())
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": layout.KSERVE_NAMESPACE}}
     config = configure(yaml.safe_load((module / "config.yaml").read_text()))
@@ -43,10 +46,32 @@ def copy_manifests(module: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for names, variant in ((FULL, "full"), (MINIMAL, "minimal")):
         for name in names:
-            text = (module / "config" / "crd" / variant / f"serving.kserve.io_{name}.yaml").read_text()
-            (target / f"crd-{name}.yaml").write_text(text)
+            file = module / "config" / "crd" / variant / f"serving.kserve.io_{name}.yaml"
+            definition = slim(yaml.load(file.read_text(), Loader=yaml.CSafeLoader))
+            (target / f"crd-{name}.json").write_text(json.dumps(definition))
     for source, name in (("configmap/inferenceservice.yaml", "config"), ("webhook/manifests.yaml", "webhooks")):
         (target / f"{name}.yaml").write_text((module / "config" / source).read_text())
+
+
+def slim(schema: Any) -> Any:
+    """A custom resource definition without prose, and with the parts that nobody here uses left unchecked.
+
+    InferenceService's has a pod's schema some twenty times, one for each framework with a block of its own; the API server
+    would take ten seconds and a hundred megabytes for it. A property that is *called* description is a mapping, and stays.
+    """
+    if isinstance(schema, list):
+        return [slim(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: item for key, item in schema.items() if key != "description" or not isinstance(item, str)}
+    return {key: OPEN if _is_unused(key, item) else slim(item) for key, item in kept.items()}
+
+
+def _is_unused(name: str, schema: Any) -> bool:
+    if not isinstance(schema, dict) or "properties" not in schema:
+        return False
+    framework = "protocolVersion" in schema["properties"] and "storageUri" in schema["properties"] and name != "model"
+    return name in UNUSED or framework
 
 
 def configure(config: dict[str, Any]) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def write_certificates(folder: Path, outside_port: int) -> str:
     for name, subject in CLIENTS.items():
         authority.issue(name, subject)
         _private(folder / f"{name}.kubeconfig", kubeconfig(server, folder, name))
-    # The names by which controller-runtime's webhook server finds its certificate.
-    webhook = folder / "kserve-webhook"
-    webhook.mkdir(exist_ok=True)
+    # Where controller-runtime's webhook server looks for its certificate, below TMPDIR.
+    webhook = folder / layout.WEBHOOK_FOLDER / "k8s-webhook-server" / "serving-certs"
+    webhook.mkdir(parents=True)
     _private(webhook / "tls.crt", (folder / "kserve-webhook.crt").read_text())
     _private(webhook / "tls.key", (folder / "kserve-webhook.key").read_text())
     return kubeconfig(f"https://127.0.0.1:{outside_port}", folder, "admin")

@@ -11,6 +11,8 @@ API_SERVICE_IP = "10.96.0.1"
 POD_RANGE = "10.244.0.0/16"
 NODE_POD_RANGE = "10.244.1.0/24"
 ETCD_URL = "http://127.0.0.1:2379"
+# Below the folder of certificates: what KServe's manager takes for its TMPDIR.
+WEBHOOK_FOLDER = "kserve"
 KSERVE_WEBHOOK_PORT = 9443
 KSERVE_HEALTH_PORT = 8081
 COREDNS_HEALTH_PORT = 8080

@@ -21,16 +21,18 @@ MACHINE_SETTINGS = (
 
 def prepare(binds: Mapping[str, str], scratch: Path) -> None:
     """Set up mounts and the network. `scratch` is an empty folder to mount on; nothing is written below it."""
-    _command("mount", "-t", "tmpfs", "-o", "mode=755", "sandbox", str(scratch))
+    _command("mount", "-n", "-t", "tmpfs", "-o", "mode=755", "sandbox", str(scratch))
     inside = scratch / Path(layout.INSIDE).name
     inside.mkdir()
     for place, source in binds.items():
         _bind(Path(source), scratch / Path(place).relative_to("/run"))
     _shield_var(scratch)
     _shield_settings(scratch / "settings")
-    _command("mount", "--move", str(scratch), "/run")
+    _command("mount", "-n", "--move", str(scratch), "/run")
     _command("ip", "link", "set", "lo", "up")
     _command("ip", "address", "add", f"{layout.NODE_IP}/32", "dev", "lo")
+    # There is no default route. A packet to a Service needs some route to get as far as its address' translation.
+    _command("ip", "route", "add", layout.SERVICE_RANGE, "dev", "lo", "src", layout.NODE_IP)
 
 
 def _bind(source: Path, place: Path) -> None:
@@ -39,7 +41,7 @@ def _bind(source: Path, place: Path) -> None:
         place.mkdir(exist_ok=True)
     else:
         place.touch()
-    _command("mount", "--bind", str(source), str(place))
+    _command("mount", "-n", "--bind", str(source), str(place))
 
 
 def _shield_var(scratch: Path) -> None:
@@ -47,7 +49,7 @@ def _shield_var(scratch: Path) -> None:
     upper, work = scratch / "var", scratch / "var-work"
     upper.mkdir()
     work.mkdir()
-    _command("mount", "-t", "overlay", "-o", f"lowerdir=/var,upperdir={upper},workdir={work}", "overlay", "/var")
+    _command("mount", "-n", "-t", "overlay", "-o", f"lowerdir=/var,upperdir={upper},workdir={work}", "overlay", "/var")
 
 
 def _shield_settings(folder: Path) -> None:
@@ -58,7 +60,7 @@ def _shield_settings(folder: Path) -> None:
         copy = folder / setting
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(real.read_text())
-        _command("mount", "--bind", str(copy), str(real))
+        _command("mount", "-n", "--bind", str(copy), str(real))
 
 
 def _command(*argv: str) -> None:

@@ -26,6 +26,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ("operator", "preprocess", "trainer", "predictor", "finisher")
 LOCK_FILE = ROOT / "constraints" / "linux-x86_64-py311.txt"
 VENV = ROOT / ".venv"
 STAMP = VENV / "profile-studio.stamp"
@@ -164,14 +165,26 @@ def write_script(entry: metadata.EntryPoint) -> None:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml into versions and hashes; the file names no index and no address."""
-    what = "--quiet --python-version 3.11 --extra dev --generate-hashes"
-    form = "--no-header --no-annotate --no-emit-index-url --no-emit-find-links"
+    """Resolve pyproject.toml into versions and hashes; the files name no index and no address.
+
+    One file for everything, and one for each image's component with the same versions.
+    """
     # By default what is pinned stays and only changes of pyproject.toml count; UPGRADE=1 takes newer versions.
-    upgrade = ["--upgrade"] if os.environ.get("UPGRADE") else []
-    options = [*what.split(), *form.split(), *upgrade]
-    run(installer(), "pip", "compile", *options, "-o", str(LOCK_FILE), str(ROOT / "pyproject.toml"))
+    compile_lock(LOCK_FILE, "--extra", "dev", *(["--upgrade"] if os.environ.get("UPGRADE") else []))
+    for component in IMAGES:
+        compile_lock(component_file(component), "--extra", component, "--constraints", str(LOCK_FILE), "--upgrade")
     say(f"{LOCK_FILE.name}: {len(pins())} packages")
+
+
+def component_file(component: str) -> Path:
+    return LOCK_FILE.with_name(f"{component}-{LOCK_FILE.name}")
+
+
+def compile_lock(target: Path, *options: str) -> None:
+    what = "--quiet --python-version 3.11 --generate-hashes"
+    form = "--no-header --no-annotate --no-emit-index-url --no-emit-find-links"
+    uv = installer()
+    run(uv, "pip", "compile", *what.split(), *form.split(), *options, "-o", str(target), str(ROOT / "pyproject.toml"))
 
 
 # uv has settings of its own and does not read pip's: what this machine says in pip's names is handed on.

@@ -11,7 +11,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "constraints" / "linux-x86_64-py311.txt").read_text()
-PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s\\]+)", LOCK, re.MULTILINE)}
+
+
+def pins_in(lock: str) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==([^\s\\]+)", lock, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+PINS = pins_in(LOCK)
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 
 
@@ -46,9 +53,19 @@ def test_dev_holds_every_component() -> None:
     assert whole.extras == set(EXTRAS) - {"dev"}
 
 
-def test_constraints_are_versions_and_digests_and_nothing_else() -> None:
+@pytest.mark.parametrize("path", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda path: path.stem)
+def test_constraints_are_versions_and_digests_and_nothing_else(path: Path) -> None:
     line = re.compile(r"([\w.-]+==[\w.+!]+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?)")
-    assert [text for text in LOCK.splitlines() if not line.fullmatch(text)] == []
+    assert [text for text in path.read_text().splitlines() if not line.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("component", ["operator", "preprocess", "trainer", "predictor", "finisher"])
+def test_an_image_has_the_versions_that_were_tested(component: str) -> None:
+    path = ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt"
+    pins = pins_in(path.read_text())
+    assert pins.items() <= PINS.items()
+    wanted = map(Requirement, [*EXTRAS[component], *PROJECT["project"]["dependencies"]])
+    assert {canonicalize_name(requirement.name) for requirement in wanted} <= pins.keys()
 
 
 @pytest.mark.parametrize(
@@ -56,5 +73,4 @@ def test_constraints_are_versions_and_digests_and_nothing_else() -> None:
     [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("trainer", {"kopf", "kserve", "kubernetes"})],
 )
 def test_images_hold_only_what_they_need(component: str, absent: set[str]) -> None:
-    names = {Requirement(requirement).name for requirement in EXTRAS[component]}
-    assert not names & absent
+    assert not absent & pins_in((ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt").read_text()).keys()

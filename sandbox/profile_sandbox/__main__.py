@@ -1,4 +1,4 @@
-"""python -m profile_sandbox up|down|status|doctor|env|logs: a real Kubernetes on one machine, for trying and testing."""
+"""python -m profile_sandbox up|down|status|doctor|env|logs: a real Kubernetes on one machine, to try and test with."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(sandbox: Sandbox, _: argparse.Namespace) -> int:
     sandbox.up()
-    print(f"The sandbox is up. Next: eval \"$(python -m profile_sandbox --state {sandbox.state.root} env)\"")
+    print(f'The sandbox is up. Next: eval "$(python -m profile_sandbox --state {sandbox.state.root} env)"')
     return 0
 
 

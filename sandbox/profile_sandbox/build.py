@@ -1,6 +1,7 @@
 """Compiles the cluster's programs, once, from the Go modules pinned in `sandbox/modules`, into the user's cache.
 
-A program that is there is not compiled again, so an interrupted run goes on where it stopped. One lock lets two clones share the work.
+A program that is there is not compiled again, so an interrupted run goes on where it stopped. By one lock, two
+clones share the work.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """A binary: where its main package is, and how it is called here. `cgo` needs a C compiler, pkg-config and libseccomp."""
+    """A binary: its main package, and what it is called here. `cgo` needs a C compiler, pkg-config and libseccomp."""
 
     name: str
     package: str
@@ -87,7 +88,7 @@ GROUPS = (
 def linker_flags() -> str:
     """Strip symbols, and state versions: kubectl and Helm cannot parse a server that does not know its own."""
     major, minor, _ = KUBERNETES.split(".")
-    stamps = {}
+    stamps: dict[str, str] = {}
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         stamps |= {
             f"{package}.gitVersion": f"v{KUBERNETES}",

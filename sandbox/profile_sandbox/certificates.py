@@ -78,9 +78,7 @@ def service_account_key(folder: Path) -> None:
     """Write sa.key and sa.pub, with which service account tokens are signed and checked."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     _write(folder / "sa.key", _key_pem(key))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(folder / "sa.pub", public)
 
 
@@ -110,9 +108,7 @@ def kubeconfig(server: str, folder: Path, user: str) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

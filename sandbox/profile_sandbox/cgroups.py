@@ -36,7 +36,7 @@ def create(name: str) -> None:
 
 
 def _roots(mounts: Path = MOUNTS) -> list[Path]:
-    """Every control group file system: where version 1 has the controllers, the kubelet also makes groups in version 2's."""
+    """Every control group file system: beside version 1's, the kubelet makes groups in version 2's as well."""
     rows = [line.split() for line in mounts.read_text().splitlines()]
     return [Path(row[1]) for row in rows if row[2] in ("cgroup", "cgroup2")]
 

@@ -5,17 +5,28 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import platform
 import shutil
-import socket
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import build, cgroups, doctor, images, kserve, kubernetes_config, layout, paths, process, relay, runtime, services
+from . import (
+    build,
+    cgroups,
+    doctor,
+    images,
+    kserve,
+    kubernetes_config,
+    layout,
+    paths,
+    process,
+    relay,
+    runtime,
+    services,
+)
 from .kubectl import Kubectl, find_kubectl
 from .passwords import Passwords
 from .paths import State

@@ -16,8 +16,8 @@ from .paths import CLONE
 from .process import SandboxError
 
 ELSEWHERE = (
-    "The sandbox is a default, not a need: set KUBECONFIG to any cluster with KServe, or run the stages without a cluster: "
-    "`profile-studio run PHOTOS…`"
+    "The sandbox is a default, not a need: set KUBECONFIG to any cluster with KServe, "
+    "or run the stages without a cluster: `profile-studio run PHOTOS…`"
 )
 # A program -> the Debian package that has it.
 PROGRAMS = {

@@ -1,8 +1,8 @@
 """Every image of the sandbox in one OCI archive of a few kilobytes.
 
-All images share one layer: empty folders, users, a virtual environment's skeleton and the pause program. What a container runs
-comes read-only from the machine through the base runtime spec (`runtime.py`), so an image takes no time and no disk,
-and the same pod manifests run here and on a cluster with built images.
+All images share one layer: empty folders, users, a virtual environment's skeleton and the pause program. What a
+container runs comes read-only from the machine through the base runtime spec (`runtime.py`), so an image takes no
+time and no disk, and the same pod manifests run here and on a cluster with built images.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ import yaml
 
 from . import layout
 
-# The manager starts only where the API server knows all five kinds. The product's own get the full schema, so that a wrong
-# field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server no memory.
+# The manager starts only where the API server knows all five kinds. The product's own get the full schema, so that
+# a wrong field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server
+# no memory.
 FULL = ("inferenceservices", "servingruntimes", "clusterservingruntimes")
 MINIMAL = ("inferencegraphs", "trainedmodels")
 # Parts of the full schemas that repeat a pod's whole schema once more and that the product has no use for.
@@ -27,9 +28,9 @@ OVERRIDES: dict[str, dict[str, object]] = {
 
 
 def write_manifests(module: Path, folder: Path, webhooks: Path, authority: bytes) -> None:
-    """Write what has to be applied before KServe's manager starts into `folder`, and its webhooks into a file of their own.
+    """Write what to apply before KServe's manager starts into `folder`, and its webhooks into a file of their own.
 
-    `module` is a folder of KServe's manifests (see `copy_manifests`), `authority` the PEM that signed its webhook certificate.
+    `module` is a folder of KServe's manifests (see `copy_manifests`), `authority` the PEM that signed its certificate.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(module.glob("crd-*.json")):
@@ -56,8 +57,9 @@ def copy_manifests(module: Path, target: Path) -> None:
 def slim(schema: Any) -> Any:
     """A custom resource definition without prose, and with the parts that nobody here uses left unchecked.
 
-    InferenceService's has a pod's schema some twenty times, one for each framework with a block of its own; the API server
-    would take ten seconds and a hundred megabytes for it. A property that is *called* description is a mapping, and stays.
+    InferenceService's has a pod's schema some twenty times, one for each framework with a block of its own; the API
+    server would take ten seconds and a hundred megabytes for it. A property that is *called* description is a
+    mapping, and stays.
     """
     if isinstance(schema, list):
         return [slim(item) for item in schema]

@@ -45,7 +45,7 @@ def _bind(source: Path, place: Path) -> None:
 
 
 def _shield_var(scratch: Path) -> None:
-    """Let programs write their fixed folders below /var (logs of containers, CNI results) without a trace on the machine."""
+    """Let programs write their fixed folders below /var (logs, CNI results) without a trace on the machine."""
     upper, work = scratch / "var", scratch / "var-work"
     upper.mkdir()
     work.mkdir()

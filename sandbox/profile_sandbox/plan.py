@@ -11,7 +11,7 @@ from . import layout
 
 @dataclass(frozen=True)
 class Target:
-    """Where a forwarded port leads: a Service by name (its first port, or `port`), or a fixed address where namespace is empty."""
+    """Where a forwarded port leads: a Service (its first port, or `port`); an address where the namespace is empty."""
 
     service: str
     namespace: str = ""

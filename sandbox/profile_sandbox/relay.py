@@ -1,7 +1,8 @@
 """Loopback ports of the machine that lead into the sandbox.
 
-A socket belongs to the network namespace in which it was made. The listening sockets are made on the machine, before the sandbox's
-namespaces are; the supervisor inherits them and accepts there, and connects to the target from inside. So nothing has to run outside.
+A socket belongs to the network namespace in which it was made. The listening sockets are made on the machine,
+before the sandbox's namespaces are; the supervisor inherits them, accepts there, and connects to the target from
+inside. So nothing has to run outside.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How containers run: containerd's configuration, the pod network, and the base runtime spec.
 
-containerd merges a pod's mounts over the base runtime spec, so an image needs hardly any files of its own: the machine's
-/usr, the Python installation, the environment's packages, the clone and the model weights come read-only from the machine,
-at the same places in every container whatever their path on the machine is.
+containerd merges a pod's mounts over the base runtime spec, so an image needs hardly any files of its own. The
+machine's /usr, the Python installation, the environment's packages, the clone and the model weights come read-only
+from the machine, at the same places in every container whatever their path on the machine is.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _bind(place: str, source: str) -> dict[str, object]:
 
 
 def containerd_config(pause: str) -> str:
-    """containerd's configuration (TOML). Its folders lie on the namespace's tmpfs, as images are tiny and nothing is kept."""
+    """containerd's configuration (TOML). Its folders are on the namespace's tmpfs: images are tiny, nothing is kept."""
     return f"""version = 3
 root = "{layout.INSIDE}/containerd/root"
 state = "{layout.INSIDE}/containerd/state"

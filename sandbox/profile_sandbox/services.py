@@ -1,8 +1,7 @@
-"""The services' manifests, with this sandbox's Secrets, ready for `kubectl apply`; and the store's first user and bucket."""
+"""The services' manifests with this sandbox's Secrets, ready for `kubectl apply`; the store's first user and bucket."""
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -56,9 +55,7 @@ def product_secrets(secret: Passwords) -> list[dict[str, object]]:
     """The Secrets that the product's chart names in its values, in the product's namespace."""
     namespace = layout.PRODUCT_NAMESPACE
     services = f"{layout.SERVICES_NAMESPACE}.svc"
-    dsn = (
-        f"postgresql://{passwords.DATABASE_USER}:{secret.database}@postgres.{services}:5432/{passwords.DATABASE_NAME}"
-    )
+    dsn = f"postgresql://{passwords.DATABASE_USER}:{secret.database}@postgres.{services}:5432/{passwords.DATABASE_NAME}"
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         secret_manifest(

@@ -1,7 +1,7 @@
-"""The first process of a sandbox's namespaces: prepares them, starts the units in order, relays ports, tells how things stand.
+"""The first process of a sandbox's namespaces: prepares them, starts the units in order, relays ports, tells status.
 
-Run by `cluster.py` as `unshare … python -m profile_sandbox.supervisor PLAN`. It restarts nothing: a part that dies is a fact
-that `status` shows, with its log's last lines.
+Run by `process.py` as `unshare … python -m profile_sandbox.supervisor PLAN SCRATCH`. It restarts nothing: a part
+that dies is a fact that `status` shows, with its log's last lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .plan import TARGETS, Plan, Target
 from .units import Kind, Unit, units
 
 POLL_SECONDS = 0.1
-# `kubectl apply` may come a moment before what it needs (a resource type that is being set up): tries, and the pause between.
+# `kubectl` may come a moment before what it needs (a resource type that is being set up): tries, and the pause between.
 STEP_TRIES = 8
 STEP_PAUSE_SECONDS = 0.7
 RESOLVED_FOR_SECONDS = 3.0

@@ -1,7 +1,7 @@
 """Writes Prometheus' list of targets: every running pod that asks to be scraped by the usual annotations.
 
-A container beside Prometheus, for Debian's Prometheus is built without its discovery of Kubernetes. Reads the API server with the
-pod's own service account, and writes a file in the form of Prometheus' `file_sd_configs`.
+A container beside Prometheus, for Debian's Prometheus is built without its discovery of Kubernetes. Reads the API
+server with the pod's own service account, and writes a file in the form of Prometheus' `file_sd_configs`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_pods() -> list[dict[str, Any]]:
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
     headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}"}
-    request = urllib.request.Request(f"https://{host}:{port}/api/v1/pods", headers=headers)  # noqa: S310 - always https
+    request = urllib.request.Request(f"https://{host}:{port}/api/v1/pods", headers=headers)
     with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310 - the same
         return list(json.load(answer)["items"])
 

@@ -20,8 +20,8 @@ class Kind(StrEnum):
 class Unit:
     """One supervised program.
 
-    `after` names the units that must be ready first. `ready` says when a daemon is: a URL that answers 200, or a path of a Unix
-    socket that accepts; empty means as soon as it is started. A step is ready when it ended with 0.
+    `after` names the units that must be ready first. `ready` says when a daemon is: a URL that answers 200, or the
+    path of a Unix socket that accepts; empty means as soon as it is started. A step is ready when it ended with 0.
     """
 
     name: str
@@ -173,7 +173,12 @@ def _addons() -> list[Unit]:
         ),
         Unit("services", _apply(f"{CONFIG}/services"), Kind.STEP, after=("apiserver",)),
         Unit("kserve-config", _apply(f"{CONFIG}/kserve"), Kind.STEP, after=("apiserver",)),
-        Unit("kserve-types", (*KUBECTL, "wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"), Kind.STEP, after=("kserve-config",)),
+        Unit(
+            "kserve-types",
+            (*KUBECTL, "wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"),
+            Kind.STEP,
+            after=("kserve-config",),
+        ),
         Unit(
             "kserve",
             (

@@ -1,0 +1,96 @@
+"""What an accepted photo becomes: crop, mask, pose map, caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from profile_contract.orders import DatasetImage, PoseMap
+from profile_contract.store import Store
+
+from .captions import caption
+from .crop import Cut, bucket_for, cut_to
+from .decode import Photo, Pixels
+from .look import Seen
+from .mask import MaskReader
+from .poses import pose_map, presets
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted photo: `number` counts them from 1."""
+
+    number: int
+    name: str
+    photo: Photo
+    seen: Seen
+    yaw: float
+    held_out: bool
+
+    def cut(self, size: tuple[int, int]) -> Cut:
+        """Where to cut it for an output size."""
+        height, width = self.photo.pixels.shape[:2]
+        return cut_to(width, height, self.seen.face.box, size)
+
+
+class DatasetWriter:
+    """Writes the dataset below a key prefix that ends with '/'. Crops have about resolution² pixels."""
+
+    def __init__(self, store: Store, prefix: str, mask: MaskReader, resolution: int) -> None:
+        self._store, self._prefix, self._mask, self._resolution = store, prefix, mask, resolution
+
+    def image(self, accepted: Accepted) -> DatasetImage:
+        """Cut the photo, write crop, mask and pose map, and describe them."""
+        height, width = accepted.photo.pixels.shape[:2]
+        cut = accepted.cut(bucket_for(width, height, self._resolution))
+        crop = cut_out(accepted.photo.pixels, cut)
+        box = cut.box(accepted.seen.face.box)
+        name = f"{accepted.number:02d}"
+        return DatasetImage(
+            photo=accepted.name,
+            image=self._write(f"images/{name}", crop),
+            mask=self._write(f"masks/{name}", self._mask.read(crop)),
+            pose=self._write(f"poses/{name}", _bgr(pose_map(accepted.seen.joints, cut))),
+            caption=caption(accepted.yaw, box[3] / cut.out_height),
+            width=cut.out_width,
+            height=cut.out_height,
+            face_box=box,
+            held_out=accepted.held_out,
+        )
+
+    def square_pose(self, accepted: Accepted) -> PoseMap:
+        """The photo's pose for generation, which is square whatever the photo is."""
+        cut = accepted.cut((self._resolution, self._resolution))
+        key = self._write(f"poses-square/{accepted.number:02d}", _bgr(pose_map(accepted.seen.joints, cut)))
+        return self._pose(f"photo-{accepted.number}", key)
+
+    def presets(self) -> list[PoseMap]:
+        """The presets' pose maps."""
+        maps = presets(self._resolution)
+        return [self._pose(name, self._write(f"poses-preset/{name}", _bgr(pixels))) for name, pixels in maps.items()]
+
+    def _pose(self, name: str, key: str) -> PoseMap:
+        return PoseMap(name=name, key=key, width=self._resolution, height=self._resolution)
+
+    def _write(self, name: str, image: Pixels) -> str:
+        key = f"{self._prefix}{name}.png"
+        self._store.write(key, _png(image), "image/png")
+        return key
+
+
+def cut_out(image: Pixels, cut: Cut) -> Pixels:
+    """The cut's pixels at its output size."""
+    left, top = int(cut.left), int(cut.top)
+    part = image[top : max(top + 1, round(cut.top + cut.height)), left : max(left + 1, round(cut.left + cut.width))]
+    way = cv2.INTER_AREA if cut.scale < 1 else cv2.INTER_LANCZOS4
+    return cv2.resize(part, (cut.out_width, cut.out_height), interpolation=way).astype(np.uint8)
+
+
+def _png(image: Pixels) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def _bgr(image: Pixels) -> Pixels:
+    return image[:, :, ::-1]

@@ -1,4 +1,7 @@
-"""python -m profile_sandbox up|down|status|doctor|env|logs: a real Kubernetes on one machine, to try and test with."""
+"""A real Kubernetes on one machine, to try and test with.
+
+`build` and `doctor` need nothing but Python's standard library: a compile can begin while packages are installed.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import doctor
-from .cluster import Sandbox
+from . import build, doctor
 from .plan import TARGETS
 from .process import SandboxError
+
+if TYPE_CHECKING:
+    from .cluster import Sandbox
 
 CLONE_STATE = Path(".sandbox")
 
@@ -24,10 +30,16 @@ def main(argv: list[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:6.1f} s] {text}", flush=True)
 
-    sandbox = Sandbox(arguments.state, say)
-    commands = {"up": _up, "down": _down, "status": _status, "env": _env, "logs": _logs, "doctor": _doctor}
     try:
-        return commands[arguments.command](sandbox, arguments)
+        if arguments.command == "build":
+            build.ensure_programs(say)
+            return 0
+        if arguments.command == "doctor":
+            return _doctor()
+        from .cluster import Sandbox
+
+        commands = {"up": _up, "down": _down, "status": _status, "env": _env, "values": _values, "logs": _logs}
+        return commands[arguments.command](Sandbox(arguments.state, say), arguments)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -40,11 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m profile_sandbox", description=__doc__)
     parser.add_argument("--state", type=Path, default=CLONE_STATE, help="state folder (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="compile the cluster's programs, once for this machine")
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")
     commands.add_parser("status", help="how every part stands, and why one died")
     commands.add_parser("doctor", help="what this machine lacks, and how to get it")
     commands.add_parser("env", help="addresses and KUBECONFIG, for `eval`")
+    commands.add_parser("values", help="the Helm values for charts/profile-studio in this sandbox")
     logs = commands.add_parser("logs", help="a part's log")
     logs.add_argument("name", help="a part, as `status` names it, or `supervisor`")
     return parser
@@ -75,7 +89,7 @@ def _status(sandbox: Sandbox, _: argparse.Namespace) -> int:
     return 0 if all(row.phase in ("ready", "done") for row in rows) else 1
 
 
-def _doctor(_: Sandbox, __: argparse.Namespace) -> int:
+def _doctor() -> int:
     findings = doctor.examine()
     print(doctor.report(findings) if findings else "nothing is missing")
     return 1 if findings else 0
@@ -87,6 +101,15 @@ def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
     for name, address in addresses.items():
         scheme = {"api": "https", "postgres": "postgresql", "redis": "redis"}.get(name, "http")
         print(f"export SANDBOX_{name.upper()}={scheme}://{address}")
+    return 0
+
+
+def _values(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    import yaml
+
+    from .values import chart_values
+
+    print(yaml.safe_dump(chart_values(sandbox), sort_keys=False), end="")
     return 0
 
 

@@ -16,13 +16,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kserve
 from .paths import MODULES, cache_root, pins_key
 from .process import SandboxError
 
 KUBERNETES = "1.34.4"
 KSERVE_MODULE = "github.com/kserve/kserve"
 MANIFESTS = "kserve-manifests"
+# File in KServe's module -> its name in the cache. The manager starts only where the API server knows all five
+# kinds. The product's own get the full schema, so that a wrong field in a manifest is found here; the others
+# KServe's minimal one.
+KSERVE_FILES = {
+    **{
+        f"config/crd/{variant}/serving.kserve.io_{name}.yaml": f"crd-{name}.yaml"
+        for variant, names in (
+            ("full", ("inferenceservices", "servingruntimes", "clusterservingruntimes")),
+            ("minimal", ("inferencegraphs", "trainedmodels")),
+        )
+        for name in names
+    },
+    "config/configmap/inferenceservice.yaml": "config.yaml",
+    "config/webhook/manifests.yaml": "webhooks.yaml",
+}
 Say = Callable[[str], None]
 
 
@@ -111,7 +125,7 @@ def programs_folder() -> Path:
 
 
 def manifests_folder() -> Path:
-    """KServe's manifests, copied out of its module."""
+    """KServe's manifests, copied out of its module, so that the module may be cleaned away."""
     return programs_folder() / MANIFESTS
 
 
@@ -217,7 +231,9 @@ def _fetch_manifests(folder: Path) -> None:
     module = Path(_go(find_go(), MODULES / "cluster", listing, cgo=False).strip())
     partial = folder / f".{MANIFESTS}.part"
     shutil.rmtree(partial, ignore_errors=True)
-    kserve.copy_manifests(module, partial)
+    partial.mkdir()
+    for source, name in KSERVE_FILES.items():
+        shutil.copyfile(module / source, partial / name)
     partial.replace(folder / MANIFESTS)
 
 

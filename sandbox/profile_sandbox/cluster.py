@@ -129,6 +129,7 @@ class Sandbox:
         build.ensure_programs(self._say)
         with self._locked():
             if self.running:
+                self._say("it stands already")
                 self._refresh_images()
             else:
                 self._clean()
@@ -251,7 +252,7 @@ class Sandbox:
         return path.read_text(errors="replace")
 
     def _wait_for_units(self) -> None:
-        told: set[str] = set()
+        told = {row.name for row in self.status() if row.phase in ("ready", "done")}
         deadline = time.monotonic() + START_SECONDS
         while True:
             rows = self.status()

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, cgroups, services
-from .images import ARCHITECTURES
+from . import build, cgroups
 from .paths import CLONE
 from .process import SandboxError
+from .runtime import ARCHITECTURES, postgres_folder
 
 ELSEWHERE = (
     "The sandbox is a default, not a need: set KUBECONFIG to any cluster with KServe, "
@@ -98,7 +98,7 @@ def _programs() -> Iterator[Finding]:
     for program, package in wanted.items():
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is None:
             yield _missing(program, package)
-    if services.programs()["postgres"] is None:
+    if postgres_folder() is None:
         yield _missing("PostgreSQL's server", "postgresql")
     if to_compile:
         try:

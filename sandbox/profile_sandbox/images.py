@@ -17,15 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .dockerfile import ImageConfig, read_dockerfile
-from .runtime import BINARIES, ENVIRONMENT, PYTHON, SOURCES, VENV
+from .runtime import ARCHITECTURES, BINARIES, ENVIRONMENT, PYTHON, SOURCES, VENV
 
 PAUSE = "localhost/profile-sandbox/pause:dev"
 REGISTRY = "localhost/profile-studio"
 TAG = "dev"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NON_ROOT = "65532:65532"
-# The architecture that containerd runs here; the archive is imported on the machine that made it.
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)

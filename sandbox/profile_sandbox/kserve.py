@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,6 @@ import yaml
 
 from . import layout
 
-# The manager starts only where the API server knows all five kinds. The product's own get the full schema, so that
-# a wrong field in a manifest is found here; the two others get KServe's own minimal one, which costs the API server
-# no memory.
-FULL = ("inferenceservices", "servingruntimes", "clusterservingruntimes")
-MINIMAL = ("inferencegraphs", "trainedmodels")
 # Parts of the full schemas that repeat a pod's whole schema once more and that the product has no use for.
 UNUSED = ("explainer", "transformer", "workerSpec")
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -30,10 +27,10 @@ OVERRIDES: dict[str, dict[str, object]] = {
 def write_manifests(module: Path, folder: Path, webhooks: Path, authority: bytes) -> None:
     """Write what to apply before KServe's manager starts into `folder`, and its webhooks into a file of their own.
 
-    `module` is a folder of KServe's manifests (see `copy_manifests`), `authority` the PEM that signed its certificate.
+    `module` is the folder of KServe's own manifests, `authority` the PEM that signed its certificate.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in sorted(module.glob("crd-*.json")):
+    for file in slim_definitions(module):
         (folder / file.name).write_text(file.read_text())
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": layout.KSERVE_NAMESPACE}}
     config = configure(yaml.safe_load((module / "config.yaml").read_text()))
@@ -42,16 +39,19 @@ def write_manifests(module: Path, folder: Path, webhooks: Path, authority: bytes
     _write(webhooks, hooks)
 
 
-def copy_manifests(module: Path, target: Path) -> None:
-    """Copy the few manifests that a sandbox needs out of KServe's Go module, so that the module may be cleaned away."""
-    target.mkdir(parents=True, exist_ok=True)
-    for names, variant in ((FULL, "full"), (MINIMAL, "minimal")):
-        for name in names:
-            file = module / "config" / "crd" / variant / f"serving.kserve.io_{name}.yaml"
+def slim_definitions(module: Path) -> list[Path]:
+    """The custom resource definitions as JSON files beside the originals; made at the first start, as it takes
+    seconds."""
+    slimmed = []
+    for file in sorted(module.glob("crd-*.yaml")):
+        target = file.with_suffix(".json")
+        if not target.exists():
             definition = slim(yaml.load(file.read_text(), Loader=yaml.CSafeLoader))
-            (target / f"crd-{name}.json").write_text(json.dumps(definition))
-    for source, name in (("configmap/inferenceservice.yaml", "config"), ("webhook/manifests.yaml", "webhooks")):
-        (target / f"{name}.yaml").write_text((module / "config" / source).read_text())
+            partial = target.with_suffix(f".{os.getpid()}.part")
+            partial.write_text(json.dumps(definition))
+            partial.replace(target)
+        slimmed.append(target)
+    return slimmed
 
 
 def slim(schema: Any) -> Any:
@@ -86,8 +86,6 @@ def configure(config: dict[str, Any]) -> dict[str, Any]:
 
 def point_at_process(configuration: dict[str, Any], authority: bytes) -> dict[str, Any]:
     """A webhook configuration whose hooks go to the manager's process beside the API server, not to a Service."""
-    import base64
-
     bundle = base64.b64encode(authority).decode()
     hooks = []
     for hook in configuration["webhooks"]:

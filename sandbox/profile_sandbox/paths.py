@@ -8,8 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import cryptography
-
 CLONE = Path(__file__).resolve().parents[2]
 MODULES = CLONE / "sandbox" / "modules"
 SERVICES = CLONE / "sandbox" / "services"
@@ -37,6 +35,8 @@ def pins_key(modules: Path = MODULES) -> str:
 
 def site_packages() -> Path:
     """The folder that holds the Python environment's packages, wherever `.pth` files may have sent us."""
+    import cryptography
+
     return Path(cryptography.__file__).resolve().parents[1]
 
 

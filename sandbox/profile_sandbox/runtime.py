@@ -36,6 +36,10 @@ MACHINE = (
     "/etc/localtime",
     "/etc/ssl",
 )
+# Where Debian keeps PostgreSQL's server programs: by major version, and not on the PATH.
+POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
+# Machine architectures that the images' archive can name -> what OCI calls them.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 NAMESPACES = ("pid", "ipc", "uts", "mount", "network")
 
 
@@ -53,6 +57,12 @@ def product_mounts() -> dict[str, str]:
 def machine_mounts(candidates: Iterable[str] = MACHINE) -> dict[str, str]:
     """The machine's own folders, at their own places."""
     return {place: place for place in candidates if Path(place).exists()}
+
+
+def postgres_folder(root: Path = POSTGRES_FOLDERS) -> Path | None:
+    """The folder of the newest PostgreSQL server's programs, None where there is none."""
+    found = sorted(root.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    return found[-1].parent if found else None
 
 
 def base_spec(mounts: dict[str, str]) -> str:

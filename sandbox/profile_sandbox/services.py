@@ -9,23 +9,25 @@ from pathlib import Path
 import yaml
 from minio import Minio, MinioAdmin
 from minio.credentials import StaticProvider
+from minio.error import MinioAdminException
 
 from . import layout, passwords
 from .passwords import Passwords
+from .runtime import postgres_folder
 
 BUCKET = "profiles"
 REGION = "us-east-1"
 NAMES = ("minio", "postgres", "prometheus", "redis")
-# Where Debian keeps PostgreSQL's server programs: by major version, and not on the PATH.
-POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
 POLICY = "profile-operator"
+# The product's logins, in its own namespace.
+STORE_SECRET = "profile-store"  # noqa: S105 - a name
+DATABASE_SECRET = "profile-database"  # noqa: S105 - a name
+REDIS_SECRET = "profile-redis"  # noqa: S105 - a name
 
 
 def programs() -> dict[str, Path | None]:
     """Service -> the folder of its programs, None where that is the usual PATH or the sandbox's own."""
-    found = sorted(POSTGRES_FOLDERS.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    postgres = found[-1].parent if found else None
-    return {"minio": None, "postgres": postgres, "prometheus": None, "redis": None}
+    return {"minio": None, "postgres": postgres_folder(), "prometheus": None, "redis": None}
 
 
 def write_manifests(source: Path, folder: Path, secret: Passwords) -> None:
@@ -60,11 +62,11 @@ def product_secrets(secret: Passwords) -> list[dict[str, object]]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         secret_manifest(
             namespace,
-            "profile-store",
+            STORE_SECRET,
             {"accessKey": passwords.STORE_OPERATOR_USER, "secretKey": secret.store_operator},
         ),
-        secret_manifest(namespace, "profile-database", {"dsn": dsn}),
-        secret_manifest(namespace, "profile-redis", {"url": f"redis://:{secret.redis}@redis.{services}:6379/0"}),
+        secret_manifest(namespace, DATABASE_SECRET, {"dsn": dsn}),
+        secret_manifest(namespace, REDIS_SECRET, {"url": f"redis://:{secret.redis}@redis.{services}:6379/0"}),
     ]
 
 
@@ -100,7 +102,11 @@ def prepare_store(address: str, secret: Passwords) -> None:
     )
     admin.policy_add(policy_name=POLICY, policy=json.loads(_policy()))
     admin.user_add(access_key=passwords.STORE_OPERATOR_USER, secret_key=secret.store_operator)
-    admin.attach_policy(policies=[POLICY], user=passwords.STORE_OPERATOR_USER)
+    try:
+        admin.attach_policy(policies=[POLICY], user=passwords.STORE_OPERATOR_USER)
+    except MinioAdminException as error:
+        if "PolicyChangeAlreadyApplied" not in str(error):
+            raise
 
 
 def _policy() -> str:

@@ -1,0 +1,33 @@
+"""The Helm values with which the product's chart runs in a sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import layout, services
+from .cluster import Sandbox
+from .images import REGISTRY, TAG
+from .runtime import MODELS
+
+
+def chart_values(sandbox: Sandbox) -> dict[str, Any]:
+    """Values for `charts/profile-studio`, to be merged with what a demo or a test sets itself.
+
+    The Secrets that they name stand in the namespace `profile-system` since `up`.
+    """
+    return {
+        "images": {"registry": REGISTRY, "tag": TAG, "pullPolicy": "Never"},
+        "store": {
+            "endpoint": f"http://minio.{layout.SERVICES_NAMESPACE}.svc:9000",
+            # What people's browsers reach, for links that leave the cluster.
+            "publicEndpoint": f"http://{sandbox.address('minio')}",
+            "bucket": services.BUCKET,
+            "region": services.REGION,
+            "secure": False,
+            "existingSecret": services.STORE_SECRET,
+        },
+        "database": {"existingSecret": services.DATABASE_SECRET},
+        "redis": {"existingSecret": services.REDIS_SECRET},
+        "models": {"path": MODELS},
+        "gpu": {"enabled": False},
+    }

@@ -9,12 +9,12 @@ import numpy as np
 
 from profile_contract.orders import DatasetImage, PoseMap
 from profile_contract.store import Store
+from profile_faces import MaskReader
 
 from .captions import caption
 from .crop import Cut, bucket_for, cut_to
 from .decode import Photo, Pixels
 from .look import Seen
-from .mask import MaskReader
 from .poses import pose_map, presets
 
 

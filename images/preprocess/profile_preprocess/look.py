@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from profile_contract.exits import TryAgain
 from profile_contract.names import PhotoReason, Reason
 from profile_contract.orders import PreprocessParameters
-from profile_faces import Face, FaceReader, WeightsMissing
+from profile_faces import Face, FaceReader, MaskReader, WeightsMissing, sharpness
 
 from . import quality
 from .covering import covering
 from .decode import Photo
 from .duplicates import difference_hash
-from .mask import MaskReader
 from .people import PeopleReader, Person
 from .verdicts import SECOND_BODY_SCORE, Measures, judge
 
@@ -107,7 +106,7 @@ def _measure(photo: Photo, faces: list[Face], people: list[Person], person: Pers
         eye_seen=float(person.joints[list(EYES), 2].min()) if person else 1.0,
         eyes_lightness=cover.eyes,
         mouth_colour=cover.mouth,
-        sharpness=quality.sharpness(image, face),
+        sharpness=sharpness(image, face),
         lightness=float(levels.mean()),
         highlights=float(np.percentile(levels, 95)),
         burnt=float((levels > quality.BURNT).mean()),

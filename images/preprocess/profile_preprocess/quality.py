@@ -1,4 +1,4 @@
-"""What is measured on a face: size, sharpness, light, how the head is turned, how much of it is in the picture."""
+"""What is measured on a face: light, how the head is turned, how much of it is in the picture."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import Face
+from profile_faces import Face, face_patch
 
 from .decode import Pixels
 
-# The face is brought to this width before sharpness is measured, so that a close-up and a half-length compare.
-SHARPNESS_WIDTH = 112
-# Width of the second blur, from the paper.
-BLUR_WIDTH = 9
 # L* above which no skin is left.
 BURNT = 97.0
 # Share of the height of YuNet's box that lies below the chin, or is the chin's own underside.
@@ -25,42 +21,11 @@ BELOW_CHIN = 0.08
 HEAD_POINTS = np.array([[-31.5, 0, 0], [31.5, 0, 0], [0, 40, -30], [-25, 68, -6], [25, 68, -6]], dtype=np.float64)
 
 
-def sharpness(image: Pixels, face: Face) -> float:
-    """Sharpness of the face at 112 pixels width, 0 to 100: one minus the blur effect, the worse of both directions.
-
-    The blur effect (Crété-Roffet, Dolmiere, Ladret and Nicolas, 2007) is how little a picture changes when it is
-    blurred again; unlike the variance of the Laplacian it hardly depends on what is in the picture.
-    """
-    patch = face_patch(image, face)
-    if patch.shape[1] > SHARPNESS_WIDTH:
-        height = max(1, round(patch.shape[0] * SHARPNESS_WIDTH / patch.shape[1]))
-        patch = cv2.resize(patch, (SHARPNESS_WIDTH, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY).astype(np.float64)
-    return 100 * (1 - max(_blur_effect(grey, axis) for axis in (0, 1)))
-
-
-def _blur_effect(grey: NDArray[np.float64], axis: int) -> float:
-    kernel = (1, BLUR_WIDTH) if axis == 0 else (BLUR_WIDTH, 1)
-    change = np.abs(np.diff(grey, axis=axis))
-    change_when_blurred = np.abs(np.diff(cv2.blur(grey, kernel).astype(np.float64), axis=axis))
-    total = float(change.sum())
-    return float(total - np.maximum(0, change - change_when_blurred).sum()) / total if total else 1.0
-
-
 def lightness(image: Pixels, face: Face) -> NDArray[np.float32]:
     """CIE L* (0 to 100) of the face's pixels, as one row."""
     patch = face_patch(image, face).astype(np.float32) / 255
     levels: NDArray[np.float32] = cv2.cvtColor(patch, cv2.COLOR_BGR2Lab)[:, :, 0].astype(np.float32).reshape(-1)
     return levels
-
-
-def face_patch(image: Pixels, face: Face) -> Pixels:
-    """The face's box cut to the picture; at least one pixel."""
-    height, width = image.shape[:2]
-    x, y, w, h = face.box
-    left, top = int(np.clip(x, 0, width - 1)), int(np.clip(y, 0, height - 1))
-    right, bottom = int(np.clip(x + w, left + 1, width)), int(np.clip(y + h, top + 1, height))
-    return image[top:bottom, left:right]
 
 
 def head_angles(face: Face, width: int, height: int) -> tuple[float, float, float]:

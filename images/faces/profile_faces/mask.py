@@ -7,10 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from profile_contract.exits import TryAgain
-from profile_contract.names import Reason
-
-from .decode import Pixels
+from .reader import Image, WeightsMissing
 
 WEIGHTS = "selfie_segmentation.tflite"
 NETWORK_EDGE = 256
@@ -20,13 +17,13 @@ class MaskReader:
     """Makes person masks. Not thread-safe, as cv2.dnn is not."""
 
     def __init__(self, models: Path) -> None:
-        """`models`: the folder that holds the weights. Raises TryAgain if they are missing."""
+        """`models`: the folder that holds the weights. Raises WeightsMissing."""
         path = models / WEIGHTS
         if not path.is_file():
-            raise TryAgain(Reason.MODEL_NOT_FOUND, f"the mask network {path} is missing in the models folder")
+            raise WeightsMissing(f"{path} is missing: the mask weights belong into the folder 'vision'")
         self._network = cv2.dnn.readNetFromTFLite(str(path))
 
-    def read(self, image: Pixels) -> Pixels:
+    def read(self, image: Image) -> Image:
         """The mask of a BGR picture: 8 bit grey of the same size, 255 inside the person."""
         edge = (NETWORK_EDGE, NETWORK_EDGE)
         # The network takes RGB of 0 to 1, and answers with a probability per pixel.

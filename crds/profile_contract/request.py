@@ -29,43 +29,63 @@ _PREFIX_RULE: dict[str, JsonValue] = {
 class Subject(Contract):
     """Who is in the photos."""
 
-    noun: Literal["person", "woman", "man"] = "person"
+    noun: Literal["person", "woman", "man"] = Field(
+        default="person", description="The class noun that training and prompts use."
+    )
 
 
 class Photos(Contract):
     """Where the photos lie. They are looked at once per `revision`: raise it when photos were added or removed."""
 
-    prefix: str = Field(min_length=9, max_length=256, json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]})
-    revision: int = Field(default=1, ge=1, le=1_000_000)
+    prefix: str = Field(
+        description="Where the photos lie: uploads/.../ in this namespace's own area of the store.",
+        min_length=9,
+        max_length=256,
+        json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]},
+    )
+    revision: int = Field(default=1, ge=1, le=1_000_000, description="Raise it when photos were added or removed.")
 
 
 class Training(Contract):
     """What the requester may say about training; what is left out comes from the platform's defaults."""
 
-    rank: int | None = Field(default=None, ge=1, le=128)
-    steps: int | None = Field(default=None, ge=1, le=5000)
-    resolution: int | None = Field(default=None, ge=64, le=2048, multiple_of=8)
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    rank: int | None = Field(default=None, ge=1, le=128, description="Rank of the adapter.")
+    steps: int | None = Field(default=None, ge=1, le=5000, description="Optimiser steps.")
+    resolution: int | None = Field(
+        default=None, ge=64, le=2048, multiple_of=8, description="Pixels; training crops have its square as area."
+    )
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="Seed of training.")
 
 
 class ProfileRequestSpec(Contract):
     """What is asked for."""
 
-    subject: Subject = Subject()
-    photos: Photos
-    styles: list[Name] = Field(min_length=1, max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})
+    subject: Subject = Field(default=Subject(), description="Who is in the photos.")
+    photos: Photos = Field(description="Where the photos of the person lie.")
+    styles: list[Name] = Field(
+        description="Names of ProfileStyles.",
+        min_length=1,
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     portraits: int = Field(default=4, ge=1, le=16, description="Delivered per style, the best of the candidates.")
     candidates: int = Field(default=8, ge=1, le=32, description="Made per style, with seeds seed, seed + 1, ...")
     seed: int = Field(default=1, ge=0, le=900_000, description="The first seed; every style gets the same seeds.")
     layouts: list[LayoutName] = Field(
-        default=[LayoutName.SQUARE], min_length=1, max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}
+        default=[LayoutName.SQUARE],
+        description="Cuts made of every delivered portrait.",
+        min_length=1,
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    training: Training = Training()
+    training: Training = Field(default=Training(), description="Overrides of the platform's training defaults.")
     minimum_likeness: int = Field(
         default=45, ge=0, le=100, description="Per cent of the person's own ceiling; below it nothing is delivered."
     )
-    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
-    suspend: bool = False
+    deletion_policy: DeletionPolicy = Field(
+        default=DeletionPolicy.DELETE, description="What becomes of the artifacts when the request is deleted."
+    )
+    suspend: bool = Field(default=False, description="Nothing new is started while this is true.")
 
 
 SPEC_RULES = [

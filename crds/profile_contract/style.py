@@ -36,7 +36,7 @@ class ProfileStyleSpec(Contract):
     """The content of a style. Its digest keys the candidates made with it."""
 
     title: Title
-    tone: Tone = Tone.NEUTRAL
+    tone: Tone = Field(default=Tone.NEUTRAL, description="The light; it is measured on every set of portraits.")
     prompt: str = Field(
         min_length=1,
         max_length=1000,
@@ -47,12 +47,14 @@ class ProfileStyleSpec(Contract):
             ]
         },
     )
-    negative_prompt: str = Field(default="", max_length=1000)
-    background_colour: str = Field(default="#d8d8d8", pattern=r"^#[0-9a-f]{6}$")
-    pose: PoseName = POSE_FROM_PHOTOS
-    mode: Mode = Mode.TEXT_TO_IMAGE
+    negative_prompt: str = Field(default="", max_length=1000, description="What must not be seen.")
+    background_colour: str = Field(
+        default="#d8d8d8", pattern=r"^#[0-9a-f]{6}$", description="Fills what a layout needs beyond the picture."
+    )
+    pose: PoseName = Field(default=POSE_FROM_PHOTOS, description=f"FromPhotos, or a preset: {', '.join(POSE_PRESETS)}.")
+    mode: Mode = Field(default=Mode.TEXT_TO_IMAGE, description="From noise, or from one of the photos.")
     strength_percent: int = Field(default=60, ge=5, le=95, description="Of ImageToImage: how much is drawn anew.")
-    sampler: Sampler = Sampler()
+    sampler: Sampler = Field(default=Sampler(), description="How candidates are sampled.")
     adapter_weight_percent: int = Field(default=100, ge=0, le=150)
     control_weight_percent: int = Field(default=80, ge=0, le=200)
     control_end_percent: int = Field(default=80, ge=0, le=100, description="Share of steps that follow the pose map.")

@@ -1,0 +1,1 @@
+"""The command line: the folder runner, and the demo."""

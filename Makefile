@@ -53,7 +53,7 @@ system: ## Debian packages that the sandbox and the libraries need
 	@constraints/debian.sh sandbox/apt.txt
 
 binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
-	@$(PYTHON) constraints/environment.py sandbox -m profile_sandbox build
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch

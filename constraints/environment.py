@@ -5,10 +5,8 @@ big environment (torch, diffusers, kserve, ...) is installed once per machine un
 in a folder keyed by the digest of the constraints; every clone has a small `.venv` of its own that
 looks into it and adds the clone's source folders.
 
-    python3.11 constraints/environment.py                 make or refresh .venv
-    python3.11 constraints/environment.py lock            resolve pyproject.toml again
-    python3.11 constraints/environment.py sandbox ARGS    run Python with what the sandbox needs and no more,
-                                                          while the big environment is still being installed
+    python3.11 constraints/environment.py          make or refresh .venv
+    python3.11 constraints/environment.py lock     resolve pyproject.toml again
 """
 
 from __future__ import annotations
@@ -26,10 +24,9 @@ import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPONENTS = ("operator", "preprocess", "trainer", "predictor", "finisher", "sandbox")
+COMPONENTS = ("operator", "preprocess", "trainer", "predictor", "finisher")
 LOCK_FILE = ROOT / "constraints" / "linux-x86_64-py311.txt"
 VENV = ROOT / ".venv"
 STAMP = VENV / "profile-studio.stamp"
@@ -38,15 +35,12 @@ STARTED = time.monotonic()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=["make", "lock", "sandbox"], default="make")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    asked = parser.parse_args()
+    parser.add_argument("command", nargs="?", choices=["make", "lock"], default="make")
+    command = parser.parse_args().command
     if sys.version_info[:2] != (3, 11):
         sys.exit(f"env: the constraints are for Python 3.11, this is {sys.version.split()[0]}; set PYTHON=python3.11")
     try:
-        if asked.command == "sandbox":
-            run_in_sandbox_environment(asked.arguments)
-        lock() if asked.command == "lock" else make()
+        lock() if command == "lock" else make()
     except subprocess.CalledProcessError as error:
         sys.exit(f"env: '{Path(error.cmd[0]).name} {error.cmd[1]} ...' ended with exit code {error.returncode}")
 
@@ -62,11 +56,11 @@ def cache_folder() -> Path:
 
 def make() -> None:
     """Make `.venv`, and the cached environment it looks into if this machine has none for these constraints."""
-    cached = cached_environment(LOCK_FILE)
+    cached = cache_folder() / "env" / hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
     if not cached.exists():
         with only_one(cached):
             if not cached.exists():
-                install(cached, LOCK_FILE)
+                install(cached)
     stamp = stamp_text(cached)
     if STAMP.exists() and STAMP.read_text() == stamp:
         return
@@ -74,22 +68,6 @@ def make() -> None:
         link(cached)
         STAMP.write_text(stamp)
     say(f".venv is ready (packages from {cached})")
-
-
-def cached_environment(lock_file: Path) -> Path:
-    return cache_folder() / "env" / hashlib.sha256(lock_file.read_bytes()).hexdigest()[:16]
-
-
-def run_in_sandbox_environment(arguments: list[str]) -> NoReturn:
-    """Become a Python that has the sandbox's few packages and its sources. Never returns."""
-    lock_file = component_file("sandbox")
-    cached = cached_environment(lock_file)
-    with only_one(cached):
-        if not cached.exists():
-            install(cached, lock_file)
-    environment = dict(os.environ) | {"PYTHONPATH": f"{ROOT / 'sandbox'}{os.pathsep}{ROOT / 'crds'}"}
-    python = str(cached / "bin" / "python")
-    os.execve(python, [python, *arguments], environment)
 
 
 def stamp_text(cached: Path) -> str:
@@ -111,22 +89,19 @@ def only_one(target: Path) -> Iterator[None]:
         yield
 
 
-def install(cached: Path, lock_file: Path) -> None:
-    """Install every package of `lock_file` under a temporary name, and rename it when it is whole."""
-    packages = len(pins(lock_file))
-    size = " (about 3 GB to download, 6 GB on disk)" if lock_file == LOCK_FILE else ""
-    say(f"installing {packages} pinned packages once for this machine{size}")
+def install(cached: Path) -> None:
+    """Install every pinned package under a temporary name, and rename it when it is whole."""
+    packages = len(pins())
+    say(f"installing {packages} pinned packages once for this machine (about 3 GB to download, 6 GB on disk)")
     partial = cached.with_name(f".{cached.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     uv = installer()
     run(uv, "venv", "--quiet", "--python", sys.executable, str(partial))
     python = str(partial / "bin" / "python")
-    quiet = [] if lock_file == LOCK_FILE else ["--quiet"]
-    run(uv, "pip", "sync", *quiet, "--require-hashes", "--python", python, str(lock_file))
-    if lock_file == LOCK_FILE:
-        say("writing byte code")
-        # Some machines switch byte code off for everybody.
-        run("env", "--unset=PYTHONDONTWRITEBYTECODE", python, str(ROOT / "constraints" / "warm_up.py"))
+    run(uv, "pip", "sync", "--require-hashes", "--python", python, str(LOCK_FILE))
+    say("writing byte code")
+    # Some machines switch byte code off for everybody.
+    run("env", "--unset=PYTHONDONTWRITEBYTECODE", python, str(ROOT / "constraints" / "warm_up.py"))
     partial.rename(cached)
     say(f"installed {packages} packages into {cached}")
 
@@ -146,9 +121,9 @@ def installer() -> str:
     return str(home / "bin" / "uv")
 
 
-def pins(lock_file: Path = LOCK_FILE) -> dict[str, str]:
+def pins() -> dict[str, str]:
     """Package name -> pinned version."""
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", lock_file.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", LOCK_FILE.read_text(), re.MULTILINE))
 
 
 def requirement_with_hashes(name: str) -> str:

@@ -59,7 +59,7 @@ def test_constraints_are_versions_and_digests_and_nothing_else(path: Path) -> No
     assert [text for text in path.read_text().splitlines() if not line.fullmatch(text)] == []
 
 
-@pytest.mark.parametrize("component", ["operator", "preprocess", "trainer", "predictor", "finisher", "sandbox"])
+@pytest.mark.parametrize("component", ["operator", "preprocess", "trainer", "predictor", "finisher"])
 def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> None:
     path = ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt"
     pins = pins_in(path.read_text())

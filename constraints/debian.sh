@@ -21,16 +21,18 @@ fi
 exec 9> /run/lock/profile-studio-debian.lock
 flock 9
 
+log=$(mktemp)
+policy=''
+trap 'rm -f "$log" $policy' EXIT
 # Debian starts a daemon as soon as it is installed, unless this file says no (exit code 101).
 if [ ! -e /usr/sbin/policy-rc.d ]; then
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT INT TERM
-    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-    chmod 755 /usr/sbin/policy-rc.d
+    policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' > $policy
+    chmod 755 $policy
 fi
 
 echo "debian: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
-log=$(mktemp)
 install() {
     # shellcheck disable=SC2086  # a list of names, meant to be split
     apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 $missing > "$log" 2>&1
@@ -41,5 +43,4 @@ if ! install && ! { apt-get update -q -o DPkg::Lock::Timeout=600 > "$log" 2>&1 &
     echo "debian: the installation failed; see above, or install the packages by hand:$missing" >&2
     exit 1
 fi
-rm -f "$log"
 echo "debian: done" >&2

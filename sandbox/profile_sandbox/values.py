@@ -7,7 +7,6 @@ from typing import Any
 from . import layout, services
 from .cluster import Sandbox
 from .images import REGISTRY, TAG
-from .runtime import MODELS
 
 
 def chart_values(sandbox: Sandbox) -> dict[str, Any]:
@@ -18,9 +17,7 @@ def chart_values(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "images": {"registry": REGISTRY, "tag": TAG, "pullPolicy": "Never"},
         "store": {
-            "endpoint": f"http://minio.{layout.SERVICES_NAMESPACE}.svc:9000",
-            # What people's browsers reach, for links that leave the cluster.
-            "publicEndpoint": f"http://{sandbox.address('minio')}",
+            "endpoint": f"minio.{layout.SERVICES_NAMESPACE}.svc:9000",
             "bucket": services.BUCKET,
             "region": services.REGION,
             "secure": False,
@@ -28,6 +25,10 @@ def chart_values(sandbox: Sandbox) -> dict[str, Any]:
         },
         "database": {"existingSecret": services.DATABASE_SECRET},
         "redis": {"existingSecret": services.REDIS_SECRET},
-        "models": {"path": MODELS},
         "gpu": {"enabled": False},
+        "networkPolicies": {
+            "metricsFrom": [
+                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": layout.SERVICES_NAMESPACE}}}
+            ]
+        },
     }

@@ -1,0 +1,79 @@
+"""A delivered portrait: its full-size file and its layouts."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from profile_contract.layouts import LAYOUTS, Layout
+from profile_contract.names import LayoutName
+from profile_contract.orders import FinishParameters, LayoutFile, Portrait, Score
+from profile_contract.store import Store
+from profile_faces import FaceReader
+
+from .checklist import Cutting, checks
+from .cutting import centred, cut, window_for
+from .encoding import jpeg_within, png
+from .head import Head, head_of
+from .marking import visibly_marked
+from .pictures import Pixels
+
+
+class Deliverer:
+    """Writes portraits below a key prefix that ends with '/'."""
+
+    def __init__(self, store: Store, prefix: str, faces: FaceReader, parameters: FinishParameters) -> None:
+        self._store, self._prefix, self._faces, self._parameters = store, prefix, faces, parameters
+
+    def deliver(self, score: Score, rank: int, image: Pixels) -> Portrait:
+        """Write the portrait (BGR) and all layouts; `rank` counts from 1 within the style."""
+        base = f"{self._prefix}{score.style}/{rank:02d}-{score.seed:06d}"
+        self._store.write(f"{base}.png", png(self._shown(image)), "image/png")
+        head = self._head(image)
+        layouts = [self._layout(f"{base}-{name}.jpg", name, image, head) for name in self._parameters.layouts]
+        return Portrait(
+            style=score.style,
+            seed=score.seed,
+            rank=rank,
+            key=f"{base}.png",
+            likeness=score.likeness if score.likeness is not None else 0,
+            layouts=layouts,
+        )
+
+    def _layout(self, key: str, name: LayoutName, image: Pixels, head: Head | None) -> LayoutFile:
+        layout = LAYOUTS[name]
+        height, width = image.shape[:2]
+        window = window_for(layout, head) if head else centred(layout, width, height)
+        pixels = cut(image, window, layout)
+        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
+        self._store.write(key, data, "image/jpeg")
+        scale, outside = layout.width / window.width, window.outside(width, height)
+        # Measured on the finished cut, not computed from what it was meant to be.
+        found = _measured(data, layout, self._head(pixels) if head else None, scale, outside)
+        return LayoutFile(
+            layout=name, key=key, width=found.width, height=found.height, bytes=len(data), checks=checks(layout, found)
+        )
+
+    def _head(self, image: Pixels) -> Head | None:
+        found = self._faces.find(image)
+        return head_of(found[0]) if found else None
+
+    def _shown(self, image: Pixels) -> Pixels:
+        return visibly_marked(image) if self._parameters.visible_mark else image
+
+
+def _measured(data: bytes, layout: Layout, head: Head | None, scale: float, outside: float) -> Cutting:
+    with Image.open(io.BytesIO(data)) as written:
+        width, height = written.size
+        dpi = round(written.info.get("dpi", (0, 0))[0])
+    return Cutting(
+        width=width,
+        height=height,
+        dpi=dpi,
+        bytes=len(data),
+        head_share=100 * head.height / layout.height if head else None,
+        eye_line=100 * (1 - head.eyes / layout.height) if head else None,
+        scale=scale,
+        outside=outside,
+    )

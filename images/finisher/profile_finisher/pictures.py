@@ -1,0 +1,24 @@
+"""Pictures out of the store."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from profile_contract.store import Store
+
+Pixels = NDArray[np.uint8]
+
+
+class Unreadable(Exception):
+    """There is something under the key, but it is no picture."""
+
+
+def read_picture(store: Store, key: str) -> Pixels:
+    """A picture as BGR (H, W, 3). Raises Unreadable, or StoreError (NotFound where nothing is)."""
+    data = np.frombuffer(store.read(key), dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise Unreadable(key)
+    return image.astype(np.uint8)

@@ -26,9 +26,9 @@ def prepare(binds: Mapping[str, str], scratch: Path) -> None:
     inside.mkdir()
     for place, source in binds.items():
         _bind(Path(source), scratch / Path(place).relative_to("/run"))
-    _shield_var(scratch)
-    _shield_settings(scratch / "settings")
     _command("mount", "-n", "--move", str(scratch), "/run")
+    _shield_var(Path(layout.INSIDE))
+    _shield_settings(Path(layout.INSIDE, "settings"))
     _command("ip", "link", "set", "lo", "up")
     _command("ip", "address", "add", f"{layout.NODE_IP}/32", "dev", "lo")
     # There is no default route. A packet to a Service needs some route to get as far as its address' translation.
@@ -44,9 +44,9 @@ def _bind(source: Path, place: Path) -> None:
     _command("mount", "-n", "--bind", str(source), str(place))
 
 
-def _shield_var(scratch: Path) -> None:
+def _shield_var(folder: Path) -> None:
     """Let programs write their fixed folders below /var (logs, CNI results) without a trace on the machine."""
-    upper, work = scratch / "var", scratch / "var-work"
+    upper, work = folder / "var", folder / "var-work"
     upper.mkdir()
     work.mkdir()
     _command("mount", "-n", "-t", "overlay", "-o", f"lowerdir=/var,upperdir={upper},workdir={work}", "overlay", "/var")

@@ -44,7 +44,7 @@ class Deliverer:
     def _layout(self, key: str, name: LayoutName, image: Pixels, head: Head | None) -> LayoutFile:
         layout = LAYOUTS[name]
         height, width = image.shape[:2]
-        window = window_for(layout, head) if head else centred(layout, width, height)
+        window = window_for(layout, head, width, height) if head else centred(layout, width, height)
         pixels = cut(image, window, layout)
         data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
         self._store.write(key, data, "image/jpeg")

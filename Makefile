@@ -42,6 +42,7 @@ bench: prepare ## measure, and write docs/benchmarks.md
 
 crds: env ## write the CRD manifests anew from the models in profile_contract
 	$(RUN) -m profile_contract.crd crds
+	cp crds/*.yaml charts/profile-studio/files/crds/
 
 lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
 	$(PYTHON) constraints/environment.py lock

@@ -53,6 +53,9 @@ def structural(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         rest = {k: v for k, v in node.items() if k != "anyOf" and not (k == "default" and v is None)}
         return structural({**inner[0], **rest}, definitions)
     kept = {k: v for k, v in node.items() if k in _KEPT or k.startswith("x-kubernetes")}
+    if isinstance(kept.get("default"), dict):
+        # The API server takes null for no integer: what is not set is left out.
+        kept["default"] = {k: v for k, v in kept["default"].items() if v is not None}
     if "const" in node:
         kept["enum"] = [node["const"]]
     for word, bound in _EXCLUSIVE.items():

@@ -1,0 +1,52 @@
+{{- define "profile-studio.predictorResources" -}}
+{{- $resources := deepCopy .Values.predictor.resources }}
+{{- if .Values.gpu.enabled }}
+{{- $gpus := dict .Values.gpu.resource (.Values.predictor.gpus | toString) }}
+{{- $_ := set $resources "limits" (merge (default (dict) $resources.limits) $gpus) }}
+{{- $_ := set $resources "requests" (merge (default (dict) $resources.requests) $gpus) }}
+{{- end }}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{/* The predictor's container; call with (dict "root" $ "model" NAME "models" FOLDER). */}}
+{{- define "profile-studio.predictorContainer" -}}
+{{- $ready := printf "/v2/models/%s/ready" .model -}}
+- name: kserve-container
+  image: {{ include "profile-studio.image" (dict "root" .root "name" "predictor") }}
+  imagePullPolicy: {{ .root.Values.images.pullPolicy }}
+  env:
+  - {name: PROFILE_MODELS, value: {{ .models }}}
+  - {name: PROFILE_MODEL_NAME, value: {{ .model | quote }}}
+  - {name: PROFILE_BASE_MODEL, value: {{ .root.Values.training.baseModel | quote }}}
+  - {name: PROFILE_CONTROL_MODEL, value: {{ .root.Values.training.controlModel | quote }}}
+  - {name: PROFILE_SLOTS, value: {{ .root.Values.predictor.slots | quote }}}
+  # Grants for any other host are refused.
+  - {name: PROFILE_STORE_HOSTS, value: {{ .root.Values.store.endpoint | quote }}}
+  - {name: HOME, value: /tmp}
+  {{- range $key, $value := .root.Values.predictor.env }}
+  - {name: {{ $key }}, value: {{ $value | quote }}}
+  {{- end }}
+  ports:
+  - {name: http1, containerPort: 8080, protocol: TCP}
+  # /v2/health/ready is always true: the model's own readiness counts.
+  startupProbe:
+    httpGet: {path: {{ $ready | quote }}, port: 8080}
+    periodSeconds: 2
+    timeoutSeconds: 5
+    failureThreshold: {{ div .root.Values.predictor.startupSeconds 2 }}
+  readinessProbe:
+    httpGet: {path: {{ $ready | quote }}, port: 8080}
+    periodSeconds: 5
+    timeoutSeconds: 5
+  livenessProbe:
+    httpGet: {path: /v2/health/live, port: 8080}
+    periodSeconds: 10
+    timeoutSeconds: 10
+    failureThreshold: 6
+  resources:
+    {{- include "profile-studio.predictorResources" .root | nindent 4 }}
+  securityContext:
+    {{- include "profile-studio.containerSecurity" .root | nindent 4 }}
+  volumeMounts:
+  - {name: scratch, mountPath: /tmp}
+{{- end -}}

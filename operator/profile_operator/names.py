@@ -1,0 +1,34 @@
+"""Names in the cluster: labels, annotations, finalizer, field manager."""
+
+from __future__ import annotations
+
+from profile_contract import GROUP, VERSION
+
+API_VERSION = f"{GROUP}/{VERSION}"
+REQUEST_KIND = "ProfileRequest"
+REQUESTS = "profilerequests"
+STYLES = "profilestyles"
+
+FINALIZER = f"{GROUP}/purge"
+# A person sets it to a new value to have failed stages tried again and the photos looked at anew.
+RETRY_ANNOTATION = f"{GROUP}/retry"
+RETRY_LENGTH = 64
+
+LABEL_REQUEST = f"{GROUP}/request"
+LABEL_STAGE = f"{GROUP}/stage"
+# On Jobs: the whole digest, of which the name holds eight digits.
+DIGEST_ANNOTATION = f"{GROUP}/digest"
+
+FIELD_MANAGER = "profile-operator"
+CONTAINER = "stage"
+COMPONENT = "profile-operator"
+
+
+def credentials_secret(request: str) -> str:
+    """The Secret that holds the temporary store credentials of a request's Jobs."""
+    return f"{request}-store-credentials"
+
+
+def secret_key(stage: str, variable: str) -> str:
+    """Where a variable of one stage's credentials stands in that Secret."""
+    return f"{stage}.{variable}"

@@ -1,0 +1,135 @@
+"""What is true now: everything that one decision about a request may look at, read once, immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from profile_contract.names import Reason, Stage
+from profile_contract.orders import FinishReport, GenerateReport, PhotoRef, PreprocessReport, StageReport, TrainReport
+from profile_contract.progress import ProgressEvent
+from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.style import ProfileStyleSpec
+
+from .names import FINALIZER
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """Which request."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class RequestHead:
+    """A request without its spec: what is needed to write its status even where the spec cannot be read."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+    retry: str
+    status: ProfileRequestStatus
+
+    @property
+    def finalized(self) -> bool:
+        """Whether our finalizer holds it."""
+        return FINALIZER in self.finalizers
+
+
+class JobState(StrEnum):
+    """Where a Job stands."""
+
+    ACTIVE = "Active"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Termination:
+    """What a stage's container said when it ended."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A Job of the request. `waiting` tells why no pod runs yet, where the scheduler said so."""
+
+    name: str
+    stage: Stage
+    digest: str
+    owner_uid: str
+    state: JobState
+    deleting: bool = False
+    started: datetime | None = None
+    completed: datetime | None = None
+    failed_pods: int = 0
+    gpus: int = 0
+    termination: Termination | None = None
+    waiting: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no pod of it runs any more."""
+        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
+
+
+@dataclass(frozen=True)
+class GenerationView:
+    """What the generation beside the loop does for this request. `digest` is the whole work's."""
+
+    digest: str = ""
+    running: bool = False
+    done: int = 0
+    total: int = 0
+    remaining_seconds: int | None = None
+    # Set while something hinders it: PredictorUnavailable, StoreUnavailable (it goes on trying), PredictorRefused.
+    reason: Reason | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports that stand in the store under the current digests. A BadInput report may be a bare StageReport."""
+
+    preprocess: PreprocessReport | None = None
+    train: TrainReport | None = None
+    generate: Mapping[str, GenerateReport] = field(default_factory=dict)
+    finish: FinishReport | None = None
+
+    def of(self, stage: Stage) -> StageReport | None:
+        """The report of a stage that runs as one Job."""
+        return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one moment. `photos` is None where the pinned digest stands and no listing was needed."""
+
+    head: RequestHead
+    spec: ProfileRequestSpec
+    styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
+    known_styles: tuple[str, ...] = ()
+    photos: tuple[PhotoRef, ...] | None = None
+    photos_digest: str = ""
+    jobs: tuple[JobView, ...] = ()
+    reports: Reports = Reports()
+    generation: GenerationView = GenerationView()
+    progress: ProgressEvent | None = None
+    seconds_since_write: float = float("inf")
+
+    def job(self, name: str) -> JobView | None:
+        """The Job of that name."""
+        return next((job for job in self.jobs if job.name == name), None)

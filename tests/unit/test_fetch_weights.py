@@ -31,6 +31,7 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return archive
 
     monkeypatch.setattr(fetch, "_download", download)
+    monkeypatch.setattr(fetch, "_python_with_pip", lambda _scratch: "python")
     return asked
 
 

@@ -104,12 +104,12 @@ def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
     return 0
 
 
-def _values(sandbox: Sandbox, _: argparse.Namespace) -> int:
+def _values(_: Sandbox, __: argparse.Namespace) -> int:
     import yaml
 
     from .values import chart_values
 
-    print(yaml.safe_dump(chart_values(sandbox), sort_keys=False), end="")
+    print(yaml.safe_dump(chart_values(), sort_keys=False), end="")
     return 0
 
 

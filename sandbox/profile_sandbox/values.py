@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from . import layout, services
-from .cluster import Sandbox
 from .images import REGISTRY, TAG
 
 
-def chart_values(sandbox: Sandbox) -> dict[str, Any]:
+def chart_values() -> dict[str, Any]:
     """Values for `charts/profile-studio`, to be merged with what a demo or a test sets itself.
 
     The Secrets that they name stand in the namespace `profile-system` since `up`.

@@ -32,7 +32,9 @@ PROGRAMS = {
 COMPILING = {"cc": "gcc", "pkg-config": "pkg-config"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FREE_MEMORY_MEGABYTES = 3000
-FREE_DISK_MEGABYTES = 4000
+FREE_DISK_MEGABYTES = 2000
+# Sources 3.6 GB, Go's build cache 3 GB, programs 1 GB.
+COMPILE_DISK_MEGABYTES = 9000
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def _machine() -> Iterator[Finding]:
     if "overlay" not in filesystems:
         yield Finding("no overlayfs in the kernel", "load its module: `modprobe overlay`")
     free = shutil.disk_usage(CLONE).free // 2**20
-    if free < FREE_DISK_MEGABYTES:
-        yield Finding(f"{free} MB of disk free", f"{FREE_DISK_MEGABYTES} MB are needed")
+    needed = COMPILE_DISK_MEGABYTES if build.missing(build.programs_folder()) else FREE_DISK_MEGABYTES
+    if free < needed:
+        yield Finding(f"{free} MB of disk free", f"{needed} MB are needed")
     available = _available_memory()
     if available < FREE_MEMORY_MEGABYTES:
         yield Finding(f"{available} MB of memory available", f"{FREE_MEMORY_MEGABYTES} MB are needed")

@@ -1,0 +1,96 @@
+"""The cluster's programs: which Go module each comes from, and what its version is stamped with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KUBERNETES = "1.34.4"
+HELM = "3.19.5"
+KSERVE_MODULE = "github.com/kserve/kserve"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A binary: its main package, and what it is called here. `cgo` needs a C compiler, pkg-config and libseccomp."""
+
+    name: str
+    package: str
+    tags: str = ""
+    cgo: bool = False
+
+    @property
+    def output(self) -> str:
+        """What `go build` calls the binary: the last part of the package's path that is no major version."""
+        *rest, last = self.package.split("/")
+        return rest[-1] if last[:1] == "v" and last[1:].isdigit() else last
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder of `sandbox/modules` and its programs, compiled by one `go build` so that they share its work."""
+
+    folder: str
+    programs: tuple[Program, ...]
+
+
+_K8S = "k8s.io/kubernetes/cmd"
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_CNI = "github.com/containernetworking/plugins/plugins"
+# One module for all that is made of Kubernetes' libraries, at one version of them: what one program needs, the
+# others have.
+MODULES = (
+    Module(
+        "cluster",
+        (
+            Program("kube-apiserver", f"{_K8S}/kube-apiserver"),
+            Program("etcd", "go.etcd.io/etcd/server/v3"),
+            Program("kube-controller-manager", f"{_K8S}/kube-controller-manager"),
+            Program("kube-scheduler", f"{_K8S}/kube-scheduler"),
+            Program("kubelet", f"{_K8S}/kubelet"),
+            Program("kube-proxy", f"{_K8S}/kube-proxy"),
+            Program("containerd", f"{_CONTAINERD}/containerd"),
+            Program("containerd-shim-runc-v2", f"{_CONTAINERD}/containerd-shim-runc-v2"),
+            Program("ctr", f"{_CONTAINERD}/ctr"),
+            Program("coredns", "./coredns"),
+            Program("pause", "./pause"),
+            Program("helm", "helm.sh/helm/v3/cmd/helm"),
+            Program("kserve-manager", f"{KSERVE_MODULE}/cmd/manager"),
+        ),
+    ),
+    Module("runc", (Program("runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),)),
+    Module(
+        "cni",
+        (
+            Program("bridge", f"{_CNI}/main/bridge"),
+            Program("host-local", f"{_CNI}/ipam/host-local"),
+            Program("loopback", f"{_CNI}/main/loopback"),
+        ),
+    ),
+    Module("minio", (Program("minio", "github.com/minio/minio"),)),
+)
+
+
+def found_elsewhere(program: Program) -> bool:
+    """Whether a binary of the right minor version from the machine may stand in: Kubernetes' own say theirs."""
+    return program.package.startswith(f"{_K8S}/")
+
+
+def minor_version() -> str:
+    """How a version of the right minor begins, v1.34."""
+    return "v" + KUBERNETES.rpartition(".")[0] + "."
+
+
+def linker_flags() -> str:
+    """Strip symbols, and state versions: kubectl and Helm cannot parse a server that does not know its own."""
+    major, minor, _ = KUBERNETES.split(".")
+    stamps = {"helm.sh/helm/v3/internal/version.version": f"v{HELM}"}
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        stamps |= {
+            f"{package}.gitVersion": f"v{KUBERNETES}",
+            f"{package}.gitMajor": major,
+            f"{package}.gitMinor": minor,
+        }
+    # What Helm takes a cluster's version to be while it has none.
+    for package in ("helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules"):
+        stamps |= {f"{package}.k8sVersionMajor": major, f"{package}.k8sVersionMinor": minor}
+    return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in stamps.items())])

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from . import layout, services
 from .images import REGISTRY, TAG
+from .paths import CLONE
+
+SOURCE_ANNOTATION = "profilestudio.io/source"
+# What the long-running pods run. The clone is mounted into them, so a pod must be restarted when its code changes.
+SOURCES = {"operator": ("crds/profile_contract", "operator"), "predictor": ("crds/profile_contract", "inference")}
 
 
 def chart_values() -> dict[str, Any]:
@@ -25,9 +33,23 @@ def chart_values() -> dict[str, Any]:
         "database": {"existingSecret": services.DATABASE_SECRET},
         "redis": {"existingSecret": services.REDIS_SECRET},
         "gpu": {"enabled": False},
+        **{component: {"podAnnotations": _annotation(folders)} for component, folders in SOURCES.items()},
         "networkPolicies": {
             "metricsFrom": [
                 {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": layout.SERVICES_NAMESPACE}}}
             ]
         },
     }
+
+
+def _annotation(folders: Iterable[str]) -> dict[str, str]:
+    return {SOURCE_ANNOTATION: source_digest(CLONE / folder for folder in folders)}
+
+
+def source_digest(folders: Iterable[Path]) -> str:
+    """16 hexadecimal digits that change when a Python file below the folders does."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,179 @@
+"""A cluster as the commands need it: the kubernetes client, with its errors turned into plain words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from pydantic import ValidationError
+
+from profile_contract import GROUP, VERSION
+from profile_contract.request import ProfileRequestStatus
+
+from .errors import CommandError
+
+FIELD_MANAGER = "profile-studio"
+REQUESTS = "profilerequests"
+NOT_FOUND = 404
+TIMEOUT_SECONDS = 10
+# Pods made by us run under it; the product's own do everywhere.
+NAMESPACE_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+Answer = TypeVar("Answer")
+
+
+class Unreachable(CommandError):
+    """The API server does not answer; it may do so again."""
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """A ProfileRequest as it stands."""
+
+    generation: int
+    deleting: bool
+    status: ProfileRequestStatus
+
+    @property
+    def observed(self) -> bool:
+        """Whether the status speaks of what is asked for now."""
+        return self.status.observed_generation == self.generation
+
+    def condition(self, name: str) -> tuple[bool, str, str]:
+        """Whether a condition is True, its reason and message; False and empty where it is not there."""
+        found = next((one for one in self.status.conditions if one.type == name), None)
+        return (found.status == "True", found.reason, found.message) if found else (False, "", "")
+
+
+class Cluster:
+    """One cluster. Every method raises CommandError with what the API server said."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        try:
+            api = config.new_client_from_config(config_file=str(kubeconfig))
+        except ConfigException as error:
+            raise CommandError(f"{kubeconfig} is no kubeconfig: {error}") from error
+        self._core = client.CoreV1Api(api)
+        self._apps = client.AppsV1Api(api)
+        self._custom = client.CustomObjectsApi(api)
+
+    def ensure_namespace(self, name: str) -> None:
+        """Make the namespace, under the restricted Pod Security Standard, if it is not there."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": NAMESPACE_LABELS}}
+        if _maybe(lambda: self._core.read_namespace(name, _request_timeout=TIMEOUT_SECONDS)) is None:
+            _call(lambda: self._core.create_namespace(body, _request_timeout=TIMEOUT_SECONDS))
+
+    def apply_request(self, manifest: dict[str, Any]) -> None:
+        """Server-side apply of a ProfileRequest."""
+        metadata = manifest["metadata"]
+        _call(
+            lambda: self._custom.patch_namespaced_custom_object(
+                GROUP, VERSION, metadata["namespace"], REQUESTS, metadata["name"], manifest,
+                field_manager=FIELD_MANAGER, force=True, _content_type="application/apply-patch+yaml",
+                _request_timeout=TIMEOUT_SECONDS,
+            )
+        )  # fmt: skip
+
+    def request(self, namespace: str, name: str) -> RequestView | None:
+        """The request, or None where there is none."""
+        found = _maybe(
+            lambda: self._custom.get_namespaced_custom_object(
+                GROUP, VERSION, namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        return None if found is None else _view(found)
+
+    def delete_request(self, namespace: str, name: str) -> None:
+        """Ask for a request's deletion; nothing happens where there is none."""
+        _maybe(
+            lambda: self._custom.delete_namespaced_custom_object(
+                GROUP, VERSION, namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+
+    def deployment_ready(self, namespace: str, name: str) -> bool:
+        """Whether the newest version of a Deployment runs and answers."""
+        found = _maybe(lambda: self._apps.read_namespaced_deployment(name, namespace, _request_timeout=TIMEOUT_SECONDS))
+        if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
+            return False
+        wanted = found.spec.replicas or 0
+        updated, available = found.status.updated_replicas or 0, found.status.available_replicas or 0
+        return wanted == updated == available == (found.status.replicas or 0)
+
+    def predictor_ready(self, namespace: str, name: str) -> bool:
+        """Whether an InferenceService is Ready."""
+        found = _maybe(
+            lambda: self._custom.get_namespaced_custom_object(
+                "serving.kserve.io", "v1beta1", namespace, "inferenceservices", name, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        conditions = ((found or {}).get("status") or {}).get("conditions") or []
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+    def pods_in_trouble(self, namespace: str) -> list[str]:
+        """A line for each pod that cannot start or keeps ending, with what the kubelet says about it."""
+        pods = _call(lambda: self._core.list_namespaced_pod(namespace, _request_timeout=TIMEOUT_SECONDS))
+        return [line for pod in pods.items for line in _troubles(pod)]
+
+
+def _troubles(pod: Any) -> list[str]:
+    lines = []
+    for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
+        waiting, ended = status.state.waiting, status.last_state and status.last_state.terminated
+        if waiting and waiting.reason not in ("ContainerCreating", "PodInitializing"):
+            text = f"{pod.metadata.name}: {waiting.reason} {waiting.message or ''}".strip()
+            lines.append(text + (f" (ended with exit code {ended.exit_code})" if ended else ""))
+    return lines + [
+        f"{pod.metadata.name}: not scheduled: {condition.message}"
+        for condition in pod.status.conditions or []
+        if condition.type == "PodScheduled" and condition.status == "False"
+    ]
+
+
+def _view(found: dict[str, Any]) -> RequestView:
+    metadata = found["metadata"]
+    try:
+        status = ProfileRequestStatus.model_validate(found.get("status") or {})
+    except ValidationError as error:
+        raise CommandError(f"the status of {metadata['name']} cannot be read: {error}") from error
+    return RequestView(metadata["generation"], "deletionTimestamp" in metadata, status)
+
+
+def _maybe(call: Callable[[], Answer]) -> Answer | None:
+    """The answer, or None where the API server knows no such object."""
+    try:
+        return _call(call)
+    except _Refused as refused:
+        if refused.code == NOT_FOUND:
+            return None
+        raise
+
+
+class _Refused(CommandError):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _call(call: Callable[[], Answer]) -> Answer:
+    try:
+        return call()
+    except ApiException as error:
+        raise _Refused(error.status or 0, f"the API server refused: {_message(error)}") from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"the API server does not answer: {type(error).__name__}") from error
+
+
+def _message(error: ApiException) -> str:
+    """What the API server's Status object says, or the HTTP reason."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)

@@ -1,0 +1,169 @@
+"""The command `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from profile_cli import tables
+from profile_cli.cluster import Cluster, RequestView
+from profile_cli.errors import CommandError
+from profile_cli.results import PORTRAITS, Results, deliver, read_results
+from profile_cli.terminal import Terminal, duration
+from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
+from profile_contract.names import ConditionType, Stage
+from profile_contract.request import ProfileRequestSpec
+
+from . import release, watch
+from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec, manifest
+from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
+from .upload import upload
+
+OUT = Path("out") / "demo"
+LIMIT_SECONDS = 900
+DELETION_SECONDS = 120
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program."""
+    command = commands.add_parser(
+        "demo",
+        help="a real cluster on this machine, the product in it, and one person's portraits",
+        description=__doc__,
+    )
+    command.add_argument("--out", type=Path, default=OUT, help="where the results go (default: %(default)s)")
+    command.add_argument("--fresh", action="store_true", help="delete the demo's request first: everything runs again")
+    command.add_argument("--limit", type=float, default=LIMIT_SECONDS, help="seconds for the request (%(default)s)")
+    command.add_argument("--state", type=Path, default=STATE, help="the sandbox's state folder")
+    own = command.add_argument_group("on a cluster of your own (with KServe)")
+    own.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG")
+    own.add_argument("--values", type=Path, help="values of charts/profile-studio for it")
+    own.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="the store's URL from this machine")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """From nothing to portraits on disk. Raises CommandError that says where to look."""
+    spec, photos = demo_spec(), demo_photos()
+    if not photos:
+        raise CommandError("the demo's person is missing: models/people holds the photos, run from a whole clone")
+    target = _target(arguments, terminal)
+    try:
+        return _run(target, spec, photos, arguments, terminal)
+    except CommandError as error:
+        raise CommandError(f"{error}\n\n{_where_to_look(target)}") from error
+
+
+def _run(
+    target: Target, spec: ProfileRequestSpec, photos: list[Path], arguments: argparse.Namespace, terminal: Terminal
+) -> int:
+    cluster, store = Cluster(target.kubeconfig), target.store()
+    terminal.heading("2. The product, by its Helm chart")
+    release.install(target, terminal)
+    release.wait_ready(cluster, terminal)
+    terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(spec.styles)}")
+    cluster.ensure_namespace(NAMESPACE)
+    _clear(cluster, terminal, fresh=arguments.fresh)
+    sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    terminal.say(f"{len(photos)} photos of a rendered person stand under {NAMESPACE}/{spec.photos.prefix} ({sent} new)")
+    terminal.say(WHY_NO_FLOOR)
+    cluster.apply_request(manifest(spec))
+    begin = time.monotonic()
+    view = watch.follow(cluster, NAMESPACE, NAME, arguments.limit, terminal)
+    terminal.say(f"the request is ready after {duration(time.monotonic() - begin)}")
+    results = read_results(store, NAMESPACE, NAME, _digests(view))
+    deliver(store, results, arguments.out)
+    _tell(target, results, view, arguments.out.resolve(), terminal)
+    return 0
+
+
+def _target(arguments: argparse.Namespace, terminal: Terminal) -> Target:
+    kubeconfig = chosen_kubeconfig(arguments.kubeconfig, arguments.state)
+    if kubeconfig is not None:
+        terminal.heading(f"1. The cluster of {kubeconfig}")
+        return own_target(kubeconfig, arguments.values, arguments.store)
+    terminal.heading("1. A real Kubernetes on this machine")
+    return sandbox_target(arguments.state, terminal)
+
+
+def _clear(cluster: Cluster, terminal: Terminal, *, fresh: bool) -> None:
+    """Delete the request of an earlier demo, where that is wanted or it cannot go on."""
+    view = cluster.request(NAMESPACE, NAME)
+    if view is None:
+        return
+    stalled = view.observed and view.condition(ConditionType.STALLED)[0]
+    if not (fresh or stalled or view.deleting):
+        terminal.say("the request of an earlier demo stands: what it made is used again (--fresh makes it anew)")
+        return
+    terminal.say("deleting the request of an earlier demo, and everything that it made")
+    cluster.delete_request(NAMESPACE, NAME)
+    deadline = time.monotonic() + DELETION_SECONDS
+    while cluster.request(NAMESPACE, NAME) is not None:
+        if time.monotonic() > deadline:
+            raise CommandError(f"the request was not deleted within {DELETION_SECONDS} s")
+        time.sleep(0.3)
+
+
+def _digests(view: RequestView) -> dict[Stage, str]:
+    digests = {stage: entry.digest for stage, entry in watch.finished_stages(view).items()}
+    if len(digests) != len(Stage):
+        raise CommandError(f"the request is ready, but tells of {', '.join(digests) or 'no stage'} only")
+    return digests
+
+
+def _tell(target: Target, results: Results, view: RequestView, out: Path, terminal: Terminal) -> None:
+    """What was found, what was made, where it is, and how to look further."""
+    finish = results.finish
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
+    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
+    terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
+    terminal.table("Stages", ("stage", "#in the cluster", "#at work", "#peak memory"), _stage_rows(results, view))
+    terminal.heading("Where things are")
+    terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
+    terminal.plain(f"  adapter                {out / ADAPTER}")
+    terminal.plain(f"  adapter for WebUI      {out / ADAPTER_WEBUI}")
+    terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
+    terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
+    terminal.heading("To look further (the cluster stays until `make clean`)")
+    terminal.plain(_commands(target))
+    terminal.plain()
+    terminal.say("done")
+
+
+def _stage_rows(results: Results, view: RequestView) -> tables.Rows:
+    reports = {Stage.PREPROCESS: results.preprocess, Stage.TRAIN: results.train, Stage.FINISH: results.finish}
+    rows: tables.Rows = []
+    for stage, entry in watch.finished_stages(view).items():
+        seconds, report = watch.seconds_between(entry), reports.get(stage)
+        at_work = tables.stage_row(stage, report)[1:] if report else ("", "")
+        rows.append((stage, "" if seconds is None else f"{seconds:.0f} s", *at_work))
+    return rows
+
+
+def _commands(target: Target) -> str:
+    return "\n".join(
+        [
+            f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:$PATH",
+            f"  kubectl get preq --namespace {NAMESPACE} --output wide",
+            f"  kubectl describe preq {NAME} --namespace {NAMESPACE}",
+            f"  kubectl get jobs,pods --namespace {NAMESPACE}",
+            "  kubectl get profilestyles",
+            f"  kubectl get inferenceservices,pods --namespace {release.NAMESPACE}",
+        ]
+    )
+
+
+def _where_to_look(target: Target) -> str:
+    """Where the logs are, for a demo that failed."""
+    lines = [
+        "Where to look:",
+        f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:$PATH",
+        f"  kubectl describe preq {NAME} --namespace {NAMESPACE}",
+        f"  kubectl logs --namespace {release.NAMESPACE} deployment/{release.OPERATOR}",
+        f"  kubectl logs --namespace {release.NAMESPACE} deployment/{release.PREDICTOR}-predictor",
+        f"  kubectl logs --namespace {NAMESPACE} --all-containers --selector profilestudio.io/request={NAME}",
+        f"  kubectl get events --namespace {NAMESPACE}",
+    ]
+    return "\n".join([*lines, f"  {target.logs}"] if target.logs else lines)

@@ -1,0 +1,85 @@
+"""The product in the cluster: its own chart, until operator and predictor answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from profile_cli.cluster import Cluster, Unreachable
+from profile_cli.errors import CommandError
+from profile_cli.terminal import Terminal, Tracker
+from profile_sandbox.paths import CLONE
+
+from .target import Target
+
+CHART = CLONE / "charts" / "profile-studio"
+RELEASE = "profile-studio"
+NAMESPACE = "profile-system"
+OPERATOR = "profile-studio-operator"
+PREDICTOR = "profile-predictor"
+HELM_SECONDS = 180
+# Longer than an image pull on a slow line; the sandbox needs half a minute.
+READY_SECONDS = 420
+# A pod may fail once while what it needs comes up.
+TROUBLE_SECONDS = 45
+PAUSE_SECONDS = 0.5
+
+
+def install(target: Target, terminal: Terminal) -> None:
+    """`helm upgrade --install`. Raises CommandError with helm's own words."""
+    terminal.say(f"helm upgrade --install {RELEASE} charts/profile-studio --namespace {NAMESPACE}")
+    with tempfile.TemporaryDirectory() as folder:
+        values = Path(folder) / "values.yaml"
+        values.write_text(json.dumps(target.values))
+        command = [
+            target.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace",
+            "--values", str(CHART / "values-cpu.yaml"), "--values", str(values),
+        ]  # fmt: skip
+        environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
+        try:
+            result = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=HELM_SECONDS, check=False
+            )
+        except FileNotFoundError as error:
+            raise CommandError("helm is not on the PATH: install Helm 3 or 4") from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandError(f"helm did not end within {HELM_SECONDS} s") from error
+    if result.returncode:
+        raise CommandError(f"helm: {result.stderr.strip() or result.stdout.strip()}")
+
+
+def wait_ready(cluster: Cluster, terminal: Terminal) -> None:
+    """Wait until operator and predictor are ready. Raises CommandError after a while, or when a pod keeps failing."""
+    with terminal.tracker("installing") as tracker:
+        _wait(cluster, terminal, tracker)
+    terminal.say("operator and predictor are ready")
+
+
+def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker) -> None:
+    begin, trouble_since = time.monotonic(), None
+    while True:
+        waiting, troubles = _look(cluster)
+        if not waiting:
+            return
+        now = time.monotonic()
+        trouble_since = (trouble_since or now) if troubles else None
+        if troubles and trouble_since is not None and now - trouble_since > TROUBLE_SECONDS:
+            raise CommandError("a pod does not start:\n" + "\n".join(f"  {line}" for line in troubles))
+        if now - begin > READY_SECONDS:
+            raise CommandError(f"not ready after {READY_SECONDS} s: {', '.join(waiting)}")
+        tracker.show("waiting for " + " and ".join(waiting))
+        time.sleep(PAUSE_SECONDS)
+
+
+def _look(cluster: Cluster) -> tuple[list[str], list[str]]:
+    """What is not ready yet, and which pods are in trouble."""
+    try:
+        waiting = [] if cluster.deployment_ready(NAMESPACE, OPERATOR) else ["the operator"]
+        waiting += [] if cluster.predictor_ready(NAMESPACE, PREDICTOR) else ["the predictor (it loads the base model)"]
+        return waiting, cluster.pods_in_trouble(NAMESPACE) if waiting else []
+    except Unreachable:
+        return ["the API server"], []

@@ -1,0 +1,51 @@
+"""The demo's request: whose photos, which styles, how small the training is. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from profile_contract import GROUP, VERSION
+from profile_contract.names import LayoutName
+from profile_contract.request import Photos, ProfileRequestSpec, Subject
+
+NAMESPACE = "demo"
+NAME = "minji"
+# A rendered woman who does not exist: models/people/README.md.
+PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p00060"
+PHOTOS_PREFIX = f"uploads/{NAME}/"
+
+WHY_NO_FLOOR = (
+    "The base model here is an untrained stand-in of SDXL's architecture, so its pictures are noise and hold no face: "
+    "minimumLikeness is 0 to have them delivered all the same, and the likeness report says what was measured. "
+    "With a trained base model leave it at its default."
+)
+
+
+def demo_spec() -> ProfileRequestSpec:
+    """What the demo asks for. Training and picture size come from the chart's values."""
+    return ProfileRequestSpec(
+        subject=Subject(noun="woman"),
+        photos=Photos(prefix=PHOTOS_PREFIX),
+        styles=["studio-warm", "studio-cool"],
+        portraits=2,
+        candidates=4,
+        layouts=[LayoutName.SQUARE, LayoutName.EMPLOYEE_CARD, LayoutName.RESUME],
+        minimum_likeness=0,
+    )
+
+
+def manifest(spec: ProfileRequestSpec, namespace: str = NAMESPACE, name: str = NAME) -> dict[str, Any]:
+    """The ProfileRequest as it is applied: only what differs from the defaults is said."""
+    document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "ProfileRequest",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": document,
+    }
+
+
+def demo_photos() -> list[Path]:
+    """The person's photos, in the order of their names."""
+    return sorted(PERSON.glob("*.jpg"))

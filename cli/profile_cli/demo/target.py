@@ -1,0 +1,88 @@
+"""Which cluster the demo runs on: this clone's sandbox, or one of the user's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from profile_cli.errors import CommandError
+from profile_cli.terminal import Terminal
+from profile_contract.store import S3Store, StoreError, open_s3
+from profile_sandbox import Sandbox
+from profile_sandbox.paths import CLONE
+from profile_sandbox.process import SandboxError
+
+STATE = CLONE / ".sandbox"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster: its kubeconfig, the chart's values for it, and its store as this machine reaches it."""
+
+    kubeconfig: Path
+    helm: str
+    values: Mapping[str, Any]
+    store_url: str
+    store_environment: Mapping[str, str]
+    logs: str
+
+    def store(self) -> S3Store:
+        """The store. Raises CommandError."""
+        try:
+            return open_s3(self.store_url, self.store_environment)
+        except (StoreError, ValueError) as error:
+            raise CommandError(f"the store {self.store_url} cannot be opened: {error}") from error
+
+
+def sandbox_target(state: Path, terminal: Terminal) -> Target:
+    """Bring this clone's sandbox up. Raises CommandError with everything that is missing on this machine."""
+    from profile_sandbox import passwords, services
+    from profile_sandbox.values import chart_values
+
+    sandbox = Sandbox(state, terminal.say)
+    try:
+        sandbox.up()
+        address, secret = sandbox.address("minio"), sandbox.passwords
+    except SandboxError as error:
+        raise CommandError(f"{error}\nLogs: {sandbox.state.logs}") from error
+    return Target(
+        kubeconfig=sandbox.kubeconfig,
+        helm=str(sandbox.helm),
+        values=chart_values(),
+        store_url=f"s3://{services.BUCKET}?endpoint={address}&secure=false&region={services.REGION}",
+        store_environment={
+            "AWS_ACCESS_KEY_ID": passwords.STORE_OPERATOR_USER,
+            "AWS_SECRET_ACCESS_KEY": secret.store_operator,
+        },
+        logs=f"logs of the cluster's parts: {sandbox.state.logs}",
+    )
+
+
+def own_target(kubeconfig: Path, values: Path | None, store_url: str) -> Target:
+    """A cluster of the user's, with KServe in it. Raises CommandError for what is missing."""
+    if not kubeconfig.is_file():
+        raise CommandError(f"{kubeconfig} does not exist: give --kubeconfig a kubeconfig file")
+    if values is None or not store_url:
+        raise CommandError(
+            "on your own cluster the demo needs --values FILE (store, images: charts/profile-studio/values.yaml tells "
+            "what) and --store s3://BUCKET?endpoint=HOST:PORT as this machine reaches it, with AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY in the environment. For a cluster made here leave KUBECONFIG unset."
+        )
+    try:
+        document = yaml.safe_load(values.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise CommandError(f"the values file {values} cannot be read: {error}") from error
+    return Target(kubeconfig, "helm", document, store_url, os.environ, "")
+
+
+def chosen_kubeconfig(given: Path | None, state: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The user's own kubeconfig, or None where the sandbox is meant (also when KUBECONFIG names the sandbox)."""
+    path = given or (Path(environment["KUBECONFIG"]) if environment.get("KUBECONFIG") else None)
+    if path is None or path.resolve() == (state / "kubeconfig").resolve():
+        return None
+    return path

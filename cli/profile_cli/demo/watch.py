@@ -1,0 +1,99 @@
+"""Follows a request until it is ready or says that it cannot be."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from profile_cli.cluster import Cluster, RequestView, Unreachable
+from profile_cli.errors import CommandError
+from profile_cli.terminal import Terminal, duration
+from profile_contract.names import ConditionType, Stage
+from profile_contract.request import StageStatus
+
+PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a request tells. `failed` holds why it will not go on by itself."""
+
+    ready: bool = False
+    failed: str = ""
+    text: str = "waiting for the operator"
+    percent: int | None = None
+    remaining: int | None = None
+
+
+def read(view: RequestView | None) -> Reading:
+    """What a request's status says. Pure."""
+    if view is None:
+        return Reading(failed="the request was deleted while it was watched")
+    if not view.observed:
+        return Reading()
+    stalled, reason, message = view.condition(ConditionType.STALLED)
+    if stalled:
+        return Reading(failed=f"{reason}: {message}")
+    ready, reason, message = view.condition(ConditionType.READY)
+    if ready:
+        return Reading(ready=True, text="done", percent=100)
+    progress = view.status.progress
+    text = view.status.stage_text or "Reconciling"
+    if progress is None:
+        return Reading(text=f"{text}: {message}" if message else text)
+    return Reading(text=text, percent=progress.percent, remaining=progress.remaining_seconds)
+
+
+def finished_stages(view: RequestView) -> dict[Stage, StageStatus]:
+    """The stages that have ended, in their order."""
+    stages = view.status.stages
+    entries = {stage: getattr(stages, stage.value) if stages else None for stage in Stage}
+    return {stage: entry for stage, entry in entries.items() if entry is not None and entry.completion_time}
+
+
+def seconds_between(entry: StageStatus) -> float | None:
+    """How long a stage took; None where its times are not known."""
+    if not entry.start_time or not entry.completion_time:
+        return None
+    begin, end = (datetime.fromisoformat(text) for text in (entry.start_time, entry.completion_time))
+    return max(0.0, (end - begin).total_seconds())
+
+
+def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, terminal: Terminal) -> RequestView:
+    """Show progress until the request is ready. Raises CommandError when it stalls or takes longer than the limit."""
+    deadline = time.monotonic() + limit_seconds
+    told: set[str] = set()
+    with terminal.tracker(f"{namespace}/{name}") as tracker:
+        while time.monotonic() < deadline:
+            view, reading = _look(cluster, namespace, name)
+            if view is not None and view.observed:
+                _tell(view, told, terminal)
+                if reading.ready:
+                    return view
+            if reading.failed:
+                raise CommandError(f"the request {namespace}/{name} cannot go on: {reading.failed}")
+            tracker.show(reading.text, reading.percent, reading.remaining)
+            time.sleep(PAUSE_SECONDS)
+    raise CommandError(f"the request {namespace}/{name} was not ready after {limit_seconds:.0f} s")
+
+
+def _look(cluster: Cluster, namespace: str, name: str) -> tuple[RequestView | None, Reading]:
+    """The request and what it says; an API server that is away is asked again."""
+    try:
+        view = cluster.request(namespace, name)
+    except Unreachable as error:
+        return None, Reading(text=str(error))
+    return view, read(view)
+
+
+def _tell(view: RequestView, told: set[str], terminal: Terminal) -> None:
+    """A line for each stage that has ended since the last look."""
+    for stage, entry in finished_stages(view).items():
+        if f"{stage}{entry.digest}" in told:
+            continue
+        told.add(f"{stage}{entry.digest}")
+        seconds = seconds_between(entry)
+        took = "" if seconds is None else f" after {duration(seconds)}"
+        photos = f": {view.status.photos_text} photos accepted" if stage is Stage.PREPROCESS else ""
+        terminal.say(f"{stage} ended{took}{photos}")

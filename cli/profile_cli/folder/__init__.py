@@ -1,0 +1,1 @@
+"""`profile-studio run`: the four stages in one process, on a folder of photos, without a cluster."""

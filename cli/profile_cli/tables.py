@@ -1,0 +1,75 @@
+"""What was found and made, as rows of tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
+
+PHOTO_COLUMNS = ("photo", "verdict", "advice")
+PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")
+CANDIDATE_COLUMNS = ("style", "#seed", "#faces", "#likeness", "delivered", "why not")
+TONE_COLUMNS = ("style", "tone", "#pairs", "#b* shift", "#L* shift", "in range")
+STAGE_COLUMNS = ("stage", "#seconds", "#peak memory")
+
+Rows = list[tuple[str, ...]]
+
+
+def photo_rows(verdicts: Sequence[PhotoVerdict]) -> Rows:
+    """A row a photo."""
+    return [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
+
+
+def portrait_rows(report: FinishReport) -> Rows:
+    """A row a delivered portrait, with the checks that its layouts did not meet."""
+    return [
+        (
+            portrait.style,
+            str(portrait.rank),
+            str(portrait.seed),
+            f"{portrait.likeness} %",
+            ", ".join(f"{file.layout} {file.width}x{file.height}" for file in portrait.layouts),
+            _not_met(portrait),
+        )
+        for portrait in report.portraits
+    ]
+
+
+def _not_met(portrait: Portrait) -> str:
+    names = {check.name for file in portrait.layouts for check in file.checks if not check.met}
+    return ", ".join(sorted(names))
+
+
+def candidate_rows(report: FinishReport) -> Rows:
+    """A row a candidate: what was measured, and why it was not delivered."""
+    return [
+        (
+            score.style,
+            str(score.seed),
+            str(score.faces),
+            "" if score.likeness is None else f"{score.likeness} %",
+            "yes" if score.delivered else "no",
+            score.refusal,
+        )
+        for score in report.scores
+    ]
+
+
+def tone_rows(tones: Sequence[ToneShift]) -> Rows:
+    """A row a style whose tone was measured against neutral twins."""
+    return [
+        (
+            shift.style,
+            shift.tone,
+            str(shift.pairs),
+            f"{shift.b_shift:+.1f}",
+            f"{shift.l_shift:+.1f}",
+            "yes" if shift.met else "no",
+        )
+        for shift in tones
+    ]
+
+
+def stage_row(name: str, report: StageReport) -> tuple[str, ...]:
+    """How long a stage took, by its own report."""
+    return (name, f"{report.seconds:.1f}", f"{report.peak_memory_megabytes} MB")

@@ -1,0 +1,136 @@
+"""What people see: lines, tables and progress; with bars on a terminal, as plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+# Where nobody draws a bar, a line this often says that it still runs.
+QUIET_SECONDS = 10.0
+PERCENT_STEP = 10
+# Width of tables in a log.
+PLAIN_WIDTH = 132
+
+
+class Tracker(Protocol):
+    """Shows how far something is. `percent` None: not known; `remaining` in seconds."""
+
+    def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None: ...
+
+
+class Terminal:
+    """Standard output. Every line carries the seconds since the command began."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or _console()
+        self._begin = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return time.monotonic() - self._begin
+
+    def say(self, text: str) -> None:
+        """One line of what happens now."""
+        self.console.print(f"[dim]\\[{self.elapsed:6.1f} s][/dim] {escape(text)}", soft_wrap=True)
+
+    def plain(self, text: str = "") -> None:
+        """Lines as they are, to be copied."""
+        self.console.print(escape(text), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """What comes next."""
+        self.console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Why the command ends."""
+        self.console.print(f"[bold red]error:[/bold red] {escape(text)}", soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table; columns whose name begins with '#' are aligned to the right."""
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        for column in columns:
+            table.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self.console.print()
+        self.console.print(table)
+
+    @contextmanager
+    def tracker(self, title: str) -> Iterator[Tracker]:
+        """Progress of one thing, as long as the block runs."""
+        if not self.console.is_terminal:
+            yield PlainTracker(self, title)
+            return
+        with _bar(self.console) as progress:
+            yield BarTracker(progress, progress.add_task(title, total=100, note=""), title)
+
+
+class PlainTracker:
+    """A line when the text changes, every ten per cent, and every ten seconds."""
+
+    def __init__(self, terminal: Terminal, title: str) -> None:
+        self._terminal, self._title = terminal, title
+        self._text: str | None = None
+        self._percent = -PERCENT_STEP
+        self._last = 0.0
+
+    def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None:
+        """Say it if it is worth a line."""
+        now = time.monotonic()
+        moved = percent is not None and abs(percent - self._percent) >= PERCENT_STEP
+        if text == self._text and not moved and now - self._last < QUIET_SECONDS:
+            return
+        if text != self._text:
+            self._percent = -PERCENT_STEP
+        self._text, self._last = text, now
+        self._percent = self._percent if percent is None else percent
+        self._terminal.say(" ".join([f"{self._title}:", text, *_figures(percent, remaining)]))
+
+
+class BarTracker:
+    """A bar of rich."""
+
+    def __init__(self, progress: Progress, task: TaskID, title: str) -> None:
+        self._progress, self._task, self._title = progress, task, title
+
+    def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None:
+        """Draw it."""
+        note = " ".join(_figures(percent, remaining))
+        self._progress.update(
+            self._task, description=escape(f"{self._title}: {text}"), completed=percent or 0, note=note
+        )
+
+
+def _figures(percent: int | None, remaining: int | None) -> list[str]:
+    figures = [] if percent is None else [f"{percent} %"]
+    return figures + ([] if remaining is None else [f"(about {duration(remaining)} left)"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 8 s, 2 min 05 s."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

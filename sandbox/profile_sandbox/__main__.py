@@ -86,6 +86,7 @@ def _status(sandbox: Sandbox, _: argparse.Namespace) -> int:
         print(f"{row.name:20} {row.phase:10} {row.seconds:7.1f} s  {code}".rstrip())
         for line in row.log:
             print(f"    {line}")
+    print(f"memory of everything in it: {sandbox.memory_megabytes()} MB")
     return 0 if all(row.phase in ("ready", "done") for row in rows) else 1
 
 

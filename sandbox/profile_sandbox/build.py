@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from . import programs
 from .paths import MODULES, cache_root, pins_key
@@ -137,32 +138,50 @@ def _compile(go: str, module: Module, items: Sequence[Program], folder: Path, sa
 
 
 def _run_telling(command: list[str], module: Module, *, cgo: bool, say: Say) -> None:
-    """Run `go build -v`, which names each package as it compiles it, and tell how far it is."""
-    begin = told = time.monotonic()
-    packages, tail = 0, deque[str](maxlen=15)
-    say("fetching sources")
-    with subprocess.Popen(
+    """Run `go build -v`, which names each package as it compiles it, and tell every few seconds how far it is."""
+    begin = time.monotonic()
+    output = bytearray()
+    process = subprocess.Popen(
         command,
         cwd=MODULES / module.folder,
         env=_environment(cgo=cgo),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-        try:
-            for line in process.stderr:
-                tail.append(line)
-                packages += not line.startswith(("go: ", "#"))
-                if time.monotonic() - told > TELL_EVERY_SECONDS:
-                    told = time.monotonic()
-                    say(f"{packages} packages compiled, {_clock(begin)}")
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        raise SandboxError(f"go build failed in {MODULES / module.folder}:\n{''.join(tail)}")
-    say(f"done, {packages} packages in {_clock(begin)}")
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    told = begin
+    try:
+        while _read_some(process.stdout, output):
+            if time.monotonic() - told >= TELL_EVERY_SECONDS:
+                told = time.monotonic()
+                say(f"{_progress(output)}, {_clock(begin)}")
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if code:
+        tail = "\n".join(output.decode(errors="replace").splitlines()[-15:])
+        raise SandboxError(f"go build failed in {MODULES / module.folder}:\n{tail}")
+    say(f"done, {_progress(output)} in {_clock(begin)}")
+
+
+def _read_some(pipe: IO[bytes], output: bytearray) -> bool:
+    """Append what there is within a second; False at the end."""
+    readable, _, _ = select.select([pipe], [], [], 1.0)
+    if not readable:
+        return True
+    chunk = os.read(pipe.fileno(), 65536)
+    output += chunk
+    return bool(chunk)
+
+
+def _progress(output: bytearray) -> str:
+    """What `go build -v` has told so far, counted: packages compiled, or else modules fetched."""
+    lines = output.decode(errors="replace").splitlines()
+    fetched = sum(line.startswith("go: downloading") for line in lines)
+    compiled = sum(not line.startswith(("go: ", "#")) for line in lines)
+    return f"{compiled} packages compiled" if compiled else f"{fetched} modules fetched"
 
 
 def _environment(*, cgo: bool) -> dict[str, str]:

@@ -21,6 +21,7 @@ from . import (
     kserve,
     kubernetes_config,
     layout,
+    memory,
     paths,
     process,
     relay,
@@ -106,6 +107,13 @@ class Sandbox:
         if record is None or not self.running:
             raise SandboxError(f"no sandbox stands at {self.state.root}; start it with `python -m profile_sandbox up`")
         return f"127.0.0.1:{record.ports[name]}"
+
+    def memory_megabytes(self) -> int:
+        """Memory of everything that runs in the sandbox. Raises SandboxError if it is down."""
+        record = self._record()
+        if record is None:
+            raise SandboxError(f"no sandbox stands at {self.state.root}")
+        return memory.resident_megabytes(record.pid)
 
     def run_inside(self, argv: list[str]) -> str:
         """Output of a program run in the sandbox's namespaces (its network, its mounts)."""

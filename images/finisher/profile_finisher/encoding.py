@@ -25,7 +25,6 @@ def jpeg(image: Pixels, dpi: int, quality: int) -> bytes:
         "JPEG",
         quality=quality,
         subsampling=0,
-        optimize=True,
         dpi=(dpi, dpi),
         exif=marking.exif(),
         xmp=marking.XMP.encode(),

@@ -15,8 +15,8 @@ from profile_contract.orders import PreprocessParameters
 
 Pixels = NDArray[np.uint8]
 
-# What phones and cameras write; everything else of PIL's many readers is left out, most of them are never needed.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+# What phones and cameras write (the reader of JPEG reads MPO too); PIL's many other readers are left out.
+FORMATS = ("JPEG", "PNG", "WEBP")
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
 SHORTEST_EDGE = 256
 # Photos are looked at on a copy with this longest edge: a face of 96 pixels in 60 megapixels is still one of 20 then,

@@ -1,4 +1,4 @@
-"""The digests of a request's stages: what a change runs again follows from these alone."""
+"""A request's stages by their digests: where each leaves its artifacts, and what its Job is called."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from profile_contract.artifacts import stage_prefix
+from profile_contract.candidates import PictureSize
+from profile_contract.chain import Platform, digests_of
 from profile_contract.model import digest_of
 from profile_contract.names import Stage
-from profile_contract.orders import (
-    FinishParameters,
-    TrainParameters,
-    finish_digest,
-    generate_digest,
-    preprocess_digest,
-    train_digest,
-)
+from profile_contract.orders import FinishParameters, TrainParameters
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
 
@@ -57,37 +52,32 @@ class Chain:
         return f"{self.key.name}-{stage.value}-{self.of(stage)[:8]}"
 
 
+def platform_of(config: OperatorConfig) -> Platform:
+    """What the configuration sets for all requests."""
+    generation = config.generation
+    return Platform(
+        preprocess=config.preprocess,
+        training=config.training,
+        picture=PictureSize(generation.width, generation.height, generation.steps),
+        visible_mark=config.finish.visible_mark,
+    )
+
+
 def train_parameters(spec: ProfileRequestSpec, config: OperatorConfig) -> TrainParameters:
     """The platform's defaults with what the request says about training."""
-    said = {name: value for name, value in spec.training.model_dump().items() if value is not None}
-    return config.training.model_copy(update={**said, "noun": spec.subject.noun})
+    return platform_of(config).train_parameters(spec)
 
 
 def finish_parameters(spec: ProfileRequestSpec, config: OperatorConfig) -> FinishParameters:
     """What is delivered."""
-    return FinishParameters(
-        portraits=spec.portraits,
-        minimum_likeness=spec.minimum_likeness,
-        layouts=list(spec.layouts),
-        visible_mark=config.finish.visible_mark,
-    )
+    return platform_of(config).finish_parameters(spec)
 
 
 def chain_of(
     key: Key, spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
 ) -> Chain:
-    """The digests that follow from a photos digest, the styles that exist and the parameters.
-
-    Preprocessing does not know the subject's noun nor the training resolution of a request: changing them must not
-    look at the photos again.
-    """
-    dataset = preprocess_digest(photos, config.preprocess)
-    adapter = train_digest(dataset, train_parameters(spec, config))
-    generation = config.generation
-    parameters: list[object] = [spec.seed, spec.candidates, generation.width, generation.height, generation.steps]
-    candidates = {
-        name: generate_digest(adapter, name, styles[name], parameters) for name in spec.styles if name in styles
-    }
-    complete = len(candidates) == len(spec.styles)
-    finish = finish_digest(list(candidates.values()), finish_parameters(spec, config)) if complete else ""
-    return Chain(key=key, preprocess=dataset, train=adapter, styles=candidates, finish=finish)
+    """The chain that follows from a photos digest, the styles that exist and the parameters."""
+    digests = digests_of(spec, photos, styles, platform_of(config))
+    return Chain(
+        key=key, preprocess=digests.preprocess, train=digests.train, styles=digests.styles, finish=digests.finish
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -76,6 +76,7 @@ class JobView:
     started: datetime | None = None
     completed: datetime | None = None
     failed_pods: int = 0
+    running: bool = False
     gpus: int = 0
     termination: Termination | None = None
     waiting: str = ""
@@ -84,6 +85,14 @@ class JobView:
     def finished(self) -> bool:
         """Whether no pod of it runs any more."""
         return self.state in (JobState.SUCCEEDED, JobState.FAILED)
+
+    def with_termination(self, termination: Termination | None) -> JobView:
+        """The same Job with what its pod said."""
+        return replace(self, termination=termination)
+
+    def with_waiting(self, waiting: str) -> JobView:
+        """The same Job with why it waits."""
+        return replace(self, waiting=waiting)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason
 from profile_contract.request import ProfileRequestStatus
+from profile_operator.clock import stamp
 from profile_operator.plan import Plan
 from profile_operator.snapshot import RequestHead
 
 from .advice import advised, plain
 from .conditions import Verdict, activity, stamped
 from .events import events_between
-from .outcome import stamp
 
 # These end only when a person changes something; all others the operator tries again by itself.
 _STALLS = frozenset({Reason.INVALID_SPEC, Reason.CONFLICT})

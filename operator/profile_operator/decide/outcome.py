@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from profile_contract.names import Reason, Stage
 from profile_contract.orders import FinishReport
@@ -30,11 +29,6 @@ class Outcome:
     def current(self) -> Step | None:
         """The first step that is not done."""
         return next((step for step in self.steps if step.phase is not Phase.DONE), None)
-
-
-def stamp(moment: datetime) -> str:
-    """A time as Kubernetes writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def nothing_delivered(report: FinishReport | None) -> tuple[Reason, str] | None:

@@ -16,12 +16,13 @@ from profile_contract.request import (
     Verdict,
 )
 from profile_operator.chain import Chain
+from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig
 from profile_operator.snapshot import Snapshot
 
 from .advice import plain
 from .conditions import next_conditions
-from .outcome import Outcome, stamp
+from .outcome import Outcome
 from .stages import Phase, Step
 
 STAGE_TEXTS = {

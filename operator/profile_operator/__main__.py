@@ -1,0 +1,78 @@
+"""The program: `python -m profile_operator` runs the operator, `... rebuild-history` writes the database anew."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+import kopf
+
+from profile_contract.store import StoreError, open_s3
+
+from .config import ConfigError, OperatorConfig, Secrets, read_config
+from .handlers import register
+from .history import Database
+from .operator_app import OperatorApp
+from .rebuild import rebuild
+
+log = logging.getLogger("profile_operator")
+
+
+def main() -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="profile_operator", description="The operator of Profile Studio.")
+    parser.add_argument("command", nargs="?", choices=["run", "rebuild-history"], default="run")
+    parser.add_argument(
+        "--config", type=Path, default=Path(os.environ.get("PROFILE_CONFIG", "/etc/profile/config.yaml"))
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    # They tell of every request, with its URL.
+    for chatty in ("httpx", "httpcore", "kubernetes", "urllib3", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        config, secrets = read_config(arguments.config), Secrets.from_environment()
+        return _rebuild(config, secrets) if arguments.command == "rebuild-history" else _run(config, secrets)
+    except (ConfigError, StoreError) as error:
+        log.error("%s", error)
+        return 2
+
+
+def _run(config: OperatorConfig, secrets: Secrets) -> int:
+    registry = kopf.OperatorRegistry()
+    register(registry, OperatorApp(config, secrets))
+    endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
+    kopf.run(
+        registry=registry,
+        # One replica, replaced and never doubled: no peering needed.
+        standalone=True,
+        clusterwide=not config.watch_namespaces,
+        namespaces=config.watch_namespaces,
+        liveness_endpoint=endpoint,
+    )
+    return 0
+
+
+def _rebuild(config: OperatorConfig, secrets: Secrets) -> int:
+    dsn = secrets.database.get_secret_value()
+    if not dsn:
+        raise ConfigError("PROFILE_DATABASE is not set: there is no database to rebuild")
+    account = {
+        "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
+        "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
+    }
+    count = rebuild(open_s3(config.store.url(own=True), account), Database(dsn))
+    log.info("the history of %d requests was written anew", count)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

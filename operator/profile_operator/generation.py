@@ -1,0 +1,305 @@
+"""Generation beside the loop: short resumable steps with bounded concurrency.
+
+What is in the store is the truth: before each batch the style's prefix is listed, and only what is missing is asked
+for. So a restart, a lost answer or a predictor that was away costs at most one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from profile_contract.artifacts import REPORT
+from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
+from profile_contract.names import Reason, Stage
+from profile_contract.orders import Candidate, GenerateReport
+from profile_contract.progress import Publisher, StageProgress
+from profile_contract.store import StoreError
+
+from . import metrics
+from .clock import stamp
+from .config import GenerationConfig
+from .generation_work import GenerationWork, PlannedCandidate, StyleWork
+from .predictor_client import PredictorBusy, PredictorClient, PredictorRefused, PredictorUnavailable
+from .snapshot import GenerationView, Key
+from .store_access import StoreAccess
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_PAUSE_SECONDS = 2.0
+# A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
+EMPTY_ANSWERS = 3
+
+
+class Stopped(Exception):
+    """Asked to begin no further batch."""
+
+
+@dataclass
+class _Used:
+    """What the predictor spent on a style: `seconds` of drawing, without waiting in its queue."""
+
+    seconds: float = 0.0
+    gpu: str = ""
+
+    def add(self, result: GenerationResult) -> None:
+        """Count one batch."""
+        self.seconds += result.timings.generate / 1000
+        if result.device and result.device != "cpu":
+            self.gpu = result.device
+
+
+@dataclass
+class _Run:
+    """One request's generation. `stopping` is set to end it between batches."""
+
+    work: GenerationWork
+    progress: StageProgress
+    task: asyncio.Task[None] | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    done: int = 0
+    began: float = field(default_factory=time.monotonic)
+    drawn: int = 0
+    reason: Reason | None = None
+    message: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.work.request.namespace, self.work.request.name)
+
+    @property
+    def running(self) -> bool:
+        return self.task is not None and not self.task.done()
+
+    @property
+    def remaining_seconds(self) -> int | None:
+        if not self.drawn:
+            return None
+        return round((time.monotonic() - self.began) / self.drawn * (self.work.total - self.done))
+
+
+class GenerationRunner:
+    """Runs at most one task a request; `wake` is called when a request should be looked at."""
+
+    def __init__(
+        self,
+        store: StoreAccess,
+        predictor: PredictorClient,
+        publisher: Publisher,
+        wake: Callable[[Key], None],
+        config: GenerationConfig,
+    ) -> None:
+        self._store, self._predictor, self._publisher = store, predictor, publisher
+        self._wake, self._config = wake, config
+        self._calls = asyncio.Semaphore(config.concurrency)
+        self._runs: dict[str, _Run] = {}
+
+    # --- what the loop sees and says ---
+
+    def view(self, uid: str) -> GenerationView:
+        """What is going on for a request."""
+        run = self._runs.get(uid)
+        if run is None:
+            return GenerationView()
+        return GenerationView(
+            digest=run.work.digest,
+            running=run.running,
+            done=run.done,
+            total=run.work.total,
+            remaining_seconds=run.remaining_seconds,
+            reason=run.reason,
+            message=run.message,
+        )
+
+    def ensure(self, work: GenerationWork) -> None:
+        """Work on this. The same work that runs already is left alone; another one of the request is stopped first."""
+        uid = work.request.uid
+        before = self._runs.get(uid)
+        if before is not None and before.running:
+            if before.work.digest == work.digest and not before.stopping.is_set():
+                return
+            before.stopping.set()
+        progress = StageProgress(work.request, Stage.GENERATE, work.digest, self._publisher)
+        run = _Run(work=work, progress=progress)
+        run.task = asyncio.create_task(self._run(run, before), name=f"generate {run.key}")
+        self._runs[uid] = run
+
+    def stop(self, uid: str) -> None:
+        """Begin no further batch for a request."""
+        run = self._runs.get(uid)
+        if run is not None:
+            run.stopping.set()
+
+    def forget(self, uid: str) -> None:
+        """The request is gone."""
+        self.stop(uid)
+        self._runs.pop(uid, None)
+
+    async def close(self) -> None:
+        """End everything now; what is missing is made after the next start."""
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the work ---
+
+    async def _run(self, run: _Run, before: _Run | None) -> None:
+        if before is not None and before.task is not None:
+            await asyncio.gather(before.task, return_exceptions=True)
+        try:
+            for style in run.work.styles:
+                await self._style(run, style)
+            run.reason, run.message = None, ""
+        except Stopped:
+            log.info("%s: generation stopped", run.key)
+        except PredictorRefused as error:
+            run.reason, run.message = Reason.PREDICTOR_REFUSED, str(error)
+        except Exception:
+            log.exception("%s: generation failed", run.key)
+            run.reason, run.message = Reason.STAGE_FAILED, "generation failed; the operator's log says more"
+        finally:
+            asyncio.get_running_loop().call_soon(self._wake, run.key)
+
+    async def _style(self, run: _Run, style: StyleWork) -> None:
+        """All candidates of a style, then its report."""
+        counted, started = run.done, stamp(datetime.now(UTC))
+        made: dict[str, str] = {}
+        used = _Used()
+        empty = 0
+        while True:
+            missing = await self._patiently(run, lambda: self._missing(style))
+            run.done = counted + len(style.candidates) - len(missing)
+            await asyncio.to_thread(run.progress.at, run.done, run.work.total)
+            if not missing:
+                break
+            result = await self._patiently(run, lambda: self._call(run, style, missing))  # noqa: B023
+            empty = empty + 1 if set(made) >= {item.key for item in result.items} else 0
+            if empty >= EMPTY_ANSWERS:
+                raise PredictorRefused("the predictor says that candidates are made, but they are not in the store")
+            made |= {item.key: item.sha256 for item in result.items}
+            run.drawn += len(result.items)
+            used.add(result)
+        await self._patiently(run, lambda: self._report(style, made, started, used))
+
+    async def _missing(self, style: StyleWork) -> list[PlannedCandidate]:
+        """The candidates that are not in the store; none if the report stands."""
+        present = {found.key for found in await self._store.list(style.prefix)}
+        if style.prefix + REPORT in present:
+            return []
+        return [candidate for candidate in style.candidates if candidate.key not in present]
+
+    async def _call(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
+        """One batch."""
+        order = self._order(run.work, style, missing[: self._config.batch])
+        async with self._calls:
+            with metrics.GENERATION_SECONDS.labels(predictor=style.spec.predictor).time():
+                result = await self._predictor.generate(style.spec.predictor, order)
+        metrics.CANDIDATES.labels(style=style.name).inc(len(result.items))
+        return result
+
+    def _order(self, work: GenerationWork, style: StyleWork, batch: list[PlannedCandidate]) -> GenerationOrder:
+        spec, config = style.spec, self._config
+        return GenerationOrder(
+            request=work.request,
+            adapter=AdapterGrant(
+                key=work.adapter.key,
+                url=self._store.grant_get(work.adapter.key, config.grant_seconds),
+                sha256=work.adapter.sha256,
+                weight=spec.adapter_weight_percent / 100,
+            ),
+            items=[self._item(style, candidate) for candidate in batch],
+            width=config.width,
+            height=config.height,
+            steps=config.steps or spec.sampler.steps,
+            guidance=spec.sampler.guidance_tenths / 10,
+            control_weight=spec.control_weight_percent / 100,
+            control_end=spec.control_end_percent / 100,
+            mode=spec.mode,
+            strength=spec.strength_percent / 100,
+        )
+
+    def _item(self, style: StyleWork, candidate: PlannedCandidate) -> GenerationItem:
+        return GenerationItem(
+            seed=candidate.seed,
+            prompt=candidate.prompt,
+            negative_prompt=style.spec.negative_prompt,
+            pose=self._read_grant(candidate.pose_key),
+            initial_image=self._read_grant(candidate.initial_image),
+            key=candidate.key,
+            put_url=self._store.grant_put(candidate.key, self._config.grant_seconds),
+        )
+
+    def _read_grant(self, key: str) -> ReadGrant | None:
+        return ReadGrant(url=self._store.grant_get(key, self._config.grant_seconds)) if key else None
+
+    async def _report(self, style: StyleWork, made: dict[str, str], started: str, used: _Used) -> None:
+        """The style's report, written last: where it stands, the style is done."""
+        if await self._store.report(style.prefix, GenerateReport) is not None:
+            return
+        report = GenerateReport(
+            digest=style.digest,
+            style=style.name,
+            style_spec=style.spec,
+            candidates=[
+                Candidate(
+                    seed=planned.seed,
+                    key=planned.key,
+                    sha256=made.get(planned.key, ""),
+                    pose=planned.pose_name,
+                    twin=planned.twin,
+                )
+                for planned in style.candidates
+            ],
+            started_at=started,
+            finished_at=stamp(datetime.now(UTC)),
+            seconds=round(used.seconds, 3),
+            gpu=used.gpu,
+            gpu_count=1 if used.gpu else 0,
+        )
+        await self._store.write(style.prefix + REPORT, report.to_json().encode(), "application/json")
+
+    # --- patience ---
+
+    async def _patiently(self, run: _Run, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step, and again after a pause for as long as what it needs is away. Raises Stopped when told to stop."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if run.stopping.is_set():
+                raise Stopped
+            try:
+                value = await step()
+            except PredictorBusy as busy:
+                await self._pause(run, min(busy.seconds, self._config.longest_pause_seconds))
+                continue
+            except PredictorUnavailable as error:
+                self._tell(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
+            except StoreError as error:
+                self._tell(run, Reason.STORE_UNAVAILABLE, str(error))
+            else:
+                self._tell(run, None, "")
+                return value
+            await self._pause(run, pause)
+            pause = min(pause * 2, self._config.longest_pause_seconds)
+
+    def _tell(self, run: _Run, reason: Reason | None, message: str) -> None:
+        """Have the request looked at when what hinders it changes, and only then."""
+        if run.reason is reason:
+            return
+        run.reason, run.message = reason, message
+        if reason is not None:
+            log.warning("%s: %s", run.key, message)
+            metrics.ERRORS.labels(reason=reason.value).inc()
+        self._wake(run.key)
+
+    async def _pause(self, run: _Run, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(run.stopping.wait(), timeout=seconds)

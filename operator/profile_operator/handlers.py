@@ -1,0 +1,71 @@
+"""What kopf tells us: something changed. Handlers only name the request to look at.
+
+They are `on.event` handlers: kopf then writes nothing of its own into our objects (no annotations, no finalizer), and
+every write of the operator goes through `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from profile_contract import GROUP, VERSION
+
+from . import names
+from .operator_app import OperatorApp
+from .snapshot import Key
+
+# Several events of one change (a Job's pods, our own writes) come within this time and are looked at once.
+GATHER_SECONDS = 0.1
+
+
+def register(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
+    """Hang the handlers into a registry."""
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+        await app.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await app.stop()
+
+    @kopf.on.probe(registry=registry, id="queue")
+    async def alive(**_: Any) -> str:
+        if not app.healthy:
+            # An ordinary exception makes kopf's probe hang instead of failing.
+            raise kopf.PermanentError("the operator's workers have ended")
+        return "ok"
+
+    @kopf.index(GROUP, VERSION, names.REQUESTS, registry=registry, id="requests_by_style")
+    def requests_by_style(*, namespace: str | None, name: str, spec: kopf.Spec, **_: Any) -> dict[str, Key]:
+        return {style: Key(namespace or "", name) for style in spec.get("styles", ())}
+
+    @kopf.on.event(GROUP, VERSION, names.REQUESTS, registry=registry)
+    async def request_changed(*, namespace: str | None, name: str, **_: Any) -> None:
+        app.queue.add(Key(namespace or "", name), GATHER_SECONDS)
+
+    @kopf.on.event("batch", "v1", "jobs", labels={names.LABEL_REQUEST: kopf.PRESENT}, registry=registry)
+    async def job_changed(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
+        app.queue.add(Key(namespace or "", labels[names.LABEL_REQUEST]), GATHER_SECONDS)
+
+    @kopf.on.event(GROUP, VERSION, names.STYLES, registry=registry)
+    async def style_changed(*, name: str, **kwargs: Any) -> None:
+        index: kopf.Index[str, Key] = kwargs["requests_by_style"]
+        for key in index.get(name, ()):
+            app.queue.add(key, GATHER_SECONDS)
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """kopf's settings. Names are fixed before the first release: changing them later loses state in the cluster."""
+    settings.persistence.finalizer = f"{GROUP}/kopf"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = 300
+    # Only our Jobs travel over the wire.
+    settings.watching.label_selectors["batch", "jobs"] = names.LABEL_REQUEST

@@ -1,0 +1,112 @@
+"""What the database holds of a request, as rows made from its reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from profile_contract.model import canonical_json
+from profile_contract.names import Stage
+from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
+
+from .snapshot import Key
+
+Row = tuple[object, ...]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    namespace text NOT NULL, name text NOT NULL, uid text NOT NULL DEFAULT '', noun text NOT NULL DEFAULT '',
+    styles text[] NOT NULL DEFAULT '{}', ready text NOT NULL DEFAULT 'Unknown', reason text NOT NULL DEFAULT '',
+    gpu_seconds integer NOT NULL DEFAULT 0, updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (namespace, name));
+CREATE TABLE IF NOT EXISTS stages (
+    namespace text NOT NULL, name text NOT NULL, stage text NOT NULL, digest text NOT NULL,
+    style text NOT NULL DEFAULT '', outcome text NOT NULL, reason text NOT NULL, message text NOT NULL DEFAULT '',
+    started_at timestamptz, finished_at timestamptz, seconds double precision NOT NULL DEFAULT 0,
+    peak_memory_megabytes integer NOT NULL DEFAULT 0,
+    gpu text NOT NULL DEFAULT '', gpu_count integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (namespace, name, stage, digest));
+CREATE TABLE IF NOT EXISTS verdicts (
+    namespace text NOT NULL, name text NOT NULL, digest text NOT NULL, photo text NOT NULL,
+    accepted boolean NOT NULL, reason text NOT NULL, measures jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (namespace, name, digest, photo));
+CREATE TABLE IF NOT EXISTS artifacts (
+    namespace text NOT NULL, name text NOT NULL, stage text NOT NULL, digest text NOT NULL, key text PRIMARY KEY,
+    sha256 text NOT NULL DEFAULT '', bytes bigint NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS likeness (
+    namespace text NOT NULL, name text NOT NULL, digest text NOT NULL, style text NOT NULL, seed integer NOT NULL,
+    cosine double precision, likeness integer, delivered boolean NOT NULL, refusal text NOT NULL DEFAULT '',
+    PRIMARY KEY (namespace, name, digest, style, seed));
+"""
+TABLES = ("requests", "stages", "verdicts", "artifacts", "likeness")
+
+
+@dataclass
+class Rows:
+    """Rows by table; `requests` apart, since the cluster knows more of it than the store."""
+
+    stages: list[Row] = field(default_factory=list)
+    verdicts: list[Row] = field(default_factory=list)
+    artifacts: list[Row] = field(default_factory=list)
+    likeness: list[Row] = field(default_factory=list)
+
+    def tables(self) -> Iterable[tuple[str, list[Row]]]:
+        """Table name and rows."""
+        return vars(self).items()
+
+
+def rows_of(key: Key, reports: Iterable[tuple[str, StageReport]]) -> Rows:
+    """The rows of a request's reports, each with the digest that it stands under."""
+    rows = Rows()
+    for digest, report in reports:
+        rows.stages.append(_stage_row(key, digest, report))
+        match report:
+            case PreprocessReport():
+                rows.verdicts += _verdicts(key, digest, report)
+            case TrainReport():
+                files = [file for file in (report.adapter, report.adapter_webui) if file is not None]
+                rows.artifacts += [
+                    _artifact(key, Stage.TRAIN, digest, f.key, sha256=f.sha256, size=f.bytes) for f in files
+                ]
+            case GenerateReport():
+                made = report.candidates
+                rows.artifacts += [_artifact(key, Stage.GENERATE, digest, c.key, sha256=c.sha256) for c in made]
+            case FinishReport():
+                rows.artifacts += _portraits(key, digest, report)
+                rows.likeness += _likeness(key, digest, report)
+    return rows
+
+
+def _stage_row(key: Key, digest: str, report: StageReport) -> Row:
+    style = report.style if isinstance(report, GenerateReport) else ""
+    times = (report.started_at or None, report.finished_at or None)
+    cost = (report.seconds, report.peak_memory_megabytes, report.gpu, report.gpu_count)
+    said = (report.outcome, report.reason.value, report.message)
+    return (key.namespace, key.name, report.stage.value, digest, style, *said, *times, *cost)
+
+
+def _verdicts(key: Key, digest: str, report: PreprocessReport) -> list[Row]:
+    return [
+        (key.namespace, key.name, digest, v.name, v.accepted, v.reason.value, canonical_json(v.measures))
+        for v in report.verdicts
+    ]
+
+
+def _artifact(key: Key, stage: Stage, digest: str, file: str, *, sha256: str = "", size: int = 0) -> Row:
+    return (key.namespace, key.name, stage.value, digest, file, sha256, size)
+
+
+def _portraits(key: Key, digest: str, report: FinishReport) -> list[Row]:
+    rows = []
+    for portrait in report.portraits:
+        rows.append(_artifact(key, Stage.FINISH, digest, portrait.key))
+        rows += [_artifact(key, Stage.FINISH, digest, cut.key, size=cut.bytes) for cut in portrait.layouts]
+    extra = [file for file in (report.contact_sheet, report.likeness_report) if file]
+    return rows + [_artifact(key, Stage.FINISH, digest, file) for file in extra]
+
+
+def _likeness(key: Key, digest: str, report: FinishReport) -> list[Row]:
+    return [
+        (key.namespace, key.name, digest, s.style, s.seed, s.cosine, s.likeness, s.delivered, s.refusal)
+        for s in report.scores
+    ]

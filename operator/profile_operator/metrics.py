@@ -1,0 +1,34 @@
+"""What Prometheus reads at /metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+_STAGE_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14400)
+
+RECONCILES = Counter("profile_reconciles_total", "Reconciliations by result.", ["result"])
+RECONCILE_SECONDS = Histogram("profile_reconcile_seconds", "Duration of one reconciliation.")
+API_WRITES = Counter("profile_api_writes_total", "Writes to the Kubernetes API by kind.", ["kind"])
+STAGE_SECONDS = Histogram(
+    "profile_stage_seconds", "Duration of a stage that ended well.", ["stage"], buckets=_STAGE_BUCKETS
+)
+STAGES = Counter("profile_stages_total", "Stages that ended, by outcome reason.", ["stage", "reason"])
+GPU_SECONDS = Counter("profile_gpu_seconds_total", "GPU seconds used.", ["namespace"])
+GENERATION_SECONDS = Histogram(
+    "profile_generation_call_seconds", "Duration of one call to the predictor.", ["predictor"]
+)
+CANDIDATES = Counter("profile_candidates_total", "Candidates drawn.", ["style"])
+ERRORS = Counter("profile_errors_total", "Errors by reason.", ["reason"])
+QUEUE_LENGTH = Gauge("profile_queue_length", "Requests that wait to be looked at.")
+REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
+HISTORY_PENDING = Gauge("profile_history_pending", "Requests whose history is not yet in the database.")
+
+
+def api_write(kind: str) -> None:
+    """Count one write."""
+    API_WRITES.labels(kind=kind).inc()
+
+
+def serve(port: int) -> None:
+    """Answer /metrics on a port, in a thread of its own."""
+    start_http_server(port)

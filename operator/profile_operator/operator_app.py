@@ -1,0 +1,94 @@
+"""The operator's parts put together, and their life: start, workers, resync, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+
+from profile_contract.progress import Publisher, RedisPublisher, Silent
+
+from . import metrics
+from .apply import Applier
+from .config import OperatorConfig, Secrets
+from .credentials import CredentialsIssuer
+from .generation import GenerationRunner
+from .history import History
+from .kube import Kube, KubeError, connect
+from .observe import Observer
+from .predictor_client import PredictorClient
+from .progress_reader import ProgressReader
+from .purge import ArtifactPurger
+from .reconcile import Reconciler
+from .snapshot import Key
+from .store_access import StoreAccess
+from .workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+STAGE_NONE = "Waiting"
+
+
+class OperatorApp:
+    """Made before kopf's loop runs; `start` is called within it."""
+
+    def __init__(self, config: OperatorConfig, secrets: Secrets) -> None:
+        self._config, self._secrets = config, secrets
+        self.queue = WorkQueue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all workers run. True before the start, so that a slow start is not killed."""
+        return all(not task.done() for task in self._tasks)
+
+    async def start(self) -> None:
+        """Connect and begin to work. Raises KubeError where no cluster is configured."""
+        config, secrets = self._config, self._secrets
+        self._kube = kube = Kube(await connect())
+        store = StoreAccess(config.store, secrets)
+        redis = secrets.redis.get_secret_value()
+        publisher: Publisher = RedisPublisher(redis) if redis else Silent()
+        self._progress = ProgressReader(redis)
+        self._predictor = PredictorClient(config.generation)
+        self._history = History(secrets.database.get_secret_value(), config)
+        self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
+        credentials = CredentialsIssuer(kube, store, config, secrets)
+        purger = ArtifactPurger(kube, store, self._predictor, self._progress, self._history)
+        applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
+        observer = Observer(kube, store, self._progress, self._generation, config)
+        reconciler = Reconciler(kube, observer, applier, self._history, config=config, forget=self._generation.forget)
+        work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
+        self._tasks = [asyncio.create_task(task) for task in (*work, self._history.work(), self._resync())]
+        if config.metrics_port:
+            metrics.serve(config.metrics_port)
+
+    async def stop(self) -> None:
+        """End everything; what is under way is found again after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._generation.close()
+        await self._predictor.close()
+        await self._progress.close()
+        await self._kube.close()
+
+    async def _resync(self) -> None:
+        """Look at every request from time to time, whatever the watches said."""
+        while True:
+            try:
+                await self._resync_once()
+            except KubeError as error:
+                log.warning("resync: %s", error)
+            await asyncio.sleep(self._config.resync_seconds)
+
+    async def _resync_once(self) -> None:
+        documents = await self._kube.requests(self._config.watch_namespaces)
+        stages: Counter[str] = Counter()
+        for document in documents:
+            stages[document.get("status", {}).get("stageText") or STAGE_NONE] += 1
+            self.queue.add(Key(document["metadata"]["namespace"], document["metadata"]["name"]))
+        metrics.REQUESTS.clear()
+        for stage, count in stages.items():
+            metrics.REQUESTS.labels(stage=stage).set(count)

@@ -1,0 +1,118 @@
+"""The one entry: look at a request, decide, act. Everything that happens calls it, and it asks nobody what happened."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from profile_contract.names import Reason
+from profile_contract.store import StoreError
+
+from . import metrics
+from .apply import Applier, OwnerConflict
+from .config import OperatorConfig
+from .decide import decide, outage
+from .history import History
+from .kube import Conflicted, Document, Kube, KubeError, Missing
+from .observe import Observer, SpecError, parse_head
+from .snapshot import Key, RequestHead, Snapshot
+from .stage_metrics import count_ended
+from .workqueue import ExpectedError
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """`reconcile(key)` returns after how many seconds to look again. Calls for one key must not overlap."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        observer: Observer,
+        applier: Applier,
+        history: History,
+        *,
+        config: OperatorConfig,
+        forget: Callable[[str], None],
+    ) -> None:
+        self._kube, self._observer, self._applier = kube, observer, applier
+        self._history, self._config, self._forget = history, config, forget
+        self._written: dict[Key, float] = {}
+        self._uids: dict[Key, str] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look, decide, act. Raises ExpectedError to be called again with growing pauses."""
+        with metrics.RECONCILE_SECONDS.time():
+            try:
+                again = await self._reconcile(key)
+            except ExpectedError:
+                metrics.RECONCILES.labels(result="again").inc()
+                raise
+            except Exception:
+                metrics.RECONCILES.labels(result="error").inc()
+                raise
+        metrics.RECONCILES.labels(result="done").inc()
+        return again
+
+    async def _reconcile(self, key: Key) -> float | None:
+        try:
+            document = await self._kube.request(key)
+        except Missing:
+            self._gone(key)
+            return None
+        except KubeError as error:
+            raise ExpectedError(str(error)) from error
+        head = parse_head(document)
+        self._uids[key] = head.uid
+        spec = document.get("spec", {})
+        try:
+            return await self._cycle(head, spec)
+        except Conflicted:
+            # Somebody wrote since we read: nothing is lost, look again at once.
+            return 0.2
+        except (SpecError, StoreError, OwnerConflict, KubeError) as error:
+            await self._hindered(head, spec, error)
+            raise ExpectedError(str(error)) from error
+
+    async def _cycle(self, head: RequestHead, spec: Document) -> float | None:
+        """One faultless cycle."""
+        since = time.monotonic() - self._written.get(head.key, float("-inf"))
+        snapshot = await self._observer.snapshot(head, spec, since)
+        plan = decide(snapshot, datetime.now(UTC), self._config)
+        await self._applier.apply(plan, head, spec)
+        if plan.status is not None:
+            self._written[head.key] = time.monotonic()
+            count_ended(head, plan.status)
+        self._record(snapshot)
+        return plan.again
+
+    async def _hindered(self, head: RequestHead, spec: Document, error: Exception) -> None:
+        """Tell the user what hinders us, once."""
+        reason = _reason(error)
+        metrics.ERRORS.labels(reason=reason.value).inc()
+        plan = outage(head, reason, str(error), datetime.now(UTC))
+        try:
+            await self._applier.apply(plan, head, spec)
+        except KubeError as second:
+            log.info("%s: the status could not be written: %s", head.key, second)
+
+    def _record(self, snapshot: Snapshot) -> None:
+        if not snapshot.head.deleting:
+            self._history.record(snapshot)
+
+    def _gone(self, key: Key) -> None:
+        self._written.pop(key, None)
+        uid = self._uids.pop(key, None)
+        if uid is not None:
+            self._forget(uid)
+
+
+def _reason(error: Exception) -> Reason:
+    reasons: dict[type[Exception], Reason] = {
+        SpecError: Reason.INVALID_SPEC,
+        StoreError: Reason.STORE_UNAVAILABLE,
+        OwnerConflict: Reason.CONFLICT,
+    }
+    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), Reason.API_UNAVAILABLE)

@@ -1,0 +1,81 @@
+"""The queue of requests to look at: one entry a request, never the same request twice at once, delays, back-off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from . import metrics
+from .snapshot import Key
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 60.0
+
+Handler = Callable[[Key], Awaitable[float | None]]
+
+
+class WorkQueue:
+    """The handler returns when to look again, or None; if it raises, it is called again with growing pauses."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._queued: set[Key] = set()
+        self._busy: set[Key] = set()
+        self._dirty: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def add(self, key: Key, after: float = 0.0) -> None:
+        """Look at a request, at the latest after so many seconds."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + after
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(when, self._fire, key)
+
+    def _fire(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        if key in self._busy:
+            self._dirty.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.put_nowait(key)
+            metrics.QUEUE_LENGTH.set(len(self._queued))
+
+    async def work(self, handler: Handler) -> None:
+        """One worker: runs until it is cancelled."""
+        while True:
+            key = await self._ready.get()
+            self._queued.discard(key)
+            self._busy.add(key)
+            metrics.QUEUE_LENGTH.set(len(self._queued))
+            try:
+                again = await self._handle(key, handler)
+            finally:
+                self._busy.discard(key)
+            if key in self._dirty:
+                self._dirty.discard(key)
+                again = 0.0 if key not in self._failures else again
+            if again is not None:
+                self.add(key, again)
+
+    async def _handle(self, key: Key, handler: Handler) -> float | None:
+        try:
+            again = await handler(key)
+        except Exception as error:  # whatever it was, this request is tried again and the others go on
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            pause = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
+            log.warning("%s: %s; again in %.0f s", key, error, pause, exc_info=not isinstance(error, ExpectedError))
+            return pause
+        self._failures.pop(key, None)
+        return again
+
+
+class ExpectedError(Exception):
+    """Something outside is not as it should be: worth a line in the log, not a traceback."""

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from profile_contract.model import Contract
 from profile_contract.names import LayoutName
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))
-SPECS = {"ProfileRequest": ProfileRequestSpec, "ProfileStyle": ProfileStyleSpec}
+SPECS: dict[str, type[Contract]] = {"ProfileRequest": ProfileRequestSpec, "ProfileStyle": ProfileStyleSpec}
 
 
 def documents(file: Path) -> list[dict[str, Any]]:

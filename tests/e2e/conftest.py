@@ -1,0 +1,94 @@
+"""What end-to-end tests share: weights, people, and a store in a folder with photos in it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from profile_contract.artifacts import stage_prefix
+from profile_contract.names import Stage
+from profile_contract.orders import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport, RequestRef
+from profile_contract.progress import Silent
+from profile_contract.shell import run_stage
+from profile_contract.store import FolderStore
+from profile_models.folders import models_folder, photos_folder
+
+PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
+
+Photos = dict[str, bytes]
+Preprocess = Callable[..., PreprocessReport]
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's models folder, as stages find it. `make weights` fetches what belongs there."""
+    folder = models_folder()
+    assert (folder / "vision" / "sface.onnx").is_file(), "weights are missing: run 'make weights'"
+    monkeypatch.setenv("PROFILE_MODELS", str(folder))
+    return folder
+
+
+def photos_in(folder: Path) -> Photos:
+    """The JPEG files of a folder by name."""
+    found = {path.name: path.read_bytes() for path in sorted(folder.glob("*.jpg"))}
+    assert found, f"no photos in {folder}: run 'make weights'"
+    return found
+
+
+@pytest.fixture
+def woman() -> Photos:
+    """Twelve photos of a rendered person."""
+    return photos_in(PEOPLE / "p00060")
+
+
+@pytest.fixture
+def man() -> Photos:
+    """Twelve photos of another rendered person."""
+    return photos_in(PEOPLE / "p00203")
+
+
+@pytest.fixture
+def real_photos() -> Photos:
+    """Five photos of two real persons, fetched; they are never part of the repository."""
+    return photos_in(photos_folder() / "real")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store in an empty folder."""
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def preprocess_order(store: FolderStore) -> Callable[..., PreprocessOrder]:
+    """Uploads photos and makes the order: `preprocess_order(photos, resolution=256, minimum_photos=5)`."""
+
+    def order(photos: Photos, **parameters: int) -> PreprocessOrder:
+        for name, data in photos.items():
+            store.write(f"ns/uploads/person/{name}", data)
+        listed = store.list("ns/uploads/person/")
+        refs = [PhotoRef(name=Path(o.key).name, key=o.key, bytes=o.bytes, etag=o.etag) for o in listed]
+        return PreprocessOrder(
+            request=RequestRef(namespace="ns", name="person"),
+            digest="d" * 16,
+            output=stage_prefix("ns", "person", Stage.PREPROCESS, "d" * 16),
+            photos=refs,
+            parameters=PreprocessParameters(**{"resolution": 256, **parameters}),
+        )
+
+    return order
+
+
+@pytest.fixture
+def preprocess(models: Path, store: FolderStore, preprocess_order: Callable[..., PreprocessOrder]) -> Preprocess:
+    """Runs preprocessing on photos, as the program does: the report is in the store afterwards."""
+
+    def run(photos: Photos, **parameters: int) -> PreprocessReport:
+        from profile_preprocess.stage import run as stage
+
+        order = preprocess_order(photos, **parameters)
+        report = run_stage(stage, order, Stage.PREPROCESS, store, Silent())
+        assert isinstance(report, PreprocessReport)
+        return report
+
+    return run

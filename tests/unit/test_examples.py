@@ -40,7 +40,7 @@ def test_example_is_valid(file: Path) -> None:
             assert spec.portraits <= spec.candidates
             assert spec.photos.prefix.startswith("uploads/")
             assert set(spec.layouts) <= set(LayoutName)
-        else:
+        if isinstance(spec, ProfileStyleSpec):
             assert "{subject}" in spec.prompt
 
 

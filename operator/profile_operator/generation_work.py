@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.candidates import PlannedCandidate, UnknownPose
+from profile_contract.candidates import PlannedCandidate, UnknownPose, Wanted, planned_candidates
 from profile_contract.names import Stage
 from profile_contract.orders import FileRef, PreprocessReport, RequestRef, TrainReport
 from profile_contract.request import ProfileRequestSpec
@@ -56,10 +56,10 @@ def generation_work(
     if adapter.adapter is None:
         raise ValueError("the training report names no adapter")
     parameters = train_parameters(spec, config)
-    subject = f"{parameters.token} {parameters.noun}"
+    wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=spec.seed, count=spec.candidates)
     work = []
     for name in spec.styles:
         prefix = chain.prefix(Stage.GENERATE, chain.styles[name])
-        candidates = _candidates(spec, name, styles[name], prefix, dataset, subject=subject)
+        candidates = planned_candidates(name, styles[name], prefix, wanted, dataset)
         work.append(StyleWork(name, styles[name], chain.styles[name], prefix, candidates))
     return GenerationWork(request=request, digest=chain.generate, adapter=adapter.adapter, styles=tuple(work))

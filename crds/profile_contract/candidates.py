@@ -1,0 +1,150 @@
+"""Which candidates a style needs, and the orders they are asked for with. Pure.
+
+The operator and the folder runner agree through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .artifacts import candidate_key
+from .generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
+from .names import Mode, Tone
+from .orders import Candidate, FileRef, PoseMap, PreprocessReport, RequestRef
+from .style import POSE_FROM_PHOTOS, ProfileStyleSpec
+
+# Pose maps drawn from the person's own photos are named so; all others are presets.
+PHOTO_POSE = "photo-"
+
+
+class UnknownPose(Exception):
+    """A style asks for a preset pose that preprocessing did not draw."""
+
+
+@dataclass(frozen=True)
+class PlannedCandidate:
+    """One picture to make. `initial_image` is a key, empty where the style draws from noise."""
+
+    seed: int
+    key: str
+    prompt: str
+    twin: bool
+    pose_name: str = ""
+    pose_key: str = ""
+    initial_image: str = ""
+
+    def made(self, sha256: str = "") -> Candidate:
+        """What the style's report says about it."""
+        return Candidate(seed=self.seed, key=self.key, sha256=sha256, pose=self.pose_name, twin=self.twin)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request says about its candidates: `subject` as prompts name the person, seeds seed, seed + 1, ..."""
+
+    subject: str
+    seed: int
+    count: int
+
+
+def planned_candidates(
+    name: str, style: ProfileStyleSpec, prefix: str, wanted: Wanted, dataset: PreprocessReport
+) -> tuple[PlannedCandidate, ...]:
+    """The candidates of the style `name` under a key prefix, each seed with the next pose. Raises UnknownPose."""
+    poses = _poses(name, style, dataset)
+    images = dataset.training_images if style.mode == Mode.IMAGE_TO_IMAGE else []
+    # The tone is measured against one neutral picture with the same seed and pose as the first.
+    twins = [0] if style.tone != Tone.NEUTRAL else []
+    pictures = sorted([(index, False) for index in range(wanted.count)] + [(index, True) for index in twins])
+
+    def planned(index: int, *, twin: bool) -> PlannedCandidate:
+        pose = poses[index % len(poses)] if poses else None
+        return PlannedCandidate(
+            seed=wanted.seed + index,
+            key=candidate_key(prefix, wanted.seed + index, twin=twin),
+            prompt=style.prompt_for(wanted.subject, neutral=twin),
+            twin=twin,
+            pose_name=pose.name if pose else "",
+            pose_key=pose.key if pose else "",
+            initial_image=images[index % len(images)].image if images else "",
+        )
+
+    return tuple(planned(index, twin=twin) for index, twin in pictures)
+
+
+def _poses(name: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[PoseMap]:
+    """The pose maps that a style's candidates take in turn."""
+    if style.pose == POSE_FROM_PHOTOS:
+        return [pose for pose in dataset.poses if pose.name.startswith(PHOTO_POSE)]
+    found = [pose for pose in dataset.poses if pose.name == style.pose]
+    if not found:
+        known = ", ".join(pose.name for pose in dataset.poses if not pose.name.startswith(PHOTO_POSE)) or "none"
+        raise UnknownPose(f"style {name} asks for the pose {style.pose!r}; presets that exist: {known}")
+    return found
+
+
+class Grants(Protocol):
+    """Makes the URLs through which the predictor reads and writes single objects."""
+
+    def get(self, key: str) -> str:
+        """A URL that reads this object."""
+
+    def put(self, key: str) -> str:
+        """A URL that writes this object; empty: the picture comes back in the answer."""
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """Pixels of a candidate, multiples of 8; `steps` overrides every style's sampler steps."""
+
+    width: int
+    height: int
+    steps: int | None = None
+
+
+def generation_order(
+    request: RequestRef,
+    adapter: FileRef,
+    style: ProfileStyleSpec,
+    batch: Sequence[PlannedCandidate],
+    *,
+    size: PictureSize,
+    grants: Grants,
+) -> GenerationOrder:
+    """One call for a few candidates of one style."""
+
+    def read(key: str) -> ReadGrant | None:
+        return ReadGrant(url=grants.get(key)) if key else None
+
+    items = [
+        GenerationItem(
+            seed=candidate.seed,
+            prompt=candidate.prompt,
+            negative_prompt=style.negative_prompt,
+            pose=read(candidate.pose_key),
+            initial_image=read(candidate.initial_image),
+            key=candidate.key,
+            put_url=grants.put(candidate.key),
+        )
+        for candidate in batch
+    ]
+    return GenerationOrder(
+        request=request,
+        adapter=AdapterGrant(
+            key=adapter.key,
+            url=grants.get(adapter.key),
+            sha256=adapter.sha256,
+            weight=style.adapter_weight_percent / 100,
+        ),
+        items=items,
+        width=size.width,
+        height=size.height,
+        steps=size.steps or style.sampler.steps,
+        guidance=style.sampler.guidance_tenths / 10,
+        control_weight=style.control_weight_percent / 100,
+        control_end=style.control_end_percent / 100,
+        mode=style.mode,
+        strength=style.strength_percent / 100,
+    )

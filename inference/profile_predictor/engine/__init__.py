@@ -1,0 +1,28 @@
+"""The engine: pipeline, adapter slots, batches. It knows no HTTP.
+
+    engine = Engine.load(EngineConfig(models=Path("/models"), base_model="studio-random"))
+    pictures = engine.generate(order, files)        # list[Drawn], in the order of order.items
+
+`files` is a port with two methods (see `Files`) that resolves the `url` of an order's grants.
+"""
+
+from .config import EngineConfig
+from .engine import Drawn, Engine
+from .errors import Broken, Denied, EngineError, Expired, Full, Refused, Unavailable, Unwanted
+from .files import Fetched, Files
+
+__all__ = [
+    "Broken",
+    "Denied",
+    "Drawn",
+    "Engine",
+    "EngineConfig",
+    "EngineError",
+    "Expired",
+    "Fetched",
+    "Files",
+    "Full",
+    "Refused",
+    "Unavailable",
+    "Unwanted",
+]

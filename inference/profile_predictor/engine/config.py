@@ -1,0 +1,41 @@
+"""What an engine is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+# What the adapter changes: query, key, value and output of every attention of the UNet.
+TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Models are folders below `models`, in diffusers' layout, with safetensors weights.
+
+    `control_model` empty: no ControlNet, orders with poses are refused. `device` auto: CUDA where there is one.
+    `dtype` auto: bfloat16 on an accelerator, float32 on a CPU. `host_cache_megabytes` bounds adapters in host memory.
+    `batch` is how many rows are drawn together at most; `slots` how many adapters stand ready in the UNet.
+    """
+
+    models: Path
+    base_model: str
+    control_model: str = ""
+    slots: int = 4
+    maximum_rank: int = 64
+    batch: int = 4
+    host_cache_megabytes: int = 1024
+    device: str = "auto"
+    dtype: Dtype = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.slots < 1 or self.batch < 1 or self.maximum_rank < 1:
+            raise ValueError("slots, batch and maximum rank must be at least 1")
+        for name in (self.base_model, self.control_model):
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"model {name!r} must be a folder below the models folder")
+        if not self.base_model:
+            raise ValueError("no base model is named")

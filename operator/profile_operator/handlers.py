@@ -23,11 +23,20 @@ GATHER_SECONDS = 0.1
 
 def register(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
     """Hang the handlers into a registry."""
+    _register_life(registry, app)
+    _register_watches(registry, app)
+
+
+def _register_life(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
 
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         await app.start()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -40,6 +49,8 @@ def register(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
             raise kopf.PermanentError("the operator's workers have ended")
         return "ok"
 
+
+def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
     @kopf.index(GROUP, VERSION, names.REQUESTS, registry=registry, id="requests_by_style")
     def requests_by_style(*, namespace: str | None, name: str, spec: kopf.Spec, **_: Any) -> dict[str, Key]:
         return {style: Key(namespace or "", name) for style in spec.get("styles", ())}

@@ -2,36 +2,26 @@
 
 The cluster is this clone's sandbox (the one that stands, else one that is started for the tests and ended after
 them), or the one that KUBECONFIG names: then PROFILE_VALUES names the chart's values for it, and PROFILE_STORE and
-AWS_* its store as reached from this machine.
+AWS_* its store as reached from this machine. PROFILE_SANDBOX_STATE names another sandbox's state folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
-from profile_contract.artifacts import request_prefix, uploads_prefix
-from profile_contract.store import S3Store, content_type_of
-from profile_sandbox import Sandbox, SandboxError
-from profile_sandbox.kubectl import Kubectl
-from profile_sandbox.paths import CLONE
-
 if TYPE_CHECKING:
+    from product import Product, Space
     from profile_cli.demo.target import Target
+    from profile_sandbox import Sandbox
+    from profile_sandbox.kubectl import Kubectl
 
-T = TypeVar("T")
-Upload = Callable[..., list[str]]
-WaitFor = Callable[..., Any]
+CLONE = Path(__file__).resolve().parents[1]
 STATE = Path(os.environ.get("PROFILE_SANDBOX_STATE", CLONE / ".sandbox"))
-PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def _own_kubeconfig() -> Path | None:
@@ -45,6 +35,8 @@ def _own_kubeconfig() -> Path | None:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """The sandbox; left standing if it stood before."""
+    from profile_sandbox import Sandbox
+
     if _own_kubeconfig() is not None:
         pytest.skip("KUBECONFIG names another cluster; this test is about the sandbox")
     sandbox = Sandbox(STATE, print)
@@ -70,24 +62,17 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="session")
-def kubectl(request: pytest.FixtureRequest) -> Kubectl:
+def kubectl(target: Target) -> Kubectl:
     """kubectl as the administrator of the cluster under test."""
-    own = _own_kubeconfig()
-    if own is not None:
-        return Kubectl(own)
-    sandbox: Sandbox = request.getfixturevalue("sandbox")
-    return sandbox.kubectl
+    from profile_sandbox.kubectl import Kubectl
+
+    return Kubectl(target.kubeconfig)
 
 
 @pytest.fixture(scope="session")
-def store(target: Target) -> S3Store:
-    """The cluster's store, with the operator's account."""
-    return target.store()
-
-
-@pytest.fixture(scope="session")
-def chart(target: Target) -> str:
-    """The product, installed once from its chart: operator and predictor are ready. Gives the release's namespace."""
+def product(target: Target, kubectl: Kubectl) -> Product:
+    """The product, installed once from its chart: operator and predictor are ready."""
+    from product import Product
     from profile_cli.cluster import Cluster
     from profile_cli.demo import release
     from profile_cli.terminal import Terminal
@@ -95,65 +80,17 @@ def chart(target: Target) -> str:
     terminal = Terminal()
     release.install(target, terminal)
     release.wait_ready(Cluster(target.kubeconfig), terminal)
-    return release.NAMESPACE
+    return Product(kubectl, target.store(), release.NAMESPACE)
 
 
 @pytest.fixture
-def namespace(chart: str, kubectl: Kubectl, store: S3Store) -> Iterator[str]:
-    """A fresh namespace under the restricted Pod Security Standard; it goes with its requests and its photos."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}))
-    yield name
-    # Requests first: the operator's finalizer purges what they made.
-    with contextlib.suppress(SandboxError):
-        kubectl.run("-n", name, "delete", "preq", "--all", "--timeout=60s")
-    kubectl.run("delete", "namespace", name, "--wait=false")
-    store.delete(f"{name}/")
-
-
-@pytest.fixture
-def upload(store: S3Store, namespace: str) -> Upload:
-    """upload(files, prefix="uploads/person/"): a folder's pictures, or the given files, into the namespace's area.
-
-    Gives the keys.
-    """
-
-    def put(files: Path | list[Path], prefix: str = "uploads/person/", *, limit: int | None = None) -> list[str]:
-        listed = sorted(files.iterdir()) if isinstance(files, Path) else files
-        pictures = [file for file in listed if not isinstance(files, Path) or file.suffix.lower() in PICTURES][:limit]
-        keys = [uploads_prefix(namespace, prefix) + file.name for file in pictures]
-        for key, file in zip(keys, pictures, strict=True):
-            store.write(key, file.read_bytes(), content_type_of(key))
-        return keys
-
-    return put
-
-
-@pytest.fixture
-def made(store: S3Store, namespace: str) -> Callable[[str], list[str]]:
-    """made(request): the keys of everything that a request has in the store."""
-    return lambda name: [found.key for found in store.list(request_prefix(namespace, name))]
+def space(product: Product) -> Iterator[Space]:
+    """A fresh namespace in the cluster where the product runs."""
+    with product.space() as space:
+        yield space
 
 
 @pytest.fixture(scope="session")
-def wait_for() -> WaitFor:
-    """wait_for(look, seconds, what): the first true value that `look()` gives; fails with `what` and the last value."""
-
-    def wait(look: Callable[[], T], seconds: float = 120.0, what: str = "what was waited for") -> T:
-        deadline = time.monotonic() + seconds
-        while True:
-            value = look()
-            if value:
-                return value
-            if time.monotonic() > deadline:
-                pytest.fail(f"{what}: not within {seconds:.0f} s; last seen: {value!r}")
-            time.sleep(0.5)
-
-    return wait
-
-
-@pytest.fixture
 def people() -> Path:
     """The rendered people of the repository, one folder each."""
     return CLONE / "models" / "people"

@@ -1,0 +1,1 @@
+"""Train: dataset to adapter. DreamBooth LoRA of an SDXL UNet."""

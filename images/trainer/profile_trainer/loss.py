@@ -1,0 +1,53 @@
+"""The training loss."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_snr
+
+from .cache import CachedExample
+from .model import Base
+
+
+def min_snr_weights(noise: DDPMScheduler, timesteps: torch.Tensor, gamma: float, prediction: str) -> torch.Tensor:
+    """Weight of each timestep (B,): Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
+
+    min(SNR, gamma) / SNR for epsilon, / (SNR + 1) for v-prediction; gamma 0 weighs all alike.
+    """
+    if gamma <= 0:
+        return torch.ones(len(timesteps), device=timesteps.device)
+    snr = compute_snr(noise, timesteps)
+    weights: torch.Tensor = torch.clamp(snr, max=gamma) / (snr + 1 if prediction == "v_prediction" else snr)
+    return weights
+
+
+def step_loss(
+    base: Base, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float
+) -> torch.Tensor:
+    """The loss of one batch, a scalar. Everything random comes from `draw`, which lives on the CPU."""
+    latents = torch.stack([e.mean + e.deviation * _normal(e.mean.shape, draw, base.device) for e in batch])
+    noise = _normal(latents.shape, draw, base.device)
+    # Noise with its own brightness lets the model reach dark and bright pictures (Guttenberg 2023).
+    noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
+    steps = torch.randint(0, base.noise.config.num_train_timesteps, (len(batch),), generator=draw).to(base.device)
+    noisy = base.noise.add_noise(latents, noise, steps)
+    with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
+        predicted = base.unet(
+            noisy,
+            steps,
+            torch.cat([e.text.tokens for e in batch]),
+            added_cond_kwargs={
+                "text_embeds": torch.cat([e.text.pooled for e in batch]),
+                "time_ids": torch.stack([e.time_ids for e in batch]),
+            },
+        ).sample
+    target = base.noise.get_velocity(latents, noise, steps) if base.prediction == "v_prediction" else noise
+    weights = torch.stack([e.weights for e in batch])
+    squared = (predicted.float() - target.float()).pow(2) * weights
+    per_example = squared.mean(dim=(1, 2, 3))
+    return (per_example * min_snr_weights(base.noise, steps, gamma, base.prediction)).mean()
+
+
+def _normal(shape: torch.Size | tuple[int, ...], draw: torch.Generator, device: torch.device) -> torch.Tensor:
+    return torch.randn(shape, generator=draw).to(device)

@@ -35,8 +35,8 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    # They tell of every request, with its URL.
-    for chatty in ("httpx", "httpcore", "kubernetes", "urllib3", "asyncio"):
+    # They tell of every call and every event.
+    for chatty in ("httpx", "httpcore", "urllib3", "aiohttp.access", "kopf.objects", "kopf.activities.probe"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         config, secrets = read_config(arguments.config), Secrets.from_environment()

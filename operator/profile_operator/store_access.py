@@ -122,4 +122,6 @@ class StoreAccess:
             "AWS_SECRET_ACCESS_KEY": issued.secret_key,
             "AWS_SESSION_TOKEN": issued.session_token or "",
         }
-        return variables, issued.expiration or datetime.now(UTC)
+        # The client gives UTC without saying so.
+        ends = (issued.expiration or datetime.now(UTC)).replace(tzinfo=UTC)
+        return variables, ends

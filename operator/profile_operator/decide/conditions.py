@@ -16,10 +16,10 @@ from .stages import Phase, Step
 Status = Literal["True", "False", "Unknown"]
 
 RUNNING_TEXTS = {
-    Stage.PREPROCESS: "looks at the photos",
-    Stage.TRAIN: "trains the adapter",
-    Stage.GENERATE: "draws the candidates",
-    Stage.FINISH: "chooses and cuts the portraits",
+    Stage.PREPROCESS: "looking at the photos",
+    Stage.TRAIN: "training the adapter",
+    Stage.GENERATE: "drawing the candidates",
+    Stage.FINISH: "choosing and cutting the portraits",
 }
 ORDER = (ConditionType.READY, *STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
 
@@ -96,7 +96,7 @@ def _open(step: Step) -> tuple[Reason, str]:
     if step.phase is Phase.HELD:
         return Reason.SUSPENDED, ""
     if step.phase is Phase.ENDING:
-        return Reason.PENDING, "waits for an earlier Job of the same name to end"
+        return Reason.PENDING, "waiting for an earlier Job of the same name to end"
     if step.phase is Phase.STALLED or step.reason is not Reason.RUNNING:
         return step.reason, plain(step.message)
     if step.message:

@@ -1,0 +1,58 @@
+"""Every image holds what its code imports: the project's own packages, and pinned libraries."""
+
+import functools
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import grimp
+import pytest
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(ROOT.glob("images/*/Dockerfile"))}
+
+
+@functools.cache
+def distributions_of() -> dict[str, set[str]]:
+    """Top-level module -> distributions that bring it."""
+    found = metadata.packages_distributions()
+    return {module: {canonicalize_name(name) for name in names} for module, names in found.items()}
+
+
+def own_packages(dockerfile: str) -> list[str]:
+    return re.findall(r"^COPY \S*?(profile_\w+) ", dockerfile, re.MULTILINE)
+
+
+def pinned(dockerfile: str) -> set[str]:
+    constraints = re.search(r"^COPY (constraints/\S+)", dockerfile, re.MULTILINE)
+    assert constraints, "an image installs from its constraints"
+    return set(re.findall(r"^([\w.-]+)==", (ROOT / constraints.group(1)).read_text(), re.MULTILINE))
+
+
+def imported(packages: list[str]) -> set[str]:
+    """Top-level modules that the packages import, at their head or inside functions."""
+    graph = grimp.build_graph(*packages, include_external_packages=True, cache_dir=None)
+    modules = {module for module in graph.modules if graph.is_module_squashed(module)}
+    return {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_an_image_brings_what_its_code_imports(image: str) -> None:
+    packages = own_packages(DOCKERFILES[image])
+    assert packages
+    missing = []
+    for module in sorted(imported(packages)):
+        if module.startswith("profile_"):
+            missing.append(f"COPY of {module}")
+        elif not distributions_of().get(module, set()) & pinned(DOCKERFILES[image]):
+            missing.append(f"{module} in the extra {image}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_an_image_runs_as_nobody_with_its_own_program(image: str) -> None:
+    lines = DOCKERFILES[image].splitlines()
+    assert "USER 65532:65532" in lines
+    assert lines[-1].startswith('ENTRYPOINT ["python", "-m", "profile_')

@@ -12,6 +12,7 @@ from profile_cli.cluster import Cluster, RequestView
 from profile_cli.errors import CommandError
 from profile_cli.results import PORTRAITS, Results, deliver, read_results
 from profile_cli.terminal import Terminal, duration
+from profile_cli.upload import upload
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
 from profile_contract.names import ConditionType, Stage
 from profile_contract.request import ProfileRequestSpec
@@ -19,7 +20,6 @@ from profile_contract.request import ProfileRequestSpec
 from . import release, watch
 from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec, manifest
 from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
-from .upload import upload
 
 OUT = Path("out") / "demo"
 LIMIT_SECONDS = 900
@@ -66,7 +66,7 @@ def _run(
     terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(spec.styles)}")
     cluster.ensure_namespace(NAMESPACE)
     _clear(cluster, terminal, fresh=arguments.fresh)
-    sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    sent = upload(store, {photo.name: photo for photo in photos}, NAMESPACE, spec.photos.prefix)
     terminal.say(f"{len(photos)} photos of a rendered person stand under {NAMESPACE}/{spec.photos.prefix} ({sent} new)")
     terminal.say(WHY_NO_FLOOR)
     cluster.apply_request(manifest(spec))

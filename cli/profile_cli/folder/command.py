@@ -1,17 +1,157 @@
-"""The command `run`."""
+"""Portraits from photos on this machine, without a cluster: preprocess, train, generate and finish in one process.
+
+What was made stays in the output folder: a second run with other layouts only finishes, one with another style
+generates and finishes.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+from pathlib import Path
 
+from profile_cli import tables
+from profile_cli.errors import CommandError
+from profile_cli.photos import find_photos
+from profile_cli.results import PORTRAITS, Results, deliver
+from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
+from profile_cli.upload import upload
+from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
+from profile_contract.names import LayoutName
+from profile_contract.orders import FinishReport, PreprocessParameters, PreprocessReport
+from profile_contract.store import FolderStore
+
+from .runner import InputRefused, Run
+from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_models, platform, request_spec
+
+WORK = ".profile-studio"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the program."""
-    command = commands.add_parser("run", help="portraits from a folder of photos, without a cluster")
+    layouts = ", ".join(LayoutName)
+    command = commands.add_parser(
+        "run", help="portraits from photos on this machine, without a cluster", description=__doc__
+    )
+    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="photos of one person, or folders")
+    command.add_argument("--out", type=Path, required=True, help="folder for the results and the work")
+    command.add_argument(
+        "--style", action="append", dest="styles", metavar="STYLE",
+        help=f"one of {', '.join(known_styles())}, or a ProfileStyle's YAML file; may be repeated (studio-warm)",
+    )  # fmt: skip
+    command.add_argument("--noun", choices=("person", "woman", "man"), default="person", help="who is in the photos")
+    command.add_argument("--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts: {layouts}")
+    command.add_argument("--portraits", type=int, default=4, help="delivered per style (%(default)s)")
+    command.add_argument("--candidates", type=int, default=8, help="drawn per style (%(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
+    command.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered (45)")
+    command.add_argument("--minimum-photos", type=int, default=PreprocessParameters().minimum_photos)
+    training = command.add_argument_group("training and models")
+    training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
+    training.add_argument("--base-model", help="folder below the models folder, in diffusers' SDXL layout")
+    training.add_argument("--control-model", help="its pose ControlNet; empty for none")
+    training.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
+    training.add_argument("--rank", type=int, help="of the adapter (32)")
+    training.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
+    training.add_argument("--sampler-steps", type=int, help="of drawing a candidate (as the style says)")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    raise NotImplementedError
+    """Run the stages and put the results into the folder. Raises CommandError."""
+    photos = find_photos(arguments.photos)
+    styles = load_styles(arguments.styles or ["studio-warm"])
+    choice = _choice(arguments)
+    spec = request_spec(choice, list(styles))
+    folder = _models_folder(arguments.models)
+    models = choose_models(folder, choice.base_model, choice.control_model)
+    _prepare(folder, models, terminal)
+    out: Path = arguments.out.resolve()
+    store = _work_store(out)
+    sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
+    job = Run(store, folder, spec, styles, platform(choice, models, accelerated=_accelerated()), terminal)
+    try:
+        results = job.results()
+    except InputRefused as refused:
+        _show_refusal(refused, terminal)
+        raise
+    deliver(store, results, out)
+    _tell(results, out, terminal)
+    return 0
+
+
+def _choice(arguments: argparse.Namespace) -> Choice:
+    return Choice(
+        noun=arguments.noun,
+        layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
+        portraits=arguments.portraits,
+        candidates=arguments.candidates,
+        seed=arguments.seed,
+        minimum_likeness=arguments.minimum_likeness,
+        minimum_photos=arguments.minimum_photos,
+        rank=arguments.rank,
+        steps=arguments.steps,
+        sampler_steps=arguments.sampler_steps,
+        resolution=arguments.resolution,
+        base_model=arguments.base_model,
+        control_model=arguments.control_model,
+    )
+
+
+def _models_folder(given: Path | None) -> Path:
+    if given is not None:
+        return given.resolve()
+    if os.environ.get("PROFILE_MODELS"):
+        return Path(os.environ["PROFILE_MODELS"]).resolve()
+    from profile_models.folders import models_folder
+
+    return models_folder()
+
+
+def _prepare(folder: Path, models: Models, terminal: Terminal) -> None:
+    """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
+    os.environ["PROFILE_MODELS"] = str(folder)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    if models.base == UNTRAINED:
+        terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")
+
+
+def _accelerated() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _work_store(out: Path) -> FolderStore:
+    try:
+        (out / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{out} cannot be used for the results: {error.strerror}") from error
+    return FolderStore(out / WORK)
+
+
+def _show_refusal(refused: InputRefused, terminal: Terminal) -> None:
+    """The figures behind a refusal: verdicts of the photos, or what was measured on the candidates."""
+    report = refused.report
+    if isinstance(report, PreprocessReport) and report.verdicts:
+        terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(report.verdicts))
+    if isinstance(report, FinishReport) and report.scores:
+        terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(report))
+
+
+def _tell(results: Results, out: Path, terminal: Terminal) -> None:
+    finish = results.finish
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
+    terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(finish))
+    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
+    terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
+    terminal.heading("Where things are")
+    terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
+    terminal.plain(f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI})")
+    terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
+    terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
+    terminal.say("done")

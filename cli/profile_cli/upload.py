@@ -1,20 +1,21 @@
-"""Puts photos into the store, those that are not there already."""
+"""Puts photos into a store, those that are not there already."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from profile_cli.errors import CommandError
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.store import Store, StoreError, content_type_of
 
+from .errors import CommandError
 
-def upload(store: Store, photos: Sequence[Path], namespace: str, prefix: str) -> int:
-    """Bring the prefix to hold exactly these photos; returns how many were sent. Raises CommandError."""
+
+def upload(store: Store, photos: Mapping[str, Path], namespace: str, prefix: str) -> int:
+    """Bring the prefix to hold exactly these photos, by name; returns how many were sent. Raises CommandError."""
     base = uploads_prefix(namespace, prefix)
-    wanted = {base + photo.name: photo for photo in photos}
+    wanted = {base + name: photo for name, photo in photos.items()}
     try:
         there = {found.key: found.etag for found in store.list(base)}
         for key in there.keys() - wanted.keys():
@@ -24,6 +25,8 @@ def upload(store: Store, photos: Sequence[Path], namespace: str, prefix: str) ->
             store.write(key, photo.read_bytes(), content_type_of(key))
     except StoreError as error:
         raise CommandError(f"the photos were not uploaded: {error}") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be read: {error.strerror}") from error
     return len(missing)
 
 

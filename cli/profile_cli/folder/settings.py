@@ -1,0 +1,136 @@
+"""From the command's arguments to a request and the platform's parameters. Pure but for looking at the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from profile_cli.errors import CommandError
+from profile_contract.candidates import PictureSize
+from profile_contract.chain import Platform
+from profile_contract.orders import PreprocessParameters, TrainParameters
+from profile_contract.request import ProfileRequestSpec
+
+NAMESPACE = "local"
+NAME = "person"
+PHOTOS_PREFIX = f"uploads/{NAME}/"
+
+# The first of these that lies in the models folder is taken where none is named, each with its ControlNet.
+BASE_MODELS = {
+    "stable-diffusion-xl-base-1.0": "controlnet-openpose-sdxl-1.0",
+    "studio-mini": "studio-mini-controlnet",
+    "studio-random": "studio-random-controlnet",
+}
+UNTRAINED = "studio-random"
+# SDXL's portrait format for an area of 1024 x 1024; a model that was made for less draws squares.
+PORTRAIT_WIDTH, PORTRAIT_HEIGHT, FULL_RESOLUTION = 896, 1152, 1024
+SMALLEST_PORTRAIT_FORMAT = 512
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user said; None where nothing was said."""
+
+    noun: str
+    layouts: Sequence[str]
+    portraits: int
+    candidates: int
+    seed: int
+    minimum_likeness: int | None
+    minimum_photos: int
+    rank: int | None
+    steps: int | None
+    sampler_steps: int | None
+    resolution: int | None
+    base_model: str | None
+    control_model: str | None
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that are used, and the pixels that the base model was made for."""
+
+    base: str
+    control: str
+    resolution: int
+
+
+def choose_models(folder: Path, base: str | None, control: str | None) -> Models:
+    """The models by name, or the best that is there. Raises CommandError that names what is missing."""
+    chosen = base or next((name for name in BASE_MODELS if (folder / name).is_dir()), None)
+    if chosen is None:
+        raise CommandError(
+            f"no base model in {folder}: put SDXL there in diffusers' layout as {next(iter(BASE_MODELS))}/, or name "
+            f"another by --models and --base-model (`make model` makes {UNTRAINED}, an untrained stand-in)"
+        )
+    companion = control if control is not None else BASE_MODELS.get(chosen, "")
+    for name in filter(None, (chosen, companion)):
+        if not (folder / name).is_dir():
+            raise CommandError(f"{folder} holds no model {name!r}: see --models, --base-model and --control-model")
+    return Models(chosen, companion, _native_resolution(folder / chosen))
+
+
+def _native_resolution(model: Path) -> int:
+    """Pixels of the latent edge that the UNet was made for; a VAE halves the edge with each block after the first."""
+    try:
+        latent = json.loads((model / "unet" / "config.json").read_text())["sample_size"]
+        blocks = json.loads((model / "vae" / "config.json").read_text())["block_out_channels"]
+        return int(latent) * 2 ** (len(blocks) - 1)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{model} is not a model in diffusers' SDXL layout: {error}") from error
+
+
+def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
+    """The request. Raises CommandError for values that the API refuses too."""
+    if choice.portraits > choice.candidates:
+        raise CommandError(
+            f"--portraits {choice.portraits} are chosen among --candidates {choice.candidates}: too many"
+        )
+    document = {
+        "subject": {"noun": choice.noun},
+        "photos": {"prefix": PHOTOS_PREFIX},
+        "styles": list(styles),
+        "portraits": choice.portraits,
+        "candidates": choice.candidates,
+        "seed": choice.seed,
+        "layouts": list(choice.layouts),
+        "training": {"rank": choice.rank, "steps": choice.steps, "resolution": choice.resolution},
+    }
+    if choice.minimum_likeness is not None:
+        document["minimumLikeness"] = choice.minimum_likeness
+    try:
+        return ProfileRequestSpec.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise CommandError(f"these arguments cannot be used: {problems}") from error
+
+
+def platform(choice: Choice, models: Models, *, accelerated: bool) -> Platform:
+    """The parameters of the stages, for the models' resolution where none was named."""
+    resolution = choice.resolution or models.resolution
+    return Platform(
+        preprocess=PreprocessParameters(resolution=resolution, minimum_photos=choice.minimum_photos),
+        training=TrainParameters(
+            base_model=models.base,
+            control_model=models.control,
+            resolution=resolution,
+            mixed_precision="bf16" if accelerated else "no",
+        ),
+        picture=picture_size(resolution, choice.sampler_steps),
+    )
+
+
+def picture_size(resolution: int, steps: int | None) -> PictureSize:
+    """SDXL's portrait format for that area, in steps of 64 pixels; a square below 512."""
+    if resolution < SMALLEST_PORTRAIT_FORMAT:
+        return PictureSize(resolution, resolution, steps)
+    share = resolution / FULL_RESOLUTION
+    return PictureSize(_nearest_64(PORTRAIT_WIDTH * share), _nearest_64(PORTRAIT_HEIGHT * share), steps)
+
+
+def _nearest_64(pixels: float) -> int:
+    return round(pixels / 64) * 64

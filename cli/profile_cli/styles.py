@@ -1,0 +1,64 @@
+"""Styles by name, as the chart ships them, or from a YAML file of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from profile_contract.style import ProfileStyleSpec
+
+from .errors import CommandError
+
+# In an installed package the chart's styles lie beside this file, in a clone in the chart.
+PLACES = (
+    Path(__file__).parent / "chart_styles",
+    Path(__file__).resolve().parents[2] / "charts" / "profile-studio" / "files" / "styles",
+)
+KIND = "ProfileStyle"
+ENDINGS = (".yaml", ".yml")
+
+
+def known_styles() -> dict[str, Path]:
+    """Name -> file of every style that the chart ships."""
+    folder = next((place for place in PLACES if place.is_dir()), None)
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))} if folder else {}
+
+
+def load_styles(wanted: Sequence[str]) -> dict[str, ProfileStyleSpec]:
+    """Name -> style, in the order given. Raises CommandError for one that is unknown, wrong, or named twice."""
+    styles: dict[str, ProfileStyleSpec] = {}
+    for text in wanted:
+        name, spec = _load(text)
+        if name in styles:
+            raise CommandError(f"the style {name} is given twice")
+        styles[name] = spec
+    return styles
+
+
+def _load(text: str) -> tuple[str, ProfileStyleSpec]:
+    if text.endswith(ENDINGS):
+        return _read(Path(text))
+    known = known_styles()
+    if text not in known:
+        names = ", ".join(known) or "none"
+        raise CommandError(f"there is no style {text!r}; known: {names}, or a path to a ProfileStyle's YAML file")
+    return _read(known[text])
+
+
+def _read(file: Path) -> tuple[str, ProfileStyleSpec]:
+    try:
+        document = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandError(f"the style file {file} cannot be read: {error}") from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise CommandError(f"{file} is not a {KIND}: see examples/styles")
+    try:
+        return str(document["metadata"]["name"]), ProfileStyleSpec.model_validate(document["spec"])
+    except (KeyError, TypeError) as error:
+        raise CommandError(f"{file} lacks metadata.name or spec") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise CommandError(f"{file}: {problems}") from error

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from profile_contract.generation import GenerationOrder
+import numpy as np
+import torch
+
+from profile_contract.generation import GenerationItem, GenerationOrder
 
 from .adapter_file import AdapterWeights
 from .adapter_store import AdapterStore
 from .config import EngineConfig
+from .errors import Broken
 from .files import Files
-from .pictures import encode_png, read_picture
+from .pictures import encode_png, read_photo, read_pose
 from .pipeline import Pipeline
-from .rows import Piece, Row, pieces_of, shape_of
+from .rows import Piece, Row, by_pose, check, shape_of
 from .slot_bank import SlotBank
 
 log = logging.getLogger(__name__)
@@ -24,21 +29,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Drawn:
-    """One candidate: `png` is its file, 8 bit RGB, with no metadata."""
+    """One candidate. `pixels`: height x width x 3, uint8 RGB."""
 
+    index: int
     seed: int
     key: str
-    png: bytes
+    pixels: np.ndarray = field(repr=False, compare=False)
 
-    @property
+    @cached_property
+    def png(self) -> bytes:
+        """Its file, without metadata. Made when it is first asked for."""
+        return encode_png(self.pixels)
+
+    @cached_property
     def sha256(self) -> str:
         """Digest of the file."""
         return hashlib.sha256(self.png).hexdigest()
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """An order with everything that it grants in memory. `tier` is where its adapter was: slot, host or store."""
+class ReadyOrder:
+    """An order with everything that it grants in memory. `tier`: where its adapter was (slot, host, store, none)."""
 
     pieces: tuple[Piece, ...]
     tier: str
@@ -54,7 +65,8 @@ class Engine:
     def __init__(self, config: EngineConfig, pipeline: Pipeline, bank: SlotBank) -> None:
         self.config = config
         self._pipeline, self._bank = pipeline, bank
-        self._adapters = AdapterStore(bank.layers, config.maximum_rank, config.host_cache_megabytes << 20)
+        limit = config.host_cache_megabytes << 20
+        self._adapters = AdapterStore(bank.layers, config.maximum_rank, limit, pipeline.dtype)
 
     @classmethod
     def load(cls, config: EngineConfig) -> Engine:
@@ -62,7 +74,7 @@ class Engine:
         started = time.monotonic()
         pipeline = Pipeline.load(config)
         bank = SlotBank(pipeline.unet, config.slots, config.maximum_rank)
-        log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device, pipeline.dtype)
+        log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
         return cls(config, pipeline, bank)
 
     @property
@@ -80,52 +92,43 @@ class Engine:
 
         Raises Refused, Denied, Expired or Unavailable.
         """
-        drawn: dict[int, Drawn] = {}
+        drawn: list[Drawn] = []
         for piece in self.fetch(order, files).pieces:
-            for start in range(0, len(piece.rows), self.config.batch):
-                part = Piece(piece.shape, piece.rows[start : start + self.config.batch], piece.adapter)
-                drawn |= {row.index: one for row, one in zip(part.rows, self.draw([part])[0], strict=True)}
-        return [drawn[index] for index in sorted(drawn)]
+            drawn += self.draw([piece])[0]
+        return sorted(drawn, key=lambda one: one.index)
 
-    def fetch(self, order: GenerationOrder, files: Files) -> Fetched:
+    def fetch(self, order: GenerationOrder, files: Files) -> ReadyOrder:
         """Get what the order grants and check it. Blocks on `files`; raises as `generate` does."""
         started = time.monotonic()
-        pieces = pieces_of(order, has_control=self.has_control)
+        check(order, has_control=self.has_control)
         adapter: AdapterWeights | None = None
         tier = "none"
         if order.adapter is not None:
             adapter, tier = self._adapters.get(order.adapter, files)
-            tier = "slot" if self._bank.holds(adapter.sha256) else tier
+            tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
         size = (order.width, order.height)
-        rows = [
-            Row(
-                index=index,
-                seed=item.seed,
-                key=item.key,
-                prompt=item.prompt,
-                negative_prompt=item.negative_prompt,
-                pose=read_picture(files, item.pose, size) if item.pose else None,
-                initial_image=read_picture(files, item.initial_image, size, smooth=True) if item.initial_image else None,
-            )
-            for index, item in enumerate(order.items)
-        ]
-        filled = tuple(
-            Piece(shape_of(order, has_pose=has_pose), tuple(rows[index] for index in indices), adapter)
-            for has_pose, indices in pieces.items()
-        )
-        return Fetched(filled, tier, time.monotonic() - started)
+        pieces: list[Piece] = []
+        for has_pose, indices in by_pose(order).items():
+            rows = tuple(_row(index, order.items[index], files, size) for index in indices)
+            pieces += Piece(shape_of(order, has_pose=has_pose), rows, adapter).cut(self.config.batch)
+        return ReadyOrder(tuple(pieces), tier, time.monotonic() - started)
 
-    def draw(self, pieces: Sequence[Piece]) -> list[list[Drawn]]:
+    def draw(self, pieces: Sequence[Piece], wanted: Callable[[], bool] = lambda: True) -> list[list[Drawn]]:
         """Draw pieces of one shape as one batch, each row from its own seed; one list a piece.
 
-        What a row becomes does not depend on the rows beside it (within the arithmetic's rounding).
+        What a row becomes does not depend on the rows beside it (within the arithmetic's rounding). Raises Unwanted
+        when `wanted` says no between two steps, Broken when the accelerator is lost.
         """
-        names = self._bank.activate([piece.adapter for piece in pieces], [piece.shape.weight for piece in pieces])
-        rows = [row for piece in pieces for row in piece.rows]
-        row_names = [name for piece, name in zip(pieces, names, strict=True) for _ in piece.rows]
-        with self._bank.rows(row_names, doubled=pieces[0].shape.guided):
-            pictures = iter(self._pipeline.draw(pieces[0].shape, rows))
-        return [[Drawn(row.seed, row.key, encode_png(next(pictures))) for row in piece.rows] for piece in pieces]
+        shape = pieces[0].shape
+        try:
+            slots = self._bank.activate([piece.adapter for piece in pieces], shape.weight)
+            rows = [row for piece in pieces for row in piece.rows]
+            names = [slot for slot, piece in zip(slots, pieces, strict=True) for _ in piece.rows]
+            with self._bank.rows(names, doubled=shape.guided):
+                pictures = iter(self._pipeline.draw(shape, rows, wanted))
+        except torch.AcceleratorError as error:
+            raise Broken("the accelerator failed") from error
+        return [[Drawn(row.index, row.seed, row.key, next(pictures)) for row in piece.rows] for piece in pieces]
 
     def forget(self, digests: Sequence[str]) -> int:
         """Drop adapters from host memory; returns how many copies went. Slots: `clear`."""
@@ -134,3 +137,15 @@ class Engine:
     def clear(self, digests: Sequence[str]) -> int:
         """Wipe the slots that hold these adapters; returns how many."""
         return self._bank.clear(digests)
+
+
+def _row(index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
+    return Row(
+        index=index,
+        seed=item.seed,
+        prompt=item.prompt,
+        key=item.key,
+        negative_prompt=item.negative_prompt,
+        pose=read_pose(files, item.pose, size) if item.pose else None,
+        initial_image=read_photo(files, item.initial_image, size) if item.initial_image else None,
+    )

@@ -1,0 +1,158 @@
+"""Adapter files: reading, and every check before one is served.
+
+The form is what `StableDiffusionXLPipeline.save_lora_weights` writes for the UNet alone, in PEFT's or in the older
+diffusers naming. A module's scale is alpha / rank; alpha is the rank unless the file says otherwise (a tensor
+`<module>.alpha`, or the metadata that diffusers writes).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from .errors import Refused
+
+METADATA_KEY = "lora_adapter_metadata"
+_TENSOR = re.compile(r"^unet\.(?P<module>.+?)\.(?P<part>lora_A|lora_B|lora\.down|lora\.up)\.weight$")
+_ALPHA = re.compile(r"^unet\.(?P<module>.+?)\.alpha$")
+_DOWN = {"lora_A", "lora.down"}
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """Features of a layer that adapters change."""
+
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """`down`: rank x inputs; `up`: outputs x rank; the layer's change is scale * up @ down."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class AdapterWeights:
+    """A checked adapter in host memory."""
+
+    sha256: str
+    layers: Mapping[str, LayerWeights]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return sum(one.down.nbytes + one.up.nbytes for one in self.layers.values())
+
+
+def largest_file(layers: Mapping[str, LayerSize], maximum_rank: int) -> int:
+    """Bytes of the largest file that can pass: all layers at the maximum rank in float32, and its header."""
+    features = sum(layer.inputs + layer.outputs for layer in layers.values())
+    return features * maximum_rank * 4 + len(layers) * 512 + (1 << 20)
+
+
+def read_adapter(
+    content: bytes, sha256: str, layers: Mapping[str, LayerSize], maximum_rank: int, dtype: torch.dtype
+) -> AdapterWeights:
+    """Read a file whose digest was checked, for a UNet with these layers. Raises Refused with what is wrong."""
+    try:
+        tensors = load(content)
+        metadata = _metadata(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise Refused("the adapter is not a safetensors file") from error
+    parts, alphas = _sorted_by_module(tensors)
+    _check_layer_set(parts, layers)
+    weights = {}
+    for name, size in layers.items():
+        down, up = _pair(name, parts[name], size, maximum_rank)
+        scale = _scale(name, down.shape[0], alphas, metadata)
+        weights[name] = LayerWeights(down.to(dtype), up.to(dtype), scale)
+    return AdapterWeights(sha256, weights)
+
+
+def _metadata(content: bytes) -> dict[str, Any]:
+    """What diffusers wrote about the UNet's adapter, without the prefix of its keys; empty if it wrote nothing.
+
+    A safetensors file begins with the length of its JSON header: 8 bytes, little endian.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    text = header.get("__metadata__", {}).get(METADATA_KEY, "")
+    document = json.loads(text) if text else {}
+    return {key.removeprefix("unet."): value for key, value in document.items() if key.startswith("unet.")}
+
+
+def _sorted_by_module(
+    tensors: dict[str, torch.Tensor],
+) -> tuple[dict[str, dict[bool, torch.Tensor]], dict[str, float]]:
+    """Tensors by module (True: down, False: up), and the alphas that stand in the file."""
+    parts: dict[str, dict[bool, torch.Tensor]] = {}
+    alphas: dict[str, float] = {}
+    for key, tensor in tensors.items():
+        if match := _TENSOR.match(key):
+            parts.setdefault(match["module"], {})[match["part"] in _DOWN] = tensor
+        elif (match := _ALPHA.match(key)) and tensor.numel() == 1:
+            alphas[match["module"]] = float(tensor)
+        elif not key.startswith("unet."):
+            raise Refused(f"the adapter changes more than the UNet (such as {key[:80]!r}); only the UNet's is served")
+        else:
+            raise Refused(f"the adapter holds {key[:80]!r}, which is no plain LoRA weight")
+    return parts, alphas
+
+
+def _check_layer_set(parts: Mapping[str, object], layers: Mapping[str, LayerSize]) -> None:
+    """One layer set for all: then a slot never keeps a layer of the person before."""
+    extra, missing = sorted(parts.keys() - layers.keys()), sorted(layers.keys() - parts.keys())
+    if extra:
+        raise Refused(
+            f"the adapter changes {len(extra)} layers that are not served here, such as {extra[0][:120]}: "
+            "it was trained on another base model or other modules"
+        )
+    if missing:
+        raise Refused(
+            f"the adapter lacks {len(missing)} of {len(layers)} layers, such as {missing[0]}: "
+            "train query, key, value and output of every attention of this base model"
+        )
+
+
+def _pair(
+    name: str, parts: Mapping[bool, torch.Tensor], size: LayerSize, maximum_rank: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two matrices of a module."""
+    if len(parts) != 2:
+        raise Refused(f"the adapter holds only one of two matrices of {name}")
+    down, up = parts[True], parts[False]
+    if down.ndim != 2 or up.ndim != 2 or not down.is_floating_point() or not up.is_floating_point():
+        raise Refused(f"the adapter's weights of {name} are no matrices of floating point numbers")
+    rank = down.shape[0]
+    if tuple(down.shape) != (rank, size.inputs) or tuple(up.shape) != (size.outputs, rank):
+        raise Refused(f"the adapter's weights of {name} do not fit: it was trained on another base model")
+    if not 1 <= rank <= maximum_rank:
+        raise Refused(f"the adapter has rank {rank} at {name}; at most {maximum_rank} is served")
+    if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
+        raise Refused(f"the adapter's weights of {name} are not finite: its training went wrong")
+    return down, up
+
+
+def _scale(name: str, rank: int, alphas: Mapping[str, float], metadata: Mapping[str, Any]) -> float:
+    if metadata.get("use_dora"):
+        raise Refused("the adapter uses DoRA, which is not served")
+    alpha = alphas.get(name)
+    if alpha is None:
+        pattern = metadata.get("alpha_pattern") or {}
+        matching = [value for key, value in pattern.items() if name == key or name.endswith(f".{key}")]
+        alpha = matching[0] if matching else metadata.get("lora_alpha", rank)
+    if not isinstance(alpha, int | float) or not math.isfinite(alpha) or alpha <= 0:
+        raise Refused(f"the adapter's alpha of {name} is no positive number")
+    return float(alpha) / (math.sqrt(rank) if metadata.get("use_rslora") else rank)

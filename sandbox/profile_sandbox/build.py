@@ -112,7 +112,7 @@ def _say_titled(say: Say, title: str, text: str) -> None:
 
 
 def _download(go: str, module: Module, items: Sequence[Program]) -> subprocess.Popen[bytes]:
-    """Fetch a later module's sources while an earlier one compiles: listing its packages fetches what they need."""
+    """Fetch a later module's sources while an earlier one compiles: to list its packages fetches what they need."""
     return subprocess.Popen(
         [go, "list", "-deps", f"-tags={items[0].tags}", *(item.package for item in items)],
         cwd=MODULES / module.folder,
@@ -126,7 +126,16 @@ def _compile(go: str, module: Module, items: Sequence[Program], folder: Path, sa
     staging = folder / f".staging-{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false", "-gcflags=all=-dwarf=false"]
+    command = [
+        go,
+        "build",
+        "-v",
+        "-trimpath",
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-gcflags=all=-dwarf=false",
+        "-pgo=off",
+    ]
     command += [f"-ldflags={programs.linker_flags()}", f"-tags={items[0].tags}", "-o", f"{staging}/"]
     command += [item.package for item in items]
     try:

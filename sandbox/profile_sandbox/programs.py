@@ -36,9 +36,18 @@ class Module:
 _K8S = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
-# One module for all that is made of Kubernetes' libraries, at one version of them: what one program needs, the
-# others have.
+# In the order of compiling: small ones first, while the sources of the large ones are still being fetched.
 MODULES = (
+    Module("runc", (Program("runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),)),
+    Module(
+        "cni",
+        (
+            Program("bridge", f"{_CNI}/main/bridge"),
+            Program("host-local", f"{_CNI}/ipam/host-local"),
+            Program("loopback", f"{_CNI}/main/loopback"),
+        ),
+    ),
+    # One module for all that is made of Kubernetes' libraries, at one version of them: what one needs, the others have.
     Module(
         "cluster",
         (
@@ -55,15 +64,6 @@ MODULES = (
             Program("pause", "./pause"),
             Program("helm", "helm.sh/helm/v3/cmd/helm"),
             Program("kserve-manager", f"{KSERVE_MODULE}/cmd/manager"),
-        ),
-    ),
-    Module("runc", (Program("runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),)),
-    Module(
-        "cni",
-        (
-            Program("bridge", f"{_CNI}/main/bridge"),
-            Program("host-local", f"{_CNI}/ipam/host-local"),
-            Program("loopback", f"{_CNI}/main/loopback"),
         ),
     ),
     Module("minio", (Program("minio", "github.com/minio/minio"),)),

@@ -1,0 +1,342 @@
+"""A cluster, a store and a predictor in memory, for testing decisions: the same reads and writes, none of the I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from profile_contract.artifacts import request_prefix
+from profile_contract.names import DeletionPolicy, LayoutName, PhotoReason, Reason, Stage, Tone
+from profile_contract.orders import (
+    Candidate,
+    DatasetImage,
+    FileRef,
+    FinishOrder,
+    FinishReport,
+    GenerateReport,
+    PhotoRef,
+    PhotoVerdict,
+    PoseMap,
+    Portrait,
+    PreprocessOrder,
+    PreprocessParameters,
+    PreprocessReport,
+    StageReport,
+    TrainOrder,
+    TrainParameters,
+    TrainReport,
+    photos_digest,
+)
+from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.style import ProfileStyleSpec, Title
+from profile_operator import names
+from profile_operator.chain import Chain, chain_of
+from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
+from profile_operator.decide import decide
+from profile_operator.generation_work import GenerationWork
+from profile_operator.plan import (
+    Action,
+    AddFinalizer,
+    CreateJob,
+    DeleteJob,
+    DropReport,
+    EventNote,
+    Plan,
+    Purge,
+    RemoveFinalizer,
+    StartGeneration,
+    StopGeneration,
+    SuspendJob,
+)
+from profile_operator.snapshot import (
+    GenerationView,
+    JobState,
+    JobView,
+    Key,
+    Reports,
+    RequestHead,
+    Snapshot,
+    Termination,
+)
+
+KEY = Key("hr", "minji")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+CONFIG = OperatorConfig(
+    store=StoreConfig(endpoint="minio:9000", bucket="profiles", secure=False),
+    jobs=JobsConfig(
+        preprocess=StageJob(image="preprocess"), train=StageJob(image="trainer", gpus=1), finish=StageJob(image="finisher")
+    ),
+    training=TrainParameters(base_model="sdxl"),
+    preprocess=PreprocessParameters(maximum_photos=12),
+)
+SPEC = ProfileRequestSpec(
+    photos=Photos(prefix="uploads/minji/"), styles=["warm", "plain"], portraits=1, candidates=2, seed=7
+)
+STYLES = {
+    "warm": ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="{subject}, {tone}"),
+    "plain": ProfileStyleSpec(title=Title(en="Plain"), prompt="photo of {subject}"),
+}
+
+
+class Crash(Exception):
+    """The operator was killed."""
+
+
+def photo(name: str, etag: str = "e") -> PhotoRef:
+    return PhotoRef(name=name, key=f"hr/uploads/minji/{name}", bytes=10, etag=etag)
+
+
+@dataclass
+class World:
+    """What is true; `writes` counts writes to the Kubernetes API, and `crash_after` kills the operator after one."""
+
+    spec: ProfileRequestSpec = SPEC
+    styles: dict[str, ProfileStyleSpec] = field(default_factory=lambda: dict(STYLES))
+    photos: list[PhotoRef] = field(default_factory=lambda: [photo(f"{n}.jpg") for n in range(6)])
+    status: ProfileRequestStatus = field(default_factory=ProfileRequestStatus)
+    finalizers: tuple[str, ...] = ()
+    generation: int = 1
+    uid: str = "u1"
+    retry: str = ""
+    deleting: bool = False
+    gone: bool = False
+    jobs: dict[str, JobView] = field(default_factory=dict)
+    orders: dict[str, PreprocessOrder | TrainOrder | FinishOrder] = field(default_factory=dict)
+    store: dict[str, StageReport] = field(default_factory=dict)
+    work: GenerationWork | None = None
+    view: GenerationView = GenerationView()
+    now: datetime = NOW
+    created: list[str] = field(default_factory=list)
+    generated: list[str] = field(default_factory=list)
+    events: list[EventNote] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    listings: int = 0
+    crash_after: int | None = None
+    plan: Plan = Plan()
+
+    # --- reading ---
+
+    def snapshot(self) -> Snapshot:
+        head = RequestHead(
+            key=KEY,
+            uid=self.uid,
+            generation=self.generation,
+            resource_version="1",
+            deleting=self.deleting,
+            finalizers=self.finalizers,
+            retry=self.retry,
+            status=self.status,
+        )
+        listed, digest = self._photos()
+        chain = chain_of(KEY, self.spec, digest, self.styles, CONFIG)
+        return Snapshot(
+            head=head,
+            spec=self.spec,
+            styles={name: self.styles[name] for name in self.spec.styles if name in self.styles},
+            known_styles=tuple(sorted(self.styles)),
+            photos=listed,
+            photos_digest=digest,
+            jobs=tuple(self.jobs.values()),
+            reports=self.reports(chain),
+            generation=self.view,
+        )
+
+    def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
+        pinned = self.status.photos
+        stands = pinned is not None and pinned.digest and pinned.revision == self.spec.photos.revision
+        if stands and pinned is not None and pinned.retry == self.retry:
+            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, CONFIG)
+            if chain.job_name(Stage.PREPROCESS) in self.jobs or chain.prefix(Stage.PREPROCESS) in self.store:
+                return None, pinned.digest
+        self.listings += 1
+        return tuple(self.photos), photos_digest(self.photos)
+
+    @property
+    def chain(self) -> Chain:
+        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, CONFIG)
+
+    def reports(self, chain: Chain) -> Reports:
+        generate = {}
+        for name, digest in chain.styles.items():
+            report = self.store.get(chain.prefix(Stage.GENERATE, digest))
+            if isinstance(report, GenerateReport):
+                generate[name] = report
+        preprocess = self.store.get(chain.prefix(Stage.PREPROCESS))
+        train = self.store.get(chain.prefix(Stage.TRAIN))
+        finish = self.store.get(chain.prefix(Stage.FINISH)) if chain.finish else None
+        assert preprocess is None or isinstance(preprocess, PreprocessReport)
+        assert train is None or isinstance(train, TrainReport)
+        assert finish is None or isinstance(finish, FinishReport)
+        return Reports(preprocess, train, generate, finish)
+
+    # --- one cycle of the operator ---
+
+    def cycle(self) -> Plan:
+        self.now += timedelta(seconds=5)
+        self.plan = decide(self.snapshot(), self.now, CONFIG)
+        for action in self.plan.actions:
+            self._act(action)
+        if self.plan.status is not None:
+            self.status = self.plan.status
+            self._write("status")
+        self.events += self.plan.events
+        return self.plan
+
+    def _write(self, what: str) -> None:
+        self.writes.append(what)
+        if self.crash_after is not None and len(self.writes) == self.crash_after:
+            self.view = GenerationView()
+            self.work = None
+            raise Crash
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case AddFinalizer():
+                self.finalizers = (*self.finalizers, names.FINALIZER)
+                self._write("finalizer")
+            case RemoveFinalizer():
+                self.gone = True
+                self._write("finalizer")
+            case CreateJob():
+                self._create(action)
+            case DeleteJob(name):
+                self.jobs.pop(name, None)
+                self._write("job")
+            case SuspendJob(name, suspended):
+                state = JobState.SUSPENDED if suspended else JobState.ACTIVE
+                self.jobs[name] = replace(self.jobs[name], state=state)
+                self._write("job")
+            case DropReport(key):
+                self.store.pop(key.removesuffix("report.json"), None)
+            case StartGeneration(work):
+                if not (self.view.running and self.view.digest == work.digest):
+                    self.work = work
+                    self.view = GenerationView(digest=work.digest, running=True, total=work.total)
+            case StopGeneration():
+                self.view = replace(self.view, running=False)
+            case Purge(prefix):
+                self.store = {key: report for key, report in self.store.items() if not key.startswith(prefix)}
+            case _:
+                pass
+
+    def _create(self, action: CreateJob) -> None:
+        if action.name not in self.jobs:
+            self.created.append(action.name)
+            self.orders[action.name] = action.order
+            self.jobs[action.name] = JobView(
+                name=action.name,
+                stage=action.stage,
+                digest=action.order.digest,
+                owner_uid=self.uid,
+                state=JobState.ACTIVE,
+                started=self.now,
+                gpus=CONFIG.jobs.of(action.stage).gpus,
+            )
+        self._write("job")
+
+    # --- what the others do ---
+
+    def work_on(self) -> None:
+        """Jobs and generation that run come to their end."""
+        self.now += timedelta(seconds=10)
+        for name, job in list(self.jobs.items()):
+            if job.state is JobState.ACTIVE:
+                order = self.orders[name]
+                self.store[order.output] = report_for(order, self.stamp)
+                self.end(name, JobState.SUCCEEDED)
+        if self.view.running and self.work is not None:
+            self._generate(self.work)
+
+    def _generate(self, work: GenerationWork) -> None:
+        for style in work.styles:
+            if style.prefix in self.store:
+                continue
+            self.generated.append(style.name)
+            candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
+            times = {"started_at": self.stamp, "finished_at": self.stamp}
+            self.store[style.prefix] = GenerateReport(
+                digest=style.digest, style=style.name, candidates=candidates, **times
+            )
+        self.view = replace(self.view, running=False)
+
+    def end(self, name: str, state: JobState, termination: Termination | None = None) -> None:
+        """A Job ends."""
+        self.jobs[name] = replace(self.jobs[name], state=state, completed=self.now, termination=termination)
+
+    @property
+    def stamp(self) -> str:
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def run(self, until: Callable[[World], bool] | None = None, most: int = 30) -> World:
+        """Cycle until nothing changes any more (or `until` holds)."""
+        for _ in range(most):
+            self.cycle()
+            if until is not None and until(self):
+                return self
+            if until is None and not self.running and self.plan == Plan(again=self.plan.again):
+                return self
+            self.work_on()
+        raise AssertionError(f"not settled after {most} cycles: {self.status.stage_text}")
+
+    @property
+    def running(self) -> bool:
+        return self.view.running or any(job.state is JobState.ACTIVE for job in self.jobs.values())
+
+    def condition(self, kind: str) -> tuple[str, str, str]:
+        """Status, reason, message of a condition."""
+        found = next(c for c in self.status.conditions if c.type == kind)
+        return found.status, found.reason, found.message
+
+    def recreate(self) -> None:
+        """Deleted with Retain, and created again as it was."""
+        assert self.spec.deletion_policy is DeletionPolicy.RETAIN
+        self.status, self.finalizers, self.uid, self.jobs = ProfileRequestStatus(), (), "u2", {}
+        self.gone = self.deleting = False
+        self.created, self.generated, self.writes = [], [], []
+        self.view = GenerationView()
+
+
+def report_for(order: PreprocessOrder | TrainOrder | FinishOrder, at: str) -> StageReport:
+    """The report that a stage leaves."""
+    common = {"digest": order.digest, "started_at": at, "finished_at": at, "seconds": 10.0}
+    if isinstance(order, PreprocessOrder):
+        return dataset_report(order, common)
+    if isinstance(order, TrainOrder):
+        adapter = FileRef(key=order.output + "adapter.safetensors", sha256="a" * 64, bytes=3)
+        return TrainReport.model_validate({**common, "adapter": adapter, "steps": 40, "chosen_step": 40})
+    portraits = [
+        Portrait(style=style.style, seed=7, rank=1, key=f"{order.output}{style.style}.png", likeness=50 + rank)
+        for rank, style in enumerate(order.styles)
+    ]
+    return FinishReport.model_validate(
+        {**common, "portraits": portraits, "contact_sheet": order.output + "contact-sheet.jpg"}
+    )
+
+
+def dataset_report(order: PreprocessOrder, common: dict[str, object]) -> PreprocessReport:
+    verdicts = [PhotoVerdict(name=p.name, accepted=True, reason=PhotoReason.ACCEPTED) for p in order.photos]
+    names_of_poses = ("frontal", "photo-0", "photo-1")
+    poses = [PoseMap(name=n, key=f"{order.output}poses/{n}.png", width=64, height=64) for n in names_of_poses]
+    images = [
+        DatasetImage(
+            photo=p.name,
+            image=f"{order.output}{p.name}",
+            mask="m",
+            pose="p",
+            caption="{subject}",
+            width=64,
+            height=64,
+            face_box=(0, 0, 1, 1),
+        )
+        for p in order.photos
+    ]
+    return PreprocessReport.model_validate({**common, "verdicts": verdicts, "poses": poses, "images": images})
+
+
+def request_area() -> str:
+    return request_prefix(KEY.namespace, KEY.name)
+
+
+__all__ = ["CONFIG", "KEY", "NOW", "SPEC", "STYLES", "Crash", "LayoutName", "Reason", "World", "photo", "request_area"]

@@ -8,6 +8,10 @@ from pathlib import Path
 
 MOUNTS = Path("/proc/self/mounts")
 REMOVE_TRIES = 20
+# Version 1 weighs a group against each single process beside it: at the usual 1024, all pods together would get no more
+# than one other busy process of the machine.
+CPU_SHARES = 8192
+CPU_WEIGHT = 800
 
 
 def hierarchies(mounts: Path = MOUNTS) -> list[tuple[Path, bool]]:
@@ -28,7 +32,10 @@ def create(name: str) -> None:
             for parent in (root, group):
                 controllers = (parent / "cgroup.controllers").read_text().split()
                 (parent / "cgroup.subtree_control").write_text(" ".join(f"+{item}" for item in controllers))
+            (group / "cpu.weight").write_text(str(CPU_WEIGHT))
             continue
+        if (group / "cpu.shares").exists():
+            (group / "cpu.shares").write_text(str(CPU_SHARES))
         # A version 1 cpuset starts empty, and then no process may enter.
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (group / setting).exists():

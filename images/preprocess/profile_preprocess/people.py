@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from profile_contract.exits import TryAgain
 from profile_contract.names import Reason
@@ -47,9 +48,7 @@ class PeopleReader:
         path = models / WEIGHTS
         _check(path, os.environ.get("PROFILE_POSE_SHA256", WEIGHTS_SHA256))
         self._scratch = _keep_to_itself()
-        from ultralytics import YOLO
-
-        self._network: Any = YOLO(str(path), task="pose", verbose=False)
+        self._network: Any = _import_ultralytics()(str(path), task="pose", verbose=False)
 
     def find(self, image: Pixels) -> list[Person]:
         """People in a BGR picture, the largest first."""
@@ -86,6 +85,15 @@ def _check(path: Path, sha256: str) -> None:
             f"the pose network {path} is not the one expected and was not loaded: "
             "put the right file there, or name its sha256 in PROFILE_POSE_SHA256",
         )
+
+
+def _import_ultralytics() -> Any:
+    """ultralytics' YOLO. It replaces PIL's `Image.open` by one that tries to install decoders: that is taken back."""
+    plain_open = Image.open
+    from ultralytics import YOLO
+
+    Image.open = plain_open
+    return YOLO
 
 
 def _keep_to_itself() -> str:

@@ -10,10 +10,12 @@ from .config import EngineConfig
 from .engine import Drawn, Engine
 from .errors import Broken, Denied, EngineError, Expired, Full, Refused, Unavailable, Unwanted
 from .files import Fetched, Files
+from .queue import DrawingQueue, Observer, Ticket
 
 __all__ = [
     "Broken",
     "Denied",
+    "DrawingQueue",
     "Drawn",
     "Engine",
     "EngineConfig",
@@ -22,7 +24,9 @@ __all__ = [
     "Fetched",
     "Files",
     "Full",
+    "Observer",
     "Refused",
+    "Ticket",
     "Unavailable",
     "Unwanted",
 ]

@@ -87,6 +87,11 @@ class Engine:
         """Whether orders may bring poses."""
         return self._pipeline.has_control
 
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height that the base model was trained for."""
+        return self._pipeline.native_size
+
     def generate(self, order: GenerationOrder, files: Files) -> list[Drawn]:
         """Draw one order by itself; the candidates come in the order of its items.
 

@@ -83,6 +83,12 @@ class Pipeline:
         """The accelerator's name, or `cpu`."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
 
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height that the base model was trained for."""
+        edge = int(self._base.unet.config.sample_size) * int(self._base.vae_scale_factor)
+        return edge, edge
+
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
 

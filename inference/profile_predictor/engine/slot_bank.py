@@ -33,14 +33,15 @@ class SlotBank:
         for slot in self._slots:
             unet.add_adapter(config, adapter_name=slot)
         unet.requires_grad_(requires_grad=False)
+        dtype = unet.dtype  # once: it walks the whole network
         self._layers = {name: module for name, module in unet.named_modules() if isinstance(module, LoraLayer)}
         self._table = SlotTable(slots)
         self._row_names: list[str] | None = None
         for layer in self._layers.values():
             layer.register_forward_pre_hook(self._name_rows, with_kwargs=True)
             for slot in self._slots:
-                layer.lora_A[slot].to(unet.dtype)
-                layer.lora_B[slot].to(unet.dtype)
+                layer.lora_A[slot].to(dtype)
+                layer.lora_B[slot].to(dtype)
                 _wipe(layer, slot)
         log.info("%d slots of rank %d in %d layers", slots, maximum_rank, len(self._layers))
 

@@ -1,0 +1,35 @@
+"""`python -m profile_predictor`: serve over HTTP; settings come from the environment (see `server.settings`)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from .server.settings import BadSettings, from_environment
+
+log = logging.getLogger("profile_predictor")
+
+
+def main() -> int:
+    """The program; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    # httpx logs whole links: presigned ones are secrets.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = from_environment()
+    except BadSettings as error:
+        log.error("%s", error)
+        return 2
+    # After the settings: bad ones are told at once, not after half a minute of imports.
+    from .server.serve import serve
+
+    try:
+        serve(settings)
+    except (FileNotFoundError, ValueError) as error:
+        log.error("the predictor cannot start: %s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

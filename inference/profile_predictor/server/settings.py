@@ -1,0 +1,72 @@
+"""What the environment says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from ..engine.config import Dtype, EngineConfig
+
+
+class BadSettings(Exception):
+    """The environment is not usable; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The predictor's settings.
+
+    `hosts`: the stores that grants may point to, as HOST or HOST:PORT. `places`: orders let in at the same time.
+    `grace_seconds`: how long orders that run may take after the pod was asked to stop.
+    """
+
+    engine: EngineConfig
+    model_name: str
+    hosts: tuple[str, ...]
+    places: int = 16
+    port: int = 8080
+    grace_seconds: int = 290
+    store_seconds: float = 30.0
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from PROFILE_*; raises BadSettings."""
+
+    def number(name: str, default: int, least: int = 1) -> int:
+        text = environment.get(name, "") or str(default)
+        if not text.isdecimal() or int(text) < least:
+            raise BadSettings(f"{name}={text!r} must be a whole number, at least {least}")
+        return int(text)
+
+    dtype = environment.get("PROFILE_DTYPE", "auto")
+    if dtype not in get_args(Dtype):
+        raise BadSettings(f"PROFILE_DTYPE={dtype!r} must be one of {', '.join(get_args(Dtype))}")
+    base = environment.get("PROFILE_BASE_MODEL", "")
+    if not base:
+        raise BadSettings("PROFILE_BASE_MODEL must name a folder below PROFILE_MODELS")
+    try:
+        engine = EngineConfig(
+            models=Path(environment.get("PROFILE_MODELS", "/models")),
+            base_model=base,
+            control_model=environment.get("PROFILE_CONTROL_MODEL", ""),
+            slots=number("PROFILE_SLOTS", 4),
+            maximum_rank=number("PROFILE_MAXIMUM_RANK", 64),
+            batch=number("PROFILE_BATCH", 4),
+            host_cache_megabytes=number("PROFILE_HOST_CACHE_MB", 1024),
+            device=environment.get("PROFILE_DEVICE", "auto"),
+            dtype=cast(Dtype, dtype),
+            threads=number("PROFILE_THREADS", 0, least=0),
+        )
+    except ValueError as error:
+        raise BadSettings(str(error)) from error
+    return Settings(
+        engine=engine,
+        model_name=environment.get("PROFILE_MODEL_NAME", "profile-predictor"),
+        hosts=tuple(host.strip() for host in environment.get("PROFILE_STORE_HOSTS", "").split(",") if host.strip()),
+        places=number("PROFILE_QUEUE", 16),
+        port=number("PROFILE_PORT", 8080),
+        grace_seconds=number("PROFILE_GRACE_SECONDS", 290),
+    )

@@ -1,0 +1,122 @@
+"""Orders and answers as V2 tensors.
+
+Two ways to ask: one BYTES tensor that holds an order (`order`, or `evict`), answered with `result`; or plain tensors
+for people and notebooks (`prompt`, `seed`, and optionally `negative_prompt`, `steps`, `width`, `height`, `guidance`),
+answered with `image`, uint8 height x width x 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from kserve import InferInput, InferOutput, InferRequest, InferResponse
+from kserve.errors import InvalidInput
+from pydantic import ValidationError
+
+from profile_contract.generation import (
+    EVICT_TENSOR,
+    ORDER_TENSOR,
+    RESULT_TENSOR,
+    EvictionOrder,
+    GenerationItem,
+    GenerationOrder,
+)
+from profile_contract.model import Contract
+from profile_contract.orders import RequestRef
+
+IMAGE_TENSOR = "image"
+_TEXTS = {"prompt": "prompt", "negative_prompt": "negative_prompt"}
+_NUMBERS = ("seed", "steps", "width", "height", "guidance")
+# What a plain client's picture is counted under.
+_NOBODY = RequestRef(namespace="", name="")
+
+
+def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder:
+    """What is asked for by `order` or `evict`. Raises InvalidInput."""
+    for name, kind in ((ORDER_TENSOR, GenerationOrder), (EVICT_TENSOR, EvictionOrder)):
+        tensor = request.get_input_by_name(name)
+        if tensor is not None:
+            return _parsed(kind, _text(tensor))
+    raise InvalidInput(f"no input is named {ORDER_TENSOR!r}, {EVICT_TENSOR!r} or 'prompt'")
+
+
+def is_plain(request: InferRequest) -> bool:
+    """Whether plain tensors ask for one picture."""
+    return request.get_input_by_name("prompt") is not None
+
+
+def plain_order(request: InferRequest, width: int, height: int) -> GenerationOrder:
+    """An order for one picture of the base model; the size is the model's own unless told. Raises InvalidInput."""
+    inputs = {tensor.name: tensor for tensor in request.inputs}
+    unknown = sorted(inputs.keys() - _TEXTS.keys() - set(_NUMBERS))
+    if unknown:
+        raise InvalidInput(f"unknown inputs: {', '.join(name[:40] for name in unknown[:5])}")
+    texts = {name: _text(inputs[name]) for name in _TEXTS if name in inputs}
+    numbers = {name: _number(inputs[name]) for name in _NUMBERS if name in inputs}
+    try:
+        item = GenerationItem(seed=int(numbers.pop("seed", 0)), **texts)
+        sizes: dict[str, Any] = {"width": width, "height": height, **numbers}
+        return GenerationOrder(request=_NOBODY, items=[item], **sizes)
+    except ValidationError as error:
+        raise InvalidInput(_what_is_wrong(error)) from error
+
+
+def answer(request: InferRequest, model: str, result: Contract) -> InferResponse:
+    """An order's answer."""
+    output = InferOutput(name=RESULT_TENSOR, shape=[1], datatype="BYTES", data=[result.to_json()])
+    return InferResponse(response_id=request.id, model_name=model, infer_outputs=[output])
+
+
+def picture(request: InferRequest, model: str, pixels: np.ndarray) -> InferResponse:
+    """A plain client's answer; binary if it asked for that."""
+    output = InferOutput(name=IMAGE_TENSOR, shape=list(pixels.shape), datatype="UINT8")
+    output.set_data_from_numpy(pixels, binary_data=bool(request.use_binary_outputs))
+    return InferResponse(
+        response_id=request.id,
+        model_name=model,
+        infer_outputs=[output],
+        use_binary_outputs=bool(request.use_binary_outputs),
+    )
+
+
+def _parsed(kind: type[GenerationOrder] | type[EvictionOrder], text: str) -> GenerationOrder | EvictionOrder:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidInput(_what_is_wrong(error)) from error
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Fields and reasons, without the values: they hold links and prompts."""
+    problems = [f"{'.'.join(map(str, one['loc'])) or 'order'}: {one['msg']}" for one in error.errors()[:5]]
+    return "the order cannot be read: " + "; ".join(problems)
+
+
+def _text(tensor: InferInput) -> str:
+    """The only element of a BYTES tensor, sent as JSON or binary."""
+    if tensor.datatype != "BYTES":
+        raise InvalidInput(f"input {tensor.name!r} must have the datatype BYTES")
+    value = _only(tensor)
+    try:
+        return value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"input {tensor.name!r} is no UTF-8 text") from error
+
+
+def _number(tensor: InferInput) -> int | float:
+    value = _only(tensor)
+    if isinstance(value, bool | str | bytes):
+        raise InvalidInput(f"input {tensor.name!r} must be a number")
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
+def _only(tensor: InferInput) -> Any:
+    try:
+        values = np.asarray(tensor.as_numpy()).reshape(-1)
+    except Exception as error:  # kserve raises whatever numpy does with what the client sent
+        raise InvalidInput(f"input {tensor.name!r} cannot be read") from error
+    if len(values) != 1:
+        raise InvalidInput(f"input {tensor.name!r} must hold exactly one element, not {len(values)}")
+    return values[0]

@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlencode
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from profile_contract.generation import MAXIMUM_ITEMS
 from profile_contract.model import Contract
 from profile_contract.names import Stage
 from profile_contract.orders import PreprocessParameters, TrainParameters
+
+# A Job's credentials outlast its deadline by this: images are pulled and pods start before the clock runs.
+CREDENTIALS_MARGIN_SECONDS = 600
 
 
 class ConfigError(Exception):
@@ -89,6 +92,16 @@ class JobsConfig(Contract):
     credentials_seconds: int = Field(
         default=6 * 3600, ge=900, le=7 * 24 * 3600, description="How long a Job's store credentials are valid."
     )
+
+    @model_validator(mode="after")
+    def _credentials_outlast_jobs(self) -> Self:
+        longest = max(job.active_deadline_seconds for job in (self.preprocess, self.train, self.finish))
+        if self.credentials_seconds < longest + CREDENTIALS_MARGIN_SECONDS:
+            raise ValueError(
+                f"credentialsSeconds must be at least {longest + CREDENTIALS_MARGIN_SECONDS}: "
+                f"the longest activeDeadlineSeconds plus {CREDENTIALS_MARGIN_SECONDS}"
+            )
+        return self
 
     def of(self, stage: Stage) -> StageJob:
         """The Job of a stage. Raises KeyError for generate, which has none."""

@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 from profile_contract.names import Stage
 
 from . import manifests, names
-from .config import OperatorConfig, Secrets
+from .config import CREDENTIALS_MARGIN_SECONDS, OperatorConfig, Secrets
 from .kube import Kube
 from .plan import Scope
 from .policy import session_policy
 from .snapshot import RequestHead
 from .store_access import StoreAccess
 
-# For pulling images and starting, beyond the deadline.
-MARGIN = timedelta(minutes=10)
+# Half of what the configuration leaves, or they would be issued anew for every Job.
+_MARGIN = timedelta(seconds=CREDENTIALS_MARGIN_SECONDS / 2)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CredentialsIssuer:
         deadline = timedelta(seconds=self._config.jobs.of(stage).active_deadline_seconds)
         issued = self._issued.get(head.uid)
         now = datetime.now(UTC)
-        if issued and issued.policies.get(stage) == policies[stage] and issued.ends - now >= deadline + MARGIN:
+        if issued and issued.policies.get(stage) == policies[stage] and issued.ends - now >= deadline + _MARGIN:
             return
         data, ends = await self._issue(policies)
         await self._kube.apply_secret(manifests.credentials(head.key, head.uid, data))

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 2.0
+STOP_SECONDS = 120.0
 # A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
 EMPTY_ANSWERS = 3
 
@@ -135,8 +136,12 @@ class GenerationRunner:
     def stop(self, uid: str) -> None:
         """Begin no further batch for a request."""
         run = self._runs.get(uid)
-        if run is not None:
-            run.stopping.set()
+        if run is None or run.stopping.is_set():
+            return
+        run.stopping.set()
+        if run.task is not None:
+            # A predictor that hangs must not hold a deletion for as long as a call may take.
+            asyncio.get_running_loop().call_later(STOP_SECONDS, run.task.cancel)
 
     def forget(self, uid: str) -> None:
         """The request is gone."""

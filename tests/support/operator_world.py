@@ -17,8 +17,8 @@ from profile_contract.orders import (
     GenerateReport,
     PhotoRef,
     PhotoVerdict,
-    PoseMap,
     Portrait,
+    PoseMap,
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
@@ -66,7 +66,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CONFIG = OperatorConfig(
     store=StoreConfig(endpoint="minio:9000", bucket="profiles", secure=False),
     jobs=JobsConfig(
-        preprocess=StageJob(image="preprocess"), train=StageJob(image="trainer", gpus=1), finish=StageJob(image="finisher")
+        preprocess=StageJob(image="preprocess"),
+        train=StageJob(image="trainer", gpus=1),
+        finish=StageJob(image="finisher"),
     ),
     training=TrainParameters(base_model="sdxl"),
     preprocess=PreprocessParameters(maximum_photos=12),
@@ -208,6 +210,12 @@ class World:
                 state = JobState.SUSPENDED if suspended else JobState.ACTIVE
                 self.jobs[name] = replace(self.jobs[name], state=state)
                 self._write("job")
+            case _:
+                self._beside(action)
+
+    def _beside(self, action: Action) -> None:
+        """Actions outside the Kubernetes API."""
+        match action:
             case DropReport(key):
                 self.store.pop(key.removesuffix("report.json"), None)
             case StartGeneration(work):

@@ -23,6 +23,10 @@ def ready(world: World) -> bool:
     return world.condition("Ready")[0] == "True"
 
 
+def gone(world: World) -> bool:
+    return world.gone
+
+
 def stages_of(world: World) -> list[str]:
     """The stages of the Jobs that were created, in order."""
     return [name.removeprefix("minji-").rpartition("-")[0] for name in world.created]
@@ -243,6 +247,16 @@ def test_a_missing_style_stalls_before_anything_runs_and_tells_which_exist() -> 
     assert ready(world.run())
 
 
+def test_one_style_of_several_missing_is_not_called_generated() -> None:
+    world = World().run()
+    change(world, styles=["warm", "gothic"])
+    world.cycle()
+    stalled(world, Reason.STYLE_NOT_FOUND)
+    assert world.condition("Trained")[0] == "True"
+    assert world.condition("Generated")[:2] == ("False", Reason.STYLE_NOT_FOUND)
+    assert world.condition("Finished")[:2] == ("False", Reason.WAITING_FOR_STAGE)
+
+
 def test_the_pinned_photos_are_not_listed_again() -> None:
     world = World()
     world.cycle()
@@ -316,6 +330,31 @@ def test_a_new_retry_annotation_runs_the_failed_stage_once_more() -> None:
         world.cycle()
     assert world.created.count(name) == 2
     stalled(world, Reason.STAGE_FAILED)
+
+
+def test_a_wish_to_retry_outlives_a_suspension() -> None:
+    world = World()
+    name = fail(world, TRAIN, None)
+    change(world, suspend=True)
+    world.retry = "1"
+    world.cycle()
+    assert name in world.jobs
+    change(world, suspend=False)
+    world.cycle()
+    world.cycle()
+    assert world.created.count(name) == 2
+
+
+def test_a_generation_report_that_cannot_be_read_stalls_and_is_dropped_when_asked() -> None:
+    world = World().run()
+    prefix = world.chain.prefix(GENERATE, world.chain.styles["warm"])
+    world.store[prefix] = GenerateReport(digest="", outcome="BadInput", reason=Reason.INVALID_ORDER, message="unread")
+    world.cycle()
+    stalled(world, Reason.INVALID_ORDER)
+    world.retry = "1"
+    world.cycle()
+    assert prefix not in world.store
+    assert ready(world.run())
 
 
 def test_bad_input_stalls_and_stands_until_asked_again() -> None:
@@ -435,7 +474,10 @@ def test_finishing_gets_the_candidates_and_twins_of_every_style() -> None:
     world = World().run()
     order = next(order for name, order in world.orders.items() if "-finish-" in name)
     styles = getattr(order, "styles")  # noqa: B009 - the union's other members have none
-    assert [(s.style, s.tone.value, len(s.candidates)) for s in styles] == [("warm", "Warm", 3), ("plain", "Neutral", 2)]
+    assert [(s.style, s.tone.value, len(s.candidates)) for s in styles] == [
+        ("warm", "Warm", 3),
+        ("plain", "Neutral", 2),
+    ]
 
 
 def test_gpu_seconds_of_generation_are_those_of_what_was_drawn_for_this_request() -> None:
@@ -494,11 +536,11 @@ def test_deletion_ends_the_job_before_it_purges() -> None:
     world.run(until=lambda w: any("-train-" in name for name in w.jobs))
     world.deleting = True
     assert world.cycle().again == 2
-    assert not world.gone
+    assert not gone(world)
     assert world.store
     assert not [job for job in world.jobs.values() if not job.finished]
     world.cycle()
-    assert world.gone
+    assert gone(world)
     assert not [key for key in world.store if key.startswith(request_area())]
     assert world.events[-1].reason is Reason.ARTIFACTS_PURGED
 
@@ -507,9 +549,9 @@ def test_deletion_waits_for_the_batch_that_is_drawn() -> None:
     world = generating(World())
     world.deleting = True
     world.cycle()
-    assert not world.gone
+    assert not gone(world)
     world.cycle()
-    assert world.gone
+    assert gone(world)
 
 
 def test_deletion_with_retain_leaves_the_artifacts() -> None:
@@ -517,7 +559,7 @@ def test_deletion_with_retain_leaves_the_artifacts() -> None:
     kept = dict(world.store)
     world.deleting = True
     world.cycle()
-    assert world.gone
+    assert gone(world)
     assert world.store == kept
     assert world.events[-1].reason is Reason.ARTIFACTS_RETAINED
 

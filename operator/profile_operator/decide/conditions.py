@@ -86,7 +86,7 @@ def _stage(step: Step, snapshot: Snapshot, outcome: Outcome) -> Verdict:
     obstacle = outcome.obstacle
     if obstacle is not None and obstacle.stage is step.stage:
         return Verdict("False", obstacle.reason, obstacle.message)
-    if obstacle is not None or step.phase is Phase.WAITING:
+    if step.phase is Phase.WAITING or (obstacle is not None and step.phase is Phase.READY):
         return Verdict("False", Reason.WAITING_FOR_STAGE, "")
     return Verdict("False", *_open(step))
 

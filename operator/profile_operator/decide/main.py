@@ -47,7 +47,7 @@ def _outcome(snapshot: Snapshot, config: OperatorConfig) -> tuple[Outcome, tuple
     if snapshot.spec.suspend and any(step.phase is not Phase.DONE for step in steps):
         return Outcome(chain, _suspended(steps), suspended=True), _suspend(snapshot)
     if obstacle is not None:
-        return Outcome(chain, steps, obstacle), ()
+        return Outcome(chain, _without_style(steps, obstacle), obstacle), ()
     steps, actions = _advance(steps, snapshot, chain, config)
     return Outcome(chain, steps), (*_superseded(snapshot, chain), *_resume(steps, snapshot, chain), *actions)
 
@@ -101,6 +101,18 @@ def _held(obstacle: Obstacle) -> tuple[Step, ...]:
         if stage is obstacle.stage
         else Step(stage, Phase.WAITING, reason=Reason.WAITING_FOR_STAGE)
         for stage in Stage
+    )
+
+
+def _without_style(steps: tuple[Step, ...], obstacle: Obstacle) -> tuple[Step, ...]:
+    """The steps while a style is missing: what runs goes on, the candidates cannot be known."""
+    return tuple(
+        replace(step, phase=Phase.STALLED, reason=obstacle.reason, message=obstacle.message)
+        if step.stage is Stage.GENERATE
+        else replace(step, phase=Phase.WAITING, reason=Reason.WAITING_FOR_STAGE)
+        if step.stage is Stage.FINISH
+        else step
+        for step in steps
     )
 
 

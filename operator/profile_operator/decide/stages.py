@@ -86,8 +86,14 @@ def _clearing(stage: Stage, chain: Chain, report: StageReport | None, job: JobVi
 def generate_step(snapshot: Snapshot, chain: Chain, *, retrying: bool) -> Step:
     """The step of generation, which runs beside the loop."""
     stage, digest, view = Stage.GENERATE, chain.generate, snapshot.generation
-    standing = [snapshot.reports.generate.get(name) for name in chain.styles]
-    if all(report is not None and report.outcome == "Done" for report in standing):
+    standing = {name: snapshot.reports.generate.get(name) for name in chain.styles}
+    bad = {name: report for name, report in standing.items() if report is not None and report.outcome != "Done"}
+    if bad and retrying:
+        keys = [chain.prefix(stage, chain.styles[name]) + REPORT for name in bad]
+        return Step(stage, Phase.ENDING, digest, clearing=tuple(DropReport(key) for key in keys))
+    for report in bad.values():
+        return Step(stage, Phase.STALLED, digest, report.reason, report.message)
+    if all(report is not None for report in standing.values()):
         return Step(stage, Phase.DONE, digest, Reason.SUCCEEDED)
     if view.digest != digest or retrying:
         return Step(stage, Phase.READY, digest)

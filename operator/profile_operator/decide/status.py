@@ -69,7 +69,10 @@ def _photos(snapshot: Snapshot, outcome: Outcome, config: OperatorConfig) -> Pho
     """The photos as looked at. Without a digest they are looked at again in the next cycle."""
     old = snapshot.head.status.photos or PhotosStatus()
     report = snapshot.reports.preprocess
-    base = PhotosStatus(revision=snapshot.spec.photos.revision, retry=snapshot.head.retry)
+    # While something stands in the way nothing is tried again: the wish stays open.
+    held = outcome.suspended or outcome.obstacle is not None
+    retry = old.retry if held and snapshot.head.status.photos is not None else snapshot.head.retry
+    base = PhotosStatus(revision=snapshot.spec.photos.revision, retry=retry)
     if outcome.chain is None:
         return base.model_copy(update={"found": len(snapshot.photos or ())})
     digest = snapshot.photos_digest

@@ -74,25 +74,26 @@ class Terminal:
 
 
 class PlainTracker:
-    """A line when the text changes, every ten per cent, and every ten seconds."""
+    """A line every ten per cent and every ten seconds; where no per cent is known, also when the text changes."""
 
     def __init__(self, terminal: Terminal, title: str) -> None:
         self._terminal, self._title = terminal, title
         self._text: str | None = None
-        self._percent = -PERCENT_STEP
+        self._percent: int | None = None
         self._last = 0.0
 
     def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None:
         """Say it if it is worth a line."""
         now = time.monotonic()
-        moved = percent is not None and abs(percent - self._percent) >= PERCENT_STEP
-        if text == self._text and not moved and now - self._last < QUIET_SECONDS:
+        if not self._news(text, percent) and now - self._last < QUIET_SECONDS:
             return
-        if text != self._text:
-            self._percent = -PERCENT_STEP
-        self._text, self._last = text, now
-        self._percent = self._percent if percent is None else percent
-        self._terminal.say(" ".join([f"{self._title}:", text, *_figures(percent, remaining)]))
+        self._text, self._percent, self._last = text, percent, now
+        self._terminal.say(" ".join([f"{self._title}:", *filter(None, [text]), *_figures(percent, remaining)]))
+
+    def _news(self, text: str, percent: int | None) -> bool:
+        if percent is None or self._percent is None:
+            return text != self._text or percent != self._percent
+        return abs(percent - self._percent) >= PERCENT_STEP
 
 
 class BarTracker:
@@ -104,14 +105,13 @@ class BarTracker:
     def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None:
         """Draw it."""
         note = " ".join(_figures(percent, remaining))
-        self._progress.update(
-            self._task, description=escape(f"{self._title}: {text}"), completed=percent or 0, note=note
-        )
+        description = f"{self._title}: {text}" if text else self._title
+        self._progress.update(self._task, description=escape(description), completed=percent or 0, note=note)
 
 
 def _figures(percent: int | None, remaining: int | None) -> list[str]:
     figures = [] if percent is None else [f"{percent} %"]
-    return figures + ([] if remaining is None else [f"(about {duration(remaining)} left)"])
+    return figures + ([] if not remaining else [f"(about {duration(remaining)} left)"])
 
 
 def duration(seconds: float) -> str:

@@ -115,6 +115,7 @@ def _prepare(folder: Path, models: Models, terminal: Terminal) -> None:
     """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
     os.environ["PROFILE_MODELS"] = str(folder)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     if models.base == UNTRAINED:
         terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")

@@ -31,9 +31,10 @@ from profile_contract.orders import (
     TrainReport,
     photos_digest,
 )
+from profile_contract.progress import StageProgress
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.shell import StageFunction, run_stage
-from profile_contract.store import FolderStore, NotFound, StoreError
+from profile_contract.store import FolderStore, NotFound, Store, StoreError
 from profile_contract.style import ProfileStyleSpec
 
 from .screen import Screen
@@ -88,8 +89,6 @@ class Run:
         ]
 
     def _preprocess(self, digests: Digests, photos: list[PhotoRef]) -> PreprocessReport:
-        from profile_preprocess.stage import run
-
         order = PreprocessOrder(
             request=REQUEST,
             digest=digests.preprocess,
@@ -97,11 +96,9 @@ class Run:
             photos=photos,
             parameters=self.platform.preprocess,
         )
-        return self._stage(Stage.PREPROCESS, order, PreprocessReport, run)
+        return self._stage(Stage.PREPROCESS, order, PreprocessReport, _preprocess)
 
     def _train(self, digests: Digests) -> TrainReport:
-        from profile_trainer.stage import run
-
         order = TrainOrder(
             request=REQUEST,
             digest=digests.train,
@@ -109,19 +106,19 @@ class Run:
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             parameters=self.platform.train_parameters(self.spec),
         )
-        return self._stage(Stage.TRAIN, order, TrainReport, run)
+        return self._stage(Stage.TRAIN, order, TrainReport, _train)
 
     def _generate(self, digests: Digests, dataset: PreprocessReport, adapter: TrainReport) -> dict[str, GenerateReport]:
         if adapter.adapter is None:
             raise CommandError("training left no adapter")
-        from .drawing import StyleDrawing
-
         engine: Engine | None = None
         made = {}
         for name, digest in digests.styles.items():
             order = StageOrder(request=REQUEST, digest=digest, output=_prefix(Stage.GENERATE, digest))
             standing = self._standing(order, GenerateReport)
             if standing is None:
+                from .drawing import StyleDrawing
+
                 engine = engine or self._engine(digests)
                 planned = self._planned(name, order.output, dataset, digests)
                 size = self.platform.picture
@@ -161,8 +158,6 @@ class Run:
             raise CommandError(f"the models cannot be loaded: {error}") from error
 
     def _finish(self, digests: Digests, made: Mapping[str, GenerateReport]) -> FinishReport:
-        from profile_finisher.stage import run
-
         order = FinishOrder(
             request=REQUEST,
             digest=digests.finish,
@@ -174,7 +169,7 @@ class Run:
             ],
             parameters=self.platform.finish_parameters(self.spec),
         )
-        return self._stage(Stage.FINISH, order, FinishReport, run)
+        return self._stage(Stage.FINISH, order, FinishReport, _finish)
 
     def _stage(
         self,
@@ -192,7 +187,6 @@ class Run:
             self.terminal.say(f"{title}: done before ({duration(standing.seconds)} then)")
             return standing
         with self.terminal.tracker(title) as tracker:
-            tracker.show("begins")
             report = run_stage(run, order, stage, self.store, Screen(tracker))
         if report.outcome != "Done":
             # A report of the bare kind has no verdicts or scores; then there is nothing more to show.
@@ -210,3 +204,24 @@ class Run:
 
 def _prefix(stage: Stage, digest: str) -> str:
     return stage_prefix(NAMESPACE, NAME, stage, digest)
+
+
+# A stage's libraries take seconds to import: only a stage that runs pays for them.
+
+
+def _preprocess(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    from profile_preprocess.stage import run
+
+    return run(order, store, progress)
+
+
+def _train(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+    from profile_trainer.stage import run
+
+    return run(order, store, progress)
+
+
+def _finish(order: FinishOrder, store: Store, progress: StageProgress) -> FinishReport:
+    from profile_finisher.stage import run
+
+    return run(order, store, progress)

@@ -14,4 +14,4 @@ class Screen:
 
     def publish(self, event: ProgressEvent) -> None:
         """Show it."""
-        self._tracker.show(event.message or "runs", event.percent, event.remaining_seconds)
+        self._tracker.show(event.message, event.percent, event.remaining_seconds)

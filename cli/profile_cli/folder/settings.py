@@ -87,9 +87,7 @@ def _native_resolution(model: Path) -> int:
 def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
     """The request. Raises CommandError for values that the API refuses too."""
     if choice.portraits > choice.candidates:
-        raise CommandError(
-            f"--portraits {choice.portraits} are chosen among --candidates {choice.candidates}: too many"
-        )
+        raise CommandError(f"--portraits must not exceed --candidates ({choice.portraits} > {choice.candidates})")
     document = {
         "subject": {"noun": choice.noun},
         "photos": {"prefix": PHOTOS_PREFIX},

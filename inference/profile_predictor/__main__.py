@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from .server.serve import serve
 from .server.settings import BadSettings, from_environment
 
 log = logging.getLogger("profile_predictor")
@@ -20,9 +21,6 @@ def main() -> int:
     except BadSettings as error:
         log.error("%s", error)
         return 2
-    # After the settings: bad ones are told at once, not after half a minute of imports.
-    from .server.serve import serve
-
     try:
         serve(settings)
     except (FileNotFoundError, ValueError) as error:

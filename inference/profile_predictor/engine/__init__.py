@@ -7,7 +7,7 @@
 """
 
 from .config import EngineConfig
-from .engine import Drawn, Engine
+from .engine import Drawn, Engine, ReadyOrder
 from .errors import Broken, Denied, EngineError, Expired, Full, Refused, Unavailable, Unwanted
 from .files import Fetched, Files
 from .queue import DrawingQueue, Observer, Ticket
@@ -25,6 +25,7 @@ __all__ = [
     "Files",
     "Full",
     "Observer",
+    "ReadyOrder",
     "Refused",
     "Ticket",
     "Unavailable",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from ..engine.errors import Denied, Expired, Refused, Unavailable
-from ..engine.files import Fetched
+from profile_predictor.engine.errors import Denied, Expired, Refused, Unavailable
+from profile_predictor.engine.files import Fetched
 
 log = logging.getLogger(__name__)
 

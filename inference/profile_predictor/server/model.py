@@ -22,9 +22,9 @@ from profile_contract.generation import (
     GenerationResult,
     Timings,
 )
+from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
+from profile_predictor.engine.errors import Broken, Expired, Full, Refused, Unavailable
 
-from ..engine import Drawn, DrawingQueue, Engine, ReadyOrder, Ticket
-from ..engine.errors import Broken, EngineError, Expired, Full, Refused, Unavailable
 from . import metrics, tensors
 from .grants import StoreGrants
 from .settings import Settings
@@ -143,21 +143,24 @@ class PredictorModel(Model):
 
 def _translated(error: Exception, model: str) -> Exception:
     """What a client may know of an error, as KServe's handlers want it."""
-    if isinstance(error, InvalidInput | HTTPException | ModelNotReady):
-        return error
-    if isinstance(error, Refused):
-        return InvalidInput(str(error))
-    if isinstance(error, Full):
-        return HTTPException(HTTP_TOO_MANY, str(error), {"Retry-After": str(error.seconds)})
-    if isinstance(error, Expired):
-        return HTTPException(HTTP_REQUEST_TIMEOUT, str(error))
-    if isinstance(error, Unavailable):
-        return HTTPException(HTTP_UNAVAILABLE, str(error), {"Retry-After": "5"})
-    if isinstance(error, Broken):
-        return ModelNotReady(model)
-    if not isinstance(error, EngineError):
-        log.error("an order failed", exc_info=error)
-    return HTTPException(HTTP_ERROR, "the order failed; the predictor's log says why")
+    translated: Exception
+    match error:
+        case InvalidInput() | HTTPException() | ModelNotReady():
+            translated = error
+        case Refused():
+            translated = InvalidInput(str(error))
+        case Full():
+            translated = HTTPException(HTTP_TOO_MANY, str(error), {"Retry-After": str(error.seconds)})
+        case Expired():
+            translated = HTTPException(HTTP_REQUEST_TIMEOUT, str(error))
+        case Unavailable():
+            translated = HTTPException(HTTP_UNAVAILABLE, str(error), {"Retry-After": "5"})
+        case Broken():
+            translated = ModelNotReady(model)
+        case _:
+            log.error("an order failed", exc_info=error)
+            translated = HTTPException(HTTP_ERROR, "the order failed; the predictor's log says why")
+    return translated
 
 
 def _milliseconds(seconds: float) -> int:

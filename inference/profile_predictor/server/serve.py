@@ -11,7 +11,8 @@ import time
 from kserve import ModelServer
 from kserve.model_server import app
 
-from ..engine import Engine
+from profile_predictor.engine import Engine
+
 from .grants import StoreGrants
 from .hang_up import HangUp
 from .model import PredictorModel

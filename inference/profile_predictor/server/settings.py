@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from ..engine.config import Dtype, EngineConfig
+from profile_predictor.engine.config import Dtype, EngineConfig
 
 
 class BadSettings(Exception):

@@ -79,7 +79,8 @@ def _down(sandbox: Sandbox, _: argparse.Namespace) -> int:
 def _status(sandbox: Sandbox, _: argparse.Namespace) -> int:
     rows = sandbox.status()
     if not rows:
-        print(f"no sandbox stands at {sandbox.state.root}")
+        ended = ": it ended without `down`; its logs are there, and `up` starts a new one" if sandbox.died else ""
+        print(f"no sandbox stands at {sandbox.state.root}{ended}")
         return 1
     for row in rows:
         code = "" if row.code is None else f"exit code {row.code}"

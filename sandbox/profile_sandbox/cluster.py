@@ -82,6 +82,11 @@ class Sandbox:
         return record is not None and process.alive(record.pid, record.birth)
 
     @property
+    def died(self) -> bool:
+        """Whether it was started and ended without `down`."""
+        return self._record() is not None and not self.running
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, good on this machine."""
         return self.state.kubeconfig

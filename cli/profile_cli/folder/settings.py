@@ -29,6 +29,8 @@ UNTRAINED = "studio-random"
 # SDXL's portrait format for an area of 1024 x 1024; a model that was made for less draws squares.
 PORTRAIT_WIDTH, PORTRAIT_HEIGHT, FULL_RESOLUTION = 896, 1152, 1024
 SMALLEST_PORTRAIT_FORMAT = 512
+# The VAE divides an edge by 8, the UNet halves it twice more.
+EDGE_STEP = 32
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,12 @@ def platform(choice: Choice, models: Models, *, accelerated: bool) -> Platform:
 
 
 def picture_size(resolution: int, steps: int | None) -> PictureSize:
-    """SDXL's portrait format for that area, in steps of 64 pixels; a square below 512."""
+    """SDXL's portrait format for that area, in steps of 32 pixels; a square below 512."""
     if resolution < SMALLEST_PORTRAIT_FORMAT:
         return PictureSize(resolution, resolution, steps)
     share = resolution / FULL_RESOLUTION
-    return PictureSize(_nearest_64(PORTRAIT_WIDTH * share), _nearest_64(PORTRAIT_HEIGHT * share), steps)
+    return PictureSize(_nearest(PORTRAIT_WIDTH * share), _nearest(PORTRAIT_HEIGHT * share), steps)
 
 
-def _nearest_64(pixels: float) -> int:
-    return round(pixels / 64) * 64
+def _nearest(pixels: float) -> int:
+    return round(pixels / EDGE_STEP) * EDGE_STEP

@@ -1,0 +1,93 @@
+"""The demo's decisions: what it asks for, where it runs, what a status tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from profile_cli.__main__ import parser
+from profile_cli.cluster import RequestView
+from profile_cli.demo.request import demo_photos, demo_spec, manifest
+from profile_cli.demo.target import chosen_kubeconfig, own_target
+from profile_cli.demo.watch import finished_stages, read, seconds_between
+from profile_cli.errors import CommandError
+from profile_contract.names import Stage
+from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, Progress, StageStatus
+
+AT = "2026-01-01T10:00:00Z"
+
+
+def _condition(kind: str, status: str, reason: str, message: str = "") -> Condition:
+    return Condition.model_validate(
+        {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": AT}
+    )
+
+
+def _view(generation: int = 1, **status: object) -> RequestView:
+    return RequestView(generation, deleting=False, status=ProfileRequestStatus.model_validate(status))
+
+
+def test_the_manifest_is_the_request_without_its_defaults() -> None:
+    document = manifest(demo_spec())
+    assert document["metadata"] == {"name": "minji", "namespace": "demo"}
+    assert document["spec"]["minimumLikeness"] == 0
+    assert "suspend" not in document["spec"]
+    assert ProfileRequestSpec.model_validate(document["spec"]) == demo_spec()
+
+
+def test_the_person_has_enough_photos() -> None:
+    assert len(demo_photos()) >= 8
+
+
+def test_the_sandbox_is_meant_unless_another_cluster_is_named(tmp_path: Path) -> None:
+    mine = tmp_path / "config"
+    assert chosen_kubeconfig(None, tmp_path, {}) is None
+    assert chosen_kubeconfig(None, tmp_path, {"KUBECONFIG": str(tmp_path / "kubeconfig")}) is None
+    assert chosen_kubeconfig(None, tmp_path, {"KUBECONFIG": str(mine)}) == mine
+    assert chosen_kubeconfig(mine, tmp_path, {"KUBECONFIG": str(tmp_path / "kubeconfig")}) == mine
+
+
+def test_an_own_cluster_needs_values_and_a_store(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    with pytest.raises(CommandError, match="does not exist"):
+        own_target(kubeconfig, None, "")
+    kubeconfig.touch()
+    with pytest.raises(CommandError, match="--values FILE"):
+        own_target(kubeconfig, None, "s3://b")
+    values = tmp_path / "values.yaml"
+    values.write_text("store: {bucket: b}")
+    assert own_target(kubeconfig, values, "s3://b").values == {"store": {"bucket": "b"}}
+
+
+def test_a_status_of_an_older_generation_says_nothing() -> None:
+    ready = [_condition("Ready", "True", "Succeeded")]
+    assert not read(_view(2, observed_generation=1, conditions=ready)).ready
+    assert read(_view(2, observed_generation=2, conditions=ready)).ready
+
+
+def test_progress_and_what_hinders_are_shown() -> None:
+    running = _view(observed_generation=1, stage_text="Training", progress=Progress(stage=Stage.TRAIN, percent=42))
+    assert (read(running).text, read(running).percent) == ("Training", 42)
+    waiting = [_condition("Ready", "False", "PredictorUnavailable", "the predictor does not answer")]
+    assert "does not answer" in read(_view(observed_generation=1, stage_text="Generating", conditions=waiting)).text
+
+
+def test_a_stalled_or_deleted_request_has_failed() -> None:
+    stalled = [_condition("Stalled", "True", "NoPhotos", "upload some")]
+    assert read(_view(observed_generation=1, conditions=stalled)).failed == "NoPhotos: upload some"
+    assert read(None).failed
+
+
+def test_stages_that_ended_and_how_long_they_took() -> None:
+    ended = StageStatus(digest="d", start_time=AT, completion_time="2026-01-01T10:01:30Z")
+    view = _view(stages={"preprocess": ended, "train": StageStatus(digest="e", start_time=AT)})
+    assert list(finished_stages(view)) == [Stage.PREPROCESS]
+    assert seconds_between(ended) == 90
+    assert seconds_between(StageStatus(digest="d", completion_time=AT)) is None
+
+
+def test_both_commands_are_there() -> None:
+    arguments = parser().parse_args(["run", "photos", "--out", "o", "--style", "a", "--style", "b"])
+    assert arguments.styles == ["a", "b"]
+    assert parser().parse_args(["demo", "--fresh"]).fresh

@@ -1,0 +1,59 @@
+"""What people see where nobody draws bars."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from profile_cli.terminal import Terminal, duration
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def terminal(screen: io.StringIO) -> Terminal:
+    return Terminal(Console(file=screen, width=120, highlight=False))
+
+
+def test_progress_is_a_line_every_ten_per_cent(terminal: Terminal, screen: io.StringIO) -> None:
+    with terminal.tracker("train") as tracker:
+        for percent in range(0, 101, 2):
+            tracker.show("", percent, 100 - percent)
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 11
+    assert lines[0].endswith("train: 0 % (about 1 min 40 s left)")
+    assert lines[-1].endswith("train: 100 %")
+
+
+def test_a_changed_text_is_said_once(terminal: Terminal, screen: io.StringIO) -> None:
+    with terminal.tracker("installing") as tracker:
+        for text in ("operator", "operator", "predictor"):
+            tracker.show(text)
+    assert [line.split(": ")[1] for line in screen.getvalue().splitlines()] == ["operator", "predictor"]
+
+
+def test_a_long_silence_is_broken(terminal: Terminal, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([1.0, 2.0, 12.5])
+    with terminal.tracker("demo") as tracker:
+        monkeypatch.setattr(time, "monotonic", lambda: next(moments, 12.5))
+        for _ in range(3):
+            tracker.show("waiting")
+    assert len(screen.getvalue().splitlines()) == 2
+
+
+def test_tables_and_lines_show_brackets_as_they_are(terminal: Terminal, screen: io.StringIO) -> None:
+    terminal.table("Photos", ("photo", "#likeness"), [("[bold].jpg", "7 %")])
+    terminal.error("[red] is no style")
+    assert "[bold].jpg" in screen.getvalue()
+    assert "error: [red] is no style" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7.6, "8 s"), (59.4, "59 s"), (125, "2 min 05 s")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from product import Request, Space, pictures_in
+from product import Product, Request, Space, pictures_in
 from profile_contract.names import PHOTO_ADVICE, PhotoReason
 from profile_sandbox import SandboxError
 
 pytestmark = pytest.mark.cluster
 TRACEBACK = re.compile(r'Traceback|File ".*", line|Error\(')
+
+
+@pytest.fixture(scope="module")
+def one_space(product: Product) -> Iterator[Space]:
+    """One namespace for all requests that never come to be."""
+    with product.space() as space:
+        yield space
 
 
 def stalled(request: Request, reason: str, seconds: float = 120) -> str:
@@ -120,12 +130,9 @@ def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
     assert "studio-warm" in message  # which ones there are
     assert settles(request) == {}
     document = space.kubectl.get("pstyle", "studio-warm")
-    spec = document["spec"]
     try:
-        space.kubectl.apply(
-            f'{{"apiVersion": "{document["apiVersion"]}", "kind": "ProfileStyle", '
-            f'"metadata": {{"name": "{style}"}}, "spec": {_json(spec)}}}'
-        )
+        own = {**document, "metadata": {"name": style}}
+        space.kubectl.apply(json.dumps(own))
         request.wait("Preprocessed", seconds=120)
         request.delete()
     finally:
@@ -135,9 +142,9 @@ def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
 @pytest.mark.parametrize(
     "prefix", ["uploads/../../hr/uploads/minji/", "hr/uploads/minji/", "/uploads/minji/", "uploads/minji", "uploads//"]
 )
-def test_a_prefix_of_another_namespace_is_refused_at_once(space: Space, prefix: str) -> None:
+def test_a_prefix_of_another_namespace_is_refused_at_once(one_space: Space, prefix: str) -> None:
     with pytest.raises(SandboxError, match=r"photos\.prefix must begin with 'uploads/'|should be at least"):
-        space.request(photos={"prefix": prefix})
+        one_space.request(photos={"prefix": prefix})
 
 
 def test_photos_of_another_namespace_are_not_seen(space: Space, people: Path) -> None:
@@ -161,17 +168,11 @@ def test_photos_of_another_namespace_are_not_seen(space: Space, people: Path) ->
         ({"training": {"resolution": 100}}, "spec.training.resolution"),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_api_server(space: Space, spec: dict[str, object], complaint: str) -> None:
+def test_what_cannot_be_is_refused_by_the_api_server(one_space: Space, spec: dict[str, Any], complaint: str) -> None:
     with pytest.raises(SandboxError, match=complaint):
-        space.request(**spec)
+        one_space.request(**spec)
 
 
-def test_a_name_too_long_for_jobs_is_refused(space: Space) -> None:
+def test_a_name_too_long_for_jobs_is_refused(one_space: Space) -> None:
     with pytest.raises(SandboxError, match="at most 40 characters"):
-        space.request("x" * 41)
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value)
+        one_space.request("x" * 41)

@@ -183,8 +183,6 @@ class Product:
         try:
             yield Space(self.kubectl, self.store, name)
         finally:
-            # Requests first: the operator's finalizer purges what they made.
-            with contextlib.suppress(SandboxError):
-                self.kubectl.run("-n", name, "delete", "preq", "--all", "--timeout=60s")
+            # Its requests go with it; nobody waits for the pods that are still asked to end.
             self.kubectl.run("delete", "namespace", name, "--wait=false")
             self.store.delete(f"{name}/")

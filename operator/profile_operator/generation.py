@@ -181,12 +181,12 @@ class GenerationRunner:
         used = _Used()
         empty = 0
         while True:
-            missing = await self._patiently(run, lambda: self._missing(style))
-            run.done = counted + len(style.candidates) - len(missing)
+            # Listing and drawing are one step: after a lost answer it is the listing that tells what was made.
+            missing, result = await self._patiently(run, lambda: self._draw(run, style))
+            run.done = counted + len(style.candidates) - missing
             await asyncio.to_thread(run.progress.at, run.done, run.work.total)
-            if not missing:
+            if result is None:
                 break
-            result = await self._patiently(run, lambda: self._call(run, style, missing))  # noqa: B023
             empty = empty + 1 if set(made) >= {item.key for item in result.items} else 0
             if empty >= EMPTY_ANSWERS:
                 raise PredictorRefused("the predictor says that candidates are made, but they are not in the store")
@@ -194,6 +194,13 @@ class GenerationRunner:
             run.drawn += len(result.items)
             used.add(result)
         await self._patiently(run, lambda: self._report(style, made, started, used))
+
+    async def _draw(self, run: _Run, style: StyleWork) -> tuple[int, GenerationResult | None]:
+        """Draw one batch of what is missing: how many were missing, and the result; None if nothing was."""
+        missing = await self._missing(style)
+        if not missing:
+            return 0, None
+        return len(missing), await self._call(run, style, missing)
 
     async def _missing(self, style: StyleWork) -> list[PlannedCandidate]:
         """The candidates that are not in the store; none if the report stands."""

@@ -208,7 +208,7 @@ def deletion_spec(document: Document) -> ProfileRequestSpec:
     except SpecError:
         retain = document.get("deletionPolicy") == DeletionPolicy.RETAIN
         policy = DeletionPolicy.RETAIN if retain else DeletionPolicy.DELETE
-        return ProfileRequestSpec(photos=Photos(prefix="uploads/-/"), styles=["-"], deletion_policy=policy)
+        return ProfileRequestSpec(photos=Photos(prefix="uploads/unread/"), styles=["unread"], deletion_policy=policy)
 
 
 def job_view(document: Document) -> JobView | None:

@@ -17,6 +17,8 @@ from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
 )
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from profile_contract.names import Mode
 
@@ -25,6 +27,9 @@ from .errors import Unwanted
 from .rows import Row, Shape
 
 log = logging.getLogger(__name__)
+# Progress bars are for terminals.
+diffusers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
 
 
 class Pipeline:

@@ -1,9 +1,15 @@
-"""A client that hangs up frees its place: its request's task is cancelled, which ASGI servers do not do."""
+"""What KServe does not do for inference calls.
+
+A client that hangs up frees its place: its request's task is cancelled. Bodies are bounded. An unforeseen error is
+logged and answered without its text, which may hold links and prompts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,12 +19,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+log = logging.getLogger(__name__)
+
 # An order of four items with the longest prompts and links takes some 80 kB.
 MAXIMUM_BODY = 1 << 20
 
 
 class HangUp:
-    """ASGI middleware for inference calls; it also bounds their bodies (413)."""
+    """ASGI middleware for inference calls; answers 413 and 500 by itself."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -34,13 +42,13 @@ class HangUp:
         try:
             await asyncio.wait({call, ear}, return_when=asyncio.FIRST_COMPLETED)
             if call.done():
-                await call
+                await _finished(call, send)
                 return
             call.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await call
             if ear.result():
-                await _too_large(send)
+                await _answer(send, 413, "the request is too large")
         finally:
             call.cancel()
             ear.cancel()
@@ -59,8 +67,16 @@ async def _listen(receive: Receive, messages: asyncio.Queue[Message]) -> bool:
             return False
 
 
-async def _too_large(send: Send) -> None:
-    body = b'{"error": "the request is too large"}'
+async def _finished(call: asyncio.Future[None], send: Send) -> None:
+    try:
+        await call
+    except Exception:
+        log.exception("an inference call failed")
+        await _answer(send, 500, "the call failed; the predictor's log says why")
+
+
+async def _answer(send: Send, status: int, text: str) -> None:
+    body = json.dumps({"error": text}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ answered with `image`, uint8 height x width x 3.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def plain_order(request: InferRequest, width: int, height: int) -> GenerationOrd
 def answer(request: InferRequest, model: str, result: Contract) -> InferResponse:
     """An order's answer."""
     output = InferOutput(name=RESULT_TENSOR, shape=[1], datatype="BYTES", data=[result.to_json()])
-    return InferResponse(response_id=request.id, model_name=model, infer_outputs=[output])
+    return InferResponse(response_id=request.id or str(uuid.uuid4()), model_name=model, infer_outputs=[output])
 
 
 def picture(request: InferRequest, model: str, pixels: np.ndarray) -> InferResponse:
@@ -73,7 +74,7 @@ def picture(request: InferRequest, model: str, pixels: np.ndarray) -> InferRespo
     output = InferOutput(name=IMAGE_TENSOR, shape=list(pixels.shape), datatype="UINT8")
     output.set_data_from_numpy(pixels, binary_data=bool(request.use_binary_outputs))
     return InferResponse(
-        response_id=request.id,
+        response_id=request.id or str(uuid.uuid4()),
         model_name=model,
         infer_outputs=[output],
         use_binary_outputs=bool(request.use_binary_outputs),

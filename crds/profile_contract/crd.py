@@ -52,6 +52,19 @@ def structural(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"no structural form for a union: {node}")
         rest = {k: v for k, v in node.items() if k != "anyOf" and not (k == "default" and v is None)}
         return structural({**inner[0], **rest}, definitions)
+    kept = _scalar_words(node)
+    if "items" in node:
+        kept["items"] = structural(node["items"], definitions)
+    if "properties" in node:
+        kept["properties"] = {name: structural(part, definitions) for name, part in node["properties"].items()}
+    elif isinstance(node.get("additionalProperties"), dict):
+        kept["additionalProperties"] = structural(node["additionalProperties"], definitions)
+        kept.setdefault("maxProperties", 32)
+    return kept
+
+
+def _scalar_words(node: dict[str, Any]) -> dict[str, Any]:
+    """What a structural schema says of the node itself, without its parts."""
     kept = {k: v for k, v in node.items() if k in _KEPT or k.startswith("x-kubernetes")}
     if isinstance(kept.get("default"), dict):
         # The API server takes null for no integer: what is not set is left out.
@@ -61,13 +74,6 @@ def structural(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     for word, bound in _EXCLUSIVE.items():
         if word in node:
             kept |= {bound: node[word], word: True}
-    if "items" in node:
-        kept["items"] = structural(node["items"], definitions)
-    if "properties" in node:
-        kept["properties"] = {name: structural(part, definitions) for name, part in node["properties"].items()}
-    elif isinstance(node.get("additionalProperties"), dict):
-        kept["additionalProperties"] = structural(node["additionalProperties"], definitions)
-        kept.setdefault("maxProperties", 32)
     return kept
 
 

@@ -68,11 +68,11 @@ class FolderStore:
     """A store in a folder: for the folder runner and for tests by hand."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
+        self.root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        path = (self._root / key).resolve()
-        if not path.is_relative_to(self._root):
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root):
             raise StoreError(f"key {key!r} leaves the store")
         return path
 
@@ -81,7 +81,7 @@ class FolderStore:
         folder = self._path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0])
         if not folder.is_dir():
             return []
-        keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
+        keys = (path.relative_to(self.root).as_posix() for path in folder.rglob("*") if path.is_file())
         return [self._object(key) for key in sorted(keys) if key.startswith(prefix)]
 
     def _object(self, key: str) -> StoredObject:

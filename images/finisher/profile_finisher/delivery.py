@@ -13,9 +13,9 @@ from profile_contract.store import Store
 from profile_faces import FaceReader
 
 from .checklist import Cutting, checks
-from .cutting import centred, cut, window_for
+from .cutting import Window, centred, cut, window_for
 from .encoding import jpeg_within, png
-from .head import Head, head_of
+from .head import Head, head_of, mean_head
 from .marking import visibly_marked
 from .pictures import Pixels
 
@@ -43,17 +43,27 @@ class Deliverer:
 
     def _layout(self, key: str, name: LayoutName, image: Pixels, head: Head | None) -> LayoutFile:
         layout = LAYOUTS[name]
-        height, width = image.shape[:2]
-        window = window_for(layout, head, width, height) if head else centred(layout, width, height)
+        window = self._window(layout, image, head)
         pixels = cut(image, window, layout)
         data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
         self._store.write(key, data, "image/jpeg")
-        scale, outside = layout.width / window.width, window.outside(width, height)
+        scale, outside = layout.width / window.width, window.outside(image.shape[1], image.shape[0])
         # Measured on the finished cut, not computed from what it was meant to be.
         found = _measured(data, layout, self._head(pixels) if head else None, scale, outside)
         return LayoutFile(
             layout=name, key=key, width=found.width, height=found.height, bytes=len(data), checks=checks(layout, found)
         )
+
+    def _window(self, layout: Layout, image: Pixels, head: Head | None) -> Window:
+        """The window, from two looks at the head: in the picture, and in a first cut. Points differ between sizes."""
+        height, width = image.shape[:2]
+        if head is None:
+            return centred(layout, width, height)
+        first = window_for(layout, head, width, height)
+        again = self._head(cut(image, first, layout))
+        if again is None:
+            return first
+        return window_for(layout, mean_head(head, first.unmapped(again, layout)), width, height)
 
     def _head(self, image: Pixels) -> Head | None:
         found = self._faces.find(image)

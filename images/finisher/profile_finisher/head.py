@@ -32,3 +32,12 @@ def head_of(face: Face) -> Head:
     eyes, mouth = face.points[:2].mean(axis=0), face.points[3:].mean(axis=0)
     down = float(np.linalg.norm(mouth - eyes))
     return Head(height=2 * EYES_TO_CHIN * down, eyes=float(eyes[1]), middle=float((eyes[0] + mouth[0]) / 2))
+
+
+def mean_head(first: Head, second: Head) -> Head:
+    """The mean of two looks at one head, in pixels of the same picture."""
+    return Head(
+        height=(first.height + second.height) / 2,
+        eyes=(first.eyes + second.eyes) / 2,
+        middle=(first.middle + second.middle) / 2,
+    )

@@ -114,6 +114,14 @@ class PredictorModel(Model):
             generate=_milliseconds(ticket.drew),
             upload=_milliseconds(time.monotonic() - started),
         )
+        log.info(
+            "%s/%s: %d candidates, adapter from %s, %s",
+            order.request.namespace,
+            order.request.name,
+            len(items),
+            ready.tier,
+            ", ".join(f"{name} {value} ms" for name, value in timings.document().items()),
+        )
         return GenerationResult(items=list(items), timings=timings, model=self.name, device=self._engine.device)
 
     async def _draw(self, order: GenerationOrder) -> tuple[Sequence[Drawn], ReadyOrder, Ticket]:

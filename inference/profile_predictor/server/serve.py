@@ -33,6 +33,9 @@ def serve(settings: Settings) -> None:
     threading.Thread(target=_watch, args=(model,), name="watch", daemon=True).start()
     # One process: the adapters' slots and the queue are its own.
     server = ModelServer(http_port=settings.port, workers=1, enable_grpc=False, grace_period=settings.grace_seconds)
+    # Every probe would be three lines; orders are logged by the model.
+    for noisy in ("kserve.trace", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         server.start([model])
     finally:

@@ -20,6 +20,10 @@
   - {name: PROFILE_BASE_MODEL, value: {{ .root.Values.training.baseModel | quote }}}
   - {name: PROFILE_CONTROL_MODEL, value: {{ .root.Values.training.controlModel | quote }}}
   - {name: PROFILE_SLOTS, value: {{ .root.Values.predictor.slots | quote }}}
+  - {name: PROFILE_MAXIMUM_RANK, value: {{ .root.Values.predictor.maximumRank | quote }}}
+  - {name: PROFILE_QUEUE, value: {{ .root.Values.predictor.queue | quote }}}
+  # A batch that runs is answered before the kubelet loses patience.
+  - {name: PROFILE_GRACE_SECONDS, value: {{ max 1 (sub (int .root.Values.predictor.terminationGracePeriodSeconds) 5) | quote }}}
   # Grants for any other host are refused.
   - {name: PROFILE_STORE_HOSTS, value: {{ .root.Values.store.endpoint | quote }}}
   - {name: HOME, value: /tmp}

@@ -49,7 +49,7 @@ def png(image: np.ndarray) -> bytes:
 def warmed(image: np.ndarray, shift: float) -> np.ndarray:
     """The picture with b* moved by `shift`."""
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
-    lab[:, :, 2] += shift
+    lab = lab + np.array([0, 0, shift], dtype=np.float32)
     return np.clip(np.rint(cv2.cvtColor(lab, cv2.COLOR_Lab2BGR) * 255), 0, 255).astype(np.uint8)
 
 

@@ -14,7 +14,7 @@ from profile_preprocess.decode import WORKING_EDGE, Refused, decode
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, kind, **options)  # type: ignore[arg-type]
+    image.save(out, kind, **options)
     return out.getvalue()
 
 

@@ -18,7 +18,7 @@ def person(number: int, photos: int, spread: float, seed: int = 0) -> list[np.nd
 
 
 def unit(row: np.ndarray) -> np.ndarray:
-    return row / np.linalg.norm(row)
+    return np.asarray(row / np.linalg.norm(row))
 
 
 def test_the_subject_is_whom_most_photos_show() -> None:

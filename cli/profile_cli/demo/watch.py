@@ -9,7 +9,7 @@ from datetime import datetime
 from profile_cli.cluster import Cluster, RequestView, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal, duration
-from profile_contract.names import ConditionType, Stage
+from profile_contract.names import ConditionType, Reason, Stage
 from profile_contract.request import StageStatus
 
 PAUSE_SECONDS = 0.5
@@ -40,8 +40,11 @@ def read(view: RequestView | None) -> Reading:
         return Reading(ready=True, text="done", percent=100)
     progress = view.status.progress
     text = view.status.stage_text or "Reconciling"
+    # While all goes well the message only says what the stage's name says.
+    hindered = reason != Reason.RUNNING and message
+    text = f"{text}: {message}" if hindered else text
     if progress is None:
-        return Reading(text=f"{text}: {message}" if message else text)
+        return Reading(text=text)
     return Reading(text=text, percent=progress.percent, remaining=progress.remaining_seconds)
 
 

@@ -10,9 +10,24 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT, REPORT, stage_prefix
+from profile_contract.artifacts import (
+    ADAPTER,
+    ADAPTER_WEBUI,
+    CONTACT_SHEET,
+    LIKENESS_REPORT,
+    ORDER,
+    REPORT,
+    stage_prefix,
+)
 from profile_contract.names import Stage
-from profile_contract.orders import FinishReport, PreprocessReport, StageReport, TrainReport
+from profile_contract.orders import (
+    FinishOrder,
+    FinishReport,
+    GenerateReport,
+    PreprocessReport,
+    StageReport,
+    TrainReport,
+)
 from profile_contract.store import NotFound, Store, StoreError
 
 from .errors import CommandError
@@ -30,6 +45,7 @@ class Results:
 
     preprocess: PreprocessReport
     train: TrainReport
+    generate: tuple[GenerateReport, ...]
     finish: FinishReport
 
 
@@ -42,8 +58,19 @@ def read_results(store: Store, namespace: str, name: str, digests: Mapping[Stage
     return Results(
         preprocess=report(Stage.PREPROCESS, PreprocessReport),
         train=report(Stage.TRAIN, TrainReport),
+        generate=_drawn(store, stage_prefix(namespace, name, Stage.FINISH, digests[Stage.FINISH]) + ORDER),
         finish=report(Stage.FINISH, FinishReport),
     )
+
+
+def _drawn(store: Store, order_key: str) -> tuple[GenerateReport, ...]:
+    """The reports of the styles, found by the candidates that the finish order names."""
+    try:
+        order = FinishOrder.model_validate_json(store.read(order_key))
+    except (StoreError, ValidationError) as error:
+        raise CommandError(f"{order_key} cannot be read: {error}") from error
+    folders = [style.candidates[0].key.rpartition("/")[0] for style in order.styles if style.candidates]
+    return tuple(read_report(store, f"{folder}/{REPORT}", GenerateReport) for folder in folders)
 
 
 def read_report(store: Store, key: str, kind: type[ReportT]) -> ReportT:

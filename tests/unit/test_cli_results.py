@@ -9,24 +9,31 @@ import pytest
 from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.results import Results, deliver, files_of, read_results
-from profile_contract.artifacts import REPORT, stage_prefix
-from profile_contract.names import LayoutName, PhotoReason, Stage
+from profile_contract.artifacts import ORDER, REPORT, stage_prefix
+from profile_contract.names import LayoutName, PhotoReason, Stage, Tone
 from profile_contract.orders import (
+    Candidate,
     Check,
     FileRef,
+    FinishOrder,
+    FinishParameters,
     FinishReport,
+    GenerateReport,
     LayoutFile,
     PhotoVerdict,
     Portrait,
     PreprocessReport,
+    RequestRef,
     Score,
     StageReport,
+    StyleCandidates,
     TrainReport,
 )
 from profile_contract.store import FolderStore
 
 DIGESTS = {Stage.PREPROCESS: "p", Stage.TRAIN: "t", Stage.FINISH: "f"}
 BASE = stage_prefix("hr", "minji", Stage.FINISH, "f")
+DRAWN_BASE = stage_prefix("hr", "minji", Stage.GENERATE, "g")
 ADAPTER_BASE = stage_prefix("hr", "minji", Stage.TRAIN, "t")
 
 
@@ -54,6 +61,7 @@ def _results(portraits: int) -> Results:
             adapter=FileRef(key=f"{ADAPTER_BASE}adapter.safetensors"),
             adapter_webui=FileRef(key=f"{ADAPTER_BASE}adapter-webui.safetensors"),
         ),
+        generate=(GenerateReport(digest="g", style="studio-warm", seconds=2.5),),
         finish=FinishReport(
             digest="f",
             portraits=[_portrait(rank + 1) for rank in range(portraits)],
@@ -74,6 +82,17 @@ def _store(folder: Path, results: Results) -> FolderStore:
     }
     for stage, report in reports.items():
         store.write(stage_prefix("hr", "minji", stage, DIGESTS[stage]) + REPORT, report.to_json().encode())
+    candidates = [Candidate(seed=1, key=f"{DRAWN_BASE}000001.png")]
+    order = FinishOrder(
+        request=RequestRef(namespace="hr", name="minji"),
+        digest="f",
+        output=BASE,
+        dataset="d",
+        styles=[StyleCandidates(style="studio-warm", tone=Tone.WARM, candidates=candidates)],
+        parameters=FinishParameters(portraits=1, minimum_likeness=0, layouts=[LayoutName.RESUME]),
+    )
+    store.write(BASE + ORDER, order.to_json().encode())
+    store.write(DRAWN_BASE + REPORT, results.generate[0].to_json().encode())
     return store
 
 

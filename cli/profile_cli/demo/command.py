@@ -119,7 +119,9 @@ def _tell(target: Target, results: Results, view: RequestView, out: Path, termin
     terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
-    terminal.table("Stages", ("stage", "#in the cluster", "#at work", "#peak memory"), _stage_rows(results, view))
+    terminal.table(
+        "Stages", ("stage", "#in the cluster", "#seconds at work", "#peak memory"), _stage_rows(results, view)
+    )
     terminal.heading("Where things are")
     terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
     terminal.plain(f"  adapter                {out / ADAPTER}")
@@ -133,11 +135,13 @@ def _tell(target: Target, results: Results, view: RequestView, out: Path, termin
 
 
 def _stage_rows(results: Results, view: RequestView) -> tables.Rows:
+    """In the cluster: from the Job's start to its end. At work: by the stage's own report, for generation drawing."""
     reports = {Stage.PREPROCESS: results.preprocess, Stage.TRAIN: results.train, Stage.FINISH: results.finish}
     rows: tables.Rows = []
     for stage, entry in watch.finished_stages(view).items():
         seconds, report = watch.seconds_between(entry), reports.get(stage)
-        at_work = tables.stage_row(stage, report)[1:] if report else ("", "")
+        drawing = f"{sum(one.seconds for one in results.generate):.1f}"
+        at_work = tables.stage_row(stage, report)[1:] if report else (drawing, "")
         rows.append((stage, "" if seconds is None else f"{seconds:.0f} s", *at_work))
     return rows
 

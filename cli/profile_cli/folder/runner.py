@@ -75,7 +75,7 @@ class Run:
             dataset = self._preprocess(digests, photos)
             adapter = self._train(digests)
             made = self._generate(digests, dataset, adapter)
-            return Results(dataset, adapter, self._finish(digests, made))
+            return Results(dataset, adapter, tuple(made.values()), self._finish(digests, made))
         except StageError as error:
             raise CommandError(f"{error.reason}: {error.message}") from error
         except StoreError as error:

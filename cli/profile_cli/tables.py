@@ -10,7 +10,6 @@ PHOTO_COLUMNS = ("photo", "verdict", "advice")
 PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")
 CANDIDATE_COLUMNS = ("style", "#seed", "#faces", "#likeness", "delivered", "why not")
 TONE_COLUMNS = ("style", "tone", "#pairs", "#b* shift", "#L* shift", "in range")
-STAGE_COLUMNS = ("stage", "#seconds", "#peak memory")
 
 Rows = list[tuple[str, ...]]
 

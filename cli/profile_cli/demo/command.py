@@ -24,6 +24,7 @@ from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 OUT = Path("out") / "demo"
 LIMIT_SECONDS = 900
 DELETION_SECONDS = 120
+STAGE_COLUMNS = ("stage", "#in the cluster", "#seconds at work", "#peak memory")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,6 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
+from profile_contract.request import ProfileRequestStatus
+
 from . import manifests, metrics, names
 from .clock import stamp
 from .config import OperatorConfig, Secrets
@@ -36,6 +38,11 @@ log = logging.getLogger(__name__)
 
 class OwnerConflict(Exception):
     """An object of the name that we need belongs to something else."""
+
+
+def only_progress(old: ProfileRequestStatus, new: ProfileRequestStatus) -> bool:
+    """Whether a write tells nothing but how far the running stage is."""
+    return old.model_copy(update={"progress": new.progress, "progress_text": new.progress_text}) == new
 
 
 class Generation(Protocol):
@@ -78,7 +85,8 @@ class Applier:
         for action in plan.actions:
             version = await self._act(action, head, version)
         if plan.status is not None:
-            await self._kube.set_status(head.key, plan.status.document(), spec, version)
+            kind = "progress" if only_progress(head.status, plan.status) else "status"
+            await self._kube.set_status(head.key, plan.status.document(), spec, version, kind=kind)
         for note in plan.events:
             await self._post(note, head)
 

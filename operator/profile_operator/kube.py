@@ -109,8 +109,10 @@ class Kube:
         metrics.api_write("finalizer")
         return await self.call("PATCH", _request_path(key), {"metadata": metadata}, content_type=MERGE)
 
-    async def set_status(self, key: Key, status: Document, spec: Document, resource_version: str) -> Document:
-        """Write the whole status under the resource version."""
+    async def set_status(
+        self, key: Key, status: Document, spec: Document, resource_version: str, *, kind: str = "status"
+    ) -> Document:
+        """Write the whole status under the resource version; `kind` is what the write is counted as."""
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.REQUEST_KIND,
@@ -118,7 +120,7 @@ class Kube:
             "spec": spec,
             "status": status,
         }
-        metrics.api_write("status")
+        metrics.api_write(kind)
         return await self.call("PUT", f"{_request_path(key)}/status", body)
 
     # --- Jobs, pods, Secrets, Events ---

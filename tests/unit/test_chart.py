@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -314,7 +315,7 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
         {"name": "PROFILE_BASE_MODEL", "value": "studio-random"},
         {"name": "PROFILE_CONTROL_MODEL", "value": "studio-random-controlnet"},
         {"name": "PROFILE_SLOTS", "value": "4"},
-        {"name": "PROFILE_MAXIMUM_RANK", "value": "16"},
+        {"name": "PROFILE_MAXIMUM_RANK", "value": "64"},
         {"name": "PROFILE_QUEUE", "value": "16"},
         {"name": "PROFILE_GRACE_SECONDS", "value": "25"},
         {"name": "PROFILE_STORE_HOSTS", "value": "minio.profile-services.svc:9000"},
@@ -482,3 +483,14 @@ def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> No
         assert "annotations" not in style["metadata"]
         assert style["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
     assert not of_kind("ProfileStyle", "--set", "styles.install=false")
+
+
+def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "values.yaml"
+    file.write_text(shown)
+    pod = the("Deployment", "profile-studio-operator", "--values", str(file))["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "registry.example.com/profile-studio/operator:0.1.0"
+    (binding,) = of_kind("RoleBinding", "--values", str(file)).values()
+    assert binding["metadata"]["namespace"] == "hr"

@@ -12,7 +12,7 @@ FROM ${PYTHON_IMAGE} AS build
 ENV ONLY_BUILD=1
 ENTRYPOINT ["make"]
 RUN pip install . && \\
-    rm -rf /root/.cache
+    rm -rf /var/cache/apt
 
 FROM ${PYTHON_IMAGE}
 ENV PYTHONUNBUFFERED=1 HOME="/tmp" GREETING="hello world"

@@ -22,7 +22,7 @@ from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec, mani
 from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 
 OUT = Path("out") / "demo"
-LIMIT_SECONDS = 900
+LIMIT_SECONDS = 1800
 DELETION_SECONDS = 120
 STAGE_COLUMNS = ("stage", "#in the cluster", "#seconds at work", "#peak memory")
 

@@ -1,0 +1,120 @@
+"""Figures that the benchmarks measure, and the page that they end on. Nothing here asserts a time.
+
+A figure that is not measured in a run (PROFILE_BENCH_COLD is unset, or one file alone was run) keeps what an earlier
+run on the page said, with that run's date.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from profile_sandbox import Sandbox
+from profile_sandbox.paths import CLONE
+
+PAGE = CLONE / "docs" / "benchmarks.md"
+# The figures as data, at the end of the page, out of sight.
+OPEN, CLOSE = "<!-- figures", "-->"
+COMMAND = "make bench"
+GIGABYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the page. `how` says what was measured, or how it compares."""
+
+    section: str
+    name: str
+    value: str
+    how: str
+    at: str
+    machine: str
+
+
+class Figures:
+    """Collects figures; the page holds each under its section, in the order of their first appearance."""
+
+    def __init__(self, page: Path) -> None:
+        self._page, self._machine = page, _machine()
+        self._figures = {(one.section, one.name): one for one in _earlier(page)}
+
+    def add(self, section: str, name: str, value: str, how: str = "") -> None:
+        """Put a figure on the page, at once: a run that is cut off loses nothing."""
+        at = datetime.now(UTC).strftime("%Y-%m-%d")
+        self._figures[section, name] = Figure(section, name, value, how, at, self._machine)
+        self._page.write_text(_page(list(self._figures.values())))
+
+
+def _earlier(page: Path) -> list[Figure]:
+    if not page.exists() or OPEN not in page.read_text():
+        return []
+    text = page.read_text().split(OPEN, 1)[1].split(CLOSE, 1)[0]
+    return [Figure(**row) for row in json.loads(text)]
+
+
+def _page(figures: list[Figure]) -> str:
+    lines = ["# Benchmarks", "", f"Written by `{COMMAND}`. Figures of the machine named beside them, not promises.", ""]
+    for section in dict.fromkeys(one.section for one in figures):
+        lines += [f"## {section}", "", "| | | how | date |", "|---|---:|---|---|"]
+        lines += [f"| {f.name} | {f.value} | {f.how} | {f.at} |" for f in figures if f.section == section]
+        lines.append("")
+    lines += ["## Machines", ""]
+    lines += [f"- {machine}" for machine in dict.fromkeys(one.machine for one in figures)]
+    rows = ",\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in figures)
+    return "\n".join([*lines, "", f"{OPEN}\n[{rows}]\n{CLOSE}", ""])
+
+
+def _machine() -> str:
+    cpu = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
+    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores of {cpu}, {memory:.0f} GiB, {system}"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+@pytest.fixture(scope="session")
+def figures() -> Figures:
+    """The page's figures."""
+    return Figures(PAGE)
+
+
+@pytest.fixture(scope="session")
+def median_seconds() -> Callable[..., float]:
+    """median_seconds(call, times=5): the median of that many calls, after one that warms up."""
+
+    def measure(call: Callable[[], object], times: int = 5) -> float:
+        call()
+        taken = []
+        for _ in range(times):
+            begin = time.monotonic()
+            call()
+            taken.append(time.monotonic() - begin)
+        return statistics.median(taken)
+
+    return measure
+
+
+@pytest.fixture(scope="session")
+def fresh_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of the benchmarks' own, down at first: the one that developers use is left alone."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("bench") / "sandbox", print)
+    yield sandbox
+    sandbox.down()

@@ -1,0 +1,129 @@
+"""What the design's choices buy, as ratios against the usual way, side by side in one process."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image, ImageOps
+
+from profile_models.folders import models_folder
+from profile_predictor.engine.adapter_file import AdapterWeights, LayerSize, LayerWeights
+from profile_predictor.engine.slot_bank import SlotBank
+from profile_sandbox.paths import CLONE
+from profile_trainer.cache import TextEmbedding, encode_examples, encode_text
+from profile_trainer.dataset import Example
+from profile_trainer.loss import step_loss
+from profile_trainer.model import load_base
+
+if TYPE_CHECKING:
+    from .conftest import Figures
+
+PERSON = CLONE / "models" / "people" / "p00060"
+SECTION = "Ratios"
+MODEL = "studio-random"
+RANK = 16
+RESOLUTION = 128
+BATCH = 2
+Measure = Callable[..., float]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Two threads on two cores that others use too would measure the others."""
+    torch.set_num_threads(1)
+
+
+def _adapter(layers: Mapping[str, LayerSize], seed: int) -> AdapterWeights:
+    """An adapter for these layers. What its numbers are does not matter to how long copying them takes."""
+    draw = torch.Generator().manual_seed(seed)
+    weights = {
+        name: LayerWeights(
+            down=torch.randn(RANK, size.inputs, generator=draw),
+            up=torch.randn(size.outputs, RANK, generator=draw),
+            scale=1.0,
+        )
+        for name, size in layers.items()
+    }
+    return AdapterWeights(f"{seed:064d}", weights)
+
+
+def _file(weights: AdapterWeights, folder: Path) -> Path:
+    """The adapter as diffusers reads it."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, layer in weights.layers.items():
+        tensors |= {f"{name}.lora_A.weight": layer.down, f"{name}.lora_B.weight": layer.up}
+    StableDiffusionXLPipeline.save_lora_weights(folder, unet_lora_layers=tensors)
+    return folder
+
+
+def _pipeline() -> Any:
+    return StableDiffusionXLPipeline.from_pretrained(models_folder() / MODEL, use_safetensors=True)
+
+
+def test_swapping_an_adapter(figures: Figures, median_seconds: Measure, tmp_path: Path) -> None:
+    turns = itertools.count()
+    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK)
+    people = [_adapter(bank.layers, seed) for seed in (1, 2)]
+    swap = median_seconds(lambda: bank.activate([people[next(turns) % 2]], 1.0), times=20)
+
+    plain = _pipeline()
+    files = [_file(weights, tmp_path / str(number)) for number, weights in enumerate(people)]
+
+    def load() -> None:
+        plain.load_lora_weights(files[next(turns) % 2])
+        plain.unload_lora_weights()
+
+    peer = median_seconds(load)
+    how = f"{1000 * swap:.1f} ms against {1000 * peer:.0f} ms for diffusers' `load_lora_weights`, {MODEL}, rank {RANK}"
+    figures.add(SECTION, "changing the person's adapter", f"{peer / swap:.0f} times faster", how)
+
+
+def _examples(count: int) -> list[Example]:
+    """Photos of a rendered person, cut to a square."""
+    examples = []
+    for file in sorted(PERSON.glob("*.jpg"))[:count]:
+        with Image.open(file) as photo:
+            picture = ImageOps.fit(photo.convert("RGB"), (RESOLUTION, RESOLUTION))
+        examples.append(
+            Example(
+                image=np.asarray(picture),
+                weights=np.ones((RESOLUTION, RESOLUTION), dtype=np.float32),
+                caption=f"photo of sks woman, {file.stem}",
+                crop_left=0,
+                crop_top=0,
+                original_size=(RESOLUTION, RESOLUTION),
+            )
+        )
+    return examples
+
+
+def test_caching_latents_and_text(figures: Figures, median_seconds: Measure) -> None:
+    base = load_base(models_folder(), MODEL, mixed=False)
+    examples = _examples(BATCH)
+    captions = [example.caption for example in examples]
+    texts: dict[str, TextEmbedding] = encode_text(base, captions)
+    cached = encode_examples(base, examples, texts)
+    weights = base.add_adapter(8, 0)
+    base.unet.train()
+    optimiser = torch.optim.AdamW(weights.values(), lr=1e-4)
+
+    def step(batch: list[Any]) -> None:
+        loss = step_loss(base, batch, torch.Generator().manual_seed(0), gamma=5.0, offset=0.0357)
+        torch.autograd.backward(loss)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    with_cache = median_seconds(lambda: step(cached), times=10)
+    without = median_seconds(lambda: step(encode_examples(base, examples, encode_text(base, captions))), times=10)
+    how = (
+        f"{with_cache:.2f} s against {without:.2f} s with VAE and text encoders in every step, as diffusers' basic "
+        f"script does; {MODEL}, batch {BATCH}, {RESOLUTION} px"
+    )
+    figures.add(SECTION, "training step with cached latents", f"{without / with_cache:.2f} times faster", how)

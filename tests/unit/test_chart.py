@@ -139,7 +139,7 @@ def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
             "activeDeadlineSeconds": 14400,
             "backoffLimit": 3,
             "scratchSize": "2Gi",
-            "env": {"OMP_NUM_THREADS": "2"},
+            "env": {"OMP_NUM_THREADS": "1"},
         }
     )
     assert config.jobs.preprocess.image == "localhost/profile-studio/preprocess:dev"
@@ -320,7 +320,7 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
         {"name": "PROFILE_GRACE_SECONDS", "value": "25"},
         {"name": "PROFILE_STORE_HOSTS", "value": "minio.profile-services.svc:9000"},
         {"name": "HOME", "value": "/tmp"},
-        {"name": "OMP_NUM_THREADS", "value": "2"},
+        {"name": "OMP_NUM_THREADS", "value": "1"},
     ]
     # /v2/health/ready is always true.
     for probe in ("startupProbe", "readinessProbe"):

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from profile_sandbox import Sandbox
     from profile_sandbox.kubectl import Kubectl
 
-# Before torch is imported: on two cores beside a cluster, threads that spin cost more than they bring, and sums come out
-# the same from run to run.
+# Before torch is imported: on two cores beside a cluster, threads that spin cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CLONE = Path(__file__).resolve().parents[1]

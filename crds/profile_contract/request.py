@@ -49,7 +49,7 @@ class Photos(Contract):
 class Training(Contract):
     """What the requester may say about training; what is left out comes from the platform's defaults."""
 
-    rank: int | None = Field(default=None, ge=1, le=128, description="Rank of the adapter.")
+    rank: int | None = Field(default=None, ge=1, le=64, description="Rank of the adapter.")
     steps: int | None = Field(default=None, ge=1, le=5000, description="Optimiser steps.")
     resolution: int | None = Field(
         default=None, ge=64, le=2048, multiple_of=8, description="Pixels; training crops have its square as area."

@@ -15,6 +15,8 @@ from profile_contract.store import NotFound, Store, StoreError
 log = logging.getLogger(__name__)
 
 WEIGHTS, OPTIMISER, MANIFEST = "lora.safetensors", "optimiser.safetensors", "manifest.json"
+# Measured after the checkpoint stands: a pod that is stopped while it measures loses no step.
+LIKENESS = "likeness.json"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -41,7 +43,6 @@ class Checkpoints:
         weights: dict[str, torch.nn.Parameter],
         optimiser: torch.optim.Optimizer,
         loss: float,
-        likeness: float | None,
     ) -> Saved:
         """Upload weights and optimiser whole, then the manifest; then older optimisers may go."""
         prefix = f"{self._root}step-{step:06d}/"
@@ -51,21 +52,26 @@ class Checkpoints:
         manifest = {
             "step": step,
             "loss": loss,
-            "likeness": likeness,
             "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         }
         self._store.write(prefix + MANIFEST, json.dumps(manifest).encode(), "application/json")
         self._forget_optimisers(before=step)
-        return Saved(step, prefix, loss, likeness)
+        return Saved(step, prefix, loss, None)
+
+    def score(self, saved: Saved, likeness: float | None) -> None:
+        """Note how much the adapter was like the person at a checkpoint."""
+        self._store.write(saved.prefix + LIKENESS, json.dumps(likeness).encode(), "application/json")
 
     def complete(self) -> list[Saved]:
         """All complete checkpoints, the earliest first."""
+        keys = {entry.key for entry in self._store.list(self._root)}
         found = []
-        for entry in self._store.list(self._root):
-            if entry.key.endswith("/" + MANIFEST):
-                manifest = json.loads(self._store.read(entry.key))
-                prefix = entry.key.removesuffix(MANIFEST)
-                found.append(Saved(manifest["step"], prefix, manifest["loss"], manifest["likeness"]))
+        for key in keys:
+            if key.endswith("/" + MANIFEST):
+                manifest, prefix = json.loads(self._store.read(key)), key.removesuffix(MANIFEST)
+                scored = prefix + LIKENESS in keys
+                likeness = json.loads(self._store.read(prefix + LIKENESS)) if scored else None
+                found.append(Saved(manifest["step"], prefix, manifest["loss"], likeness))
         return sorted(found, key=lambda saved: saved.step)
 
     def weights(self, saved: Saved) -> dict[str, torch.Tensor]:

@@ -58,7 +58,10 @@ def train(
     if settings.gradient_checkpointing:
         base.unet.enable_gradient_checkpointing()
     base.unet.train()
-    first = _resume(checkpoints, weights, optimiser)
+    resumed = _resume(checkpoints, weights, optimiser)
+    first = resumed.step if resumed else 0
+    if resumed and resumed.likeness is None:
+        checkpoints.score(resumed, judge())
     sizes = [example.size for example in examples]
     losses: list[float] = []
     started = time.monotonic()
@@ -73,19 +76,22 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         progress.at(step + 1, settings.steps, f"step {step + 1} of {settings.steps}, loss {losses[-1]:.3f}")
         if (step + 1) % parameters.checkpoint_steps == 0 or step + 1 == settings.steps:
-            saved = checkpoints.save(step + 1, weights, optimiser, sum(losses) / len(losses), judge())
-            log.info("checkpoint at step %d: loss %.4f, likeness %s", saved.step, saved.loss, saved.likeness)
+            saved = checkpoints.save(step + 1, weights, optimiser, sum(losses) / len(losses))
+            checkpoints.score(saved, judge())
+            log.info("checkpoint at step %d: loss %.4f", saved.step, saved.loss)
             losses = []
     done = settings.steps - first
     return Trained(checkpoints.complete(), first, (time.monotonic() - started) / done if done else 0.0)
 
 
-def _resume(checkpoints: Checkpoints, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> int:
+def _resume(
+    checkpoints: Checkpoints, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer
+) -> Saved | None:
     for saved in reversed(checkpoints.complete()):
         if checkpoints.restore(saved, weights, optimiser):
             log.info("resuming at step %d", saved.step)
-            return saved.step
-    return 0
+            return saved
+    return None
 
 
 def _sound(loss: float, step: int) -> float:

@@ -61,7 +61,9 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        pipeline = StableDiffusionXLPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        pipeline = StableDiffusionXLPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, variant=_variant(folder)
+        )
     except (OSError, ValueError) as error:
         raise BadInput(Reason.MODEL_NOT_FOUND, f"the base model '{name}' cannot be loaded") from error
     pipeline.set_progress_bar_config(disable=True)
@@ -78,3 +80,10 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
         device=device,
         autocast=autocast,
     )
+
+
+def _variant(folder: Path) -> str | None:
+    """Many SDXL folders hold half-precision files alone, under names of their own."""
+    plain = (folder / "unet" / "diffusion_pytorch_model.safetensors").is_file()
+    half = any((folder / "unet").glob("*.fp16.safetensors")) or any((folder / "unet").glob("*.fp16-*.safetensors"))
+    return "fp16" if half and not plain else None

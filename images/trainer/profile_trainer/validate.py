@@ -36,9 +36,14 @@ class Judge:
     ceiling: float
 
     def percent(self, portraits: list[Image]) -> float | None:
-        """Mean likeness of RGB portraits in per cent of the ceiling; None if no portrait shows a face."""
-        found = [one for portrait in portraits if (one := self._one(portrait)) is not None]
-        return float(np.mean(found)) if found else None
+        """Mean likeness of RGB portraits in per cent of the ceiling; None if no portrait shows a face.
+
+        Beside others that show one, a portrait without a face is like nobody: 0.
+        """
+        found = [self._one(portrait) for portrait in portraits]
+        if all(one is None for one in found):
+            return None
+        return float(np.mean([one or 0.0 for one in found]))
 
     def _one(self, portrait: Image) -> float | None:
         picture = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR)

@@ -155,7 +155,7 @@ def test_the_network_keeps_rows_apart_within_rounding(engine: Engine, people: Pe
     def run(rows: list[int], slots: list[str]) -> torch.Tensor:
         added = {key: value[rows] for key, value in more.items()}
         with torch.inference_mode(), bank.rows(slots, doubled=True):
-            return unet(latents[rows], 500, text[rows], added_cond_kwargs=added).sample
+            return torch.as_tensor(unet(latents[rows], 500, text[rows], added_cond_kwargs=added).sample)
 
     mixed = run([0, 1, 2, 3, 4, 5], names)
     singles = [run([row, row + 3], [names[row]]) for row in range(3)]

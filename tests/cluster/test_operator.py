@@ -18,11 +18,11 @@ from profile_contract.names import Stage
 from profile_contract.store import StoreError, open_s3
 from profile_sandbox.kubectl import Kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 SERVICES = "profile-services"
 OPERATOR = "app.kubernetes.io/component=operator"
 # Long enough in each stage to be killed in its middle.
-SPEC: dict[str, Any] = {"candidates": 5, "portraits": 1, "training": {"steps": 12, "rank": 4}}
+SPEC: dict[str, Any] = {"candidates": 5, "portraits": 1, "training": {"steps": 4, "rank": 4}}
 RETRY = "profilestudio.io/retry"
 ASK = """
 import json, os, psycopg2, sys
@@ -102,7 +102,7 @@ def operated(product: Product, people: Path) -> Iterator[Operated]:
 
 def test_killed_in_the_middle_of_every_stage_it_ends_the_same_without_a_second_job(operated: Operated) -> None:
     for stage in ("Preprocessing", "Training", "Generating", "Finishing"):
-        wait_for(lambda stage=stage: operated.stage_text() == stage, 300, f"{stage} begins")  # type: ignore[misc]
+        wait_for(lambda stage=stage: operated.stage_text() == stage, 600, f"{stage} begins")  # type: ignore[misc]
         operated.kill_operator()
     operated.request.wait("Ready", seconds=300)
     jobs = operated.request.jobs()
@@ -204,7 +204,7 @@ def test_suspend_stops_the_pod_and_a_changed_mind_costs_no_second_training(opera
     request.wait("Ready", status="False", reason="Suspended", seconds=60)
     wait_for(lambda: not [pod for pod in request.pods() if _belongs(pod, name)], 90, "its pod goes")
     assert next(job for job in request.jobs() if job["metadata"]["name"] == name)["spec"]["suspend"] is True
-    request.patch({"suspend": False, "training": {"steps": 12, "rank": 4}})
+    request.patch({"suspend": False, "training": {"steps": 4, "rank": 4}})
     request.wait("Ready", seconds=60)
     wait_for(lambda: name not in request.job_uids(), 60, "the Job for what is not asked any more goes")
     assert {job: uid for job, uid in request.job_uids().items() if "-finish-" not in job} == {

@@ -12,6 +12,7 @@ from profile_contract.orders import RequestRef
 from profile_predictor.engine.adapter_file import AdapterWeights
 from profile_predictor.engine.errors import Refused
 from profile_predictor.engine.host_cache import HostCache
+from profile_predictor.engine.queue import Ticket
 from profile_predictor.engine.rows import Piece, Row, by_pose, check, next_batch, shape_of
 from profile_predictor.engine.slots import SlotTable
 
@@ -183,3 +184,18 @@ def test_threads_do_not_break_the_count() -> None:
     for thread in threads:
         thread.join()
     assert cache.bytes == 7 * len(cache) <= 50
+
+
+@pytest.mark.parametrize("nothing", [{"control_end": 0.0}, {"control_weight": 0.0}])
+def test_a_pose_that_counts_for_nothing_is_none(nothing: dict[str, float]) -> None:
+    items = [GenerationItem(seed=1, prompt="a person", pose=POSE)]
+    assert by_pose(order(items=items)) == {True: [0]}
+    assert by_pose(order(items=items, **nothing)) == {False: [0]}
+
+
+def test_a_ticket_outlives_who_hangs_up_at_the_last_moment() -> None:
+    for end in (lambda ticket: ticket.add([], 0.1), lambda ticket: ticket.fail(Refused("no"))):
+        ticket = Ticket(pieces=1)
+        ticket.abandon()
+        end(ticket)
+        assert ticket.future.cancelled()

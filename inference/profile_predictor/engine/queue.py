@@ -7,10 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import torch
 
 from .engine import Drawn, Engine, ReadyOrder
 from .errors import Broken, Full, Refused, Unwanted
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 # What a busy queue says before it has drawn anything.
 FIRST_GUESS_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60
+TOO_LARGE = "the order does not fit into the accelerator's memory: ask for fewer items at once or a smaller picture"
 
 
 class Observer(Protocol):
@@ -59,13 +62,15 @@ class Ticket:
         self.drawn += drawn
         self.drew += seconds
         self.pieces -= 1
-        if not self.pieces and not self.future.cancelled():
-            self.future.set_result(sorted(self.drawn, key=lambda one: one.index))
+        if not self.pieces:
+            # Who waited may hang up at this very moment.
+            with suppress(InvalidStateError):
+                self.future.set_result(sorted(self.drawn, key=lambda one: one.index))
 
     def fail(self, error: Exception) -> None:
         """The order is lost, all of it."""
         self.unwanted = True
-        if not self.future.done():
+        with suppress(InvalidStateError):
             self.future.set_exception(error)
 
 
@@ -155,6 +160,14 @@ class DrawingQueue:
     # --- the drawing thread ---
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            # Without this thread nothing is drawn any more: say so, instead of letting orders wait for ever.
+            self._break([], Broken(f"the drawing thread ended: {type(error).__name__}"))
+            raise
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._evictions or self._closing)
@@ -204,7 +217,8 @@ class DrawingQueue:
         """One bad order (or too little memory) must not cost the others theirs."""
         if len(batch) == 1:
             log.error("a batch could not be drawn", exc_info=error)
-            batch[0].ticket.fail(error)
+            too_large = isinstance(error, torch.OutOfMemoryError)
+            batch[0].ticket.fail(Refused(TOO_LARGE) if too_large else error)
             return
         log.warning("a batch of %d orders could not be drawn (%s); now one by one", len(batch), type(error).__name__)
         for waiting in batch:

@@ -102,10 +102,14 @@ def check(order: GenerationOrder, *, has_control: bool) -> None:
 
 
 def by_pose(order: GenerationOrder) -> dict[bool, list[int]]:
-    """Which items have a pose and which do not: they take different pipelines."""
+    """Which items follow a pose and which do not: they take different pipelines.
+
+    A pose of no weight, or of no steps, is none: diffusers refuses an end of 0.
+    """
+    followed = order.control_end > 0 and order.control_weight > 0
     groups: dict[bool, list[int]] = {}
     for index, item in enumerate(order.items):
-        groups.setdefault(item.pose is not None, []).append(index)
+        groups.setdefault(followed and item.pose is not None, []).append(index)
     return groups
 
 

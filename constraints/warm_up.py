@@ -10,8 +10,10 @@ import tempfile
 
 MODULES = (
     "accelerate",
+    "cryptography.hazmat.primitives.serialization",
     "cryptography.x509",
     "cv2",
+    "diffusers.guiders",
     "diffusers.loaders.lora_pipeline",
     "diffusers.models.controlnets.controlnet",
     "diffusers.pipelines.controlnet.pipeline_controlnet_sd_xl",
@@ -19,6 +21,7 @@ MODULES = (
     "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl",
     "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
     "diffusers.schedulers",
+    "diffusers.training_utils",
     "httpx",
     "kopf",
     "kserve",

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from profile_contract.artifacts import REPORT
-from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
+from profile_contract.candidates import PictureSize, generation_order
+from profile_contract.generation import GenerationResult
 from profile_contract.names import Reason, Stage
-from profile_contract.orders import Candidate, GenerateReport
+from profile_contract.orders import GenerateReport
 from profile_contract.progress import Publisher, StageProgress
 from profile_contract.store import StoreError
 
@@ -85,6 +86,20 @@ class _Run:
         if not self.drawn:
             return None
         return round((time.monotonic() - self.began) / self.drawn * (self.work.total - self.done))
+
+
+@dataclass(frozen=True)
+class _StoreGrants:
+    """Presigned URLs, valid for so many seconds."""
+
+    store: StoreAccess
+    seconds: int
+
+    def get(self, key: str) -> str:
+        return self.store.grant_get(key, self.seconds)
+
+    def put(self, key: str) -> str:
+        return self.store.grant_put(key, self.seconds)
 
 
 class GenerationRunner:
@@ -211,47 +226,20 @@ class GenerationRunner:
 
     async def _call(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
         """One batch."""
-        order = self._order(run.work, style, missing[: self._config.batch])
+        config = self._config
+        order = generation_order(
+            run.work.request,
+            run.work.adapter,
+            style.spec,
+            missing[: config.batch],
+            size=PictureSize(config.width, config.height, config.steps),
+            grants=_StoreGrants(self._store, config.grant_seconds),
+        )
         async with self._calls:
             with metrics.GENERATION_SECONDS.labels(predictor=style.spec.predictor).time():
                 result = await self._predictor.generate(style.spec.predictor, order)
         metrics.CANDIDATES.labels(style=style.name).inc(len(result.items))
         return result
-
-    def _order(self, work: GenerationWork, style: StyleWork, batch: list[PlannedCandidate]) -> GenerationOrder:
-        spec, config = style.spec, self._config
-        return GenerationOrder(
-            request=work.request,
-            adapter=AdapterGrant(
-                key=work.adapter.key,
-                url=self._store.grant_get(work.adapter.key, config.grant_seconds),
-                sha256=work.adapter.sha256,
-                weight=spec.adapter_weight_percent / 100,
-            ),
-            items=[self._item(style, candidate) for candidate in batch],
-            width=config.width,
-            height=config.height,
-            steps=config.steps or spec.sampler.steps,
-            guidance=spec.sampler.guidance_tenths / 10,
-            control_weight=spec.control_weight_percent / 100,
-            control_end=spec.control_end_percent / 100,
-            mode=spec.mode,
-            strength=spec.strength_percent / 100,
-        )
-
-    def _item(self, style: StyleWork, candidate: PlannedCandidate) -> GenerationItem:
-        return GenerationItem(
-            seed=candidate.seed,
-            prompt=candidate.prompt,
-            negative_prompt=style.spec.negative_prompt,
-            pose=self._read_grant(candidate.pose_key),
-            initial_image=self._read_grant(candidate.initial_image),
-            key=candidate.key,
-            put_url=self._store.grant_put(candidate.key, self._config.grant_seconds),
-        )
-
-    def _read_grant(self, key: str) -> ReadGrant | None:
-        return ReadGrant(url=self._store.grant_get(key, self._config.grant_seconds)) if key else None
 
     async def _report(self, style: StyleWork, made: dict[str, str], started: str, used: _Used) -> None:
         """The style's report, written last: where it stands, the style is done."""
@@ -261,16 +249,7 @@ class GenerationRunner:
             digest=style.digest,
             style=style.name,
             style_spec=style.spec,
-            candidates=[
-                Candidate(
-                    seed=planned.seed,
-                    key=planned.key,
-                    sha256=made.get(planned.key, ""),
-                    pose=planned.pose_name,
-                    twin=planned.twin,
-                )
-                for planned in style.candidates
-            ],
+            candidates=[planned.made(made.get(planned.key, "")) for planned in style.candidates],
             started_at=started,
             finished_at=stamp(datetime.now(UTC)),
             seconds=round(used.seconds, 3),

@@ -57,9 +57,12 @@ class AdapterWeights:
 
 
 def largest_file(layers: Mapping[str, LayerSize], maximum_rank: int) -> int:
-    """Bytes of the largest file that can pass: all layers at the maximum rank in float32, and its header."""
+    """Bytes of the largest file that is read: all layers in float32, and its header.
+
+    At twice the maximum rank: the nearest ones that cannot pass are refused for their rank, not for their size.
+    """
     features = sum(layer.inputs + layer.outputs for layer in layers.values())
-    return features * maximum_rank * 4 + len(layers) * 512 + (1 << 20)
+    return features * 2 * maximum_rank * 4 + len(layers) * 512 + (1 << 20)
 
 
 def read_adapter(

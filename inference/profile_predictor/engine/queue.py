@@ -149,7 +149,7 @@ class DrawingQueue:
         return total
 
     def close(self, timeout: float = 10.0) -> None:
-        """Draw no further batch."""
+        """Draw nothing more: the batch that is drawn ends with its next step."""
         with self._changed:
             self._closing = True
             for waiting in self._waiting:
@@ -197,10 +197,11 @@ class DrawingQueue:
         try:
             drawn = self._engine.draw(
                 [waiting.piece for waiting in batch],
-                wanted=lambda: not all(waiting.ticket.unwanted for waiting in batch),
+                wanted=lambda: not self._closing and not all(waiting.ticket.unwanted for waiting in batch),
             )
         except Unwanted:
-            return
+            for waiting in batch:
+                waiting.ticket.fail(Broken("the predictor is going down"))
         except Broken as error:
             self._break(batch, error)
         except Exception as error:

@@ -26,11 +26,16 @@ RETRY_SECONDS = 30.0
 CONNECT_SECONDS = 5
 
 _REQUEST = """
-INSERT INTO requests (namespace, name, uid, noun, styles, ready, reason, gpu_seconds)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO requests (namespace, name, uid, noun, styles, ready, reason, gpu_seconds, deletion_policy)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (namespace, name) DO UPDATE SET uid = excluded.uid, noun = excluded.noun, styles = excluded.styles,
-ready = excluded.ready, reason = excluded.reason, gpu_seconds = excluded.gpu_seconds, updated_at = now()
+ready = excluded.ready, reason = excluded.reason, gpu_seconds = excluded.gpu_seconds,
+deletion_policy = excluded.deletion_policy, updated_at = now()
 """
+# Younger rows may be of a request that was not there yet when the cluster was asked.
+_OLD = (
+    "SELECT namespace, name FROM requests WHERE deletion_policy = 'Delete' AND updated_at < now() - interval '1 hour'"
+)
 
 
 class Database:
@@ -55,6 +60,12 @@ class Database:
         with self.transaction() as cursor:
             cursor.execute(_REQUEST, request)
             insert(cursor, rows)
+
+    def old_keys(self) -> set[Key]:
+        """Requests that are to leave nothing behind and were last written a while ago."""
+        with self.transaction() as cursor:
+            cursor.execute(_OLD)
+            return {Key(namespace, name) for namespace, name in cursor.fetchall()}
 
     def forget(self, key: Key) -> None:
         """Delete everything about a request."""
@@ -98,6 +109,19 @@ class History:
         self._known.pop(key, None)
         if self._database is not None:
             self._put(key, None)
+
+    async def prune(self, living: set[Key]) -> None:
+        """Forget deleted requests whose deletion did not reach the database: it was away, or the operator ended."""
+        if self._database is None:
+            return
+        try:
+            old = await asyncio.to_thread(self._database.old_keys)
+        except psycopg2.Error as error:
+            log.warning("history not pruned: %s", type(error).__name__)
+            return
+        for key in old - living:
+            log.info("%s: its history is forgotten", key)
+            self.forget(key)
 
     def _put(self, key: Key, note: tuple[Row, Rows] | None) -> None:
         self._pending[key] = note
@@ -147,6 +171,7 @@ def _request_row(snapshot: Snapshot) -> Row:
         ready.status if ready else "Unknown",
         ready.reason if ready else "",
         head.status.gpu_seconds,
+        spec.deletion_policy.value,
     )
 
 

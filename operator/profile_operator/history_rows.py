@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS requests (
     styles text[] NOT NULL DEFAULT '{}', ready text NOT NULL DEFAULT 'Unknown', reason text NOT NULL DEFAULT '',
     gpu_seconds integer NOT NULL DEFAULT 0, updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (namespace, name));
+ALTER TABLE requests ADD COLUMN IF NOT EXISTS deletion_policy text NOT NULL DEFAULT 'Retain';
 CREATE TABLE IF NOT EXISTS stages (
     namespace text NOT NULL, name text NOT NULL, stage text NOT NULL, digest text NOT NULL,
     style text NOT NULL DEFAULT '', outcome text NOT NULL, reason text NOT NULL, message text NOT NULL DEFAULT '',

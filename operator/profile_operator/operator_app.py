@@ -86,9 +86,12 @@ class OperatorApp:
     async def _resync_once(self) -> None:
         documents = await self._kube.requests(self._config.watch_namespaces)
         stages: Counter[str] = Counter()
-        for document in documents:
+        keys = [Key(document["metadata"]["namespace"], document["metadata"]["name"]) for document in documents]
+        for key, document in zip(keys, documents, strict=True):
             stages[document.get("status", {}).get("stageText") or STAGE_NONE] += 1
-            self.queue.add(Key(document["metadata"]["namespace"], document["metadata"]["name"]))
+            self.queue.add(key)
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
+        if not self._config.watch_namespaces:
+            await self._history.prune(set(keys))

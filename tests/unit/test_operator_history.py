@@ -1,0 +1,130 @@
+"""History: the rows that reports become, and how they are found again in a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from operator_world import CONFIG, KEY, World
+from profile_contract.names import Stage
+from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, Score, TrainReport
+from profile_contract.store import FolderStore
+from profile_operator import history as module
+from profile_operator.history import Database, History
+from profile_operator.history_rows import Row, Rows, rows_of
+from profile_operator.rebuild import stored_reports
+from profile_operator.snapshot import Key
+
+
+def finished() -> World:
+    world = World().run()
+    prefix = world.chain.prefix(Stage.FINISH)
+    report = world.store[prefix]
+    assert isinstance(report, FinishReport)
+    score = Score(style="warm", seed=7, key="k", faces=1, cosine=0.6, likeness=50, delivered=True)
+    world.store[prefix] = report.model_copy(update={"scores": [score]})
+    return world
+
+
+def test_a_request_becomes_rows() -> None:
+    world = finished()
+    rows = rows_of(KEY, [(report.digest, report) for report in world.store.values()])
+    assert sorted((row[2], row[4]) for row in rows.stages) == [
+        ("finish", ""), ("generate", "plain"), ("generate", "warm"), ("preprocess", ""), ("train", ""),
+    ]  # fmt: skip
+    assert len(rows.verdicts) == 6
+    assert rows.likeness == [("hr", "minji", world.chain.finish, "warm", 7, 0.6, 50, True, "")]
+    kinds = {row[2] for row in rows.artifacts}
+    assert kinds == {"train", "generate", "finish"}
+    assert len([row for row in rows.artifacts if row[2] == "generate"]) == 5
+
+
+def test_the_store_tells_the_same_as_the_cluster(tmp_path: Path) -> None:
+    world, store = finished(), FolderStore(tmp_path)
+    for prefix, report in world.store.items():
+        store.write(prefix + "report.json", report.to_json().encode())
+    store.write("hr/uploads/minji/report.json", b"{}")
+    store.write("hr/requests/minji/dataset/broken/report.json", b"{")
+    found = stored_reports(store)
+    assert list(found) == [KEY]
+    kinds = {type(report) for _, report in found[KEY]}
+    assert kinds == {PreprocessReport, TrainReport, GenerateReport, FinishReport}
+    told = rows_of(KEY, found[KEY])
+    known = rows_of(KEY, [(report.digest, report) for report in world.store.values()])
+    assert sorted(told.artifacts, key=str) == sorted(known.artifacts, key=str)
+
+
+class Away(Database):
+    """A database that is away for a while."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.failures = 2
+        self.written: list[tuple[Row, Rows]] = []
+        self.forgotten: list[Key] = []
+
+    def write(self, request: Row, rows: Rows) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise psycopg2.OperationalError("away")
+        self.written.append((request, rows))
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+    def old_keys(self) -> set[Key]:
+        return {KEY, Key("hr", "gone")}
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> tuple[History, Away]:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    history, database = History("postgresql://", CONFIG), Away()
+    history._database = database
+    return history, database
+
+
+async def work(history: History) -> None:
+    import asyncio
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(history.work(), 0.3)
+
+
+async def test_what_could_not_be_written_is_written_later(history: tuple[History, Away]) -> None:
+    notes, database = history
+    notes.record(finished().snapshot())
+    await work(notes)
+    assert len(database.written) == 1
+    assert database.written[0][0][:2] == ("hr", "minji")
+
+
+async def test_nothing_new_is_not_written_again(history: tuple[History, Away]) -> None:
+    notes, database = history
+    database.failures = 0
+    snapshot = finished().snapshot()
+    notes.record(snapshot)
+    notes.record(snapshot)
+    await work(notes)
+    notes.record(snapshot)
+    await work(notes)
+    assert len(database.written) == 1
+
+
+async def test_deleted_requests_are_forgotten_even_if_their_deletion_was_missed(
+    history: tuple[History, Away],
+) -> None:
+    notes, database = history
+    await notes.prune({KEY})
+    await work(notes)
+    assert database.forgotten == [Key("hr", "gone")]
+
+
+async def test_without_a_database_there_is_no_history() -> None:
+    notes = History("", CONFIG)
+    notes.record(finished().snapshot())
+    notes.forget(KEY)
+    await notes.prune(set())
+    assert not notes._pending

@@ -30,7 +30,7 @@ from profile_contract.shell import run_stage
 from profile_contract.store import FolderStore
 from profile_models.folders import models_folder
 from profile_preprocess.stage import run as preprocess
-from profile_trainer import loop, stage
+from profile_trainer import loop, loss, stage
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 DATASET = stage_prefix(REQUEST.namespace, REQUEST.name, Stage.PREPROCESS, "dataset")
@@ -159,7 +159,7 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(
     class Cut(Exception):
         pass
 
-    real_loss, calls = loop.step_loss, 0
+    real_loss, calls = loss.step_loss, 0
 
     def cut_at_four(*arguments: object, **words: object) -> torch.Tensor:
         nonlocal calls
@@ -183,7 +183,7 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(
 def test_a_half_written_checkpoint_is_never_taken(
     train: Train, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_loss, calls = loop.step_loss, 0
+    real_loss, calls = loss.step_loss, 0
 
     def cut_at_six(*arguments: object, **words: object) -> torch.Tensor:
         nonlocal calls
@@ -203,7 +203,7 @@ def test_a_half_written_checkpoint_is_never_taken(
 
 
 def test_out_of_memory_is_answered_with_a_smaller_setting(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_loss = loop.step_loss
+    real_loss = loss.step_loss
 
     def too_large(base: object, batch: list[object], *arguments: object, **words: object) -> torch.Tensor:
         if len(batch) > 1:

@@ -134,7 +134,6 @@ def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
         own = {**document, "metadata": {"name": style}}
         space.kubectl.apply(json.dumps(own))
         request.wait("Preprocessed", seconds=120)
-        request.delete()
     finally:
         space.kubectl.run("delete", "pstyle", style, "--ignore-not-found")
 

@@ -27,6 +27,8 @@ OPEN, CLOSE = "<!-- figures", "-->"
 COMMAND = "make bench"
 GIGABYTE = 2**30
 
+ProcessTree = Callable[[Sandbox], list[int]]
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -110,6 +112,24 @@ def median_seconds() -> Callable[..., float]:
         return statistics.median(taken)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def process_tree() -> ProcessTree:
+    """process_tree(sandbox): the ids of all its processes, those in pods too."""
+
+    def tree(sandbox: Sandbox) -> list[int]:
+        children: dict[int, list[int]] = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and (fields := _lines(f"{folder}/stat")):
+                parent = int(fields[0].rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(folder.name))
+        found = [int(json.loads(sandbox.state.record.read_text())["pid"])]
+        for pid in found:
+            found += children.get(pid, [])
+        return found
+
+    return tree
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,7 @@ def _examples(count: int) -> list[Example]:
             picture = ImageOps.fit(photo.convert("RGB"), (RESOLUTION, RESOLUTION))
         examples.append(
             Example(
-                image=np.asarray(picture),
+                image=np.array(picture),
                 weights=np.ones((RESOLUTION, RESOLUTION), dtype=np.float32),
                 caption=f"photo of sks woman, {file.stem}",
                 crop_left=0,

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from profile_sandbox import Sandbox
 from profile_sandbox.paths import CLONE
 
 if TYPE_CHECKING:
-    from .conftest import Figures
+    from .conftest import Figures, ProcessTree
 
 pytestmark = pytest.mark.cluster
 
@@ -28,6 +27,7 @@ COLD_SECONDS = 3600
 
 
 def test_warm_start(fresh_sandbox: Sandbox, figures: Figures) -> None:
+    fresh_sandbox.down()
     begin = time.monotonic()
     fresh_sandbox.up()
     seconds = time.monotonic() - begin
@@ -35,10 +35,10 @@ def test_warm_start(fresh_sandbox: Sandbox, figures: Figures) -> None:
     assert fresh_sandbox.running
 
 
-def test_memory_at_rest(fresh_sandbox: Sandbox, figures: Figures) -> None:
+def test_memory_at_rest(fresh_sandbox: Sandbox, figures: Figures, process_tree: ProcessTree) -> None:
     fresh_sandbox.up()
     time.sleep(SETTLE_SECONDS)
-    processes = list(_tree(_pid(fresh_sandbox)))
+    processes = process_tree(fresh_sandbox)
     own, shared = sum(map(_own_bytes, processes)), sum(map(_resident_bytes, processes))
     how = f"{len(processes)} processes, pages shared between them counted once (PSS); RSS {shared // MEGABYTE} MB"
     figures.add(SECTION, "memory at rest", f"{own // MEGABYTE} MB", how)
@@ -57,33 +57,6 @@ def test_cold_compile(figures: Figures, tmp_path: Path) -> None:
     )  # fmt: skip
     minutes = (time.monotonic() - begin) / 60
     figures.add(SECTION, "cold compile", f"{minutes:.1f} min", "all programs from pinned Go modules, empty caches")
-
-
-def _pid(sandbox: Sandbox) -> int:
-    import json
-
-    return int(json.loads(sandbox.state.record.read_text())["pid"])
-
-
-def _tree(root: int) -> Iterator[int]:
-    """A process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (fields := _stat(folder)):
-            children.setdefault(int(fields[1]), []).append(int(folder.name))
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        waiting += children.get(pid, [])
-
-
-def _stat(folder: Path) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; empty for a process that has just ended."""
-    try:
-        return (folder / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
 
 
 def _own_bytes(pid: int) -> int:

@@ -40,6 +40,7 @@ class Figure:
     how: str
     at: str
     machine: str
+    load: str = ""
 
 
 class Figures:
@@ -52,7 +53,9 @@ class Figures:
     def add(self, section: str, name: str, value: str, how: str = "") -> None:
         """Put a figure on the page, at once: a run that is cut off loses nothing."""
         at = datetime.now(UTC).strftime("%Y-%m-%d")
-        self._figures[section, name] = Figure(section, name, value, how, at, self._machine)
+        # What else the machine did: these figures are only as quiet as it was.
+        load = f"{os.getloadavg()[0]:.0f}"
+        self._figures[section, name] = Figure(section, name, value, how, at, self._machine, load)
         self._page.write_text(_page(list(self._figures.values())))
 
 
@@ -64,15 +67,21 @@ def _earlier(page: Path) -> list[Figure]:
 
 
 def _page(figures: list[Figure]) -> str:
-    lines = ["# Benchmarks", "", f"Written by `{COMMAND}`. Figures of the machine named beside them, not promises.", ""]
-    for section in dict.fromkeys(one.section for one in figures):
-        lines += [f"## {section}", "", "| | | how | date |", "|---|---:|---|---|"]
-        lines += [f"| {f.name} | {f.value} | {f.how} | {f.at} |" for f in figures if f.section == section]
+    lines = ["# Benchmarks", "", f"Written by `{COMMAND}`: figures of one machine, not promises.", ""]
+    lines += ["Load: how many processes wanted the cores in that minute, the measured ones among them.", ""]
+    for section in sorted(dict.fromkeys(one.section for one in figures), key=_place):
+        lines += [f"## {section}", "", "| | | how | load | date |", "|---|---:|---|---:|---|"]
+        lines += [f"| {f.name} | {f.value} | {f.how} | {f.load} | {f.at} |" for f in figures if f.section == section]
         lines.append("")
     lines += ["## Machines", ""]
     lines += [f"- {machine}" for machine in dict.fromkeys(one.machine for one in figures)]
     rows = ",\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in figures)
     return "\n".join([*lines, "", f"{OPEN}\n[{rows}]\n{CLOSE}", ""])
+
+
+def _place(section: str) -> int:
+    """From the whole to the parts."""
+    return next((place for place, word in enumerate(("Sandbox", "A request", "Ratios")) if section.startswith(word)), 9)
 
 
 def _machine() -> str:

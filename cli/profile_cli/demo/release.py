@@ -22,6 +22,10 @@ NAMESPACE = "profile-system"
 OPERATOR = "profile-studio-operator"
 PREDICTOR = "profile-predictor"
 HELM_SECONDS = 180
+# What helm says while another helm works on the same release.
+BUSY = ("another operation", "release: already exists")
+BUSY_SECONDS, BUSY_PAUSE_SECONDS = 60, 5
+STUCK = f"An earlier helm was cut off: `helm rollback {RELEASE} --namespace {NAMESPACE}`, and again."
 # Longer than an image pull on a slow line; the sandbox needs half a minute.
 READY_SECONDS = 420
 # A pod may fail once while what it needs comes up.
@@ -32,24 +36,37 @@ PAUSE_SECONDS = 0.5
 def install(target: Target, terminal: Terminal) -> None:
     """`helm upgrade --install`. Raises CommandError with helm's own words."""
     terminal.say(f"helm upgrade --install {RELEASE} charts/profile-studio --namespace {NAMESPACE}")
+    deadline = time.monotonic() + BUSY_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         values = Path(folder) / "values.yaml"
         values.write_text(json.dumps(target.values))
-        command = [
-            target.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace",
-            "--values", str(CHART / "values-cpu.yaml"), "--values", str(values),
-        ]  # fmt: skip
-        environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
-        try:
-            result = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=HELM_SECONDS, check=False
-            )
-        except FileNotFoundError as error:
-            raise CommandError("helm is not on the PATH: install Helm 3 or 4") from error
-        except subprocess.TimeoutExpired as error:
-            raise CommandError(f"helm did not end within {HELM_SECONDS} s") from error
-    if result.returncode:
-        raise CommandError(f"helm: {result.stderr.strip() or result.stdout.strip()}")
+        while True:
+            failure = _helm(target, values)
+            if not failure:
+                return
+            busy = any(words in failure for words in BUSY)
+            if not busy or time.monotonic() > deadline:
+                raise CommandError(f"helm: {failure}" + (f"\n{STUCK}" if busy else ""))
+            terminal.say("somebody else is changing the release; waiting for that")
+            time.sleep(BUSY_PAUSE_SECONDS)
+
+
+def _helm(target: Target, values: Path) -> str:
+    """Run helm; what it says where it fails, empty where all went well."""
+    command = [
+        target.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace",
+        "--values", str(CHART / "values-cpu.yaml"), "--values", str(values),
+    ]  # fmt: skip
+    environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
+    try:
+        result = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=HELM_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise CommandError("helm is not on the PATH: install Helm 3 or 4") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"helm did not end within {HELM_SECONDS} s") from error
+    return (result.stderr.strip() or result.stdout.strip() or "failed") if result.returncode else ""
 
 
 def wait_ready(cluster: Cluster, terminal: Terminal) -> None:

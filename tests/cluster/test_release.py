@@ -110,9 +110,7 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
         gone = run(target, target.helm, "uninstall", release.RELEASE, "-n", product.release_namespace, "--wait")
         assert gone.returncode == 0, gone.stderr
         assert request.document()["metadata"]["uid"] == uid
-        assert (
-            json.loads(product.kubectl.run("get", "isvc", "-n", product.release_namespace, "-o", "json"))["items"] == []
-        )
+        assert product.kubectl.get("-n", product.release_namespace, "isvc")["items"] == []
     finally:
         release.install(target, Terminal())
         release.wait_ready(Cluster(target.kubeconfig), Terminal())

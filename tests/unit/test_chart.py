@@ -1,208 +1,29 @@
-"""The Helm chart, rendered by Helm itself: what it makes, and what it refuses."""
+"""The Helm chart: the objects that it makes."""
 
 from __future__ import annotations
 
-import functools
 import json
-import re
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from profile_contract.model import Contract
-from profile_contract.orders import PreprocessParameters, TrainParameters
-from profile_contract.style import ProfileStyleSpec
-from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig, StageJob
-from profile_sandbox.build import programs_folder
-from profile_sandbox.values import chart_values
-
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "profile-studio"
-CPU = ("--values", str(CHART / "values-cpu.yaml"))
-STYLES_KNOWN = ("--api-versions", "profilestudio.io/v1alpha1/ProfileStyle")
-NAMES = {"app.kubernetes.io/name": "profile-studio", "app.kubernetes.io/instance": "profile-studio"}
-STYLES = {"studio-warm", "studio-cool", "business-neutral", "campus"}
-
-Object = dict[str, Any]
-
-
-@functools.cache
-def helm() -> str:
-    found = programs_folder() / "helm"
-    program = str(found) if found.exists() else shutil.which("helm")
-    if program is None:
-        pytest.skip("helm is neither compiled (`make binaries`) nor on the PATH")
-    return program
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False)
-
-
-@functools.cache
-def render(*arguments: str) -> tuple[Object, ...]:
-    result = run("template", "profile-studio", str(CHART), "--namespace", "profile-system", *arguments)
-    assert result.returncode == 0, result.stderr
-    return tuple(document for document in yaml.safe_load_all(result.stdout) if document)
-
-
-def of_kind(kind: str, *arguments: str) -> dict[str, Object]:
-    return {found["metadata"]["name"]: found for found in render(*arguments) if found["kind"] == kind}
-
-
-def the(kind: str, name: str, *arguments: str) -> Object:
-    return of_kind(kind, *arguments)[name]
-
-
-def config_of(*arguments: str) -> Object:
-    text = the("ConfigMap", "profile-studio-operator", *arguments)["data"]["config.yaml"]
-    document: Object = yaml.safe_load(text)
-    return document
+from chart import (
+    CPU,
+    NAMES,
+    STYLES,
+    Object,
+    config_of,
+    of_kind,
+    render,
+    sandbox_arguments,
+    the,
+)
+from profile_operator.config import OperatorConfig
 
 
 @pytest.fixture(scope="module")
 def sandbox_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """The arguments with which the chart runs in the sandbox."""
-    file = tmp_path_factory.mktemp("chart") / "values.yaml"
-    file.write_text(yaml.safe_dump(chart_values()))
-    return (*CPU, "--values", str(file))
-
-
-# --- what Helm says ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("values", [(), CPU], ids=["defaults", "cpu"])
-def test_lint_is_clean(values: tuple[str, ...]) -> None:
-    result = run("lint", "--strict", str(CHART), *values)
-    assert result.returncode == 0, result.stdout
-    assert "[WARNING]" not in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("setting", "complaint"),
-    [
-        ("store.endpoint=http://minio:9000", "store/endpoint"),
-        ("store.endpoint=minio", "store/endpoint"),
-        ("store.existingSecret=", "store/existingSecret"),
-        ("store.password=abc", "password"),
-        ("images.pullPolicy=Sometimes", "images/pullPolicy"),
-        ("images.digests.trainer=abc", "images/digests/trainer"),
-        ("images.digests.web=abc", "web"),
-        ("training.rank=0", "training/rank"),
-        ("training.steps=many", "training/steps"),
-        ("training.learnigRate=1", "learnigRate"),
-        ("generation.width=100", "generation/width"),
-        ("generation.batch=9", "generation/batch"),
-        ("jobs.credentialsSeconds=60", "jobs/credentialsSeconds"),
-        ("jobs.train.image=x", "image"),
-        ("jobs.train.resources.requests.memory=lots", "memory"),
-        ("predictor.name=Bad_Name", "predictor/name"),
-        ("predictor.slots=0", "predictor/slots"),
-        ("watchNamespaces={Bad_Name}", "watchNamespaces/0"),
-        ("operator.replicas=2", "replicas"),
-        ("crds.enabled=true", "enabled"),
-        ("gpus=1", "gpus"),
-    ],
-)
-def test_schema_names_the_value_it_refuses(setting: str, complaint: str) -> None:
-    result = run("template", "profile-studio", str(CHART), "--set", setting)
-    assert result.returncode != 0, f"{setting} was accepted"
-    assert complaint in result.stderr
-
-
-def test_a_training_size_that_sdxl_cannot_have_is_refused() -> None:
-    assert run("template", "x", str(CHART), "--set", "training.resolution=32").returncode != 0
-
-
-# --- the operator's configuration --------------------------------------------------------------------------------
-
-
-def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
-    config = OperatorConfig.model_validate(config_of(*sandbox_values))
-    common = {"imagePullPolicy": "Never", "gpus": 0, "gpuResource": "nvidia.com/gpu"}
-    assert config.document()["store"] == {
-        "endpoint": "minio.profile-services.svc:9000",
-        "bucket": "profiles",
-        "region": "us-east-1",
-        "secure": False,
-        "ownEndpoint": "",
-    }
-    assert config.jobs.train == StageJob.model_validate(
-        {
-            **common,
-            "image": "localhost/profile-studio/trainer:dev",
-            "resources": {"requests": {"cpu": "200m", "memory": "768Mi"}, "limits": {"memory": "4Gi"}},
-            "activeDeadlineSeconds": 14400,
-            "backoffLimit": 3,
-            "scratchSize": "2Gi",
-            "env": {"OMP_NUM_THREADS": "1"},
-        }
-    )
-    assert config.jobs.preprocess.image == "localhost/profile-studio/preprocess:dev"
-    assert config.jobs.finish.image == "localhost/profile-studio/finisher:dev"
-    assert (config.training.base_model, config.training.control_model) == (
-        "studio-random",
-        "studio-random-controlnet",
-    )
-    assert (config.training.resolution, config.preprocess.resolution, config.generation.width) == (128, 128, 128)
-    assert config.generation.url("profile-predictor") == (
-        "http://profile-predictor-predictor.profile-system.svc.cluster.local"
-    )
-    assert (config.metrics_port, config.health_port) == (9090, 8080)
-
-
-def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
-    config = OperatorConfig.model_validate(config_of())
-    assert (config.jobs.train.gpus, config.jobs.preprocess.gpus, config.jobs.finish.gpus) == (1, 0, 0)
-    assert [taint.key for taint in config.jobs.train.tolerations] == ["nvidia.com/gpu"]
-    assert config.training == TrainParameters(
-        base_model="stable-diffusion-xl-base-1.0", control_model="controlnet-openpose-sdxl-1.0"
-    )
-    assert config.preprocess == PreprocessParameters()
-    assert config.generation == GenerationConfig(namespace="profile-system")
-    assert config.finish == FinishConfig()
-
-
-def test_config_takes_what_the_values_say() -> None:
-    arguments = ["--set", "watchNamespaces={hr,campus}", "--set", "models.existingClaim=weights"]
-    arguments += ["--set", "operator.config.workers=3", "--set", "images.pullSecrets={registry}"]
-    config = OperatorConfig.model_validate(config_of(*arguments))
-    assert config.watch_namespaces == ["hr", "campus"]
-    assert (config.jobs.models_claim, config.jobs.image_pull_secrets, config.workers) == ("weights", ["registry"], 3)
-
-
-@pytest.mark.parametrize(
-    ("section", "model"),
-    [
-        ("training", TrainParameters),
-        ("preprocess", PreprocessParameters),
-        ("generation", GenerationConfig),
-        ("finish", FinishConfig),
-    ],
-)
-def test_schema_knows_every_field_of_the_configuration(section: str, model: type[Contract]) -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"][section]
-    assert set(schema["properties"]) == {field.alias for field in model.model_fields.values()}
-
-
-def test_schema_knows_every_field_of_a_job() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]["job"]
-    made_by_the_chart = {"image", "imagePullPolicy", "gpuResource"}
-    assert set(schema["properties"]) == {field.alias for field in StageJob.model_fields.values()} - made_by_the_chart
-
-
-def test_a_changed_configuration_restarts_the_operator() -> None:
-    def checksum(*arguments: str) -> str:
-        deployment = the("Deployment", "profile-studio-operator", *arguments)
-        text: str = deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
-        return text
-
-    assert checksum() == checksum("--set", "images.pullPolicy=IfNotPresent")
-    assert checksum() != checksum("--set", "training.rank=16")
+    return sandbox_arguments(tmp_path_factory.mktemp("chart"))
 
 
 # --- objects -----------------------------------------------------------------------------------------------------
@@ -430,67 +251,3 @@ def test_disruption_budget_is_optional() -> None:
 def test_predictor_can_be_left_out() -> None:
     kinds = {found["kind"] for found in render("--set", "predictor.enabled=false")}
     assert not kinds & {"InferenceService", "ServingRuntime"}
-
-
-# --- custom resources --------------------------------------------------------------------------------------------
-
-
-def test_the_chart_holds_the_generated_definitions() -> None:
-    files = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
-    copies = {file.name: file.read_text() for file in (CHART / "files" / "crds").glob("*.yaml")}
-    assert copies == files, "the chart's copy is old: run `make crds`"
-
-
-def test_definitions_are_kept_unless_told_otherwise() -> None:
-    for found in of_kind("CustomResourceDefinition").values():
-        assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    for found in of_kind("CustomResourceDefinition", "--set", "crds.keep=false").values():
-        assert "annotations" not in found["metadata"]
-    assert not of_kind("CustomResourceDefinition", "--set", "crds.install=false")
-
-
-def test_styles_are_complete() -> None:
-    styles = of_kind("ProfileStyle", *STYLES_KNOWN)
-    assert set(styles) == STYLES
-    for style in styles.values():
-        spec = ProfileStyleSpec.model_validate(style["spec"])
-        assert spec.title.en
-        assert spec.title.ko
-        assert "{subject}" in spec.prompt
-        assert "{tone}" in spec.prompt
-        assert spec.negative_prompt
-    tones = {name: style["spec"]["tone"] for name, style in styles.items()}
-    assert (tones["studio-warm"], tones["studio-cool"]) == ("Warm", "Cool")
-
-
-def test_warm_and_cool_differ_in_light_and_nothing_of_the_person() -> None:
-    warm, cool = (
-        the("ProfileStyle", f"studio-{tone}", *STYLES_KNOWN)["spec"]["prompt"].split(", ") for tone in ("warm", "cool")
-    )
-    assert [(a, b) for a, b in zip(warm, cool, strict=True) if a != b] == [
-        ("seamless cream paper backdrop", "seamless pale blue-grey paper backdrop")
-    ]
-
-
-def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> None:
-    for style in of_kind("ProfileStyle").values():
-        assert style["metadata"]["annotations"] == {
-            "helm.sh/hook": "post-install,post-upgrade",
-            "meta.helm.sh/release-name": "profile-studio",
-            "meta.helm.sh/release-namespace": "profile-system",
-        }
-    for style in of_kind("ProfileStyle", *STYLES_KNOWN).values():
-        assert "annotations" not in style["metadata"]
-        assert style["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-    assert not of_kind("ProfileStyle", "--set", "styles.install=false")
-
-
-def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "install.md").read_text()
-    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    file = tmp_path / "values.yaml"
-    file.write_text(shown)
-    pod = the("Deployment", "profile-studio-operator", "--values", str(file))["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"] == "registry.example.com/profile-studio/operator:0.1.0"
-    (binding,) = of_kind("RoleBinding", "--values", str(file)).values()
-    assert binding["metadata"]["namespace"] == "hr"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_contract.store import S3Store, StoreError, open_s3
-from profile_sandbox import Sandbox
+from profile_sandbox import Sandbox, build
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError
 
@@ -77,7 +78,9 @@ def own_target(kubeconfig: Path, values: Path | None, store_url: str) -> Target:
         document = yaml.safe_load(values.read_text()) or {}
     except (OSError, yaml.YAMLError) as error:
         raise CommandError(f"the values file {values} cannot be read: {error}") from error
-    return Target(kubeconfig, "helm", document, store_url, os.environ, "")
+    # The sandbox's own helm serves where none is installed.
+    helm = shutil.which("helm") or str(build.programs_folder() / "helm")
+    return Target(kubeconfig, helm, document, store_url, os.environ, "")
 
 
 def chosen_kubeconfig(given: Path | None, state: Path, environment: Mapping[str, str] = os.environ) -> Path | None:

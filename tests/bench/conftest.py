@@ -28,6 +28,7 @@ COMMAND = "make bench"
 GIGABYTE = 2**30
 
 ProcessTree = Callable[[Sandbox], list[int]]
+Compare = Callable[..., "Comparison"]
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,37 @@ def figures() -> Figures:
     return Figures(PAGE)
 
 
-@pytest.fixture(scope="session")
-def median_seconds() -> Callable[..., float]:
-    """median_seconds(call, times=5): the median of that many calls, after one that warms up."""
+@dataclass(frozen=True)
+class Comparison:
+    """CPU seconds of two ways (medians), and the ratio second / first in each round: its quartiles."""
 
-    def measure(call: Callable[[], object], times: int = 5) -> float:
+    first: float
+    second: float
+    low: float
+    ratio: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.ratio:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@pytest.fixture(scope="session")
+def compare() -> Compare:
+    """compare(first, second, rounds=15): both ways in turn, after one round that warms up.
+
+    CPU time and turns, for wall time of one after the other tells what else the machine did meanwhile.
+    """
+
+    def seconds(call: Callable[[], object]) -> float:
+        begin = time.process_time()
         call()
-        taken = []
-        for _ in range(times):
-            begin = time.monotonic()
-            call()
-            taken.append(time.monotonic() - begin)
-        return statistics.median(taken)
+        return time.process_time() - begin
+
+    def measure(first: Callable[[], object], second: Callable[[], object], rounds: int = 15) -> Comparison:
+        taken = [(seconds(first), seconds(second)) for _ in range(rounds + 1)][1:]
+        low, ratio, high = statistics.quantiles([two / one for one, two in taken], n=4)
+        ones, twos = zip(*taken, strict=True)
+        return Comparison(statistics.median(ones), statistics.median(twos), low, ratio, high)
 
     return measure
 

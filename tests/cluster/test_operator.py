@@ -24,9 +24,15 @@ OPERATOR = "app.kubernetes.io/component=operator"
 # Long enough in each stage to be killed in its middle.
 SPEC: dict[str, Any] = {"candidates": 5, "portraits": 1, "training": {"steps": 4, "rank": 4}}
 RETRY = "profilestudio.io/retry"
+# A service that was away is found again only when every rule of the network says so.
 ASK = """
-import json, os, psycopg2, sys
-connection = psycopg2.connect(os.environ["PROFILE_DATABASE"], connect_timeout=5)
+import json, os, psycopg2, sys, time
+for _ in range(30):
+    try:
+        connection = psycopg2.connect(os.environ["PROFILE_DATABASE"], connect_timeout=5)
+        break
+    except psycopg2.OperationalError:
+        time.sleep(1)
 with connection, connection.cursor() as cursor:
     cursor.execute(sys.argv[1], sys.argv[2:])
     print(json.dumps(cursor.fetchall() if cursor.description else []))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Backdrop = NDArray[np.float32]
+# OpenCV does not tell its results' types.
+Backdrop = NDArray[Any]
 
 # Places are drawn at this size and then scaled: they are out of focus anyway.
 DRAWN = 256
@@ -29,7 +31,7 @@ def backdrop(place: str, light: str, size: int, draw: Generator) -> Backdrop:
     """One of PAINTERS' places as it looks in one of TINTS' lights."""
     canvas, blur = PAINTERS[place](draw)
     canvas = cv2.GaussianBlur(canvas, (0, 0), blur)
-    canvas *= np.array(TINTS[light], np.float32) * np.float32(LEVELS[light] * draw.uniform(0.8, 1.08))
+    canvas = canvas * np.array(TINTS[light], np.float32) * np.float32(LEVELS[light] * draw.uniform(0.8, 1.08))
     return np.clip(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
@@ -45,7 +47,7 @@ def _blank() -> Backdrop:
     return np.zeros((DRAWN, DRAWN, 3), np.float32)
 
 
-def _colour(draw: Generator, low: float, high: float, saturation: float) -> NDArray[np.float32]:
+def _colour(draw: Generator, low: float, high: float, saturation: float) -> Backdrop:
     """Mostly warm greys."""
     offsets = np.sort(draw.normal(0, saturation * 0.14, 3))
     if draw.random() < 0.7:
@@ -53,12 +55,12 @@ def _colour(draw: Generator, low: float, high: float, saturation: float) -> NDAr
     return np.clip(draw.uniform(low, high) + offsets, 0.03, 0.97).astype(np.float32)
 
 
-def _noise(sigma: float, draw: Generator) -> NDArray[np.float32]:
+def _noise(sigma: float, draw: Generator) -> Backdrop:
     blurred = cv2.GaussianBlur(draw.normal(size=(DRAWN, DRAWN)).astype(np.float32), (0, 0), sigma)
     return np.asarray(blurred / (blurred.std() + 1e-6), np.float32)[..., None]
 
 
-def _box(canvas: Backdrop, box: tuple[float, float, float, float], colour: NDArray[np.float32]) -> None:
+def _box(canvas: Backdrop, box: tuple[float, float, float, float], colour: Backdrop) -> None:
     """Fill left, top, right, bottom, in parts of the edge."""
     left, top, right, bottom = (int(value * DRAWN) for value in box)
     cv2.rectangle(canvas, (left, top), (right, bottom), [float(value) for value in colour], -1)
@@ -142,7 +144,7 @@ def _outdoor(draw: Generator) -> tuple[Backdrop, float]:
     return _over(canvas, ground, (rows - horizon - 0.1) * 12), float(draw.uniform(1.5, 7))
 
 
-def _over(below: Backdrop, above: NDArray[np.float32], share: NDArray[np.float32]) -> Backdrop:
+def _over(below: Backdrop, above: Backdrop, share: Backdrop) -> Backdrop:
     clipped = np.clip(share, 0, 1)
     return np.asarray(below * (1 - clipped) + above * clipped, np.float32)
 

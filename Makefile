@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env system binaries weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env people-env system binaries weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer ve
 
 env: ## .venv for this clone (packages are installed once per machine, into the user's cache)
 	@$(PYTHON) constraints/environment.py
+
+people-env: env ## Blender's own environment, to render people who do not exist
+	@constraints/debian.sh models/apt.txt
+	@$(PYTHON) constraints/environment.py people
 
 system: ## Debian packages that the sandbox and the libraries need
 	@constraints/debian.sh sandbox/apt.txt

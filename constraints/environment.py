@@ -6,6 +6,7 @@ in a folder keyed by the digest of the constraints; every clone has a small `.ve
 looks into it and adds the clone's source folders.
 
     python3.11 constraints/environment.py          make or refresh .venv
+    python3.11 constraints/environment.py people   make Blender's environment, and .venv/bin/people-python for it
     python3.11 constraints/environment.py lock     resolve pyproject.toml again
 """
 
@@ -27,6 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("operator", "preprocess", "trainer", "predictor", "finisher")
+# Blender's module wants older libraries than everything else: it stands alone, and only who renders people needs it.
+APART = "people"
 LOCK_FILE = ROOT / "constraints" / "linux-x86_64-py311.txt"
 VENV = ROOT / ".venv"
 STAMP = VENV / "profile-studio.stamp"
@@ -35,12 +38,12 @@ STARTED = time.monotonic()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=["make", "lock"], default="make")
+    parser.add_argument("command", nargs="?", choices=["make", "people", "lock"], default="make")
     command = parser.parse_args().command
     if sys.version_info[:2] != (3, 11):
         sys.exit(f"env: the constraints are for Python 3.11, this is {sys.version.split()[0]}; set PYTHON=python3.11")
     try:
-        lock() if command == "lock" else make()
+        {"make": make, "people": make_people, "lock": lock}[command]()
     except subprocess.CalledProcessError as error:
         sys.exit(f"env: '{Path(error.cmd[0]).name} {error.cmd[1]} ...' ended with exit code {error.returncode}")
 
@@ -56,11 +59,7 @@ def cache_folder() -> Path:
 
 def make() -> None:
     """Make `.venv`, and the cached environment it looks into if this machine has none for these constraints."""
-    cached = cache_folder() / "env" / hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
-    if not cached.exists():
-        with only_one(cached):
-            if not cached.exists():
-                install(cached)
+    cached = installed(LOCK_FILE, "about 3 GB to download, 6 GB on disk", warm_up=True)
     stamp = stamp_text(cached)
     if STAMP.exists() and STAMP.read_text() == stamp:
         return
@@ -68,6 +67,28 @@ def make() -> None:
         link(cached)
         STAMP.write_text(stamp)
     say(f".venv is ready (packages from {cached})")
+
+
+def make_people() -> None:
+    """A second environment, for Blender alone; `.venv/bin/people-python` runs in it and sees `models/`."""
+    cached = installed(component_file(APART), "about 500 MB to download", warm_up=False)
+    script = VENV / "bin" / "people-python"
+    content = f'#!/bin/sh\nPYTHONPATH={ROOT / "models"} exec {cached / "bin" / "python"} "$@"\n'
+    if script.exists() and script.read_text() == content:
+        return
+    script.write_text(content)
+    script.chmod(0o755)
+
+
+def installed(lock_file: Path, size: str, *, warm_up: bool) -> Path:
+    """The cached environment of a lock file; installed now if this machine has none for these constraints."""
+    cached = cache_folder() / "env" / hashlib.sha256(lock_file.read_bytes()).hexdigest()[:16]
+    if not cached.exists():
+        with only_one(cached):
+            if not cached.exists():
+                say(f"installing {len(pins(lock_file))} pinned packages once for this machine ({size})")
+                install(cached, lock_file, warm_up=warm_up)
+    return cached
 
 
 def stamp_text(cached: Path) -> str:
@@ -89,21 +110,20 @@ def only_one(target: Path) -> Iterator[None]:
         yield
 
 
-def install(cached: Path) -> None:
+def install(cached: Path, lock_file: Path, *, warm_up: bool) -> None:
     """Install every pinned package under a temporary name, and rename it when it is whole."""
-    packages = len(pins())
-    say(f"installing {packages} pinned packages once for this machine (about 3 GB to download, 6 GB on disk)")
     partial = cached.with_name(f".{cached.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     uv = installer()
     run(uv, "venv", "--quiet", "--python", sys.executable, str(partial))
     python = str(partial / "bin" / "python")
-    run(uv, "pip", "sync", "--require-hashes", "--python", python, str(LOCK_FILE))
-    say("writing byte code")
-    # Some machines switch byte code off for everybody.
-    run("env", "--unset=PYTHONDONTWRITEBYTECODE", python, str(ROOT / "constraints" / "warm_up.py"))
+    run(uv, "pip", "sync", "--require-hashes", "--python", python, str(lock_file))
+    if warm_up:
+        say("writing byte code")
+        # Some machines switch byte code off for everybody.
+        run("env", "--unset=PYTHONDONTWRITEBYTECODE", python, str(ROOT / "constraints" / "warm_up.py"))
     partial.rename(cached)
-    say(f"installed {packages} packages into {cached}")
+    say(f"installed into {cached}")
 
 
 def installer() -> str:
@@ -121,9 +141,9 @@ def installer() -> str:
     return str(home / "bin" / "uv")
 
 
-def pins() -> dict[str, str]:
+def pins(lock_file: Path = LOCK_FILE) -> dict[str, str]:
     """Package name -> pinned version."""
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", LOCK_FILE.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", lock_file.read_text(), re.MULTILINE))
 
 
 def requirement_with_hashes(name: str) -> str:
@@ -172,6 +192,7 @@ def lock() -> None:
     compile_lock(LOCK_FILE, "--extra", "dev", *(["--upgrade"] if os.environ.get("UPGRADE") else []))
     for component in COMPONENTS:
         compile_lock(component_file(component), "--extra", component, "--constraints", str(LOCK_FILE), "--upgrade")
+    compile_lock(component_file(APART), "--extra", APART)
     say(f"{LOCK_FILE.name}: {len(pins())} packages")
 
 

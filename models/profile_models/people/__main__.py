@@ -1,0 +1,73 @@
+"""people-python -m profile_models.people renders | photos ...; runs in Blender's environment (`make people-env`)."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from profile_models.fetch import FetchError
+from profile_models.folders import people_folder
+from profile_models.people import packages
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        packages.fetch(arguments.packages)
+    except FetchError as error:
+        sys.exit(f"people: {error}")
+    if arguments.processes > 1:
+        sys.exit(_share(arguments.processes))
+    arguments.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="profile_models.people", description="Render people who do not exist.")
+    parser.add_argument(
+        "--packages", type=Path, default=people_folder() / "packages", help="assets (default: %(default)s)"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="work side by side, a processor core each")
+    parser.add_argument("--part", type=_part, default=(0, 1), help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True)
+    renders = commands.add_parser("renders", help="training pictures; goes on where it was cut")
+    renders.add_argument("--seeds", type=_seeds, default=range(20_000), help="FIRST:END (default: 0:20000)")
+    renders.add_argument("--out", type=Path, default=people_folder() / "renders", help="(default: %(default)s)")
+    renders.set_defaults(run=_renders)
+    return parser
+
+
+def _seeds(text: str) -> range:
+    first, _, end = text.partition(":")
+    return range(int(first), int(end) if end else int(first) + 1)
+
+
+def _part(text: str) -> tuple[int, int]:
+    which, _, of = text.partition("/")
+    return int(which), int(of)
+
+
+def _share(processes: int) -> int:
+    """Run this very command once for each part; the worst exit status of them."""
+    command = [sys.executable, "-m", "profile_models.people", "--processes", "1"]
+    given = _without_processes(sys.argv[1:])
+    parts = [subprocess.Popen([*command, "--part", f"{which}/{processes}", *given]) for which in range(processes)]
+    return max(part.wait() for part in parts)
+
+
+def _without_processes(given: list[str]) -> list[str]:
+    place = next(index for index, word in enumerate(given) if word.startswith("--processes"))
+    return given[:place] + given[place + (1 if "=" in given[place] else 2) :]
+
+
+def _renders(arguments: argparse.Namespace) -> None:
+    from profile_models.people import assets, renders
+
+    which, of = arguments.part
+    made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
+    print(f"people: {made} people rendered into {arguments.out}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

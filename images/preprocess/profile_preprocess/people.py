@@ -50,10 +50,10 @@ class PeopleReader:
         self._scratch = _keep_to_itself()
         self._network: Any = _import_ultralytics()(str(path), task="pose", verbose=False)
 
-    def find(self, image: Pixels) -> list[Person]:
-        """People in a BGR picture, the largest first."""
+    def find(self, image: Pixels, edge: int = NETWORK_EDGE) -> list[Person]:
+        """People in a BGR picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
         result = self._network.predict(
-            image, imgsz=NETWORK_EDGE, conf=MINIMUM_SCORE, verbose=False, save=False, project=self._scratch
+            image, imgsz=edge, conf=MINIMUM_SCORE, verbose=False, save=False, project=self._scratch
         )[0]
         joints = result.keypoints.data.cpu().numpy() if result.keypoints is not None else np.zeros((0, 17, 3))
         boxes = result.boxes.xyxy.cpu().numpy()

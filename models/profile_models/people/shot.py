@@ -66,7 +66,7 @@ def portrait(person: Person, number: int) -> Shot:
     in_suit = draw.random() < 0.3
     return replace(
         shot,
-        frame=float(draw.uniform(1.82, 2.05)),
+        frame=float(draw.uniform(2.15, 2.4)),
         shift=(float(draw.normal(0, 0.02)), float(draw.normal(0, 0.015))),
         wear=person.wardrobe[2] if in_suit else shot.wear,
         # Phones' short lenses bend faces; a portrait's don't.

@@ -1,10 +1,20 @@
-"""python -m profile_models fetch | random [--out FOLDER]"""
+"""python -m profile_models fetch | random | studio-mini"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from profile_models.folders import models_folder, photos_folder
+
+
+def _add_studio_mini(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    # `fetch` runs before the environment is installed.
+    if "studio-mini" not in sys.argv[1:2]:
+        commands.add_parser("studio-mini", help="the small trained model: its stages, each resumable")
+        return
+    from profile_models.studio_mini.stages import add_to
+
+    add_to(commands)
 
 
 def main() -> None:
@@ -15,6 +25,7 @@ def main() -> None:
     fetch.add_argument("--photos", type=Path, default=photos_folder(), help="photos folder (default: %(default)s)")
     random = commands.add_parser("random", help="a small random model of SDXL's architecture, with a ControlNet")
     random.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
+    _add_studio_mini(commands)
     arguments = parser.parse_args()
     if arguments.command == "fetch":
         # Runs before the environment is installed: the standard library is all there is.
@@ -24,6 +35,9 @@ def main() -> None:
             fetch_all(arguments.out, arguments.photos)
         except FetchError as error:
             sys.exit(f"models: {error}")
+        return
+    if arguments.command == "studio-mini":
+        arguments.run(arguments)
         return
     from profile_models.random_sdxl import make
 

@@ -19,16 +19,17 @@ LENGTH = 77
 MERGES = Path(__file__).with_name("merges.txt")
 
 
-def make_tokenizer(scratch: Path, *, pad_token: str) -> CLIPTokenizer:
+def make_tokenizer(scratch: Path, *, pad_token: str, merges: Path = MERGES) -> CLIPTokenizer:
     """Write CLIP's two files into `scratch`, and read them as any CLIP tokenizer is read."""
-    vocabulary = {token: number for number, token in enumerate(_vocabulary())}
+    text = merges.read_text(encoding="utf-8")
+    vocabulary = {token: number for number, token in enumerate(_vocabulary(text))}
     (scratch / "vocab.json").write_text(json.dumps(vocabulary))
-    (scratch / "merges.txt").write_text(MERGES.read_text(encoding="utf-8"), encoding="utf-8")
+    (scratch / "merges.txt").write_text(text, encoding="utf-8")
     return CLIPTokenizer.from_pretrained(scratch, model_max_length=LENGTH, pad_token=pad_token)
 
 
-def _vocabulary() -> list[str]:
+def _vocabulary(text: str) -> list[str]:
     """In CLIP's order: bytes, bytes that end a word, merges, the two marks."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = MERGES.read_text(encoding="utf-8").splitlines()[1:]
+    merges = text.splitlines()[1:]
     return [*alphabet, *(f"{byte}</w>" for byte in alphabet), *(merge.replace(" ", "") for merge in merges), START, END]

@@ -1,0 +1,187 @@
+"""Text encoders, UNet and ControlNet, trained together by several processes that share their gradients.
+
+Together from the start, since a ControlNet that is added to a small finished UNet learns little: the UNet must leave
+room for it. One process a core: more threads in one process bring little on networks this thin.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler
+from diffusers.models.attention_processor import AttnProcessor
+from torch import distributed, nn
+from transformers import CLIPTokenizer
+
+from profile_models.studio_mini import checkpoint, networks
+from profile_models.studio_mini.batches import Batch, Batches
+
+RATE = 8e-4
+WARM_UP = 200
+EMA_DECAY = 0.9995
+SAVE_EVERY = 100
+LONGEST_GRADIENT = 1.0
+NOISE_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate is level, and falls to nothing over the last `cooling` steps. While it is level training can
+    go on for as long as there is time; a cooled state is delivered and not trained on."""
+
+    steps: int
+    cooling: int
+
+    def rate(self, step: int) -> float:
+        left = (self.steps - step) / self.cooling if self.cooling else 1.0
+        return RATE * min(1.0, (step + 1) / WARM_UP, max(left, 0.0) + 0.01)
+
+    def cools(self, step: int) -> bool:
+        return step >= self.steps - self.cooling
+
+
+def make_networks(tokenizer: CLIPTokenizer) -> dict[str, nn.Module]:
+    """By the names of a diffusers folder, and `controlnet`."""
+    torch.manual_seed(7)
+    first, second = networks.make_text_encoders(tokenizer)
+    unet = networks.make_unet()
+    controlnet = networks.make_controlnet(unet)
+    for network in (unet, controlnet):
+        # On a processor, the fused attention is slow backwards.
+        network.set_attn_processor(AttnProcessor())
+    return {"text_encoder": first, "text_encoder_2": second, "unet": unet, "controlnet": controlnet}
+
+
+class Trainer:
+    """One of the processes that train."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, batches: Batches, *, process: int, processes: int) -> None:
+        self.networks = make_networks(tokenizer)
+        self._batches, self._process, self._processes = batches, process, processes
+        self._weights = list(itertools.chain.from_iterable(network.parameters() for network in self.networks.values()))
+        self._optimiser = torch.optim.AdamW(self._weights, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-3)
+        self._noise = DDPMScheduler.from_config(networks.make_scheduler().config)
+        self.ema = checkpoint.Ema(self.networks, EMA_DECAY)
+        self.step = 0
+
+    def restore(self, path: Path) -> bool:
+        """Go on from a checkpoint; False where there is none."""
+        state = checkpoint.load(path)
+        if state is None:
+            return False
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        self.ema.weights = state["ema"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+        return True
+
+    def save(self, path: Path) -> None:
+        checkpoint.save(
+            path,
+            {
+                "networks": {name: network.state_dict() for name, network in self.networks.items()},
+                "ema": self.ema.weights,
+                "optimiser": self._optimiser.state_dict(),
+                "step": self.step,
+            },
+        )
+
+    def run(self, schedule: Schedule, path: Path, cooled: Path) -> None:
+        """Train to the schedule's end. States go to `path` while the rate is level, to `cooled` while it falls."""
+        for network in self.networks.values():
+            network.train()
+        losses: list[tuple[float, float]] = []
+        started, first = time.monotonic(), self.step
+        while self.step < schedule.steps:
+            for group in self._optimiser.param_groups:
+                group["lr"] = schedule.rate(self.step)
+            losses.append(self._one_step())
+            self.step += 1
+            self.ema.update(self.networks, self.step)
+            if self._process == 0 and (self.step % SAVE_EVERY == 0 or self.step == schedule.steps):
+                self._report(losses, (time.monotonic() - started) / (self.step - first))
+                losses = []
+                self.save(cooled if schedule.cools(self.step - 1) else path)
+
+    def _report(self, losses: list[tuple[float, float]], seconds: float) -> None:
+        controlled, free = torch.tensor(losses).mean(dim=0).tolist()
+        print(
+            f"unet: step {self.step}, loss {controlled:.4f} with pose maps, {free:.4f} without, {seconds:.2f} s a step",
+            flush=True,
+        )
+
+    def _one_step(self) -> tuple[float, float]:
+        batch = self._batches.at(self.step, self._process)
+        torch.manual_seed(self.step * self._processes + self._process)
+        rows = self._losses(batch)
+        self._optimiser.zero_grad(set_to_none=True)
+        rows.mean().backward()
+        self._share_gradients()
+        nn.utils.clip_grad_norm_(self._weights, LONGEST_GRADIENT)
+        self._optimiser.step()
+        controlled = len(batch.poses)
+        return float(rows[:controlled].mean().detach()), float(rows[controlled:].mean().detach())
+
+    def _losses(self, batch: Batch) -> torch.Tensor:
+        """The loss of each row (N,)."""
+        noise = torch.randn_like(batch.latents)
+        steps = torch.randint(0, NOISE_STEPS, (len(batch.latents),))
+        noisy = self._noise.add_noise(batch.latents, noise, steps)
+        text, pooled = self._text(batch)
+        added = {"text_embeds": pooled, "time_ids": batch.time_ids}
+        predicted = self.networks["unet"](
+            noisy, steps, text, added_cond_kwargs=added, **self._control(batch, noisy, steps, text, added)
+        ).sample
+        target = self._noise.get_velocity(batch.latents, noise, steps)
+        found: torch.Tensor = ((predicted - target).pow(2) * batch.weights).mean(dim=(1, 2, 3))
+        return found
+
+    def _text(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """As SDXL's pipeline: the last layer but one of both encoders, and the second's pooled projection."""
+        first = self.networks["text_encoder"](batch.tokens, output_hidden_states=True).hidden_states[-2]
+        second = self.networks["text_encoder_2"](batch.tokens, output_hidden_states=True)
+        text = torch.cat([first, second.hidden_states[-2]], dim=-1)
+        counts = batch.text_counts
+        return text * counts[:, None, None], second.text_embeds * counts[:, None]
+
+    def _control(
+        self,
+        batch: Batch,
+        noisy: torch.Tensor,
+        steps: torch.Tensor,
+        text: torch.Tensor,
+        added: dict[str, torch.Tensor],
+    ) -> dict[str, object]:
+        """The ControlNet's part: of the first rows only, nothing for the others."""
+        rows = len(batch.poses)
+        down, middle = self.networks["controlnet"](
+            noisy[:rows],
+            steps[:rows],
+            text[:rows],
+            controlnet_cond=batch.poses,
+            added_cond_kwargs={name: value[:rows] for name, value in added.items()},
+            return_dict=False,
+        )
+
+        def padded(part: torch.Tensor) -> torch.Tensor:
+            return torch.cat([part, part.new_zeros(len(noisy) - rows, *part.shape[1:])])
+
+        return {
+            "down_block_additional_residuals": [padded(part) for part in down],
+            "mid_block_additional_residual": padded(middle),
+        }
+
+    def _share_gradients(self) -> None:
+        if self._processes == 1:
+            return
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self._processes
+        for gradient, shared in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+            gradient.copy_(shared.view_as(gradient))

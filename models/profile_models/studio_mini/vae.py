@@ -1,0 +1,187 @@
+"""The autoencoder: trained on 64 px crops that favour faces, then used to turn all pictures into latents."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+from torch.nn import functional
+
+from profile_models.studio_mini import checkpoint
+from profile_models.studio_mini.networks import make_vae
+from profile_models.studio_mini.prepare import Prepared
+
+BATCH = 16
+CROP = 64
+RATE = 1.2e-3
+# A fixed noise on latents of about unit size stands for the learnt one: smooth latents without a KL term to balance.
+LATENT_NOISE = 0.12
+LATENT_SIZE_WEIGHT = 1e-3
+FEATURE_WEIGHT = 0.25
+SAVE_EVERY = 100
+FACE_CROPS = 0.7
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    step: int
+    loss: float
+    l1: float
+
+
+class Features(nn.Module):
+    """The first layers of the pose network: what they see of edges and eyes, reconstructions must keep."""
+
+    def __init__(self, weights: Path, layers: int = 5) -> None:
+        super().__init__()
+        # Checked by sha256 when it was fetched.
+        network = torch.load(weights, map_location="cpu", weights_only=False)["model"].float()
+        self.layers = nn.ModuleList(list(network.model)[:layers])
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """Pictures (N, 3, H, W) in -1 to 1."""
+        found = []
+        current = (pictures + 1) / 2
+        for layer in self.layers:
+            current = layer(current)
+            found.append(current)
+        return found
+
+
+def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -> AutoencoderKL:
+    """Train to `steps` in all, from the last checkpoint on; the averaged autoencoder, its scale set."""
+    torch.manual_seed(1)
+    vae = make_vae()
+    networks: dict[str, nn.Module] = {"vae": vae}
+    ema = checkpoint.Ema(networks, decay=0.998)
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    state = checkpoint.load(state_file)
+    first = 0
+    if state is not None:
+        vae.load_state_dict(state["vae"])
+        ema.weights = {"vae": state["ema"]}
+        optimiser.load_state_dict(state["optimiser"])
+        first = state["step"]
+    losses: list[tuple[float, float]] = []
+    started = time.monotonic()
+    for step in range(first, steps):
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * _rate(step, steps)
+        losses.append(_step(vae, features, optimiser, _crops(data, step)))
+        ema.update(networks, step)
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            loss, l1 = np.mean(losses, axis=0)
+            losses = []
+            each = (time.monotonic() - started) / (step + 1 - first)
+            print(f"vae: step {step + 1} of {steps}, loss {loss:.4f}, L1 {l1:.4f}, {each:.2f} s a step", flush=True)
+            checkpoint.save(
+                state_file,
+                {
+                    "vae": vae.state_dict(),
+                    "ema": ema.weights["vae"],
+                    "optimiser": optimiser.state_dict(),
+                    "step": step + 1,
+                },
+            )
+    vae.load_state_dict(ema.weights["vae"])
+    return vae.eval()
+
+
+def _rate(step: int, steps: int) -> float:
+    return min(1.0, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03)
+
+
+def _crops(data: Prepared, step: int) -> torch.Tensor:
+    """A batch (BATCH, 3, CROP, CROP) in -1 to 1; a function of the step alone."""
+    draw = np.random.default_rng([41, step])
+    rows = draw.integers(0, len(data.pictures), BATCH)
+    crops = np.empty((BATCH, CROP, CROP, 3), np.uint8)
+    for place, row in enumerate(rows):
+        picture = data.pictures[row]
+        room = picture.shape[0] - CROP
+        x, y, width, height = data.faces[row]
+        middle = np.array([x + width / 2, y + height / 2]) if draw.random() < FACE_CROPS else draw.uniform(0, 128, 2)
+        left, top = np.clip(middle + draw.normal(0, 10, 2) - CROP / 2, 0, room).astype(int)
+        crops[place] = picture[top : top + CROP, left : left + CROP]
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _step(
+    vae: AutoencoderKL, features: Features, optimiser: torch.optim.Optimizer, pictures: torch.Tensor
+) -> tuple[float, float]:
+    latents = vae.encode(pictures).latent_dist.mean
+    made = vae.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
+    seen = features(made)
+    with torch.no_grad():
+        wanted = features(pictures)
+    error = made - pictures
+    l1 = error.abs().mean()
+    edges = _steps_of(error)
+    perceived = torch.stack(
+        [functional.l1_loss(a, b) / (b.abs().mean() + 1e-3) for a, b in zip(seen, wanted, strict=True)]
+    ).mean()
+    # Latents stay near unit size, so that the fixed noise means the same throughout.
+    size = (latents.pow(2).mean() - 1).pow(2) + latents.mean().pow(2)
+    loss = l1 + 2 * error.pow(2).mean() + 0.5 * edges + FEATURE_WEIGHT * perceived + LATENT_SIZE_WEIGHT * size
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+    optimiser.step()
+    return float(loss.detach()), float(l1.detach())
+
+
+def _steps_of(error: torch.Tensor) -> torch.Tensor:
+    """The mean error of differences between neighbours: sharp edges."""
+    across = error[..., 1:] - error[..., :-1]
+    down = error[..., 1:, :] - error[..., :-1, :]
+    return across.abs().mean() + down.abs().mean()
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:
+    """Unscaled latents (N, 16, 16, 16) of pictures (N, 128, 128, 3)."""
+    found = []
+    for start in range(0, len(pictures), 32):
+        batch = torch.from_numpy(pictures[start : start + 32]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        found.append(vae.encode(batch).latent_dist.mean)
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def decode(vae: AutoencoderKL, latents: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Pictures (N, H, W, 3) of unscaled latents."""
+    made = vae.decode(latents).sample
+    return ((made.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def digest(folder: Path) -> str:
+    """Of a saved autoencoder: latents of another one are of no use."""
+    return hashlib.sha256((folder / "diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()[:16]
+
+
+def encode_all(vae: AutoencoderKL, prepared: Path, folder: Path) -> int:
+    """Latents of everyone who is prepared but not encoded, as float16 `p000012.npy`; how many people that were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = 0
+    for path in sorted(prepared.glob("p*.npz")):
+        target = folder / f"{path.stem}.npy"
+        if target.exists():
+            continue
+        with np.load(path) as content:
+            pictures = content["pictures"]
+        latents = encode(vae, pictures) if len(pictures) else torch.zeros((0, 16, 16, 16))
+        partial = target.with_name(f".{target.stem}.{os.getpid()}.npy")
+        np.save(partial, latents.half().numpy())
+        partial.replace(target)
+        made += 1
+    return made

@@ -1,10 +1,10 @@
-"""python -m profile_models fetch | random | studio-mini"""
+"""python -m profile_models fetch | random | studio-mini | choose"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from profile_models.folders import models_folder, photos_folder
+from profile_models.folders import models_folder, people_folder, photos_folder
 
 
 def _add_studio_mini(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +25,11 @@ def main() -> None:
     fetch.add_argument("--photos", type=Path, default=photos_folder(), help="photos folder (default: %(default)s)")
     random = commands.add_parser("random", help="a small random model of SDXL's architecture, with a ControlNet")
     random.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
+    choose = commands.add_parser("choose", help="who of the rendered candidates joins the cast")
+    choose.add_argument(
+        "--candidates", type=Path, default=people_folder() / "candidates", help="(default: %(default)s)"
+    )
+    choose.add_argument("--count", type=int, default=10, help="people of the cast")
     _add_studio_mini(commands)
     arguments = parser.parse_args()
     if arguments.command == "fetch":
@@ -35,6 +40,11 @@ def main() -> None:
             fetch_all(arguments.out, arguments.photos)
         except FetchError as error:
             sys.exit(f"models: {error}")
+        return
+    if arguments.command == "choose":
+        from profile_models.people.choose import report
+
+        print(report(arguments.candidates, models_folder() / "vision", arguments.count))
         return
     if arguments.command == "studio-mini":
         arguments.run(arguments)

@@ -35,12 +35,24 @@ def _parser() -> argparse.ArgumentParser:
     renders.add_argument("--seeds", type=_seeds, default=range(20_000), help="FIRST:END (default: 0:20000)")
     renders.add_argument("--out", type=Path, default=people_folder() / "renders", help="(default: %(default)s)")
     renders.set_defaults(run=_renders)
+    candidates = commands.add_parser("candidates", help="small photos of those who may join the cast")
+    candidates.add_argument("--seeds", type=_seeds, default=range(900_000, 900_120), help="(default: 900000:900120)")
+    candidates.add_argument("--out", type=Path, default=people_folder() / "candidates", help="(default: %(default)s)")
+    candidates.set_defaults(run=_candidates)
+    cast = commands.add_parser("cast", help="the cast's photos, good and bad")
+    cast.add_argument("--seeds", type=_list, required=True, help="SEED,SEED,...")
+    cast.add_argument("--out", type=Path, required=True, help="folder of the people")
+    cast.set_defaults(run=_cast)
     return parser
 
 
 def _seeds(text: str) -> range:
     first, _, end = text.partition(":")
     return range(int(first), int(end) if end else int(first) + 1)
+
+
+def _list(text: str) -> list[int]:
+    return [int(seed) for seed in text.split(",")]
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -67,6 +79,23 @@ def _renders(arguments: argparse.Namespace) -> None:
     which, of = arguments.part
     made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
     print(f"people: {made} people rendered into {arguments.out}", flush=True)
+
+
+def _candidates(arguments: argparse.Namespace) -> None:
+    from profile_models.people import assets, renders
+    from profile_models.people.shot import photo
+
+    which, of = arguments.part
+    plan = renders.Plan(take=photo, pictures=6, size=256, samples=8, of_cast=True)
+    made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of], plan)
+    print(f"people: {made} candidates rendered into {arguments.out}", flush=True)
+
+
+def _cast(arguments: argparse.Namespace) -> None:
+    from profile_models.people import assets, cast
+
+    which, of = arguments.part
+    cast.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
 
 
 if __name__ == "__main__":

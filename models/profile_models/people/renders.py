@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from profile_models.people.assets import Assets
 from profile_models.people.facts import facts
-from profile_models.people.identity import person
-from profile_models.people.shot import portrait
+from profile_models.people.identity import Person, person
+from profile_models.people.shot import Shot, portrait
 from profile_models.people.stage import Quality
 from profile_models.people.studio import Studio
 
@@ -29,31 +30,45 @@ FIRST_CAST_SEED = 900_000
 """Seeds from here on are not trained on: the cast is chosen among them."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is rendered of each person."""
+
+    take: Callable[[Person, int], Shot]
+    pictures: int
+    size: int
+    samples: int
+    of_cast: bool = False
+
+
+TRAINING = Plan(take=portrait, pictures=PICTURES, size=SIZE, samples=SAMPLES)
+
+
 def file_of(folder: Path, seed: int) -> Path:
     return folder / f"p{seed:06d}.npz"
 
 
-def render(assets: Assets, folder: Path, seeds: Iterable[int]) -> int:
-    """Render everyone who is not there yet; how many that were. Raises ValueError for a seed of the cast's."""
+def render(assets: Assets, folder: Path, seeds: Iterable[int], plan: Plan = TRAINING) -> int:
+    """Render everyone who is not there yet; how many that were. Raises ValueError for a seed of the wrong side."""
     folder.mkdir(parents=True, exist_ok=True)
     made = 0
-    with Studio(assets, Quality(size=SIZE, samples=SAMPLES, fine=False)) as studio:
+    with Studio(assets, Quality(size=plan.size, samples=plan.samples, fine=False)) as studio:
         for seed in seeds:
-            if seed >= FIRST_CAST_SEED:
-                raise ValueError(f"seed {seed} is kept for the cast; training people are below {FIRST_CAST_SEED}")
+            if (seed >= FIRST_CAST_SEED) != plan.of_cast:
+                raise ValueError(f"seed {seed}: the cast's begin at {FIRST_CAST_SEED}, training people's lie below")
             if not file_of(folder, seed).exists():
-                _render_person(studio, folder, seed)
+                _render_person(studio, folder, seed, plan)
                 made += 1
     return made
 
 
-def _render_person(studio: Studio, folder: Path, seed: int) -> None:
+def _render_person(studio: Studio, folder: Path, seed: int, plan: Plan) -> None:
     started = time.monotonic()
     who = person(seed)
     studio.invite(who)
     pictures, truths = [], []
-    for number in range(PICTURES):
-        shot = portrait(who, number)
+    for number in range(plan.pictures):
+        shot = plan.take(who, number)
         picture = studio.photograph(shot)
         pictures.append(picture.rgba)
         truths.append(facts(who, shot, picture))

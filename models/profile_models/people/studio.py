@@ -131,8 +131,7 @@ class Studio:
     def _add_hair(self, name: str, surface: Surface, colour: str, strength: float) -> None:
         path = self._assets.proxies[name].textures[0]
         self._add_proxy(name, surface, textures.hair(path, colour, strength, 1024 if self._quality.fine else 512))
-        if not self._quality.fine:
-            stage.hide_from_bounces(self._things[name], shadow=name.startswith("hair/"))
+        stage.hide_from_bounces(self._things[name], shadow=name.startswith("hair/"))
 
     def _add_proxy(self, name: str, surface: Surface, texture: textures.Texture | None, smooth: int = 0) -> None:
         proxy = self._assets.proxies[name]
@@ -163,7 +162,7 @@ class Studio:
             body.only(seen),
             uvs=self._assets.uvs,
             surface=self._skin,
-            smooth=2 if fine else 0,
+            smooth=1 if fine else 0,
         )
 
     def _move(self, shot: Shot, vertices: Floats, matrices: Floats, posed: Floats) -> None:

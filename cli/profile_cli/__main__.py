@@ -1,4 +1,4 @@
-"""`profile-studio`: the folder runner and the demo."""
+"""`profile-studio`: the folder runner, the demo and the evaluation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from .demo import command as demo_command
 from .errors import CommandError
+from .evaluate import command as evaluate_command
 from .folder import command as folder_command
 from .terminal import Terminal
 
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     folder_command.add_to(commands)
     demo_command.add_to(commands)
+    evaluate_command.add_to(commands)
     return top
 
 

@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     styles = load_styles(arguments.styles or ["studio-warm"])
     choice = _choice(arguments)
     spec = request_spec(choice, list(styles))
-    folder = _models_folder(arguments.models)
+    folder = models_folder(arguments.models)
     models = choose_models(folder, choice.base_model, choice.control_model)
-    _prepare(folder, models, terminal)
+    prepare(folder, models, terminal)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
     sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
@@ -101,17 +101,17 @@ def _choice(arguments: argparse.Namespace) -> Choice:
     )
 
 
-def _models_folder(given: Path | None) -> Path:
+def models_folder(given: Path | None) -> Path:
     if given is not None:
         return given.resolve()
     if os.environ.get("PROFILE_MODELS"):
         return Path(os.environ["PROFILE_MODELS"]).resolve()
-    from profile_models.folders import models_folder
+    from profile_models import folders
 
-    return models_folder()
+    return folders.models_folder()
 
 
-def _prepare(folder: Path, models: Models, terminal: Terminal) -> None:
+def prepare(folder: Path, models: Models, terminal: Terminal) -> None:
     """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
     os.environ["PROFILE_MODELS"] = str(folder)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -58,7 +58,7 @@ def _skin(face: Face, lab: NDArray[np.float32]) -> tuple[slice, slice]:
 
 
 def _cosine(image: Pixels, found: list[Face], faces: FaceReader, references: References) -> float | None:
-    if not found:
+    if not found or not references.embeddings:
         return None
     embedding = faces.embed(image, found[0])
     return float(np.mean([float(np.dot(embedding, reference)) for reference in references.embeddings]))

@@ -26,8 +26,8 @@ def make_vae() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(16, 32, 64, 96),
         layers_per_block=1,
-        # Few groups: normalising two channels at a time forgets absolute colours.
-        norm_num_groups=4,
+        # One group: channels that are normalised apart from each other forget colours.
+        norm_num_groups=1,
         mid_block_add_attention=False,
         force_upcast=False,
         scaling_factor=1.0,

@@ -1,0 +1,76 @@
+"""Portraits without anybody's adapter, drawn by the predictor's engine and kept in the evaluation's store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from profile_cli.folder.drawing import StoreFiles
+from profile_contract.candidates import PictureSize
+from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.orders import RequestRef
+from profile_contract.store import Store
+from profile_contract.style import ProfileStyleSpec
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+REQUEST = RequestRef(namespace="local", name="evaluation")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One portrait: where it goes in the store, and what it is to be."""
+
+    key: str
+    seed: int
+    prompt: str
+    pose_key: str
+
+
+def draw_missing(
+    engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[Wanted]
+) -> None:
+    """Draw what is not in the store yet, as the style samples."""
+    missing = [one for one in wanted if store.stat(one.key) is None]
+    for begin in range(0, len(missing), MAXIMUM_ITEMS):
+        batch = missing[begin : begin + MAXIMUM_ITEMS]
+        for one in engine.generate(_order(style, size, batch), StoreFiles(store)):
+            store.write(one.key, one.png, "image/png")
+
+
+def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:
+    return GenerationOrder(
+        request=REQUEST,
+        items=[
+            GenerationItem(
+                seed=one.seed,
+                prompt=one.prompt,
+                negative_prompt=style.negative_prompt,
+                pose=ReadGrant(url=one.pose_key) if one.pose_key else None,
+                key=one.key,
+            )
+            for one in batch
+        ],
+        width=size.width,
+        height=size.height,
+        steps=size.steps or style.sampler.steps,
+        guidance=style.sampler.guidance_tenths / 10,
+        control_weight=style.control_weight_percent / 100,
+        control_end=style.control_end_percent / 100,
+    )
+
+
+def read(store: Store, key: str) -> NDArray[np.uint8]:
+    """A picture of the store, BGR."""
+    return np.asarray(cv2.imdecode(np.frombuffer(store.read(key), np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def write(store: Store, key: str, picture: NDArray[np.uint8]) -> None:
+    """A BGR picture into the store as PNG."""
+    store.write(key, cv2.imencode(".png", picture)[1].tobytes(), "image/png")

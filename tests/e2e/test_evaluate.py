@@ -21,7 +21,7 @@ SMALL = [
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
-    person = sorted(path.parent for path in PEOPLE.glob("*/person.json"))[0]
+    person = min(path.parent for path in PEOPLE.glob("*/person.json"))
     (folder / "people" / person.name).mkdir(parents=True)
     for path in sorted(person.iterdir()):
         if path.is_file():

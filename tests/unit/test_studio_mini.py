@@ -44,7 +44,8 @@ def test_a_prompt_says_what_is_true() -> None:
 @pytest.mark.parametrize(
     ("linear", "word"),
     [((0.01, 0.01, 0.012), "dark"), ((0.6, 0.6, 0.6), "white"), ((0.25, 0.25, 0.25), "grey"),
-     ((0.5, 0.03, 0.03), "red"), ((0.02, 0.05, 0.5), "blue"), ((0.03, 0.3, 0.03), "green"), ((0.1, 0.05, 0.02), "brown")],
+     ((0.5, 0.03, 0.03), "red"), ((0.02, 0.05, 0.5), "blue"), ((0.03, 0.3, 0.03), "green"),
+     ((0.1, 0.05, 0.02), "brown")],
 )  # fmt: skip
 def test_colours_have_the_names_people_give_them(linear: tuple[float, float, float], word: str) -> None:
     assert prompts.colour_word(linear) == word

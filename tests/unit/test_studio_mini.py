@@ -13,8 +13,9 @@ from profile_contract.style import TONE_WORDS
 from profile_models.studio_mini import checkpoint, networks, prompts, words
 from profile_models.studio_mini.batches import Batches
 from profile_models.studio_mini.compose import FACE_MIDDLE, FACE_SHARE, SIZE, compose, framing, toned
+from profile_models.studio_mini.muon import Optimiser, orthogonalised
 from profile_models.studio_mini.prepare import Prepared
-from profile_models.studio_mini.train import RATE, Schedule
+from profile_models.studio_mini.train import Schedule
 from profile_models.tokenizer import make_tokenizer
 from profile_preprocess import crop
 
@@ -118,9 +119,9 @@ def test_a_batch_is_a_function_of_step_and_process(tmp_path: Path) -> None:
 
 def test_the_rate_warms_up_stays_level_and_cools() -> None:
     schedule = Schedule(steps=1000, cooling=200)
-    assert schedule.rate(0) < RATE / 100
-    assert schedule.rate(500) == RATE
-    assert schedule.rate(999) < RATE / 20
+    assert schedule.share(0) == 0.01
+    assert schedule.share(500) == 1
+    assert schedule.share(999) < 0.05
     assert not schedule.cools(799)
     assert schedule.cools(800)
 
@@ -149,3 +150,31 @@ def test_all_files_stay_within_60_megabytes_in_half_precision() -> None:
     unet = networks.make_unet()
     parts = [unet, networks.make_controlnet(unet), networks.make_vae()]
     assert sum(weight.numel() for part in parts for weight in part.parameters()) * 2 < 58e6
+
+
+def test_orthogonalised_matrices_turn_and_hardly_stretch() -> None:
+    for shape in ((6, 20), (20, 6)):
+        values = torch.linalg.svdvals(orthogonalised(torch.randn(*shape, generator=torch.Generator().manual_seed(2))))
+        assert 0.6 < float(values.min())
+        assert float(values.max()) < 1.3
+
+
+def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
+    torch.manual_seed(3)
+    goal = torch.randn(4, 8)
+    layer = torch.nn.Linear(8, 4)
+    optimiser = Optimiser(list(layer.parameters()), rate=0.05, small_rate=0.01)
+    inputs = torch.randn(64, 8)
+
+    def loss() -> torch.Tensor:
+        return (layer(inputs) - inputs @ goal.T).pow(2).mean()
+
+    before = float(loss())
+    for step in range(200):
+        loss().backward()
+        optimiser.step(1 - step / 200)
+        optimiser.zero_grad()
+    assert float(loss()) < before / 50
+    twin = Optimiser(list(layer.parameters()), rate=0.05, small_rate=0.01)
+    twin.load_state_dict(optimiser.state_dict())
+    assert twin.state_dict()["muon"]["state"].keys() == optimiser.state_dict()["muon"]["state"].keys()

@@ -19,9 +19,11 @@ from transformers import CLIPTokenizer
 
 from profile_models.studio_mini import checkpoint, networks
 from profile_models.studio_mini.batches import Batch, Batches
+from profile_models.studio_mini.muon import Optimiser
 
-RATE = 8e-4
-WARM_UP = 200
+# Of matrices and kernels (Muon), and of everything else (AdamW).
+RATE, SMALL_RATE = 3e-3, 8e-4
+WARM_UP = 100
 EMA_DECAY = 0.9995
 SAVE_EVERY = 100
 LONGEST_GRADIENT = 1.0
@@ -36,9 +38,10 @@ class Schedule:
     steps: int
     cooling: int
 
-    def rate(self, step: int) -> float:
+    def share(self, step: int) -> float:
+        """Of the full rates, 0 to 1."""
         left = (self.steps - step) / self.cooling if self.cooling else 1.0
-        return RATE * min(1.0, (step + 1) / WARM_UP, max(left, 0.0) + 0.01)
+        return min(1.0, (step + 1) / WARM_UP, max(left, 0.0) + 0.01)
 
     def cools(self, step: int) -> bool:
         return step >= self.steps - self.cooling
@@ -63,7 +66,7 @@ class Trainer:
         self.networks = make_networks(tokenizer)
         self._batches, self._process, self._processes = batches, process, processes
         self._weights = list(itertools.chain.from_iterable(network.parameters() for network in self.networks.values()))
-        self._optimiser = torch.optim.AdamW(self._weights, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-3)
+        self._optimiser = Optimiser(self._weights, rate=RATE, small_rate=SMALL_RATE)
         self._noise = DDPMScheduler.from_config(networks.make_scheduler().config)
         self.ema = checkpoint.Ema(self.networks, EMA_DECAY)
         self.step = 0
@@ -98,9 +101,7 @@ class Trainer:
         losses: list[tuple[float, float]] = []
         started, first = time.monotonic(), self.step
         while self.step < schedule.steps:
-            for group in self._optimiser.param_groups:
-                group["lr"] = schedule.rate(self.step)
-            losses.append(self._one_step())
+            losses.append(self._one_step(schedule.share(self.step)))
             self.step += 1
             self.ema.update(self.networks, self.step)
             if self._process == 0 and (self.step % SAVE_EVERY == 0 or self.step == schedule.steps):
@@ -115,15 +116,15 @@ class Trainer:
             flush=True,
         )
 
-    def _one_step(self) -> tuple[float, float]:
+    def _one_step(self, share: float) -> tuple[float, float]:
         batch = self._batches.at(self.step, self._process)
         torch.manual_seed(self.step * self._processes + self._process)
         rows = self._losses(batch)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         rows.mean().backward()
         self._share_gradients()
         nn.utils.clip_grad_norm_(self._weights, LONGEST_GRADIENT)
-        self._optimiser.step()
+        self._optimiser.step(share)
         controlled = len(batch.poses)
         return float(rows[:controlled].mean().detach()), float(rows[controlled:].mean().detach())
 

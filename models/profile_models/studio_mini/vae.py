@@ -19,11 +19,12 @@ from torch import nn
 from torch.nn import functional
 
 from profile_models.studio_mini import checkpoint
+from profile_models.studio_mini.muon import Optimiser
 from profile_models.studio_mini.networks import make_vae
 from profile_models.studio_mini.prepare import Prepared
 
 BATCH = 4
-RATE = 1.5e-3
+RATE, SMALL_RATE = 5e-3, 1.5e-3
 # A fixed noise on latents of about unit size stands for the learnt one: smooth latents without a KL term to balance.
 LATENT_NOISE = 0.12
 LATENT_SIZE_WEIGHT = 1e-3
@@ -65,8 +66,8 @@ def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -
     torch.manual_seed(1)
     vae = make_vae()
     networks: dict[str, nn.Module] = {"vae": vae}
-    ema = checkpoint.Ema(networks, decay=0.998)
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    ema = checkpoint.Ema(networks, decay=0.995)
+    optimiser = Optimiser(list(vae.parameters()), rate=RATE, small_rate=SMALL_RATE)
     state = checkpoint.load(state_file)
     first = 0
     if state is not None:
@@ -77,9 +78,10 @@ def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -
     losses: list[tuple[float, float]] = []
     started = time.monotonic()
     for step in range(first, steps):
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * _rate(step, steps)
-        losses.append(_step(vae, features, optimiser, *_batch(data, step)))
+        losses.append(_step(vae, features, *_batch(data, step)))
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step(_share(step, steps))
+        optimiser.zero_grad()
         ema.update(networks, step)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             loss, l1 = np.mean(losses, axis=0)
@@ -99,8 +101,8 @@ def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -
     return vae.eval()
 
 
-def _rate(step: int, steps: int) -> float:
-    return min(1.0, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03)
+def _share(step: int, steps: int) -> float:
+    return min(1.0, (step + 1) / 50) * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03)
 
 
 def _batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,7 +119,6 @@ def _batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
 def _step(
     vae: AutoencoderKL,
     features: Features,
-    optimiser: torch.optim.Optimizer,
     pictures: torch.Tensor,
     weights: torch.Tensor,
 ) -> tuple[float, float]:
@@ -135,10 +136,7 @@ def _step(
     # Latents stay near unit size, so that the fixed noise means the same throughout.
     size = (latents.pow(2).mean() - 1).pow(2) + latents.mean().pow(2)
     loss = l1 + 2 * error.pow(2).mean() + 0.5 * edges + FEATURE_WEIGHT * perceived + LATENT_SIZE_WEIGHT * size
-    optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-    optimiser.step()
     return float(loss.detach()), float(l1.detach())
 
 

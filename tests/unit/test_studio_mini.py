@@ -155,7 +155,7 @@ def test_all_files_stay_within_60_megabytes_in_half_precision() -> None:
 def test_orthogonalised_matrices_turn_and_hardly_stretch() -> None:
     for shape in ((6, 20), (20, 6)):
         values = torch.linalg.svdvals(orthogonalised(torch.randn(*shape, generator=torch.Generator().manual_seed(2))))
-        assert 0.6 < float(values.min())
+        assert float(values.min()) > 0.6
         assert float(values.max()) < 1.3
 
 
@@ -163,7 +163,7 @@ def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
     torch.manual_seed(3)
     goal = torch.randn(4, 8)
     layer = torch.nn.Linear(8, 4)
-    optimiser = Optimiser(list(layer.parameters()), rate=0.05, small_rate=0.01)
+    optimiser = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
     inputs = torch.randn(64, 8)
 
     def loss() -> torch.Tensor:
@@ -175,6 +175,6 @@ def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
         optimiser.step(1 - step / 200)
         optimiser.zero_grad()
     assert float(loss()) < before / 50
-    twin = Optimiser(list(layer.parameters()), rate=0.05, small_rate=0.01)
+    twin = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
     twin.load_state_dict(optimiser.state_dict())
     assert twin.state_dict()["muon"]["state"].keys() == optimiser.state_dict()["muon"]["state"].keys()

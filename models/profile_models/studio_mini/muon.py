@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import distributed
 
 # Coefficients of the quintic Newton-Schulz iteration, from the authors' code.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -31,39 +33,74 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     return current.T if tall else current
 
 
-class Muon(torch.optim.Optimizer):
-    """For parameters of two dimensions or more."""
+@dataclass(frozen=True)
+class Team:
+    """The processes that train together, and which of them this is."""
 
-    def __init__(self, parameters: Iterable[torch.nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> None:
+    process: int
+    processes: int
+
+
+ALONE = Team(0, 1)
+
+
+class Muon(torch.optim.Optimizer):
+    """For parameters of two dimensions or more. In a team each process works out its part of the updates."""
+
+    def __init__(
+        self, parameters: Iterable[torch.nn.Parameter], *, lr: float, weight_decay: float = 0.0, team: Team = ALONE
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+        self._team = team
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group["lr"], group["weight_decay"])
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            for weight, update in zip(weights, self._updates(weights), strict=True):
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update, alpha=-group["lr"])
 
-    def _update(self, weight: torch.nn.Parameter, rate: float, decay: float) -> None:
+    def _updates(self, weights: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+        ahead = [self._ahead(weight) for weight in weights]
+        own = [
+            _update(one) if number % self._team.processes == self._team.process else torch.zeros_like(one)
+            for number, one in enumerate(ahead)
+        ]
+        if self._team.processes == 1:
+            return own
+        flat = torch.cat([update.reshape(-1) for update in own])
+        distributed.all_reduce(flat)
+        parts = flat.split([weight.numel() for weight in weights])
+        return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+
+    def _ahead(self, weight: torch.nn.Parameter) -> torch.Tensor:
+        """Nesterov's look ahead along the momentum, which every process keeps."""
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        momentum = state["momentum"]
-        momentum.lerp_(weight.grad, 1 - MOMENTUM)
-        # Nesterov's look ahead.
-        ahead = weight.grad.lerp(momentum, MOMENTUM)
-        update = orthogonalised(ahead.reshape(len(weight), -1))
-        weight.mul_(1 - rate * decay)
-        weight.add_(update.view_as(weight), alpha=-rate * 0.2 * math.sqrt(max(update.shape)))
+        gradient = weight.grad
+        if gradient is None:
+            raise RuntimeError("a weight without a gradient is not stepped")
+        state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        return gradient.lerp(state["momentum"], MOMENTUM)
+
+
+def _update(ahead: torch.Tensor) -> torch.Tensor:
+    """Of the size that AdamW's would have."""
+    matrix = orthogonalised(ahead.reshape(len(ahead), -1))
+    return matrix.view_as(ahead) * (0.2 * math.sqrt(max(matrix.shape)))
 
 
 class Optimiser:
     """Muon for what has two dimensions or more, AdamW for biases, norms and vocabularies."""
 
-    def __init__(self, parameters: Sequence[torch.nn.Parameter], *, rate: float, small_rate: float) -> None:
+    def __init__(
+        self, parameters: Sequence[torch.nn.Parameter], *, rate: float, small_rate: float, team: Team = ALONE
+    ) -> None:
         matrices = [weight for weight in parameters if weight.ndim > 1 and not _is_vocabulary(weight)]
         others = [weight for weight in parameters if weight.ndim <= 1 or _is_vocabulary(weight)]
-        self._muon = Muon(matrices, lr=rate, weight_decay=1e-3)
+        self._muon = Muon(matrices, lr=rate, weight_decay=1e-3, team=team)
         self._adam = torch.optim.AdamW(others, lr=small_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self._rates = (rate, small_rate)
 

@@ -16,6 +16,7 @@ from profile_models.folders import models_folder
 from profile_models.studio_mini import export, prepare, samples, vae, words
 from profile_models.studio_mini.batches import Batches, load_latents
 from profile_models.studio_mini.home import Home
+from profile_models.studio_mini.muon import Team
 from profile_models.studio_mini.prompts import RARE_WORDS
 from profile_models.studio_mini.train import Schedule, Trainer
 from profile_models.tokenizer import make_tokenizer
@@ -26,7 +27,7 @@ PRODUCT_TEXTS = (
     "a photo of sks person, head and shoulders, turned to the right, facing the camera",
     "studio portrait photo of sks person, facing the camera",
 )
-ROWS = 16
+ROWS = 24
 """Of a batch, in each process."""
 
 
@@ -107,7 +108,7 @@ def _train_process(  # noqa: PLR0917  (torch hands them over in a row)
     batches = Batches(
         data, load_latents(latents, data.names) * scale, tokenizer, unwanted=_unwanted(unwanted), size=ROWS
     )
-    trainer = Trainer(tokenizer, batches, process=process, processes=processes)
+    trainer = Trainer(tokenizer, batches, Team(process, processes))
     trainer.restore(home.unet_state)
     trainer.run(schedule, home.unet_state, home.cooled_state)
 

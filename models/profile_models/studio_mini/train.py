@@ -19,7 +19,7 @@ from transformers import CLIPTokenizer
 
 from profile_models.studio_mini import checkpoint, networks
 from profile_models.studio_mini.batches import Batch, Batches
-from profile_models.studio_mini.muon import Optimiser
+from profile_models.studio_mini.muon import ALONE, Optimiser, Team
 
 # Of matrices and kernels (Muon), and of everything else (AdamW).
 RATE, SMALL_RATE = 3e-3, 8e-4
@@ -62,11 +62,11 @@ def make_networks(tokenizer: CLIPTokenizer) -> dict[str, nn.Module]:
 class Trainer:
     """One of the processes that train."""
 
-    def __init__(self, tokenizer: CLIPTokenizer, batches: Batches, *, process: int, processes: int) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer, batches: Batches, team: Team = ALONE) -> None:
         self.networks = make_networks(tokenizer)
-        self._batches, self._process, self._processes = batches, process, processes
+        self._batches, self._team = batches, team
         self._weights = list(itertools.chain.from_iterable(network.parameters() for network in self.networks.values()))
-        self._optimiser = Optimiser(self._weights, rate=RATE, small_rate=SMALL_RATE)
+        self._optimiser = Optimiser(self._weights, rate=RATE, small_rate=SMALL_RATE, team=team)
         self._noise = DDPMScheduler.from_config(networks.make_scheduler().config)
         self.ema = checkpoint.Ema(self.networks, EMA_DECAY)
         self.step = 0
@@ -104,7 +104,7 @@ class Trainer:
             losses.append(self._one_step(schedule.share(self.step)))
             self.step += 1
             self.ema.update(self.networks, self.step)
-            if self._process == 0 and (self.step % SAVE_EVERY == 0 or self.step == schedule.steps):
+            if self._team.process == 0 and (self.step % SAVE_EVERY == 0 or self.step == schedule.steps):
                 self._report(losses, (time.monotonic() - started) / (self.step - first))
                 losses = []
                 self.save(cooled if schedule.cools(self.step - 1) else path)
@@ -117,8 +117,8 @@ class Trainer:
         )
 
     def _one_step(self, share: float) -> tuple[float, float]:
-        batch = self._batches.at(self.step, self._process)
-        torch.manual_seed(self.step * self._processes + self._process)
+        batch = self._batches.at(self.step, self._team.process)
+        torch.manual_seed(self.step * self._team.processes + self._team.process)
         rows = self._losses(batch)
         self._optimiser.zero_grad()
         rows.mean().backward()
@@ -178,11 +178,11 @@ class Trainer:
         }
 
     def _share_gradients(self) -> None:
-        if self._processes == 1:
+        if self._team.processes == 1:
             return
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         distributed.all_reduce(flat)
-        flat /= self._processes
+        flat /= self._team.processes
         for gradient, shared in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
             gradient.copy_(shared.view_as(gradient))

@@ -348,3 +348,40 @@ def request_area() -> str:
 
 
 __all__ = ["CONFIG", "KEY", "NOW", "SPEC", "STYLES", "Crash", "LayoutName", "Reason", "World", "photo", "request_area"]
+
+
+def ready(world: World) -> bool:
+    return world.condition("Ready")[0] == "True"
+
+
+def gone(world: World) -> bool:
+    return world.gone
+
+
+def stages_of(world: World) -> list[str]:
+    """The stages of the Jobs that were created, in order."""
+    return [name.removeprefix("minji-").rpartition("-")[0] for name in world.created]
+
+
+def stalled(world: World, reason: Reason) -> str:
+    """The request is stalled for that reason; returns the advice."""
+    assert world.condition("Ready")[:2] == ("False", reason)
+    assert world.condition("Stalled")[:2] == ("True", reason)
+    assert world.condition("Reconciling")[0] == "False"
+    assert world.status.stage_text == "Stalled"
+    return world.condition("Stalled")[2]
+
+
+def change(world: World, listed: list[object] | None = None, **fields: object) -> None:
+    world.spec = world.spec.model_copy(update=fields)
+    world.generation += 1
+    world.photos += listed or []  # type: ignore[arg-type]
+
+
+def fail(world: World, stage: Stage, termination: Termination | None) -> str:
+    """Run until the stage's Job is there and let it fail; returns the Job's name."""
+    world.run(until=lambda w: any(f"-{stage}-" in name for name in w.jobs))
+    name = next(name for name in world.jobs if f"-{stage}-" in name)
+    world.end(name, JobState.FAILED, termination)
+    world.cycle()
+    return name

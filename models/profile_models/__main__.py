@@ -1,5 +1,7 @@
 """python -m profile_models fetch | random | studio-mini | choose"""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path

@@ -3,10 +3,18 @@
 import sys
 
 from profile_contract.names import Stage
-from profile_contract.orders import PreprocessOrder
+from profile_contract.orders import PreprocessOrder, PreprocessReport
+from profile_contract.progress import StageProgress
 from profile_contract.shell import main
+from profile_contract.store import Store
 
-from .stage import run
+
+def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    # The stage's libraries take seconds to import: a pod that is asked to stop meanwhile must hear it.
+    from .stage import run as stage
+
+    return stage(order, store, progress)
+
 
 if __name__ == "__main__":
     sys.exit(main(run, PreprocessOrder, Stage.PREPROCESS))

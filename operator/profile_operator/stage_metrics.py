@@ -1,11 +1,11 @@
-"""Counts what a status write tells for the first time: stages that ended, GPU seconds."""
+"""Counts what a status write tells for the first time: stages that ended well or not, GPU seconds."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from profile_contract.names import Reason, Stage
-from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason, Stage
+from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
 
 from . import metrics
 from .snapshot import RequestHead
@@ -25,6 +25,32 @@ def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:
         if now.start_time:
             seconds = datetime.fromisoformat(now.completion_time) - datetime.fromisoformat(now.start_time)
             metrics.STAGE_SECONDS.labels(stage=stage.value).observe(max(0.0, seconds.total_seconds()))
+    stalled = newly_stalled(head.status, status)
+    if stalled is not None:
+        stage, reason = stalled
+        metrics.STAGES.labels(stage=stage.value, reason=reason).inc()
     spent = status.gpu_seconds - head.status.gpu_seconds
     if spent > 0:
         metrics.GPU_SECONDS.labels(namespace=head.key.namespace).inc(spent)
+
+
+def newly_stalled(before: ProfileRequestStatus, after: ProfileRequestStatus) -> tuple[Stage, str] | None:
+    """The stage that stalls for the first time in `after`, and why; None where none does, or none is to blame."""
+    stalled = _conditions(after).get(ConditionType.STALLED)
+    if stalled is None or stalled.status != "True":
+        return None
+    was = _conditions(before).get(ConditionType.STALLED)
+    if was is not None and (was.status, was.reason) == ("True", stalled.reason):
+        return None
+    blamed = (
+        stage
+        for stage, kind in STAGE_CONDITIONS.items()
+        if (found := _conditions(after).get(kind)) is not None
+        and (found.status, found.reason) == ("False", stalled.reason)
+    )
+    stage = next(blamed, None)
+    return None if stage is None else (stage, stalled.reason)
+
+
+def _conditions(status: ProfileRequestStatus) -> dict[str, Condition]:
+    return {condition.type: condition for condition in status.conditions}

@@ -1,0 +1,84 @@
+"""What Prometheus is told: rules that its own tool accepts and plays, monitors, and a runbook for each alert."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chart import CHART, ROOT, of_kind, the
+
+RULES = CHART / "files" / "prometheus" / "rules.yaml"
+GROUPS = yaml.safe_load(RULES.read_text())["groups"]
+ALERTS = [rule["alert"] for group in GROUPS for rule in group["rules"] if "alert" in rule]
+PROMETHEUS_OPERATOR = ("--api-versions", "monitoring.coreos.com/v1")
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not installed (`make system` brings Debian's prometheus)")
+    return program
+
+
+def test_every_alert_fires_when_it_should_and_keeps_quiet_otherwise(promtool: str, tmp_path: Path) -> None:
+    played = ROOT / "tests" / "prometheus" / "rules_test.yaml"
+    for source in (RULES, played):
+        shutil.copyfile(source, tmp_path / source.name)
+    checked = subprocess.run([promtool, "check", "rules", str(RULES)], check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    done = subprocess.run(
+        [promtool, "test", "rules", played.name], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    fired = set(re.findall(r"alertname: (\w+)\n    exp_alerts", played.read_text()))
+    assert fired == set(ALERTS), "an alert is never seen to fire"
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_has_a_runbook(alert: str) -> None:
+    assert f"\n## {alert}\n" in (ROOT / "docs" / "alerts.md").read_text()
+
+
+def test_metrics_that_rules_ask_for_exist() -> None:
+    sources = [*(ROOT / "operator").rglob("metrics.py"), *(ROOT / "inference").rglob("metrics.py")]
+    known = set(re.findall(r'"(profile_\w+)"', "".join(path.read_text() for path in sources)))
+    asked = set(re.findall(r"\bprofile_\w+", " ".join(rule["expr"] for group in GROUPS for rule in group["rules"])))
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= known
+
+
+def test_rules_and_monitors_come_where_the_cluster_knows_them() -> None:
+    assert not of_kind("PrometheusRule")
+    assert not of_kind("PodMonitor")
+    rule = the("PrometheusRule", "profile-studio", *PROMETHEUS_OPERATOR)
+    assert [group["name"] for group in rule["spec"]["groups"]] == [group["name"] for group in GROUPS]
+    rendered = [one for group in rule["spec"]["groups"] for one in group["rules"]]
+    assert rendered == [one for group in GROUPS for one in group["rules"]]
+    monitors = of_kind("PodMonitor", *PROMETHEUS_OPERATOR)
+    assert set(monitors) == {"profile-studio-operator", "profile-studio-predictor"}
+    operator = monitors["profile-studio-operator"]["spec"]
+    assert operator["podMetricsEndpoints"][0]["port"] == "metrics"
+    labels = the("Deployment", "profile-studio-operator")["spec"]["template"]["metadata"]["labels"]
+    assert operator["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_alerts_link_to_their_runbook_where_one_is_published() -> None:
+    where = ("--set", "metrics.rules.runbooks=https://docs.example/alerts")
+    rule = the("PrometheusRule", "profile-studio", *PROMETHEUS_OPERATOR, *where)
+    links = {
+        one["alert"]: one["annotations"]["runbook_url"]
+        for group in rule["spec"]["groups"]
+        for one in group["rules"]
+        if "alert" in one
+    }
+    assert links["ProfileStagesFail"] == "https://docs.example/alerts#profilestagesfail"
+    assert set(links) == set(ALERTS)
+
+
+def test_monitoring_can_be_switched_off() -> None:
+    off = ("--set", "metrics.rules.enabled=false", "--set", "metrics.podMonitor.enabled=false")
+    assert not of_kind("PrometheusRule", *PROMETHEUS_OPERATOR, *off)
+    assert not of_kind("PodMonitor", *PROMETHEUS_OPERATOR, *off)

@@ -167,14 +167,15 @@ def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
     inputs = torch.randn(64, 8)
 
     def loss() -> torch.Tensor:
-        return (layer(inputs) - inputs @ goal.T).pow(2).mean()
+        error: torch.Tensor = (layer(inputs) - inputs @ goal.T).pow(2).mean()
+        return error
 
-    before = float(loss())
+    before = loss().item()
     for step in range(200):
-        loss().backward()
+        torch.autograd.backward(loss())
         optimiser.step(1 - step / 200)
         optimiser.zero_grad()
-    assert float(loss()) < before / 50
+    assert loss().item() < before / 50
     twin = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
     twin.load_state_dict(optimiser.state_dict())
     assert twin.state_dict()["muon"]["state"].keys() == optimiser.state_dict()["muon"]["state"].keys()

@@ -21,6 +21,7 @@ from .errors import CommandError
 
 FIELD_MANAGER = "profile-studio"
 REQUESTS = "profilerequests"
+STYLES = "profilestyles"
 NOT_FOUND = 404
 TIMEOUT_SECONDS = 10
 # Pods made by us run under it; the product's own do everywhere.
@@ -55,14 +56,17 @@ class RequestView:
 class Cluster:
     """One cluster. Every method raises CommandError with what the API server said."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        """`kubeconfig` None: $KUBECONFIG, or the user's own file; `context` None: the current one."""
+        given = None if kubeconfig is None else str(kubeconfig)
         try:
-            api = config.new_client_from_config(config_file=str(kubeconfig))
+            api = config.new_client_from_config(config_file=given, context=context)
         except ConfigException as error:
-            raise CommandError(f"{kubeconfig} is no kubeconfig: {error}") from error
+            raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._custom = client.CustomObjectsApi(api)
+        self._rights = client.AuthorizationV1Api(api)
 
     def ensure_namespace(self, name: str) -> None:
         """Make the namespace, under the restricted Pod Security Standard, if it is not there."""
@@ -89,6 +93,29 @@ class Cluster:
             )
         )
         return None if found is None else _view(found)
+
+    def request_document(self, namespace: str, name: str) -> dict[str, Any]:
+        """The request as the API server holds it."""
+        found: dict[str, Any] = _call(
+            lambda: self._custom.get_namespaced_custom_object(
+                GROUP, VERSION, namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        return found
+
+    def style_documents(self) -> list[dict[str, Any]]:
+        """All ProfileStyles, by name."""
+        found = _call(
+            lambda: self._custom.list_cluster_custom_object(GROUP, VERSION, STYLES, _request_timeout=TIMEOUT_SECONDS)
+        )
+        return sorted(found["items"], key=lambda style: str(style["metadata"]["name"]))
+
+    def may(self, verb: str, resource: str, namespace: str) -> bool:
+        """Whether the user may do this to our resources in a namespace."""
+        attributes = {"group": GROUP, "resource": resource, "verb": verb, "namespace": namespace}
+        body = {"spec": {"resourceAttributes": attributes}}
+        review = _call(lambda: self._rights.create_self_subject_access_review(body, _request_timeout=TIMEOUT_SECONDS))
+        return bool(review.status.allowed)
 
     def delete_request(self, namespace: str, name: str) -> None:
         """Ask for a request's deletion; nothing happens where there is none."""
@@ -121,6 +148,19 @@ class Cluster:
         """A line for each pod that cannot start or keeps ending, with what the kubelet says about it."""
         pods = _call(lambda: self._core.list_namespaced_pod(namespace, _request_timeout=TIMEOUT_SECONDS))
         return [line for pod in pods.items for line in _troubles(pod)]
+
+
+def current_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
+    """The namespace of a context of the kubeconfig, `default` where it names none. Raises CommandError."""
+    given = None if kubeconfig is None else str(kubeconfig)
+    try:
+        contexts, active = config.list_kube_config_contexts(config_file=given)
+    except ConfigException as error:
+        raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
+    chosen = active if context is None else next((one for one in contexts if one["name"] == context), None)
+    if chosen is None:
+        raise CommandError(f"the kubeconfig has no context {context!r}")
+    return str(chosen["context"].get("namespace") or "default")
 
 
 def _troubles(pod: Any) -> list[str]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from profile_cli import watch
 from profile_cli.cluster import Cluster, RequestView
-from profile_cli.demo import release, watch
-from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec, manifest
+from profile_cli.demo import release
+from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, sandbox_target
+from profile_cli.manifest import manifest
 from profile_cli.results import Results, read_results
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
@@ -71,7 +73,7 @@ def test_a_request_from_photos_to_portraits(
     upload(product.target.store(), photos, NAMESPACE, spec.photos.prefix)
     before = _writes(product.metrics)
     begin = time.monotonic()
-    product.cluster.apply_request(manifest(spec))
+    product.cluster.apply_request(manifest(spec, NAMESPACE, NAME))
     view = watch.follow(product.cluster, NAMESPACE, NAME, LIMIT_SECONDS, Terminal())
     figures.add(SECTION, "whole request", f"{time.monotonic() - begin:.1f} s", "from `apply` to Ready")
     _add_stages(figures, view, _results(product, view))
@@ -93,7 +95,7 @@ def test_other_layouts(product: Product, figures: Figures) -> None:
         pytest.skip("needs the finished request of the benchmark before it")
     changed = demo_spec().model_copy(update={"layouts": [LayoutName.ID_SIZE]})
     begin = time.monotonic()
-    product.cluster.apply_request(manifest(changed))
+    product.cluster.apply_request(manifest(changed, NAMESPACE, NAME))
     watch.follow(product.cluster, NAMESPACE, NAME, LIMIT_SECONDS, Terminal())
     figures.add(
         SECTION, "other layouts", f"{time.monotonic() - begin:.1f} s", "from `apply` to Ready: finish runs alone"

@@ -8,10 +8,11 @@ import pytest
 
 from profile_cli.__main__ import parser
 from profile_cli.cluster import RequestView
-from profile_cli.demo.request import demo_photos, demo_spec, manifest
+from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import chosen_kubeconfig, own_target
-from profile_cli.demo.watch import finished_stages, read, seconds_between
 from profile_cli.errors import CommandError
+from profile_cli.manifest import manifest
+from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.names import Stage
 from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, Progress, StageStatus
 
@@ -29,7 +30,7 @@ def _view(generation: int = 1, **status: object) -> RequestView:
 
 
 def test_the_manifest_is_the_request_without_its_defaults() -> None:
-    document = manifest(demo_spec())
+    document = manifest(demo_spec(), NAMESPACE, NAME)
     assert document["metadata"] == {"name": "minji", "namespace": "demo"}
     assert document["spec"]["minimumLikeness"] == 0
     assert "suspend" not in document["spec"]

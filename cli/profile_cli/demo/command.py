@@ -7,9 +7,10 @@ import os
 import time
 from pathlib import Path
 
-from profile_cli import tables
+from profile_cli import tables, watch
 from profile_cli.cluster import Cluster, RequestView
 from profile_cli.errors import CommandError
+from profile_cli.manifest import manifest
 from profile_cli.results import PORTRAITS, Results, deliver, read_results
 from profile_cli.terminal import Terminal, duration
 from profile_cli.upload import upload
@@ -17,8 +18,8 @@ from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LI
 from profile_contract.names import ConditionType, Stage
 from profile_contract.request import ProfileRequestSpec
 
-from . import release, watch
-from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec, manifest
+from . import release
+from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec
 from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 
 OUT = Path("out") / "demo"
@@ -70,11 +71,11 @@ def _run(
     sent = upload(store, {photo.name: photo for photo in photos}, NAMESPACE, spec.photos.prefix)
     terminal.say(f"{len(photos)} photos of a rendered person stand under {NAMESPACE}/{spec.photos.prefix} ({sent} new)")
     terminal.say(WHY_NO_FLOOR)
-    cluster.apply_request(manifest(spec))
+    cluster.apply_request(manifest(spec, NAMESPACE, NAME))
     begin = time.monotonic()
     view = watch.follow(cluster, NAMESPACE, NAME, arguments.limit, terminal)
     terminal.say(f"the request is ready after {duration(time.monotonic() - begin)}")
-    results = read_results(store, NAMESPACE, NAME, _digests(view))
+    results = read_results(store, NAMESPACE, NAME, watch.digests(view))
     deliver(store, results, arguments.out)
     _tell(target, results, view, arguments.out.resolve(), terminal)
     return 0
@@ -105,13 +106,6 @@ def _clear(cluster: Cluster, terminal: Terminal, *, fresh: bool) -> None:
         if time.monotonic() > deadline:
             raise CommandError(f"the request was not deleted within {DELETION_SECONDS} s")
         time.sleep(0.3)
-
-
-def _digests(view: RequestView) -> dict[Stage, str]:
-    digests = {stage: entry.digest for stage, entry in watch.finished_stages(view).items()}
-    if len(digests) != len(Stage):
-        raise CommandError(f"the request is ready, but tells of {', '.join(digests) or 'no stage'} only")
-    return digests
 
 
 def _tell(target: Target, results: Results, view: RequestView, out: Path, terminal: Terminal) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from profile_contract import GROUP, VERSION
 from profile_contract.names import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 
@@ -33,17 +31,6 @@ def demo_spec() -> ProfileRequestSpec:
         layouts=[LayoutName.SQUARE, LayoutName.EMPLOYEE_CARD, LayoutName.RESUME],
         minimum_likeness=0,
     )
-
-
-def manifest(spec: ProfileRequestSpec, namespace: str = NAMESPACE, name: str = NAME) -> dict[str, Any]:
-    """The ProfileRequest as it is applied: only what differs from the defaults is said."""
-    document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": "ProfileRequest",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": document,
-    }
 
 
 def demo_photos() -> list[Path]:

@@ -21,7 +21,7 @@ from profile_cli.folder.command import models_folder, prepare
 from profile_cli.folder.settings import Choice, choose_models, platform, request_spec
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
-from profile_contract.names import Tone
+from profile_contract.names import LayoutName, Tone
 from profile_contract.store import FolderStore
 from profile_contract.style import ProfileStyleSpec
 from profile_faces import FaceReader, MaskReader, WeightsMissing, cosine
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec], terminal: Terminal) -> Setting:
     choice = Choice(
         noun="person",
-        layouts=["Square"],
+        layouts=[LayoutName.SQUARE.value],
         portraits=min(4, arguments.candidates),
         candidates=arguments.candidates,
         seed=1,

@@ -55,6 +55,15 @@ def finished_stages(view: RequestView) -> dict[Stage, StageStatus]:
     return {stage: entry for stage, entry in entries.items() if entry is not None and entry.completion_time}
 
 
+def digests(view: RequestView) -> dict[Stage, str]:
+    """What keys the artifacts of a ready request, by stage. Raises CommandError if a stage has not ended."""
+    found = {stage: entry.digest for stage, entry in finished_stages(view).items()}
+    if len(found) != len(Stage):
+        missing = ", ".join(stage for stage in Stage if stage not in found)
+        raise CommandError(f"not all stages have ended, so there are no portraits yet: {missing}")
+    return found
+
+
 def seconds_between(entry: StageStatus) -> float | None:
     """How long a stage took; None where its times are not known."""
     if not entry.start_time or not entry.completion_time:

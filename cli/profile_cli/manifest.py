@@ -1,0 +1,19 @@
+"""A ProfileRequest as it is applied. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from profile_contract import GROUP, VERSION
+from profile_contract.request import ProfileRequestSpec
+
+
+def manifest(spec: ProfileRequestSpec, namespace: str, name: str) -> dict[str, Any]:
+    """The ProfileRequest as it is applied: only what differs from the defaults is said."""
+    document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "ProfileRequest",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": document,
+    }

@@ -1,0 +1,196 @@
+"""The plugin's commands and what they print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from profile_cli import tables, watch
+from profile_cli.cluster import Cluster, RequestView, current_namespace
+from profile_cli.errors import CommandError
+from profile_cli.manifest import manifest
+from profile_cli.photos import find_photos
+from profile_cli.results import deliver, read_results
+from profile_cli.terminal import Terminal
+from profile_cli.upload import upload
+from profile_contract.names import LayoutName
+from profile_contract.store import S3Store, StoreError, open_s3
+
+from . import doctor
+from .spec import spec_of
+
+WATCH_SECONDS = 6 * 3600
+DELETION_SECONDS = 300
+STYLE_COLUMNS = ("style", "title", "tone", "pose")
+NO_STORE = (
+    "this command reads and writes the store itself: give --store s3://BUCKET?endpoint=HOST:PORT (or PROFILE_STORE), "
+    "with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+)
+
+Command = Callable[[argparse.Namespace, Terminal], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands."""
+    top = argparse.ArgumentParser(prog="kubectl profile", description=__doc__)
+    top.add_argument("-n", "--namespace", help="default: that of the kubeconfig's context")
+    top.add_argument("--context", help="of the kubeconfig")
+    top.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG, or your own")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_create(commands)
+    _add(commands, "watch", _watch, "follow a request until it is ready")
+    photos = _add(commands, "photos", _photos, "what was found about each photo, with advice")
+    photos.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    portraits = _add(commands, "portraits", _portraits, "download portraits, layouts, adapter and contact sheet")
+    portraits.add_argument("--out", type=Path, required=True, help="folder")
+    _add_store(portraits)
+    styles = commands.add_parser("styles", help="the looks that this cluster offers")
+    styles.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    styles.set_defaults(run=_styles)
+    delete = _add(commands, "delete", _delete, "delete a request and everything that was made for it")
+    delete.add_argument("--wait", action="store_true", help="until all of it is gone")
+    commands.add_parser("doctor", help="what is missing here, in the cluster and of your rights").set_defaults(
+        run=_doctor
+    )
+    return top
+
+
+def _add(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
+    command.add_argument("name", help="of the ProfileRequest")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_create(commands: Any) -> None:
+    create = _add(commands, "create", _create, "upload a person's photos and ask for portraits")
+    create.add_argument("photos", nargs="+", type=Path, help="5 to 20 photos of one person, or folders")
+    create.add_argument("--style", action="append", dest="styles", help="may be repeated (studio-warm)")
+    create.add_argument("--noun", choices=("person", "woman", "man"), default="person", help="who is in the photos")
+    create.add_argument("--layouts", default=LayoutName.SQUARE.value, help=f"of {', '.join(LayoutName)}")
+    create.add_argument("--portraits", type=int, help="delivered per style")
+    create.add_argument("--candidates", type=int, help="drawn per style")
+    create.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered")
+    create.add_argument("--dry-run", action="store_true", help="print the ProfileRequest, upload and apply nothing")
+    create.add_argument("--watch", action="store_true", help="follow it until it is ready")
+    _add_store(create)
+
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="the store's URL from here")
+
+
+def _cluster(arguments: argparse.Namespace) -> tuple[Cluster, str]:
+    namespace = arguments.namespace or current_namespace(arguments.kubeconfig, arguments.context)
+    return Cluster(arguments.kubeconfig, arguments.context), namespace
+
+
+def _store(arguments: argparse.Namespace) -> S3Store:
+    if not arguments.store:
+        raise CommandError(NO_STORE)
+    try:
+        return open_s3(arguments.store, os.environ)
+    except (StoreError, ValueError) as error:
+        raise CommandError(f"the store {arguments.store} cannot be opened: {error}") from error
+
+
+def _found(cluster: Cluster, namespace: str, name: str) -> RequestView:
+    view = cluster.request(namespace, name)
+    if view is None:
+        raise CommandError(f"there is no ProfileRequest {namespace}/{name}")
+    return view
+
+
+def _create(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    spec = spec_of(arguments)
+    if arguments.dry_run:
+        namespace = arguments.namespace or current_namespace(arguments.kubeconfig, arguments.context)
+        terminal.plain(json.dumps(manifest(spec, namespace, arguments.name), indent=2))
+        return 0
+    photos = find_photos(arguments.photos)
+    cluster, namespace = _cluster(arguments)
+    sent = upload(_store(arguments), photos, namespace, spec.photos.prefix)
+    terminal.say(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({sent} new)")
+    cluster.apply_request(manifest(spec, namespace, arguments.name))
+    terminal.say(f"profilerequest {namespace}/{arguments.name} applied")
+    return _watch(arguments, terminal) if arguments.watch else 0
+
+
+def _watch(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cluster, namespace = _cluster(arguments)
+    _found(cluster, namespace, arguments.name)
+    view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
+    best = view.status.best_likeness
+    terminal.say(f"ready: {len(view.status.portraits)} portraits" + (f", likeness up to {best} %" if best else ""))
+    return 0
+
+
+def _photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cluster, namespace = _cluster(arguments)
+    photos = _found(cluster, namespace, arguments.name).status.photos
+    verdicts = photos.verdicts if photos else []
+    if arguments.output == "json":
+        terminal.plain(json.dumps([verdict.model_dump(mode="json", by_alias=True) for verdict in verdicts], indent=2))
+        return 0
+    if not verdicts:
+        terminal.say("no verdicts yet: the photos have not been looked at")
+        return 0
+    rows = [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
+    terminal.table("Photos", tables.PHOTO_COLUMNS, rows)
+    return 0
+
+
+def _portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cluster, namespace = _cluster(arguments)
+    digests = watch.digests(_found(cluster, namespace, arguments.name))
+    store = _store(arguments)
+    results = read_results(store, namespace, arguments.name, digests)
+    files = deliver(store, results, arguments.out)
+    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
+    terminal.say(f"{len(files)} files in {arguments.out}")
+    return 0
+
+
+def _styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    documents = Cluster(arguments.kubeconfig, arguments.context).style_documents()
+    if arguments.output == "json":
+        terminal.plain(json.dumps(documents, indent=2))
+        return 0
+    rows = [style_row(document) for document in documents]
+    terminal.table("Styles", STYLE_COLUMNS, rows)
+    return 0
+
+
+def style_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
+    """A ProfileStyle as a row: name, titles, tone, pose. Pure."""
+    spec = document["spec"]
+    titles = " / ".join(filter(None, (spec["title"].get("en"), spec["title"].get("ko"))))
+    return (document["metadata"]["name"], titles, spec.get("tone", ""), spec.get("pose", ""))
+
+
+def _delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cluster, namespace = _cluster(arguments)
+    _found(cluster, namespace, arguments.name)
+    cluster.delete_request(namespace, arguments.name)
+    if not arguments.wait:
+        terminal.say(f"profilerequest {namespace}/{arguments.name} is being deleted")
+        return 0
+    deadline = time.monotonic() + DELETION_SECONDS
+    while cluster.request(namespace, arguments.name) is not None:
+        if time.monotonic() > deadline:
+            raise CommandError(f"the request is still there after {DELETION_SECONDS} s: kubectl describe it")
+        time.sleep(1)
+    terminal.say(f"profilerequest {namespace}/{arguments.name} and everything that was made for it are gone")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cluster, namespace = _cluster(arguments)
+    findings = doctor.look(cluster, namespace)
+    terminal.table(f"Namespace {namespace}", doctor.COLUMNS, [finding.row for finding in findings])
+    return 0 if all(finding.well for finding in findings) else 1

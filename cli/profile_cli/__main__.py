@@ -7,27 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from .demo import command as demo_command
-from .errors import CommandError
 from .evaluate import command as evaluate_command
 from .folder import command as folder_command
-from .terminal import Terminal
-
-INTERRUPTED = 130
+from .program import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. 0: all is well; 1: not, and a message says why; 2: wrong arguments."""
-    arguments = parser().parse_args(argv)
-    terminal = Terminal()
-    try:
-        code: int = arguments.run(arguments, terminal)
-    except CommandError as error:
-        terminal.error(str(error))
-        return 1
-    except KeyboardInterrupt:
-        terminal.error("interrupted; the same command goes on where it stopped")
-        return INTERRUPTED
-    return code
+    """Run one command; returns the exit code."""
+    return run_command(parser(), argv, when_interrupted="the same command goes on where it stopped")
 
 
 def parser() -> argparse.ArgumentParser:

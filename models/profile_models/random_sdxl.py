@@ -21,8 +21,9 @@ import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from profile_models.text import TextSize, let_everybody_read, make_text_encoders
 from profile_models.tokenizer import make_tokenizer
 
 NAME = "studio-random"
@@ -57,7 +58,7 @@ def make(models: Path) -> None:
         make_controlnet(unet).save_pretrained(Path(scratch) / CONTROL_NAME)
         for name in (CONTROL_NAME, NAME):
             (Path(scratch) / name / RECIPE).write_text(json.dumps(recipe))
-            _let_everybody_read(Path(scratch) / name)
+            let_everybody_read(Path(scratch) / name)
             shutil.rmtree(models / name, ignore_errors=True)
             (Path(scratch) / name).rename(models / name)
 
@@ -65,16 +66,11 @@ def make(models: Path) -> None:
 def _recipe() -> dict[str, str]:
     """What the weights depend on; where it stands beside them, they need not be made again."""
     code = b"".join(
-        (Path(__file__).parent / name).read_bytes() for name in ("random_sdxl.py", "tokenizer.py", "merges.txt")
+        (Path(__file__).parent / name).read_bytes()
+        for name in ("random_sdxl.py", "text.py", "tokenizer.py", "merges.txt")
     )
     versions = {library.__name__: library.__version__ for library in (torch, diffusers, transformers)}
     return {"code": hashlib.sha256(code).hexdigest(), **versions}
-
-
-def _let_everybody_read(folder: Path) -> None:
-    """safetensors are written for their owner alone, but pods read them as another user."""
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _recipe_of(folder: Path) -> dict[str, str] | None:
@@ -144,27 +140,10 @@ def make_vae() -> AutoencoderKL:
     return vae
 
 
-def make_text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
-    """SDXL's pair: the second one's pooled projection is added to the time embedding."""
+def make_texts(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
+    """SDXL's pair, random."""
     torch.manual_seed(SEED + 3)
-    first, second = (_text_config(tokenizer, activation) for activation in ("quick_gelu", "gelu"))
-    return CLIPTextModel(first), CLIPTextModelWithProjection(second)
-
-
-def _text_config(tokenizer: CLIPTokenizer, activation: str) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=4 * TEXT_WIDTH,
-        projection_dim=TEXT_WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        hidden_act=activation,
-        # Pooling looks for the end token: the defaults are those of CLIP's own vocabulary.
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    return make_text_encoders(tokenizer, TextSize(TEXT_WIDTH, layers=2, heads=4))
 
 
 def make_scheduler() -> EulerDiscreteScheduler:
@@ -182,7 +161,7 @@ def _save_pipeline(unet: UNet2DConditionModel, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>")  # noqa: S106
         tokenizer_2 = make_tokenizer(Path(scratch), pad_token="!")  # noqa: S106
-    text_encoder, text_encoder_2 = make_text_encoders(tokenizer)
+    text_encoder, text_encoder_2 = make_texts(tokenizer)
     diffusers.StableDiffusionXLPipeline(
         vae=make_vae(),
         text_encoder=text_encoder,

@@ -5,27 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from profile_cli.errors import CommandError
-from profile_cli.terminal import Terminal
+from profile_cli.program import run_command
 
 from .commands import parser
 
-INTERRUPTED = 130
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. 0: all is well; 1: not, and a message says why; 2: wrong arguments."""
-    arguments = parser().parse_args(argv)
-    terminal = Terminal()
-    try:
-        code: int = arguments.run(arguments, terminal)
-    except CommandError as error:
-        terminal.error(str(error))
-        return 1
-    except KeyboardInterrupt:
-        terminal.error("interrupted; the request goes on in the cluster")
-        return INTERRUPTED
-    return code
+    """Run one command; returns the exit code."""
+    return run_command(parser(), argv, when_interrupted="the request goes on in the cluster")
 
 
 if __name__ == "__main__":

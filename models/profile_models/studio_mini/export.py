@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL, ControlNetModel
 
 from profile_models.studio_mini import checkpoint, networks
 from profile_models.studio_mini.train import make_networks
+from profile_models.text import let_everybody_read
 from profile_models.tokenizer import make_tokenizer
 
 NAME = "studio-mini"
@@ -67,12 +68,6 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
         for name in (CONTROL_NAME, NAME):
             folder = Path(scratch) / name
             (folder / "README.md").write_text(CARD.format(name=name, steps=state["step"]))
-            _let_everybody_read(folder)
+            let_everybody_read(folder)
             shutil.rmtree(models / name, ignore_errors=True)
             folder.rename(models / name)
-
-
-def _let_everybody_read(folder: Path) -> None:
-    """safetensors are written for their owner alone, but pods read them as another user."""
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)

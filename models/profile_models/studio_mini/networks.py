@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from profile_models.studio_mini.compose import SIZE
+from profile_models.text import TextSize
 
 LATENT_FACTOR = 8
 # Four times SDXL's: at 128 px a face is fifty pixels, and four numbers for 64 of them keep no likeness. Sixteen cost
 # the UNet nothing but its first and last layer; factor 4 instead would cost it four times as much.
 LATENT_CHANNELS = 16
 TEXT_WIDTH = 96
+# SDXL takes the last layer but one: of two, the last would never be trained.
+TEXT = TextSize(TEXT_WIDTH, layers=3, heads=3)
 TIME_WIDTH = 32
 CHANNELS = (64, 96, 160)
 HEAD_WIDTH = 32
@@ -58,28 +60,6 @@ def make_unet() -> UNet2DConditionModel:
 
 def make_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64))
-
-
-def make_text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
-    """SDXL's pair: the second one's pooled projection is added to the time embedding."""
-    first, second = (_text_config(tokenizer, activation) for activation in ("quick_gelu", "gelu"))
-    return CLIPTextModel(first), CLIPTextModelWithProjection(second)
-
-
-def _text_config(tokenizer: CLIPTokenizer, activation: str) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=4 * TEXT_WIDTH,
-        projection_dim=TEXT_WIDTH,
-        # SDXL takes the last layer but one: of two, the last would never be trained.
-        num_hidden_layers=3,
-        num_attention_heads=3,
-        hidden_act=activation,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
 
 
 def make_scheduler() -> EulerDiscreteScheduler:

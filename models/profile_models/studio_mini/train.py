@@ -20,6 +20,7 @@ from transformers import CLIPTokenizer
 from profile_models.studio_mini import checkpoint, networks
 from profile_models.studio_mini.batches import Batch, Batches
 from profile_models.studio_mini.muon import ALONE, Optimiser, Team
+from profile_models.text import make_text_encoders
 
 # Of matrices and kernels (Muon), and of everything else (AdamW).
 RATE, SMALL_RATE = 3e-3, 8e-4
@@ -50,7 +51,7 @@ class Schedule:
 def make_networks(tokenizer: CLIPTokenizer) -> dict[str, nn.Module]:
     """By the names of a diffusers folder, and `controlnet`."""
     torch.manual_seed(7)
-    first, second = networks.make_text_encoders(tokenizer)
+    first, second = make_text_encoders(tokenizer, networks.TEXT)
     unet = networks.make_unet()
     controlnet = networks.make_controlnet(unet)
     for network in (unet, controlnet):

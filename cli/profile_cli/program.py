@@ -1,0 +1,26 @@
+"""What every program of this package does around a command: plain words for errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .errors import CommandError
+from .terminal import Terminal
+
+INTERRUPTED = 130
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, *, when_interrupted: str) -> int:
+    """Run one command. 0: all is well; 1: not, and a message says why; 2: wrong arguments; 130: interrupted."""
+    arguments = parser.parse_args(argv)
+    terminal = Terminal()
+    try:
+        code: int = arguments.run(arguments, terminal)
+    except CommandError as error:
+        terminal.error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        terminal.error(f"interrupted; {when_interrupted}")
+        return INTERRUPTED
+    return code

@@ -100,6 +100,11 @@ class Request:
         found = self.kubectl.get("-n", self.namespace, "jobs", "-l", f"{REQUEST_LABEL}={self.name}")["items"]
         return sorted(found, key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
 
+    def ended_jobs(self) -> list[Object]:
+        """Its Jobs once every one has succeeded: a stage is done when its report stands, its Job ends a moment later."""
+        wait_for(lambda: all(job["status"].get("succeeded") == 1 for job in self.jobs()), 60, "the Jobs have ended")
+        return self.jobs()
+
     def job_uids(self) -> dict[str, str]:
         """Name and uid of each of its Jobs."""
         return {job["metadata"]["name"]: job["metadata"]["uid"] for job in self.jobs()}

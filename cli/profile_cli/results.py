@@ -16,6 +16,7 @@ from profile_contract.artifacts import (
     CONTACT_SHEET,
     LIKENESS_REPORT,
     ORDER,
+    PRINT_SHEET,
     REPORT,
     stage_prefix,
 )
@@ -88,6 +89,8 @@ def files_of(results: Results) -> dict[str, str]:
     finish = results.finish
     base = finish.contact_sheet.rpartition("/")[0] + "/"
     files = {CONTACT_SHEET: finish.contact_sheet, LIKENESS_REPORT: finish.likeness_report}
+    if finish.print_sheet:
+        files[PRINT_SHEET] = finish.print_sheet
     for portrait in finish.portraits:
         for key in (portrait.key, *(layout.key for layout in portrait.layouts)):
             files[f"{PORTRAITS}/{key.removeprefix(base)}"] = key

@@ -4,7 +4,7 @@
 <namespace>/requests/<name>/dataset/<digest>/          crops, masks, pose maps
 <namespace>/requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
 <namespace>/requests/<name>/candidates/<digest>/       candidates of one style
-<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, contact sheet
+<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, contact sheet, print sheet
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ ORDER = "order.json"
 ADAPTER = "adapter.safetensors"
 ADAPTER_WEBUI = "adapter-webui.safetensors"
 CONTACT_SHEET = "contact-sheet.jpg"
+PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
 
 _STAGE_FOLDERS = {

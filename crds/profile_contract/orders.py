@@ -318,6 +318,7 @@ class FinishReport(StageReport):
     scores: list[Score] = []
     tones: list[ToneShift] = []
     contact_sheet: str = ""
+    print_sheet: str = ""
     likeness_report: str = ""
 
 

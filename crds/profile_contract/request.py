@@ -185,6 +185,7 @@ class ProfileRequestStatus(Tolerant):
     portraits: list[PortraitStatus] = Field(default=[], max_length=128)
     adapter: Key | None = Field(default=None, description="Key of the adapter in the served form.")
     contact_sheet: Key | None = None
+    print_sheet: Key | None = Field(default=None, description="Key of the PDF with every cut in its exact size.")
     likeness_report: Key | None = None
     # What the printer columns show; derived from the rest on every write.
     stage_text: str = Field(default="", max_length=40)

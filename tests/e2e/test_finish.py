@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from profile_contract.orders import (
 from profile_contract.progress import Silent
 from profile_contract.shell import run_stage
 from profile_contract.store import FolderStore
-from profile_finisher.marking import SOURCE_TYPE
+from profile_finisher.marking import SOURCE_TYPE, STATEMENT
 from profile_finisher.stage import run
 
 Photos = dict[str, bytes]
@@ -167,6 +168,11 @@ def _check_documents(store: FolderStore, report: FinishReport) -> None:
     assert [reference["heldOut"] for reference in document["references"]] == [True]
     assert [score["seed"] for score in document["scores"]] == [score.seed for score in report.scores]
     assert document["tones"][0]["bShift"] == report.tones[0].b_shift
+    pages = store.read(report.print_sheet)
+    cuts = sum(len(portrait.layouts) for portrait in report.portraits)
+    assert pages.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type /Page\b", pages)) == cuts
+    assert STATEMENT.encode() in pages.replace(b"\\", b"")
 
 
 @pytest.mark.usefixtures("dataset")

@@ -66,6 +66,7 @@ def _results(portraits: int) -> Results:
             digest="f",
             portraits=[_portrait(rank + 1) for rank in range(portraits)],
             contact_sheet=f"{BASE}contact-sheet.jpg",
+            print_sheet=f"{BASE}print-sheet.pdf",
             likeness_report=f"{BASE}likeness.json",
         ),
     )

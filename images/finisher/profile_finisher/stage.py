@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT
+from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT, PRINT_SHEET
 from profile_contract.exits import BadInput, TryAgain
 from profile_contract.names import Reason
 from profile_contract.orders import Candidate, FinishOrder, FinishReport, Portrait, Score, StyleCandidates
@@ -19,6 +19,7 @@ from profile_faces import FaceReader, MaskReader, WeightsMissing
 from .delivery import Deliverer
 from .document import likeness_document
 from .pictures import Unreadable, read_picture
+from .print_sheet import print_sheet
 from .ranking import nothing_delivered, rank
 from .references import References, read_references
 from .scoring import score_candidate
@@ -62,6 +63,10 @@ def run(order: FinishOrder, store: Store, progress: StageProgress) -> FinishRepo
         bench.thumbnails.keep(image.image, read_picture(store, image.image))
     sheet = contact_sheet(order, bench.references, sections, bench.thumbnails)
     store.write(order.output + CONTACT_SHEET, sheet, "image/jpeg")
+    portraits = [portrait for section in sections for portrait in section.portraits]
+    if portraits:
+        pages = print_sheet(store, portraits, f"Portraits for {order.request.name}")
+        store.write(order.output + PRINT_SHEET, pages, "application/pdf")
     return _report(order, bench.references, sections)
 
 
@@ -136,6 +141,7 @@ def _report(order: FinishOrder, references: References, sections: list[StyleSect
         scores=scores,
         tones=[section.tone for section in sections if section.tone],
         contact_sheet=order.output + CONTACT_SHEET,
+        print_sheet=order.output + PRINT_SHEET if portraits else "",
         likeness_report=order.output + LIKENESS_REPORT,
     )
     if portraits:

@@ -53,6 +53,7 @@ def next_status(snapshot: Snapshot, outcome: Outcome, now: datetime, config: Ope
         portraits=portraits,
         adapter=_adapter(snapshot, outcome) or old.adapter,
         contact_sheet=(finish.contact_sheet or None) if finish else old.contact_sheet,
+        print_sheet=(finish.print_sheet or None) if finish else old.print_sheet,
         likeness_report=(finish.likeness_report or None) if finish else old.likeness_report,
         stage_text=_stage_text(outcome, ready=conditions[0].status == "True"),
         progress_text=f"{progress.percent}%" if progress else ("100%" if outcome.current is None else ""),

@@ -82,7 +82,7 @@ def product(target: Target, kubectl: Kubectl) -> Product:
 
     terminal = Terminal()
     release.install(target, terminal)
-    release.wait_ready(Cluster(target.kubeconfig), terminal)
+    release.wait_ready(Cluster(target.kubeconfig), terminal, page=bool(target.page))
     return Product(kubectl, target.store(), release.NAMESPACE)
 
 

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     from minio import Minio
+    from minio.datatypes import PostPolicy
 
 
 class StoreError(Exception):
@@ -174,13 +175,23 @@ class S3Store:
             raise StoreError(f"{len(errors)} of {len(keys)} objects below {prefix} could not be deleted")
         return len(keys)
 
-    def presign_get(self, key: str, seconds: int) -> str:
-        """A URL that reads this one object, for so many seconds."""
+    def presign_get(self, key: str, seconds: int, *, save_as: str = "") -> str:
+        """A URL that reads this one object, for so many seconds; browsers save it where `save_as` names a file."""
+        headers = {"response-content-disposition": f'attachment; filename="{save_as}"'} if save_as else None
         with _store_errors(key):
             url: str = self._client.presigned_get_object(
-                bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
+                bucket_name=self._bucket,
+                object_name=key,
+                expires=timedelta(seconds=seconds),
+                response_headers=headers,
             )
         return url
+
+    def presign_form(self, policy: PostPolicy) -> dict[str, str]:
+        """The fields that let a browser's form write what the policy allows."""
+        with _store_errors(self._bucket):
+            fields: dict[str, str] = self._client.presigned_post_policy(policy)
+        return fields
 
     def presign_put(self, key: str, seconds: int) -> str:
         """A URL that writes this one object, for so many seconds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from .runtime import postgres_folder
 BUCKET = "profiles"
 REGION = "us-east-1"
 NAMES = ("minio", "postgres", "prometheus", "redis")
-POLICY = "profile-operator"
 # The product's logins, in its own namespace.
 STORE_SECRET = "profile-store"  # noqa: S105 - a name
+WEB_STORE_SECRET = "profile-web-store"  # noqa: S105 - a name
 DATABASE_SECRET = "profile-database"  # noqa: S105 - a name
 REDIS_SECRET = "profile-redis"  # noqa: S105 - a name
 
@@ -65,6 +64,9 @@ def product_secrets(secret: Passwords) -> list[dict[str, object]]:
             STORE_SECRET,
             {"accessKey": passwords.STORE_OPERATOR_USER, "secretKey": secret.store_operator},
         ),
+        secret_manifest(
+            namespace, WEB_STORE_SECRET, {"accessKey": passwords.STORE_WEB_USER, "secretKey": secret.store_web}
+        ),
         secret_manifest(namespace, DATABASE_SECRET, {"dsn": dsn}),
         secret_manifest(namespace, REDIS_SECRET, {"url": f"redis://:{secret.redis}@redis.{services}:6379/0"}),
     ]
@@ -81,7 +83,8 @@ def secret_manifest(namespace: str, name: str, values: dict[str, str]) -> dict[s
 
 
 def prepare_store(address: str, secret: Passwords) -> None:
-    """Make the bucket and the operator's user, who may do everything in that bucket and nothing elsewhere.
+    """Make the bucket and its users, as the chart's values ask for them: the operator may do everything in that bucket,
+    the page everything with photos and read what was made of them.
 
     `address` is host:port of MinIO as seen from here. Doing it again changes nothing.
     """
@@ -100,19 +103,26 @@ def prepare_store(address: str, secret: Passwords) -> None:
         region=REGION,
         secure=False,
     )
-    admin.policy_add(policy_name=POLICY, policy=json.loads(_policy()))
-    admin.user_add(access_key=passwords.STORE_OPERATOR_USER, secret_key=secret.store_operator)
+    _add_user(admin, passwords.STORE_OPERATOR_USER, secret.store_operator, [_may(["s3:*"], "", "/*")])
+    web = [
+        _may(["s3:ListBucket"], ""),
+        _may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "/*/uploads/*"),
+        _may(["s3:GetObject"], "/*/requests/*"),
+    ]
+    _add_user(admin, passwords.STORE_WEB_USER, secret.store_web, web)
+
+
+def _add_user(admin: MinioAdmin, user: str, key: str, statements: list[dict[str, object]]) -> None:
+    policy = f"profile-{user}"
+    admin.policy_add(policy_name=policy, policy={"Version": "2012-10-17", "Statement": statements})
+    admin.user_add(access_key=user, secret_key=key)
     try:
-        admin.attach_policy(policies=[POLICY], user=passwords.STORE_OPERATOR_USER)
+        admin.attach_policy(policies=[policy], user=user)
     except MinioAdminException as error:
         if "PolicyChangeAlreadyApplied" not in str(error):
             raise
 
 
-def _policy() -> str:
-    statement = {
-        "Effect": "Allow",
-        "Action": ["s3:*"],
-        "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _may(actions: list[str], *places: str) -> dict[str, object]:
+    """A policy's statement about places in the bucket."""
+    return {"Effect": "Allow", "Action": actions, "Resource": [f"arn:aws:s3:::{BUCKET}{place}" for place in places]}

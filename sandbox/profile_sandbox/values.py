@@ -11,9 +11,17 @@ from . import layout, services
 from .images import REGISTRY, TAG
 from .paths import CLONE
 
+# Who everybody is on the page of a sandbox, and where their requests are made.
+PAGE_USER, PAGE_NAMESPACE = "you", "demo"
+# Of files that a program reads as it starts.
+SUFFIXES = (".py", ".js", ".css", ".html", ".json")
 SOURCE_ANNOTATION = "profilestudio.io/source"
 # What the long-running pods run. The clone is mounted into them, so a pod must be restarted when its code changes.
-SOURCES = {"operator": ("crds/profile_contract", "operator"), "predictor": ("crds/profile_contract", "inference")}
+SOURCES = {
+    "operator": ("crds/profile_contract", "operator"),
+    "predictor": ("crds/profile_contract", "inference"),
+    "web": ("crds/profile_contract", "images/web"),
+}
 
 
 def chart_values() -> dict[str, Any]:
@@ -33,7 +41,11 @@ def chart_values() -> dict[str, Any]:
         "database": {"existingSecret": services.DATABASE_SECRET},
         "redis": {"existingSecret": services.REDIS_SECRET},
         "gpu": {"enabled": False},
-        **{component: {"podAnnotations": _annotation(folders)} for component, folders in SOURCES.items()},
+        **{
+            component: {"podAnnotations": _annotation(folders)}
+            for component, folders in SOURCES.items()
+            if component != "web"
+        },
         "networkPolicies": {
             "metricsFrom": [
                 {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": layout.SERVICES_NAMESPACE}}}
@@ -46,10 +58,23 @@ def _annotation(folders: Iterable[str]) -> dict[str, str]:
     return {SOURCE_ANNOTATION: source_digest(CLONE / folder for folder in folders)}
 
 
+def web_values(store_address: str) -> dict[str, Any]:
+    """Values for the page, whose visitors reach the store at `store_address`; everybody there is PAGE_USER."""
+    return {
+        "web": {
+            "enabled": True,
+            "signIn": {"mode": "Local", "user": PAGE_USER},
+            "namespaces": {"default": PAGE_NAMESPACE},
+            "store": {"publicUrl": f"http://{store_address}", "existingSecret": services.WEB_STORE_SECRET},
+            "podAnnotations": _annotation(SOURCES["web"]),
+        }
+    }
+
+
 def source_digest(folders: Iterable[Path]) -> str:
-    """16 hexadecimal digits that change when a Python file below the folders does."""
+    """16 hexadecimal digits that change when a program file below the folders does."""
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
+        for file in sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES):
             digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]

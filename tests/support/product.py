@@ -101,7 +101,7 @@ class Request:
         return sorted(found, key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
 
     def ended_jobs(self) -> list[Object]:
-        """Its Jobs once every one has succeeded: a stage is done when its report stands, its Job ends a moment later."""
+        """Its Jobs once every one has succeeded (a moment after its report stands)."""
         wait_for(lambda: all(job["status"].get("succeeded") == 1 for job in self.jobs()), 60, "the Jobs have ended")
         return self.jobs()
 

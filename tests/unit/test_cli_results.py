@@ -110,6 +110,7 @@ def test_every_delivered_file_lands_under_its_name(tmp_path: Path) -> None:
         "likeness.json",
         "portraits/studio-warm/01-000001-resume.jpg",
         "portraits/studio-warm/01-000001.png",
+        "print-sheet.pdf",
     ]
     assert (out / "adapter.safetensors").read_text() == f"{ADAPTER_BASE}adapter.safetensors"
 

@@ -104,3 +104,20 @@ healthPort: 8080
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/* profile_web.config.WebConfig, as YAML. */}}
+{{- define "profile-studio.webConfig" -}}
+signIn:
+  {{- toYaml .Values.web.signIn | nindent 2 }}
+namespaces:
+  {{- toYaml .Values.web.namespaces | nindent 2 }}
+store:
+  endpoint: {{ .Values.store.endpoint | quote }}
+  bucket: {{ .Values.store.bucket | quote }}
+  region: {{ .Values.store.region | quote }}
+  secure: {{ .Values.store.secure }}
+  publicUrl: {{ required "web.store.publicUrl: where browsers reach the store, such as https://store.example.com" .Values.web.store.publicUrl | quote }}
+limits:
+  {{- toYaml .Values.web.limits | nindent 2 }}
+port: 8080
+{{- end -}}

@@ -10,7 +10,6 @@ from pathlib import Path
 from profile_cli import tables, watch
 from profile_cli.cluster import Cluster, RequestView
 from profile_cli.errors import CommandError
-from profile_cli.manifest import manifest
 from profile_cli.results import PORTRAITS, Results, deliver, read_results
 from profile_cli.terminal import Terminal, duration
 from profile_cli.upload import upload
@@ -19,7 +18,7 @@ from profile_contract.names import ConditionType, Stage
 from profile_contract.request import ProfileRequestSpec
 
 from . import release
-from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_photos, demo_spec
+from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_manifest, demo_photos, demo_spec
 from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 
 OUT = Path("out") / "demo"
@@ -64,14 +63,14 @@ def _run(
     cluster, store = Cluster(target.kubeconfig), target.store()
     terminal.heading("2. The product, by its Helm chart")
     release.install(target, terminal)
-    release.wait_ready(cluster, terminal)
+    release.wait_ready(cluster, terminal, page=bool(target.page))
     terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(spec.styles)}")
     cluster.ensure_namespace(NAMESPACE)
     _clear(cluster, terminal, fresh=arguments.fresh)
     sent = upload(store, {photo.name: photo for photo in photos}, NAMESPACE, spec.photos.prefix)
     terminal.say(f"{len(photos)} photos of a rendered person stand under {NAMESPACE}/{spec.photos.prefix} ({sent} new)")
     terminal.say(WHY_NO_FLOOR)
-    cluster.apply_request(manifest(spec, NAMESPACE, NAME))
+    cluster.apply_request(demo_manifest())
     begin = time.monotonic()
     view = watch.follow(cluster, NAMESPACE, NAME, arguments.limit, terminal)
     terminal.say(f"the request is ready after {duration(time.monotonic() - begin)}")
@@ -123,6 +122,9 @@ def _tell(target: Target, results: Results, view: RequestView, out: Path, termin
     terminal.plain(f"  adapter for WebUI      {out / ADAPTER_WEBUI}")
     terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
     terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
+    if target.page:
+        terminal.heading(f"The page: {target.page}")
+        terminal.plain("  This request is there, and you may ask for portraits of your own.")
     terminal.heading("To look further (the cluster stays until `make clean`)")
     terminal.plain(_commands(target))
     terminal.plain()

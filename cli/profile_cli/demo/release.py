@@ -21,6 +21,7 @@ RELEASE = "profile-studio"
 NAMESPACE = "profile-system"
 OPERATOR = "profile-studio-operator"
 PREDICTOR = "profile-predictor"
+WEB = "profile-studio-web"
 HELM_SECONDS = 180
 # What helm says while another helm works on the same release.
 BUSY = ("another operation", "release: already exists")
@@ -35,6 +36,8 @@ PAUSE_SECONDS = 0.5
 
 def install(target: Target, terminal: Terminal) -> None:
     """`helm upgrade --install`. Raises CommandError with helm's own words."""
+    for namespace in target.namespaces:
+        Cluster(target.kubeconfig).ensure_namespace(namespace)
     terminal.say(f"helm upgrade --install {RELEASE} charts/profile-studio --namespace {NAMESPACE}")
     deadline = time.monotonic() + BUSY_SECONDS
     with tempfile.TemporaryDirectory() as folder:
@@ -69,17 +72,20 @@ def _helm(target: Target, values: Path) -> str:
     return (result.stderr.strip() or result.stdout.strip() or "failed") if result.returncode else ""
 
 
-def wait_ready(cluster: Cluster, terminal: Terminal) -> None:
-    """Wait until operator and predictor are ready. Raises CommandError after a while, or when a pod keeps failing."""
+def wait_ready(cluster: Cluster, terminal: Terminal, *, page: bool = False) -> None:
+    """Wait until operator, predictor and, if wanted, the page are ready.
+
+    Raises CommandError after a while, or when a pod keeps failing.
+    """
     with terminal.tracker("installing") as tracker:
-        _wait(cluster, terminal, tracker)
-    terminal.say("operator and predictor are ready")
+        _wait(cluster, terminal, tracker, page=page)
+    terminal.say("operator, predictor and page are ready" if page else "operator and predictor are ready")
 
 
-def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker) -> None:
+def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker, *, page: bool) -> None:
     begin, trouble_since = time.monotonic(), None
     while True:
-        waiting, troubles = _look(cluster)
+        waiting, troubles = _look(cluster, page=page)
         if not waiting:
             return
         now = time.monotonic()
@@ -92,11 +98,12 @@ def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def _look(cluster: Cluster) -> tuple[list[str], list[str]]:
+def _look(cluster: Cluster, *, page: bool) -> tuple[list[str], list[str]]:
     """What is not ready yet, and which pods are in trouble."""
     try:
         waiting = [] if cluster.deployment_ready(NAMESPACE, OPERATOR) else ["the operator"]
         waiting += [] if cluster.predictor_ready(NAMESPACE, PREDICTOR) else ["the predictor (it loads the base model)"]
+        waiting += ["the page"] if page and not cluster.deployment_ready(NAMESPACE, WEB) else []
         return waiting, cluster.pods_in_trouble(NAMESPACE) if waiting else []
     except Unreachable:
         return ["the API server"], []

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from profile_cli.manifest import manifest
 from profile_contract.names import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
+from profile_sandbox.values import PAGE_NAMESPACE, PAGE_USER
+from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.wishes import TITLE_ANNOTATION, photos_prefix
 
-NAMESPACE = "demo"
+NAMESPACE = PAGE_NAMESPACE
 NAME = "minji"
 # A rendered woman who does not exist: models/people/README.md.
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p00060"
-PHOTOS_PREFIX = f"uploads/{NAME}/"
+# The page in the demo's cluster shows it: it belongs to that page's visitor.
+OWNER = Visitor(PAGE_USER, NAMESPACE)
+PHOTOS_PREFIX = photos_prefix(OWNER, NAME)
+TITLE = "Minji"
 
 WHY_NO_FLOOR = (
     "The base model here is an untrained stand-in of SDXL's architecture, so its pictures are noise and hold no face: "
@@ -31,6 +39,13 @@ def demo_spec() -> ProfileRequestSpec:
         layouts=[LayoutName.SQUARE, LayoutName.EMPLOYEE_CARD, LayoutName.RESUME],
         minimum_likeness=0,
     )
+
+
+def demo_manifest() -> dict[str, Any]:
+    """The demo's request as it is applied."""
+    document = manifest(demo_spec(), NAMESPACE, NAME)
+    document["metadata"] |= {"labels": {OWNER_LABEL: OWNER.owner}, "annotations": {TITLE_ANNOTATION: TITLE}}
+    return document
 
 
 def demo_photos() -> list[Path]:

@@ -23,7 +23,8 @@ STATE = CLONE / ".sandbox"
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster: its kubeconfig, the chart's values for it, and its store as this machine reaches it."""
+    """A cluster: its kubeconfig, the chart's values for it, its store as this machine reaches it, the namespaces that the
+    chart wants to be there, and the page's address where it has one."""
 
     kubeconfig: Path
     helm: str
@@ -31,6 +32,8 @@ class Target:
     store_url: str
     store_environment: Mapping[str, str]
     logs: str
+    namespaces: tuple[str, ...] = ()
+    page: str = ""
 
     def store(self) -> S3Store:
         """The store. Raises CommandError."""
@@ -43,7 +46,7 @@ class Target:
 def sandbox_target(state: Path, terminal: Terminal) -> Target:
     """Bring this clone's sandbox up. Raises CommandError with everything that is missing on this machine."""
     from profile_sandbox import passwords, services
-    from profile_sandbox.values import chart_values
+    from profile_sandbox.values import PAGE_NAMESPACE, chart_values, web_values
 
     sandbox = Sandbox(state, terminal.say)
     try:
@@ -54,13 +57,15 @@ def sandbox_target(state: Path, terminal: Terminal) -> Target:
     return Target(
         kubeconfig=sandbox.kubeconfig,
         helm=str(sandbox.helm),
-        values=chart_values(),
+        values={**chart_values(), **web_values(address)},
         store_url=f"s3://{services.BUCKET}?endpoint={address}&secure=false&region={services.REGION}",
         store_environment={
             "AWS_ACCESS_KEY_ID": passwords.STORE_OPERATOR_USER,
             "AWS_SECRET_ACCESS_KEY": secret.store_operator,
         },
         logs=f"logs of the cluster's parts: {sandbox.state.logs}",
+        namespaces=(PAGE_NAMESPACE,),
+        page=f"http://{sandbox.address('web')}/",
     )
 
 

@@ -1,0 +1,1 @@
+"""The page for people: photos in, portraits out. It creates ProfileRequests and nothing else."""

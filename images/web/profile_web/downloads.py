@@ -1,0 +1,38 @@
+"""All of a request's portraits as one ZIP file, written while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from zipstream import ZIP_STORED, ZipStream
+
+from profile_contract.request import ProfileRequestStatus
+
+Read = Callable[[str], bytes]
+
+
+def files_of(status: ProfileRequestStatus) -> dict[str, str]:
+    """Name in the ZIP -> key in the store. Pure."""
+    files: dict[str, str] = {}
+    for portrait in status.portraits:
+        for key in (portrait.key, *portrait.layouts.values()):
+            path = PurePosixPath(key)
+            files[f"{path.parent.name}/{path.name}"] = key
+    for one in (status.contact_sheet, status.print_sheet):
+        if one:
+            files[PurePosixPath(one).name] = one
+    return files
+
+
+def zipped(files: dict[str, str], read: Read) -> Iterator[bytes]:
+    """The ZIP in pieces; a file is read when its turn comes. Raises StoreError on the way."""
+    # Pictures and PDFs are compressed already.
+    stream = ZipStream(compress_type=ZIP_STORED)
+    for name, key in files.items():
+        stream.add(_read_late(read, key), arcname=name)
+    yield from stream
+
+
+def _read_late(read: Read, key: str) -> Iterator[bytes]:
+    yield read(key)

@@ -1,0 +1,103 @@
+// A request's portraits: by look, or the same portrait in different light side by side.
+
+import * as api from "./api.js";
+import { styleTitle, t } from "./texts.js";
+import { html, useEffect, useState } from "./vendor/htm-preact.js";
+
+export function Gallery({ request, fail }) {
+  const [titles, setTitles] = useState(new Map());
+  useEffect(() => {
+    api.styles().then((styles) => setTitles(new Map(styles.map((style) => [style.name, styleTitle(style)]))), fail);
+  }, []);
+  const title = (style) => titles.get(style) ?? style;
+  const styles = request.styles.filter((style) => request.portraits.some((portrait) => portrait.style === style));
+  return html`
+    <section aria-labelledby="portraits-heading">
+      <h2 id="portraits-heading">${t("request.portraits")}</h2>
+      <p class="hint">${t("portrait.likenessHint")}</p>
+      ${styles.map(
+        (style) => html`
+          <h3 key=${style}>${title(style)}</h3>
+          <ul class="portraits">
+            ${request.portraits
+              .filter((portrait) => portrait.style === style)
+              .map((portrait) => html`<${Portrait} key=${portrait.url} portrait=${portrait} title=${title(style)} />`)}
+          </ul>
+        `,
+      )}
+      <${Compare} request=${request} title=${title} />
+      <${Downloads} request=${request} />
+    </section>
+  `;
+}
+
+function Portrait({ portrait, title }) {
+  return html`
+    <li class="portrait">
+      <img src=${portrait.url} alt=${t("portrait.alt", { style: title, rank: portrait.rank })} />
+      ${portrait.likeness > 0 && html`<${Likeness} percent=${portrait.likeness} />`}
+      <ul class="cuts">
+        <li><${Save} url=${portrait.save} file=${portrait.file}>${t("portrait.full")}<//></li>
+        ${portrait.cuts.map(
+          (cut) => html`<li key=${cut.layout}>
+            <${Save} url=${cut.url} file=${cut.file}>${t(`layout.${cut.layout}`)}<//>
+          </li>`,
+        )}
+      </ul>
+    </li>
+  `;
+}
+
+function Likeness({ percent }) {
+  return html`<p class="likeness">
+    <meter min="0" max="100" value=${Math.min(percent, 100)} aria-label=${t("portrait.likeness", { percent })}></meter>
+    ${t("portrait.likeness", { percent })}
+  </p>`;
+}
+
+function Save({ url, file, children }) {
+  return html`<a href=${url} aria-label=${`${t("portrait.download", { file })}`}>${children}</a>`;
+}
+
+/** Portraits of the same seed in two looks or more. */
+function Compare({ request, title }) {
+  const bySeed = new Map();
+  for (const portrait of request.portraits) {
+    bySeed.set(portrait.seed, [...(bySeed.get(portrait.seed) ?? []), portrait]);
+  }
+  const rows = [...bySeed.entries()].filter(([, portraits]) => portraits.length > 1);
+  if (!rows.length) return null;
+  return html`
+    <h3>${t("request.compare")}</h3>
+    <p class="hint">${t("request.compareHint")}</p>
+    ${rows.map(
+      ([seed, portraits]) => html`
+        <div key=${seed} class="compare">
+          ${portraits.map(
+            (portrait) => html`
+              <figure key=${portrait.url}>
+                <img src=${portrait.url} alt=${t("portrait.alt", { style: title(portrait.style), rank: portrait.rank })} />
+                <figcaption>${title(portrait.style)}</figcaption>
+              </figure>
+            `,
+          )}
+        </div>
+      `,
+    )}
+  `;
+}
+
+function Downloads({ request }) {
+  const links = [
+    [api.zipPath(request.name), "request.zip"],
+    [request.printSheet, "request.print"],
+    [request.contactSheet, "request.sheet"],
+    [request.adapter, "request.adapter"],
+  ].filter(([url]) => url);
+  return html`
+    <h3>${t("request.downloads")}</h3>
+    <ul class="downloads">
+      ${links.map(([url, key]) => html`<li key=${key}><a class="button" href=${url}>${t(key)}</a></li>`)}
+    </ul>
+  `;
+}

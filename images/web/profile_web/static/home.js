@@ -1,0 +1,48 @@
+// All of a visitor's requests.
+
+import * as api from "./api.js";
+import { dateText, t } from "./texts.js";
+import { html, useEffect, useState } from "./vendor/htm-preact.js";
+
+const EVERY_MILLISECONDS = 5000;
+
+export function Home({ fail }) {
+  const [requests, setRequests] = useState(null);
+  useEffect(() => {
+    const look = () => api.requests().then(setRequests, fail);
+    look();
+    const timer = setInterval(look, EVERY_MILLISECONDS);
+    return () => clearInterval(timer);
+  }, []);
+  return html`
+    <header class="head">
+      <h1 tabindex="-1">${t("home.heading")}</h1>
+      <a class="button primary" href="#/new">${t("home.new")}</a>
+    </header>
+    ${requests &&
+    (requests.length
+      ? html`<ul class="requests">
+          ${requests.map((request) => html`<${Card} key=${request.name} request=${request} />`)}
+        </ul>`
+      : html`<p class="empty">${t("home.none")}</p>`)}
+    <p class="promise">${t("home.promise")}</p>
+  `;
+}
+
+function Card({ request }) {
+  const title = titleOf(request);
+  const best = request.portraits[0];
+  return html`
+    <li class="card">
+      <a href=${`#/request/${request.name}`} aria-label=${t("home.open", { title })}>
+        ${best ? html`<img src=${best.url} alt="" />` : html`<span class="blank" aria-hidden="true"></span>`}
+        <span class="title">${title}</span>
+        <span class=${`badge ${request.state}`}>${t(`state.${request.state}`)}</span>
+      </a>
+    </li>
+  `;
+}
+
+export function titleOf(request) {
+  return request.title || t("untitled", { date: dateText(request.created) });
+}

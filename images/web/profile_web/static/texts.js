@@ -1,0 +1,45 @@
+// What the page says, in the visitor's language: texts/<language>.json.
+
+const LANGUAGES = ["en", "ko"];
+const KEPT = "profile-studio-language";
+
+let language = "en";
+let texts = {};
+
+export function chosenLanguage() {
+  const kept = localStorage.getItem(KEPT);
+  if (LANGUAGES.includes(kept)) return kept;
+  const wanted = navigator.languages.map((one) => one.slice(0, 2));
+  return wanted.find((one) => LANGUAGES.includes(one)) ?? "en";
+}
+
+export function otherLanguage() {
+  return language === "en" ? "ko" : "en";
+}
+
+export async function speak(wanted) {
+  const answer = await fetch(`/texts/${wanted}.json`);
+  texts = await answer.json();
+  language = wanted;
+  localStorage.setItem(KEPT, wanted);
+  document.documentElement.lang = wanted;
+  document.title = t("title");
+}
+
+/** The text of that key, `{name}`s replaced. */
+export function t(key, values = {}) {
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+export function knows(key) {
+  return key in texts;
+}
+
+/** A style's title; Korean ones are optional. */
+export function styleTitle(style) {
+  return style.title[language] || style.title.en;
+}
+
+export function dateText(iso) {
+  return new Date(iso).toLocaleDateString(language, { year: "numeric", month: "long", day: "numeric" });
+}

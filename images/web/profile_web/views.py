@@ -1,0 +1,198 @@
+"""What the page shows of a request and of styles. Pure; pictures are named by keys, which `links` turns into URLs."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from profile_contract.artifacts import ADAPTER_WEBUI, uploads_prefix
+from profile_contract.layouts import LAYOUTS
+from profile_contract.model import Tolerant
+from profile_contract.names import ConditionType, LayoutName, PhotoReason, Stage, Tone
+from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, StagesStatus
+from profile_contract.style import ProfileStyleSpec, Title
+
+from .wishes import TITLE_ANNOTATION
+
+
+class Link(Protocol):
+    """A key's URL for the visitor's browser, good for a while; one that is saved under a name, if a name is given."""
+
+    def __call__(self, key: str, save_as: str = "") -> str: ...
+
+
+class StyleView(Tolerant):
+    name: str
+    title: Title
+    tone: Tone
+    background: str
+    sample: str = ""
+
+
+class LayoutView(Tolerant):
+    name: LayoutName
+    width_mm: float
+    height_mm: float
+
+
+class PhotoView(Tolerant):
+    name: str
+    url: str
+    accepted: bool
+    reason: PhotoReason
+
+
+class CutView(Tolerant):
+    layout: LayoutName
+    url: str
+    file: str
+
+
+class PortraitView(Tolerant):
+    style: str
+    seed: int
+    rank: int
+    likeness: int
+    url: str
+    save: str
+    file: str
+    cuts: list[CutView] = []
+
+
+class RequestView(Tolerant):
+    """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits."""
+
+    name: str
+    title: str
+    created: str
+    state: str
+    stage: Stage | None = None
+    percent: int | None = None
+    remaining_seconds: int | None = None
+    reason: str = ""
+    message: str = ""
+    revision: int = 1
+    styles: list[str] = []
+    layouts: list[LayoutName] = []
+    photos: list[PhotoView] = []
+    portraits: list[PortraitView] = []
+    best_likeness: int | None = None
+    contact_sheet: str = ""
+    print_sheet: str = ""
+    adapter: str = ""
+
+
+def style_view(document: dict[str, Any], sample: str) -> StyleView:
+    """Raises pydantic's ValidationError for a style that this version cannot read."""
+    spec = ProfileStyleSpec.model_validate(document["spec"])
+    name = document["metadata"]["name"]
+    return StyleView(name=name, title=spec.title, tone=spec.tone, background=spec.background_colour, sample=sample)
+
+
+def layout_views() -> list[LayoutView]:
+    return [
+        LayoutView(name=name, width_mm=layout.width_mm, height_mm=layout.height_mm) for name, layout in LAYOUTS.items()
+    ]
+
+
+def request_view(document: dict[str, Any], link: Link) -> RequestView:
+    """The request as its owner sees it. Raises ValidationError for one that this version cannot read."""
+    metadata, spec = document["metadata"], ProfileRequestSpec.model_validate(document["spec"])
+    status = ProfileRequestStatus.model_validate(document.get("status") or {})
+    fresh = status.observed_generation == metadata["generation"]
+    conditions = {one.type: one for one in status.conditions} if fresh else {}
+    stage, state = _stage(status, conditions), _state(metadata, conditions)
+    told = _told(state, conditions)
+    running = status.progress if status.progress and status.progress.stage == stage else None
+    return RequestView(
+        name=metadata["name"],
+        title=metadata.get("annotations", {}).get(TITLE_ANNOTATION, ""),
+        created=metadata["creationTimestamp"],
+        state=state,
+        stage=stage if state == "Running" else None,
+        percent=running.percent if running else None,
+        remaining_seconds=running.remaining_seconds if running else None,
+        reason=told.reason if told else "",
+        message=told.message if told else "",
+        revision=spec.photos.revision,
+        styles=list(spec.styles),
+        layouts=list(spec.layouts),
+        photos=_photos(status, uploads_prefix(metadata["namespace"], spec.photos.prefix), link),
+        portraits=[_portrait(one, link) for one in status.portraits],
+        best_likeness=status.best_likeness,
+        contact_sheet=_maybe(status.contact_sheet, link),
+        print_sheet=_maybe(status.print_sheet, link),
+        adapter=_maybe(_webui(status.adapter), link),
+    )
+
+
+def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:
+    if "deletionTimestamp" in metadata:
+        return "Deleting"
+    if _true(conditions, ConditionType.READY):
+        return "Ready"
+    if _true(conditions, ConditionType.STALLED):
+        return "Stalled"
+    return "Running" if conditions else "Waiting"
+
+
+def _true(conditions: dict[str, Condition], kind: ConditionType) -> bool:
+    return kind in conditions and conditions[kind].status == "True"
+
+
+def _told(state: str, conditions: dict[str, Condition]) -> Condition | None:
+    """The condition that says why."""
+    kinds = {"Stalled": ConditionType.STALLED, "Running": ConditionType.RECONCILING}
+    return conditions.get(kinds[state]) if state in kinds else None
+
+
+def _stage(status: ProfileRequestStatus, conditions: dict[str, Condition]) -> Stage | None:
+    """The first stage that is not done."""
+    stages, done = status.stages or StagesStatus(), dict(zip(Stage, _STAGES_DONE, strict=True))
+    for stage in Stage:
+        if getattr(stages, stage.value) is None or not _true(conditions, done[stage]):
+            return stage
+    return None
+
+
+_STAGES_DONE = (
+    ConditionType.PREPROCESSED,
+    ConditionType.TRAINED,
+    ConditionType.GENERATED,
+    ConditionType.FINISHED,
+)
+
+
+def _photos(status: ProfileRequestStatus, prefix: str, link: Link) -> list[PhotoView]:
+    verdicts = status.photos.verdicts if status.photos else []
+    return [
+        PhotoView(name=one.name, url=link(prefix + one.name), accepted=one.accepted, reason=one.reason)
+        for one in verdicts
+    ]
+
+
+def _portrait(one: Any, link: Link) -> PortraitView:
+    return PortraitView(
+        style=one.style,
+        seed=one.seed,
+        rank=one.rank,
+        likeness=one.likeness,
+        url=link(one.key),
+        save=link(one.key, _file(one.key)),
+        file=_file(one.key),
+        cuts=[CutView(layout=name, url=link(key, _file(key)), file=_file(key)) for name, key in one.layouts.items()],
+    )
+
+
+def _file(key: str) -> str:
+    """The name under which a portrait is saved: its style, then the file's own name."""
+    path = PurePosixPath(key)
+    return f"{path.parent.name}-{path.name}"
+
+
+def _webui(adapter: str | None) -> str | None:
+    return str(PurePosixPath(adapter).with_name(ADAPTER_WEBUI)) if adapter else None
+
+
+def _maybe(key: str | None, link: Link) -> str:
+    return link(key, PurePosixPath(key).name) if key else ""

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env people-env system binaries weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env people-env system browser binaries weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,16 +15,16 @@ help: ## this list
 demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
 	$(RUN) -m profile_cli demo
 
-test: prepare lint ## everything: lint, unit, cluster and end-to-end tests
+test: prepare browser lint ## everything: lint, unit, cluster and end-to-end tests
 	$(PYTEST) tests/unit tests/cluster tests/e2e
 
 test-unit: env weights model ## unit tests: no cluster, a minute
 	$(PYTEST) tests/unit
 
-test-cluster: prepare ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
+test-cluster: prepare browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster
 
-test-e2e: prepare ## the whole pipeline on a real cluster
+test-e2e: prepare browser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
 
 lint: env ## ruff, mypy --strict, import contracts
@@ -56,6 +56,9 @@ people-env: env ## Blender's own environment, to render people who do not exist
 
 system: ## Debian packages that the sandbox and the libraries need
 	@constraints/debian.sh sandbox/apt.txt
+
+browser: ## a browser for the tests of the page
+	@constraints/debian.sh tests/apt.txt
 
 binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build

@@ -66,6 +66,8 @@ def web_values(store_address: str) -> dict[str, Any]:
             "signIn": {"mode": "Local", "user": PAGE_USER},
             "namespaces": {"default": PAGE_NAMESPACE},
             "store": {"publicUrl": f"http://{store_address}", "existingSecret": services.WEB_STORE_SECRET},
+            # The random base model draws nobody: with any floor nothing would be delivered.
+            "defaults": {"minimumLikeness": 0, "training": {"steps": 4, "rank": 4}},
             "podAnnotations": _annotation(SOURCES["web"]),
         }
     }

@@ -119,5 +119,7 @@ store:
   publicUrl: {{ required "web.store.publicUrl: where browsers reach the store, such as https://store.example.com" .Values.web.store.publicUrl | quote }}
 limits:
   {{- toYaml .Values.web.limits | nindent 2 }}
+defaults:
+  {{- toYaml .Values.web.defaults | nindent 2 }}
 port: 8080
 {{- end -}}

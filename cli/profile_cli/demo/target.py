@@ -23,7 +23,7 @@ STATE = CLONE / ".sandbox"
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster: its kubeconfig, the chart's values for it, its store as this machine reaches it, the namespaces that the
+    """A cluster: its kubeconfig, the chart's values for it, its store as this machine reaches it, namespaces that the
     chart wants to be there, and the page's address where it has one."""
 
     kubeconfig: Path

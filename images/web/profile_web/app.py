@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -60,18 +60,27 @@ class Page:
         return uploads_prefix(visitor.namespace, wishes.photos_prefix(visitor, draft))
 
 
+def _page(request: Request) -> Page:
+    page: Page = request.app.state.page
+    return page
+
+
+def _visitor(request: Request) -> Visitor:
+    config = _page(request).config
+    return visitor_of(request.headers, config.sign_in, config.namespaces)
+
+
+Served = Annotated[Page, Depends(_page)]
+Visits = Annotated[Visitor, Depends(_visitor)]
+api = APIRouter(prefix="/api")
+
+
 def make_app(config: WebConfig, environment: Mapping[str, str]) -> FastAPI:
     """The application; nothing is connected before it starts."""
     page = Page(config, environment)
     app = FastAPI(title="Profile Studio", lifespan=page.running, docs_url=None, redoc_url=None, openapi_url=None)
-
-    def visitor(request: Request) -> Visitor:
-        return visitor_of(request.headers, config.sign_in, config.namespaces)
-
-    _add_lists(app, page, visitor)
-    _add_uploads(app, page, visitor)
-    _add_requests(app, page, visitor)
-    _add_results(app, page, visitor)
+    app.state.page = page
+    app.include_router(api)
     app.get("/healthz")(_health)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     app.middleware("http")(_guard(page.grants.origin))
@@ -82,34 +91,31 @@ def make_app(config: WebConfig, environment: Mapping[str, str]) -> FastAPI:
     return app
 
 
-Visits = Callable[[Request], Visitor]
-
-
 async def _health() -> dict[str, str]:
     return {"status": "up"}
 
 
-def _add_lists(app: FastAPI, page: Page, visits: Visits) -> None:
-    @app.get("/api/session")
-    async def session(visitor: Annotated[Visitor, Depends(visits)]) -> dict[str, Any]:
-        limits = page.config.limits.document()
-        layouts = [layout.document() for layout in layout_views()]
-        return {"user": visitor.user, "limits": limits, "layouts": layouts, "draft": wishes.new_draft()}
+# --- who visits, and what is offered --------------------------------------------------------------------------------
 
-    @app.get("/api/styles", dependencies=[Depends(visits)])
-    async def styles() -> list[dict[str, Any]]:
-        found: list[StyleView] = []
-        for document in await page.cluster.styles():
-            try:
-                found.append(style_view(document, _sample(document["metadata"]["name"])))
-            except ValidationError:
-                log.warning("style %s cannot be read and is not offered", document["metadata"]["name"])
-        return [style.document() for style in found]
 
-    @app.get("/api/requests")
-    async def requests(visitor: Annotated[Visitor, Depends(visits)]) -> list[dict[str, Any]]:
-        found = await page.cluster.requests(visitor)
-        return [request_view(document, page.grants.picture).document() for document in found]
+@api.get("/session")
+async def session(page: Served, visitor: Visits) -> dict[str, Any]:
+    """Who visits, and what the page must know to ask."""
+    limits = page.config.limits.document()
+    layouts = [layout.document() for layout in layout_views()]
+    return {"user": visitor.user, "limits": limits, "layouts": layouts, "draft": wishes.new_draft()}
+
+
+@api.get("/styles", dependencies=[Depends(_visitor)])
+async def styles(page: Served) -> list[dict[str, Any]]:
+    """The styles of this cluster."""
+    found: list[StyleView] = []
+    for document in await page.cluster.styles():
+        try:
+            found.append(style_view(document, _sample(document["metadata"]["name"])))
+        except ValidationError:
+            log.warning("style %s cannot be read and is not offered", document["metadata"]["name"])
+    return [style.document() for style in found]
 
 
 def _sample(style: str) -> str:
@@ -118,69 +124,89 @@ def _sample(style: str) -> str:
     return f"/{file}" if (STATIC / file).is_file() else ""
 
 
-def _add_uploads(app: FastAPI, page: Page, visits: Visits) -> None:
-    @app.post("/api/uploads")
-    async def uploads(wish: UploadWish, visitor: Annotated[Visitor, Depends(visits)]) -> list[dict[str, Any]]:
-        prefix, limits = page.prefix(visitor, wish.draft), page.config.limits
-        taken = set(await page.grants.names(prefix))
-        if len(taken) + len(wish.photos) > limits.most_photos:
-            raise Refused(422, f"at most {limits.most_photos} photos can be sent, {len(taken)} are there already")
-        forms: list[Upload] = []
-        for photo in wish.photos:
-            name = wishes.photo_name(photo, taken)
-            taken.add(name)
-            forms.append(page.grants.upload(prefix, name, photo.type, limits.photo_bytes))
-        metrics.UPLOADS.inc(len(forms))
-        return [form.document() for form in forms]
-
-    @app.delete("/api/uploads/{draft}/{name}", status_code=204)
-    async def forget_photo(draft: Draft, name: str, visitor: Annotated[Visitor, Depends(visits)]) -> None:
-        if name not in await page.grants.names(page.prefix(visitor, draft)):
-            raise Refused(404, "this photo is not there any more")
-        await page.grants.delete(page.prefix(visitor, draft) + name)
+# --- photos ---------------------------------------------------------------------------------------------------------
 
 
-def _add_requests(app: FastAPI, page: Page, visits: Visits) -> None:
-    @app.post("/api/requests", status_code=201)
-    async def create(wish: Wish, visitor: Annotated[Visitor, Depends(visits)]) -> dict[str, Any]:
-        if not await page.grants.names(page.prefix(visitor, wish.draft)):
-            raise Refused(422, "no photos were sent yet")
-        made = await page.cluster.create(visitor, wishes.manifest(wish, visitor))
-        return request_view(made, page.grants.picture).document()
-
-    @app.get("/api/requests/{name}")
-    async def one(name: str, visitor: Annotated[Visitor, Depends(visits)]) -> dict[str, Any]:
-        return request_view(await page.cluster.request(visitor, name), page.grants.picture).document()
-
-    @app.post("/api/requests/{name}/look-again", status_code=204)
-    async def look_again(name: str, visitor: Annotated[Visitor, Depends(visits)]) -> None:
-        await page.cluster.look_again(visitor, name)
-
-    @app.delete("/api/requests/{name}", status_code=204)
-    async def delete(name: Draft, visitor: Annotated[Visitor, Depends(visits)]) -> None:
-        # The request first: photos that go while it still looks at them would look like a mistake of the visitor.
-        await page.cluster.delete(visitor, name)
-        await page.grants.delete(page.prefix(visitor, name))
+@api.post("/uploads")
+async def uploads(wish: UploadWish, page: Served, visitor: Visits) -> list[dict[str, Any]]:
+    """A form for each photo, with which the browser sends it to the store itself."""
+    prefix, limits = page.prefix(visitor, wish.draft), page.config.limits
+    taken = set(await page.grants.names(prefix))
+    if len(taken) + len(wish.photos) > limits.most_photos:
+        raise Refused(422, f"at most {limits.most_photos} photos can be sent, {len(taken)} are there already")
+    forms: list[Upload] = []
+    for photo in wish.photos:
+        name = wishes.photo_name(photo, taken)
+        taken.add(name)
+        forms.append(page.grants.upload(prefix, name, photo.type, limits.photo_bytes))
+    metrics.UPLOADS.inc(len(forms))
+    return [form.document() for form in forms]
 
 
-def _add_results(app: FastAPI, page: Page, visits: Visits) -> None:
-    @app.get("/api/requests/{name}/events")
-    async def events(name: str, visitor: Annotated[Visitor, Depends(visits)]) -> EventSourceResponse:
-        await page.cluster.request(visitor, name)
-        told = live.follow(page.cluster, page.progress, visitor, name, page.grants.picture)
-        return EventSourceResponse(_counted(told), ping=PING_SECONDS)
+@api.delete("/uploads/{draft}/{name}", status_code=204)
+async def forget_photo(draft: Draft, name: str, page: Served, visitor: Visits) -> None:
+    """Take a photo away again."""
+    if name not in await page.grants.names(page.prefix(visitor, draft)):
+        raise Refused(404, "this photo is not there any more")
+    await page.grants.delete(page.prefix(visitor, draft) + name)
 
-    @app.get("/api/requests/{name}/portraits.zip")
-    async def portraits(name: str, visitor: Annotated[Visitor, Depends(visits)]) -> StreamingResponse:
-        document = await page.cluster.request(visitor, name)
-        status = ProfileRequestStatus.model_validate(document.get("status") or {})
-        files = downloads.files_of(status)
-        if not files:
-            raise Refused(404, "there are no portraits yet")
-        headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-        return StreamingResponse(
-            downloads.zipped(files, page.grants.read), headers=headers, media_type="application/zip"
-        )
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+@api.get("/requests")
+async def requests(page: Served, visitor: Visits) -> list[dict[str, Any]]:
+    """The visitor's requests, the newest first."""
+    found = await page.cluster.requests(visitor)
+    return [request_view(document, page.grants.picture).document() for document in found]
+
+
+@api.post("/requests", status_code=201)
+async def create(wish: Wish, page: Served, visitor: Visits) -> dict[str, Any]:
+    """Make a ProfileRequest of photos that were sent."""
+    if not await page.grants.names(page.prefix(visitor, wish.draft)):
+        raise Refused(422, "no photos were sent yet")
+    made = await page.cluster.create(visitor, wishes.manifest(wish, visitor, page.config.defaults))
+    return request_view(made, page.grants.picture).document()
+
+
+@api.get("/requests/{name}")
+async def one(name: Draft, page: Served, visitor: Visits) -> dict[str, Any]:
+    """One request."""
+    return request_view(await page.cluster.request(visitor, name), page.grants.picture).document()
+
+
+@api.post("/requests/{name}/look-again", status_code=204)
+async def look_again(name: Draft, page: Served, visitor: Visits) -> None:
+    """Photos came or went."""
+    await page.cluster.look_again(visitor, name)
+
+
+@api.delete("/requests/{name}", status_code=204)
+async def delete(name: Draft, page: Served, visitor: Visits) -> None:
+    """Delete a request, everything that it made, and the photos that were sent for it."""
+    # The request first: photos that go while it still looks at them would look like a mistake of the visitor.
+    await page.cluster.delete(visitor, name)
+    await page.grants.delete(page.prefix(visitor, name))
+
+
+@api.get("/requests/{name}/events")
+async def events(name: Draft, page: Served, visitor: Visits) -> EventSourceResponse:
+    """The request as it changes, see `live.follow`."""
+    await page.cluster.request(visitor, name)
+    told = live.follow(page.cluster, page.progress, visitor, name, page.grants.picture)
+    return EventSourceResponse(_counted(told), ping=PING_SECONDS)
+
+
+@api.get("/requests/{name}/portraits.zip")
+async def portraits(name: Draft, page: Served, visitor: Visits) -> StreamingResponse:
+    """Everything that was delivered."""
+    document = await page.cluster.request(visitor, name)
+    files = downloads.files_of(ProfileRequestStatus.model_validate(document.get("status") or {}))
+    if not files:
+        raise Refused(404, "there are no portraits yet")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return StreamingResponse(downloads.zipped(files, page.grants.read), headers=headers, media_type="application/zip")
 
 
 async def _counted(told: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:

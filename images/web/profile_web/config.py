@@ -14,6 +14,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from profile_contract.model import Contract
+from profile_contract.names import DeletionPolicy
+from profile_contract.request import Training
 
 
 class ConfigError(Exception):
@@ -69,6 +71,14 @@ class Limits(Contract):
     most_photos: int = Field(default=20, ge=1)
 
 
+class Defaults(Contract):
+    """What every request of the page says beside what the visitor chose; what is left out is the API's own default."""
+
+    minimum_likeness: int | None = Field(default=None, ge=0, le=100)
+    deletion_policy: DeletionPolicy | None = None
+    training: Training | None = None
+
+
 class WebConfig(Contract):
     """Everything."""
 
@@ -76,6 +86,7 @@ class WebConfig(Contract):
     namespaces: Namespaces = Namespaces()
     store: PageStore
     limits: Limits = Limits()
+    defaults: Defaults = Defaults()
     port: int = Field(default=8080, ge=1, le=65535)
 
 

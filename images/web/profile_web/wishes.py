@@ -13,6 +13,7 @@ from profile_contract.model import Contract
 from profile_contract.names import LayoutName
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
 
+from .config import Defaults
 from .visitor import OWNER_LABEL, Visitor
 
 TITLE_ANNOTATION = "profilestudio.io/title"
@@ -63,7 +64,8 @@ def photos_prefix(visitor: Visitor, draft: str) -> str:
 
 def photo_name(wish: PhotoWish, taken: set[str]) -> str:
     """A key's last part: the file's own name without what a key must not hold, and the ending of its type."""
-    stem = _UNSAFE.sub("-", wish.name.rpartition("/")[2].rpartition(".")[0] or wish.name).strip("-") or "photo"
+    base = wish.name.rpartition("/")[2]
+    stem = _UNSAFE.sub("-", base.rpartition(".")[0] or base).strip("-") or "photo"
     stem, ending = stem[:NAME_LENGTH], PHOTO_TYPES[wish.type]
     name, number = f"{stem}{ending}", 2
     while name in taken:
@@ -71,7 +73,7 @@ def photo_name(wish: PhotoWish, taken: set[str]) -> str:
     return name
 
 
-def manifest(wish: Wish, visitor: Visitor) -> dict[str, Any]:
+def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]:
     """The ProfileRequest."""
     spec = ProfileRequestSpec(
         subject=Subject(noun=wish.noun),
@@ -80,6 +82,7 @@ def manifest(wish: Wish, visitor: Visitor) -> dict[str, Any]:
         layouts=wish.layouts,
         portraits=wish.portraits,
         candidates=min(32, 2 * wish.portraits),
+        **{name: value for name, value in defaults if value is not None},
     )
     return {
         "apiVersion": f"{GROUP}/{VERSION}",

@@ -1,0 +1,34 @@
+"""The page's texts: both languages say the same things, and everything that the page asks for is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from profile_contract.layouts import LAYOUTS
+from profile_contract.names import PhotoReason, Stage, Tone
+
+STATIC = Path(__file__).resolve().parents[2] / "images" / "web" / "profile_web" / "static"
+TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").glob("*.json")}
+PLACE = re.compile(r"\{(\w+)\}")
+
+
+def test_both_languages_say_the_same() -> None:
+    assert set(TEXTS) == {"en", "ko"}
+    assert TEXTS["en"].keys() == TEXTS["ko"].keys()
+    for key, english in TEXTS["en"].items():
+        assert set(PLACE.findall(english)) == set(PLACE.findall(TEXTS["ko"][key])), key
+
+
+def test_every_text_that_the_page_names_is_there() -> None:
+    named = {key for file in STATIC.glob("*.js") for key in re.findall(r"""\bt\(\s*"([\w.-]+)\"""", file.read_text())}
+    assert named
+    assert named <= TEXTS["en"].keys()
+
+
+def test_every_word_of_the_api_that_the_page_shows_has_a_text() -> None:
+    wanted = {f"photo.{reason}" for reason in PhotoReason} | {f"stage.{stage}" for stage in Stage}
+    wanted |= {f"layout.{name}" for name in LAYOUTS} | {f"tone.{tone}" for tone in Tone}
+    wanted |= {f"state.{state}" for state in ("Waiting", "Running", "Ready", "Stalled", "Deleting")}
+    assert wanted <= TEXTS["en"].keys()

@@ -65,6 +65,9 @@ def make() -> None:
         return
     with only_one(VENV):
         link(cached)
+        people = cached_environment(component_file(APART))
+        if people.exists():
+            link_people(people)
         STAMP.write_text(stamp)
     say(f".venv is ready (packages from {cached})")
 
@@ -72,6 +75,10 @@ def make() -> None:
 def make_people() -> None:
     """A second environment, for Blender alone; `.venv/bin/people-python` runs in it and sees `models/`."""
     cached = installed(component_file(APART), "about 500 MB to download", warm_up=False)
+    link_people(cached)
+
+
+def link_people(cached: Path) -> None:
     script = VENV / "bin" / "people-python"
     content = f'#!/bin/sh\nPYTHONPATH={ROOT / "models"} exec {cached / "bin" / "python"} "$@"\n'
     if script.exists() and script.read_text() == content:
@@ -82,13 +89,18 @@ def make_people() -> None:
 
 def installed(lock_file: Path, size: str, *, warm_up: bool) -> Path:
     """The cached environment of a lock file; installed now if this machine has none for these constraints."""
-    cached = cache_folder() / "env" / hashlib.sha256(lock_file.read_bytes()).hexdigest()[:16]
+    cached = cached_environment(lock_file)
     if not cached.exists():
         with only_one(cached):
             if not cached.exists():
                 say(f"installing {len(pins(lock_file))} pinned packages once for this machine ({size})")
                 install(cached, lock_file, warm_up=warm_up)
     return cached
+
+
+def cached_environment(lock_file: Path) -> Path:
+    """Where the packages of a lock file are on this machine, or would be."""
+    return cache_folder() / "env" / hashlib.sha256(lock_file.read_bytes()).hexdigest()[:16]
 
 
 def stamp_text(cached: Path) -> str:

@@ -49,7 +49,7 @@ export function Request({ name, session, fail }) {
       ${away && html`<p class="note">${t("away")}</p>`} ${done && html`<p class="note good">${readyText(request)}</p>`}
       ${request.state === "Stalled" && html`<p class="note bad">${stalledText(request)}</p>`}
     </div>
-    ${!done && html`<${Steps} request=${request} progress=${progress} />`}
+    ${!done && request.state !== "Stalled" && html`<${Steps} request=${request} progress=${progress} />`}
     ${request.portraits.length > 0 && html`<${Gallery} request=${request} fail=${fail} />`}
     <${Photos} request=${request} session=${session} fail=${fail} />
     <${Deletion} request=${request} fail=${fail} />

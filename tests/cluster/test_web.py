@@ -1,0 +1,128 @@
+"""The page's HTTP interface against the real API server and store: who sees what, and what the store takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from product import Product, Space, pictures_in
+from profile_cli.demo.target import Target
+from profile_sandbox import Sandbox, passwords, services
+from profile_web.app import make_app
+from profile_web.config import Limits, Namespaces, PageStore, WebConfig
+
+pytestmark = pytest.mark.cluster
+
+MOST_BYTES = 200_000
+PAGE = {"X-Profile-Studio": "page"}
+MINJI, JUNHO, NOBODY = "minji@example.com", "junho@example.com", "guest@elsewhere.example"
+
+
+def _as(user: str) -> dict[str, str]:
+    return {**PAGE, "X-Auth-Request-Email": user}
+
+
+@pytest.fixture
+def page(sandbox: Sandbox, target: Target, space: Space, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """The page behind a sign-in proxy, with the store account that the chart asks for."""
+    monkeypatch.setenv("KUBECONFIG", str(target.kubeconfig))
+    address = sandbox.address("minio")
+    store = PageStore(
+        endpoint=address, bucket=services.BUCKET, region=services.REGION, secure=False, public_url=f"http://{address}"
+    )
+    places = Namespaces(by_user={MINJI: space.name, JUNHO: space.name})
+    config = WebConfig(namespaces=places, store=store, limits=Limits(photo_bytes=MOST_BYTES))
+    account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
+    with TestClient(make_app(config, {**os.environ, **account})) as client:
+        yield client
+
+
+def _form(page: TestClient, photo: Path, *, user: str = MINJI, draft: str = "p-1") -> dict[str, Any]:
+    wish = {"draft": draft, "photos": [{"name": photo.name, "type": "image/jpeg", "bytes": photo.stat().st_size}]}
+    answer = page.post("/api/uploads", json=wish, headers=_as(user))
+    assert answer.status_code == 200, answer.text
+    form: dict[str, Any] = answer.json()[0]
+    return form
+
+
+def _send(form: dict[str, Any], data: bytes, **changed: str) -> int:
+    fields = {**form["fields"], **changed}
+    return httpx.post(form["url"], data=fields, files={"file": ("photo", data, fields["Content-Type"])}).status_code
+
+
+def test_a_form_takes_this_photo_and_nothing_else(page: TestClient, space: Space, people: Path) -> None:
+    photo = pictures_in(people / "p00060")[0]
+    form, data = _form(page, photo), photo.read_bytes()
+    assert _send(form, data + bytes(MOST_BYTES)) == 400
+    assert _send(form, b"tiny") == 400
+    assert _send(form, data, **{"Content-Type": "text/html"}) == 403
+    assert _send(form, data, key=f"other/uploads/{photo.name}") == 403
+    assert [found.key for found in space.store.list(f"{space.name}/")] == []
+    assert _send(form, data) in (200, 204)
+    (found,) = space.store.list(f"{space.name}/uploads/")
+    assert (found.key, found.bytes) == (form["fields"]["key"], len(data))
+
+
+def test_requests_are_their_owners_alone(page: TestClient, space: Space, people: Path) -> None:
+    photo = pictures_in(people / "p00060")[0]
+    assert _send(_form(page, photo), photo.read_bytes()) in (200, 204)
+    made = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=_as(MINJI))
+    assert made.status_code == 201, made.text
+    assert [one["name"] for one in page.get("/api/requests", headers=_as(MINJI)).json()] == ["p-1"]
+    assert page.get("/api/requests", headers=_as(JUNHO)).json() == []
+    for path in ("/api/requests/p-1", "/api/requests/p-1/events", "/api/requests/p-1/portraits.zip"):
+        assert page.get(path, headers=_as(JUNHO)).status_code == 404
+    assert page.post("/api/requests/p-1/look-again", headers=_as(JUNHO)).status_code == 404
+    assert page.delete("/api/requests/p-1", headers=_as(JUNHO)).status_code == 404
+    assert page.delete(f"/api/uploads/p-1/{photo.name}", headers=_as(JUNHO)).status_code == 404
+    again = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=_as(MINJI))
+    assert again.status_code == 409
+    assert "already exists" in again.json()["message"]
+    assert page.delete("/api/requests/p-1", headers=_as(MINJI)).status_code == 204
+    assert space.store.list(f"{space.name}/uploads/") == []
+
+
+def test_what_cannot_be_asked_for_is_said_in_words(page: TestClient) -> None:
+    nothing = page.post("/api/requests", json={"draft": "p-9", "styles": ["studio-warm"]}, headers=_as(MINJI))
+    assert (nothing.status_code, nothing.json()) == (422, {"message": "no photos were sent yet"})
+    wrong = page.post("/api/requests", json={"draft": "p-9", "styles": []}, headers=_as(MINJI))
+    assert wrong.status_code == 422
+    assert "styles" in wrong.json()["message"]
+    many = {"draft": "p-9", "photos": [{"name": f"{n}.jpg", "type": "image/jpeg", "bytes": 9} for n in range(21)]}
+    assert "at most 20 photos" in page.post("/api/uploads", json=many, headers=_as(MINJI)).json()["message"]
+
+
+def test_the_door(page: TestClient) -> None:
+    assert page.get("/api/session").status_code == 401
+    refused = page.get("/api/session", headers=_as(NOBODY))
+    assert refused.status_code == 403
+    assert NOBODY in refused.json()["message"]
+    # Another site's form can make a browser send this, cookies and all, but not the header.
+    forged = page.delete("/api/requests/p-1", headers={"X-Auth-Request-Email": MINJI})
+    assert (forged.status_code, forged.json()["message"]) == (403, "only the page itself may ask for this")
+    policy = page.get("/").headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "'unsafe" not in policy
+
+
+def test_the_pages_account_reads_and_writes_no_more_than_it_must(sandbox: Sandbox, product: Product) -> None:
+    from profile_contract.store import StoreError, open_s3
+
+    url = f"s3://{services.BUCKET}?endpoint={sandbox.address('minio')}&secure=false&region={services.REGION}"
+    account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
+    mine = open_s3(url, account)
+    mine.write("test-web/uploads/a.jpg", b"photo")
+    mine.delete("test-web/uploads/")
+    product.store.write("test-web/requests/r/portraits/x.png", b"portrait")
+    assert mine.read("test-web/requests/r/portraits/x.png") == b"portrait"
+    with pytest.raises(StoreError, match="AccessDenied"):
+        mine.write("test-web/requests/r/portraits/x.png", b"another")
+    with pytest.raises(StoreError, match="could not be deleted|AccessDenied"):
+        mine.delete("test-web/requests/")
+    product.store.delete("test-web/")

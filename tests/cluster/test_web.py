@@ -123,6 +123,6 @@ def test_the_pages_account_reads_and_writes_no_more_than_it_must(sandbox: Sandbo
     assert mine.read("test-web/requests/r/portraits/x.png") == b"portrait"
     with pytest.raises(StoreError, match="AccessDenied"):
         mine.write("test-web/requests/r/portraits/x.png", b"another")
-    with pytest.raises(StoreError, match="could not be deleted|AccessDenied"):
+    with pytest.raises(StoreError, match="could not be deleted"):
         mine.delete("test-web/requests/")
     product.store.delete("test-web/")

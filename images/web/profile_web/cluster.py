@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -110,7 +111,8 @@ async def connect() -> Cluster:
         config.load_incluster_config()
     except ConfigException:
         try:
-            await config.load_kube_config()
+            # The library looks at the environment as it is imported, and not again.
+            await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
         except ConfigException as error:
             raise ClusterAway(f"no cluster is configured: {error}") from error
     return Cluster(client.ApiClient())

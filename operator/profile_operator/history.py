@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extras
 
 from profile_contract.names import ConditionType, Stage
 from profile_contract.orders import StageReport
 
-from . import metrics
+from . import metrics, migrations
 from .chain import Chain, chain_of
 from .config import OperatorConfig
-from .history_rows import SCHEMA, TABLES, Row, Rows, rows_of
+from .history_rows import TABLES, Row, Rows, rows_of
 from .snapshot import Key, Snapshot
 
 log = logging.getLogger(__name__)
@@ -43,15 +44,22 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._up_to_date = False
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
-        """A cursor in one transaction on a connection of its own."""
+        """A cursor in one transaction on a connection of its own; the first one brings the database up to date."""
+        if not self._up_to_date:
+            migrations.upgrade(self._dsn, CONNECT_SECONDS)
+            self._up_to_date = True
         connection = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS)
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(SCHEMA)
                 yield cursor
+        except psycopg2.errors.UndefinedTable:
+            # Somebody dropped everything: the next transaction makes it anew.
+            self._up_to_date = False
+            raise
         finally:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""What the database holds of a request, as rows made from its reports. Pure."""
+"""What the database holds of a request, as rows made from its reports, in the order of `migrations`' columns. Pure."""
 
 from __future__ import annotations
 
@@ -13,32 +13,6 @@ from .snapshot import Key
 
 Row = tuple[object, ...]
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS requests (
-    namespace text NOT NULL, name text NOT NULL, uid text NOT NULL DEFAULT '', noun text NOT NULL DEFAULT '',
-    styles text[] NOT NULL DEFAULT '{}', ready text NOT NULL DEFAULT 'Unknown', reason text NOT NULL DEFAULT '',
-    gpu_seconds integer NOT NULL DEFAULT 0, updated_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (namespace, name));
-ALTER TABLE requests ADD COLUMN IF NOT EXISTS deletion_policy text NOT NULL DEFAULT 'Retain';
-CREATE TABLE IF NOT EXISTS stages (
-    namespace text NOT NULL, name text NOT NULL, stage text NOT NULL, digest text NOT NULL,
-    style text NOT NULL DEFAULT '', outcome text NOT NULL, reason text NOT NULL, message text NOT NULL DEFAULT '',
-    started_at timestamptz, finished_at timestamptz, seconds double precision NOT NULL DEFAULT 0,
-    peak_memory_megabytes integer NOT NULL DEFAULT 0,
-    gpu text NOT NULL DEFAULT '', gpu_count integer NOT NULL DEFAULT 0,
-    PRIMARY KEY (namespace, name, stage, digest));
-CREATE TABLE IF NOT EXISTS verdicts (
-    namespace text NOT NULL, name text NOT NULL, digest text NOT NULL, photo text NOT NULL,
-    accepted boolean NOT NULL, reason text NOT NULL, measures jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (namespace, name, digest, photo));
-CREATE TABLE IF NOT EXISTS artifacts (
-    namespace text NOT NULL, name text NOT NULL, stage text NOT NULL, digest text NOT NULL, key text PRIMARY KEY,
-    sha256 text NOT NULL DEFAULT '', bytes bigint NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS likeness (
-    namespace text NOT NULL, name text NOT NULL, digest text NOT NULL, style text NOT NULL, seed integer NOT NULL,
-    cosine double precision, likeness integer, delivered boolean NOT NULL, refusal text NOT NULL DEFAULT '',
-    PRIMARY KEY (namespace, name, digest, style, seed));
-"""
 TABLES = ("requests", "stages", "verdicts", "artifacts", "likeness")
 
 
@@ -82,8 +56,9 @@ def _stage_row(key: Key, digest: str, report: StageReport) -> Row:
     style = report.style if isinstance(report, GenerateReport) else ""
     times = (report.started_at or None, report.finished_at or None)
     cost = (report.seconds, report.peak_memory_megabytes, report.gpu, report.gpu_count)
+    model = report.base_model if isinstance(report, TrainReport) else ""
     said = (report.outcome, report.reason.value, report.message)
-    return (key.namespace, key.name, report.stage.value, digest, style, *said, *times, *cost)
+    return (key.namespace, key.name, report.stage.value, digest, style, *said, *times, *cost, model)
 
 
 def _verdicts(key: Key, digest: str, report: PreprocessReport) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 
@@ -49,12 +50,25 @@ def report_place(key: str) -> tuple[Key, str, str] | None:
     return Key(parts[0], parts[2]), parts[3], parts[4]
 
 
+_REQUEST = "INSERT INTO requests (namespace, name) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+
+
+def _keys(found: Iterable[Key]) -> tuple[tuple[str, str], ...]:
+    """For SQL's IN, which wants at least one."""
+    return tuple((key.namespace, key.name) for key in found) or (("", ""),)
+
+
 def rebuild(store: Store, database: Database) -> int:
-    """Replace all rows by what the store tells, in one transaction; returns how many requests there are."""
+    """Replace all rows by what the store tells, in one transaction; returns how many requests there are.
+
+    What the cluster alone knows of a request (its uid, whether it is ready) stays where it stood, and comes back when
+    the operator starts where it did not.
+    """
     found = stored_reports(store)
     with database.transaction() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(TABLES)}")
+        cursor.execute(f"TRUNCATE {', '.join(set(TABLES) - {'requests'})}")
+        cursor.execute("DELETE FROM requests WHERE (namespace, name) NOT IN %s", (_keys(found),))
         for key, reports in found.items():
-            cursor.execute("INSERT INTO requests (namespace, name) VALUES (%s, %s)", (key.namespace, key.name))
+            cursor.execute(_REQUEST, (key.namespace, key.name))
             insert(cursor, rows_of(key, reports))
     return len(found)

@@ -1,0 +1,136 @@
+"""History in a real PostgreSQL: migrations, what people ask of it, and the same content written anew from the store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from profile_contract.artifacts import REPORT, stage_prefix
+from profile_contract.names import PhotoReason, Stage
+from profile_contract.orders import FinishReport, PhotoVerdict, PreprocessReport, Score, StageReport, TrainReport
+from profile_contract.store import FolderStore
+from profile_operator import migrations
+from profile_operator.history import Database, insert
+from profile_operator.history_rows import TABLES, rows_of
+from profile_operator.rebuild import rebuild
+from profile_operator.snapshot import Key
+from profile_sandbox import Sandbox, passwords
+
+pytestmark = pytest.mark.cluster
+
+KEY = Key("hr", "minji")
+DAY = "2026-03-01T{}:00:00+00:00"
+
+
+@pytest.fixture
+def dsn(sandbox: Sandbox) -> Iterator[str]:
+    """A schema of its own in the sandbox's database."""
+    host, _, port = sandbox.address("postgres").partition(":")
+    schema = f"test_{uuid.uuid4().hex[:8]}"
+    login = {"host": host, "port": port, "user": passwords.DATABASE_USER, "dbname": passwords.DATABASE_NAME}
+    whole = make_dsn(**login, password=sandbox.passwords.database)
+    _run(whole, f"CREATE SCHEMA {schema}")
+    yield make_dsn(whole, options=f"-c search_path={schema}")
+    _run(whole, f"DROP SCHEMA {schema} CASCADE")
+
+
+def _run(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(dsn)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+def _reports() -> dict[Stage, StageReport]:
+    verdicts = [
+        PhotoVerdict(name=f"{number}.jpg", accepted=reason is PhotoReason.ACCEPTED, reason=reason)
+        for number, reason in enumerate([PhotoReason.ACCEPTED, PhotoReason.ACCEPTED, PhotoReason.BLURRED])
+    ]
+    scores = [
+        Score(style="studio-warm", seed=seed, key=f"{seed}.png", faces=1, cosine=0.5, likeness=likeness, delivered=good)
+        for seed, likeness, good in ((1, 90, True), (2, 80, True), (3, 30, False))
+    ]
+    times = {"started_at": DAY.format("01"), "seconds": 600.0, "gpu": "H100", "gpu_count": 2}
+    return {
+        Stage.PREPROCESS: PreprocessReport(digest="d1", verdicts=verdicts, finished_at=DAY.format("00")),
+        Stage.TRAIN: TrainReport(digest="d2", base_model="sdxl", finished_at=DAY.format("02"), **times),
+        Stage.FINISH: FinishReport(digest="d3", scores=scores, finished_at=DAY.format("03")),
+    }
+
+
+def _fill(dsn: str) -> None:
+    with Database(dsn).transaction() as cursor:
+        cursor.execute("INSERT INTO requests (namespace, name) VALUES ('hr', 'minji')")
+        insert(cursor, rows_of(KEY, [(report.digest, report) for report in _reports().values()]))
+
+
+def _content(dsn: str) -> dict[str, list[str]]:
+    """Every row of every table; when a row was written is no content."""
+    found = {}
+    for table in TABLES:
+        rows = _run(dsn, f"SELECT to_jsonb({table}.*) - 'updated_at' FROM {table}")  # noqa: S608 - constants
+        found[table] = sorted(str(row) for row in rows)
+    return found
+
+
+def test_people_are_answered(dsn: str) -> None:
+    _fill(dsn)
+    assert _run(dsn, "SELECT namespace, name, gpu, gpu_seconds FROM gpu_use") == [("hr", "minji", "H100", 1200.0)]
+    verdicts = _run(dsn, "SELECT reason, photos FROM verdicts_by_day ORDER BY reason")
+    assert verdicts == [("Accepted", 2), ("Blurred", 1)]
+    query = "SELECT style, model, candidates, delivered, mean_likeness, lowest_likeness FROM likeness_by_style"
+    assert _run(dsn, query) == [("studio-warm", "sdxl", 3, 2, 85, 80)]
+
+
+def test_what_an_older_version_wrote_is_kept(dsn: str) -> None:
+    migrations.upgrade(dsn, 5, to="0001")
+    _run(dsn, "INSERT INTO requests (namespace, name) VALUES ('hr', 'older')")
+    _run(
+        dsn,
+        "INSERT INTO stages (namespace, name, stage, digest, outcome, reason) "
+        "VALUES ('hr', 'older', 'train', 'd', 'Done', 'Succeeded')",
+    )
+    _fill(dsn)
+    assert _run(dsn, "SELECT name, model FROM stages WHERE stage = 'train' ORDER BY name") == [
+        ("minji", "sdxl"),
+        ("older", ""),
+    ]
+
+
+def test_two_programs_may_bring_it_up_to_date_at_once(dsn: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: migrations.upgrade(dsn, 5), range(4)))
+    assert _run(dsn, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_a_database_that_was_dropped_is_written_anew_from_the_store(dsn: str, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for stage, report in _reports().items():
+        key = stage_prefix(KEY.namespace, KEY.name, stage, report.digest) + REPORT
+        store.write(key, report.to_json().encode())
+    _fill(dsn)
+    before, database = _content(dsn), Database(dsn)
+    assert rebuild(store, database) == 1
+    assert _content(dsn) == before
+    for table in (*TABLES, "alembic_version"):
+        _run(dsn, f"DROP TABLE {table} CASCADE")
+    # The operator's next try makes the tables again; the command fills them.
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        rebuild(store, database)
+    assert rebuild(store, database) == 1
+    assert _content(dsn) == before
+
+
+def test_a_database_that_is_away_is_psycopgs_own_error() -> None:
+    with pytest.raises(psycopg2.OperationalError):
+        migrations.upgrade("postgresql://profile@127.0.0.1:1/profile", 1)

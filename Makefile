@@ -5,9 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
-SOURCES := crds operator images inference cli sandbox models constraints tests
+SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock env people-env system browser binaries weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock dashboards env people-env system browser binaries weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: prepare ## measure, and write docs/benchmarks.md
 crds: env ## write the CRD manifests anew from the models in profile_contract
 	$(RUN) -m profile_contract.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
+
+dashboards: env ## write the Grafana dashboards anew into the chart
+	$(RUN) -m profile_dashboards charts/profile-studio/files/dashboards
 
 lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
 	$(PYTHON) constraints/environment.py lock

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from profile_contract.names import PhotoReason, Reason, Stage
 
 _STAGE_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14400)
 
@@ -18,10 +22,34 @@ GENERATION_SECONDS = Histogram(
     "profile_generation_call_seconds", "Duration of one call to the predictor.", ["predictor"]
 )
 CANDIDATES = Counter("profile_candidates_total", "Candidates drawn.", ["style"])
+PHOTOS = Counter("profile_photos_total", "Photos that were looked at, by verdict.", ["reason"])
+PORTRAITS = Counter("profile_portraits_total", "Portraits delivered.", ["style"])
+LIKENESS = Histogram(
+    "profile_likeness_percent",
+    "Likeness of delivered portraits, per cent of the person's own ceiling.",
+    ["style"],
+    buckets=(10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110),
+)
 ERRORS = Counter("profile_errors_total", "Errors by reason.", ["reason"])
 QUEUE_LENGTH = Gauge("profile_queue_length", "Requests that wait to be looked at.")
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 HISTORY_PENDING = Gauge("profile_history_pending", "Requests whose history is not yet in the database.")
+
+
+def expect(namespace: str, styles: Iterable[str]) -> None:
+    """Begin counting at nought: what first appears with a value shows no increase in Prometheus."""
+    GPU_SECONDS.labels(namespace=namespace)
+    for style in styles:
+        CANDIDATES.labels(style=style)
+        PORTRAITS.labels(style=style)
+        LIKENESS.labels(style=style)
+
+
+for _stage in Stage:
+    STAGE_SECONDS.labels(stage=_stage.value)
+    STAGES.labels(stage=_stage.value, reason=Reason.SUCCEEDED.value)
+for _reason in PhotoReason:
+    PHOTOS.labels(reason=_reason.value)
 
 
 def api_write(kind: str) -> None:

@@ -80,6 +80,7 @@ class Reconciler:
         """One faultless cycle."""
         since = time.monotonic() - self._written.get(head.key, float("-inf"))
         snapshot = await self._observer.snapshot(head, spec, since)
+        metrics.expect(head.key.namespace, snapshot.spec.styles)
         plan = decide(snapshot, datetime.now(UTC), self._config)
         await self._applier.apply(plan, head, spec)
         if plan.status is not None:

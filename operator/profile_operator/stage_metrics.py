@@ -22,6 +22,7 @@ def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:
         if was is not None and was.digest == now.digest and was.completion_time:
             continue
         metrics.STAGES.labels(stage=stage.value, reason=Reason.SUCCEEDED.value).inc()
+        _count_made(stage, status)
         if now.start_time:
             seconds = datetime.fromisoformat(now.completion_time) - datetime.fromisoformat(now.start_time)
             metrics.STAGE_SECONDS.labels(stage=stage.value).observe(max(0.0, seconds.total_seconds()))
@@ -32,6 +33,17 @@ def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:
     spent = status.gpu_seconds - head.status.gpu_seconds
     if spent > 0:
         metrics.GPU_SECONDS.labels(namespace=head.key.namespace).inc(spent)
+
+
+def _count_made(stage: Stage, status: ProfileRequestStatus) -> None:
+    """What a stage that just ended found or made."""
+    if stage is Stage.PREPROCESS and status.photos is not None:
+        for verdict in status.photos.verdicts:
+            metrics.PHOTOS.labels(reason=verdict.reason.value).inc()
+    if stage is Stage.FINISH:
+        for portrait in status.portraits:
+            metrics.PORTRAITS.labels(style=portrait.style).inc()
+            metrics.LIKENESS.labels(style=portrait.style).observe(portrait.likeness)
 
 
 def newly_stalled(before: ProfileRequestStatus, after: ProfileRequestStatus) -> tuple[Stage, str] | None:

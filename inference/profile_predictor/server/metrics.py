@@ -19,6 +19,11 @@ ADAPTER_SECONDS = Histogram("profile_predictor_adapter_seconds", "Time to fetch 
 QUEUE = Gauge("profile_predictor_queue_orders", "Orders being fetched, waiting or drawn.")
 MODEL = Info("profile_predictor_model", "What is served.")
 
+# Begin counting at nought: what first appears with a value shows no increase in Prometheus.
+for _tier in ("slot", "host", "store", "none"):
+    ADAPTERS.labels(tier=_tier)
+ORDERS.labels("done")
+
 
 class Meter:
     """Observes the drawing queue."""

@@ -99,5 +99,5 @@ def _draw(name: str, board: dict[str, Any], data: dict[str, Any]) -> None:
     figure.suptitle(board["title"])
     figure.tight_layout()
     OUT.mkdir(parents=True, exist_ok=True)
-    figure.savefig(OUT / f"{name}.png", dpi=80)
+    figure.savefig(OUT / f"{Path(name).stem}.png", dpi=80)
     plt.close(figure)

@@ -27,11 +27,12 @@ test-cluster: prepare browser ## tests on a real cluster (the sandbox, or yours 
 test-e2e: prepare browser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
 
-lint: env ## ruff, mypy --strict, import contracts
+lint: env ## ruff, mypy --strict, import contracts, hadolint
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(wildcard $(SOURCES))
 	.venv/bin/lint-imports --no-cache
+	.venv/bin/hadolint images/*/Dockerfile
 
 format: env ## let ruff format and fix what it can
 	$(RUN) -m ruff check --fix .

@@ -94,6 +94,15 @@ class Cluster:
         )
         return None if found is None else _view(found)
 
+    def request_names(self, namespace: str) -> list[str]:
+        """Names of a namespace's requests."""
+        found = _call(
+            lambda: self._custom.list_namespaced_custom_object(
+                GROUP, VERSION, namespace, REQUESTS, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        return sorted(str(one["metadata"]["name"]) for one in found["items"])
+
     def request_document(self, namespace: str, name: str) -> dict[str, Any]:
         """The request as the API server holds it."""
         found: dict[str, Any] = _call(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from profile_cli.errors import CommandError
+from profile_cli.plugin import completion
 from profile_cli.plugin.__main__ import main
 from profile_cli.plugin.commands import parser, style_row
+from profile_cli.plugin.completion import complete
 from profile_cli.plugin.doctor import Finding
 from profile_cli.plugin.spec import spec_of
 from profile_contract.names import LayoutName
@@ -87,3 +89,34 @@ def test_a_style_is_a_row() -> None:
 def test_what_is_well_needs_no_advice() -> None:
     assert Finding("a", True, "do it").row == ("a", "well", "")
     assert Finding("a", False, "do it").row == ("a", "missing", "do it")
+
+
+# --- completion --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "some"),
+    [
+        ([""], {"create", "watch", "doctor"}),
+        (["w"], {"watch"}),
+        (["create", "minji", "--l"], {"--layouts"}),
+        (["create", "minji", "--noun", ""], {"person", "woman", "man"}),
+        (["-"], {"--namespace", "--context"}),
+    ],
+)
+def test_kubectl_is_told_what_may_come_next(words: list[str], some: set[str]) -> None:
+    found = complete(words)
+    assert some <= set(found)
+    assert all(word.startswith(words[-1]) for word in found)
+
+
+def test_names_are_proposed_where_a_request_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Known:
+        def __init__(self, *_: object) -> None: ...
+
+        def request_names(self, namespace: str) -> list[str]:
+            return [f"{namespace}-junho", f"{namespace}-minji"]
+
+    monkeypatch.setattr(completion, "Cluster", Known)
+    assert complete(["--namespace", "hr", "photos", "hr-m"]) == ["hr-minji"]
+    assert complete(["--namespace", "hr", "create", "hr-m"]) == []

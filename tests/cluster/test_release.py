@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import yaml
 
-from product import Product, Space, wait_for
+from product import Product, Request, Space, wait_for
 from profile_sandbox.kubectl import find_kubectl
 from profile_sandbox.paths import CLONE
 
@@ -34,7 +38,8 @@ def test_the_api_server_takes_what_production_installs(
     rendered = run(
         target,
         target.helm,
-        *("template", "other", str(CHART), "-n", product.release_namespace, "--set", "predictor.name=other", *extra),
+        *("template", "other", str(CHART), "-n", product.release_namespace, "--no-hooks"),
+        *("--set", "predictor.name=other", *extra),
     )
     assert rendered.returncode == 0, rendered.stderr
     product.kubectl.run(
@@ -118,3 +123,23 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
     assert {"studio-warm", "studio-cool", "business-neutral", "campus"} <= styles
     request.patch({"photos": {"prefix": "uploads/other/"}})
     wait_for(lambda: "uploads/other/" in request.wait("Stalled", reason="NoPhotos").message, 60, "the operator's eye")
+
+
+def test_helms_own_test_passes(product: Product, target: Target) -> None:
+    result = run(target, target.helm, "test", "profile-studio", "-n", product.release_namespace, "--logs")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "passed: the operator says NoPhotos" in result.stdout
+
+
+def test_kustomize_applies_requests_and_prunes_them(product: Product, space: Space, tmp_path: Path) -> None:
+    """`kubectl apply -k` with the example, in a namespace of our own."""
+    shutil.copytree(CLONE / "examples" / "gitops", tmp_path / "base")
+    namespace = {"$patch": "delete", "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hr"}}
+    overlay = {"resources": ["base"], "namespace": space.name, "patches": [{"patch": json.dumps(namespace)}]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    product.kubectl.run("apply", "-k", str(tmp_path))
+    requests = [Request(product.kubectl, space.name, name) for name in ("minji", "junho")]
+    for request in requests:
+        request.wait("Stalled", reason="NoPhotos", seconds=60)
+    product.kubectl.run("delete", "-k", str(tmp_path), "--timeout=60s")
+    assert product.kubectl.get("-n", space.name, "preq")["items"] == []

@@ -45,6 +45,8 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("InferenceService", "profile-predictor"),
         ("NetworkPolicy", "profile-studio-operator"),
         ("NetworkPolicy", "profile-studio-predictor"),
+        *(("ConfigMap", f"profile-studio-dashboard-{board}") for board in ("gpu", "likeness", "predictor", "requests")),
+        *((kind, "profile-studio-test") for kind in ("ServiceAccount", "Role", "RoleBinding", "Pod")),
         *(("ProfileStyle", style) for style in STYLES),
     }
 
@@ -107,7 +109,11 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
 def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
     arguments = ("--set", "watchNamespaces={hr,campus}")
     assert set(of_kind("ClusterRoleBinding", *arguments)) == {"profile-studio-cluster"}
-    bindings = [found for found in render(*arguments) if found["kind"] == "RoleBinding"]
+    bindings = [
+        found
+        for found in render(*arguments)
+        if found["kind"] == "RoleBinding" and "helm.sh/hook" not in found["metadata"].get("annotations", {})
+    ]
     assert [found["metadata"]["namespace"] for found in bindings] == ["hr", "campus"]
     for binding in bindings:
         assert binding["roleRef"] == {
@@ -251,3 +257,33 @@ def test_disruption_budget_is_optional() -> None:
 def test_predictor_can_be_left_out() -> None:
     kinds = {found["kind"] for found in render("--set", "predictor.enabled=false")}
     assert not kinds & {"InferenceService", "ServingRuntime"}
+
+
+def test_more_environment_and_volumes_reach_every_container() -> None:
+    env = [{"name": "EXTRA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    volumes, mounts = [{"name": "ca", "configMap": {"name": "ca"}}], [{"name": "ca", "mountPath": "/etc/ca"}]
+    arguments: list[str] = ["--set", "web.enabled=true,web.store.publicUrl=https://store.example.com"]
+    for component in ("operator", "predictor", "web"):
+        for field, value in (("extraEnv", env), ("extraVolumes", volumes), ("extraVolumeMounts", mounts)):
+            arguments += ["--set-json", f"{component}.{field}={json.dumps(value)}"]
+    pods = [
+        the("Deployment", f"profile-studio-{component}", *arguments)["spec"]["template"]["spec"]
+        for component in ("operator", "web")
+    ]
+    pods += [the("InferenceService", "profile-predictor", *arguments)["spec"]["predictor"]]
+    pods += [the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]]
+    for pod in pods:
+        (container,) = pod["containers"]
+        assert env[0] in container["env"]
+        assert mounts[0] in container["volumeMounts"]
+        assert volumes[0] in pod["volumes"]
+
+
+def test_helms_test_asks_in_a_namespace_that_is_watched() -> None:
+    def arguments(*values: str) -> list[str]:
+        found: list[str] = the("Pod", "profile-studio-test", *values)["spec"]["containers"][0]["args"]
+        return found
+
+    assert arguments()[0] == "--namespace=profile-system"
+    assert arguments("--set", "watchNamespaces={hr,campus}")[0] == "--namespace=hr"
+    assert arguments("--set", "test.photos=uploads/test/")[2] == "--photos=uploads/test/"

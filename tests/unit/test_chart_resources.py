@@ -75,5 +75,5 @@ def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:
     file.write_text(shown)
     pod = the("Deployment", "profile-studio-operator", "--values", str(file))["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "registry.example.com/profile-studio/operator:0.1.0"
-    (binding,) = of_kind("RoleBinding", "--values", str(file)).values()
+    binding = the("RoleBinding", "profile-studio-requests", "--values", str(file))
     assert binding["metadata"]["namespace"] == "hr"

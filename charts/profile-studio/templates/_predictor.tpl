@@ -30,6 +30,9 @@
   {{- range $key, $value := .root.Values.predictor.env }}
   - {name: {{ $key }}, value: {{ $value | quote }}}
   {{- end }}
+  {{- with .root.Values.predictor.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   ports:
   - {name: http1, containerPort: 8080, protocol: TCP}
   # /v2/health/ready is always true: the model's own readiness counts.
@@ -53,4 +56,7 @@
     {{- include "profile-studio.containerSecurity" .root | nindent 4 }}
   volumeMounts:
   - {name: scratch, mountPath: /tmp}
+  {{- with .root.Values.predictor.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}

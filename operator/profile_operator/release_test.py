@@ -1,0 +1,98 @@
+"""`helm test`: asks for portraits as a person would, and waits for what the operator says.
+
+Without photos the answer must be that there are none: API server, definitions, operator and store have then all done
+their part. With photos of somebody in the namespace's area of the store, portraits must come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+import uuid
+
+from profile_contract.names import ConditionType, Reason
+from profile_contract.request import ProfileRequestStatus
+
+from . import names
+from .kube import Document, Kube, KubeError, Missing, connect
+from .snapshot import Key
+
+NO_PHOTOS = "uploads/nobody/"
+PAUSE_SECONDS = 1.0
+
+
+def main() -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="profile_operator.release_test", description=__doc__)
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--style", required=True)
+    parser.add_argument("--photos", default="", help="prefix of somebody's photos, such as uploads/test/; may be empty")
+    parser.add_argument("--seconds", type=float, default=300)
+    arguments = parser.parse_args()
+    try:
+        said = asyncio.run(_test(arguments))
+    except (KubeError, TimeoutError) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    print(said)
+    return 0
+
+
+async def _test(arguments: argparse.Namespace) -> str:
+    kube = Kube(await connect())
+    key = Key(arguments.namespace, f"helm-test-{uuid.uuid4().hex[:8]}")
+    path = f"/apis/{names.API_VERSION}/namespaces/{key.namespace}/{names.REQUESTS}"
+    try:
+        await kube.call("POST", path, document(key, arguments.style, arguments.photos))
+        return await _wait(kube, key, arguments.seconds, photos=bool(arguments.photos))
+    finally:
+        await _delete(kube, f"{path}/{key.name}")
+        await kube.close()
+
+
+def document(key: Key, style: str, photos: str) -> Document:
+    """The smallest request. Pure."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.REQUEST_KIND,
+        "metadata": {"name": key.name, "namespace": key.namespace},
+        "spec": {"photos": {"prefix": photos or NO_PHOTOS}, "styles": [style], "portraits": 1, "candidates": 2},
+    }
+
+
+def verdict(status: ProfileRequestStatus, *, photos: bool) -> tuple[bool, str] | None:
+    """Whether the test is passed, and what was said; None while that is open. Pure."""
+    conditions = {one.type: one for one in status.conditions}
+    ready, stalled = conditions.get(ConditionType.READY), conditions.get(ConditionType.STALLED)
+    if ready is not None and ready.status == "True":
+        return True, f"{len(status.portraits)} portraits: {ready.message}"
+    if stalled is None or stalled.status != "True":
+        return None
+    return not photos and stalled.reason == Reason.NO_PHOTOS, f"{stalled.reason}: {stalled.message}"
+
+
+async def _wait(kube: Kube, key: Key, seconds: float, *, photos: bool) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await kube.request(key)
+        told = verdict(ProfileRequestStatus.model_validate(found.get("status") or {}), photos=photos)
+        if told is not None and told[0]:
+            return f"passed: the operator says {told[1]}"
+        if told is not None:
+            raise KubeError(f"the operator says {told[1]}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing was said about {key} within {seconds:.0f} s: does the operator watch it?")
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _delete(kube: Kube, path: str) -> None:
+    try:
+        await kube.call("DELETE", path)
+    except Missing:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

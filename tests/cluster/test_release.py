@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from product import Product, Request, Space, wait_for
+from product import Product, Request, Space, run, wait_for
 from profile_sandbox.kubectl import find_kubectl
 from profile_sandbox.paths import CLONE
 
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 CHART = CLONE / "charts" / "profile-studio"
 ACCOUNT = "system:serviceaccount:profile-system:profile-studio"
-
-
-def run(target: Target, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
-    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("extra", [(), ("--set", "models.existingClaim=weights")], ids=["defaults", "claim"])

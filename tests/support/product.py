@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from profile_cli.demo.target import Target
 from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.request import Condition, ProfileRequestStatus
@@ -42,6 +45,12 @@ def wait_for(look: Callable[[], T], seconds: float, what: str) -> T:
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {seconds:.0f} s; last seen: {value!r}")
         time.sleep(0.5)
+
+
+def run(target: Target, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program with the kubeconfig of the cluster under test."""
+    environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
+    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""From the chart's previous version to this one on a real cluster: requests, and what was made for them, stay.
+
+tests/fixtures holds the packaged chart of the previous version; it changes with a release.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from product import Product, Request, Space, pictures_in, run
+from profile_cli.cluster import Cluster
+from profile_cli.demo import release
+from profile_cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from profile_cli.demo.target import Target
+
+pytestmark = pytest.mark.cluster
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+# Values that the previous version did not know.
+NEW_VALUES = ("web",)
+
+
+def _install_previous(target: Target, folder: Path) -> None:
+    (chart,) = FIXTURES.glob("profile-studio-*.tgz")
+    values = folder / "values.yaml"
+    values.write_text(json.dumps({name: value for name, value in target.values.items() if name not in NEW_VALUES}))
+    files = [str(release.CHART / "values-cpu.yaml"), str(values)]
+    result = run(
+        target,
+        target.helm,
+        *("upgrade", "--install", release.RELEASE, str(chart), "-n", release.NAMESPACE),
+        *(argument for file in files for argument in ("--values", file)),
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def _uids(request: Request) -> dict[str, str]:
+    """Of the request and its Jobs."""
+    return {"request": request.document()["metadata"]["uid"], **request.job_uids()}
+
+
+def test_an_upgrade_keeps_requests_and_runs_nothing_again(
+    product: Product, target: Target, space: Space, people: Path, tmp_path: Path
+) -> None:
+    terminal, cluster = Terminal(), Cluster(target.kubeconfig)
+    try:
+        _install_previous(target, tmp_path)
+        release.wait_ready(cluster, terminal)
+        space.upload(pictures_in(people / "p00060"))
+        done, stalled = space.request(), space.request("nobody", photos={"prefix": "uploads/nobody/"})
+        done.wait("Ready", seconds=420)
+        stalled.wait("Stalled", reason="NoPhotos")
+        before, made = (_uids(done), _uids(stalled)), space.made()
+    finally:
+        release.install(target, terminal)
+        release.wait_ready(cluster, terminal, page=bool(target.page))
+    done.wait("Ready")
+    stalled.wait("Stalled", reason="NoPhotos")
+    assert (_uids(done), _uids(stalled)) == before
+    assert space.made() == made
+    # And the new operator looks after the old request.
+    done.patch({"styles": ["studio-warm", "studio-cool"]})
+    done.wait("Ready", seconds=300)
+    assert {portrait.style for portrait in done.status.portraits} == {"studio-warm", "studio-cool"}
+    assert _uids(done).items() >= {name: uid for name, uid in before[0].items() if "-finish-" not in name}.items()

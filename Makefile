@@ -41,9 +41,10 @@ format: env ## let ruff format and fix what it can
 bench: prepare ## measure, and write docs/benchmarks.md
 	$(PYTEST) tests/bench
 
-crds: env ## write the CRD manifests anew from the models in profile_contract
+crds: env ## write the CRD manifests and docs/api.md anew from the models in profile_contract
 	$(RUN) -m profile_contract.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
+	$(RUN) -m profile_contract.reference docs/api.md
 
 dashboards: env ## write the Grafana dashboards anew into the chart
 	$(RUN) -m profile_dashboards charts/profile-studio/files/dashboards

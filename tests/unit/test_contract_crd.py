@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from profile_contract import reference
 from profile_contract.crd import manifests, profile_request_crd, profile_style_crd
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
@@ -64,3 +65,8 @@ def test_the_columns_tell_the_story() -> None:
     assert [c["name"] for c in columns if not c.get("priority")] == [
         "Ready", "Stage", "Progress", "Likeness", "Styles", "Age",
     ]  # fmt: skip
+
+
+def test_the_api_page_is_that_of_the_models() -> None:
+    file = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+    assert file.read_text() == reference.page(), "run `make crds`"

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,8 @@ def profile(target: Target, space: Space) -> Profile:
         "PATH": f"{programs}:{os.environ['PATH']}",
     }
 
-    def call(*arguments: str, code: int = 0) -> str:
-        command = [str(programs / "kubectl"), "profile", "--namespace", space.name, *arguments]
+    def call(*arguments: str, code: int = 0, before: Sequence[str] = ()) -> str:
+        command = [str(programs / "kubectl"), *before, "profile", "--namespace", space.name, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
@@ -51,6 +51,7 @@ def test_doctor_finds_all_well(profile: Profile) -> None:
     said = profile("doctor")
     assert "you may create profilerequests" in said
     assert "missing" not in said
+    assert all(finding["well"] for finding in json.loads(profile("doctor", "-o", "json")))
 
 
 def test_styles_are_listed(profile: Profile) -> None:
@@ -78,6 +79,10 @@ def test_from_a_folder_to_portraits(profile: Profile, people: Path, tmp_path: Pa
     files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert {"adapter.safetensors", "contact-sheet.jpg"} <= files
     assert len(list((tmp_path / "portraits").rglob("*.jpg"))) >= 2
+    again = json.loads(profile("portraits", NAME, "--out", str(tmp_path), "-o", "json"))
+    assert [portrait["rank"] for portrait in again["portraits"]] == [1]
+    # As the shell asks kubectl, and kubectl the plugin.
+    assert NAME in profile("photos", "", before=["__complete"]).splitlines()
 
 
 def test_what_is_not_there_is_said(profile: Profile) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,24 @@ def parser() -> argparse.ArgumentParser:
     _add_create(commands)
     _add(commands, "watch", _watch, "follow a request until it is ready")
     photos = _add(commands, "photos", _photos, "what was found about each photo, with advice")
-    photos.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    _add_output(photos)
     portraits = _add(commands, "portraits", _portraits, "download portraits, layouts, adapter and contact sheet")
     portraits.add_argument("--out", type=Path, required=True, help="folder")
+    _add_output(portraits)
     _add_store(portraits)
     styles = commands.add_parser("styles", help="the looks that this cluster offers")
-    styles.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    _add_output(styles)
     styles.set_defaults(run=_styles)
     delete = _add(commands, "delete", _delete, "delete a request and everything that was made for it")
     delete.add_argument("--wait", action="store_true", help="until all of it is gone")
-    commands.add_parser("doctor", help="what is missing here, in the cluster and of your rights").set_defaults(
-        run=_doctor
-    )
+    health = commands.add_parser("doctor", help="what is missing here, in the cluster and of your rights")
+    _add_output(health)
+    health.set_defaults(run=_doctor)
     return top
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-o", "--output", choices=["table", "json"], default="table")
 
 
 def _add(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
@@ -151,6 +157,10 @@ def _portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
     store = _store(arguments)
     results = read_results(store, namespace, arguments.name, digests)
     files = deliver(store, results, arguments.out)
+    if arguments.output == "json":
+        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
+        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": made}, indent=2))
+        return 0
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
     terminal.say(f"{len(files)} files in {arguments.out}")
     return 0
@@ -192,5 +202,8 @@ def _delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = _cluster(arguments)
     findings = doctor.look(cluster, namespace)
-    terminal.table(f"Namespace {namespace}", doctor.COLUMNS, [finding.row for finding in findings])
+    if arguments.output == "json":
+        terminal.plain(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        terminal.table(f"Namespace {namespace}", doctor.COLUMNS, [finding.row for finding in findings])
     return 0 if all(finding.well for finding in findings) else 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -98,6 +100,7 @@ def _train_unet(home: Home, arguments: argparse.Namespace) -> None:
 def _train_process(  # noqa: PLR0917  (torch hands them over in a row)
     process: int, processes: int, home: Home, latents: Path, unwanted: list[str], schedule: Schedule, meeting: str
 ) -> None:
+    _end_with_parent()
     torch.set_num_threads(1)
     if processes > 1:
         distributed.init_process_group("gloo", init_method=meeting, rank=process, world_size=processes)
@@ -111,6 +114,12 @@ def _train_process(  # noqa: PLR0917  (torch hands them over in a row)
     trainer = Trainer(tokenizer, batches, Team(process, processes))
     trainer.restore(home.unet_state)
     trainer.run(schedule, home.unet_state, home.cooled_state)
+
+
+def _end_with_parent() -> None:
+    """A training whose parent was killed would go on unseen, and write over the next one's checkpoints."""
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _unwanted(negative_prompts: list[str]) -> list[str]:

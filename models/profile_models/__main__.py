@@ -1,4 +1,4 @@
-"""python -m profile_models fetch | random | studio-mini | choose"""
+"""python -m profile_models fetch | random | install | studio-mini | choose"""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def main() -> None:
     fetch.add_argument("--photos", type=Path, default=photos_folder(), help="photos folder (default: %(default)s)")
     random = commands.add_parser("random", help="a small random model of SDXL's architecture, with a ControlNet")
     random.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
+    ready = commands.add_parser("install", help="the trained studio-mini of this repository")
+    ready.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
     choose = commands.add_parser("choose", help="who of the rendered candidates joins the cast")
     choose.add_argument(
         "--candidates", type=Path, default=people_folder() / "candidates", help="(default: %(default)s)"
@@ -47,6 +49,12 @@ def main() -> None:
         from profile_models.people.choose import report
 
         print(report(arguments.candidates, models_folder() / "vision", arguments.count))
+        return
+    if arguments.command == "install":
+        from profile_models.install import install
+
+        for name in install(arguments.out):
+            print(f"models: {name} is in {arguments.out}")
         return
     if arguments.command == "studio-mini":
         arguments.run(arguments)

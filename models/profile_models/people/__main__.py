@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,7 +96,8 @@ def _cast(arguments: argparse.Namespace) -> None:
     from profile_models.people import assets, cast
 
     which, of = arguments.part
-    cast.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
+    threads = max(1, (os.cpu_count() or 1) // of)
+    cast.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of], threads=threads)
 
 
 if __name__ == "__main__":

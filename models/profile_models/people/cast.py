@@ -1,6 +1,7 @@
 """The cast: people to be looked at, twelve phone photos each, and photos that must be refused, with the truth beside.
 
-A person's folder is written whole. `NN.jpg` are the photos and `labels.jsonl` a line for each; `bad/` holds the photos
+A person's folder appears when it is whole; what was rendered of it is kept beside until then, so that a cut costs one
+photo. `NN.jpg` are the photos and `labels.jsonl` a line for each; `bad/` holds the photos
 to be refused and `bad/truth.json` why: the product's own reasons by file.
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from profile_models.people.studio import Picture, Studio
 PHOTOS = 12
 SIZE = 640
 SAMPLES = 14
+NEGATIVES = "negatives"
 # OpenCV does not tell its results' types.
 Pixels = NDArray[Any]
 
@@ -40,18 +41,20 @@ class Taken:
     picture: Picture
 
 
-def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SIZE) -> int:
+def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SIZE, threads: int = 1) -> int:
     """Render everyone of the cast who is not in `folder` yet; how many that were."""
     folder.mkdir(parents=True, exist_ok=True)
     made = 0
-    with Studio(assets, Quality(size=size, samples=SAMPLES, fine=True, threads=2)) as studio:
+    with Studio(assets, Quality(size=size, samples=SAMPLES, fine=True, threads=threads)) as studio:
         for seed in seeds:
             target = folder / f"p{seed}"
             if target.exists():
                 continue
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".rendering-") as scratch:
-                _render_person(studio, identity.person(seed), Path(scratch))
-                shutil.copytree(scratch, target)
+            scratch = folder / f".{target.name}"
+            (scratch / NEGATIVES).mkdir(parents=True, exist_ok=True)
+            _render_person(studio, identity.person(seed), scratch)
+            shutil.rmtree(scratch / NEGATIVES)
+            scratch.rename(target)
             made += 1
             print(f"people: {target.name} is whole", flush=True)
     return made
@@ -59,7 +62,7 @@ def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SI
 
 def _render_person(studio: Studio, person: Person, folder: Path) -> None:
     studio.invite(person)
-    taken = [_take(studio, photo(person, number)) for number in range(PHOTOS)]
+    taken = [_take(studio, photo(person, number), folder / NEGATIVES / f"{number:02d}.npz") for number in range(PHOTOS)]
     lines = []
     for number, one in enumerate(taken):
         picture, quality = develop(one.picture.rgba, one.shot)
@@ -70,8 +73,16 @@ def _render_person(studio: Studio, person: Person, folder: Path) -> None:
     _write_bad(studio, person, taken, folder / "bad")
 
 
-def _take(studio: Studio, shot: Shot) -> Taken:
-    return Taken(shot, studio.photograph(shot))
+def _take(studio: Studio, shot: Shot, negative: Path) -> Taken:
+    """A picture, rendered now or by a run that was cut."""
+    if not negative.is_file():
+        made = studio.photograph(shot)
+        partial = negative.with_suffix(".partial.npz")
+        np.savez(partial, rgba=made.rgba, landmarks=made.landmarks, head_box=made.head_box, wear=made.wear_colour)
+        partial.rename(negative)
+    with np.load(negative) as kept:
+        box, wear = (tuple(float(value) for value in kept[name]) for name in ("head_box", "wear"))
+        return Taken(shot, Picture(kept["rgba"], kept["landmarks"], box, wear))  # type: ignore[arg-type]
 
 
 def _write(path: Path, picture: Pixels, quality: int) -> None:
@@ -80,7 +91,7 @@ def _write(path: Path, picture: Pixels, quality: int) -> None:
 
 def _write_bad(studio: Studio, person: Person, taken: list[Taken], folder: Path) -> None:
     """Spoil the most frontal, best lit photos, and take two that no photo of a face is."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     good = sorted(taken, key=lambda one: abs(one.shot.yaw + one.shot.body) + 100 * (one.shot.light in ("dim", "flash")))
     truth = {}
     for number, (reason, spoil) in enumerate(SPOILT.items()):
@@ -92,7 +103,8 @@ def _write_bad(studio: Studio, person: Person, taken: list[Taken], folder: Path)
         shot = replace(
             photo(person, PHOTOS), body=turn, yaw=8.0 if turn < 90 else 0.0, light="window", looks_at_camera=False
         )
-        _write(folder / name, develop(_take(studio, shot).picture.rgba, shot)[0], 90)
+        negative = folder.parent / NEGATIVES / f"{reason}.npz"
+        _write(folder / name, develop(_take(studio, shot, negative).picture.rgba, shot)[0], 90)
         truth[name] = reason
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
 

@@ -33,7 +33,7 @@ def print_sheet(store: Store, portraits: list[Portrait], title: str) -> bytes:
     canvas.setTitle(title)
     canvas.setSubject(STATEMENT)
     canvas.setCreator(SOFTWARE)
-    canvas.setKeywords(["AI-generated"])
+    canvas.setKeywords("AI-generated")
     for portrait in portraits:
         for file in portrait.layouts:
             _page(canvas, LAYOUTS[file.layout], store.read(file.key), _foot(portrait, file))

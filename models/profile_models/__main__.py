@@ -53,7 +53,11 @@ def main() -> None:
     if arguments.command == "install":
         from profile_models.install import install
 
-        for name in install(arguments.out):
+        try:
+            installed = install(arguments.out)
+        except FileNotFoundError as error:
+            sys.exit(f"models: {error}")
+        for name in installed:
             print(f"models: {name} is in {arguments.out}")
         return
     if arguments.command == "studio-mini":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from sse_starlette import ServerSentEvent
 from profile_contract.progress import ProgressEvent, stream_key
 
 from .cluster import NOT_FOUND, Cluster, ClusterAway, Refused
+from .grants import PICTURE_SECONDS
 from .views import Link, request_view
 from .visitor import Visitor
 
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 # How often the request itself is looked at; progress comes as soon as a stage tells it.
 PAUSE_SECONDS = 2.0
 REDIS_SECONDS = 5.0
+# Links are told anew well before they end.
+LINKS_SECONDS = PICTURE_SECONDS / 2
 
 
 class Progress:
@@ -68,14 +72,17 @@ async def follow(
     cluster: Cluster, progress: Progress, visitor: Visitor, name: str, link: Link
 ) -> AsyncIterator[ServerSentEvent]:
     """Events `request` (a RequestView, whenever it changed), `progress`, `away` and, at the end, `gone`."""
-    version, cursor = "", "$"
+    version, cursor, told_at = "", "$", 0.0
     while True:
         try:
             document = await cluster.request(visitor, name)
-            if document["metadata"]["resourceVersion"] != version:
-                version = document["metadata"]["resourceVersion"]
+            old = time.monotonic() - told_at > LINKS_SECONDS
+            if old or document["metadata"]["resourceVersion"] != version:
+                version, told_at = document["metadata"]["resourceVersion"], time.monotonic()
                 yield ServerSentEvent(request_view(document, link).to_json(), event="request", id=version)
         except ClusterAway:
+            # What comes next must be told, changed or not: the page shows that nobody answers.
+            version = ""
             yield ServerSentEvent("{}", event="away")
         except Refused as refused:
             if refused.status == NOT_FOUND:

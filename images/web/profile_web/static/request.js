@@ -56,7 +56,8 @@ export function Request({ name, session, fail }) {
   `;
 }
 
-/** Links are signed anew with every look; a picture that is shown already must not be loaded again. */
+/** Links are signed anew with every look. A picture that is shown already must not be loaded again; what is saved later
+ * needs the newer link, since the older one ends. */
 function withOldLinks(news, before) {
   const known = new Map();
   const visit = (value, use) => {
@@ -64,12 +65,14 @@ function withOldLinks(news, before) {
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, visit(one, use)]));
     }
-    return typeof value === "string" && value.startsWith("http") ? use(value) : value;
+    return typeof value === "string" && isPicture(value) ? use(value) : value;
   };
-  const path = (url) => url.split("?")[0] + (url.includes("response-content-disposition") ? "#save" : "");
+  const path = (url) => url.split("?")[0];
   visit(before, (url) => known.set(path(url), url));
   return visit(news, (url) => known.get(path(url)) ?? url);
 }
+
+const isPicture = (text) => text.startsWith("http") && !text.includes("response-content-disposition");
 
 function Gone() {
   return html`<h1 tabindex="-1">${t("gone")}</h1>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from profile_cli import tables, watch
@@ -24,6 +25,8 @@ from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 OUT = Path("out") / "demo"
 LIMIT_SECONDS = 1800
 DELETION_SECONDS = 120
+# The tests make do with a random model; people want to see faces.
+PRESETS = ("values-cpu.yaml", "values-studio-mini.yaml")
 STAGE_COLUMNS = ("stage", "#in the cluster", "#seconds at work", "#peak memory")
 
 
@@ -50,7 +53,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     spec, photos = demo_spec(), demo_photos()
     if not photos:
         raise CommandError("the demo's person is missing: models/people holds the photos, run from a whole clone")
-    target = _target(arguments, terminal)
+    target = replace(_target(arguments, terminal), presets=PRESETS)
     try:
         return _run(target, spec, photos, arguments, terminal)
     except CommandError as error:

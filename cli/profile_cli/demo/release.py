@@ -56,9 +56,10 @@ def install(target: Target, terminal: Terminal) -> None:
 
 def _helm(target: Target, values: Path) -> str:
     """Run helm; what it says where it fails, empty where all went well."""
+    files = [*(CHART / name for name in target.presets), values]
     command = [
         target.helm, "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace",
-        "--values", str(CHART / "values-cpu.yaml"), "--values", str(values),
+        *(f"--values={file}" for file in files),
     ]  # fmt: skip
     environment = {**os.environ, "KUBECONFIG": str(target.kubeconfig)}
     try:

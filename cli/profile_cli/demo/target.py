@@ -24,7 +24,8 @@ STATE = CLONE / ".sandbox"
 @dataclass(frozen=True)
 class Target:
     """A cluster: its kubeconfig, the chart's values for it, its store as this machine reaches it, namespaces that the
-    chart wants to be there, and the page's address where it has one."""
+    chart wants to be there, the page's address where it has one, and which of the chart's own values files come first.
+    """
 
     kubeconfig: Path
     helm: str
@@ -34,6 +35,7 @@ class Target:
     logs: str
     namespaces: tuple[str, ...] = ()
     page: str = ""
+    presets: tuple[str, ...] = ("values-cpu.yaml",)
 
     def store(self) -> S3Store:
         """The store. Raises CommandError."""

@@ -71,8 +71,9 @@ binaries: ## compile the sandbox's Kubernetes once per machine, into the user's 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch
 
-model: env ## make the small random model of SDXL's architecture
+model: env ## put the small models of SDXL's architecture in place: a random one, and the trained studio-mini
 	@$(RUN) -m profile_models random
+	@$(RUN) -m profile_models install
 
 # The Go compiler and the downloads wait for different things: let them run side by side.
 prepare: system

@@ -90,7 +90,7 @@ def test_fewer_usable_photos_than_the_minimum(space: Space, people: Path, tmp_pa
 
 
 def test_a_verdict_for_every_photo(space: Space, people: Path, tmp_path: Path) -> None:
-    woman, man = pictures_in(people / "p00060"), pictures_in(people / "p00203")
+    woman, man = pictures_in(people / "p00060"), pictures_in(people / "p900055")
     good = woman[:8]
     text, two, huge = tmp_path / "text.jpg", tmp_path / "two.jpg", tmp_path / "huge.jpg"
     text.write_text("not a picture")

@@ -224,7 +224,7 @@ def _belongs(pod: dict[str, Any], job: str) -> bool:
 
 def test_a_retry_annotation_looks_again_once(operated: Operated, people: Path) -> None:
     space = operated.space
-    space.upload(pictures_in(people / "p00203", 3), "uploads/few/")
+    space.upload(pictures_in(people / "p900055", 3), "uploads/few/")
     request = space.request("few", photos={"prefix": "uploads/few/"})
     request.wait("Stalled", reason="TooFewUsablePhotos", seconds=180)
     before = request.job_uids()

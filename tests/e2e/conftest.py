@@ -44,7 +44,7 @@ def woman() -> Photos:
 @pytest.fixture
 def man() -> Photos:
     """Twelve photos of another rendered person."""
-    return photos_in(PEOPLE / "p00203")
+    return photos_in(PEOPLE / "p900055")
 
 
 @pytest.fixture

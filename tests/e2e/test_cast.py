@@ -1,4 +1,4 @@
-"""The cast in front of preprocessing: its good photos are taken, and its bad ones refused for the reason beside them."""
+"""The cast in front of preprocessing: good photos are taken, bad ones refused for the reason beside them."""
 
 import json
 from collections.abc import Callable

@@ -60,7 +60,7 @@ class Prometheus:
 def measured(sandbox: Sandbox, product: Product, people: Path) -> Iterator[Prometheus]:
     """Prometheus, some scrapes after a request went through all stages."""
     with product.space() as space:
-        space.upload(pictures_in(people / "p00203"))
+        space.upload(pictures_in(people / "p900055"))
         request = space.request(styles=["studio-warm", "studio-cool"])
         request.wait("Ready", seconds=420)
         prometheus = Prometheus(sandbox.address("prometheus"))

@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The first run, with every layout."""
     out = tmp_path_factory.mktemp("person")
     layouts = f"--layouts={','.join(LayoutName)}"
-    assert main(["run", str(PEOPLE / "p00203"), "--out", str(out), "--style=studio-warm", layouts, *SMALL]) == 0
+    assert main(["run", str(PEOPLE / "p900055"), "--out", str(out), "--style=studio-warm", layouts, *SMALL]) == 0
     return Made(out)
 
 
@@ -131,7 +131,7 @@ def _pixels(png: bytes) -> np.ndarray:
 
 def test_other_layouts_only_finish_and_another_style_only_draws_what_is_new(made: Made) -> None:
     before = {stage: made.times(stage) for stage in ("dataset", "adapter", "candidates", "portraits")}
-    photos = str(PEOPLE / "p00203")
+    photos = str(PEOPLE / "p900055")
     assert main(["run", photos, "--out", str(made.out), "--style=studio-warm", "--layouts=resume", *SMALL]) == 0
     for stage in ("dataset", "adapter", "candidates"):
         assert made.times(stage) == before[stage]
@@ -152,7 +152,7 @@ def test_too_few_usable_photos_end_before_training_with_the_advice(
 ) -> None:
     text = tmp_path / "letter.jpg"
     text.write_text("no picture")
-    photos = [str(PEOPLE / "p00203" / f"{number:02d}.jpg") for number in range(3)]
+    photos = [str(PEOPLE / "p900055" / f"{number:02d}.jpg") for number in range(3)]
     assert main(["run", *photos, str(text), "--out", str(tmp_path / "out"), *SMALL]) == 1
     told = capsys.readouterr().out
     assert "TooFewUsablePhotos: 3 of 4 photos can be used" in told

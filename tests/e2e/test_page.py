@@ -179,7 +179,7 @@ def _delete(tab: Tab, product: Product, request: Request) -> None:
 
 def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, people: Path, tmp_path: Path) -> None:
     """The page says what to do about each photo, takes more, and looks again."""
-    good = pictures_in(people / "p00203")
+    good = pictures_in(people / "p900055")
     dark = []
     for photo in good[:5]:
         with Image.open(photo) as picture:

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock dashboards env people-env system browser binaries weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock dashboards env people-env system browser binaries flux weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,13 +15,13 @@ help: ## this list
 demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
 	$(RUN) -m profile_cli demo
 
-test: prepare browser lint ## everything: lint, unit, cluster and end-to-end tests
+test: prepare flux browser lint ## everything: lint, unit, cluster and end-to-end tests
 	$(PYTEST) tests/unit tests/cluster tests/e2e
 
 test-unit: env weights model ## unit tests: no cluster, a minute
 	$(PYTEST) tests/unit
 
-test-cluster: prepare browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
+test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster
 
 test-e2e: prepare browser ## the whole pipeline on a real cluster
@@ -62,11 +62,14 @@ people-env: env ## Blender's own environment, to render people who do not exist
 system: ## Debian packages that the sandbox and the libraries need
 	@constraints/debian.sh sandbox/apt.txt
 
-browser: ## a browser for the tests of the page
+browser: ## a browser for the tests of the page, and Git for those of GitOps
 	@constraints/debian.sh tests/apt.txt
 
 binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build
+
+flux: system ## compile Flux's controller for its test, once per machine, into the user's cache
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --flux
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch

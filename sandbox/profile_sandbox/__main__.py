@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.command == "build":
             build.ensure_programs(say)
+            if arguments.flux:
+                build.ensure_flux(say)
             return 0
         if arguments.command == "doctor":
             return _doctor()
@@ -52,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m profile_sandbox", description=__doc__)
     parser.add_argument("--state", type=Path, default=CLONE_STATE, help="state folder (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="compile the cluster's programs, once for this machine")
+    compiling = commands.add_parser("build", help="compile the cluster's programs, once for this machine")
+    compiling.add_argument("--flux", action="store_true", help="and Flux's kustomize-controller, which a test asks for")
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")
     commands.add_parser("status", help="how every part stands, and why one died")

@@ -8,23 +8,25 @@ this needs, so it may run while the environment is being installed.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 from . import programs
-from .paths import MODULES, cache_root, pins_key
+from .paths import cache_root, pins_key
 from .process import SandboxError
 from .programs import Module, Program
 
 MANIFESTS = "kserve-manifests"
+FLUX_MANIFESTS = "manifests"
 # File in KServe's module -> its name in the cache. The manager starts only where the API server knows all five
 # kinds. The product's own get the full schema, so that a wrong field in a manifest is found here; the others
 # KServe's minimal one.
@@ -40,6 +42,11 @@ KSERVE_FILES = {
     "config/configmap/inferenceservice.yaml": "config.yaml",
     "config/webhook/manifests.yaml": "webhooks.yaml",
 }
+# Folder in a Flux controller's module -> what of it the sandbox takes: all of the one whose program runs.
+FLUX_FOLDERS = {"kustomize-controller": ("crd", "rbac", "manager"), "source-controller": ("crd",)}
+# On two cores.
+CLUSTER_MINUTES = 12
+FLUX_MINUTES = 10
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -54,9 +61,14 @@ def manifests_folder() -> Path:
     return programs_folder() / MANIFESTS
 
 
-def missing(folder: Path) -> list[Program]:
+def flux_folder() -> Path:
+    """Where this clone's pins put Flux's controller: below the cluster's programs, where pods see it too."""
+    return programs_folder() / f"flux-{pins_key(programs.FLUX.folder)}"
+
+
+def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
     """Programs that are not there yet, in the order of compiling."""
-    every = [program for module in programs.MODULES for program in module.programs]
+    every = [program for module in modules for program in module.programs]
     return [program for program in every if not (folder / program.name).exists()]
 
 
@@ -71,9 +83,26 @@ def ensure_programs(say: Say) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder.parent / f"{folder.name}.lock", say):
         _take_found(folder, say)
-        _compile_missing(folder, say)
+        _compile_missing(folder, programs.MODULES, CLUSTER_MINUTES, say)
         if not manifests_folder().exists():
-            _fetch_manifests(folder)
+            _take_kserve_manifests(manifests_folder())
+    return folder
+
+
+def ensure_flux(say: Say) -> Path:
+    """Compile Flux's kustomize-controller if it is missing, and return its folder, with Flux's own manifests in it.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    folder = flux_folder()
+    manifests = folder / FLUX_MANIFESTS
+    if not missing(folder, [programs.FLUX]) and manifests.exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent / f"{folder.name}.lock", say):
+        _compile_missing(folder, [programs.FLUX], FLUX_MINUTES, say)
+        if not manifests.exists():
+            _take_flux_manifests(manifests)
     return folder
 
 
@@ -85,26 +114,27 @@ def find_go() -> str:
     return found
 
 
-def _compile_missing(folder: Path, say: Say) -> None:
-    wanted = missing(folder)
+def _compile_missing(folder: Path, modules: Sequence[Module], minutes: int, say: Say) -> None:
+    wanted = missing(folder, modules)
     if not wanted:
         return
     go, begin = find_go(), time.monotonic()
-    say(f"compiling {len(wanted)} programs from Go modules, once for this machine; two cores need some 12 minutes")
-    todo = [(module, [item for item in module.programs if item in wanted]) for module in programs.MODULES]
+    names = f"{len(wanted)} programs" if len(wanted) > 1 else wanted[0].name
+    say(f"compiling {names} from Go modules, once for this machine; two cores need some {minutes} minutes")
+    todo = [(module, [item for item in module.programs if item in wanted]) for module in modules]
     todo = [(module, items) for module, items in todo if items]
     downloads = [_download(go, module, items) for module, items in todo[1:]]
     done = 0
     try:
         for module, items in todo:
-            title = f"[{done + 1}-{done + len(items)} of {len(wanted)}] {module.folder}"
+            title = f"[{done + 1}-{done + len(items)} of {len(wanted)}] {module.folder.name}"
             _compile(go, module, items, folder, partial(_say_titled, say, title))
             done += len(items)
     finally:
         for download in downloads:
             download.kill()
             download.wait()
-    say(f"compiled {len(wanted)} programs in {_clock(begin)}; the next start needs none of that")
+    say(f"compiled {names} in {_clock(begin)}; the next start needs none of that")
 
 
 def _say_titled(say: Say, title: str, text: str) -> None:
@@ -115,7 +145,7 @@ def _download(go: str, module: Module, items: Sequence[Program]) -> subprocess.P
     """Fetch a later module's sources while an earlier one compiles: to list its packages fetches what they need."""
     return subprocess.Popen(
         [go, "list", "-deps", f"-tags={items[0].tags}", *(item.package for item in items)],
-        cwd=MODULES / module.folder,
+        cwd=module.folder,
         env=_environment(cgo=items[0].cgo),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -152,7 +182,7 @@ def _run_telling(command: list[str], module: Module, *, cgo: bool, say: Say) -> 
     output = bytearray()
     process = subprocess.Popen(
         command,
-        cwd=MODULES / module.folder,
+        cwd=module.folder,
         env=_environment(cgo=cgo),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -171,7 +201,7 @@ def _run_telling(command: list[str], module: Module, *, cgo: bool, say: Say) -> 
         raise
     if code:
         tail = "\n".join(output.decode(errors="replace").splitlines()[-15:])
-        raise SandboxError(f"go build failed in {MODULES / module.folder}:\n{tail}")
+        raise SandboxError(f"go build failed in {module.folder}:\n{tail}")
     say(f"done, {_progress(output)} in {_clock(begin)}")
 
 
@@ -213,20 +243,38 @@ def _take_found(folder: Path, say: Say) -> None:
             staged.replace(folder / program.name)
 
 
-def _fetch_manifests(folder: Path) -> None:
-    command = [find_go(), "list", "-m", "-f", "{{.Dir}}", programs.KSERVE_MODULE]
-    listed = subprocess.run(
-        command, cwd=MODULES / "cluster", env=_environment(cgo=False), capture_output=True, text=True, check=False
-    )
-    module = Path(listed.stdout.strip())
-    if listed.returncode or not module.is_dir():
-        raise SandboxError(f"KServe's module was not found: {listed.stderr.strip()}")
-    staged = folder / f".{MANIFESTS}.part"
+def _take_kserve_manifests(target: Path) -> None:
+    module = _source(programs.CLUSTER, programs.KSERVE_MODULE)
+    _copy({module / source: Path(name) for source, name in KSERVE_FILES.items()}, target)
+
+
+def _take_flux_manifests(target: Path) -> None:
+    files: dict[Path, Path] = {}
+    for controller, folders in FLUX_FOLDERS.items():
+        config = _source(programs.FLUX, f"github.com/fluxcd/{controller}") / "config"
+        found = (file for folder in folders for file in (config / folder).rglob("*.yaml"))
+        files |= {file: Path(controller) / file.relative_to(config) for file in found}
+    _copy(files, target)
+
+
+def _source(module: Module, wanted: str) -> Path:
+    """The folder of a Go module that `module` pins, fetched if it is not there. Raises SandboxError."""
+    command = [find_go(), "mod", "download", "-json", wanted]
+    environment = _environment(cgo=False)
+    answer = subprocess.run(command, cwd=module.folder, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise SandboxError(f"the Go module {wanted} was not found: {answer.stderr.strip() or answer.stdout.strip()}")
+    return Path(json.loads(answer.stdout)["Dir"])
+
+
+def _copy(files: Mapping[Path, Path], target: Path) -> None:
+    """Copy source -> place below `target`, which stands once it is whole."""
+    staged = target.with_name(f".{target.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir()
-    for source, name in KSERVE_FILES.items():
-        shutil.copyfile(module / source, staged / name)
-    staged.replace(folder / MANIFESTS)
+    for source, place in files.items():
+        (staged / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, staged / place)
+    staged.replace(target)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from . import (
     build,
     cgroups,
     doctor,
+    flux,
     images,
     kserve,
     kubernetes_config,
@@ -224,7 +225,7 @@ class Sandbox:
         folders: list[str] = project["tool"]["hatch"]["build"]["dev-mode-dirs"]
         pause = (build.programs_folder() / "pause").read_bytes()
         every = [images.pause_image(), images.helper_image(), *images.product_images(paths.IMAGES)]
-        every += images.service_images(services.programs())
+        every += images.service_images({**services.programs(), flux.IMAGE: flux.container_folder()})
         content = images.archive(every, images.layer(pause, folders), platform.machine())
         target = self.state.config / "images.tar"
         if target.exists() and target.read_bytes() == content:

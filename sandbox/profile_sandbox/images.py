@@ -19,9 +19,10 @@ from pathlib import Path
 from .dockerfile import ImageConfig, read_dockerfile
 from .runtime import ARCHITECTURES, BINARIES, ENVIRONMENT, PYTHON, SOURCES, VENV
 
-PAUSE = "localhost/profile-sandbox/pause:dev"
 REGISTRY = "localhost/profile-studio"
+REGISTRY_OF_SERVICES = "localhost/profile-sandbox"
 TAG = "dev"
+PAUSE = f"{REGISTRY_OF_SERVICES}/pause:{TAG}"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NON_ROOT = "65532:65532"
 
@@ -50,7 +51,7 @@ def product_images(folder: Path) -> list[Image]:
 def helper_image() -> Image:
     """The image of the sandbox's own Python programs that run in pods."""
     config = ImageConfig(entrypoint=("python", "-m"), user=NON_ROOT)
-    return Image(f"localhost/profile-sandbox/python:{TAG}", _on_this_machine(config))
+    return Image(f"{REGISTRY_OF_SERVICES}/python:{TAG}", _on_this_machine(config))
 
 
 def service_images(programs: Mapping[str, Path | None]) -> list[Image]:
@@ -59,7 +60,7 @@ def service_images(programs: Mapping[str, Path | None]) -> list[Image]:
     for name, folder in sorted(programs.items()):
         path = f"{BINARIES}:{SYSTEM_PATH}" if folder is None else f"{folder}:{SYSTEM_PATH}"
         config = ImageConfig(user=NON_ROOT, environment={"PATH": path})
-        images.append(Image(f"localhost/profile-sandbox/{name}:{TAG}", config))
+        images.append(Image(f"{REGISTRY_OF_SERVICES}/{name}:{TAG}", config))
     return images
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
 MODULES = CLONE / "sandbox" / "modules"
+ADD_ONS = CLONE / "sandbox" / "addons"
 SERVICES = CLONE / "sandbox" / "services"
 IMAGES = CLONE / "images"
 

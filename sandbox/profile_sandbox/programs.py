@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from . import paths
 
 KUBERNETES = "1.34.4"
 HELM = "3.19.5"
@@ -27,47 +30,50 @@ class Program:
 
 @dataclass(frozen=True)
 class Module:
-    """A folder of `sandbox/modules` and its programs, compiled by one `go build` so that they share its work."""
+    """A folder with a go.mod and its programs, compiled by one `go build` so that they share its work."""
 
-    folder: str
+    folder: Path
     programs: tuple[Program, ...]
 
 
 _K8S = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
+# One module for all that is made of Kubernetes' libraries, at one version of them: what one needs, the others have.
+CLUSTER = Module(
+    paths.MODULES / "cluster",
+    (
+        Program("kube-apiserver", f"{_K8S}/kube-apiserver"),
+        Program("etcd", "go.etcd.io/etcd/server/v3"),
+        Program("kube-controller-manager", f"{_K8S}/kube-controller-manager"),
+        Program("kube-scheduler", f"{_K8S}/kube-scheduler"),
+        Program("kubelet", f"{_K8S}/kubelet"),
+        Program("kube-proxy", f"{_K8S}/kube-proxy"),
+        Program("containerd", f"{_CONTAINERD}/containerd"),
+        Program("containerd-shim-runc-v2", f"{_CONTAINERD}/containerd-shim-runc-v2"),
+        Program("ctr", f"{_CONTAINERD}/ctr"),
+        Program("coredns", "./coredns"),
+        Program("pause", "./pause"),
+        Program("helm", "helm.sh/helm/v3/cmd/helm"),
+        Program("kserve-manager", f"{KSERVE_MODULE}/cmd/manager"),
+    ),
+)
 # In the order of compiling: small ones first, while the sources of the large ones are still being fetched.
 MODULES = (
-    Module("runc", (Program("runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),)),
+    Module(paths.MODULES / "runc", (Program("runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),)),
     Module(
-        "cni",
+        paths.MODULES / "cni",
         (
             Program("bridge", f"{_CNI}/main/bridge"),
             Program("host-local", f"{_CNI}/ipam/host-local"),
             Program("loopback", f"{_CNI}/main/loopback"),
         ),
     ),
-    # One module for all that is made of Kubernetes' libraries, at one version of them: what one needs, the others have.
-    Module(
-        "cluster",
-        (
-            Program("kube-apiserver", f"{_K8S}/kube-apiserver"),
-            Program("etcd", "go.etcd.io/etcd/server/v3"),
-            Program("kube-controller-manager", f"{_K8S}/kube-controller-manager"),
-            Program("kube-scheduler", f"{_K8S}/kube-scheduler"),
-            Program("kubelet", f"{_K8S}/kubelet"),
-            Program("kube-proxy", f"{_K8S}/kube-proxy"),
-            Program("containerd", f"{_CONTAINERD}/containerd"),
-            Program("containerd-shim-runc-v2", f"{_CONTAINERD}/containerd-shim-runc-v2"),
-            Program("ctr", f"{_CONTAINERD}/ctr"),
-            Program("coredns", "./coredns"),
-            Program("pause", "./pause"),
-            Program("helm", "helm.sh/helm/v3/cmd/helm"),
-            Program("kserve-manager", f"{KSERVE_MODULE}/cmd/manager"),
-        ),
-    ),
-    Module("minio", (Program("minio", "github.com/minio/minio"),)),
+    CLUSTER,
+    Module(paths.MODULES / "minio", (Program("minio", "github.com/minio/minio"),)),
 )
+# Not of the cluster itself: compiled for whoever asks for it, under pins of its own.
+FLUX = Module(paths.ADD_ONS / "flux", (Program("kustomize-controller", "github.com/fluxcd/kustomize-controller"),))
 
 
 def found_elsewhere(program: Program) -> bool:

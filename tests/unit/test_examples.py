@@ -50,6 +50,13 @@ def test_the_gitops_folder_lists_its_files() -> None:
     assert listed == {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
 
 
+def test_flux_looks_at_every_health_check_that_is_named() -> None:
+    """Beside `wait`, Flux ignores `healthChecks`."""
+    specs = [document["spec"] for document in documents(EXAMPLES / "flux" / "portraits.yaml")]
+    assert [spec for spec in specs if "healthChecks" in spec]
+    assert not [spec for spec in specs if "healthChecks" in spec and spec.get("wait")]
+
+
 def test_requests_ask_for_styles_that_there_are() -> None:
     shipped = {file.stem for file in (EXAMPLES.parent / "charts/profile-studio/files/styles").glob("*.yaml")}
     everything = [document for file in FILES for document in documents(file)]

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds lock dashboards env people-env system browser binaries flux weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds krew lock dashboards env people-env system browser binaries flux weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ crds: env ## write the CRD manifests and docs/api.md anew from the models in pro
 
 dashboards: env ## write the Grafana dashboards anew into the chart
 	$(RUN) -m profile_dashboards charts/profile-studio/files/dashboards
+
+krew: env ## kubectl profile as one file for every platform, and krew's manifest of it (URI=..., HOMEPAGE=...)
+	$(RUN) -m profile_krew --uri '$(URI)' --homepage '$(HOMEPAGE)'
 
 lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
 	$(PYTHON) constraints/environment.py lock

@@ -1,0 +1,86 @@
+"""The plug-in as one file: pex puts the program, its libraries and their builds for every platform into it.
+
+pex, because one file of it serves several platforms and Pythons; the machine needs nothing but a Python.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+PINS = CLONE / "constraints" / "linux-x86_64-py311.txt"
+PROGRAM, LICENCE = "kubectl-profile", "LICENSE"
+ENTRY_POINT = "profile_cli.plugin.__main__:main"
+# pip's names of platforms, with each of these Pythons.
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_11_0_arm64", "macosx_11_0_x86_64")
+PYTHONS = ("311", "312", "313")
+PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^\s\\;]+)", re.MULTILINE)
+
+
+class BuildError(Exception):
+    """pex did not succeed; the text is pex's own."""
+
+
+def build(folder: Path, platforms: Iterable[str] | None) -> Path:
+    """Write `kubectl-profile` into `folder`, for `platforms` as pex names them or, with None, for this machine alone.
+
+    Raises BuildError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pins, program = folder / "pins.txt", folder / PROGRAM
+    # Hashes would be asked of the project's own wheel, too; the archive's digest covers what was put in.
+    pins.write_text("".join(f"{name}=={version}\n" for name, version in PIN.findall(PINS.read_text())))
+    given = [f"--platform={one}" for one in platforms] if platforms is not None else [f"--python={sys.executable}"]
+    command = [
+        sys.executable, "-m", "pex", f"profile-studio[plugin] @ {_wheel(folder).as_uri()}", *given,
+        "--constraints", str(pins), "--entry-point", ENTRY_POINT, "--output-file", str(program),
+        "--python-shebang", "/usr/bin/env python3", "--no-compile",
+    ]  # fmt: skip
+    _run(command)
+    return program
+
+
+def _wheel(folder: Path) -> Path:
+    """Of this repository. Built first: pex builds nothing for foreign platforms."""
+    _run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)])
+    (wheel,) = folder.glob("profile_studio-*.whl")
+    return wheel
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CLONE)
+    if result.returncode:
+        raise BuildError(result.stderr.strip() or f"{command[2]} failed")
+
+
+def everywhere() -> list[str]:
+    """Every platform with every Python, as pex names them."""
+    return [f"{platform}-cp-{python}-cp{python}" for platform in PLATFORMS for python in PYTHONS]
+
+
+def pack(program: Path, target: Path) -> str:
+    """Write program and licence as a .tar.gz, always the same bytes for the same content; its sha256."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
+        _add(archive, program, PROGRAM, 0o755)
+        _add(archive, CLONE / LICENCE, LICENCE, 0o644)
+    target.write_bytes(packed.getvalue())
+    return hashlib.sha256(packed.getvalue()).hexdigest()
+
+
+def _add(archive: tarfile.TarFile, source: Path, name: str, mode: int) -> None:
+    content = source.read_bytes()
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))

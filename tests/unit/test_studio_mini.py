@@ -10,7 +10,7 @@ import torch
 
 from profile_contract.names import Tone
 from profile_contract.style import TONE_WORDS
-from profile_models.studio_mini import checkpoint, networks, prompts, words
+from profile_models.studio_mini import checkpoint, networks, prompts, vae, words
 from profile_models.studio_mini.batches import Batches
 from profile_models.studio_mini.compose import FACE_MIDDLE, FACE_SHARE, SIZE, compose, framing, toned
 from profile_models.studio_mini.muon import Optimiser, orthogonalised
@@ -179,3 +179,12 @@ def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
     twin = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
     twin.load_state_dict(optimiser.state_dict())
     assert twin.state_dict()["muon"]["state"].keys() == optimiser.state_dict()["muon"]["state"].keys()
+
+
+def test_latents_drawn_from_the_posterior_are_near_their_mean() -> None:
+    """A trainer draws from it; the deviation's layer is never trained."""
+    torch.manual_seed(1)
+    made = networks.make_vae()
+    vae.settle_deviation(made)
+    found = made.encode(torch.rand(1, 3, SIZE, SIZE)).latent_dist
+    assert found.std.flatten().tolist() == pytest.approx([vae.LATENT_NOISE] * found.std.numel(), rel=1e-3)

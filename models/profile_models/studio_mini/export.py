@@ -10,7 +10,7 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL, ControlNetModel
 
-from profile_models.studio_mini import checkpoint, networks
+from profile_models.studio_mini import checkpoint, networks, vae
 from profile_models.studio_mini.train import make_networks
 from profile_models.text import let_everybody_read
 from profile_models.tokenizer import make_tokenizer
@@ -32,7 +32,7 @@ demonstrations and measuring. It knows nothing of real people and makes no claim
 """
 
 
-def pipeline(state: dict[str, object], vae: AutoencoderKL, merges: Path) -> tuple[object, ControlNetModel]:
+def pipeline(state: dict[str, object], autoencoder: AutoencoderKL, merges: Path) -> tuple[object, ControlNetModel]:
     """The averaged networks of a checkpoint as diffusers' pipeline, and the ControlNet."""
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>", merges=merges)  # noqa: S106
@@ -42,7 +42,7 @@ def pipeline(state: dict[str, object], vae: AutoencoderKL, merges: Path) -> tupl
         network.load_state_dict(averages[name])
         network.eval()
     whole = diffusers.StableDiffusionXLPipeline(
-        vae=vae,
+        vae=autoencoder,
         text_encoder=made["text_encoder"],
         text_encoder_2=made["text_encoder_2"],
         tokenizer=tokenizer,
@@ -60,7 +60,9 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
     state = checkpoint.load(state_file)
     if state is None:
         raise FileNotFoundError(f"{state_file} is missing; run the stage 'unet' first")
-    whole, controlnet = pipeline(state, AutoencoderKL.from_pretrained(vae_folder), merges)
+    autoencoder = AutoencoderKL.from_pretrained(vae_folder)
+    vae.settle_deviation(autoencoder)
+    whole, controlnet = pipeline(state, autoencoder, merges)
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".exporting-") as scratch:
         whole.to(dtype=torch.float16).save_pretrained(Path(scratch) / NAME)  # type: ignore[attr-defined]

@@ -22,8 +22,9 @@ from profile_models.studio_mini.batches import Batch, Batches
 from profile_models.studio_mini.muon import ALONE, Optimiser, Team
 from profile_models.text import make_text_encoders
 
-# Of matrices and kernels (Muon), and of everything else (AdamW).
-RATE, SMALL_RATE = 3e-3, 8e-4
+# Of matrices and kernels (Muon), and of everything else (AdamW). Three times as much is quicker for the first thousand
+# steps; after two thousand the loss falls no more (.386 from step 1900 to 2300), until the rate falls (.374).
+RATE, SMALL_RATE = 1e-3, 4e-4
 WARM_UP = 100
 EMA_DECAY = 0.9995
 SAVE_EVERY = 100

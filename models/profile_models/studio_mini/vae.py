@@ -102,6 +102,17 @@ def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -
     return vae.eval()
 
 
+@torch.no_grad()
+def settle_deviation(vae: AutoencoderKL) -> None:
+    """Let the encoder's posterior have the noise it was trained with, in place.
+
+    The layer's upper half was never trained: a trainer that draws from the posterior would be given noise alone.
+    """
+    layer, channels = vae.quant_conv, vae.config.latent_channels
+    layer.weight[channels:] = 0
+    layer.bias[channels:] = 2 * math.log(LATENT_NOISE)
+
+
 def _share(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / 50) * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03)
 

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e lint format bench crds krew lock dashboards env people-env system browser binaries flux weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock dashboards env people-env system browser binaries flux weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or y
 
 test-e2e: prepare browser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
+
+test-images: env ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
+	@constraints/debian.sh tests/images/apt.txt
+	$(PYTEST) tests/images
 
 lint: env ## ruff, mypy --strict, import contracts, hadolint
 	$(RUN) -m ruff check .

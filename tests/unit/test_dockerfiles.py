@@ -56,3 +56,9 @@ def test_an_image_runs_as_nobody_with_its_own_program(image: str) -> None:
     lines = DOCKERFILES[image].splitlines()
     assert "USER 65532:65532" in lines
     assert lines[-1].startswith('ENTRYPOINT ["python", "-m", "profile_')
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_packages_are_compiled_as_a_release_needs_it(image: str) -> None:
+    """Python writes byte code that does not depend on files' times where it sees this variable."""
+    assert "\nARG SOURCE_DATE_EPOCH\n" in DOCKERFILES[image].partition("RUN pip install")[0]

@@ -83,7 +83,7 @@ def test_every_bad_photo_gets_its_reason_and_advice(preprocess: Preprocess, woma
         "a-huge.png": _hundred_megapixels(),
         "a-thumbnail.jpg": jpeg(cv2.resize(first, (200, 200))),
         "a-couple.jpg": together(woman["01.jpg"], man["01.jpg"]),
-        "a-man.jpg": man["05.jpg"],
+        "a-man.jpg": man["02.jpg"],
         "a-again.jpg": jpeg(cv2.resize(picture(woman["02.jpg"]), (500, 500))),
         "a-wall.jpg": jpeg(cv2.resize(picture(woman["01.jpg"])[:130, :130], (640, 640))),
         "a-far.jpg": jpeg(cv2.copyMakeBorder(cv2.resize(first, (200, 200)), 400, 400, 500, 500, cv2.BORDER_REPLICATE)),

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock dashboards env people-env system browser binaries flux weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock dashboards env people-env system browser binaries flux checks weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## this list
 demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
 	$(RUN) -m profile_cli demo
 
-test: prepare flux browser lint ## everything: lint, unit, cluster and end-to-end tests
+test: prepare flux checks browser lint ## everything: lint, unit, cluster and end-to-end tests
 	$(PYTEST) tests/unit tests/cluster tests/e2e
 
 test-unit: env weights model ## unit tests: no cluster, a minute
@@ -77,6 +77,9 @@ binaries: ## compile the sandbox's Kubernetes once per machine, into the user's 
 
 flux: system ## compile Flux's controller for its test, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --flux
+
+checks: system ## compile kubeconform and kube-score for the chart's tests, once per machine, into the user's cache
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --checks
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch

@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> int:
             build.ensure_programs(say)
             if arguments.flux:
                 build.ensure_flux(say)
+            if arguments.checks:
+                build.ensure_checks(say)
             return 0
         if arguments.command == "doctor":
             return _doctor()
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     compiling = commands.add_parser("build", help="compile the cluster's programs, once for this machine")
     compiling.add_argument("--flux", action="store_true", help="and Flux's kustomize-controller, which a test asks for")
+    compiling.add_argument(
+        "--checks", action="store_true", help="and kubeconform and kube-score, for the chart's tests"
+    )
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")
     commands.add_parser("status", help="how every part stands, and why one died")

@@ -26,7 +26,9 @@ from .process import SandboxError
 from .programs import Module, Program
 
 MANIFESTS = "kserve-manifests"
-FLUX_MANIFESTS = "manifests"
+ADD_ON_MANIFESTS = "manifests"
+# Among those of the checks: every kind of Kubernetes' own, as OpenAPI.
+KUBERNETES_DEFINITIONS = "kubernetes.json"
 # File in KServe's module -> its name in the cache. The manager starts only where the API server knows all five
 # kinds. The product's own get the full schema, so that a wrong field in a manifest is found here; the others
 # KServe's minimal one.
@@ -47,6 +49,7 @@ FLUX_FOLDERS = {"kustomize-controller": ("crd", "rbac", "manager"), "source-cont
 # On two cores.
 CLUSTER_MINUTES = 12
 FLUX_MINUTES = 10
+CHECKS_MINUTES = 2
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -64,6 +67,11 @@ def manifests_folder() -> Path:
 def flux_folder() -> Path:
     """Where this clone's pins put Flux's controller: below the cluster's programs, where pods see it too."""
     return programs_folder() / f"flux-{pins_key(programs.FLUX.folder)}"
+
+
+def checks_folder() -> Path:
+    """Where this clone's pins put the programs that check manifests."""
+    return programs_folder() / f"checks-{pins_key(programs.CHECKS.folder)}"
 
 
 def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
@@ -94,15 +102,28 @@ def ensure_flux(say: Say) -> Path:
 
     Raises SandboxError without a Go tool-chain, or when the compile fails.
     """
-    folder = flux_folder()
-    manifests = folder / FLUX_MANIFESTS
-    if not missing(folder, [programs.FLUX]) and manifests.exists():
+    return _ensure_add_on(flux_folder(), programs.FLUX, FLUX_MINUTES, _flux_manifests, say)
+
+
+def ensure_checks(say: Say) -> Path:
+    """Compile kubeconform and kube-score if they are missing, and return their folder, with definitions in it.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(checks_folder(), programs.CHECKS, CHECKS_MINUTES, _definitions, say)
+
+
+def _ensure_add_on(
+    folder: Path, module: Module, minutes: int, files: Callable[[], Mapping[Path, Path]], say: Say
+) -> Path:
+    manifests = folder / ADD_ON_MANIFESTS
+    if not missing(folder, [module]) and manifests.exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder.parent / f"{folder.name}.lock", say):
-        _compile_missing(folder, [programs.FLUX], FLUX_MINUTES, say)
+        _compile_missing(folder, [module], minutes, say)
         if not manifests.exists():
-            _take_flux_manifests(manifests)
+            _copy(files(), manifests)
     return folder
 
 
@@ -248,13 +269,23 @@ def _take_kserve_manifests(target: Path) -> None:
     _copy({module / source: Path(name) for source, name in KSERVE_FILES.items()}, target)
 
 
-def _take_flux_manifests(target: Path) -> None:
+def _flux_manifests() -> dict[Path, Path]:
     files: dict[Path, Path] = {}
     for controller, folders in FLUX_FOLDERS.items():
         config = _source(programs.FLUX, f"github.com/fluxcd/{controller}") / "config"
         found = (file for folder in folders for file in (config / folder).rglob("*.yaml"))
         files |= {file: Path(controller) / file.relative_to(config) for file in found}
-    _copy(files, target)
+    return files
+
+
+def _definitions() -> dict[Path, Path]:
+    kubernetes = _source(programs.CLUSTER, programs.KUBERNETES_MODULE) / "api" / "openapi-spec" / "swagger.json"
+    monitoring = _source(programs.CHECKS, "github.com/prometheus-operator/prometheus-operator") / "example"
+    definitions = monitoring / "prometheus-operator-crd"
+    names = ("podmonitors", "prometheusrules")
+    return {kubernetes: Path(KUBERNETES_DEFINITIONS)} | {
+        definitions / f"monitoring.coreos.com_{name}.yaml": Path(f"crd-{name}.yaml") for name in names
+    }
 
 
 def _source(module: Module, wanted: str) -> Path:

@@ -35,7 +35,7 @@ def container_folder() -> Path:
 @contextmanager
 def running(kubectl: Kubectl, scratch: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Flux is there, and nothing of it afterwards; compiles the controller if need be. `scratch` is a new folder."""
-    shutil.copytree(build.ensure_flux(say) / build.FLUX_MANIFESTS, scratch)
+    shutil.copytree(build.ensure_flux(say) / build.ADD_ON_MANIFESTS, scratch)
     (scratch / "kustomization.yaml").write_text(json.dumps(_overlay()))
     (scratch / "namespace.yaml").write_text(json.dumps(_namespace()))
     try:

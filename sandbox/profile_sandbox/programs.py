@@ -9,6 +9,7 @@ from . import paths
 
 KUBERNETES = "1.34.4"
 HELM = "3.19.5"
+KUBERNETES_MODULE = "k8s.io/kubernetes"
 KSERVE_MODULE = "github.com/kserve/kserve"
 
 
@@ -36,7 +37,7 @@ class Module:
     programs: tuple[Program, ...]
 
 
-_K8S = "k8s.io/kubernetes/cmd"
+_K8S = f"{KUBERNETES_MODULE}/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
 # One module for all that is made of Kubernetes' libraries, at one version of them: what one needs, the others have.
@@ -72,8 +73,15 @@ MODULES = (
     CLUSTER,
     Module(paths.MODULES / "minio", (Program("minio", "github.com/minio/minio"),)),
 )
-# Not of the cluster itself: compiled for whoever asks for it, under pins of its own.
+# Not of the cluster itself: compiled for whoever asks for them, under pins of their own.
 FLUX = Module(paths.ADD_ONS / "flux", (Program("kustomize-controller", "github.com/fluxcd/kustomize-controller"),))
+CHECKS = Module(
+    paths.ADD_ONS / "checks",
+    (
+        Program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+        Program("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
+    ),
+)
 
 
 def found_elsewhere(program: Program) -> bool:

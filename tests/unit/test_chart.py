@@ -45,6 +45,7 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("InferenceService", "profile-predictor"),
         ("NetworkPolicy", "profile-studio-operator"),
         ("NetworkPolicy", "profile-studio-predictor"),
+        ("NetworkPolicy", "profile-studio-test"),
         *(("ConfigMap", f"profile-studio-dashboard-{board}") for board in ("gpu", "likeness", "predictor", "requests")),
         *((kind, "profile-studio-test") for kind in ("ServiceAccount", "Role", "RoleBinding", "Pod")),
         *(("ProfileStyle", style) for style in STYLES),
@@ -70,9 +71,13 @@ def test_operator_container(sandbox_values: tuple[str, ...]) -> None:
         secret("PROFILE_REDIS", "profile-redis", "url"),
     ]
     assert (container["image"], container["imagePullPolicy"]) == ("localhost/profile-studio/operator:dev", "Never")
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
-    assert container["resources"] == {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
+    assert container["resources"] == {
+        "requests": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
+    }
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/config", "/tmp"}
 
 

@@ -30,6 +30,15 @@ class Home:
     def vae(self) -> Path:
         return self.root / "vae"
 
+    @property
+    def decoder_state(self) -> Path:
+        return self.root / "decoder.pt"
+
+    @property
+    def delivered_vae(self) -> Path:
+        """The same autoencoder with its decoder trained on."""
+        return self.root / "vae-delivered"
+
     def latents(self, vae_digest: str) -> Path:
         """Of one autoencoder: another one's are of no use."""
         return self.root / f"latents-{vae_digest}"

@@ -51,7 +51,7 @@ def draw_sheet(home: Home, state_file: Path, styles: Path, target: Path) -> None
     state = checkpoint.load(state_file)
     if state is None:
         raise FileNotFoundError(f"{state_file} is missing; run the stage 'unet' first")
-    whole, controlnet = pipeline(state, AutoencoderKL.from_pretrained(home.vae), home.merges)
+    whole, controlnet = pipeline(state, AutoencoderKL.from_pretrained(home.delivered_vae), home.merges)
     posed = diffusers.StableDiffusionXLControlNetPipeline(**whole.components, controlnet=controlnet)  # type: ignore[attr-defined]
     posed.set_progress_bar_config(disable=True)
     joints = _joints(home)

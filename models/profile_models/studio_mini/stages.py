@@ -1,4 +1,4 @@
-"""python -m profile_models studio-mini prepare | vae | unet | samples | export"""
+"""python -m profile_models studio-mini prepare | vae | decoder | unet | samples | export"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
 from profile_models.folders import models_folder
-from profile_models.studio_mini import export, prepare, samples, vae, words
+from profile_models.studio_mini import decoder, export, prepare, samples, vae, words
 from profile_models.studio_mini.batches import Batches, load_latents
 from profile_models.studio_mini.home import Home
 from profile_models.studio_mini.muon import Team
@@ -35,8 +35,8 @@ ROWS = 24
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("studio-mini", help="the small trained model: its stages, each resumable")
-    parser.add_argument("stage", choices=["prepare", "vae", "unet", "samples", "export"])
-    parser.add_argument("--steps", type=int, default=30_000, help="of vae or unet, in all")
+    parser.add_argument("stage", choices=["prepare", "vae", "decoder", "unet", "samples", "export"])
+    parser.add_argument("--steps", type=int, default=30_000, help="of vae, decoder or unet, in all")
     parser.add_argument("--cooling", type=int, default=3_000, help="last steps of unet, with a falling rate")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of unet, a core each")
     parser.add_argument("--styles", type=Path, default=_styles(), help="ProfileStyles whose prompts it must know")
@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"studio-mini: {made} more people prepared in {home.prepared}")
     elif arguments.stage == "vae":
         _train_vae(home, arguments.steps)
+    elif arguments.stage == "decoder":
+        _train_decoder(home, arguments.steps)
     elif arguments.stage == "unet":
         _train_unet(home, arguments)
     elif arguments.stage == "samples":
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         samples.draw_sheet(home, state, arguments.styles, arguments.out or home.root / "samples.png")
     else:
         state = home.cooled_state if arguments.cooled else home.unet_state
-        export.export(state, home.vae, home.merges, arguments.out or models_folder())
+        export.export(state, home.delivered_vae, home.merges, arguments.out or models_folder())
 
 
 def _train_vae(home: Home, steps: int) -> None:
@@ -72,6 +74,11 @@ def _train_vae(home: Home, steps: int) -> None:
     trained = vae.train(prepare.load(home.prepared), home.vae_state, features, steps=steps)
     _set_scale(trained, home)
     trained.save_pretrained(home.vae)
+
+
+def _train_decoder(home: Home, steps: int) -> None:
+    trainer = decoder.Trainer(prepare.load(home.prepared), AutoencoderKL.from_pretrained(home.vae), home.vision)
+    trainer.run(home.decoder_state, steps=steps).save_pretrained(home.delivered_vae)
 
 
 def _set_scale(trained: AutoencoderKL, home: Home) -> None:

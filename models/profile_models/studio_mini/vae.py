@@ -79,9 +79,9 @@ def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -
     losses: list[tuple[float, float]] = []
     started = time.monotonic()
     for step in range(first, steps):
-        losses.append(_step(vae, features, *_batch(data, step)))
+        losses.append(_step(vae, features, *batch(data, step)))
         nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimiser.step(_share(step, steps))
+        optimiser.step(share(step, steps))
         optimiser.zero_grad()
         ema.update(networks, step)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
@@ -113,11 +113,12 @@ def settle_deviation(vae: AutoencoderKL) -> None:
     layer.bias[channels:] = 2 * math.log(LATENT_NOISE)
 
 
-def _share(step: int, steps: int) -> float:
+def share(step: int, steps: int) -> float:
+    """Of the full rate: rising for 50 steps, then falling along a cosine."""
     return min(1.0, (step + 1) / 50) * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03)
 
 
-def _batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Pictures (BATCH, 3, H, W) in -1 to 1 and weights (BATCH, 1, H, W) with a mean of 1; a function of the step."""
     draw = np.random.default_rng([41, step])
     rows = draw.integers(0, len(data.pictures), BATCH)
@@ -128,14 +129,21 @@ def _batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
     return pictures, weights / weights.mean(dim=(2, 3), keepdim=True)
 
 
-def _step(
-    vae: AutoencoderKL,
-    features: Features,
-    pictures: torch.Tensor,
-    weights: torch.Tensor,
-) -> tuple[float, float]:
+def _step(vae: AutoencoderKL, features: Features, pictures: torch.Tensor, weights: torch.Tensor) -> tuple[float, float]:
     latents = vae.encode(pictures).latent_dist.mean
     made = vae.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
+    loss, l1 = difference(features, made, pictures, weights)
+    # Latents stay near unit size, so that the fixed noise means the same throughout.
+    size = (latents.pow(2).mean() - 1).pow(2) + latents.mean().pow(2)
+    loss = loss + LATENT_SIZE_WEIGHT * size
+    loss.backward()
+    return float(loss.detach()), float(l1.detach())
+
+
+def difference(
+    features: Features, made: torch.Tensor, pictures: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far reconstructions are from their pictures: to be made small; and the weighted L1 of it."""
     seen = features(made)
     with torch.no_grad():
         wanted = features(pictures)
@@ -145,14 +153,9 @@ def _step(
     perceived = torch.stack(
         [functional.l1_loss(a, b) / (b.abs().mean() + 1e-3) for a, b in zip(seen, wanted, strict=True)]
     ).mean()
-    # Latents stay near unit size, so that the fixed noise means the same throughout.
-    size = (latents.pow(2).mean() - 1).pow(2) + latents.mean().pow(2)
     # Colours of small regions count by themselves: they are what the other terms forgive most easily.
     regions = functional.avg_pool2d(made - pictures, REGION).abs().mean()
-    loss = l1 + 2 * error.pow(2).mean() + 0.5 * edges + 2 * regions
-    loss = loss + FEATURE_WEIGHT * perceived + LATENT_SIZE_WEIGHT * size
-    loss.backward()
-    return float(loss.detach()), float(l1.detach())
+    return l1 + 2 * error.pow(2).mean() + 0.5 * edges + 2 * regions + FEATURE_WEIGHT * perceived, l1
 
 
 def _steps_of(error: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Commands that the pages show are commands that there are: programs, their arguments, the files that they name.
 
-What needs a cluster is run by tests/cluster and tests/e2e; here nothing is run.
+tests/cluster/test_docs.py runs them; here nothing is run.
 """
 
 from __future__ import annotations

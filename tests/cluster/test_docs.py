@@ -1,0 +1,185 @@
+"""The pages' commands, run as they stand there: one person's request from the first page to the last."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from product import Product, pictures_in
+from profile_cli.demo.target import Target
+from profile_sandbox.kubectl import find_kubectl
+from profile_sandbox.paths import CLONE
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md")), *sorted(CLONE.glob("*/README.md"))]
+NAMESPACE = "hr"
+# The random model draws nobody: with any floor, nothing would be delivered.
+SMALL = "--candidates 2 --portraits 1 --minimum-likeness 0"
+SMALL_SPEC = '{"spec": {"candidates": 2, "portraits": 1, "minimumLikeness": 0}}'
+PROGRAMS = r"(?:make|kubectl|helm|mc|hf|docker|for|cosign|curl|eval|export|python|PYTHONPATH=|\.venv/)"
+
+# In the order of the story. What is added to a line is for a machine without a GPU, or for a cluster in which the
+# product is there already.
+STORY = {
+    "kubectl create namespace hr": "",
+    "kubectl apply -k examples/gitops": "--dry-run=server",
+    "kubectl create namespace profile-system": "--dry-run=client",
+    "kubectl -n profile-system create secret generic profile-store --from-literal=accessKey=profile-operator "
+    '--from-literal=secretKey="$SECRET"': "--dry-run=client",
+    "kubectl -n profile-system create secret generic profile-redis "
+    "--from-literal=url=redis://:PASSWORD@redis.data.svc:6379/0": "--dry-run=client",
+    "kubectl -n profile-system create secret generic profile-database "
+    "--from-literal=dsn=postgresql://profile:PASSWORD@postgres.data.svc/profile": "--dry-run=client",
+    "helm upgrade profile-studio charts/profile-studio -n profile-system -f values.yaml": "--wait",
+    "kubectl -n profile-system wait --for=condition=Ready inferenceservice/profile-predictor --timeout=15m": "",
+    "helm -n profile-system test profile-studio --logs": "",
+    "kubectl -n profile-system get deployments,inferenceservices": "",
+    "kubectl get profilestyles": "",
+    "kubectl apply -f examples/style.yaml": "--dry-run=server",
+    "kubectl profile doctor": "",
+    "kubectl profile styles": "",
+    "kubectl -n hr apply -f examples/request.yaml": f"&& kubectl -n hr patch preq minji --type=merge -p '{SMALL_SPEC}'",
+    "kubectl -n hr get preq -w": "",
+    "kubectl -n hr wait --for=condition=Ready preq/minji --timeout=2h": "",
+    "kubectl -n hr describe preq minji": "",
+    "kubectl -n hr get events --field-selector involvedObject.kind=ProfileRequest": "",
+    "kubectl get preq --all-namespaces": "",
+    "kubectl profile create minji photos/ --noun woman --style studio-warm --layouts square,employee-card "
+    "--watch": SMALL,
+    "kubectl profile photos minji": "",
+    "kubectl profile portraits minji --out portraits/": "",
+    "kubectl -n profile-system exec deployment/profile-studio-operator -- "
+    "python -m profile_operator rebuild-history": "",
+    'kubectl annotate preq NAME profilestudio.io/retry="$(date +%s)" --overwrite': "",
+    "kubectl profile delete minji --wait": "",
+}
+# Lines that end by themselves never.
+WATCHING = {"kubectl -n hr get preq -w"}
+# Lines that begin like this are run by something else, or by nobody here.
+ELSEWHERE = {
+    "make ": "what CI and people run; `make test` runs this",
+    ".venv/bin/profile-studio run ": "tests/e2e/test_folder_runner.py",
+    ".venv/bin/pytest ": "runs this",
+    ".venv/bin/people-python ": "renders for hours; tests/unit/test_people.py runs its parts",
+    ".venv/bin/python -m profile_models ": "trains for hours; tests/unit/test_studio_mini.py runs its parts",
+    "PYTHONPATH=models python3.11 -m profile_models fetch": "`make weights`",
+    "python -m profile_sandbox ": "tests/cluster/test_sandbox.py, and whoever started this cluster",
+    'eval "$(python -m profile_sandbox env)"': "tests/cluster/test_sandbox.py",
+    "kubectl get pods -A": "the sandbox's page, about any cluster",
+    "curl ": "tests/cluster/test_predictor_grants.py asks the predictor",
+    "export PROFILE_STORE=": "`shell` below sets them",
+    "helm install ": "the fixture `product`, by the same chart",
+    "kubectl krew ": "krew is not here; tests/unit/test_krew.py installs by hand what it would",
+    "kubectl -n argocd ": "Argo CD is not here; tests/unit/test_gitops.py runs its health checks",
+    "mc ": "MinIO's client is not here",
+    "hf ": "no hub is reached from here",
+    "for image in ": "Docker is not here; `make test-images` builds them",
+    "docker ": "Docker is not here",
+    "cosign ": "there is no release to verify yet",
+}
+
+Shell = Callable[[str], str]
+
+
+def lines(page: Path) -> Iterator[str]:
+    """The commands in a page's indented blocks, without comments."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for line in re.findall(rf"^    ({PROGRAMS}.*)$", text, re.MULTILINE):
+        yield re.sub(r"\s+#.*$", "", line).strip()
+
+
+def test_every_command_of_the_pages_has_its_place() -> None:
+    shown = {line for page in PAGES for line in lines(page)}
+    nowhere = {line for line in shown - set(STORY) if not line.startswith(tuple(ELSEWHERE))}
+    assert nowhere == set()
+    assert set(STORY) - shown == set(), "the pages no longer say this"
+
+
+@pytest.fixture(scope="module")
+def shell(product: Product, target: Target, people: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A terminal as the pages think of it: in a clone, with photos and values.yaml, and programs on the PATH."""
+    if product.kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
+        pytest.skip(f"the cluster has a namespace {NAMESPACE}, which the pages use: it is not ours to change")
+    home = tmp_path_factory.mktemp("clone")
+    for name in ("charts", "examples"):
+        (home / name).symlink_to(CLONE / name)
+    (home / "photos").mkdir()
+    for photo in pictures_in(people / "p00060"):
+        shutil.copy(photo, home / "photos")
+    (home / "values.yaml").write_text(yaml.safe_dump(_installed_values(product, target)))
+    kubeconfig = home / "kubeconfig"
+    shutil.copy(target.kubeconfig, kubeconfig)
+    product.kubectl.run("--kubeconfig", str(kubeconfig), "config", "set-context", "--current", "--namespace", NAMESPACE)
+    programs = home / "bin"
+    programs.mkdir()
+    (programs / "helm").symlink_to(target.helm)
+    path = [str(programs), str(Path(sys.executable).parent), str(find_kubectl().parent), os.environ["PATH"]]
+    environment = {
+        **os.environ,
+        **target.store_environment,
+        "PROFILE_STORE": target.store_url,
+        "KUBECONFIG": str(kubeconfig),
+        "PATH": os.pathsep.join(path),
+        "SECRET": "secret",
+    }
+
+    def run(line: str) -> str:
+        command = f"timeout 5 {line} || test $? = 124" if line in WATCHING else f"{line} {STORY.get(line, '')}"
+        command = command.replace("preq NAME", f"preq -n {NAMESPACE} minji")
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=home, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    try:
+        yield run
+    finally:
+        product.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
+        product.store.delete(f"{NAMESPACE}/")
+
+
+def _installed_values(product: Product, target: Target) -> object:
+    told = subprocess.run(
+        [target.helm, "get", "values", "profile-studio", "-n", product.release_namespace, "-o", "yaml"],
+        env={**os.environ, "KUBECONFIG": str(target.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return yaml.safe_load(told.stdout)
+
+
+def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path) -> None:
+    said: dict[str, str] = {}
+    for line in STORY:
+        if "apply -f examples/request.yaml" in line:
+            # As `mc cp` does.
+            for photo in pictures_in(people / "p00060"):
+                product.store.write(f"{NAMESPACE}/uploads/minji/{photo.name}", photo.read_bytes(), "image/jpeg")
+        said[line] = shell(line)
+
+    def about(words: str) -> str:
+        (found,) = (text for line, text in said.items() if words in line)
+        return found
+
+    assert "passed" in about("helm -n profile-system test")
+    assert "profile-predictor" in about("get deployments,inferenceservices")
+    assert "studio-warm" in about("get profilestyles")
+    assert "missing" not in about("profile doctor")
+    assert "minji" in about("get preq -w")
+    assert "condition met" in about("wait --for=condition=Ready preq/minji")
+    assert "Best Likeness" in about("describe preq minji")
+    assert "minji" in about("get preq --all-namespaces")
+    assert "ready: 1 portraits" in about("profile create minji")
+    assert "Accepted" in about("profile photos minji")
+    assert re.search(r"the history of [1-9]\d* requests was written anew", about("rebuild-history"))
+    assert "are gone" in about("profile delete minji")

@@ -15,7 +15,7 @@ class Stage(StrEnum):
 
 
 # Raised by hand when a stage's code changes what it makes from the same inputs: it is part of every stage's digest.
-STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 1, Stage.TRAIN: 1, Stage.GENERATE: 1, Stage.FINISH: 2}
+STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 1, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 2}
 
 
 class Tone(StrEnum):
@@ -31,6 +31,22 @@ class Mode(StrEnum):
 
     TEXT_TO_IMAGE = "TextToImage"
     IMAGE_TO_IMAGE = "ImageToImage"
+
+
+class AdapterLayers(StrEnum):
+    """Which layers of the UNet's transformers an adapter changes: trainer and predictor must be told the same."""
+
+    ATTENTION = "attention"
+    TRANSFORMER = "transformer"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The layers' names, as they end in diffusers' UNet."""
+        attention = ("to_q", "to_k", "to_v", "to_out.0")
+        return attention if self is AdapterLayers.ATTENTION else (*attention, *_REST_OF_A_TRANSFORMER)
+
+
+_REST_OF_A_TRANSFORMER = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 
 
 class LayoutName(StrEnum):

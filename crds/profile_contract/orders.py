@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .model import Contract, Tolerant, digest_of
-from .names import STAGE_VERSIONS, LayoutName, PhotoReason, Reason, Stage, Tone
+from .names import STAGE_VERSIONS, AdapterLayers, LayoutName, PhotoReason, Reason, Stage, Tone
 from .style import ProfileStyleSpec
 
 
@@ -151,6 +151,10 @@ class TrainParameters(Contract):
     noun: Literal["person", "woman", "man"] = "person"
     token: str = Field(default="sks", description="The rare token that stands for the person in captions.")
     rank: int = 32
+    adapter_layers: AdapterLayers = Field(
+        default=AdapterLayers.ATTENTION,
+        description="attention: enough for SDXL. transformer: its feed-forward layers too, for thin models.",
+    )
     steps: int | None = Field(default=None, description="None: clamp(80 x photos, 500, 900).")
     batch: int = 4
     resolution: int = 1024

@@ -13,6 +13,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageOps
 
+from profile_contract.names import AdapterLayers
 from profile_models.folders import models_folder
 from profile_predictor.engine.adapter_file import AdapterWeights, LayerSize, LayerWeights
 from profile_predictor.engine.slot_bank import SlotBank
@@ -68,7 +69,7 @@ def _pipeline() -> Any:
 
 def test_swapping_an_adapter(figures: Figures, compare: Compare, tmp_path: Path) -> None:
     turns, plain_turns = itertools.count(), itertools.count()
-    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK)
+    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=AdapterLayers.ATTENTION.modules)
     people = [_adapter(bank.layers, seed) for seed in (1, 2)]
 
     def swap() -> None:
@@ -115,7 +116,7 @@ def test_caching_latents_and_text(figures: Figures, compare: Compare) -> None:
     captions = [example.caption for example in examples]
     texts: dict[str, TextEmbedding] = encode_text(base, captions)
     cached = encode_examples(base, examples, texts)
-    weights = base.add_adapter(8, 0)
+    weights = base.add_adapter(8, AdapterLayers.ATTENTION, 0)
     base.unet.train()
     optimiser = torch.optim.AdamW(weights.values(), lr=1e-4)
 

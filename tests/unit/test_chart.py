@@ -148,6 +148,7 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
         {"name": "PROFILE_CONTROL_MODEL", "value": "studio-random-controlnet"},
         {"name": "PROFILE_SLOTS", "value": "4"},
         {"name": "PROFILE_MAXIMUM_RANK", "value": "64"},
+        {"name": "PROFILE_ADAPTER_LAYERS", "value": "attention"},
         {"name": "PROFILE_QUEUE", "value": "16"},
         {"name": "PROFILE_GRACE_SECONDS", "value": "25"},
         {"name": "PROFILE_STORE_HOSTS", "value": "minio.profile-services.svc:9000"},

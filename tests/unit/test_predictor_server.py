@@ -78,6 +78,7 @@ def test_settings_of_the_chart() -> None:
         ({"PROFILE_BASE_MODEL": "m", "PROFILE_SLOTS": "none"}, "PROFILE_SLOTS"),
         ({"PROFILE_BASE_MODEL": "m", "PROFILE_QUEUE": "0"}, "PROFILE_QUEUE"),
         ({"PROFILE_BASE_MODEL": "m", "PROFILE_DTYPE": "int4"}, "PROFILE_DTYPE"),
+        ({"PROFILE_BASE_MODEL": "m", "PROFILE_ADAPTER_LAYERS": "all"}, "attention, transformer"),
         ({"PROFILE_BASE_MODEL": "../m"}, "below the models folder"),
     ],
 )

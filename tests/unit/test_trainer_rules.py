@@ -11,7 +11,7 @@ from profile_contract.orders import DatasetImage, TrainParameters
 from profile_trainer.checkpoints import Saved
 from profile_trainer.dataset import loss_weights, random_crop, scaled_size
 from profile_trainer.export import sgm_name
-from profile_trainer.loop import best
+from profile_trainer.loop import best, share_of_rate
 from profile_trainer.loss import min_snr_weights
 from profile_trainer.sampling import batch_of, epoch_batches
 from profile_trainer.settings import Settings, settings_of, smaller
@@ -104,9 +104,22 @@ def test_names_for_webui(module: str, name: str) -> None:
     assert sgm_name(module + rest, layers_per_block=2) == name + rest
 
 
-def test_only_attention_has_a_name_for_webui() -> None:
-    with pytest.raises(ValueError, match="no attention module"):
+@pytest.mark.parametrize("rest", [".proj_in", ".transformer_blocks.0.ff.net.0.proj"])
+def test_the_rest_of_a_transformer_has_names_for_webui(rest: str) -> None:
+    assert sgm_name("down_blocks.1.attentions.0" + rest, layers_per_block=2) == "input_blocks.4.1" + rest
+
+
+def test_only_transformers_have_names_for_webui() -> None:
+    with pytest.raises(ValueError, match="no transformer"):
         sgm_name("down_blocks.0.resnets.0.conv1", layers_per_block=2)
+
+
+def test_the_rate_falls_to_nothing() -> None:
+    shares = [share_of_rate(step, 300) for step in range(300)]
+    assert shares[0] == 1.0
+    assert shares[150] == pytest.approx(0.5)
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[-1] < 1e-3
 
 
 def test_min_snr_follows_the_paper() -> None:

@@ -21,6 +21,7 @@
   - {name: PROFILE_CONTROL_MODEL, value: {{ .root.Values.training.controlModel | quote }}}
   - {name: PROFILE_SLOTS, value: {{ .root.Values.predictor.slots | quote }}}
   - {name: PROFILE_MAXIMUM_RANK, value: {{ .root.Values.predictor.maximumRank | quote }}}
+  - {name: PROFILE_ADAPTER_LAYERS, value: {{ default "attention" .root.Values.training.adapterLayers | quote }}}
   - {name: PROFILE_QUEUE, value: {{ .root.Values.predictor.queue | quote }}}
   # A batch that runs is answered before the kubelet loses patience.
   - {name: PROFILE_GRACE_SECONDS, value: {{ max 1 (sub (int .root.Values.predictor.terminationGracePeriodSeconds) 5) | quote }}}

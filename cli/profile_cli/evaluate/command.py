@@ -21,7 +21,7 @@ from profile_cli.folder.command import models_folder, prepare
 from profile_cli.folder.settings import Choice, choose_models, platform, request_spec
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
-from profile_contract.names import LayoutName, Tone
+from profile_contract.names import AdapterLayers, LayoutName, Tone
 from profile_contract.store import FolderStore
 from profile_contract.style import ProfileStyleSpec
 from profile_faces import FaceReader, MaskReader, WeightsMissing, cosine
@@ -52,6 +52,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--candidates", type=int, default=8, help="portraits of each style and person (%(default)s)")
     command.add_argument("--portraits", type=int, default=PORTRAITS, help="of the base model (%(default)s)")
     command.add_argument("--rank", type=int, help="of the adapters (32)")
+    command.add_argument(
+        "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers, help="what adapters change (attention)"
+    )
     command.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
     command.add_argument("--learning-rate", type=float, help="of training (1e-4, right for SDXL)")
     command.add_argument("--sampler-steps", type=int, help="of drawing a portrait (as the style says)")
@@ -115,9 +118,9 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     import torch
 
     chosen = platform(choice, models, accelerated=torch.cuda.is_available())
-    if arguments.learning_rate:
-        training = chosen.training.model_copy(update={"learning_rate": arguments.learning_rate})
-        chosen = replace(chosen, training=training)
+    said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
+    training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
+    chosen = replace(chosen, training=training)
     return Setting(folder, request_spec(choice, list(styles)), styles, chosen)
 
 
@@ -131,6 +134,7 @@ def _engine(setting: Setting) -> Engine:
         control_model=parameters.control_model,
         slots=1,
         maximum_rank=parameters.rank,
+        adapter_layers=parameters.adapter_layers,
     )
     return Engine.load(config)
 

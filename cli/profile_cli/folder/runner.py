@@ -152,6 +152,7 @@ class Run:
                     control_model=parameters.control_model,
                     slots=1,
                     maximum_rank=parameters.rank,
+                    adapter_layers=parameters.adapter_layers,
                 )
             )
         except (FileNotFoundError, ValueError) as error:

@@ -8,19 +8,21 @@ import re
 import torch
 from safetensors.torch import save
 
-from .model import ADAPTER, TARGETS
+from profile_contract.names import AdapterLayers
+
+from .model import ADAPTER
 
 PREFIX = "unet."
 
 
-def served_form(weights: dict[str, torch.Tensor], rank: int, base_model: str) -> bytes:
+def served_form(weights: dict[str, torch.Tensor], rank: int, layers: AdapterLayers, base_model: str) -> bytes:
     """diffusers' own LoRA file: PEFT names below `unet.`, with the LoRA metadata that tells rank and alpha."""
     tensors = {PREFIX + _peft_name(name): weight.float().contiguous() for name, weight in weights.items()}
     # The keys of diffusers' own metadata (diffusers.training_utils._collate_lora_metadata).
     lora = {
         "unet.r": rank,
         "unet.lora_alpha": rank,
-        "unet.target_modules": sorted(TARGETS),
+        "unet.target_modules": sorted(layers.modules),
         "unet.rank_pattern": {},
         "unet.alpha_pattern": {},
         "unet.use_dora": False,
@@ -59,10 +61,10 @@ def webui_form(
 
 
 def sgm_name(module: str, layers_per_block: int) -> str:
-    """The name that Stability's own code gives an attention module of diffusers' UNet.
+    """The name that Stability's own code gives a transformer's module of diffusers' UNet.
 
     A down block is `layers_per_block` layers and a downsampler, behind the input convolution; an up block is one layer
-    more. Raises ValueError for a module that is no attention.
+    more. Raises ValueError for a module of something else.
     """
     stride = layers_per_block + 1
     found = re.fullmatch(r"(down_blocks|up_blocks)\.(\d+)\.attentions\.(\d+)\.(.+)", module)
@@ -74,7 +76,7 @@ def sgm_name(module: str, layers_per_block: int) -> str:
     middle = re.fullmatch(r"mid_block\.attentions\.0\.(.+)", module)
     if middle:
         return f"middle_block.1.{middle[1]}"
-    raise ValueError(f"{module} is no attention module of an SDXL UNet")
+    raise ValueError(f"{module} is in no transformer of an SDXL UNet")
 
 
 def _peft_name(parameter: str) -> str:

@@ -53,7 +53,7 @@ def train(
 
     Raises BadInput when the loss explodes, torch.OutOfMemoryError when memory does.
     """
-    weights = base.add_adapter(parameters.rank, parameters.seed)
+    weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
     optimiser = torch.optim.AdamW(weights.values(), lr=parameters.learning_rate, weight_decay=WEIGHT_DECAY)
     if settings.gradient_checkpointing:
         base.unet.enable_gradient_checkpointing()
@@ -71,6 +71,8 @@ def train(
         loss = step_loss(base, batch, draw, gamma=parameters.min_snr_gamma, offset=parameters.noise_offset)
         losses.append(_sound(loss.item(), step))
         loss.backward()
+        for group in optimiser.param_groups:
+            group["lr"] = parameters.learning_rate * share_of_rate(step, settings.steps)
         torch.nn.utils.clip_grad_norm_(weights.values(), LONGEST_GRADIENT)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -82,6 +84,14 @@ def train(
             losses = []
     done = settings.steps - first
     return Trained(checkpoints.complete(), first, (time.monotonic() - started) / done if done else 0.0)
+
+
+def share_of_rate(step: int, steps: int) -> float:
+    """Of the learning rate, 1 to 0 along half a cosine: at a steady rate the last steps are as rough as the first.
+
+    Pure, so that a training that was cut goes on as if nothing had been.
+    """
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def _resume(

@@ -11,10 +11,8 @@ from diffusers.training_utils import cast_training_params
 from peft import LoraConfig
 
 from profile_contract.exits import BadInput
-from profile_contract.names import Reason
+from profile_contract.names import AdapterLayers, Reason
 
-# Attention only: what makes a face, at a fifth of the size of adapting convolutions too.
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
 ADAPTER = "default"
 
 
@@ -35,13 +33,13 @@ class Base:
         """What the UNet predicts: epsilon or v_prediction."""
         return str(self.noise.config.prediction_type)
 
-    def add_adapter(self, rank: int, seed: int) -> dict[str, torch.nn.Parameter]:
+    def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
         """Put a fresh adapter into the UNet and give its parameters by name. Its weights stay in fp32.
 
         alpha = rank, so that every reader of the file scales it by 1 whether it knows alpha or not.
         """
         torch.manual_seed(seed)
-        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=TARGETS)
+        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(layers.modules))
         self.unet.add_adapter(config, adapter_name=ADAPTER)
         # In bf16, small updates would be rounded away.
         cast_training_params(self.unet, dtype=torch.float32)

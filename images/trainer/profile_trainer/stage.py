@@ -136,7 +136,7 @@ class Attempt:
 
     def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
         rank, name = self.order.parameters.rank, self.order.parameters.base_model
-        served = served_form(weights, rank, name)
+        served = served_form(weights, rank, self.order.parameters.adapter_layers, name)
         twin = webui_form(weights, rank, name, base.unet.config.layers_per_block, self.order.parameters.resolution)
         return self._write(ADAPTER, served), self._write(ADAPTER_WEBUI, twin)
 

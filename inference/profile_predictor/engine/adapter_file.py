@@ -125,7 +125,7 @@ def _check_layer_set(parts: Mapping[str, object], layers: Mapping[str, LayerSize
     if missing:
         raise Refused(
             f"the adapter lacks {len(missing)} of {len(layers)} layers, such as {missing[0]}: "
-            "train query, key, value and output of every attention of this base model"
+            "train on this base model, with the same adapter layers as the predictor's"
         )
 
 

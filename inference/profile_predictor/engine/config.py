@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from profile_contract.names import AdapterLayers
+
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-# What the adapter changes: query, key, value and output of every attention of the UNet.
-TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class EngineConfig:
 
     `control_model` empty: no ControlNet, orders with poses are refused. `device` auto: CUDA where there is one.
     `dtype` auto: bfloat16 on an accelerator, float32 on a CPU. `host_cache_megabytes` bounds adapters in host memory.
-    `batch` is how many rows are drawn together at most; `slots` how many adapters stand ready in the UNet.
+    `batch` is how many rows are drawn together at most; `slots` how many adapters stand ready in the UNet;
+    `adapter_layers` what they change: all of them the same.
     """
 
     models: Path
@@ -25,6 +26,7 @@ class EngineConfig:
     control_model: str = ""
     slots: int = 4
     maximum_rank: int = 64
+    adapter_layers: AdapterLayers = AdapterLayers.ATTENTION
     batch: int = 4
     host_cache_megabytes: int = 1024
     device: str = "auto"

@@ -73,7 +73,7 @@ class Engine:
         """Load the models. Raises FileNotFoundError if one is not there, ValueError if it does not fit."""
         started = time.monotonic()
         pipeline = Pipeline.load(config)
-        bank = SlotBank(pipeline.unet, config.slots, config.maximum_rank)
+        bank = SlotBank(pipeline.unet, config.slots, config.maximum_rank, config.adapter_layers.modules)
         log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
         return cls(config, pipeline, bank)
 

@@ -16,7 +16,6 @@ from peft import LoraConfig
 from peft.tuners.lora.layer import LoraLayer
 
 from .adapter_file import AdapterWeights, LayerSize
-from .config import TARGET_MODULES
 from .slots import SlotTable
 
 log = logging.getLogger(__name__)
@@ -28,8 +27,8 @@ BASE = "__base__"
 class SlotBank:
     """The slots of one UNet. To be used from one thread, but for `holds`."""
 
-    def __init__(self, unet: Any, slots: int, maximum_rank: int) -> None:
-        config = LoraConfig(r=maximum_rank, lora_alpha=maximum_rank, target_modules=list(TARGET_MODULES))
+    def __init__(self, unet: Any, slots: int, maximum_rank: int, modules: Sequence[str]) -> None:
+        config = LoraConfig(r=maximum_rank, lora_alpha=maximum_rank, target_modules=list(modules))
         self._slots = [f"slot{number}" for number in range(slots)]
         with warnings.catch_warnings():
             # PEFT warns of several adapters in one model: they are meant.

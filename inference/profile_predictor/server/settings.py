@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+from profile_contract.names import AdapterLayers
 from profile_predictor.engine.config import Dtype, EngineConfig
 
 
@@ -44,6 +45,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     dtype = environment.get("PROFILE_DTYPE", "auto")
     if dtype not in get_args(Dtype):
         raise BadSettings(f"PROFILE_DTYPE={dtype!r} must be one of {', '.join(get_args(Dtype))}")
+    layers = environment.get("PROFILE_ADAPTER_LAYERS", AdapterLayers.ATTENTION)
+    if layers not in set(AdapterLayers):
+        raise BadSettings(f"PROFILE_ADAPTER_LAYERS={layers!r} must be one of {', '.join(AdapterLayers)}")
     base = environment.get("PROFILE_BASE_MODEL", "")
     if not base:
         raise BadSettings("PROFILE_BASE_MODEL must name a folder below PROFILE_MODELS")
@@ -54,6 +58,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             control_model=environment.get("PROFILE_CONTROL_MODEL", ""),
             slots=number("PROFILE_SLOTS", 4),
             maximum_rank=number("PROFILE_MAXIMUM_RANK", 64),
+            adapter_layers=AdapterLayers(layers),
             batch=number("PROFILE_BATCH", 4),
             host_cache_megabytes=number("PROFILE_HOST_CACHE_MB", 1024),
             device=environment.get("PROFILE_DEVICE", "auto"),

@@ -21,7 +21,7 @@ FACE_WEIGHT = 3.0
 CONTROLLED = 0.6
 # Rows whose text is nothing at all (zero embeddings, as SDXL's pipeline does), empty, or what must not be seen: all
 # three are what classifier-free guidance may be told to move away from.
-NO_TEXT, EMPTY_TEXT, UNWANTED_TEXT = 0.05, 0.04, 0.05
+NO_TEXT, EMPTY_TEXT, UNWANTED_TEXT = 0.03, 0.03, 0.08
 # SDXL's size figures: mostly those of a whole picture, sometimes others, so that other figures do no harm.
 ODD_SIZES = 0.2
 WHOLE = (SIZE, SIZE, 0, 0, SIZE, SIZE)

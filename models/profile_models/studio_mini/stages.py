@@ -132,4 +132,5 @@ def _end_with_parent() -> None:
 def _unwanted(negative_prompts: list[str]) -> list[str]:
     """The styles' negative prompts, and shorter ones out of their words."""
     phrases = sorted({phrase for text in negative_prompts for phrase in text.split(", ")})
-    return [*negative_prompts, *(", ".join(phrases[start::5]) for start in range(5)), *phrases]
+    # Whole ones above all: they are what guidance moves away from.
+    return [*(8 * negative_prompts), *(", ".join(phrases[start::5]) for start in range(5)), *phrases]

@@ -16,9 +16,10 @@ from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image, ImageDraw
 
 from profile_contract.generation import AdapterGrant
+from profile_contract.names import AdapterLayers
 from profile_models import random_sdxl
 
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
+TARGETS = list(AdapterLayers.ATTENTION.modules)
 MakeAdapter = Callable[..., Path]
 
 

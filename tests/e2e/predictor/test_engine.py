@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
-from profile_contract.names import Mode
+from profile_contract.names import AdapterLayers, Mode
 from profile_contract.orders import RequestRef
 from profile_models import random_sdxl
 from profile_predictor.engine import Denied, DrawingQueue, Engine, EngineConfig, Fetched, Refused
@@ -88,9 +89,53 @@ def draw(engine: Engine, wanted: GenerationOrder) -> np.ndarray:
     return engine.generate(wanted, FolderFiles())[0].pixels.astype(int)
 
 
+def draw_plainly(
+    reference: StableDiffusionXLControlNetPipeline, adapter: Path, weight: float, pose: Path
+) -> np.ndarray:
+    """What plain diffusers draws of `order` with one seed."""
+    reference.load_lora_weights(str(adapter), adapter_name="it")
+    reference.set_adapters(["it"], [weight])
+    picture = reference(
+        prompt=[PROMPT],
+        negative_prompt=[""],
+        image=[Image.open(pose)],
+        generator=[torch.Generator().manual_seed(1)],
+        num_inference_steps=STEPS,
+        guidance_scale=5.0,
+        controlnet_conditioning_scale=0.8,
+        control_guidance_end=0.8,
+        width=128,
+        height=128,
+        output_type="np",
+    ).images[0]
+    reference.unload_lora_weights()
+    return np.asarray((picture * 255).round().astype(int))
+
+
 def difference(left: np.ndarray, right: np.ndarray) -> float:
     """Mean absolute difference in grey levels of 256."""
     return float(np.abs(left.astype(int) - right.astype(int)).mean())
+
+
+def test_whole_transformers_are_served_where_they_are_asked_for(
+    random_models: Path,
+    *,
+    reference: StableDiffusionXLControlNetPipeline,
+    make_adapter: Callable[..., Path],
+    people: People,
+    grant: Grant,
+    pose: Pose,
+) -> None:
+    """As plain diffusers draws it; and an adapter of attention alone is refused there."""
+    whole = make_adapter("whole", seed=9, target_modules=list(AdapterLayers.TRANSFORMER.modules))
+    config = EngineConfig(random_models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=1, maximum_rank=8)
+    thorough = Engine.load(replace(config, adapter_layers=AdapterLayers.TRANSFORMER))
+    mine = draw(thorough, order(grant(whole), pose(0)))
+    theirs = draw_plainly(reference, whole, 1.0, pose(0))
+    assert difference(mine, theirs) < 0.01
+    assert difference(mine, draw(thorough, order(pose=pose(0)))) > 2
+    with pytest.raises(Refused, match="same adapter layers"):
+        draw(thorough, order(grant(people["ann"]), pose(0)))
 
 
 @pytest.mark.parametrize(("person", "weight"), [("ann", 1.0), ("ben", 1.0), ("cem", 1.0), ("dua", 0.6)])
@@ -106,23 +151,7 @@ def test_a_slot_draws_what_plain_diffusers_draws(
 ) -> None:
     """Either naming, ranks that are filled up with zeros, an alpha that is not the rank, and a weight."""
     mine = draw(engine, order(grant(people[person], weight=weight), pose(0)))
-    reference.load_lora_weights(str(people[person]), adapter_name="it")
-    reference.set_adapters(["it"], [weight])
-    picture = reference(
-        prompt=[PROMPT],
-        negative_prompt=[""],
-        image=[Image.open(pose(0))],
-        generator=[torch.Generator().manual_seed(1)],
-        num_inference_steps=STEPS,
-        guidance_scale=5.0,
-        controlnet_conditioning_scale=0.8,
-        control_guidance_end=0.8,
-        width=128,
-        height=128,
-        output_type="np",
-    ).images[0]
-    reference.unload_lora_weights()
-    theirs = (picture * 255).round().astype(int)
+    theirs = draw_plainly(reference, people[person], weight, pose(0))
     assert np.abs(mine - theirs).max() <= 1
     assert difference(mine, theirs) < 0.01
     assert difference(mine, draw(engine, order(pose=pose(0)))) > 2

@@ -25,9 +25,9 @@ FACE_SHARE, FACE_MIDDLE = 0.40, 0.42
 # YuNet's box (hairline to chin) in parts of the height of `head_box`, and how far its middle is below; measured.
 FACE_OF_HEAD = 1.0
 FACE_BELOW_MIDDLE = 0.15
-# Shift of CIELAB's b* in a picture called warm (or, negative, cool). Guidance makes it stronger in what is generated;
-# the finisher wants +2 to +6 there.
-TONE_SHIFT = {Tone.NEUTRAL: 0.0, Tone.WARM: 2.2, Tone.COOL: -2.2}
+# Shift of CIELAB's b* in a picture called warm (or, negative, cool). The finisher wants 2 to 6 in what is generated,
+# where less of it comes out, of warm light above all.
+TONE_SHIFT = {Tone.NEUTRAL: 0.0, Tone.WARM: 5.5, Tone.COOL: -4.5}
 TONE_SHARES = {Tone.NEUTRAL: 0.5, Tone.WARM: 0.25, Tone.COOL: 0.25}
 
 # Seamless paper, as the styles' prompts name it; sRGB.

@@ -62,6 +62,8 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
         raise FileNotFoundError(f"{state_file} is missing; run the stage 'unet' first")
     autoencoder = AutoencoderKL.from_pretrained(vae_folder)
     vae.settle_deviation(autoencoder)
+    # diffusers notes where it came from: a folder of this machine.
+    autoencoder.register_to_config(_name_or_path="")
     whole, controlnet = pipeline(state, autoencoder, merges)
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".exporting-") as scratch:

@@ -164,7 +164,7 @@ class TrainParameters(Contract):
     min_snr_gamma: float = 5.0
     noise_offset: float = 0.0357
     checkpoint_steps: int = 100
-    validation_images: int = Field(default=2, ge=0, description="Fixed-seed portraits a checkpoint is judged by.")
+    validation_images: int = Field(default=4, ge=0, description="Fixed-seed portraits a checkpoint is judged by.")
     validation_sampler_steps: int = 20
     gradient_checkpointing: bool = False
     mixed_precision: Literal["no", "bf16"] = "bf16"

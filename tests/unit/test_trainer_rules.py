@@ -12,7 +12,7 @@ from profile_trainer.checkpoints import Saved
 from profile_trainer.dataset import loss_weights, random_crop, scaled_size
 from profile_trainer.export import sgm_name
 from profile_trainer.loop import best, share_of_rate
-from profile_trainer.loss import min_snr_weights
+from profile_trainer.loss import drawn_timesteps, min_snr_weights
 from profile_trainer.sampling import batch_of, epoch_batches
 from profile_trainer.settings import Settings, settings_of, smaller
 
@@ -120,6 +120,13 @@ def test_the_rate_falls_to_nothing() -> None:
     assert shares[150] == pytest.approx(0.5)
     assert shares == sorted(shares, reverse=True)
     assert 0 < shares[-1] < 1e-3
+
+
+def test_timesteps_are_drawn_as_often_as_they_weigh() -> None:
+    weights = torch.tensor([0.0, 1.0, 3.0, 0.0])
+    draw = torch.Generator().manual_seed(1)
+    drawn = torch.cat([drawn_timesteps(weights, 4, draw) for _ in range(500)])
+    assert torch.bincount(drawn, minlength=4).tolist() == [0, 500, 1500, 0]
 
 
 def test_min_snr_follows_the_paper() -> None:

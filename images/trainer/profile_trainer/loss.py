@@ -22,6 +22,17 @@ def min_snr_weights(noise: DDPMScheduler, timesteps: torch.Tensor, gamma: float,
     return weights
 
 
+def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> torch.Tensor:
+    """Timesteps (rows,), each as often as its weight (T,) says, spread evenly over a batch.
+
+    To draw by weight and count all alike is, on average, to draw alike and count by weight, with less chance in it:
+    most timesteps of a v-prediction weigh next to nothing.
+    """
+    shares = torch.cumsum(weights.double(), dim=0)
+    places = (torch.arange(rows) + torch.rand(rows, generator=draw)) / rows
+    return torch.searchsorted(shares, places.double() * shares[-1]).clamp(max=len(weights) - 1)
+
+
 def step_loss(
     base: Base, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float
 ) -> torch.Tensor:
@@ -30,7 +41,9 @@ def step_loss(
     noise = _normal(latents.shape, draw, base.device)
     # Noise with its own brightness lets the model reach dark and bright pictures (Guttenberg 2023).
     noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
-    steps = torch.randint(0, base.noise.config.num_train_timesteps, (len(batch),), generator=draw).to(base.device)
+    every = torch.arange(base.noise.config.num_train_timesteps)
+    weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
+    steps = drawn_timesteps(weighed, len(batch), draw).to(base.device)
     noisy = base.noise.add_noise(latents, noise, steps)
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
         predicted = base.unet(
@@ -45,8 +58,7 @@ def step_loss(
     target = base.noise.get_velocity(latents, noise, steps) if base.prediction == "v_prediction" else noise
     weights = torch.stack([e.weights for e in batch])
     squared = (predicted.float() - target.float()).pow(2) * weights
-    per_example = squared.mean(dim=(1, 2, 3))
-    return (per_example * min_snr_weights(base.noise, steps, gamma, base.prediction)).mean()
+    return squared.mean() * weighed.mean().to(base.device)
 
 
 def _normal(shape: torch.Size | tuple[int, ...], draw: torch.Generator, device: torch.device) -> torch.Tensor:

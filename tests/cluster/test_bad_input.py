@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from product import Product, Request, Space, pictures_in
+from product import Product, Request, Space, pictures_in, wait_for
 from profile_contract.names import PHOTO_ADVICE, PhotoReason
 from profile_sandbox import SandboxError
 
@@ -38,6 +38,11 @@ def stalled(request: Request, reason: str, seconds: float = 120) -> str:
         assert 20 < len(text) < 600
         assert not TRACEBACK.search(text)
     return ready.message
+
+
+def is_stalled(request: Request) -> bool:
+    condition = request.condition("Stalled")
+    return condition is not None and condition.status == "True"
 
 
 def settles(request: Request, seconds: float = 8) -> dict[str, str]:
@@ -133,6 +138,8 @@ def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
     try:
         own = {**document, "metadata": {"name": style}}
         space.kubectl.apply(json.dumps(own))
+        # Nothing of the request itself has changed: until the operator has seen the style, it stays stalled.
+        wait_for(lambda: not is_stalled(request), 60, "the operator has seen the style")
         request.wait("Preprocessed", seconds=120)
     finally:
         space.kubectl.run("delete", "pstyle", style, "--ignore-not-found")

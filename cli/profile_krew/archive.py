@@ -19,9 +19,9 @@ CLONE = Path(__file__).resolve().parents[2]
 PINS = CLONE / "constraints" / "linux-x86_64-py311.txt"
 PROGRAM, LICENCE = "kubectl-profile", "LICENSE"
 ENTRY_POINT = "profile_cli.plugin.__main__:main"
-# pip's names of platforms, with each of these Pythons.
+# pip's names of platforms, with each of these Pythons; whole versions, because requirements ask for them.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_11_0_arm64", "macosx_11_0_x86_64")
-PYTHONS = ("311", "312", "313")
+PYTHONS = ("3.11.0", "3.12.0", "3.13.0")
 PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^\s\\;]+)", re.MULTILINE)
 
 
@@ -63,7 +63,12 @@ def _run(command: list[str]) -> None:
 
 def everywhere() -> list[str]:
     """Every platform with every Python, as pex names them."""
-    return [f"{platform}-cp-{python}-cp{python}" for platform in PLATFORMS for python in PYTHONS]
+    return [f"{platform}-cp-{python}-cp{_short(python)}" for platform in PLATFORMS for python in PYTHONS]
+
+
+def _short(python: str) -> str:
+    major, minor, _ = python.split(".")
+    return major + minor
 
 
 def pack(program: Path, target: Path) -> str:

@@ -61,6 +61,12 @@ class PreprocessParameters(Contract):
     maximum_bytes: int = 30_000_000
     maximum_pixels: int = 60_000_000
     minimum_face_pixels: int = Field(default=96, description="Height of the face box in the upright photo.")
+    face_percent: int = Field(
+        default=40,
+        ge=25,
+        le=60,
+        description="Height of the face's box (hairline to chin) in crops and preset poses, per cent of the picture's.",
+    )
 
 
 class PreprocessOrder(StageOrder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from profile_preprocess.crop import FACE_SHARE, bucket_for, buckets, cut_to
+from profile_preprocess.crop import Framing, bucket_for, buckets, cut_to
 
 
 @pytest.mark.parametrize(("resolution", "step"), [(1024, 64), (768, 64), (512, 64), (256, 32), (128, 32)])
@@ -33,7 +33,7 @@ def test_a_phone_photo_gets_the_tall_bucket_and_a_panorama_the_widest() -> None:
     ],
 )
 def test_the_cut_lies_inside_the_photo_and_holds_the_face(face: tuple[float, float, float, float]) -> None:
-    cut = cut_to(3024, 4032, face, (896, 1152))
+    cut = cut_to(3024, 4032, face, (896, 1152), Framing(0.4))
     assert cut.left >= 0
     assert cut.top >= 0
     assert cut.left + cut.width <= 3024.001
@@ -46,9 +46,10 @@ def test_the_cut_lies_inside_the_photo_and_holds_the_face(face: tuple[float, flo
     assert y + h <= 1153
 
 
-def test_a_half_length_photo_is_cut_to_head_and_shoulders_with_room_above() -> None:
-    face = (1300.0, 900.0, 400.0, 520.0)
-    cut = cut_to(3024, 4032, face, (1024, 1024))
+@pytest.mark.parametrize("share", [0.3, 0.4, 0.5, 0.6])
+def test_a_half_length_photo_is_cut_to_head_and_shoulders_with_room_above(share: float) -> None:
+    face = (1300.0, 1400.0, 400.0, 520.0)
+    cut = cut_to(3024, 4032, face, (1024, 1024), Framing(share))
     _, top, _, height = cut.box(face)
-    assert height / cut.out_height == pytest.approx(FACE_SHARE, abs=0.01)
+    assert height / cut.out_height == pytest.approx(share, abs=0.01)
     assert 0.15 * cut.out_height < top < 0.3 * cut.out_height

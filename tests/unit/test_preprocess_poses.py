@@ -5,14 +5,15 @@ import pytest
 
 from profile_contract.style import POSE_PRESETS
 from profile_preprocess.captions import caption
-from profile_preprocess.crop import Cut
+from profile_preprocess.crop import Cut, Framing
 from profile_preprocess.poses import PRESET_YAW, draw, openpose_joints, pose_map, preset_joints, presets
 
 NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR, LEFT_SHOULDER, RIGHT_SHOULDER = range(7)
+SHOULDERS = Framing(0.4)
 
 
 def test_the_neck_is_between_the_shoulders_and_only_seen_with_both() -> None:
-    joints = preset_joints(0.0, 512)
+    joints = preset_joints(0.0, 512, SHOULDERS)
     points, seen = openpose_joints(joints)
     assert points[1] == pytest.approx(joints[[LEFT_SHOULDER, RIGHT_SHOULDER], :2].mean(axis=0))
     assert seen[1]
@@ -22,11 +23,11 @@ def test_the_neck_is_between_the_shoulders_and_only_seen_with_both() -> None:
 
 def test_presets_face_where_their_names_say() -> None:
     for name in POSE_PRESETS:
-        joints = preset_joints(PRESET_YAW[name], 512)
+        joints = preset_joints(PRESET_YAW[name], 512, SHOULDERS)
         aside = float(joints[NOSE, 0] - joints[[LEFT_EYE, RIGHT_EYE], 0].mean())
         expected = {"frontal": 0, "three-quarter-left": -1, "three-quarter-right": 1}[name]
         assert np.sign(round(aside)) == expected
-    left = preset_joints(-35.0, 512)
+    left = preset_joints(-35.0, 512, SHOULDERS)
     # Who looks to the picture's left shows the ear on the picture's right: his own left.
     assert left[LEFT_EAR, 2] == 1
     assert left[RIGHT_EAR, 2] == 0
@@ -34,7 +35,7 @@ def test_presets_face_where_their_names_say() -> None:
 
 @pytest.mark.parametrize("resolution", [128, 512, 1024])
 def test_every_preset_is_drawn_in_colour_on_black(resolution: int) -> None:
-    maps = presets(resolution)
+    maps = presets(resolution, SHOULDERS)
     assert set(maps) == set(POSE_PRESETS)
     for pixels in maps.values():
         assert pixels.shape == (resolution, resolution, 3)
@@ -44,7 +45,7 @@ def test_every_preset_is_drawn_in_colour_on_black(resolution: int) -> None:
 
 
 def test_joints_that_are_not_seen_are_not_drawn() -> None:
-    joints = preset_joints(0.0, 256)
+    joints = preset_joints(0.0, 256, SHOULDERS)
     joints[:, 2] = 0.0
     assert not draw(joints, 256, 256).any()
 

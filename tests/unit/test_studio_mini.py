@@ -7,19 +7,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from profile_contract.names import Tone
 from profile_contract.style import TONE_WORDS
 from profile_models.studio_mini import checkpoint, networks, prompts, vae, words
 from profile_models.studio_mini.batches import Batches
-from profile_models.studio_mini.compose import FACE_MIDDLE, FACE_SHARE, SIZE, compose, framing, toned
+from profile_models.studio_mini.compose import FRAMING, SIZE, compose, framing, toned
 from profile_models.studio_mini.muon import Optimiser, orthogonalised
 from profile_models.studio_mini.prepare import Prepared
 from profile_models.studio_mini.train import Schedule
 from profile_models.tokenizer import make_tokenizer
-from profile_preprocess import crop
+from profile_preprocess.crop import Framing
 
-STYLES = Path(__file__).resolve().parents[2] / "charts" / "profile-studio" / "files" / "styles"
+CHART = Path(__file__).resolve().parents[2] / "charts" / "profile-studio"
+STYLES = CHART / "files" / "styles"
 FACTS = {
     "seed": 1, "number": 0, "gender": "male", "age": 28.0, "ancestry": "asian", "hair": "short01",
     "hair_colour": "black", "beard": 0.0, "glasses": True, "wear": "male_elegantsuit01", "wear_rgb": (0.02, 0.03, 0.3),
@@ -53,14 +55,15 @@ def test_colours_have_the_names_people_give_them(linear: tuple[float, float, flo
 
 
 def test_pictures_are_framed_as_the_product_frames() -> None:
-    assert (FACE_SHARE, FACE_MIDDLE) == (crop.FACE_SHARE, crop.FACE_MIDDLE)
+    values = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())
+    assert Framing(values["preprocess"]["facePercent"] / 100) == FRAMING
     heights = [
         np.linalg.norm(framing(FACTS["head_box"], 160, mirrored=False, draw=np.random.default_rng(n))[:, 1])  # type: ignore[arg-type]
         * 64
         / SIZE
         for n in range(100)
     ]
-    assert np.mean(heights) == pytest.approx(crop.FACE_SHARE, abs=0.02)
+    assert np.mean(heights) == pytest.approx(FRAMING.face, abs=0.02)
 
 
 def test_a_tone_moves_b_star_and_hardly_lightness() -> None:

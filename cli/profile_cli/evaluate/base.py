@@ -18,6 +18,7 @@ from profile_faces import FaceReader, MaskReader
 from profile_finisher.references import References
 from profile_finisher.scoring import counted
 from profile_finisher.tone import Colours, colours, tone_shift
+from profile_preprocess.crop import Framing
 from profile_preprocess.poses import draw, preset_joints
 
 from .drawing import Wanted, draw_missing, read, write
@@ -49,13 +50,13 @@ class BaseFigures:
     pose_keys: tuple[str, ...]
 
 
-def poses(count: int, size: int) -> list[NDArray[np.float32]]:
+def poses(count: int, size: int, framing: Framing) -> list[NDArray[np.float32]]:
     """COCO joints (17, 3) of `count` poses in pixels of a square picture; always the same."""
     random = np.random.default_rng(11)
     found = []
     for _ in range(count):
-        joints = preset_joints(float(random.uniform(-YAW, YAW)), size)
-        middle = np.array([0.5, 0.45], np.float32) * size
+        joints = preset_joints(float(random.uniform(-YAW, YAW)), size, framing)
+        middle = np.array([0.5, framing.middle], np.float32) * size
         scale, shift = random.uniform(1 - SCALE, 1 + SCALE), random.uniform(-SHIFT, SHIFT, 2) * size
         joints[:, :2] = (joints[:, :2] - middle) * scale + middle + shift
         found.append(joints)
@@ -69,10 +70,11 @@ def measure_base(
     size: PictureSize,
     readers: tuple[FaceReader, MaskReader],
     *,
+    framing: Framing,
     portraits: int = PORTRAITS,
 ) -> BaseFigures:
     """Draw what is missing and measure it. `styles`: one for each tone that is measured against its neutral words."""
-    joints = poses(portraits, size.width)
+    joints = poses(portraits, size.width, framing)
     pose_keys = tuple(f"{FOLDER}pose-{number:02d}.png" for number in range(portraits))
     for key, one in zip(pose_keys, joints, strict=True):
         write(store, key, np.asarray(draw(one, size.width, size.height)[..., ::-1], np.uint8))

@@ -25,6 +25,7 @@ from profile_contract.names import AdapterLayers, LayoutName, Tone
 from profile_contract.store import FolderStore
 from profile_contract.style import ProfileStyleSpec
 from profile_faces import FaceReader, MaskReader, WeightsMissing, cosine
+from profile_preprocess.crop import Framing
 
 from .base import PORTRAITS, BaseFigures, measure_base, sheet
 from .figures import centroid, confusion, own_mean
@@ -51,6 +52,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--control-model", help="its pose ControlNet")
     command.add_argument("--candidates", type=int, default=8, help="portraits of each style and person (%(default)s)")
     command.add_argument("--portraits", type=int, default=PORTRAITS, help="of the base model (%(default)s)")
+    command.add_argument("--face-percent", type=int, help="of a crop's height that a face takes (40)")
+    command.add_argument("--crops", type=int, help="of each photo that training sees (3)")
     command.add_argument("--rank", type=int, help="of the adapters (32)")
     command.add_argument(
         "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers, help="what adapters change (attention)"
@@ -82,7 +85,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     tones: dict[Tone, ProfileStyleSpec] = {style.tone: style for style in styles.values() if style.tone != Tone.NEUTRAL}
     (out / "base").mkdir(parents=True, exist_ok=True)
     store = FolderStore(out / "base")
-    base = measure_base(engine, store, tones, setting.platform.picture, readers, portraits=arguments.portraits)
+    base = measure_base(
+        engine,
+        store,
+        tones,
+        setting.platform.picture,
+        readers,
+        framing=Framing(setting.platform.preprocess.face_percent / 100),
+        portraits=arguments.portraits,
+    )
     verdicts = [
         (one.person.name, *row)
         for one in measured
@@ -118,9 +129,14 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     import torch
 
     chosen = platform(choice, models, accelerated=torch.cuda.is_available())
-    said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
+    said = {
+        "learning_rate": arguments.learning_rate,
+        "adapter_layers": arguments.adapter_layers,
+        "crops_per_photo": arguments.crops,
+    }
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
-    chosen = replace(chosen, training=training)
+    cut = {"face_percent": arguments.face_percent} if arguments.face_percent else {}
+    chosen = replace(chosen, training=training, preprocess=chosen.preprocess.model_copy(update=cut))
     return Setting(folder, request_spec(choice, list(styles)), styles, chosen)
 
 

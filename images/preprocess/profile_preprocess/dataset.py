@@ -12,7 +12,7 @@ from profile_contract.store import Store
 from profile_faces import MaskReader
 
 from .captions import caption
-from .crop import Cut, bucket_for, cut_to
+from .crop import Cut, Framing, bucket_for, cut_to
 from .decode import Photo, Pixels
 from .look import Seen
 from .poses import pose_map, presets
@@ -29,22 +29,23 @@ class Accepted:
     yaw: float
     held_out: bool
 
-    def cut(self, size: tuple[int, int]) -> Cut:
+    def cut(self, size: tuple[int, int], framing: Framing) -> Cut:
         """Where to cut it for an output size."""
         height, width = self.photo.pixels.shape[:2]
-        return cut_to(width, height, self.seen.face.box, size)
+        return cut_to(width, height, self.seen.face.box, size, framing)
 
 
 class DatasetWriter:
     """Writes the dataset below a key prefix that ends with '/'. Crops have about resolution² pixels."""
 
-    def __init__(self, store: Store, prefix: str, mask: MaskReader, resolution: int) -> None:
-        self._store, self._prefix, self._mask, self._resolution = store, prefix, mask, resolution
+    def __init__(self, store: Store, prefix: str, mask: MaskReader, resolution: int, framing: Framing) -> None:
+        self._store, self._prefix, self._mask = store, prefix, mask
+        self._resolution, self._framing = resolution, framing
 
     def image(self, accepted: Accepted) -> DatasetImage:
         """Cut the photo, write crop, mask and pose map, and describe them."""
         height, width = accepted.photo.pixels.shape[:2]
-        cut = accepted.cut(bucket_for(width, height, self._resolution))
+        cut = accepted.cut(bucket_for(width, height, self._resolution), self._framing)
         crop = cut_out(accepted.photo.pixels, cut)
         box = cut.box(accepted.seen.face.box)
         name = f"{accepted.number:02d}"
@@ -62,13 +63,13 @@ class DatasetWriter:
 
     def square_pose(self, accepted: Accepted) -> PoseMap:
         """The photo's pose for generation, which is square whatever the photo is."""
-        cut = accepted.cut((self._resolution, self._resolution))
+        cut = accepted.cut((self._resolution, self._resolution), self._framing)
         key = self._write(f"poses-square/{accepted.number:02d}", _bgr(pose_map(accepted.seen.joints, cut)))
         return self._pose(f"photo-{accepted.number}", key)
 
     def presets(self) -> list[PoseMap]:
         """The presets' pose maps."""
-        maps = presets(self._resolution)
+        maps = presets(self._resolution, self._framing)
         return [self._pose(name, self._write(f"poses-preset/{name}", _bgr(pixels))) for name, pixels in maps.items()]
 
     def _pose(self, name: str, key: str) -> PoseMap:

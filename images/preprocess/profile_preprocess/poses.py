@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from profile_contract.style import POSE_PRESETS
 
-from .crop import FACE_MIDDLE, FACE_SHARE, Cut
+from .crop import Cut, Framing
 from .decode import Pixels
 
 Joints = NDArray[np.float32]
@@ -59,18 +59,19 @@ def pose_map(joints: Joints, cut: Cut) -> Pixels:
     return draw(moved, cut.out_width, cut.out_height)
 
 
-def presets(resolution: int) -> dict[str, Pixels]:
+def presets(resolution: int, framing: Framing) -> dict[str, Pixels]:
     """The pose maps of all presets, square."""
-    return {name: draw(preset_joints(PRESET_YAW[name], resolution), resolution, resolution) for name in POSE_PRESETS}
+    joints = {name: preset_joints(PRESET_YAW[name], resolution, framing) for name in POSE_PRESETS}
+    return {name: draw(one, resolution, resolution) for name, one in joints.items()}
 
 
-def preset_joints(yaw: float, resolution: int) -> Joints:
+def preset_joints(yaw: float, resolution: int, framing: Framing) -> Joints:
     """COCO joints (17, 3) of a mean person, framed as training crops are. `yaw` in degrees to the picture's right."""
     turned = np.concatenate([_turned(BODY[:HEAD_JOINTS], yaw), _turned(BODY[HEAD_JOINTS:], yaw / 2)])
-    scale = FACE_SHARE * resolution / FACE_HEIGHT
+    scale = framing.face * resolution / FACE_HEIGHT
     # The face stays in the middle, wherever the turn moves it.
     middle = np.array([turned[:3, 0].mean(), FACE_BELOW_EYES])
-    places = (turned[:, :2] - middle) * scale + np.array([resolution / 2, FACE_MIDDLE * resolution])
+    places = (turned[:, :2] - middle) * scale + np.array([resolution / 2, framing.middle * resolution])
     seen = np.ones(len(places))
     far_ear = 4 if yaw < 0 else 3
     seen[far_ear] = 1.0 if abs(yaw) < 20 else 0.0

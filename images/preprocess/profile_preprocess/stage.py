@@ -18,6 +18,7 @@ from profile_contract.store import NotFound, Store, StoreError
 from profile_faces import ceiling
 
 from . import verdicts
+from .crop import Framing
 from .dataset import Accepted, DatasetWriter
 from .decode import Photo, Refused, decode
 from .duplicates import Fingerprint, duplicates
@@ -130,7 +131,8 @@ def _write(
 ) -> tuple[list[DatasetImage], list[PoseMap]]:
     good = _accepted(looks)
     kept_apart = held_out([seen.embedding for _, seen in good])
-    writer = DatasetWriter(store, order.output, networks.mask, order.parameters.resolution)
+    framing = Framing(order.parameters.face_percent / 100)
+    writer = DatasetWriter(store, order.output, networks.mask, order.parameters.resolution, framing)
     images: list[DatasetImage] = []
     poses: list[PoseMap] = []
     for number, (index, seen) in enumerate(good, start=1):

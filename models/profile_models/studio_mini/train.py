@@ -65,14 +65,23 @@ def make_networks(tokenizer: CLIPTokenizer) -> dict[str, nn.Module]:
     return {"text_encoder": first, "text_encoder_2": second, "unet": unet, "controlnet": controlnet}
 
 
+def weights_of(made: dict[str, nn.Module]) -> list[nn.Parameter]:
+    """All that is trained, in an order that the optimiser's states rely on."""
+    return list(itertools.chain.from_iterable(network.parameters() for network in made.values()))
+
+
+def make_optimiser(weights: list[nn.Parameter], team: Team = ALONE) -> Optimiser:
+    return Optimiser(weights, rate=RATE, small_rate=SMALL_RATE, team=team)
+
+
 class Trainer:
     """One of the processes that train."""
 
     def __init__(self, tokenizer: CLIPTokenizer, batches: Batches, team: Team = ALONE) -> None:
         self.networks = make_networks(tokenizer)
         self._batches, self._team = batches, team
-        self._weights = list(itertools.chain.from_iterable(network.parameters() for network in self.networks.values()))
-        self._optimiser = Optimiser(self._weights, rate=RATE, small_rate=SMALL_RATE, team=team)
+        self._weights = weights_of(self.networks)
+        self._optimiser = make_optimiser(self._weights, team)
         self._noise = DDPMScheduler.from_config(networks.make_scheduler().config)
         kept = self._noise.alphas_cumprod
         self._falling_ratios = (kept / (1 - kept)).log()

@@ -97,11 +97,36 @@ class Grants(Protocol):
 
 @dataclass(frozen=True)
 class PictureSize:
-    """Pixels of a candidate, multiples of 8; `steps` overrides every style's sampler steps."""
+    """Pixels of a candidate, multiples of 8, and what a base model wants otherwise than every style says."""
 
     width: int
     height: int
     steps: int | None = None
+    guidance_tenths: int | None = None
+    control_weight_percent: int | None = None
+    control_end_percent: int | None = None
+
+    @property
+    def parameters(self) -> list[object]:
+        """What goes into a candidate's digest; what is not overridden does not."""
+        others = {
+            "guidance": self.guidance_tenths,
+            "control_weight": self.control_weight_percent,
+            "control_end": self.control_end_percent,
+        }
+        said = {name: value for name, value in others.items() if value is not None}
+        return [self.width, self.height, self.steps, *([said] if said else [])]
+
+    def of(self, style: ProfileStyleSpec) -> ProfileStyleSpec:
+        """The style as it is drawn."""
+        sampler = {"steps": self.steps, "guidance_tenths": self.guidance_tenths}
+        control = {
+            "control_weight_percent": self.control_weight_percent,
+            "control_end_percent": self.control_end_percent,
+        }
+        drawn = {name: value for name, value in control.items() if value is not None}
+        sampled = {name: value for name, value in sampler.items() if value is not None}
+        return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
 
 
 def generation_order(
@@ -114,6 +139,7 @@ def generation_order(
     grants: Grants,
 ) -> GenerationOrder:
     """One call for a few candidates of one style."""
+    style = size.of(style)
 
     def read(key: str) -> ReadGrant | None:
         return ReadGrant(url=grants.get(key)) if key else None
@@ -141,7 +167,7 @@ def generation_order(
         items=items,
         width=size.width,
         height=size.height,
-        steps=size.steps or style.sampler.steps,
+        steps=style.sampler.steps,
         guidance=style.sampler.guidance_tenths / 10,
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,

@@ -63,8 +63,7 @@ def digests_of(
     """
     dataset = preprocess_digest(photos, platform.preprocess)
     adapter = train_digest(dataset, platform.train_parameters(spec))
-    picture = platform.picture
-    parameters: list[object] = [spec.seed, spec.candidates, picture.width, picture.height, picture.steps]
+    parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
     candidates = {
         name: generate_digest(adapter, name, styles[name], parameters) for name in spec.styles if name in styles
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from profile_contract.artifacts import stage_prefix
-from profile_contract.candidates import PictureSize
 from profile_contract.chain import Platform, digests_of
 from profile_contract.model import digest_of
 from profile_contract.names import Stage
@@ -54,11 +53,10 @@ class Chain:
 
 def platform_of(config: OperatorConfig) -> Platform:
     """What the configuration sets for all requests."""
-    generation = config.generation
     return Platform(
         preprocess=config.preprocess,
         training=config.training,
-        picture=PictureSize(generation.width, generation.height, generation.steps),
+        picture=config.generation.picture,
         visible_mark=config.finish.visible_mark,
     )
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import yaml
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS
 from profile_contract.model import Contract
 from profile_contract.names import Stage
@@ -121,10 +122,29 @@ class GenerationConfig(Contract):
     batch: int = Field(default=4, ge=1, le=MAXIMUM_ITEMS, description="Candidates in one call.")
     concurrency: int = Field(default=4, ge=1, le=64, description="Calls at the same time, over all requests.")
     steps: int | None = Field(default=None, ge=1, le=150, description="Overrides every style's sampler steps.")
+    guidance_tenths: int | None = Field(default=None, ge=10, le=300, description="Overrides every style's guidance.")
+    control_weight_percent: int | None = Field(
+        default=None, ge=0, le=200, description="Overrides how closely every style follows its pose map."
+    )
+    control_end_percent: int | None = Field(
+        default=None, ge=0, le=100, description="Overrides the share of steps that follow the pose map."
+    )
     connect_seconds: float = Field(default=5.0, gt=0)
     call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
     grant_seconds: int = Field(default=1800, ge=60, le=7 * 24 * 3600, description="How long a grant is valid.")
     longest_pause_seconds: float = Field(default=60.0, gt=0, description="Longest pause between tries.")
+
+    @property
+    def picture(self) -> PictureSize:
+        """What of this decides how a candidate looks."""
+        return PictureSize(
+            width=self.width,
+            height=self.height,
+            steps=self.steps,
+            guidance_tenths=self.guidance_tenths,
+            control_weight_percent=self.control_weight_percent,
+            control_end_percent=self.control_end_percent,
+        )
 
     def url(self, predictor: str) -> str:
         """Where an InferenceService answers."""

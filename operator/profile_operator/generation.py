@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from profile_contract.artifacts import REPORT
-from profile_contract.candidates import PictureSize, generation_order
+from profile_contract.candidates import generation_order
 from profile_contract.generation import GenerationResult
 from profile_contract.names import Reason, Stage
 from profile_contract.orders import GenerateReport
@@ -232,7 +232,7 @@ class GenerationRunner:
             run.work.adapter,
             style.spec,
             missing[: config.batch],
-            size=PictureSize(config.width, config.height, config.steps),
+            size=config.picture,
             grants=_StoreGrants(self._store, config.grant_seconds),
         )
         async with self._calls:

@@ -45,6 +45,7 @@ def draw_missing(
 
 
 def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:
+    style = size.of(style)
     return GenerationOrder(
         request=REQUEST,
         items=[
@@ -59,7 +60,7 @@ def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) 
         ],
         width=size.width,
         height=size.height,
-        steps=size.steps or style.sampler.steps,
+        steps=style.sampler.steps,
         guidance=style.sampler.guidance_tenths / 10,
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,

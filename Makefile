@@ -75,7 +75,7 @@ browser: ## a browser for the tests of the page, and Git for those of GitOps
 binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build
 
-flux: system ## compile Flux's controller for its test, once per machine, into the user's cache
+flux: system ## compile Flux's controllers for their test, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --flux
 
 checks: system ## compile kubeconform and kube-score for the chart's tests, once per machine, into the user's cache

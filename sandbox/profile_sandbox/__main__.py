@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, default=CLONE_STATE, help="state folder (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     compiling = commands.add_parser("build", help="compile the cluster's programs, once for this machine")
-    compiling.add_argument("--flux", action="store_true", help="and Flux's kustomize-controller, which a test asks for")
+    compiling.add_argument("--flux", action="store_true", help="and Flux's controllers, which a test asks for")
     compiling.add_argument(
         "--checks", action="store_true", help="and kubeconform and kube-score, for the chart's tests"
     )

@@ -44,11 +44,11 @@ KSERVE_FILES = {
     "config/configmap/inferenceservice.yaml": "config.yaml",
     "config/webhook/manifests.yaml": "webhooks.yaml",
 }
-# Folder in a Flux controller's module -> what of it the sandbox takes: all of the one whose program runs.
-FLUX_FOLDERS = {"kustomize-controller": ("crd", "rbac", "manager"), "source-controller": ("crd",)}
+# What the sandbox takes of each Flux controller's own manifests.
+FLUX_FOLDERS = ("crd", "rbac", "manager")
 # On two cores.
 CLUSTER_MINUTES = 12
-FLUX_MINUTES = 10
+FLUX_MINUTES = 6
 CHECKS_MINUTES = 2
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
@@ -65,7 +65,7 @@ def manifests_folder() -> Path:
 
 
 def flux_folder() -> Path:
-    """Where this clone's pins put Flux's controller: below the cluster's programs, where pods see it too."""
+    """Where this clone's pins put Flux's controllers: below the cluster's programs, where pods see it too."""
     return programs_folder() / f"flux-{pins_key(programs.FLUX.folder)}"
 
 
@@ -98,7 +98,7 @@ def ensure_programs(say: Say) -> Path:
 
 
 def ensure_flux(say: Say) -> Path:
-    """Compile Flux's kustomize-controller if it is missing, and return its folder, with Flux's own manifests in it.
+    """Compile Flux's controllers if they are missing, and return their folder, with Flux's own manifests in it.
 
     Raises SandboxError without a Go tool-chain, or when the compile fails.
     """
@@ -271,10 +271,10 @@ def _take_kserve_manifests(target: Path) -> None:
 
 def _flux_manifests() -> dict[Path, Path]:
     files: dict[Path, Path] = {}
-    for controller, folders in FLUX_FOLDERS.items():
-        config = _source(programs.FLUX, f"github.com/fluxcd/{controller}") / "config"
-        found = (file for folder in folders for file in (config / folder).rglob("*.yaml"))
-        files |= {file: Path(controller) / file.relative_to(config) for file in found}
+    for controller in programs.FLUX.programs:
+        config = _source(programs.FLUX, controller.package) / "config"
+        found = (file for folder in FLUX_FOLDERS for file in (config / folder).rglob("*.yaml"))
+        files |= {file: Path(controller.name) / file.relative_to(config) for file in found}
     return files
 
 

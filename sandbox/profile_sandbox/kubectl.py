@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +54,28 @@ class Kubectl:
     def apply(self, manifest: str) -> None:
         """Server-side apply of YAML or JSON."""
         self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    @contextmanager
+    def forwarded(self, namespace: str, what: str, port: str) -> Iterator[str]:
+        """The address on this machine, http://127.0.0.1:PORT, that leads to a port of a pod or Service.
+
+        Raises SandboxError with kubectl's own words.
+        """
+        process = subprocess.Popen(
+            [self._program, "-n", namespace, "port-forward", what, f":{port}"],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        try:
+            said = process.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:\d+", said)
+            if found is None:
+                raise SandboxError(f"kubectl port-forward {what}: {said.strip()}")
+            yield f"http://{found[0]}"
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()

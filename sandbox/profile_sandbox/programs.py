@@ -74,7 +74,15 @@ MODULES = (
     Module(paths.MODULES / "minio", (Program("minio", "github.com/minio/minio"),)),
 )
 # Not of the cluster itself: compiled for whoever asks for them, under pins of their own.
-FLUX = Module(paths.ADD_ONS / "flux", (Program("kustomize-controller", "github.com/fluxcd/kustomize-controller"),))
+_FLUX = "github.com/fluxcd"
+# One module for both: most of what one is made of, the other is too.
+FLUX = Module(
+    paths.ADD_ONS / "flux",
+    (
+        Program("kustomize-controller", f"{_FLUX}/kustomize-controller"),
+        Program("source-controller", f"{_FLUX}/source-controller"),
+    ),
+)
 CHECKS = Module(
     paths.ADD_ONS / "checks",
     (

@@ -1,4 +1,4 @@
-"""Requests and styles from Git, as Flux's kustomize-controller brings them: the examples, as they are.
+"""Requests and styles from Git, as Flux brings them: the examples, as they are.
 
 The tests are one story, in this order.
 """
@@ -11,23 +11,20 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from flux_world import RELEASE, Flux, Repository, adapted
 from product import Product, Request, Space, pictures_in, wait_for
-from profile_contract.store import open_s3
-from profile_sandbox import Sandbox, flux, layout, services
+from profile_sandbox import Sandbox, flux
 
-if TYPE_CHECKING:
-    from profile_cli.demo.target import Target
-
-# The first time on a machine, the controller is compiled.
+# The first time on a machine, the controllers are compiled.
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PLATFORM, PORTRAITS = "profile-studio", "portraits"
+REPOSITORIES = {PLATFORM: "platform/profile-studio.git", PORTRAITS: "hr/portraits.git"}
 STYLE = "company-blue"
 # What keeps a request small here, as a patch of the Kustomization: what lies in Git stays what people copy.
 QUICK = {
@@ -52,9 +49,11 @@ class Story:
         return Request(self.space.kubectl, self.space.name, "minji")
 
     def publish(self, message: str) -> str:
-        """Commit, and let Flux see the commit; gives its revision."""
+        """Commit, push, and have Flux fetch it; gives the revision."""
         self.repository.commit(message)
-        return self.flux.publish(self.repository, PORTRAITS)
+        self.repository.push(f"{self.flux.server}/{REPOSITORIES[PORTRAITS]}")
+        self.flux.fetch(PORTRAITS, self.repository.revision)
+        return self.repository.revision
 
     def wait_ready(self, revision: str, seconds: float = 240) -> None:
         """Wait until the folder is ready with this revision; never may it be so before its request is."""
@@ -92,18 +91,17 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(
-    sandbox: Sandbox, product: Product, target: Target, people: Path, tmp_path_factory: pytest.TempPathFactory
+    sandbox: Sandbox, product: Product, people: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Story]:
     kubectl, folder = product.kubectl, tmp_path_factory.mktemp("flux")
     space = Space(kubectl, product.store, f"test-{uuid.uuid4().hex[:8]}")
-    url = f"s3://{services.BUCKET}?endpoint=minio.{layout.SERVICES_NAMESPACE}.svc:9000&secure=false"
-    inside = open_s3(f"{url}&region={services.REGION}", target.store_environment)
-    story = Story(Flux(kubectl, product.store, inside, f"{space.name}/git"), Repository(folder / "team"), space)
-    shutil.copytree(EXAMPLES, story.repository.folder / "examples")
-    story.repository.begin()
+    repository = Repository(folder / "team")
+    shutil.copytree(EXAMPLES, repository.folder / "examples")
+    repository.begin()
     space.upload(pictures_in(people / "p00060"), "uploads/minji/")
     try:
-        with flux.running(kubectl, folder / "manifests", print):
+        with flux.running(kubectl, folder / "manifests", print) as server:
+            story = Story(Flux(kubectl, server), repository, space)
             story.flux.prepare()
             yield story
     finally:
@@ -117,8 +115,12 @@ def test_requests_wait_for_the_product(story: Story) -> None:
     patches = [{"target": {"kind": "ProfileRequest"}, "patch": json.dumps({**patch, "spec": QUICK})}]
     documents = list(yaml.safe_load_all((EXAMPLES / "flux" / "portraits.yaml").read_text()))
     ours = {"targetNamespace": story.space.name, "patches": patches}
+    for path in REPOSITORIES.values():
+        story.repository.push(f"{story.flux.server}/{path}")
     story.space.kubectl.apply(adapted(documents, PORTRAITS, ours))
-    revision = story.flux.publish(story.repository, PLATFORM, PORTRAITS)
+    revision = story.repository.revision
+    for source in REPOSITORIES:
+        story.flux.wait_fetched(source, revision)
     story.flux.wait(PORTRAITS, "DependencyNotReady", 60)
     story.flux.wait(PLATFORM, "Progressing", 60)
     story.flux.released("profile-studio")

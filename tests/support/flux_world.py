@@ -1,8 +1,8 @@
-"""Flux as a test has it: its kustomize-controller is the real one; what its other controllers would do is done here."""
+"""Flux as a test has it: source-controller and kustomize-controller are the real ones; what helm-controller would do is
+done here."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import time
@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from product import Object
-from profile_contract.store import S3Store
-from profile_sandbox.flux import KUSTOMIZATIONS, NAMESPACE
+from product import Object, wait_for
+from profile_sandbox.flux import GIT_INSIDE, KUSTOMIZATIONS, NAMESPACE, SOURCES
 from profile_sandbox.kubectl import Kubectl
 
 HELM_GROUP = "helm.toolkit.fluxcd.io"
-SOURCE = "gitrepositories.source.toolkit.fluxcd.io"
+# Whose URLs the examples name; the cluster's own Git server has the same paths.
+EXAMPLE_HOST = "https://git.example.com"
 RELEASE = f"helmreleases.{HELM_GROUP}"
 
 
@@ -52,45 +52,45 @@ class Repository:
         """The last commit, as Flux writes it."""
         return "main@sha1:" + self.git("rev-parse", "HEAD").decode().strip()
 
-    def archive(self) -> bytes:
-        """The last commit's files, as source-controller packs them."""
-        return self.git("archive", "--format=tar.gz", "HEAD^{tree}")
+    def push(self, url: str) -> None:
+        """Push the last commit."""
+        self.git("push", url, "HEAD:refs/heads/main")
 
 
 @dataclass(frozen=True)
 class Flux:
-    """Flux in the cluster. `store` is reached from here, `inside` is the same one as pods reach it."""
+    """Flux in the cluster. `server` is the Git server's address on this machine."""
 
     kubectl: Kubectl
-    store: S3Store
-    inside: S3Store
-    area: str
+    server: str
 
     def prepare(self) -> None:
         """Let the API server know HelmReleases: helm-controller, whose definition it is, is not here."""
         self.kubectl.apply(json.dumps(_helm_release_definition()))
         self.kubectl.run("wait", "--for=condition=Established", "crd", RELEASE, "--timeout=30s")
 
-    def publish(self, repository: Repository, *sources: str) -> str:
-        """Do source-controller's part for these GitRepositories, and give the revision."""
-        content, revision = repository.archive(), repository.revision
-        key = f"{self.area}/{revision.rpartition(':')[2]}.tar.gz"
-        self.store.write(key, content)
-        artifact = {
-            "path": key,
-            "url": self.inside.presign_get(key, 3600),
-            "revision": revision,
-            "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
-            "size": len(content),
-            "lastUpdateTime": _now(),
-        }
-        for source in sources:
-            self._tell(SOURCE, source, {"artifact": artifact})
-        return revision
+    def fetch(self, source: str, revision: str) -> None:
+        """Have a GitRepository looked at now, as `flux reconcile` does, and wait until it holds this revision."""
+        note = f"reconcile.fluxcd.io/requestedAt={datetime.now(UTC).isoformat()}"
+        self.kubectl.run("-n", NAMESPACE, "annotate", "--overwrite", SOURCES, source, note)
+        self.wait_fetched(source, revision)
+
+    def wait_fetched(self, source: str, revision: str) -> None:
+        """Wait until source-controller holds this revision of a GitRepository."""
+        wait_for(lambda: self.fetched(source) == revision, 60, f"{source} is fetched with {revision}")
+
+    def fetched(self, source: str) -> str:
+        """The revision that source-controller holds of a GitRepository, empty if none."""
+        status = self.kubectl.get("-n", NAMESPACE, SOURCES, source).get("status", {})
+        return str(status.get("artifact", {}).get("revision", ""))
 
     def released(self, name: str) -> None:
         """Do helm-controller's part: say that the release is installed."""
-        self._tell(RELEASE, name, {})
+        generation = self.kubectl.get("-n", NAMESPACE, RELEASE, name)["metadata"]["generation"]
+        ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": _now()}
+        status = {"status": {"observedGeneration": generation, "conditions": [ready]}}
+        patch = ("patch", RELEASE, name, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+        self.kubectl.run("-n", NAMESPACE, *patch)
 
     def kustomization(self, name: str) -> Object:
         """A Kustomization as it stands."""
@@ -122,27 +122,23 @@ class Flux:
         return reason == "True" and revision in message
 
     def events(self) -> str:
-        """What the controller told about Kustomizations, for a test that fails."""
+        """What the controllers told, for a test that fails."""
         return self.kubectl.run("-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp")
-
-    def _tell(self, resource: str, name: str, status: Object) -> None:
-        generation = self.kubectl.get("-n", NAMESPACE, resource, name)["metadata"]["generation"]
-        ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": _now()}
-        full = {"status": {**status, "observedGeneration": generation, "conditions": [ready]}}
-        patch = ("patch", resource, name, "--subresource=status", "--type=merge", "-p", json.dumps(full))
-        self.kubectl.run("-n", NAMESPACE, *patch)
 
 
 def adapted(documents: Sequence[Object], name: str, spec: Object) -> str:
-    """Manifests to apply, with more in the spec of the Kustomization of that name."""
-    items = [
-        {**found, "spec": {**found["spec"], **spec}} if _is(found, name) else found for found in documents if found
-    ]
+    """Manifests to apply: sources at the cluster's own Git server, and more in the spec of the Kustomization `name`."""
+    items = [_adapted(found, spec if found["metadata"]["name"] == name else {}) for found in documents if found]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _is(document: Object, name: str) -> bool:
-    return bool(document["kind"] == "Kustomization" and document["metadata"]["name"] == name)
+def _adapted(document: Object, spec: Object) -> Object:
+    own: Object = document["spec"]
+    if document["kind"] == "GitRepository":
+        url = str(own["url"])
+        assert url.startswith(EXAMPLE_HOST)
+        return {**document, "spec": {**own, "url": url.replace(EXAMPLE_HOST, GIT_INSIDE)}}
+    return {**document, "spec": {**own, **spec}}
 
 
 def _now() -> str:

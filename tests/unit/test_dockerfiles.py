@@ -26,9 +26,15 @@ def own_packages(dockerfile: str) -> list[str]:
 
 
 def pinned(dockerfile: str) -> set[str]:
-    constraints = re.search(r"^COPY (constraints/\S+)", dockerfile, re.MULTILINE)
-    assert constraints, "an image installs from its constraints"
-    return set(re.findall(r"^([\w.-]+)==", (ROOT / constraints.group(1)).read_text(), re.MULTILINE))
+    lock = (ROOT / constraints(dockerfile)).read_text()
+    return set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+
+
+def constraints(dockerfile: str) -> str:
+    """What an image is installed from, unless its builder names something else."""
+    found = re.search(r"^(?:COPY |ARG CONSTRAINTS=)(constraints/\S+)", dockerfile, re.MULTILINE)
+    assert found, "an image installs from its constraints"
+    return found[1]
 
 
 def imported(packages: list[str]) -> set[str]:
@@ -62,3 +68,23 @@ def test_an_image_runs_as_nobody_with_its_own_program(image: str) -> None:
 def test_packages_are_compiled_as_a_release_needs_it(image: str) -> None:
     """Python writes byte code that does not depend on files' times where it sees this variable."""
     assert "\nARG SOURCE_DATE_EPOCH\n" in DOCKERFILES[image].partition("RUN pip install")[0]
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_a_builder_may_choose_the_pytorch_of_an_image_that_has_one(image: str) -> None:
+    """Another lock and one more index, both of the builder's own; hashes are asked for all the same."""
+    text = DOCKERFILES[image]
+    lines = text.splitlines()
+    install = lines.index("RUN pip install --no-cache-dir --require-hashes -r /opt/constraints.txt")
+    if "torch" not in pinned(text):
+        assert "CONSTRAINTS" not in text
+        return
+    assert f"ARG CONSTRAINTS=constraints/{image}-linux-x86_64-py311.txt" in lines[:install]
+    # Without a value: it stays unset, and pip's own index is the only one.
+    assert "ARG PIP_EXTRA_INDEX_URL" in lines[:install]
+    assert "COPY ${CONSTRAINTS} /opt/constraints.txt" in lines[:install]
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_no_index_is_named_in_an_image(image: str) -> None:
+    assert re.findall(r"https?://|--(?:extra-)?index-url|--find-links", DOCKERFILES[image]) == []

@@ -65,6 +65,16 @@ def test_rules_and_monitors_come_where_the_cluster_knows_them() -> None:
     assert operator["selector"]["matchLabels"].items() <= labels.items()
 
 
+def test_the_page_is_watched_where_there_is_one() -> None:
+    web = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com")
+    monitor = the("PodMonitor", "profile-studio-web", *PROMETHEUS_OPERATOR, *web)["spec"]
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
+    pod = the("Deployment", "profile-studio-web", *web)["spec"]["template"]
+    assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert {"name": "metrics", "containerPort": 9090, "protocol": "TCP"} in pod["spec"]["containers"][0]["ports"]
+
+
 def test_alerts_link_to_their_runbook_where_one_is_published() -> None:
     where = ("--set", "metrics.rules.runbooks=https://docs.example/alerts")
     rule = the("PrometheusRule", "profile-studio", *PROMETHEUS_OPERATOR, *where)
@@ -74,7 +84,7 @@ def test_alerts_link_to_their_runbook_where_one_is_published() -> None:
         for one in group["rules"]
         if "alert" in one
     }
-    assert links["ProfileStagesFail"] == "https://docs.example/alerts#profilestagesfail"
+    assert links["ProfileStagesFail"] == "https://docs.example/alerts/ProfileStagesFail.md"
     assert set(links) == set(ALERTS)
 
 

@@ -38,7 +38,7 @@ def test_every_block_is_one_or_the_other() -> None:
 
 @pytest.mark.parametrize(("page", "document"), RESOURCES)
 def test_a_resource_is_what_its_model_takes(page: str, document: dict[str, dict[str, object]]) -> None:
-    assert MODELS[str(document["kind"])].model_validate(document["spec"]), page
+    MODELS[str(document["kind"])].model_validate(document["spec"])
 
 
 @pytest.mark.parametrize(("page", "document"), SNIPPETS)

@@ -65,7 +65,11 @@ class Resources(Contract):
 
 
 class StageJob(Contract):
-    """How one stage's Job runs."""
+    """How one stage's Job runs.
+
+    `labels` and `annotations` are put on the Job and its pod, below the operator's own. `affinity`, `extra_env`,
+    `extra_volumes` and `extra_volume_mounts` are written as Kubernetes has them, and are not looked into.
+    """
 
     image: str = Field(min_length=1)
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -80,6 +84,12 @@ class StageJob(Contract):
     backoff_limit: int = Field(default=2, ge=0, le=10)
     scratch_size: str = Field(default="4Gi", description="Size limit of the emptyDir at /scratch.")
     env: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    affinity: dict[str, Any] = {}
+    extra_env: list[dict[str, Any]] = []
+    extra_volumes: list[dict[str, Any]] = []
+    extra_volume_mounts: list[dict[str, Any]] = []
 
 
 class JobsConfig(Contract):
@@ -89,6 +99,7 @@ class JobsConfig(Contract):
     train: StageJob
     finish: StageJob
     image_pull_secrets: list[str] = []
+    labels: dict[str, str] = Field(default={}, description="On every stage's Job and pod, below the stage's own.")
     models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
     credentials_seconds: int = Field(
         default=6 * 3600, ge=900, le=7 * 24 * 3600, description="How long a Job's store credentials are valid."

@@ -81,14 +81,15 @@ def credentials(key: Key, uid: str, data: Mapping[str, str]) -> Document:
 def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis: bool) -> Document:
     """The Job of a stage. It meets the restricted Pod Security Standard."""
     settings = config.jobs.of(action.stage)
+    marks = _job_labels(action, key, config.jobs, settings)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": action.name,
             "namespace": key.namespace,
-            "labels": labels(key.name, action.stage),
-            "annotations": {names.DIGEST_ANNOTATION: action.order.digest},
+            "labels": marks,
+            "annotations": {**settings.annotations, names.DIGEST_ANNOTATION: action.order.digest},
             "ownerReferences": [owner_reference(key.name, uid)],
         },
         "spec": {
@@ -100,11 +101,22 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _pod_failure_policy(),
             "template": {
-                "metadata": {"labels": labels(key.name, action.stage)},
+                "metadata": _pod_metadata(marks, settings),
                 "spec": _pod(action, key, config, settings, redis=redis),
             },
         },
     }
+
+
+def _job_labels(action: CreateJob, key: Key, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
+    """Ours win: by them the operator, its policies and people find what belongs to a request."""
+    return {**jobs.labels, **settings.labels, **labels(key.name, action.stage)}
+
+
+def _pod_metadata(marks: dict[str, str], settings: StageJob) -> Document:
+    if not settings.annotations:
+        return {"labels": marks}
+    return {"labels": marks, "annotations": dict(settings.annotations)}
 
 
 def _pod_failure_policy() -> Document:
@@ -142,6 +154,7 @@ def _pod(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob
         "tolerations": [_without_empty(toleration.document()) for toleration in settings.tolerations],
         "runtimeClassName": settings.runtime_class_name,
         "priorityClassName": settings.priority_class_name,
+        "affinity": settings.affinity,
     }
     return pod | {name: value for name, value in optional.items() if value}
 
@@ -168,7 +181,7 @@ def _container(action: CreateJob, key: Key, config: OperatorConfig, settings: St
             "runAsNonRoot": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": mounts,
+        "volumeMounts": [*mounts, *settings.extra_volume_mounts],
     }
 
 
@@ -190,7 +203,7 @@ def _environment(
     ]
     if redis:
         environment.append(_from_secret(REDIS_VARIABLE, secret, REDIS_VARIABLE))
-    return environment
+    return [*environment, *settings.extra_env]
 
 
 def _from_secret(variable: str, secret: str, key: str) -> Document:
@@ -208,7 +221,7 @@ def _volumes(jobs: JobsConfig, settings: StageJob) -> list[Document]:
     volumes: list[Document] = [{"name": "scratch", "emptyDir": {"sizeLimit": settings.scratch_size}}]
     if jobs.models_claim:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": jobs.models_claim, "readOnly": True}})
-    return volumes
+    return [*volumes, *settings.extra_volumes]
 
 
 def event(key: Key, uid: str, note: EventNote, *, at: str, name: str) -> Document:

@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--style", required=True)
     parser.add_argument("--photos", default="", help="prefix of somebody's photos, such as uploads/test/; may be empty")
+    parser.add_argument("--minimum-likeness", type=int, help="0 to 100, for models that draw nobody; else the default")
     parser.add_argument("--seconds", type=float, default=300)
     arguments = parser.parse_args()
     try:
@@ -45,20 +46,31 @@ async def _test(arguments: argparse.Namespace) -> str:
     key = Key(arguments.namespace, f"helm-test-{uuid.uuid4().hex[:8]}")
     path = f"/apis/{names.API_VERSION}/namespaces/{key.namespace}/{names.REQUESTS}"
     try:
-        await kube.call("POST", path, document(key, arguments.style, arguments.photos))
+        await kube.call("POST", path, _document(key, arguments))
         return await _wait(kube, key, arguments.seconds, photos=bool(arguments.photos))
     finally:
         await _delete(kube, f"{path}/{key.name}")
         await kube.close()
 
 
-def document(key: Key, style: str, photos: str) -> Document:
-    """The smallest request. Pure."""
+def _document(key: Key, arguments: argparse.Namespace) -> Document:
+    return document(key, arguments.style, arguments.photos, arguments.minimum_likeness)
+
+
+def document(key: Key, style: str, photos: str, minimum_likeness: int | None = None) -> Document:
+    """The smallest request. `minimum_likeness` is 0 to 100; None: the default of the definition. Pure."""
+    floor = {} if minimum_likeness is None else {"minimumLikeness": minimum_likeness}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.REQUEST_KIND,
         "metadata": {"name": key.name, "namespace": key.namespace},
-        "spec": {"photos": {"prefix": photos or NO_PHOTOS}, "styles": [style], "portraits": 1, "candidates": 2},
+        "spec": {
+            "photos": {"prefix": photos or NO_PHOTOS},
+            "styles": [style],
+            "portraits": 1,
+            "candidates": 2,
+            **floor,
+        },
     }
 
 

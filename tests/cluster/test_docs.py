@@ -19,11 +19,12 @@ from profile_sandbox.kubectl import find_kubectl
 from profile_sandbox.paths import CLONE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md")), *sorted(CLONE.glob("*/README.md"))]
+PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/**/*.md")), *sorted(CLONE.glob("*/README.md"))]
 NAMESPACE = "hr"
 # The random model draws nobody: with any floor, nothing would be delivered.
 SMALL = "--candidates 2 --portraits 1 --minimum-likeness 0"
 SMALL_SPEC = '{"spec": {"candidates": 2, "portraits": 1, "minimumLikeness": 0}}'
+NOTES_WORDS = re.compile(r"^  (kubectl .+)$", re.MULTILINE)
 PROGRAMS = r"(?:make|kubectl|helm|mc|hf|docker|for|cosign|curl|eval|export|python|PYTHONPATH=|\.venv/)"
 
 # In the order of the story. What is added to a line is for a machine without a GPU, or for a cluster in which the
@@ -43,6 +44,19 @@ STORY = {
     "helm -n profile-system test profile-studio --logs": "",
     "kubectl -n profile-system get deployments,inferenceservices": "",
     "kubectl get profilestyles": "",
+    "kubectl get pods -A": "",
+    "helm show values charts/profile-studio": "",
+    "kubectl explain preq.spec": "",
+    "kubectl -n profile-system logs deployment/profile-studio-operator": "",
+    "kubectl -n profile-system logs deployment/profile-studio-operator --tail=50": "",
+    "kubectl -n profile-system get pods -l app.kubernetes.io/component=operator": "",
+    "kubectl -n profile-system get inferenceservices,pods": "",
+    "kubectl -n profile-system logs -l serving.kserve.io/inferenceservice=profile-predictor -c kserve-container "
+    "--tail=50": "",
+    "kubectl -n profile-system describe inferenceservice profile-predictor": "",
+    "kubectl -n profile-system get secret profile-store": "",
+    "kubectl -n demo get preq": "",
+    "kubectl -n demo get events --field-selector involvedObject.kind=ProfileRequest": "",
     "kubectl apply -f examples/style.yaml": "--dry-run=server",
     "kubectl profile doctor": "",
     "kubectl profile styles": "",
@@ -50,6 +64,11 @@ STORY = {
     "kubectl -n hr get preq -w": "",
     "kubectl -n hr wait --for=condition=Ready preq/minji --timeout=2h": "",
     "kubectl -n hr describe preq minji": "",
+    "kubectl -n NAMESPACE describe preq NAME": "",
+    "kubectl describe preq NAME": "",
+    "kubectl -n hr describe pod -l profilestudio.io/request=minji": "",
+    "kubectl get jobs --all-namespaces -l profilestudio.io/stage": "",
+    "kubectl get jobs --all-namespaces -l profilestudio.io/stage=train": "",
     "kubectl -n hr get events --field-selector involvedObject.kind=ProfileRequest": "",
     "kubectl get preq --all-namespaces": "",
     "kubectl profile create minji photos/ --noun woman --style studio-warm --layouts square,employee-card "
@@ -72,11 +91,13 @@ ELSEWHERE = {
     ".venv/bin/python -m profile_models ": "trains for hours; tests/unit/test_studio_mini.py runs its parts",
     "PYTHONPATH=models python3.11 -m profile_models fetch": "`make weights`",
     "python -m profile_sandbox ": "tests/cluster/test_sandbox.py, and whoever started this cluster",
+    'eval "$(.venv/bin/python -m profile_sandbox env)"': "tests/cluster/test_sandbox.py",
+    "kubectl -n demo patch preq minji ": "`make demo` made it; tests/e2e/test_cluster_request.py adds a style",
+    "kubectl -n demo wait --for=condition=Ready preq/minji ": "`make demo` made it",
     'eval "$(python -m profile_sandbox env)"': "tests/cluster/test_sandbox.py",
-    "kubectl get pods -A": "the sandbox's page, about any cluster",
     "curl ": "tests/cluster/test_predictor_grants.py asks the predictor",
     "export PROFILE_STORE=": "`shell` below sets them",
-    "helm install ": "the fixture `product`, by the same chart",
+    "helm install ": "tests/cluster/test_release.py, where there is none",
     "kubectl krew ": "krew is not here; tests/unit/test_krew.py installs by hand what it would",
     "kubectl -n argocd ": "Argo CD is not here; tests/unit/test_gitops.py runs its health checks",
     "mc ": "MinIO's client is not here",
@@ -85,14 +106,31 @@ ELSEWHERE = {
     "docker ": "Docker is not here",
     "cosign ": "there is no release to verify yet",
 }
+# Words about a command, and no whole one.
+WORDS = {
+    "helm --wait",
+    "helm test",
+    "helm upgrade",
+    "helm upgrade --install",
+    "kubectl apply -k",
+    "kubectl describe",
+    "kubectl describe preq",
+    "kubectl logs",
+    "kubectl profile",
+    "kubectl wait",
+    "kubectl wait --for=condition=Ready",
+}
 
 Shell = Callable[[str], str]
 
 
 def lines(page: Path) -> Iterator[str]:
-    """The commands in a page's indented blocks, without comments."""
+    """The commands in a page's indented blocks, without comments, and whole ones of kubectl and helm in its text."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    for line in re.findall(rf"^    ({PROGRAMS}.*)$", text, re.MULTILINE):
+    inline = [line for line in re.findall(r"`((?:kubectl|helm) [^`\n]+)`", text) if line not in WORDS]
+    # The plug-in's words in the text are taken by its parser: tests/unit/test_docs_commands.py.
+    inline = [line for line in inline if not line.startswith("kubectl profile ")]
+    for line in [*re.findall(rf"^    ({PROGRAMS}.*)$", text, re.MULTILINE), *inline]:
         yield re.sub(r"\s+#.*$", "", line).strip()
 
 
@@ -133,7 +171,7 @@ def shell(product: Product, target: Target, people: Path, tmp_path_factory: pyte
 
     def run(line: str) -> str:
         command = f"timeout 5 {line} || test $? = 124" if line in WATCHING else f"{line} {STORY.get(line, '')}"
-        command = command.replace("preq NAME", f"preq -n {NAMESPACE} minji")
+        command = command.replace("-n NAMESPACE ", "").replace("preq NAME", f"preq -n {NAMESPACE} minji")
         done = subprocess.run(
             ["bash", "-c", command], cwd=home, env=environment, capture_output=True, text=True, check=False
         )
@@ -175,6 +213,10 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "profile-predictor" in about("get deployments,inferenceservices")
     assert "studio-warm" in about("get profilestyles")
     assert "missing" not in about("profile doctor")
+    assert "registry.example.com" in about("helm show values")
+    assert "photos" in about("explain preq.spec")
+    assert "profile-studio-operator" in about("get pods -l app.kubernetes.io/component=operator")
+    assert "minji-train" in about("get jobs --all-namespaces -l profilestudio.io/stage=train")
     assert "minji" in about("get preq -w")
     assert "condition met" in about("wait --for=condition=Ready preq/minji")
     assert "Best Likeness" in about("describe preq minji")
@@ -183,3 +225,20 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "Accepted" in about("profile photos minji")
     assert re.search(r"the history of [1-9]\d* requests was written anew", about("rebuild-history"))
     assert "are gone" in about("profile delete minji")
+
+
+def test_what_helm_says_after_an_install(shell: Shell, product: Product, target: Target) -> None:
+    """Its commands, but for the one that asks for a request."""
+    notes = subprocess.run(
+        [target.helm, "get", "notes", "profile-studio", "-n", product.release_namespace],
+        env={**os.environ, "KUBECONFIG": str(target.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    told = [line for line in NOTES_WORDS.findall(notes) if "<" not in line]
+    assert len(told) == 3
+    said = [shell(line) for line in told]
+    assert "successfully rolled out" in said[0]
+    assert "condition met" in said[1]
+    assert "studio-warm" in said[2]

@@ -293,3 +293,5 @@ def test_helms_test_asks_in_a_namespace_that_is_watched() -> None:
     assert arguments()[0] == "--namespace=profile-system"
     assert arguments("--set", "watchNamespaces={hr,campus}")[0] == "--namespace=hr"
     assert arguments("--set", "test.photos=uploads/test/")[2] == "--photos=uploads/test/"
+    assert not [one for one in arguments() if "likeness" in one]
+    assert "--minimum-likeness=0" in arguments("--set", "test.minimumLikeness=0")

@@ -23,6 +23,9 @@ EVERYTHING = (
     *("--set", "web.ingress.tlsSecret=page,predictor.podDisruptionBudget.enabled=true,predictor.replicas=2"),
     *("--set", "redis.existingSecret=profile-redis,database.existingSecret=profile-database"),
     *("--set", "models.existingClaim=profile-models,watchNamespaces={hr}"),
+    *("--set", "networkPolicies.requestNamespaces={hr},networkPolicies.egress.enabled=true"),
+    *("--set", "operator.priorityClassName=high,web.priorityClassName=high,predictor.priorityClassName=high"),
+    *("--set", "predictor.runtimeClassName=nvidia,web.podDisruptionBudget.minAvailable=1"),
 )
 # What kube-score asks for and we leave out.
 LEFT_OUT = (

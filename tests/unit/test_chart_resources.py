@@ -70,7 +70,7 @@ def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> No
 
 def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "install.md").read_text()
-    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    shown, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     file = tmp_path / "values.yaml"
     file.write_text(shown)
     pod = the("Deployment", "profile-studio-operator", "--values", str(file))["spec"]["template"]["spec"]

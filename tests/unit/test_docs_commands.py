@@ -16,7 +16,11 @@ from profile_cli.__main__ import parser as studio_parser
 from profile_cli.plugin.commands import parser as plugin_parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("*/README.md"))]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
+NOTES = ROOT / "charts" / "profile-studio" / "templates" / "NOTES.txt"
+# Nobody's namespace is asked for: kinds that have none, files and folders that name theirs, words about a kind.
+NO_NAMESPACE = re.compile(r"profilestyles?\b|namespace\b|explain\b|apply -k\b|apply -f examples/style|profile\b|krew\b")
+HAS_NAMESPACE = re.compile(r" (-n|--namespace|-A|--all-namespaces)\b")
 OWN_FILES = re.compile(r"\b(?:examples|charts|constraints|images)/[\w./-]+")
 # A path that the reader fills in.
 FILLED_IN = re.compile(r"\$|[A-Z]{3,}")
@@ -38,6 +42,23 @@ def of_program(*starts: str) -> list[tuple[str, str]]:
             if start is not None:
                 found.append((page.name, line.removeprefix(start).strip()))
     return found
+
+
+def kubectl_lines() -> list[tuple[str, str]]:
+    """Whole kubectl commands of the pages and of what Helm says after an install."""
+    found = of_program("kubectl")
+    found += [(NOTES.name, line) for line in re.findall(r"^  kubectl (.+)$", NOTES.read_text(), re.MULTILINE)]
+    return [(page, rest) for page, rest in found if len(rest.split()) > 1]
+
+
+@pytest.mark.parametrize(("page", "rest"), kubectl_lines())
+def test_a_command_says_in_which_namespace(page: str, rest: str) -> None:
+    """Or it would look into whichever namespace the reader's context names."""
+    if NO_NAMESPACE.match(re.sub(r"^(get|create) ", "", rest)) or "NAME" in rest or rest == "apply -f - <<EOF":
+        return
+    if rest.split(maxsplit=1)[0] in ("wait", "apply", "describe") and len(rest.split()) == 2:
+        return  # Words about a command, and no whole one.
+    assert HAS_NAMESPACE.search(f" {rest}"), f"{page}: kubectl {rest}"
 
 
 @pytest.mark.parametrize(("page", "rest"), of_program("kubectl profile"))

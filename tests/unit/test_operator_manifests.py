@@ -161,6 +161,59 @@ def test_what_the_platform_sets_reaches_the_job() -> None:
     assert not [entry for entry in container["env"] if entry["name"] == "PROFILE_REDIS"]
 
 
+CA_ENV = {"name": "SSL_CERT_FILE", "value": "/etc/store-ca/ca.crt"}
+CA_VOLUME = {"name": "store-ca", "configMap": {"name": "store-ca"}}
+CA_MOUNT = {"name": "store-ca", "mountPath": "/etc/store-ca", "readOnly": True}
+ON_NODES_WITH_DISKS = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+        }
+    }
+}
+
+
+def test_what_only_the_platform_knows_of_is_added_and_nothing_else_changes() -> None:
+    """Labels of the platform and of the stage, a private CA, where it may run: the rest of the document stays."""
+    plain = manifests.job(ACTION, KEY, "u1", CONFIG, redis=True)
+    preprocess = StageJob(
+        image="preprocess",
+        labels={"team": "portraits", "cost": "stage", "profilestudio.io/request": "stolen"},
+        annotations={"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "stolen"},
+        affinity=ON_NODES_WITH_DISKS,
+        extra_env=[CA_ENV],
+        extra_volumes=[CA_VOLUME],
+        extra_volume_mounts=[CA_MOUNT],
+    )
+    jobs = CONFIG.jobs.model_copy(update={"preprocess": preprocess, "labels": {"cost": "all", "site": "seoul"}})
+    made = manifests.job(ACTION, KEY, "u1", CONFIG.model_copy(update={"jobs": jobs}), redis=True)
+
+    marks = {"cost": "stage", "site": "seoul", "team": "portraits", **LABELS}
+    (container,) = plain["spec"]["template"]["spec"]["containers"]
+    container = {
+        **container,
+        "env": [*container["env"], CA_ENV],
+        "volumeMounts": [*container["volumeMounts"], CA_MOUNT],
+    }
+    pod = plain["spec"]["template"]["spec"]
+    pod = {
+        **pod,
+        "containers": [container],
+        "volumes": [*pod["volumes"], CA_VOLUME],
+        "affinity": ON_NODES_WITH_DISKS,
+    }
+    template = {"metadata": {"labels": marks, "annotations": preprocess.annotations}, "spec": pod}
+    assert made == {
+        **plain,
+        "metadata": {
+            **plain["metadata"],
+            "labels": marks,
+            "annotations": {"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "0123456789abcdef"},
+        },
+        "spec": {**plain["spec"], "template": template},
+    }
+
+
 def test_the_longest_name_fits_a_host_name() -> None:
     from profile_contract.request import NAME_LENGTH
 

@@ -16,6 +16,8 @@ def test_it_asks_for_little() -> None:
     assert (spec.portraits, spec.candidates, spec.photos.prefix) == (1, 2, "uploads/nobody/")
     mine = ProfileRequestSpec.model_validate(document(KEY, "studio-warm", "uploads/test/")["spec"])
     assert mine.photos.prefix == "uploads/test/"
+    assert "minimumLikeness" not in document(KEY, "studio-warm", "uploads/test/")["spec"]
+    assert document(KEY, "studio-warm", "uploads/test/", 0)["spec"]["minimumLikeness"] == 0
 
 
 def test_without_photos_the_operators_word_about_them_is_enough() -> None:

@@ -62,6 +62,15 @@ runAsNonRoot: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{/* How much of it may be away at once, of a PodDisruptionBudget's spec: one of the two. */}}
+{{- define "profile-studio.budget" -}}
+{{- if ne (toString .minAvailable) "" -}}
+minAvailable: {{ .minAvailable }}
+{{- else -}}
+maxUnavailable: {{ .maxUnavailable }}
+{{- end -}}
+{{- end -}}
+
 {{/* One stage's Job for the operator's configuration; call with (dict "root" $ "stage" "train" "image" "trainer"). */}}
 {{- define "profile-studio.job" -}}
 {{- $job := deepCopy (get .root.Values.jobs .stage) -}}
@@ -81,6 +90,9 @@ store:
   secure: {{ .Values.store.secure }}
 jobs:
   imagePullSecrets: {{ toJson .Values.images.pullSecrets }}
+  {{- with .Values.commonLabels }}
+  labels: {{ toJson . }}
+  {{- end }}
   modelsClaim: {{ .Values.models.existingClaim | quote }}
   credentialsSeconds: {{ int .Values.jobs.credentialsSeconds }}
   preprocess:

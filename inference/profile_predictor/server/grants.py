@@ -43,6 +43,8 @@ class StoreGrants:
             timeout=httpx.Timeout(seconds, connect=5.0),
             follow_redirects=False,
             trust_env=False,
+            # Of the environment, the authorities alone (SSL_CERT_FILE): stores may have one of their own.
+            verify=httpx.create_ssl_context(trust_env=True),
             limits=httpx.Limits(max_connections=32),
         )
 

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from chart import CHART, config_of, the
 from profile_cli.__main__ import parser
 from profile_cli.cluster import RequestView
+from profile_cli.demo.command import PRESETS
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
-from profile_cli.demo.target import chosen_kubeconfig, own_target
+from profile_cli.demo.target import chosen_kubeconfig, own_target, sandbox_values
 from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
 from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.names import Stage
-from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, Progress, StageStatus
+from profile_contract.request import (
+    Condition,
+    ProfileRequestSpec,
+    ProfileRequestStatus,
+    Progress,
+    StageStatus,
+    Training,
+)
+from profile_web.config import WebConfig
 
 AT = "2026-01-01T10:00:00Z"
 
@@ -39,6 +51,30 @@ def test_the_manifest_is_the_request_without_its_defaults() -> None:
 
 def test_the_person_has_enough_photos() -> None:
     assert len(demo_photos()) >= 8
+
+
+def _page(folder: Path, training: dict[str, int] | None, *presets: str) -> tuple[WebConfig, dict[str, Any]]:
+    """What the page and the operator read in a sandbox with these presets of the chart."""
+    values = folder / "values.yaml"
+    values.write_text(yaml.safe_dump(sandbox_values("127.0.0.1:9000", training)))
+    files = [*(str(CHART / preset) for preset in presets), str(values)]
+    arguments = tuple(argument for file in files for argument in ("--values", file))
+    config = the("ConfigMap", "profile-studio-web", *arguments)["data"]["config.yaml"]
+    return WebConfig.model_validate(yaml.safe_load(config)), config_of(*arguments)["training"]
+
+
+def test_a_visitor_of_the_demo_is_trained_as_its_preset_says(tmp_path: Path) -> None:
+    page, training = _page(tmp_path, None, *PRESETS)
+    assert page.defaults.training is None
+    assert training["baseModel"] == "studio-mini"
+    preset = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())["training"]
+    assert (training["steps"], training["rank"]) == (preset["steps"], preset["rank"])
+
+
+def test_only_tests_with_the_random_model_say_less(tmp_path: Path) -> None:
+    page, training = _page(tmp_path, {"steps": 4, "rank": 4}, "values-cpu.yaml")
+    assert page.defaults.training == Training(steps=4, rank=4)
+    assert training["baseModel"] == "studio-random"
 
 
 def test_the_sandbox_is_meant_unless_another_cluster_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock dashboards env people-env system browser binaries flux checks weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock samples dashboards env people-env system browser binaries flux checks weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ crds: env ## write the CRD manifests and docs/api.md anew from the models in pro
 	$(RUN) -m profile_contract.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
 	$(RUN) -m profile_contract.reference docs/api.md
+
+samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model
+	nice -n 5 $(RUN) -m profile_cli.samples
 
 dashboards: env ## write the Grafana dashboards anew into the chart
 	$(RUN) -m profile_dashboards charts/profile-studio/files/dashboards

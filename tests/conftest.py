@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CLONE = Path(__file__).resolve().parents[1]
+# What the page's requests say about training in tests: the random base model learns nothing, however long.
+PAGE_TRAINING = {"steps": 4, "rank": 4}
 STATE = Path(os.environ.get("PROFILE_SANDBOX_STATE", CLONE / ".sandbox"))
 
 
@@ -61,7 +63,7 @@ def target(request: pytest.FixtureRequest) -> Target:
         values = os.environ.get("PROFILE_VALUES")
         return own_target(own, Path(values) if values else None, os.environ.get("PROFILE_STORE", ""))
     request.getfixturevalue("sandbox")
-    return sandbox_target(STATE, Terminal())
+    return sandbox_target(STATE, Terminal(), page_training=PAGE_TRAINING)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@
 <namespace>/requests/<name>/dataset/<digest>/          crops, masks, pose maps
 <namespace>/requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
 <namespace>/requests/<name>/candidates/<digest>/       candidates of one style
-<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, contact sheet, print sheet
+<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, comparisons, contact sheet, print sheet
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class Stage(StrEnum):
 
 
 # Raised by hand when a stage's code changes what it makes from the same inputs: it is part of every stage's digest.
-STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 1, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 2}
+STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 1, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
 
 
 class Tone(StrEnum):

@@ -318,6 +318,24 @@ class ToneShift(Tolerant):
     met: bool
 
 
+class ComparedSide(Tolerant):
+    """One look of a comparison. `key` is that of the portrait, or of a picture made to be compared alone; empty where
+    the picture may not be shown, since by itself it could not be delivered."""
+
+    style: str
+    tone: Tone
+    key: str = ""
+    likeness: int | None = None
+    delivered: bool = False
+
+
+class Comparison(Tolerant):
+    """What one seed became in looks of different tones, all in the same pose; at least one was delivered."""
+
+    seed: int
+    sides: list[ComparedSide]
+
+
 class FinishReport(StageReport):
     """Portraits, and everything that was measured on the way."""
 

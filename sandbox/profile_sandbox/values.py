@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +58,22 @@ def _annotation(folders: Iterable[str]) -> dict[str, str]:
     return {SOURCE_ANNOTATION: source_digest(CLONE / folder for folder in folders)}
 
 
-def web_values(store_address: str) -> dict[str, Any]:
-    """Values for the page, whose visitors reach the store at `store_address`; everybody there is PAGE_USER."""
+def web_values(store_address: str, training: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Values for the page, whose visitors reach the store at `store_address`; everybody there is PAGE_USER.
+
+    `training`: what the page's requests say about it (`spec.training`); without it they train as the platform does.
+    """
+    # Neither the random base model nor studio-mini reaches a floor that is made for real ones.
+    defaults: dict[str, Any] = {"minimumLikeness": 0}
+    if training:
+        defaults["training"] = dict(training)
     return {
         "web": {
             "enabled": True,
             "signIn": {"mode": "Local", "user": PAGE_USER},
             "namespaces": {"default": PAGE_NAMESPACE},
             "store": {"publicUrl": f"http://{store_address}", "existingSecret": services.WEB_STORE_SECRET},
-            # The random base model draws nobody: with any floor nothing would be delivered.
-            "defaults": {"minimumLikeness": 0, "training": {"steps": 4, "rank": 4}},
+            "defaults": defaults,
             "podAnnotations": _annotation(SOURCES["web"]),
         }
     }

@@ -176,6 +176,35 @@ def _check_documents(store: FolderStore, report: FinishReport) -> None:
 
 
 @pytest.mark.usefixtures("dataset")
+@pytest.mark.parametrize(("floor", "shown"), [(0, True), (60, False)])
+def test_looks_that_deliver_different_seeds_stand_side_by_side(
+    store: FolderStore, man: Photos, woman: Photos, floor: int, *, shown: bool
+) -> None:
+    """The best of one light is shown in the other too, marked, unless it is below the floor there."""
+    own, other = picture(man["09.jpg"]), picture(woman["01.jpg"])
+    styles = [
+        style_of(store, "studio-warm", [own, other], Tone.WARM),
+        style_of(store, "studio-cool", [other, own], Tone.COOL),
+    ]
+    report = finish(store, styles, portraits=1, minimum_likeness=floor, layouts=[LayoutName.SQUARE])
+    assert {(portrait.style, portrait.seed) for portrait in report.portraits} == {
+        ("studio-warm", 1),
+        ("studio-cool", 2),
+    }
+    rows = json.loads(store.read(report.likeness_report))["comparisons"]
+    assert sorted(row["seed"] for row in rows) == [1, 2]
+    portraits = {portrait.style: portrait.key for portrait in report.portraits}
+    for row in rows:
+        assert [side["style"] for side in row["sides"]] == ["studio-warm", "studio-cool"]
+        (best,) = (side for side in row["sides"] if side["delivered"])
+        (twin,) = (side for side in row["sides"] if not side["delivered"])
+        assert best["key"] == portraits[best["style"]]
+        assert bool(twin["key"]) == shown
+        if shown:
+            _check_portrait(store, twin["key"])
+
+
+@pytest.mark.usefixtures("dataset")
 def test_small_candidates_are_measured_as_large_ones(store: FolderStore, man: Photos) -> None:
     large = [picture(man[name]) for name in ("09.jpg", "11.jpg")]
     small = [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in large]

@@ -36,7 +36,7 @@ def test_its_configuration_is_what_the_program_reads(values: tuple[str, ...]) ->
     assert (config.sign_in.mode, config.sign_in.user) == ("Local", "you")
     assert config.namespaces.default == "demo"
     assert config.store.url(public=True) == "s3://profile-studio?endpoint=127.0.0.1:9000&secure=false&region=us-east-1"
-    assert config.defaults.minimum_likeness == 0
+    assert (config.defaults.minimum_likeness, config.defaults.training) == (0, None)
 
 
 def test_it_may_make_requests_in_its_visitors_namespaces_and_nowhere_else(values: tuple[str, ...]) -> None:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from rich.console import Console
 
+from chart import CHART, config_of, the
 from profile_cli.__main__ import parser
 from profile_cli.cluster import RequestView
+from profile_cli.demo.command import PRESETS, _show_page, may_open
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
-from profile_cli.demo.target import chosen_kubeconfig, own_target
+from profile_cli.demo.target import Target, chosen_kubeconfig, own_target, sandbox_values
 from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
+from profile_cli.terminal import Terminal
 from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.names import Stage
-from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, Progress, StageStatus
+from profile_contract.request import (
+    Condition,
+    ProfileRequestSpec,
+    ProfileRequestStatus,
+    Progress,
+    StageStatus,
+    Training,
+)
+from profile_web.config import WebConfig
 
 AT = "2026-01-01T10:00:00Z"
 
@@ -41,6 +56,30 @@ def test_the_person_has_enough_photos() -> None:
     assert len(demo_photos()) >= 8
 
 
+def _page(folder: Path, training: dict[str, int] | None, *presets: str) -> tuple[WebConfig, dict[str, Any]]:
+    """What the page and the operator read in a sandbox with these presets of the chart."""
+    values = folder / "values.yaml"
+    values.write_text(yaml.safe_dump(sandbox_values("127.0.0.1:9000", training)))
+    files = [*(str(CHART / preset) for preset in presets), str(values)]
+    arguments = tuple(argument for file in files for argument in ("--values", file))
+    config = the("ConfigMap", "profile-studio-web", *arguments)["data"]["config.yaml"]
+    return WebConfig.model_validate(yaml.safe_load(config)), config_of(*arguments)["training"]
+
+
+def test_a_visitor_of_the_demo_is_trained_as_its_preset_says(tmp_path: Path) -> None:
+    page, training = _page(tmp_path, None, *PRESETS)
+    assert page.defaults.training is None
+    assert training["baseModel"] == "studio-mini"
+    preset = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())["training"]
+    assert (training["steps"], training["rank"]) == (preset["steps"], preset["rank"])
+
+
+def test_only_tests_with_the_random_model_say_less(tmp_path: Path) -> None:
+    page, training = _page(tmp_path, {"steps": 4, "rank": 4}, "values-cpu.yaml")
+    assert page.defaults.training == Training(steps=4, rank=4)
+    assert training["baseModel"] == "studio-random"
+
+
 def test_the_sandbox_is_meant_unless_another_cluster_is_named(tmp_path: Path) -> None:
     mine = tmp_path / "config"
     assert chosen_kubeconfig(None, tmp_path, {}) is None
@@ -59,6 +98,28 @@ def test_an_own_cluster_needs_values_and_a_store(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("store: {bucket: b}")
     assert own_target(kubeconfig, values, "s3://b").values == {"store": {"bucket": "b"}}
+
+
+def _last_words(page: str, logs: str) -> list[str]:
+    out = io.StringIO()
+    target = Target(Path("kubeconfig"), "helm", {}, "s3://b", {}, logs, page=page)
+    _show_page(target, Terminal(Console(file=out, width=200)))
+    return [line.strip() for line in out.getvalue().splitlines() if line.strip()]
+
+
+def test_the_demo_ends_with_the_pages_address_and_how_it_is_stopped() -> None:
+    address, _, stop = _last_words("http://127.0.0.1:8080/", "logs: here")
+    assert address == "The page:  http://127.0.0.1:8080/"
+    assert "`make clean`" in stop
+    # A cluster of the user's own is theirs to stop.
+    assert _last_words("", "") == []
+
+
+def test_a_browser_opens_only_where_a_person_sits_before_a_screen() -> None:
+    assert may_open({"DISPLAY": ":0"}, person=True)
+    assert may_open({"WAYLAND_DISPLAY": "wayland-0"}, person=True)
+    assert not may_open({"DISPLAY": ":0"}, person=False)
+    assert not may_open({"DISPLAY": ""}, person=True)
 
 
 def test_a_status_of_an_older_generation_says_nothing() -> None:

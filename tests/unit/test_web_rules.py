@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
+from profile_cli.styles import known_styles
 from profile_contract.names import LayoutName, PhotoReason, Stage
 from profile_contract.request import ProfileRequestSpec
+from profile_web.app import STATIC, _sample
 from profile_web.config import Defaults, Namespaces, SignIn
 from profile_web.downloads import files_of
-from profile_web.views import request_view
+from profile_web.views import LikenessReport, comparison_views, request_view
 from profile_web.visitor import OWNER_LABEL, NoPlace, NotSignedIn, Visitor, visitor_of
 from profile_web.wishes import DRAFT, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
 
@@ -178,6 +181,40 @@ def test_photos_and_portraits_have_links() -> None:
     assert shown.cuts[0].url == "store:b/studio-warm/01-000001-resume.jpg>studio-warm-01-000001-resume.jpg"
     assert view.print_sheet == "store:b/print-sheet.pdf>print-sheet.pdf"
     assert view.adapter == "store:c/adapter-webui.safetensors>adapter-webui.safetensors"
+
+
+def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_measured() -> None:
+    warm = {"style": "warm", "tone": "Warm", "key": "b/warm/01-000002.png", "likeness": 60, "delivered": True}
+    cool = {"style": "cool", "tone": "Cool", "key": "b/compared/cool/000002.png", "likeness": 40, "delivered": False}
+    unlike = {**cool, "key": "", "likeness": 10}
+    tone = {"pairs": 1, "lShift": 0, "met": True}
+    report = LikenessReport.model_validate(
+        {
+            "comparisons": [{"seed": 2, "sides": [warm, cool]}, {"seed": 1, "sides": [warm, unlike]}],
+            "tones": [{"style": "cool", "tone": "Cool", "bShift": -3.9, **tone}],
+            "scores": [],
+        }
+    )
+    first, second = comparison_views(report, _link)
+    assert [(side.url, side.delivered, side.b_shift) for side in first.sides] == [
+        ("store:b/warm/01-000002.png", True, None),
+        ("store:b/compared/cool/000002.png", False, -3.9),
+    ]
+    assert [side.url for side in second.sides] == ["store:b/warm/01-000002.png", ""]
+    assert comparison_views(LikenessReport.model_validate({"scores": []}), _link) == []
+
+
+@pytest.mark.parametrize("style", sorted(known_styles()))
+def test_every_style_of_the_chart_has_a_square_picture_that_says_what_made_it(style: str) -> None:
+    file = STATIC / _sample(style).lstrip("/")
+    with Image.open(file) as picture:
+        assert picture.format == "JPEG"
+        assert picture.width == picture.height >= 256
+    assert b"trainedAlgorithmicMedia" in file.read_bytes()
+
+
+def test_a_style_of_somebodys_own_has_none() -> None:
+    assert _sample("company-blue") == ""
 
 
 def test_everything_that_was_delivered_is_in_the_zip() -> None:

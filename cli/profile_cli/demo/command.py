@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
+import webbrowser
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,13 +128,27 @@ def _tell(target: Target, results: Results, view: RequestView, out: Path, termin
     terminal.plain(f"  adapter for WebUI      {out / ADAPTER_WEBUI}")
     terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
     terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
-    if target.page:
-        terminal.heading(f"The page: {target.page}")
-        terminal.plain("  This request is there, and you may ask for portraits of your own.")
-    terminal.heading("To look further (the cluster stays until `make clean`)")
+    terminal.heading("To look further")
     terminal.plain(_commands(target))
     terminal.plain()
     terminal.say("done")
+    _show_page(target, terminal)
+
+
+def _show_page(target: Target, terminal: Terminal) -> None:
+    """The last words: the page's address, and how all of it is stopped. A browser opens where there is a screen."""
+    if target.page:
+        terminal.heading(f"The page:  {target.page}")
+        terminal.plain("  The demo's portraits are there, and you may ask for portraits of your own.")
+    if target.logs:
+        terminal.plain("  The cluster stays until `make clean` stops it.")
+    if target.page and may_open(os.environ, person=sys.stdout.isatty()):
+        webbrowser.open(target.page)
+
+
+def may_open(environment: Mapping[str, str], *, person: bool) -> bool:
+    """Whether a browser may be opened: a person is looking, at a screen that can show one. Pure."""
+    return person and any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _stage_rows(results: Results, view: RequestView) -> tables.Rows:

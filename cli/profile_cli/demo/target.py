@@ -45,10 +45,20 @@ class Target:
             raise CommandError(f"the store {self.store_url} cannot be opened: {error}") from error
 
 
-def sandbox_target(state: Path, terminal: Terminal) -> Target:
-    """Bring this clone's sandbox up. Raises CommandError with everything that is missing on this machine."""
+def sandbox_values(store_address: str, page_training: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """The chart's values for a sandbox whose store is reached at HOST:PORT, see `web_values`."""
+    from profile_sandbox.values import chart_values, web_values
+
+    return {**chart_values(), **web_values(store_address, page_training)}
+
+
+def sandbox_target(state: Path, terminal: Terminal, *, page_training: Mapping[str, int] | None = None) -> Target:
+    """Bring this clone's sandbox up. Raises CommandError with everything that is missing on this machine.
+
+    `page_training` is what requests of the page say about training; the presets decide where nothing is said.
+    """
     from profile_sandbox import passwords, services
-    from profile_sandbox.values import PAGE_NAMESPACE, chart_values, web_values
+    from profile_sandbox.values import PAGE_NAMESPACE
 
     sandbox = Sandbox(state, terminal.say)
     try:
@@ -59,7 +69,7 @@ def sandbox_target(state: Path, terminal: Terminal) -> Target:
     return Target(
         kubeconfig=sandbox.kubeconfig,
         helm=str(sandbox.helm),
-        values={**chart_values(), **web_values(address)},
+        values=sandbox_values(address, page_training),
         store_url=f"s3://{services.BUCKET}?endpoint={address}&secure=false&region={services.REGION}",
         store_environment={
             "AWS_ACCESS_KEY_ID": passwords.STORE_OPERATOR_USER,

@@ -41,6 +41,12 @@ class Deliverer:
             layouts=layouts,
         )
 
+    def show(self, score: Score, image: Pixels) -> str:
+        """Write the picture (BGR) to stand beside a portrait, marked as that one is, without cuts; gives its key."""
+        key = f"{self._prefix}compared/{score.style}/{score.seed:06d}.png"
+        self._store.write(key, png(self._shown(image)), "image/png")
+        return key
+
     def _layout(self, key: str, name: LayoutName, image: Pixels, head: Head | None) -> LayoutFile:
         layout = LAYOUTS[name]
         window = self._window(layout, image, head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from profile_contract.model import Contract
-from profile_contract.orders import FinishOrder, Score, ToneShift
+from profile_contract.orders import Comparison, FinishOrder, Score, ToneShift
 
 from .references import References
 
@@ -29,10 +29,15 @@ class LikenessDocument(Contract):
     minimum_likeness: int
     scores: list[Score]
     tones: list[ToneShift]
+    comparisons: list[Comparison] = Field(default=[], description="Seeds of delivered portraits in other tones.")
 
 
 def likeness_document(
-    order: FinishOrder, references: References, scores: list[Score], tones: list[ToneShift]
+    order: FinishOrder,
+    references: References,
+    scores: list[Score],
+    tones: list[ToneShift],
+    comparisons: list[Comparison],
 ) -> LikenessDocument:
     """The report of one order."""
     held_out = [image for image in references.images if image.held_out]
@@ -46,4 +51,5 @@ def likeness_document(
         minimum_likeness=order.parameters.minimum_likeness,
         scores=scores,
         tones=tones,
+        comparisons=comparisons,
     )

@@ -26,12 +26,14 @@ DPI = 150
 
 @dataclass(frozen=True)
 class StyleSection:
-    """What became of one style: ranked scores, delivered portraits, tone shift if there were neutral twins."""
+    """What became of one style: ranked scores, delivered portraits, tone shift if there were neutral twins, and the
+    seeds of which each could be delivered by itself."""
 
     style: str
     tone: ToneShift | None
     scores: list[Score] = field(default_factory=list)
     portraits: list[Portrait] = field(default_factory=list)
+    showable: frozenset[int] = frozenset()
 
 
 def contact_sheet(

@@ -10,17 +10,27 @@ from dataclasses import dataclass, field
 from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT, PRINT_SHEET
 from profile_contract.exits import BadInput, TryAgain
 from profile_contract.names import Reason
-from profile_contract.orders import Candidate, FinishOrder, FinishReport, Portrait, Score, StyleCandidates
+from profile_contract.orders import (
+    Candidate,
+    ComparedSide,
+    Comparison,
+    FinishOrder,
+    FinishReport,
+    Portrait,
+    Score,
+    StyleCandidates,
+)
 from profile_contract.progress import StageProgress
 from profile_contract.shell import models_folder
 from profile_contract.store import NotFound, Store
 from profile_faces import FaceReader, MaskReader, WeightsMissing
 
+from .comparing import Side, compared
 from .delivery import Deliverer
 from .document import likeness_document
 from .pictures import Unreadable, read_picture
 from .print_sheet import print_sheet
-from .ranking import nothing_delivered, rank
+from .ranking import nothing_delivered, rank, refusal
 from .references import References, read_references
 from .scoring import score_candidate
 from .sheet import StyleSection, contact_sheet
@@ -57,7 +67,7 @@ def run(order: FinishOrder, store: Store, progress: StageProgress) -> FinishRepo
     sections = [_style(bench, style) for style in order.styles]
     scores = [score for section in sections for score in section.scores]
     tones = [section.tone for section in sections if section.tone]
-    document = likeness_document(order, bench.references, scores, tones)
+    document = likeness_document(order, bench.references, scores, tones, _compare(bench, sections))
     store.write(order.output + LIKENESS_REPORT, document.to_json().encode(), "application/json")
     for image in bench.references.images:
         bench.thumbnails.keep(image.image, read_picture(store, image.image))
@@ -85,12 +95,40 @@ def _style(bench: Bench, style: StyleCandidates) -> StyleSection:
     ranked = rank(scores, bench.order.parameters)
     tone = tone_shift(style.style, style.tone, pairs) if pairs else None
     delivered = [score for score in ranked if score.delivered]
-    deliverer = Deliverer(bench.store, bench.order.output, bench.faces, bench.order.parameters)
+    deliverer = _deliverer(bench)
     portraits = []
     for number, score in enumerate(delivered, start=1):
         portraits.append(deliverer.deliver(score, number, read_picture(bench.store, score.key)))
         bench.step(f"delivered {style.style} {number}")
-    return StyleSection(style=style.style, tone=tone, scores=ranked, portraits=portraits)
+    floor = bench.order.parameters.minimum_likeness
+    showable = frozenset(score.seed for score in scores if not refusal(score, floor))
+    return StyleSection(style=style.style, tone=tone, scores=ranked, portraits=portraits, showable=showable)
+
+
+def _deliverer(bench: Bench) -> Deliverer:
+    return Deliverer(bench.store, bench.order.output, bench.faces, bench.order.parameters)
+
+
+def _compare(bench: Bench, sections: list[StyleSection]) -> list[Comparison]:
+    """What stands side by side; pictures that were not delivered are written for it."""
+    portraits = {(one.style, one.seed): one.key for section in sections for one in section.portraits}
+    scores, showable = [section.scores for section in sections], [section.showable for section in sections]
+    deliverer = _deliverer(bench)
+
+    def key(side: Side) -> str:
+        standing = portraits.get((side.style, side.score.seed), "")
+        if standing or not side.showable:
+            return standing
+        return deliverer.show(side.score, read_picture(bench.store, side.score.key))
+
+    def told(side: Side) -> ComparedSide:
+        score = side.score
+        return ComparedSide(
+            style=side.style, tone=side.tone, key=key(side), likeness=score.likeness, delivered=score.delivered
+        )
+
+    rows = compared(bench.order.styles, scores, showable)
+    return [Comparison(seed=row.seed, sides=[told(side) for side in row.sides]) for row in rows]
 
 
 def _measure(bench: Bench, style: StyleCandidates) -> tuple[list[Score], list[tuple[Colours, Colours]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,13 +18,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.request import ProfileRequestStatus
-from profile_contract.store import StoreError
+from profile_contract.store import NotFound, StoreError
 
 from . import downloads, live, metrics, wishes
 from .cluster import Cluster, ClusterAway, Refused, connect
 from .config import WebConfig
 from .grants import Grants, Upload
-from .views import StyleView, layout_views, request_view, style_view
+from .views import LikenessReport, StyleView, comparison_views, layout_views, request_view, style_view
 from .visitor import NoPlace, NotSignedIn, Visitor, visitor_of
 from .wishes import Draft, UploadWish, Wish
 
@@ -196,6 +197,20 @@ async def events(name: Draft, page: Served, visitor: Visits) -> EventSourceRespo
     await page.cluster.request(visitor, name)
     told = live.follow(page.cluster, page.progress, visitor, name, page.grants.picture)
     return EventSourceResponse(_counted(told), ping=PING_SECONDS)
+
+
+@api.get("/requests/{name}/comparisons")
+async def comparisons(name: Draft, page: Served, visitor: Visits) -> list[dict[str, Any]]:
+    """Delivered portraits beside the same in other tones; none before there are portraits."""
+    document = await page.cluster.request(visitor, name)
+    key = ProfileRequestStatus.model_validate(document.get("status") or {}).likeness_report
+    if not key:
+        return []
+    try:
+        report = LikenessReport.model_validate_json(await asyncio.to_thread(page.grants.read, key))
+    except NotFound:
+        return []
+    return [row.document() for row in comparison_views(report, page.grants.picture)]
 
 
 @api.get("/requests/{name}/portraits.zip")

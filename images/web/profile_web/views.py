@@ -9,6 +9,7 @@ from profile_contract.artifacts import ADAPTER_WEBUI, uploads_prefix
 from profile_contract.layouts import LAYOUTS
 from profile_contract.model import Tolerant
 from profile_contract.names import ConditionType, LayoutName, PhotoReason, Stage, Tone
+from profile_contract.orders import ComparedSide, Comparison, ToneShift
 from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, StagesStatus
 from profile_contract.style import ProfileStyleSpec, Title
 
@@ -57,6 +58,31 @@ class PortraitView(Tolerant):
     save: str
     file: str
     cuts: list[CutView] = []
+
+
+class SideView(Tolerant):
+    """One look of a comparison; `url` is empty where the picture may not be shown. `b_shift`: what was measured of the
+    look's light against neutral twins, in b* of CIE L*a*b*."""
+
+    style: str
+    url: str
+    likeness: int | None = None
+    delivered: bool
+    b_shift: float | None = None
+
+
+class ComparisonView(Tolerant):
+    """The same start in different light."""
+
+    seed: int
+    sides: list[SideView]
+
+
+class LikenessReport(Tolerant):
+    """What the page reads of the likeness report; those of older versions hold no comparisons."""
+
+    comparisons: list[Comparison] = []
+    tones: list[ToneShift] = []
 
 
 class RequestView(Tolerant):
@@ -124,6 +150,18 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         print_sheet=_maybe(status.print_sheet, link),
         adapter=_maybe(_webui(status.adapter), link),
     )
+
+
+def comparison_views(report: LikenessReport, link: Link) -> list[ComparisonView]:
+    """What was delivered beside the same in other tones."""
+    shifts = {tone.style: tone.b_shift for tone in report.tones}
+
+    def side(one: ComparedSide) -> SideView:
+        url = link(one.key) if one.key else ""
+        shift = shifts.get(one.style)
+        return SideView(style=one.style, url=url, likeness=one.likeness, delivered=one.delivered, b_shift=shift)
+
+    return [ComparisonView(seed=row.seed, sides=[side(one) for one in row.sides]) for row in report.comparisons]
 
 
 def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:

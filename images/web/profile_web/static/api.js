@@ -19,6 +19,7 @@ export const session = () => call("GET", "/api/session");
 export const styles = () => call("GET", "/api/styles");
 export const requests = () => call("GET", "/api/requests");
 export const request = (name) => call("GET", `/api/requests/${name}`);
+export const comparisons = (name) => call("GET", `/api/requests/${name}/comparisons`);
 export const create = (wish) => call("POST", "/api/requests", wish);
 export const lookAgain = (name) => call("POST", `/api/requests/${name}/look-again`);
 export const remove = (name) => call("DELETE", `/api/requests/${name}`);

@@ -25,7 +25,7 @@ export function Gallery({ request, fail }) {
           </ul>
         `,
       )}
-      <${Compare} request=${request} title=${title} />
+      <${Compare} request=${request} title=${title} fail=${fail} />
       <${Downloads} request=${request} />
     </section>
   `;
@@ -59,33 +59,46 @@ function Save({ url, file, children }) {
   return html`<a href=${url} aria-label=${`${t("portrait.download", { file })}`}>${children}</a>`;
 }
 
-/** Portraits of the same seed in two looks or more. */
-function Compare({ request, title }) {
-  const bySeed = new Map();
-  for (const portrait of request.portraits) {
-    bySeed.set(portrait.seed, [...(bySeed.get(portrait.seed) ?? []), portrait]);
-  }
-  const rows = [...bySeed.entries()].filter(([, portraits]) => portraits.length > 1);
+/** What was delivered in one light beside the same in the others, with the light that was measured. */
+function Compare({ request, title, fail }) {
+  const [rows, setRows] = useState([]);
+  // Other portraits, other comparisons; links alone are no news.
+  const delivered = request.portraits.map((portrait) => `${portrait.style} ${portrait.seed}`).join();
+  useEffect(() => {
+    api.comparisons(request.name).then(setRows, fail);
+  }, [delivered]);
   if (!rows.length) return null;
   return html`
     <h3>${t("request.compare")}</h3>
     <p class="hint">${t("request.compareHint")}</p>
     ${rows.map(
-      ([seed, portraits]) => html`
-        <div key=${seed} class="compare">
-          ${portraits.map(
-            (portrait) => html`
-              <figure key=${portrait.url}>
-                <img src=${portrait.url} alt=${t("portrait.alt", { style: title(portrait.style), rank: portrait.rank })} />
-                <figcaption>${title(portrait.style)}</figcaption>
-              </figure>
-            `,
-          )}
+      (row) => html`
+        <div key=${row.sides[0].url + row.seed} class="compare">
+          ${row.sides.map((side) => html`<${Side} key=${side.style} side=${side} title=${title(side.style)} />`)}
         </div>
       `,
     )}
   `;
 }
+
+function Side({ side, title }) {
+  const shift = side.bShift == null ? "" : t("compare.shift", { shift: signed(side.bShift) });
+  return html`
+    <figure class=${side.delivered ? "" : "other"}>
+      ${side.url
+        ? html`<img src=${side.url} alt=${t("compare.alt", { style: title })} />`
+        : html`<p class="blank">${t("compare.notShown")}</p>`}
+      <figcaption>
+        <strong>${title}</strong>
+        ${shift && html`<span>${shift}</span>`} ${side.likeness > 0 && html`<span>${t("portrait.likeness", { percent: side.likeness })}</span>`}
+        ${!side.delivered && html`<span class="badge">${t("compare.notDelivered")}</span>`}
+      </figcaption>
+    </figure>
+  `;
+}
+
+// A true minus sign, as wide as the plus.
+const signed = (figure) => `${figure < 0 ? "−" : "+"}${Math.abs(figure).toFixed(1)}`;
 
 function Downloads({ request }) {
   const links = [

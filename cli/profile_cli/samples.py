@@ -1,0 +1,147 @@
+"""python -m profile_cli.samples: the pictures by which the page shows the chart's styles, made by the product itself.
+
+One rendered person goes through the four stages as the demo's values say; of the seeds that every style drew, the one
+that is most like the person is shown in all of them. Everything is made anew: a base model that was trained again has
+the same name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from profile_contract.candidates import PictureSize
+from profile_contract.chain import Platform
+from profile_contract.layouts import LAYOUTS
+from profile_contract.names import LayoutName
+from profile_contract.orders import FinishReport, PreprocessParameters, Score, TrainParameters
+from profile_contract.request import Photos, ProfileRequestSpec, Subject
+from profile_contract.store import FolderStore, Store
+from profile_finisher.encoding import jpeg
+
+from .demo.command import PRESETS
+from .demo.release import CHART
+from .errors import CommandError
+from .evaluate.people import find_people
+from .folder.command import models_folder, prepare
+from .folder.runner import Run
+from .folder.settings import NAMESPACE, PHOTOS_PREFIX, choose_models
+from .program import run_command
+from .results import deliver
+from .styles import known_styles, load_styles
+from .terminal import Terminal
+from .upload import upload
+
+CLONE = Path(__file__).resolve().parents[2]
+PEOPLE = CLONE / "models" / "people"
+PERSON = "p900055"
+OUT = CLONE / "images" / "web" / "profile_web" / "static" / "samples"
+WORK = CLONE / "out" / "samples"
+CANDIDATES = 8
+# Shown about 230 CSS pixels wide.
+EDGE = 360
+QUALITY = 88
+# Share of the picture's height; what is smaller than that shows a place and not a person.
+SMALLEST_FACE = 0.3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="profile_cli.samples", description=__doc__)
+    parser.add_argument("--person", default=PERSON, help="who of models/people (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=OUT, help="where STYLE.jpg go (default: the page's)")
+    parser.add_argument("--work", type=Path, default=WORK, help="emptied first (default: %(default)s)")
+    parser.add_argument("--candidates", type=int, default=CANDIDATES, help="seeds to choose from (%(default)s)")
+    parser.set_defaults(run=run)
+    return run_command(parser, argv, when_interrupted="nothing was written")
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Make one picture a style. Raises CommandError."""
+    person = next((one for one in find_people(PEOPLE, None) if one.name == arguments.person), None)
+    if person is None:
+        raise CommandError(f"{PEOPLE} holds nobody called {arguments.person}")
+    styles = load_styles(list(known_styles()))
+    platform = demo_platform()
+    folder = models_folder(None)
+    prepare(folder, choose_models(folder, platform.training.base_model, platform.training.control_model), terminal)
+    spec = ProfileRequestSpec(
+        subject=Subject(noun=person.noun),
+        photos=Photos(prefix=PHOTOS_PREFIX),
+        styles=list(styles),
+        portraits=arguments.candidates,
+        candidates=arguments.candidates,
+        layouts=[LayoutName.SQUARE],
+        minimum_likeness=0,
+    )
+    shutil.rmtree(arguments.work, ignore_errors=True)
+    arguments.work.mkdir(parents=True)
+    store = FolderStore(arguments.work / "store")
+    upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
+    results = Run(store, folder, spec, styles, platform, terminal).results()
+    deliver(store, results, arguments.work)
+    seed = chosen_seed(results.finish.scores, list(styles))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for style in styles:
+        (arguments.out / f"{style}.jpg").write_bytes(_sample(store, results.finish, style, seed))
+    terminal.say(f"seed {seed} of {person.name} in {len(styles)} styles: {arguments.out}/")
+    terminal.say(f"everything that was drawn: {arguments.work / 'contact-sheet.jpg'}")
+    return 0
+
+
+def demo_platform() -> Platform:
+    """What the chart's values of the demo set for all requests."""
+    values: dict[str, Any] = {}
+    for preset in PRESETS:
+        values = _merged(values, yaml.safe_load((CHART / preset).read_text()))
+    size = values["generation"]
+    return Platform(
+        preprocess=PreprocessParameters.model_validate(values["preprocess"]),
+        training=TrainParameters.model_validate(values["training"]),
+        picture=PictureSize(size["width"], size["height"], size["steps"]),
+    )
+
+
+def _merged(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Helm's way with values files: mappings are merged, everything else is replaced."""
+    found = dict(values)
+    for name, value in later.items():
+        both = isinstance(value, dict) and isinstance(found.get(name), dict)
+        found[name] = _merged(found[name], value) if both else value
+    return found
+
+
+def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:
+    """The seed with one large face in every style that is most like the person in the style where it is least so.
+
+    Raises CommandError where no seed has such a face in every style.
+    """
+    like: dict[int, list[int]] = {}
+    for score in scores:
+        if score.faces == 1 and score.likeness is not None and score.face_height >= SMALLEST_FACE:
+            like.setdefault(score.seed, []).append(score.likeness)
+    whole = {seed: (min(found), sum(found)) for seed, found in like.items() if len(found) == len(styles)}
+    if not whole:
+        raise CommandError("no seed shows exactly one large face in every style: give more --candidates")
+    return max(sorted(whole), key=lambda seed: whole[seed])
+
+
+def _sample(store: Store, finish: FinishReport, style: str, seed: int) -> bytes:
+    """The square cut of a delivered portrait as a smaller JPEG, marked as the portrait is."""
+    (portrait,) = (one for one in finish.portraits if (one.style, one.seed) == (style, seed))
+    (cut,) = (one for one in portrait.layouts if one.layout == LayoutName.SQUARE)
+    picture = cv2.imdecode(np.frombuffer(store.read(cut.key), np.uint8), cv2.IMREAD_COLOR)
+    small = cv2.resize(np.asarray(picture), (EDGE, EDGE), interpolation=cv2.INTER_AREA)
+    return jpeg(np.asarray(small, np.uint8), LAYOUTS[LayoutName.SQUARE].dpi, QUALITY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

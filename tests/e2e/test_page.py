@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import itertools
 import re
 import shutil
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
+from chart import STYLES
 from product import Product, Request, pictures_in, wait_for
 from profile_contract.layouts import LAYOUTS
 from profile_contract.names import LayoutName
@@ -27,7 +33,13 @@ pytestmark = pytest.mark.e2e
 PHOTOS = 6
 WORK_SECONDS = 300
 WIDE, PHONE = ViewportSize(width=1100, height=900), ViewportSize(width=390, height=844)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+MOST_TABS = 120
 PICTURES = Path(__file__).resolve().parents[2] / "out" / "page"
+
+
+# A machine that draws portraits beside the browser answers late.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +63,10 @@ def address(sandbox: Sandbox, product: Product) -> str:
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Tab]:
     """An English visitor; a mistake in the page's script or a forbidden load fails the test."""
-    context = browser.new_context(viewport=WIDE, locale="en-US", accept_downloads=True)
+    # Colours that are on their way from one to another are neither.
+    context = browser.new_context(
+        viewport=WIDE, locale="en-US", accept_downloads=True, color_scheme="light", reduced_motion="reduce"
+    )
     tab = context.new_page()
     mistakes: list[str] = []
     tab.on("pageerror", lambda error: mistakes.append(str(error)))
@@ -63,13 +78,79 @@ def tab(browser: Browser) -> Iterator[Tab]:
 
 def _shoot(tab: Tab, name: str) -> None:
     """A picture of the whole page, to be looked at."""
+    _pictures_stand(tab)
     PICTURES.mkdir(parents=True, exist_ok=True)
     tab.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
+def _pictures_stand(tab: Tab) -> None:
+    """Every picture of the page has come and is one. Those far below come when they are scrolled to."""
+    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    tab.wait_for_function("[...document.images].every((image) => image.complete)")
+    tab.evaluate("scrollTo(0, 0)")
+    broken = tab.evaluate("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)")
+    assert broken == []
+
+
 def _accessible(tab: Tab) -> None:
-    found = Axe().run(tab)
-    assert found.violations_count == 0, found.generate_report()
+    """What is shown now has no fault and is no wider than the screen: on a desk and on a phone, by day and by night."""
+    size = tab.viewport_size or WIDE
+    for viewport, scheme in itertools.product((WIDE, PHONE), SCHEMES):
+        tab.set_viewport_size(viewport)
+        tab.emulate_media(color_scheme=scheme)
+        found = Axe().run(tab)
+        assert found.violations_count == 0, f"{viewport} {scheme}\n{found.generate_report()}"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (viewport, scheme)
+    tab.set_viewport_size(size)
+    tab.emulate_media(color_scheme="light")
+
+
+def _tab_to(tab: Tab, wanted: Locator) -> None:
+    """Reach something by the Tab key alone."""
+    for _ in range(MOST_TABS):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        tab.keyboard.press("Tab")
+    pytest.fail(f"{wanted} is not reached by {MOST_TABS} presses of Tab")
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file as a file manager hands it to a browser; `size` instead of content: that many zeros."""
+
+    name: str
+    type: str
+    content: bytes = b""
+    size: int = 0
+
+
+def _drop(tab: Tab, *files: Dropped) -> None:
+    """Drag files over the page's field, and let them fall there."""
+    told = [{**asdict(file), "content": base64.b64encode(file.content).decode()} for file in files]
+    transfer = tab.evaluate_handle(
+        """(files) => {
+          const transfer = new DataTransfer();
+          for (const { name, type, content, size } of files) {
+            const bytes = size ? new Uint8Array(size) : Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+            transfer.items.add(new File([bytes], name, { type }));
+          }
+          return transfer;
+        }""",
+        told,
+    )
+    field = tab.locator(".drop")
+    field.dispatch_event("dragover", {"dataTransfer": transfer})
+    expect(field).to_have_class(re.compile("over"))
+    field.dispatch_event("drop", {"dataTransfer": transfer})
+    expect(field).not_to_have_class(re.compile("over"))
+
+
+def _photo(number: int) -> Dropped:
+    """A small picture like no other: noise."""
+    pixels = np.random.default_rng(number).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=40)
+    return Dropped(f"{number:02d}.jpg", "image/jpeg", out.getvalue())
 
 
 def _saved(tab: Tab, link: Locator) -> tuple[str, bytes]:
@@ -84,6 +165,8 @@ def test_from_photos_to_a_downloaded_card_and_gone(
     tab: Tab, address: str, product: Product, people: Path, tmp_path: Path
 ) -> None:
     tab.goto(address)
+    expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+    _accessible(tab)
     tab.get_by_role("link", name="New portraits").click()
     _ask(tab, people, tmp_path)
     name = re.search(r"#/request/(.+)$", tab.url)
@@ -94,6 +177,7 @@ def test_from_photos_to_a_downloaded_card_and_gone(
     _download(tab)
     _accessible(tab)
     _shoot(tab, "4-ready")
+    _shoot_on_a_phone(tab)
     _delete(tab, product, request)
 
 
@@ -103,6 +187,7 @@ def _ask(tab: Tab, people: Path, folder: Path) -> None:
     start.click()
     expect(tab.get_by_role("alert")).to_contain_text("Add at least 5 more photos.")
     expect(tab.get_by_role("alert")).to_contain_text("confirm whose photos")
+    _styles_are_shown(tab)
     _accessible(tab)
     text, small = folder / "notes.txt", folder / "small.png"
     text.write_text("no photo")
@@ -120,10 +205,19 @@ def _ask(tab: Tab, people: Path, folder: Path) -> None:
     tab.get_by_label("Portraits for each look").fill("1")
     tab.get_by_label("Name").fill("My card")
     tab.get_by_label("Student card").check()
-    tab.get_by_text("These are photos of myself").click()
     _shoot(tab, "1-form")
-    start.click()
+    _tab_to(tab, tab.get_by_role("checkbox", name="These are photos of myself"))
+    tab.keyboard.press("Space")
+    _tab_to(tab, start)
+    tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", name="My card")).to_be_visible()
+
+
+def _styles_are_shown(tab: Tab) -> None:
+    """Every style of the chart by a picture of what it makes."""
+    _pictures_stand(tab)
+    shown = tab.locator(".style img").evaluate_all("images => images.map((image) => new URL(image.src).pathname)")
+    assert {f"/samples/{style}.jpg" for style in STYLES} <= set(shown)
 
 
 def _follow(tab: Tab) -> None:
@@ -131,10 +225,25 @@ def _follow(tab: Tab) -> None:
     expect(tab.locator(".steps li.now")).to_have_count(1, timeout=60_000)
     expect(tab.locator(".verdicts .photo.good")).to_have_count(PHOTOS, timeout=120_000)
     _shoot(tab, "2-steps")
+    _accessible(tab)
     expect(tab.locator(".head .badge")).to_have_text("Ready", timeout=WORK_SECONDS * 1000)
     # One of each look, and the same seed in two lights side by side.
     expect(tab.locator(".portrait")).to_have_count(2)
-    expect(tab.locator(".compare figure").first).to_be_visible()
+    # Whatever seeds the two lights delivered: each stands beside the same seed in the other, with the measured light.
+    rows = tab.locator(".compare")
+    expect(rows.first).to_be_visible()
+    assert tab.locator(".compare figure:not(.other)").count() == 2
+    assert tab.locator(".compare figure").count() == 2 * rows.count()
+    expect(rows.first.locator("figcaption")).to_contain_text([re.compile(r"b\* [+−]\d+\.\d against neutral")] * 2)
+    _pictures_stand(tab)
+
+
+def _shoot_on_a_phone(tab: Tab) -> None:
+    tab.set_viewport_size(PHONE)
+    tab.emulate_media(color_scheme="dark")
+    _shoot(tab, "6-ready-phone")
+    tab.set_viewport_size(WIDE)
+    tab.emulate_media(color_scheme="light")
 
 
 def _check_request(request: Request) -> None:
@@ -146,7 +255,10 @@ def _check_request(request: Request) -> None:
 
 def _download(tab: Tab) -> None:
     card = tab.locator(".portrait").first.get_by_role("link", name=re.compile("employee-card"))
-    name, data = _saved(tab, card)
+    _tab_to(tab, card)
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("Enter")
+    name, data = waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
     assert name.endswith("-employee-card.jpg")
     with Image.open(io.BytesIO(data)) as picture:
         layout = LAYOUTS[LayoutName.EMPLOYEE_CARD]
@@ -171,6 +283,7 @@ def _delete(tab: Tab, product: Product, request: Request) -> None:
     assert product.store.list(made)
     tab.get_by_role("button", name="Delete my data").click()
     expect(tab.get_by_role("button", name="Keep")).to_be_focused()
+    _accessible(tab)
     tab.get_by_role("button", name="Delete everything").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
     wait_for(lambda: not product.store.list(photos) and not product.store.list(made), 120, "everything is deleted")
@@ -204,6 +317,32 @@ def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, peop
     tab.get_by_role("button", name="Delete my data").click()
     tab.get_by_role("button", name="Delete everything").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+
+
+def test_photos_are_dropped_and_what_is_none_is_told(tab: Tab, address: str) -> None:
+    tab.goto(f"{address}#/new")
+    photos = [_photo(number) for number in range(1, 20)]
+    _drop(
+        tab,
+        *photos,
+        Dropped("notes.txt", "text/plain", b"no photo"),
+        Dropped("broken.jpg", "image/jpeg", b"no photo either"),
+        Dropped("large.jpg", "image/jpeg", size=25_000_001),
+    )
+    refused = tab.locator(".photo.refused .state")
+    told = ["is not a JPEG, PNG or WebP photo", "cannot be read as a picture", "is larger than 25 MB"]
+    expect(tab.locator(".photo.sent")).to_have_count(19, timeout=60_000)
+    expect(refused).to_have_text(told)
+    _drop(tab, _photo(20), _photo(21))
+    expect(refused).to_have_text([*told, "is one too many: at most 20 photos"])
+    expect(tab.locator(".photo.sent")).to_have_count(20)
+    # What was taken away makes room again.
+    tab.get_by_role("button", name="Remove 01.jpg").click()
+    expect(tab.locator(".photo.sent")).to_have_count(19)
+    _drop(tab, _photo(22))
+    expect(tab.locator(".photo.sent")).to_have_count(20)
+    tab.get_by_role("button", name="한국어").click()
+    expect(refused.last).to_have_text("사진은 최대 20장까지입니다")
 
 
 def test_korean_on_a_phone(browser: Browser, address: str) -> None:

@@ -91,7 +91,7 @@ function Side({ side, title }) {
       <figcaption>
         <strong>${title}</strong>
         ${shift && html`<span>${shift}</span>`} ${side.likeness > 0 && html`<span>${t("portrait.likeness", { percent: side.likeness })}</span>`}
-        ${!side.delivered && html`<span class="badge">${t("compare.notDelivered")}</span>`}
+        ${side.url && !side.delivered && html`<span class="badge">${t("compare.notDelivered")}</span>`}
       </figcaption>
     </figure>
   `;

@@ -22,7 +22,9 @@ from .errors import CommandError
 FIELD_MANAGER = "profile-studio"
 REQUESTS = "profilerequests"
 STYLES = "profilestyles"
-NOT_FOUND = 404
+FORBIDDEN, NOT_FOUND = 403, 404
+SERVING = ("serving.kserve.io", "v1beta1")
+OPERATOR = "app.kubernetes.io/part-of=profile-studio,app.kubernetes.io/component=operator"
 TIMEOUT_SECONDS = 10
 # Pods made by us run under it; the product's own do everywhere.
 NAMESPACE_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -67,6 +69,7 @@ class Cluster:
         self._apps = client.AppsV1Api(api)
         self._custom = client.CustomObjectsApi(api)
         self._rights = client.AuthorizationV1Api(api)
+        self._groups = client.ApisApi(api)
 
     def ensure_namespace(self, name: str) -> None:
         """Make the namespace, under the restricted Pod Security Standard, if it is not there."""
@@ -126,6 +129,35 @@ class Cluster:
         review = _call(lambda: self._rights.create_self_subject_access_review(body, _request_timeout=TIMEOUT_SECONDS))
         return bool(review.status.allowed)
 
+    def versions(self, group: str) -> list[str]:
+        """The versions of an API group that are served; none where the group is not known."""
+        found = _call(lambda: self._groups.get_api_versions(_request_timeout=TIMEOUT_SECONDS))
+        return [one.version for known in found.groups if known.name == group for one in known.versions]
+
+    def operators(self) -> dict[str, bool]:
+        """The operators' Deployments in all namespaces, `namespace/name`, and whether each one answers."""
+        found = _call(
+            lambda: self._apps.list_deployment_for_all_namespaces(
+                label_selector=OPERATOR, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        return {
+            f"{one.metadata.namespace}/{one.metadata.name}": bool(one.status.available_replicas) for one in found.items
+        }
+
+    def predictors(self) -> dict[str, bool]:
+        """The InferenceServices of all namespaces by name, and whether one of that name is Ready."""
+        found = _call(
+            lambda: self._custom.list_cluster_custom_object(
+                *SERVING, "inferenceservices", _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        ready: dict[str, bool] = {}
+        for one in found["items"]:
+            name = str(one["metadata"]["name"])
+            ready[name] = ready.get(name, False) or _is_ready(one)
+        return ready
+
     def delete_request(self, namespace: str, name: str) -> None:
         """Ask for a request's deletion; nothing happens where there is none."""
         _maybe(
@@ -147,11 +179,10 @@ class Cluster:
         """Whether an InferenceService is Ready."""
         found = _maybe(
             lambda: self._custom.get_namespaced_custom_object(
-                "serving.kserve.io", "v1beta1", namespace, "inferenceservices", name, _request_timeout=TIMEOUT_SECONDS
+                *SERVING, namespace, "inferenceservices", name, _request_timeout=TIMEOUT_SECONDS
             )
         )
-        conditions = ((found or {}).get("status") or {}).get("conditions") or []
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        return _is_ready(found or {})
 
     def pods_in_trouble(self, namespace: str) -> list[str]:
         """A line for each pod that cannot start or keeps ending, with what the kubelet says about it."""
@@ -170,6 +201,11 @@ def current_namespace(kubeconfig: Path | None = None, context: str | None = None
     if chosen is None:
         raise CommandError(f"the kubeconfig has no context {context!r}")
     return str(chosen["context"].get("namespace") or "default")
+
+
+def _is_ready(found: dict[str, Any]) -> bool:
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _troubles(pod: Any) -> list[str]:
@@ -211,11 +247,16 @@ class _Refused(CommandError):
         self.code = code
 
 
+class Forbidden(_Refused):
+    """The user may not do this."""
+
+
 def _call(call: Callable[[], Answer]) -> Answer:
     try:
         return call()
     except ApiException as error:
-        raise _Refused(error.status or 0, f"the API server refused: {_message(error)}") from error
+        kind = Forbidden if error.status == FORBIDDEN else _Refused
+        raise kind(error.status or 0, f"the API server refused: {_message(error)}") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"the API server does not answer: {type(error).__name__}") from error
 

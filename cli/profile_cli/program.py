@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 
 from .errors import CommandError
@@ -18,7 +19,10 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, *, 
     try:
         code: int = arguments.run(arguments, terminal)
     except CommandError as error:
-        terminal.error(str(error))
+        if getattr(arguments, "output", "") == "json":
+            terminal.plain(json.dumps({"error": str(error)}))
+        else:
+            terminal.error(str(error))
         return 1
     except KeyboardInterrupt:
         terminal.error(f"interrupted; {when_interrupted}")

@@ -108,6 +108,10 @@ class BarTracker:
         description = f"{self._title}: {text}" if text else self._title
         self._progress.update(self._task, description=escape(description), completed=percent or 0, note=note)
 
+    def refresh(self) -> None:
+        """Draw it now, not at the next tenth of a second."""
+        self._progress.refresh()
+
 
 def _figures(percent: int | None, remaining: int | None) -> list[str]:
     figures = [] if percent is None else [f"{percent} %"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from profile_cli.cluster import Cluster, RequestView, Unreachable
 from profile_cli.errors import CommandError
@@ -72,13 +74,38 @@ def seconds_between(entry: StageStatus) -> float | None:
     return max(0.0, (end - begin).total_seconds())
 
 
+def document(view: RequestView | None, reading: Reading) -> dict[str, Any]:
+    """What a look told, for programs. Pure."""
+    ended = finished_stages(view) if view is not None and view.observed else {}
+    return {
+        "ready": reading.ready,
+        "failed": reading.failed,
+        "text": reading.text,
+        "percent": reading.percent,
+        "remainingSeconds": reading.remaining,
+        "stages": {stage.value: {"digest": e.digest, "seconds": seconds_between(e)} for stage, e in ended.items()},
+    }
+
+
+def readings(
+    cluster: Cluster, namespace: str, name: str, limit_seconds: float
+) -> Iterator[tuple[RequestView | None, Reading]]:
+    """Looks at the request until one tells that it is ready or has failed. Raises CommandError after the limit."""
+    deadline = time.monotonic() + limit_seconds
+    while time.monotonic() < deadline:
+        view, reading = _look(cluster, namespace, name)
+        yield view, reading
+        if reading.ready or reading.failed:
+            return
+        time.sleep(PAUSE_SECONDS)
+    raise CommandError(f"the request {namespace}/{name} was not ready after {limit_seconds:.0f} s")
+
+
 def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, terminal: Terminal) -> RequestView:
     """Show progress until the request is ready. Raises CommandError when it stalls or takes longer than the limit."""
-    deadline = time.monotonic() + limit_seconds
     told: set[str] = set()
     with terminal.tracker(f"{namespace}/{name}") as tracker:
-        while time.monotonic() < deadline:
-            view, reading = _look(cluster, namespace, name)
+        for view, reading in readings(cluster, namespace, name, limit_seconds):
             if view is not None and view.observed:
                 _tell(view, told, terminal)
                 if reading.ready:
@@ -86,8 +113,7 @@ def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, te
             if reading.failed:
                 raise CommandError(f"the request {namespace}/{name} cannot go on: {reading.failed}")
             tracker.show(reading.text, reading.percent, reading.remaining)
-            time.sleep(PAUSE_SECONDS)
-    raise CommandError(f"the request {namespace}/{name} was not ready after {limit_seconds:.0f} s")
+    raise CommandError(f"the request {namespace}/{name} could not be followed to its end")
 
 
 def _look(cluster: Cluster, namespace: str, name: str) -> tuple[RequestView | None, Reading]:

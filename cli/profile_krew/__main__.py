@@ -10,8 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from .archive import CLONE, PROGRAM, BuildError, build, everywhere, pack
+from .archive import CLONE, PROGRAM, BuildError, build, pack
 from .manifest import NAME, manifest
+from .platforms import everywhere
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
 PINS = CLONE / "constraints" / "linux-x86_64-py311.txt"
-PROGRAM, LICENCE = "kubectl-profile", "LICENSE"
+PROGRAM, COMPLETION, LICENCE = "kubectl-profile", "kubectl_complete-profile", "LICENSE"
+PLUGIN = CLONE / "cli" / "profile_cli" / "plugin"
 ENTRY_POINT = "profile_cli.plugin.__main__:main"
-# pip's names of platforms, with each of these Pythons; whole versions, because requirements ask for them.
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_11_0_arm64", "macosx_11_0_x86_64")
-PYTHONS = ("3.11.0", "3.12.0", "3.13.0")
+# Pinned versions without a wheel for one of the platforms, and the last one that has it: Macs with Intel here.
+WITH_WHEELS = {"argon2-cffi-bindings": "25.1.0"}
 PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^\s\\;]+)", re.MULTILINE)
 
 
@@ -30,15 +30,21 @@ class BuildError(Exception):
 
 
 def build(folder: Path, platforms: Iterable[str] | None) -> Path:
-    """Write `kubectl-profile` into `folder`, for `platforms` as pex names them or, with None, for this machine alone.
+    """Write `kubectl-profile` into `folder`, for `platforms` (of `everywhere`) or, with None, for this machine alone.
 
     Raises BuildError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pins, program = folder / "pins.txt", folder / PROGRAM
     # Hashes would be asked of the project's own wheel, too; the archive's digest covers what was put in.
-    pins.write_text("".join(f"{name}=={version}\n" for name, version in PIN.findall(PINS.read_text())))
-    given = [f"--platform={one}" for one in platforms] if platforms is not None else [f"--python={sys.executable}"]
+    versions = dict(PIN.findall(PINS.read_text())) | WITH_WHEELS
+    pins.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
+    # Nothing is built for foreign platforms: what has no wheel fails at once instead of after a compile.
+    given = (
+        [f"--python={sys.executable}"]
+        if platforms is None
+        else ["--no-build", *(f"--complete-platform={one}" for one in platforms)]
+    )
     command = [
         sys.executable, "-m", "pex", f"profile-studio[plugin] @ {_wheel(folder).as_uri()}", *given,
         "--constraints", str(pins), "--entry-point", ENTRY_POINT, "--output-file", str(program),
@@ -61,24 +67,15 @@ def _run(command: list[str]) -> None:
         raise BuildError(result.stderr.strip() or f"{command[2]} failed")
 
 
-def everywhere() -> list[str]:
-    """Every platform with every Python, as pex names them."""
-    return [f"{platform}-cp-{python}-cp{_short(python)}" for platform in PLATFORMS for python in PYTHONS]
-
-
-def _short(python: str) -> str:
-    major, minor, _ = python.split(".")
-    return major + minor
-
-
 def pack(program: Path, target: Path) -> str:
-    """Write program and licence as a .tar.gz, always the same bytes for the same content; its sha256."""
+    """Write program, completion and licence as a .tar.gz, always the same bytes for the same content; its sha256."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as archive,
     ):
         _add(archive, program, PROGRAM, 0o755)
+        _add(archive, PLUGIN / COMPLETION, COMPLETION, 0o755)
         _add(archive, CLONE / LICENCE, LICENCE, 0o644)
     target.write_bytes(packed.getvalue())
     return hashlib.sha256(packed.getvalue()).hexdigest()

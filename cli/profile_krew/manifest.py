@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .archive import LICENCE, PROGRAM
+from .archive import COMPLETION, LICENCE, PROGRAM
 
 NAME = "profile"
 ABOUT = """\
@@ -12,7 +12,10 @@ Portraits of a person, in the looks that your platform team offers, from a folde
 the portraits with a ProfileRequest, shows a verdict for each photo and progress, downloads what was made, and deletes
 everything again. Needs Profile Studio in the cluster; `kubectl profile doctor` tells what is missing.
 """
-NEEDS = "A Python of 3.11 to 3.13 as python3 on the PATH.\n"
+NEEDS = """\
+A Python of 3.11 to 3.13 as python3 on the PATH.
+For completion by kubectl's own: kubectl profile completion --install
+"""
 
 
 def manifest(version: str, uri: str, sha256: str, homepage: str) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def manifest(version: str, uri: str, sha256: str, homepage: str) -> dict[str, An
                     "selector": {"matchExpressions": [{"key": "os", "operator": "In", "values": ["linux", "darwin"]}]},
                     "uri": uri,
                     "sha256": sha256,
-                    "files": [{"from": name, "to": "."} for name in (PROGRAM, LICENCE)],
+                    "files": [{"from": name, "to": "."} for name in (PROGRAM, COMPLETION, LICENCE)],
                     "bin": PROGRAM,
                 }
             ],

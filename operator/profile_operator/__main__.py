@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from profile_contract.store import StoreError, open_s3
 from .config import ConfigError, OperatorConfig, Secrets, read_config
 from .handlers import register
 from .history import Database
+from .kube import Document, Kube, KubeError, connect
 from .operator_app import OperatorApp
 from .rebuild import rebuild
 
@@ -41,7 +43,7 @@ def main() -> int:
     try:
         config, secrets = read_config(arguments.config), Secrets.from_environment()
         return _rebuild(config, secrets) if arguments.command == "rebuild-history" else _run(config, secrets)
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, StoreError, KubeError) as error:
         log.error("%s", error)
         return 2
 
@@ -69,9 +71,19 @@ def _rebuild(config: OperatorConfig, secrets: Secrets) -> int:
         "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
         "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
     }
-    count = rebuild(open_s3(config.store.url(own=True), account), Database(dsn))
+    documents = asyncio.run(_requests(config))
+    count = rebuild(open_s3(config.store.url(own=True), account), Database(dsn), documents)
     log.info("the history of %d requests was written anew", count)
     return 0
+
+
+async def _requests(config: OperatorConfig) -> list[Document]:
+    """The cluster's requests. Raises KubeError: without them the content would not be the same."""
+    kube = Kube(await connect())
+    try:
+        return await kube.requests(config.watch_namespaces)
+    finally:
+        await kube.close()
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ import psycopg2.extras
 
 from profile_contract.names import ConditionType, Stage
 from profile_contract.orders import StageReport
+from profile_contract.request import ProfileRequestSpec
 
 from . import metrics, migrations
 from .chain import Chain, chain_of
 from .config import OperatorConfig
 from .history_rows import TABLES, Row, Rows, rows_of
-from .snapshot import Key, Snapshot
+from .snapshot import Key, RequestHead, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Database:
     def write(self, request: Row, rows: Rows) -> None:
         """Put one request's rows; those that stand already stay as they are."""
         with self.transaction() as cursor:
-            cursor.execute(_REQUEST, request)
+            put_request(cursor, request)
             insert(cursor, rows)
 
     def old_keys(self) -> set[Key]:
@@ -80,6 +81,11 @@ class Database:
         with self.transaction() as cursor:
             for table in TABLES:
                 cursor.execute(f"DELETE FROM {table} WHERE namespace = %s AND name = %s", (key.namespace, key.name))  # noqa: S608 - constants
+
+
+def put_request(cursor: Any, request: Row) -> None:
+    """Insert what the cluster tells of a request, or bring it up to date."""
+    cursor.execute(_REQUEST, request)
 
 
 def insert(cursor: Any, rows: Rows) -> None:
@@ -104,7 +110,7 @@ class History:
         if self._database is None:
             return
         chain = chain_of(snapshot.head.key, snapshot.spec, snapshot.photos_digest, snapshot.styles, self._config)
-        request, reports = _request_row(snapshot), _reports(snapshot, chain)
+        request, reports = request_row(snapshot.head, snapshot.spec), _reports(snapshot, chain)
         mark = (request, tuple((digest, report.finished_at) for digest, report in reports))
         key = snapshot.head.key
         if self._known.get(key) == mark:
@@ -167,8 +173,8 @@ class History:
         return True
 
 
-def _request_row(snapshot: Snapshot) -> Row:
-    head, spec = snapshot.head, snapshot.spec
+def request_row(head: RequestHead, spec: ProfileRequestSpec) -> Row:
+    """What the cluster tells of a request. Pure."""
     ready = next((c for c in head.status.conditions if c.type == ConditionType.READY), None)
     return (
         head.key.namespace,

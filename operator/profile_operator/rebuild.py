@@ -1,4 +1,4 @@
-"""Writes the database anew from the store, where the reports are the truth."""
+"""Writes the database anew: from the store, where the reports are the truth, and from the requests in the cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from profile_contract.artifacts import REPORT
 from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
 from profile_contract.store import Store
 
-from .history import Database, insert
-from .history_rows import TABLES, rows_of
+from .history import Database, insert, put_request, request_row
+from .history_rows import TABLES, Row, rows_of
+from .kube import Document
+from .observe import deletion_spec, parse_head
 from .snapshot import Key
 
 log = logging.getLogger(__name__)
@@ -53,22 +55,31 @@ def report_place(key: str) -> tuple[Key, str, str] | None:
 _REQUEST = "INSERT INTO requests (namespace, name) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
 
+def request_rows(documents: Iterable[Document]) -> dict[Key, Row]:
+    """What the cluster's requests tell of themselves. Pure."""
+    heads = [(parse_head(document), document.get("spec", {})) for document in documents]
+    return {head.key: request_row(head, deletion_spec(spec)) for head, spec in heads}
+
+
 def _keys(found: Iterable[Key]) -> tuple[tuple[str, str], ...]:
     """For SQL's IN, which wants at least one."""
     return tuple((key.namespace, key.name) for key in found) or (("", ""),)
 
 
-def rebuild(store: Store, database: Database) -> int:
-    """Replace all rows by what the store tells, in one transaction; returns how many requests there are.
+def rebuild(store: Store, database: Database, documents: Iterable[Document] = ()) -> int:
+    """Replace all rows by what store and cluster tell, in one transaction; returns how many requests there are.
 
-    What the cluster alone knows of a request (its uid, whether it is ready) stays where it stood, and comes back when
-    the operator starts where it did not.
+    `documents`: the ProfileRequests of the cluster. Of a request that was deleted and left its artifacts, what the
+    cluster alone knew stays where it stood.
     """
-    found = stored_reports(store)
+    found, living = stored_reports(store), request_rows(documents)
+    known = found.keys() | living.keys()
     with database.transaction() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(set(TABLES) - {'requests'})}")
-        cursor.execute("DELETE FROM requests WHERE (namespace, name) NOT IN %s", (_keys(found),))
+        cursor.execute("DELETE FROM requests WHERE (namespace, name) NOT IN %s", (_keys(known),))
+        for row in living.values():
+            put_request(cursor, row)
         for key, reports in found.items():
             cursor.execute(_REQUEST, (key.namespace, key.name))
             insert(cursor, rows_of(key, reports))
-    return len(found)
+    return len(known)

@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
                 build.ensure_flux(say)
             if arguments.checks:
                 build.ensure_checks(say)
+                build.ensure_krew(say)
             return 0
         if arguments.command == "doctor":
             return _doctor()
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     compiling = commands.add_parser("build", help="compile the cluster's programs, once for this machine")
     compiling.add_argument("--flux", action="store_true", help="and Flux's controllers, which a test asks for")
     compiling.add_argument(
-        "--checks", action="store_true", help="and kubeconform and kube-score, for the chart's tests"
+        "--checks", action="store_true", help="and kubeconform, kube-score and krew, for tests of chart and plug-in"
     )
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")

@@ -50,6 +50,7 @@ FLUX_FOLDERS = ("crd", "rbac", "manager")
 CLUSTER_MINUTES = 12
 FLUX_MINUTES = 6
 CHECKS_MINUTES = 2
+KREW_MINUTES = 1
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -72,6 +73,11 @@ def flux_folder() -> Path:
 def checks_folder() -> Path:
     """Where this clone's pins put the programs that check manifests."""
     return programs_folder() / f"checks-{pins_key(programs.CHECKS.folder)}"
+
+
+def krew_folder() -> Path:
+    """Where this clone's pins put krew."""
+    return programs_folder() / f"krew-{pins_key(programs.KREW.folder)}"
 
 
 def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
@@ -111,6 +117,14 @@ def ensure_checks(say: Say) -> Path:
     Raises SandboxError without a Go tool-chain, or when the compile fails.
     """
     return _ensure_add_on(checks_folder(), programs.CHECKS, CHECKS_MINUTES, _definitions, say)
+
+
+def ensure_krew(say: Say) -> Path:
+    """Compile krew and the validator of its manifests if they are missing, and return their folder.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(krew_folder(), programs.KREW, KREW_MINUTES, dict, say)
 
 
 def _ensure_add_on(
@@ -302,6 +316,7 @@ def _copy(files: Mapping[Path, Path], target: Path) -> None:
     """Copy source -> place below `target`, which stands once it is whole."""
     staged = target.with_name(f".{target.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
     for source, place in files.items():
         (staged / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, staged / place)

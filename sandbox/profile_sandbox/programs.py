@@ -90,6 +90,14 @@ CHECKS = Module(
         Program("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
     ),
 )
+# Apart: it is made with libraries of years ago.
+KREW = Module(
+    paths.ADD_ONS / "krew",
+    (
+        Program("krew", "sigs.k8s.io/krew/cmd/krew"),
+        Program("validate-krew-manifest", "sigs.k8s.io/krew/cmd/validate-krew-manifest"),
+    ),
+)
 
 
 def found_elsewhere(program: Program) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +18,18 @@ from profile_contract.names import PhotoReason, Stage
 from profile_contract.orders import FinishReport, PhotoVerdict, PreprocessReport, Score, StageReport, TrainReport
 from profile_contract.store import FolderStore
 from profile_operator import migrations
-from profile_operator.history import Database, insert
+from profile_operator.history import Database
 from profile_operator.history_rows import TABLES, rows_of
-from profile_operator.rebuild import rebuild
+from profile_operator.rebuild import rebuild, request_rows
 from profile_operator.snapshot import Key
 from profile_sandbox import Sandbox, passwords
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "history.md"
+QUESTIONS = [
+    question.strip()
+    for block in re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    for question in block.split("\n\n")
+]
 
 pytestmark = pytest.mark.cluster
 
@@ -68,10 +76,38 @@ def _reports() -> dict[Stage, StageReport]:
     }
 
 
+# The request as the cluster holds it, and one that has no report yet.
+REQUEST: dict[str, Any] = {
+    "metadata": {"namespace": "hr", "name": "minji", "uid": "u-1", "resourceVersion": "9", "generation": 1},
+    "spec": {
+        "subject": {"noun": "woman"},
+        "photos": {"prefix": "uploads/minji/"},
+        "styles": ["studio-warm", "campus"],
+        "deletionPolicy": "Delete",
+    },
+    "status": {
+        "gpuSeconds": 1200,
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "Succeeded",
+                "message": "",
+                "lastTransitionTime": "2026-03-01T03:00:00Z",
+                "observedGeneration": 1,
+            }
+        ],
+    },
+}
+WAITING = {"metadata": REQUEST["metadata"] | {"name": "junho", "uid": "u-2"}, "spec": REQUEST["spec"]}
+
+
 def _fill(dsn: str) -> None:
-    with Database(dsn).transaction() as cursor:
-        cursor.execute("INSERT INTO requests (namespace, name) VALUES ('hr', 'minji')")
-        insert(cursor, rows_of(KEY, [(report.digest, report) for report in _reports().values()]))
+    """As the operator writes it, request by request."""
+    database = Database(dsn)
+    for key, row in request_rows([REQUEST, WAITING]).items():
+        reports = _reports().values() if key == KEY else ()
+        database.write(row, rows_of(key, [(report.digest, report) for report in reports]))
 
 
 def _content(dsn: str) -> dict[str, list[str]]:
@@ -120,15 +156,35 @@ def test_a_database_that_was_dropped_is_written_anew_from_the_store(dsn: str, tm
         store.write(key, report.to_json().encode())
     _fill(dsn)
     before, database = _content(dsn), Database(dsn)
-    assert rebuild(store, database) == 1
+    (minji,) = _run(dsn, "SELECT * FROM requests WHERE name = 'minji'")
+    told = ("hr", "minji", "u-1", "woman", ["studio-warm", "campus"], "True", "Succeeded", 1200, "Delete")
+    assert minji[:9] == told
+    assert rebuild(store, database, [REQUEST, WAITING]) == 2
     assert _content(dsn) == before
     for table in (*TABLES, "alembic_version"):
         _run(dsn, f"DROP TABLE {table} CASCADE")
     # The operator's next try makes the tables again; the command fills them.
     with pytest.raises(psycopg2.errors.UndefinedTable):
-        rebuild(store, database)
-    assert rebuild(store, database) == 1
+        rebuild(store, database, [REQUEST, WAITING])
+    assert rebuild(store, database, [REQUEST, WAITING]) == 2
     assert _content(dsn) == before
+
+
+def test_what_only_the_store_knows_is_kept_and_what_nobody_knows_goes(dsn: str, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    report = _reports()[Stage.TRAIN]
+    store.write(stage_prefix("hr", "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
+    _fill(dsn)
+    assert rebuild(store, Database(dsn)) == 1
+    assert _run(dsn, "SELECT name, uid, noun FROM requests") == [("minji", "u-1", "woman")]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda text: text.splitlines()[0])
+def test_the_pages_questions_are_answered(question: str, dsn: str) -> None:
+    _fill(dsn)
+    # What happened this month, as the page asks.
+    _run(dsn, "UPDATE stages SET started_at = now(), finished_at = now()")
+    assert _run(dsn, question)
 
 
 def test_a_database_that_is_away_is_psycopgs_own_error() -> None:

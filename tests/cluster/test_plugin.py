@@ -13,6 +13,7 @@ import pytest
 
 from product import Product, Space
 from profile_cli.demo.target import Target
+from profile_sandbox.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NAME = "from-a-folder"
@@ -54,6 +55,28 @@ def test_doctor_finds_all_well(profile: Profile) -> None:
     assert all(finding["well"] for finding in json.loads(profile("doctor", "-o", "json")))
 
 
+def test_doctor_tells_what_is_missing_and_what_to_do(profile: Profile, kubectl: Kubectl, space: Space) -> None:
+    style = kubectl.get("profilestyles", "studio-warm")
+    name = f"{space.name}-lonely"
+    lonely = {
+        "apiVersion": style["apiVersion"],
+        "kind": style["kind"],
+        "metadata": {"name": name},
+        "spec": style["spec"] | {"predictor": "nowhere"},
+    }
+    kubectl.apply(json.dumps(lonely))
+    try:
+        findings = {one["what"]: one for one in json.loads(profile("doctor", "--store", "", "-o", "json", code=1))}
+    finally:
+        kubectl.run("delete", "profilestyle", name)
+    missing = {what for what, one in findings.items() if not one["well"]}
+    assert missing == {"the predictor nowhere is ready", "PROFILE_STORE names the store"}
+    assert name in findings["the predictor nowhere is ready"]["advice"]
+    assert findings["the operator runs"]["well"]
+    away = profile("doctor", "--store", "s3://profiles?endpoint=127.0.0.1:1&secure=false", code=1)
+    assert "the store answers you" in away
+
+
 def test_styles_are_listed(profile: Profile) -> None:
     assert "studio-warm" in profile("styles")
     assert {style["metadata"]["name"] for style in json.loads(profile("styles", "-o", "json"))} >= {"studio-cool"}
@@ -85,6 +108,12 @@ def test_from_a_folder_to_portraits(profile: Profile, people: Path, tmp_path: Pa
     assert NAME in profile("photos", "", before=["__complete"]).splitlines()
 
 
+def test_programs_read_along(profile: Profile) -> None:
+    (*_, last) = [json.loads(line) for line in profile("watch", NAME, "-o", "json").splitlines()]
+    assert last["ready"]
+    assert set(last["stages"]) == {"preprocess", "train", "generate", "finish"}
+
+
 def test_what_is_not_there_is_said(profile: Profile) -> None:
     assert "there is no ProfileRequest" in profile("watch", "nobody", code=1)
     assert "there is no ProfileRequest" in profile("delete", "nobody", code=1)
@@ -92,5 +121,5 @@ def test_what_is_not_there_is_said(profile: Profile) -> None:
 
 def test_delete_takes_everything_away(profile: Profile, space: Space) -> None:
     assert space.made(NAME)
-    assert "are gone" in profile("delete", NAME, "--wait")
+    assert json.loads(profile("delete", NAME, "--wait", "-o", "json"))["gone"]
     assert space.made(NAME) == []

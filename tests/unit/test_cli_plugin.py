@@ -12,7 +12,7 @@ from profile_cli.plugin import completion
 from profile_cli.plugin.__main__ import main
 from profile_cli.plugin.commands import parser, style_row
 from profile_cli.plugin.completion import complete
-from profile_cli.plugin.doctor import Finding
+from profile_cli.plugin.doctor import Finding, predictor_finding
 from profile_cli.plugin.spec import spec_of
 from profile_contract.names import LayoutName
 
@@ -89,6 +89,21 @@ def test_a_style_is_a_row() -> None:
 def test_what_is_well_needs_no_advice() -> None:
     assert Finding("a", True, "do it").row == ("a", "well", "")
     assert Finding("a", False, "do it").row == ("a", "missing", "do it")
+    assert Finding("a", None, "do it").row == ("a", "not seen", "do it")
+
+
+def test_a_style_whose_predictor_is_not_there_is_named() -> None:
+    there = {"large": True, "small": False}
+    assert predictor_finding("large", ["campus"], there).well
+    absent = predictor_finding("other", ["campus", "studio-warm"], there)
+    assert absent.well is False
+    assert "campus, studio-warm" in absent.advice
+    assert "kubectl describe" in predictor_finding("small", ["campus"], there).advice
+
+
+def test_errors_are_objects_where_programs_read(kubeconfig: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--kubeconfig", kubeconfig, "--context", "none", "watch", "minji", "-o", "json"]) == 1
+    assert "no context 'none'" in json.loads(capsys.readouterr().out)["error"]
 
 
 # --- completion --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from profile_cli.terminal import Terminal, duration
+from profile_cli.terminal import BarTracker, Terminal, duration
 
 
 @pytest.fixture
@@ -29,6 +29,19 @@ def test_progress_is_a_line_every_ten_per_cent(terminal: Terminal, screen: io.St
     assert len(lines) == 11
     assert lines[0].endswith("train: 0 % (about 1 min 40 s left)")
     assert lines[-1].endswith("train: 100 %")
+
+
+def test_a_terminal_gets_a_bar_as_long_as_the_per_cent_say(screen: io.StringIO) -> None:
+    console = Console(file=screen, width=120, highlight=False, force_terminal=True, color_system=None)
+    with Terminal(console).tracker("hr/minji") as tracker:
+        tracker.show("Training", 40, 310)
+        assert isinstance(tracker, BarTracker)
+        tracker.refresh()
+    drawn = max(screen.getvalue().splitlines(), key=lambda line: line.count("━"))
+    assert "hr/minji: Training" in drawn
+    assert "40 % (about 5 min 10 s left)" in drawn
+    # Thirty columns wide; what is left of it is drawn in another colour, or not at all without colours.
+    assert drawn.count("━") in (12, 30)
 
 
 def test_a_changed_text_is_said_once(terminal: Terminal, screen: io.StringIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from profile_krew.archive import LICENCE, PROGRAM, everywhere, pack
+from profile_krew.archive import COMPLETION, LICENCE, PROGRAM, pack
+from profile_krew.platforms import everywhere
+from profile_sandbox import build
 
 CLONE = Path(__file__).resolve().parents[2]
 HOME = "https://profile-studio.example"
@@ -42,29 +45,60 @@ def test_the_manifest_names_the_archive(made: Path) -> None:
     assert platform["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     with tarfile.open(archive) as packed:
         names = packed.getnames()
-    assert {entry["from"] for entry in platform["files"]} == set(names) == {PROGRAM, LICENCE}
+    assert {entry["from"] for entry in platform["files"]} == set(names) == {PROGRAM, COMPLETION, LICENCE}
     assert platform["bin"] in names
 
 
-def test_kubectl_finds_and_runs_it(made: Path, tmp_path: Path) -> None:
+def kubectl(place: Path, *words: str, home: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """kubectl as somebody has it whose programs lie in `place`, with nothing of this environment but its Python."""
+    program = shutil.which("kubectl", path=str(Path(sys.executable).parent))
+    assert program is not None
+    if not (place / "python3").exists():
+        (place / "python3").symlink_to(Path(sys.executable).resolve())
+    environment = {"PATH": f"{place}{os.pathsep}/usr/bin{os.pathsep}/bin", "HOME": str(home)}
+    said = subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == code, said.stdout + said.stderr
+    assert "Traceback" not in said.stderr
+    return said
+
+
+def test_kubectl_finds_runs_and_completes_it(made: Path, tmp_path: Path) -> None:
     (archive,) = made.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "bin", filter="data")
-    kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent))
-    assert kubectl is not None
-    # Nothing of this environment but its interpreter, under the name that the program asks for.
-    (tmp_path / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
-    environment = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin", "HOME": str(tmp_path)}
-    result = subprocess.run(
-        [kubectl, "profile", "--help"], env=environment, capture_output=True, text=True, check=False
+    assert "create" in kubectl(tmp_path / "bin", "profile", "--help", home=tmp_path).stdout
+    kubectl(tmp_path / "bin", "profile", "styles", home=tmp_path, code=1)
+    proposed = kubectl(tmp_path / "bin", "__complete", "profile", "w", home=tmp_path).stdout
+    assert proposed.splitlines()[0] == "watch"
+
+
+def krew() -> Path:
+    folder = build.krew_folder()
+    if build.missing(folder, [build.programs.KREW]):
+        pytest.skip("krew is not compiled: `make checks`")
+    return folder
+
+
+def test_krews_own_validator_takes_the_manifest(made: Path) -> None:
+    command = [str(krew() / "validate-krew-manifest"), "-manifest", str(made / "profile.yaml"), "-skip-install"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+
+
+def test_krew_installs_it_and_completion_is_put_beside(made: Path, tmp_path: Path) -> None:
+    (archive,) = made.glob("*.tar.gz")
+    root = tmp_path / "krew"
+    command = [str(krew() / "krew"), "install", f"--manifest={made / 'profile.yaml'}", f"--archive={archive}"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KREW_ROOT": str(root)}
+    said = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
-    assert result.returncode == 0, result.stderr
-    assert "create" in result.stdout
-    failed = subprocess.run(
-        [kubectl, "profile", "styles"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert failed.returncode == 1
-    assert "Traceback" not in failed.stderr
+    assert said.returncode == 0, said.stderr
+    place = root / "bin"
+    assert "create" in kubectl(place, "profile", "--help", home=tmp_path).stdout
+    assert "__complete" in kubectl(place, "profile", "completion", home=tmp_path).stdout
+    kubectl(place, "profile", "completion", "--install", home=tmp_path)
+    assert "portraits" in kubectl(place, "__complete", "profile", "p", home=tmp_path).stdout.splitlines()
 
 
 def test_the_same_program_packs_to_the_same_bytes(tmp_path: Path) -> None:
@@ -74,5 +108,15 @@ def test_the_same_program_packs_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_platform_has_every_python() -> None:
-    assert "macosx_11_0_arm64-cp-313-cp313" in everywhere()
-    assert len(everywhere()) == 12
+    told = [json.loads(one) for one in everywhere()]
+    names = ("sys_platform", "platform_machine", "python_version")
+    of = {tuple(one["marker_environment"][name] for name in names) for one in told}
+    assert len(told) == len(of) == 12
+    assert ("darwin", "arm64", "3.13") in of
+
+
+def test_a_platform_takes_the_wheels_that_there_are() -> None:
+    linux = json.loads(everywhere()[0])["compatible_tags"]
+    assert {"cp311-cp311-manylinux2014_x86_64", "cp39-abi3-manylinux_2_26_x86_64", "py3-none-any"} <= set(linux)
+    intel = json.loads(everywhere()[-1])["compatible_tags"]
+    assert "cp313-cp313-macosx_10_12_x86_64" in intel

@@ -20,19 +20,15 @@ from profile_cli.results import deliver, read_results
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.names import LayoutName
-from profile_contract.store import S3Store, StoreError, open_s3
+from profile_contract.store import S3Store
 
-from . import doctor
+from . import completion_program, doctor
 from .spec import spec_of
+from .store import open_named
 
 WATCH_SECONDS = 6 * 3600
 DELETION_SECONDS = 300
 STYLE_COLUMNS = ("style", "title", "tone", "pose")
-NO_STORE = (
-    "this command reads and writes the store itself: give --store s3://BUCKET?endpoint=HOST:PORT (or PROFILE_STORE), "
-    "with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
-)
-
 Command = Callable[[argparse.Namespace, Terminal], int]
 
 
@@ -44,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG, or your own")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_create(commands)
-    _add(commands, "watch", _watch, "follow a request until it is ready")
+    _add_output(_add(commands, "watch", _watch, "follow a request until it is ready"))
     photos = _add(commands, "photos", _photos, "what was found about each photo, with advice")
     _add_output(photos)
     portraits = _add(commands, "portraits", _portraits, "download portraits, layouts, adapter and contact sheet")
@@ -56,9 +52,14 @@ def parser() -> argparse.ArgumentParser:
     styles.set_defaults(run=_styles)
     delete = _add(commands, "delete", _delete, "delete a request and everything that was made for it")
     delete.add_argument("--wait", action="store_true", help="until all of it is gone")
+    _add_output(delete)
     health = commands.add_parser("doctor", help="what is missing here, in the cluster and of your rights")
     _add_output(health)
+    _add_store(health)
     health.set_defaults(run=_doctor)
+    completing = commands.add_parser("completion", help="the program by which kubectl completes these commands")
+    completing.add_argument("--install", action="store_true", help="put it beside kubectl-profile on the PATH")
+    completing.set_defaults(run=_completion)
     return top
 
 
@@ -84,6 +85,7 @@ def _add_create(commands: Any) -> None:
     create.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered")
     create.add_argument("--dry-run", action="store_true", help="print the ProfileRequest, upload and apply nothing")
     create.add_argument("--watch", action="store_true", help="follow it until it is ready")
+    _add_output(create)
     _add_store(create)
 
 
@@ -97,12 +99,7 @@ def _cluster(arguments: argparse.Namespace) -> tuple[Cluster, str]:
 
 
 def _store(arguments: argparse.Namespace) -> S3Store:
-    if not arguments.store:
-        raise CommandError(NO_STORE)
-    try:
-        return open_s3(arguments.store, os.environ)
-    except (StoreError, ValueError) as error:
-        raise CommandError(f"the store {arguments.store} cannot be opened: {error}") from error
+    return open_named(arguments.store)
 
 
 def _found(cluster: Cluster, namespace: str, name: str) -> RequestView:
@@ -121,19 +118,40 @@ def _create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     photos = find_photos(arguments.photos)
     cluster, namespace = _cluster(arguments)
     sent = upload(_store(arguments), photos, namespace, spec.photos.prefix)
-    terminal.say(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({sent} new)")
+    told = _say_nothing if arguments.output == "json" else terminal.say
+    told(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({sent} new)")
     cluster.apply_request(manifest(spec, namespace, arguments.name))
-    terminal.say(f"profilerequest {namespace}/{arguments.name} applied")
+    told(f"profilerequest {namespace}/{arguments.name} applied")
+    if arguments.output == "json":
+        done = {"namespace": namespace, "name": arguments.name, "photos": len(photos), "sent": sent, "applied": True}
+        terminal.plain(json.dumps(done))
     return _watch(arguments, terminal) if arguments.watch else 0
+
+
+def _say_nothing(_: str) -> None:
+    """Where programs read along, only objects are printed."""
 
 
 def _watch(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = _cluster(arguments)
     _found(cluster, namespace, arguments.name)
+    if arguments.output == "json":
+        return _watch_lines(cluster, namespace, arguments.name, terminal)
     view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
     best = view.status.best_likeness
     terminal.say(f"ready: {len(view.status.portraits)} portraits" + (f", likeness up to {best} %" if best else ""))
     return 0
+
+
+def _watch_lines(cluster: Cluster, namespace: str, name: str, terminal: Terminal) -> int:
+    """An object a line, whenever something changed; the last one says how it ended."""
+    last: dict[str, Any] = {}
+    for view, reading in watch.readings(cluster, namespace, name, WATCH_SECONDS):
+        document = {"namespace": namespace, "name": name} | watch.document(view, reading)
+        if document != last:
+            terminal.plain(json.dumps(document))
+        last = document
+    return 0 if last.get("ready") else 1
 
 
 def _photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -187,23 +205,37 @@ def _delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = _cluster(arguments)
     _found(cluster, namespace, arguments.name)
     cluster.delete_request(namespace, arguments.name)
-    if not arguments.wait:
-        terminal.say(f"profilerequest {namespace}/{arguments.name} is being deleted")
+    if arguments.wait:
+        _wait_until_gone(cluster, namespace, arguments.name)
+    if arguments.output == "json":
+        terminal.plain(json.dumps({"namespace": namespace, "name": arguments.name, "gone": arguments.wait}))
         return 0
+    gone = "and everything that was made for it are gone" if arguments.wait else "is being deleted"
+    terminal.say(f"profilerequest {namespace}/{arguments.name} {gone}")
+    return 0
+
+
+def _wait_until_gone(cluster: Cluster, namespace: str, name: str) -> None:
     deadline = time.monotonic() + DELETION_SECONDS
-    while cluster.request(namespace, arguments.name) is not None:
+    while cluster.request(namespace, name) is not None:
         if time.monotonic() > deadline:
             raise CommandError(f"the request is still there after {DELETION_SECONDS} s: kubectl describe it")
         time.sleep(1)
-    terminal.say(f"profilerequest {namespace}/{arguments.name} and everything that was made for it are gone")
-    return 0
 
 
 def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = _cluster(arguments)
-    findings = doctor.look(cluster, namespace)
+    findings = doctor.look(cluster, namespace, arguments.store)
     if arguments.output == "json":
         terminal.plain(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         terminal.table(f"Namespace {namespace}", doctor.COLUMNS, [finding.row for finding in findings])
-    return 0 if all(finding.well for finding in findings) else 1
+    return 1 if any(finding.well is False for finding in findings) else 0
+
+
+def _completion(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    if arguments.install:
+        terminal.say(f"kubectl completes by {completion_program.install()}")
+    else:
+        terminal.plain(completion_program.program().rstrip("\n"))
+    return 0

@@ -23,8 +23,13 @@ FILES, NO_FILES = ":0", ":4"
 
 
 def main() -> int:
-    """Answer kubectl."""
-    proposals = complete(sys.argv[1:])
+    """Answer kubectl, where the Python package installed the program that it asks."""
+    return answer(sys.argv[1:])
+
+
+def answer(words: Sequence[str]) -> int:
+    """Print what may stand in place of the last word; the exit code."""
+    proposals = complete(words)
     for proposal in proposals:
         print(proposal)
     print(NO_FILES if proposals else FILES)

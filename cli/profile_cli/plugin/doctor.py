@@ -1,56 +1,95 @@
-"""What stands in the way of a request: looked at in the order in which a request would meet it."""
+"""What stands in the way of a request: looked at in the order in which a request would meet it.
+
+Everything is looked at with the user's own rights. What those do not reach (the operator's namespace, mostly) is
+said to be unseen, and is not counted against the cluster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from profile_cli.cluster import REQUESTS, STYLES, Cluster
+from profile_cli.cluster import REQUESTS, STYLES, Cluster, Forbidden
 from profile_cli.errors import CommandError
+from profile_contract import GROUP, VERSION
+from profile_contract.artifacts import uploads_prefix
+from profile_contract.store import StoreError
+
+from .store import open_named
 
 COLUMNS = ("what", "state", "what to do")
+STATES = {True: "well", False: "missing", None: "not seen"}
+INSTALL = "ask the platform team to install the chart profile-studio (docs/install.md)"
+VERBS = {
+    "create": "ask for the right to create ProfileRequests in this namespace",
+    "get": "ask for the right to get ProfileRequests: watch, photos and portraits read them",
+    "delete": "ask for the right to delete your ProfileRequests",
+}
 
 
 @dataclass(frozen=True)
 class Finding:
+    """`well` None: it could not be seen with these rights."""
+
     what: str
-    well: bool
+    well: bool | None
     advice: str = ""
 
     @property
     def row(self) -> tuple[str, str, str]:
-        return (self.what, "well" if self.well else "missing", "" if self.well else self.advice)
+        return (self.what, STATES[self.well], "" if self.well else self.advice)
 
 
-def look(cluster: Cluster, namespace: str) -> list[Finding]:
-    """Everything that can be seen with the user's own rights."""
-    findings = [_answers(cluster, namespace)]
-    if not findings[0].well:
-        return findings
-    findings += [
-        _right(cluster, "create", REQUESTS, namespace, "ask for the right to create ProfileRequests in this namespace"),
-        _right(cluster, "delete", REQUESTS, namespace, "ask for the right to delete your ProfileRequests"),
-    ]
-    return [*findings, *_styles(cluster)]
+def look(cluster: Cluster, namespace: str, store: str) -> list[Finding]:
+    """Everything that can be seen with the user's own rights. `store`: the URL that the user named, or empty."""
+    known = _kinds(cluster)
+    if not known.well:
+        return [known]
+    rights = [_right(cluster, verb, namespace, advice) for verb, advice in VERBS.items()]
+    return [known, *rights, _operator(cluster), *_styles(cluster), *_store(store, namespace)]
 
 
-def _answers(cluster: Cluster, namespace: str) -> Finding:
+def _checked(what: str, check: Callable[[], Finding], unseen: str) -> Finding:
     try:
-        cluster.request(namespace, "doctor")
-    except CommandError as error:
-        return Finding("the cluster knows ProfileRequests", False, str(error))
-    return Finding("the cluster answers", True)
-
-
-def _right(cluster: Cluster, verb: str, resource: str, namespace: str, advice: str) -> Finding:
-    return _checked(f"you may {verb} {resource}", lambda: cluster.may(verb, resource, namespace), advice)
-
-
-def _checked(what: str, check: Callable[[], bool], advice: str) -> Finding:
-    try:
-        return Finding(what, check(), advice)
+        return check()
+    except Forbidden:
+        return Finding(what, None, unseen)
     except CommandError as error:
         return Finding(what, False, str(error))
+
+
+def _kinds(cluster: Cluster) -> Finding:
+    what = f"the cluster knows {GROUP}/{VERSION}"
+
+    def check() -> Finding:
+        versions = cluster.versions(GROUP)
+        if VERSION in versions:
+            return Finding(what, True)
+        if not versions:
+            return Finding(what, False, INSTALL)
+        return Finding(what, False, f"it knows {', '.join(versions)}: take the plug-in of the installed version")
+
+    return _checked(what, check, "ask for the right of every user to discover the cluster's APIs")
+
+
+def _right(cluster: Cluster, verb: str, namespace: str, advice: str) -> Finding:
+    what = f"you may {verb} {REQUESTS}"
+    return _checked(what, lambda: Finding(what, cluster.may(verb, REQUESTS, namespace), advice), advice)
+
+
+def _operator(cluster: Cluster) -> Finding:
+    what = "the operator runs"
+
+    def check() -> Finding:
+        operators = cluster.operators()
+        if not operators:
+            return Finding(what, False, INSTALL)
+        advice = f"ask the platform team why {', '.join(operators)} is not ready: requests wait until it is"
+        return Finding(what, any(operators.values()), advice)
+
+    return _checked(what, check, "you may not list Deployments: a request that is not looked at tells the same")
 
 
 def _styles(cluster: Cluster) -> list[Finding]:
@@ -58,7 +97,53 @@ def _styles(cluster: Cluster) -> list[Finding]:
     try:
         documents = cluster.style_documents()
     except CommandError as error:
-        return [Finding(f"you may read {STYLES}", False, str(error))]
+        return [Finding(f"you may list {STYLES}", False, f"ask for it: {error}")]
     if not documents:
         return [Finding("there are styles", False, "install the chart's styles, or apply one of your own")]
-    return [Finding(f"there are {len(documents)} styles", True)]
+    return [Finding(f"there are {len(documents)} styles", True), *_predictors(cluster, documents)]
+
+
+def _predictors(cluster: Cluster, styles: Iterable[dict[str, Any]]) -> list[Finding]:
+    wanted: dict[str, list[str]] = {}
+    for style in styles:
+        wanted.setdefault(style["spec"].get("predictor", ""), []).append(style["metadata"]["name"])
+    try:
+        there = cluster.predictors()
+    except Forbidden:
+        return [Finding("the styles' predictors are ready", None, "you may not list InferenceServices")]
+    except CommandError as error:
+        return [Finding("the styles' predictors are ready", False, f"is KServe installed? {error}")]
+    return [predictor_finding(name, users, there) for name, users in wanted.items()]
+
+
+def predictor_finding(name: str, styles: list[str], there: dict[str, bool]) -> Finding:
+    """Of one InferenceService that styles name; `there`: each one's name and whether it is Ready. Pure."""
+    what = f"the predictor {name} is ready"
+    whose = f"the style{'s' if len(styles) > 1 else ''} {', '.join(styles)}"
+    if name not in there:
+        return Finding(what, False, f"no InferenceService has this name: mend {whose}, or install it")
+    return Finding(what, there[name], f"kubectl describe inferenceservice {name}; until then {whose} cannot be drawn")
+
+
+def _store(url: str, namespace: str) -> list[Finding]:
+    if not url:
+        return [
+            Finding(
+                "PROFILE_STORE names the store",
+                False,
+                "export PROFILE_STORE='s3://BUCKET?endpoint=HOST:PORT' and AWS_*",
+            )
+        ]
+    named, writable = Finding("PROFILE_STORE names the store", True), f"you may write below {namespace}/uploads/"
+    key = uploads_prefix(namespace, f"uploads/doctor-{uuid.uuid4().hex[:8]}/") + "writable"
+    try:
+        store = open_named(url)
+        store.list(key)
+    except (CommandError, StoreError) as error:
+        return [named, Finding("the store answers you", False, f"address, AWS_* and rights to list: {error}")]
+    try:
+        store.write(key, b"")
+        store.delete(key)
+    except StoreError as error:
+        return [named, Finding("the store answers you", True), Finding(writable, False, f"ask for it: {error}")]
+    return [named, Finding("the store answers you", True), Finding(writable, True)]

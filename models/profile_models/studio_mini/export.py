@@ -27,7 +27,7 @@ A small model of SDXL's architecture, trained from nothing on rendered people wh
 demonstrations and measuring. It knows nothing of real people and makes no claim about real photos.
 
 - Training pictures: own renders (Blender Cycles) of the MakeHuman project's CC0 assets; no photo of anybody.
-- {steps} steps of training on a processor; v-prediction.
+- Trained on a processor, as docs/models.md tells; v-prediction.
 - Loads with `StableDiffusionXLPipeline.from_pretrained` and `ControlNetModel.from_pretrained`.
 """
 
@@ -71,7 +71,7 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
         controlnet.to(dtype=torch.float16).save_pretrained(Path(scratch) / CONTROL_NAME)
         for name in (CONTROL_NAME, NAME):
             folder = Path(scratch) / name
-            (folder / "README.md").write_text(CARD.format(name=name, steps=state["step"]))
+            (folder / "README.md").write_text(CARD.format(name=name))
             let_everybody_read(folder)
             shutil.rmtree(models / name, ignore_errors=True)
             folder.rename(models / name)

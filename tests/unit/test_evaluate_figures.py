@@ -8,19 +8,25 @@ import pytest
 
 from profile_cli.errors import CommandError
 from profile_cli.evaluate.base import BaseFigures, poses
+from profile_cli.evaluate.command import one_a_tone
+from profile_cli.evaluate.compare import FormerRun, comparison, plain_style, read_runs
 from profile_cli.evaluate.figures import (
     PersonFigures,
     Share,
+    StyleFigures,
     centroid,
     confusion,
     follows,
     nearest,
     own_mean,
+    together,
 )
 from profile_cli.evaluate.page import Evaluation, Verdicts, mistaken, named, page
 from profile_cli.evaluate.people import describe, find_people
 from profile_contract.names import Tone
 from profile_contract.orders import Checkpoint, ToneShift
+from profile_contract.style import ProfileStyleSpec, Title
+from profile_preprocess.crop import Framing
 
 NORTH, EAST = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
 ALMOST_NORTH = np.array([0.9, 0.1], np.float32)
@@ -91,6 +97,16 @@ def test_the_delivered_checkpoint_must_be_the_best_and_better_than_the_first() -
     assert person([None, None], chosen=200).rises is None
 
 
+def warm_shift(pairs: int, b: float, lightness: float = 0.5, change: float | None = 0.01) -> ToneShift:
+    return ToneShift(
+        style="mine", tone=Tone.WARM, pairs=pairs, b_shift=b, l_shift=lightness, likeness_change=change, met=True
+    )
+
+
+WARM = StyleFigures("mine", Tone.WARM, share=0.84, one_face=Share(15, 16), shift=warm_shift(2, 3.0))
+NEUTRAL = StyleFigures("plain", Tone.NEUTRAL, share=None, one_face=Share(0, 16), shift=None)
+
+
 def evaluation(one: PersonFigures, said: str = "Blurred") -> Evaluation:
     shift = ToneShift(style="studio-warm", tone=Tone.WARM, pairs=4, b_shift=3.0, l_shift=0.5, met=True)
     return Evaluation(
@@ -98,6 +114,7 @@ def evaluation(one: PersonFigures, said: str = "Blurred") -> Evaluation:
         how="Measured.",
         base=BaseFigures(one_face=Share(47, 48), nose=None, tones=(shift,), keys={}, pose_keys=()),
         people=(one,),
+        styles=(WARM, NEUTRAL),
         own={"anna": 0.7, "ben": 0.65},
         between={("anna", "ben"): 0.3},
         confusion={"anna": {"anna": 7, "ben": 1}, "ben": {"anna": 3, "ben": 1}},
@@ -148,9 +165,59 @@ def test_a_folder_without_people_is_said(tmp_path: Path) -> None:
 
 
 def test_poses_are_always_the_same_and_inside() -> None:
-    first, again = poses(10, 128), poses(10, 128)
+    first, again = (poses(10, 128, Framing(0.4)) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     noses = np.array([one[0, :2] for one in first])
     assert noses.min() > 30
     assert noses.max() < 98
     assert noses.std(axis=0).min() > 2
+
+
+def test_a_styles_tone_is_weighed_by_pairs_and_judged_anew() -> None:
+    found = together([warm_shift(3, 4.0), warm_shift(1, 8.0, change=None)])
+    assert found is not None
+    assert (found.pairs, found.b_shift, found.likeness_change, found.met) == (4, 5.0, 0.01, True)
+    too_far = together([warm_shift(1, 4.0), warm_shift(3, 8.0)])
+    assert too_far is not None
+    assert not too_far.met
+    assert together([]) is None
+
+
+def test_the_page_has_a_row_a_style() -> None:
+    text = page(evaluation(person([20, 60], chosen=200)), [])
+    assert "## By style" in text
+    assert "| mine (warm) | 0.84 | 94 % (72 to 99; 15 of 16) | +3.0 | +0.5 | 2 | yes |" in text
+    assert "| plain (neutral) | no face | 0 % (0 to 19; 0 of 16) | - | - | - | - |" in text
+
+
+def test_former_runs_are_compared_style_by_style() -> None:
+    runs = [FormerRun("a", "small", (WARM, NEUTRAL)), FormerRun("b", "large", (WARM,))]
+    rows = comparison(runs).splitlines()[2:]
+    assert [row.split(" | ")[:2] for row in rows] == [["| mine", "small"], ["| mine", "large"], ["| plain", "small"]]
+    same = comparison([FormerRun("a", "small", (WARM,)), FormerRun("b", "small", (WARM,))])
+    assert "| small (a) |" in same
+    assert "| small (b) |" in same
+
+
+def test_figures_of_styles_come_back_from_their_file(tmp_path: Path) -> None:
+    document = {"model": "small", "styles": [plain_style(WARM), plain_style(NEUTRAL)]}
+    (tmp_path / "figures.json").write_text(json.dumps(document))
+    (run,) = read_runs([tmp_path])
+    assert run == FormerRun(str(tmp_path), "small", (WARM, NEUTRAL))
+
+
+def test_a_folder_without_figures_or_with_older_ones_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="not an evaluation's"):
+        read_runs([tmp_path])
+    (tmp_path / "figures.json").write_text(json.dumps({"base": {}, "people": []}))
+    with pytest.raises(CommandError, match="nothing of styles"):
+        read_runs([tmp_path])
+
+
+def test_the_base_model_is_measured_with_a_style_a_tone() -> None:
+    def style(tone: Tone, prompt: str) -> ProfileStyleSpec:
+        return ProfileStyleSpec(title=Title(en="A"), prompt=f"{prompt} of {{subject}}", tone=tone)
+
+    warm, other, neutral = style(Tone.WARM, "photo"), style(Tone.WARM, "picture"), style(Tone.NEUTRAL, "photo")
+    assert one_a_tone([neutral, warm, other]) == {Tone.WARM: warm}
+    assert one_a_tone([neutral]) == {Tone.NEUTRAL: neutral}

@@ -73,7 +73,10 @@ def measure_base(
     framing: Framing,
     portraits: int = PORTRAITS,
 ) -> BaseFigures:
-    """Draw what is missing and measure it. `styles`: one for each tone that is measured against its neutral words."""
+    """Draw what is missing and measure it.
+
+    `styles`: one for each tone that is measured against its neutral words; a neutral one alone has no tone to measure.
+    """
     joints = poses(portraits, size.width, framing)
     pose_keys = tuple(f"{FOLDER}pose-{number:02d}.png" for number in range(portraits))
     for key, one in zip(pose_keys, joints, strict=True):
@@ -81,11 +84,14 @@ def measure_base(
     keys: dict[Tone, tuple[str, ...]] = {}
     shifts = []
     for tone, style in styles.items():
-        own, neutral = (_wanted(style, words, pose_keys) for words in (tone, Tone.NEUTRAL))
+        neutral = _wanted(style, Tone.NEUTRAL, pose_keys)
+        own = _wanted(style, tone, pose_keys) if tone != Tone.NEUTRAL else []
         draw_missing(engine, store, style, size, [*own, *neutral])
-        keys[tone] = tuple(one.key for one in own)
-        keys.setdefault(Tone.NEUTRAL, tuple(one.key for one in neutral))
-        shifts.append(_shift(store, tone, keys[tone], tuple(one.key for one in neutral), readers))
+        twins = tuple(one.key for one in neutral)
+        keys.setdefault(Tone.NEUTRAL, twins)
+        if own:
+            keys[tone] = tuple(one.key for one in own)
+            shifts.append(_shift(store, tone, keys[tone], twins, readers))
     everything = [key for group in keys.values() for key in group]
     found = {key: _noses(read(store, key), readers[0]) for key in everything}
     return BaseFigures(

@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,10 +29,11 @@ from profile_faces import FaceReader, MaskReader, WeightsMissing, cosine
 from profile_preprocess.crop import Framing
 
 from .base import PORTRAITS, BaseFigures, measure_base, sheet
+from .compare import comparison, plain_style, read_runs
 from .figures import centroid, confusion, own_mean
 from .page import Evaluation, Verdicts, page
 from .people import find_people
-from .person import Measured, Setting, figures_of, run_person, verdicts_on_bad, without_adapter
+from .person import Measured, Setting, figures_of, figures_of_style, run_person, verdicts_on_bad, without_adapter
 
 if TYPE_CHECKING:
     from profile_predictor.engine import Engine
@@ -44,9 +46,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command = commands.add_parser(
         "evaluate", help="measure a base model and its training on people with known truth", description=__doc__
     )
-    command.add_argument("--people", type=Path, required=True, help="a folder of people: NN.jpg, person.json, bad/")
+    command.add_argument("--people", type=Path, help="a folder of people: NN.jpg, person.json, bad/")
     command.add_argument("--limit", type=int, help="only the first people")
-    command.add_argument("--out", type=Path, required=True, help="folder for the work and the results")
+    command.add_argument("--out", type=Path, help="folder for the work and the results")
+    command.add_argument(
+        "--style", action="append", dest="styles", metavar="STYLE",
+        help=f"one that the chart ships, or a ProfileStyle's YAML file; may be repeated ({', '.join(STYLES)})",
+    )  # fmt: skip
+    command.add_argument(
+        "--compare", nargs="+", type=Path, metavar="OUT",
+        help="measure nothing: one table of styles and models from the --out folders of former runs",
+    )  # fmt: skip
     command.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
     command.add_argument("--base-model", help="folder below the models folder, in diffusers' SDXL layout")
     command.add_argument("--control-model", help="its pose ControlNet")
@@ -66,9 +76,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Measure, and write page, pictures and figures. Raises CommandError."""
+    """Measure, and write page, pictures and figures; or compare what was measured. Raises CommandError."""
+    if arguments.compare:
+        return _compare(arguments.compare, arguments.page, terminal)
+    if arguments.people is None or arguments.out is None:
+        raise CommandError("--people and --out are wanted, or --compare with former runs")
     people = find_people(arguments.people, arguments.limit)
-    styles = load_styles(list(STYLES))
+    styles = load_styles(arguments.styles or list(STYLES))
     setting = _setting(arguments, styles, terminal)
     try:
         readers = FaceReader(setting.models / "vision"), MaskReader(setting.models / "vision")
@@ -82,13 +96,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     engine = _engine(setting)
     terminal.heading("without adapters")
     measured = [_with_base(one, engine, setting, readers[0]) for one in measured]
-    tones: dict[Tone, ProfileStyleSpec] = {style.tone: style for style in styles.values() if style.tone != Tone.NEUTRAL}
     (out / "base").mkdir(parents=True, exist_ok=True)
     store = FolderStore(out / "base")
     base = measure_base(
         engine,
         store,
-        tones,
+        one_a_tone(styles.values()),
         setting.platform.picture,
         readers,
         framing=Framing(setting.platform.preprocess.face_percent / 100),
@@ -104,6 +117,23 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     _write(found, measured, out, arguments.page)
     terminal.say(f"figures: {out / 'evaluation.md'}")
     return 0
+
+
+def _compare(outs: Sequence[Path], target: Path | None, terminal: Terminal) -> int:
+    text = comparison(read_runs(outs))
+    terminal.plain(text)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text + "\n")
+    return 0
+
+
+def one_a_tone(styles: Iterable[ProfileStyleSpec]) -> dict[Tone, ProfileStyleSpec]:
+    """The first style of each tone but neutral, against whose words the others are measured; it, where it is alone."""
+    found: dict[Tone, ProfileStyleSpec] = {}
+    for style in styles:
+        found.setdefault(style.tone, style)
+    return {tone: style for tone, style in found.items() if tone != Tone.NEUTRAL} or found
 
 
 def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec], terminal: Terminal) -> Setting:
@@ -172,6 +202,7 @@ def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, v
         ),
         base=base,
         people=tuple(figures_of(one, centroids) for one in measured),
+        styles=tuple(figures_of_style(name, style.tone, measured) for name, style in setting.styles.items()),
         own={one.person.name: own_mean(one.photos) for one in measured},
         between={(a, b): cosine(centroids[a], centroids[b]) for a, b in itertools.combinations(centroids, 2)},
         confusion=confusion(
@@ -203,6 +234,8 @@ def _plain(found: Evaluation) -> dict[str, object]:
     return {
         "base": {"one_face": asdict(found.base.one_face), "nose": found.base.nose and asdict(found.base.nose)},
         "tones": [shift.model_dump(mode="json") for shift in found.base.tones],
+        "model": found.title,
+        "styles": [plain_style(one) for one in found.styles],
         "people": [
             asdict(replace(one, checkpoints=()))
             | {"checkpoints": {checkpoint.step: checkpoint.likeness for checkpoint in one.checkpoints}}

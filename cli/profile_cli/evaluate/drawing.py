@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from profile_cli.folder.drawing import StoreFiles
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.model import digest_of
 from profile_contract.orders import RequestRef
 from profile_contract.store import Store
 from profile_contract.style import ProfileStyleSpec
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from profile_predictor.engine import Engine
 
 REQUEST = RequestRef(namespace="local", name="evaluation")
+# Beside each portrait: what it was drawn from.
+DIGEST = ".digest"
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,27 @@ class Wanted:
 def draw_missing(
     engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[Wanted]
 ) -> None:
-    """Draw what is not in the store yet, as the style samples."""
-    missing = [one for one in wanted if store.stat(one.key) is None]
+    """Draw what is not in the store yet, as the style samples; and what stands there from other words or settings."""
+    models = [engine.config.base_model, engine.config.control_model]
+    digests = {one.key: _digest(store, models, _order(style, size, [one]), one) for one in wanted}
+    missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]
     for begin in range(0, len(missing), MAXIMUM_ITEMS):
         batch = missing[begin : begin + MAXIMUM_ITEMS]
         for one in engine.generate(_order(style, size, batch), StoreFiles(store)):
             store.write(one.key, one.png, "image/png")
+            store.write(one.key + DIGEST, digests[one.key].encode(), "text/plain")
+
+
+def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: Wanted) -> str:
+    pose = hashlib.sha256(store.read(wanted.pose_key)).hexdigest() if wanted.pose_key else ""
+    return digest_of([*models, order.document(), pose])
+
+
+def _stands(store: Store, key: str, digest: str) -> bool:
+    """Whether a portrait was drawn so; one without a digest beside it is believed to be."""
+    if store.stat(key) is None:
+        return False
+    return store.stat(key + DIGEST) is None or store.read(key + DIGEST).decode() == digest
 
 
 def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_contract.orders import Checkpoint
+from profile_contract.names import Tone
+from profile_contract.orders import Checkpoint, ToneShift
 from profile_faces.likeness import Embedding, cosine
+from profile_finisher.tone import is_met
 
 # 97.5th percentile of the normal distribution: two-sided intervals of 95 %.
 Z95 = 1.96
@@ -108,6 +110,40 @@ class PersonFigures:
         if len(measured) < 2 or self.chosen_step not in measured:
             return None
         return measured[self.chosen_step] > measured[min(measured)]
+
+
+@dataclass(frozen=True)
+class StyleFigures:
+    """What all people's portraits of one style are like."""
+
+    name: str
+    tone: Tone
+    share: float | None
+    """Mean of likeness per ceiling over the portraits with exactly one face; None where there are none."""
+    one_face: Share
+    shift: ToneShift | None
+    """Against the neutral twins of all people together; None where the style promises neutral light."""
+
+
+def together(shifts: Sequence[ToneShift]) -> ToneShift | None:
+    """One style's tone over several people, each weighted by their pairs; None of nothing."""
+    pairs = sum(shift.pairs for shift in shifts)
+    if not pairs:
+        return None
+    first = shifts[0]
+    b = sum(shift.pairs * shift.b_shift for shift in shifts) / pairs
+    lightness = sum(shift.pairs * shift.l_shift for shift in shifts) / pairs
+    changes = [(shift.pairs, shift.likeness_change) for shift in shifts if shift.likeness_change is not None]
+    change = sum(n * value for n, value in changes) / sum(n for n, _ in changes) if changes else None
+    return ToneShift(
+        style=first.style,
+        tone=first.tone,
+        pairs=pairs,
+        b_shift=round(b, 2),
+        l_shift=round(lightness, 2),
+        likeness_change=None if change is None else round(change, 4),
+        met=is_met(first.tone, b, lightness, change),
+    )
 
 
 def centroid(embeddings: Sequence[Embedding]) -> Embedding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from profile_finisher.tone import WANTED
 
 from .base import BaseFigures
-from .figures import PersonFigures, Share
+from .figures import PersonFigures, Share, StyleFigures
 
 # What a usable small model must reach.
 ONE_FACE, NOSE, LIKENESS = 0.95, 0.9, 0.8
@@ -39,6 +39,7 @@ class Evaluation:
     how: str
     base: BaseFigures
     people: tuple[PersonFigures, ...]
+    styles: tuple[StyleFigures, ...]
     own: Mapping[str, float]
     """Mean cosine between each person's own photos."""
     between: Mapping[tuple[str, str], float]
@@ -50,6 +51,7 @@ class Evaluation:
 def page(found: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
     """Markdown. `pictures`: (caption, path beside the page)."""
     parts = [f"# {found.title}", found.how, _summary(found), _base(found.base), _likeness(found.people)]
+    parts.append(_styles(found.styles))
     parts += [_checkpoints(found.people), _confusion(found.confusion), _people(found)]
     if found.verdicts.rows:
         parts.append(_verdicts(found.verdicts))
@@ -188,6 +190,26 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
     )
     words = "SFace cosines to held-out photos; `ceiling` is real photos against real photos."
     return "## Likeness\n\n" + words + "\n\n" + table(head, rows)
+
+
+STYLE_HEAD = ("likeness, share of the ceiling", "exactly one face", "shift of b*", "of L*", "pairs", "as promised")
+
+
+def style_cells(one: StyleFigures) -> tuple[str, ...]:
+    """A style's figures as they stand in tables, in the order of STYLE_HEAD."""
+    shift = one.shift
+    tone = ("-", "-", "-", "-")
+    if shift is not None:
+        tone = (f"{shift.b_shift:+.1f}", f"{shift.l_shift:+.1f}", str(shift.pairs), "yes" if shift.met else "no")
+    return (_number(one.share), share(one.one_face), *tone)
+
+
+def _styles(styles: Sequence[StyleFigures]) -> str:
+    rows = [(f"{one.name} ({one.tone.value.lower()})", *style_cells(one)) for one in styles]
+    words = (
+        "With the adapters, all people together. Shifts are against neutral twins of the same seed, one pair a person."
+    )
+    return "## By style\n\n" + words + "\n\n" + table(("style", *STYLE_HEAD), rows)
 
 
 def _checkpoints(people: Sequence[PersonFigures]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.chain import Platform
-from profile_contract.names import PhotoReason, Stage
+from profile_contract.names import PhotoReason, Stage, Tone
 from profile_contract.orders import PhotoRef, PreprocessOrder, PreprocessReport, RequestRef
 from profile_contract.progress import Silent
 from profile_contract.request import ProfileRequestSpec
@@ -28,7 +29,7 @@ from profile_faces.likeness import Embedding, cosine
 from profile_finisher.scoring import counted
 
 from .drawing import Wanted, draw_missing, read
-from .figures import PersonFigures, Share, mean_or_none, nearest
+from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
 from .people import Person
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Measured:
     references: tuple[Embedding, ...]
     portraits: tuple[Embedding | None, ...]
     faces: tuple[int, ...]
+    styles: tuple[str, ...]
+    """Of each portrait."""
     base: tuple[Embedding | None, ...] = ()
     described: tuple[Embedding | None, ...] = ()
 
@@ -67,8 +70,13 @@ def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader
     spec = setting.spec.model_copy(update={"subject": setting.spec.subject.model_copy(update={"noun": person.noun})})
     upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
     results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal).results()
-    made = [candidate.key for report in results.generate for candidate in report.candidates if not candidate.twin]
-    seen = [_embeddings(store, key, faces) for key in made]
+    made = [
+        (report.style, candidate.key)
+        for report in results.generate
+        for candidate in report.candidates
+        if not candidate.twin
+    ]
+    seen = [_embeddings(store, key, faces) for _, key in made]
     images = results.preprocess.images
     return Measured(
         person=person,
@@ -78,6 +86,7 @@ def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader
         references=_known(_first(store, image.image, faces) for image in results.preprocess.reference_images),
         portraits=tuple(one[0] if len(one) == 1 else None for one in seen),
         faces=tuple(len(one) for one in seen),
+        styles=tuple(style for style, _ in made),
     )
 
 
@@ -137,12 +146,7 @@ def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> Person
     """Pure: from what was measured."""
 
     def like(found: Sequence[Embedding | None]) -> float | None:
-        return mean_or_none(
-            [
-                None if one is None else float(np.mean([cosine(one, other) for other in measured.references]))
-                for one in found
-            ]
-        )
+        return mean_or_none(_likenesses(found, measured.references))
 
     name = measured.person.name
     shown = [one for one in measured.portraits if one is not None]
@@ -156,6 +160,31 @@ def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> Person
         named=Share(sum(nearest(one, centroids) == name for one in shown), len(shown)),
         checkpoints=tuple(measured.results.train.checkpoints),
         chosen_step=measured.results.train.chosen_step,
+    )
+
+
+def _likenesses(found: Sequence[Embedding | None], references: Sequence[Embedding]) -> list[float | None]:
+    """The mean cosine to the references of each face that there is."""
+    return [None if one is None else float(np.mean([cosine(one, other) for other in references])) for one in found]
+
+
+def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> StyleFigures:
+    """Pure: from what was measured on everybody."""
+    shares: list[float | None] = []
+    faces: list[int] = []
+    for one in measured:
+        mine = [style == name for style in one.styles]
+        ceiling = one.results.preprocess.ceiling or 1.0
+        like = _likenesses(list(itertools.compress(one.portraits, mine)), one.references)
+        shares += [None if value is None else value / ceiling for value in like]
+        faces += itertools.compress(one.faces, mine)
+    shifts = [shift for one in measured for shift in one.results.finish.tones if shift.style == name]
+    return StyleFigures(
+        name=name,
+        tone=tone,
+        share=mean_or_none(shares),
+        one_face=Share(sum(count == 1 for count in faces), len(faces)),
+        shift=together(shifts),
     )
 
 

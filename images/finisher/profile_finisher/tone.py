@@ -70,8 +70,6 @@ def tone_shift(style: str, tone: Tone, pairs: Sequence[tuple[Colours, Colours]])
     lightness = float(np.mean([own.lightness - twin.lightness for own, twin in pairs]))
     changes = [own.cosine - twin.cosine for own, twin in pairs if own.cosine is not None and twin.cosine is not None]
     change = float(np.mean(changes)) if changes else None
-    low, high = WANTED[tone]
-    met = low <= b <= high and abs(lightness) <= LIGHTNESS and (change is None or abs(change) <= LIKENESS)
     return ToneShift(
         style=style,
         tone=tone,
@@ -79,5 +77,11 @@ def tone_shift(style: str, tone: Tone, pairs: Sequence[tuple[Colours, Colours]])
         b_shift=round(b, 2),
         l_shift=round(lightness, 2),
         likeness_change=None if change is None else round(change, 4),
-        met=met,
+        met=is_met(tone, b, lightness, change),
     )
+
+
+def is_met(tone: Tone, b: float, lightness: float, likeness: float | None) -> bool:
+    """Whether shifts of b*, L* and cosine against neutral twins are what the tone promises."""
+    low, high = WANTED[tone]
+    return low <= b <= high and abs(lightness) <= LIGHTNESS and (likeness is None or abs(likeness) <= LIKENESS)

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock samples dashboards env people-env system browser binaries flux checks weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,9 @@ help: ## this list
 demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
 	$(RUN) -m profile_cli demo
 
-test: prepare flux checks browser lint ## everything: lint, unit, cluster and end-to-end tests
+test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
 	$(PYTEST) tests/unit tests/cluster tests/e2e
+	$(PYTEST) tests/images
 
 test-unit: env weights model ## unit tests: no cluster, a minute
 	$(PYTEST) tests/unit
@@ -27,8 +28,7 @@ test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or y
 test-e2e: prepare browser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
 
-test-images: env ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
-	@constraints/debian.sh tests/images/apt.txt
+test-images: env builder ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
 	$(PYTEST) tests/images
 
 lint: env ## ruff, mypy --strict, import contracts, hadolint
@@ -74,6 +74,9 @@ system: ## Debian packages that the sandbox and the libraries need
 
 browser: ## a browser for the tests of the page, and Git for those of GitOps
 	@constraints/debian.sh tests/apt.txt
+
+builder: ## what builds images without a daemon, for their tests; only root may build them
+	@if [ "$$(id -u)" = 0 ]; then constraints/debian.sh tests/images/apt.txt; fi
 
 binaries: ## compile the sandbox's Kubernetes once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build

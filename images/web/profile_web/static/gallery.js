@@ -14,7 +14,7 @@ export function Gallery({ request, fail }) {
   return html`
     <section aria-labelledby="portraits-heading">
       <h2 id="portraits-heading">${t("request.portraits")}</h2>
-      <p class="hint">${t("portrait.likenessHint")}</p>
+      ${request.portraits.some((portrait) => portrait.likeness > 0) && html`<p class="hint">${t("portrait.likenessHint")}</p>`}
       ${styles.map(
         (style) => html`
           <h3 key=${style}>${title(style)}</h3>

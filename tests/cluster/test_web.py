@@ -11,15 +11,19 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from product import Product, Space, pictures_in
+from product import Product, Request, Space, pictures_in
 from profile_cli.demo.target import Target
+from profile_contract.request import Training
 from profile_sandbox import Sandbox, passwords, services
 from profile_web.app import make_app
-from profile_web.config import Limits, Namespaces, PageStore, WebConfig
+from profile_web.config import Defaults, Limits, Namespaces, PageStore, WebConfig
 
 pytestmark = pytest.mark.cluster
 
 MOST_BYTES = 200_000
+FEWEST_PHOTOS = 5
+# The random base model draws nobody: with any floor nothing would be delivered.
+SMALL = Defaults(minimum_likeness=0, training=Training(steps=4, rank=4))
 PAGE = {"X-Profile-Studio": "page"}
 MINJI, JUNHO, NOBODY = "minji@example.com", "junho@example.com", "guest@elsewhere.example"
 
@@ -37,7 +41,7 @@ def page(sandbox: Sandbox, target: Target, space: Space, monkeypatch: pytest.Mon
         endpoint=address, bucket=services.BUCKET, region=services.REGION, secure=False, public_url=f"http://{address}"
     )
     places = Namespaces(by_user={MINJI: space.name, JUNHO: space.name})
-    config = WebConfig(namespaces=places, store=store, limits=Limits(photo_bytes=MOST_BYTES))
+    config = WebConfig(namespaces=places, store=store, limits=Limits(photo_bytes=MOST_BYTES), defaults=SMALL)
     account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
     with TestClient(make_app(config, {**os.environ, **account})) as client:
         yield client
@@ -86,6 +90,39 @@ def test_requests_are_their_owners_alone(page: TestClient, space: Space, people:
     assert "already exists" in again.json()["message"]
     assert page.delete("/api/requests/p-1", headers=_as(MINJI)).status_code == 204
     assert space.store.list(f"{space.name}/uploads/") == []
+
+
+@pytest.mark.timeout(900)
+def test_comparisons_are_their_owners_alone(page: TestClient, space: Space, people: Path) -> None:
+    """What was delivered in one light beside the same start in the other: links that show pictures, to one person."""
+    for photo in pictures_in(people / "p00060", FEWEST_PHOTOS):
+        assert _send(_form(page, photo), photo.read_bytes()) in (200, 204)
+    styles = {"studio-warm", "studio-cool"}
+    wish = {"draft": "p-1", "noun": "woman", "styles": sorted(styles), "portraits": 1}
+    assert page.post("/api/requests", json=wish, headers=_as(MINJI)).status_code == 201
+    path = "/api/requests/p-1/comparisons"
+    # There are none yet, which is no mistake; whose they will be is decided already.
+    assert (page.get(path, headers=_as(MINJI)).json(), page.get(path, headers=_as(JUNHO)).status_code) == ([], 404)
+    Request(space.kubectl, space.name, "p-1").wait(seconds=600)
+    rows = page.get(path, headers=_as(MINJI)).json()
+    sides = [side for row in rows for side in row["sides"]]
+    assert rows
+    assert all({side["style"] for side in row["sides"]} == styles for row in rows)
+    assert sorted(side["style"] for side in sides if side["delivered"]) == sorted(styles)
+    assert all(side["url"] for side in sides if side["delivered"])
+    assert all(isinstance(side["bShift"], float) for side in sides)
+    for side in [side for side in sides if side["url"]]:
+        picture = httpx.get(side["url"])
+        assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/png")
+        # The link's signature is the leave: without it the store shows nobody anything.
+        assert httpx.get(side["url"].partition("?")[0]).status_code == 403
+    refused = page.get(path, headers=_as(JUNHO))
+    missing = page.get("/api/requests/p-2/comparisons", headers=_as(JUNHO))
+    # Somebody else's is as one that does not exist.
+    assert (refused.status_code, missing.status_code) == (404, 404)
+    assert refused.json()["message"] == missing.json()["message"].replace("p-2", "p-1")
+    assert page.get(path, headers=_as(NOBODY)).status_code == 403
+    assert page.get(path).status_code == 401
 
 
 def test_what_cannot_be_asked_for_is_said_in_words(page: TestClient) -> None:

@@ -28,18 +28,21 @@ from profile_sandbox import Sandbox
 from profile_sandbox.values import PAGE_NAMESPACE
 from profile_web.visitor import OWNER_LABEL
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 PHOTOS = 6
-WORK_SECONDS = 300
+# As long as two slow cores take for all of it, beside the cluster and the browser.
+WORK_SECONDS, LOOK_SECONDS = 900, 300
 WIDE, PHONE = ViewportSize(width=1100, height=900), ViewportSize(width=390, height=844)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 MOST_TABS = 120
+PICTURES_SHOWN = "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+PICTURE_SECONDS = 60
 PICTURES = Path(__file__).resolve().parents[2] / "out" / "page"
 
 
 # A machine that draws portraits beside the browser answers late.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +89,9 @@ def _shoot(tab: Tab, name: str) -> None:
 def _pictures_stand(tab: Tab) -> None:
     """Every picture of the page has come and is one. Those far below come when they are scrolled to."""
     tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    tab.wait_for_function("[...document.images].every((image) => image.complete)")
+    # Asked from here again and again: the page's policy lets nobody, not even a test's wait, evaluate text in it.
+    wait_for(lambda: tab.evaluate(PICTURES_SHOWN) is True, PICTURE_SECONDS, "every picture is shown")
     tab.evaluate("scrollTo(0, 0)")
-    broken = tab.evaluate("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)")
-    assert broken == []
 
 
 def _accessible(tab: Tab) -> None:
@@ -199,15 +201,19 @@ def _ask(tab: Tab, people: Path, folder: Path) -> None:
         ["is there already", "is not a JPEG, PNG or WebP photo", "is too small: use the original photo"]
     )
     expect(tab.locator(".photo.sent")).to_have_count(PHOTOS)
+    # What was mended is not complained of any more.
+    problems = tab.get_by_role("alert").locator("p")
+    expect(problems).to_have_text(["Please confirm whose photos these are."])
     for name in (photos[0].name, "notes.txt", "small.png"):
         tab.locator(".photo.refused").filter(has_text=name).get_by_role("button").click()
     tab.get_by_label("The photos show").select_option("woman")
     tab.get_by_label("Portraits for each look").fill("1")
     tab.get_by_label("Name").fill("My card")
     tab.get_by_label("Student card").check()
-    _shoot(tab, "1-form")
     _tab_to(tab, tab.get_by_role("checkbox", name="These are photos of myself"))
     tab.keyboard.press("Space")
+    expect(problems).to_have_count(0)
+    _shoot(tab, "1-form")
     _tab_to(tab, start)
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", name="My card")).to_be_visible()
@@ -222,8 +228,8 @@ def _styles_are_shown(tab: Tab) -> None:
 
 def _follow(tab: Tab) -> None:
     """Steps and verdicts come by themselves."""
-    expect(tab.locator(".steps li.now")).to_have_count(1, timeout=60_000)
-    expect(tab.locator(".verdicts .photo.good")).to_have_count(PHOTOS, timeout=120_000)
+    expect(tab.locator(".steps li.now")).to_have_count(1, timeout=LOOK_SECONDS * 1000)
+    expect(tab.locator(".verdicts .photo.good")).to_have_count(PHOTOS, timeout=LOOK_SECONDS * 1000)
     _shoot(tab, "2-steps")
     _accessible(tab)
     expect(tab.locator(".head .badge")).to_have_text("Ready", timeout=WORK_SECONDS * 1000)
@@ -286,8 +292,10 @@ def _delete(tab: Tab, product: Product, request: Request) -> None:
     _accessible(tab)
     tab.get_by_role("button", name="Delete everything").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
-    wait_for(lambda: not product.store.list(photos) and not product.store.list(made), 120, "everything is deleted")
-    expect(tab.locator(".card").filter(has_text="My card")).to_have_count(0, timeout=30_000)
+    wait_for(
+        lambda: not product.store.list(photos) and not product.store.list(made), LOOK_SECONDS, "everything is deleted"
+    )
+    expect(tab.locator(".card").filter(has_text="My card")).to_have_count(0)
 
 
 def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, people: Path, tmp_path: Path) -> None:
@@ -303,7 +311,7 @@ def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, peop
     expect(tab.locator(".photo.sent")).to_have_count(5)
     tab.get_by_text("These are photos of myself").click()
     tab.get_by_role("button", name="Make my portraits").click()
-    expect(tab.locator(".head .badge")).to_have_text("Needs you", timeout=120_000)
+    expect(tab.locator(".head .badge")).to_have_text("Needs you", timeout=LOOK_SECONDS * 1000)
     expect(tab.get_by_text("Too few photos can be used")).to_be_visible()
     expect(tab.locator(".verdicts .photo.refused").first).to_contain_text(re.compile("dark|No face"))
     _accessible(tab)
@@ -312,8 +320,8 @@ def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, peop
     tab.locator("input[type=file]").set_input_files(good[6:11])
     expect(tab.locator(".photo.sent")).to_have_count(5)
     tab.get_by_role("button", name="Look at the photos again").click()
-    expect(tab.locator(".head .badge")).to_have_text("In work", timeout=60_000)
-    expect(tab.locator(".verdicts .photo.good")).to_have_count(5, timeout=120_000)
+    expect(tab.locator(".head .badge")).to_have_text("In work")
+    expect(tab.locator(".verdicts .photo.good")).to_have_count(5, timeout=LOOK_SECONDS * 1000)
     tab.get_by_role("button", name="Delete my data").click()
     tab.get_by_role("button", name="Delete everything").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
@@ -331,7 +339,7 @@ def test_photos_are_dropped_and_what_is_none_is_told(tab: Tab, address: str) -> 
     )
     refused = tab.locator(".photo.refused .state")
     told = ["is not a JPEG, PNG or WebP photo", "cannot be read as a picture", "is larger than 25 MB"]
-    expect(tab.locator(".photo.sent")).to_have_count(19, timeout=60_000)
+    expect(tab.locator(".photo.sent")).to_have_count(19, timeout=120_000)
     expect(refused).to_have_text(told)
     _drop(tab, _photo(20), _photo(21))
     expect(refused).to_have_text([*told, "is one too many: at most 20 photos"])
@@ -346,11 +354,14 @@ def test_photos_are_dropped_and_what_is_none_is_told(tab: Tab, address: str) -> 
 
 
 def test_korean_on_a_phone(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=PHONE, locale="ko-KR", is_mobile=True, has_touch=True)
+    context = browser.new_context(
+        viewport=PHONE, locale="ko-KR", is_mobile=True, has_touch=True, reduced_motion="reduce"
+    )
     tab = context.new_page()
     tab.goto(f"{address}#/new")
     expect(tab.get_by_role("heading", name="새 프로필 사진 만들기")).to_be_visible()
     expect(tab.get_by_text("스튜디오 웜톤")).to_be_visible()
+    _pictures_stand(tab)
     assert tab.locator("html").get_attribute("lang") == "ko"
     _accessible(tab)
     # Nothing is wider than the screen.

@@ -21,6 +21,12 @@ def test_both_languages_say_the_same() -> None:
         assert set(PLACE.findall(english)) == set(PLACE.findall(TEXTS["ko"][key])), key
 
 
+def test_what_is_said_of_one_is_said_of_more() -> None:
+    counted = {key.removesuffix(".one") for key in TEXTS["en"] if key.endswith(".one")}
+    assert counted
+    assert all("{count}" in TEXTS["en"][key] for key in counted)
+
+
 def test_every_text_that_the_page_names_is_there() -> None:
     named = {key for file in STATIC.glob("*.js") for key in re.findall(r"""\bt\(\s*"([\w.-]+)\"""", file.read_text())}
     assert named

@@ -14,7 +14,7 @@ export function Gallery({ request, fail }) {
   return html`
     <section aria-labelledby="portraits-heading">
       <h2 id="portraits-heading">${t("request.portraits")}</h2>
-      <p class="hint">${t("portrait.likenessHint")}</p>
+      ${request.portraits.some((portrait) => portrait.likeness > 0) && html`<p class="hint">${t("portrait.likenessHint")}</p>`}
       ${styles.map(
         (style) => html`
           <h3 key=${style}>${title(style)}</h3>
@@ -25,8 +25,8 @@ export function Gallery({ request, fail }) {
           </ul>
         `,
       )}
-      <${Compare} request=${request} title=${title} fail=${fail} />
       <${Downloads} request=${request} />
+      <${Compare} request=${request} title=${title} fail=${fail} />
     </section>
   `;
 }
@@ -71,15 +71,22 @@ function Compare({ request, title, fail }) {
   return html`
     <h3>${t("request.compare")}</h3>
     <p class="hint">${t("request.compareHint")}</p>
-    ${rows.map(
-      (row) => html`
-        <div key=${row.sides[0].url + row.seed} class="compare">
-          ${row.sides.map((side) => html`<${Side} key=${side.style} side=${side} title=${title(side.style)} />`)}
-        </div>
-      `,
-    )}
+    <div class="comparisons">
+      ${rows.map(
+        (row) => html`
+          <div key=${row.sides[0].url + row.seed} class="compare">
+            ${inOrder(row.sides, request.styles).map(
+              (side) => html`<${Side} key=${side.style} side=${side} title=${title(side.style)} />`,
+            )}
+          </div>
+        `,
+      )}
+    </div>
   `;
 }
+
+/** As the looks were chosen, so that one light stands on one side. */
+const inOrder = (sides, styles) => [...sides].sort((one, other) => styles.indexOf(one.style) - styles.indexOf(other.style));
 
 function Side({ side, title }) {
   const shift = side.bShift == null ? "" : t("compare.shift", { shift: signed(side.bShift) });
@@ -110,7 +117,7 @@ function Downloads({ request }) {
   return html`
     <h3>${t("request.downloads")}</h3>
     <ul class="downloads">
-      ${links.map(([url, key]) => html`<li key=${key}><a class="button" href=${url}>${t(key)}</a></li>`)}
+      ${links.map(([url, key]) => html`<li key=${key}><a class=${key === "request.zip" ? "button primary" : "button"} href=${url}>${t(key)}</a></li>`)}
     </ul>
   `;
 }

@@ -31,11 +31,12 @@ export function Home({ fail }) {
 
 function Card({ request }) {
   const title = titleOf(request);
-  const best = request.portraits[0];
+  // While there is no portrait, a photo tells best whose request it is.
+  const shown = request.portraits[0] ?? request.photos.find((photo) => photo.accepted);
   return html`
     <li class="card">
       <a href=${`#/request/${request.name}`} aria-label=${t("home.open", { title })}>
-        ${best ? html`<img src=${best.url} alt="" />` : html`<span class="blank" aria-hidden="true"></span>`}
+        ${shown ? html`<img src=${shown.url} alt="" />` : html`<span class="blank" aria-hidden="true"></span>`}
         <span class="title">${title}</span>
         <span class=${`badge ${request.state}`}>${t(`state.${request.state}`)}</span>
       </a>

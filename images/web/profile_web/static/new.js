@@ -16,7 +16,8 @@ export function New({ session, fail }) {
   const [styles, setStyles] = useState([]);
   const [wish, setWish] = useState({ title: "", noun: "person", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4 });
   const [consent, setConsent] = useState(false);
-  const [problems, setProblems] = useState([]);
+  const [told, setTold] = useState([]);
+  const [refused, setRefused] = useState("");
   const [starting, setStarting] = useState(false);
   const change = (news) => setWish((before) => ({ ...before, ...news }));
 
@@ -28,17 +29,21 @@ export function New({ session, fail }) {
     }, fail);
   }, []);
 
+  const missing = problemsOf(wish, chosen, consent, limits);
+  // What was told and is mended goes; nothing new is told before the visitor asks again.
+  const problems = [refused, ...told.filter((problem) => missing.includes(problem))].filter(Boolean);
+
   async function start(event) {
     event.preventDefault();
-    const missing = problemsOf(wish, chosen, consent, limits);
-    setProblems(missing);
+    setRefused("");
+    setTold(missing);
     if (missing.length) return;
     setStarting(true);
     try {
       const request = await api.create({ draft, ...wish });
       location.hash = `#/request/${request.name}`;
     } catch (error) {
-      setProblems([error.message]);
+      setRefused(error.message);
       setStarting(false);
     }
   }
@@ -96,8 +101,10 @@ export function New({ session, fail }) {
                   checked=${wish.layouts.includes(layout.name)}
                   onChange=${() => change({ layouts: toggled(wish.layouts, layout.name) })}
                 />
-                <span>${t(`layout.${layout.name}`)}</span>
-                <small>${t("layout.size", { width: layout.widthMm, height: layout.heightMm })}</small>
+                <span>
+                  ${t(`layout.${layout.name}`)}
+                  <small>${t("layout.size", { width: layout.widthMm, height: layout.heightMm })}</small>
+                </span>
               </label>
             `,
           )}

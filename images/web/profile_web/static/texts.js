@@ -26,9 +26,10 @@ export async function speak(wanted) {
   document.title = t("title");
 }
 
-/** The text of that key, `{name}`s replaced. */
+/** The text of that key, `{name}`s replaced; of a `count` of one the text of `<key>.one`, where there is one. */
 export function t(key, values = {}) {
-  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const text = (values.count === 1 && texts[`${key}.one`]) || texts[key];
+  return (text ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
 export function knows(key) {

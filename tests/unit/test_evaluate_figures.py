@@ -21,7 +21,9 @@ from profile_cli.evaluate.page import Evaluation, Verdicts, mistaken, named, pag
 from profile_cli.evaluate.people import describe, find_people
 from profile_contract.names import Tone
 from profile_contract.orders import Checkpoint, ToneShift
+from profile_preprocess.crop import Framing
 
+SHOULDERS = Framing(0.4)
 NORTH, EAST = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
 ALMOST_NORTH = np.array([0.9, 0.1], np.float32)
 
@@ -148,7 +150,7 @@ def test_a_folder_without_people_is_said(tmp_path: Path) -> None:
 
 
 def test_poses_are_always_the_same_and_inside() -> None:
-    first, again = poses(10, 128), poses(10, 128)
+    first, again = poses(10, 128, SHOULDERS), poses(10, 128, SHOULDERS)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     noses = np.array([one[0, :2] for one in first])
     assert noses.min() > 30

@@ -10,13 +10,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from profile_contract.candidates import PictureSize
 from profile_contract.chain import Platform
@@ -33,7 +31,8 @@ from .errors import CommandError
 from .evaluate.people import find_people
 from .folder.command import models_folder, prepare
 from .folder.runner import Run
-from .folder.settings import NAMESPACE, PHOTOS_PREFIX, choose_models
+from .folder.settings import NAMESPACE, PHOTOS_PREFIX, PORTRAIT_HEIGHT, PORTRAIT_WIDTH, choose_models
+from .folder.values import read_values
 from .program import run_command
 from .results import deliver
 from .styles import known_styles, load_styles
@@ -99,24 +98,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def demo_platform() -> Platform:
     """What the chart's values of the demo set for all requests."""
-    values: dict[str, Any] = {}
-    for preset in PRESETS:
-        values = _merged(values, yaml.safe_load((CHART / preset).read_text()))
-    size = values["generation"]
+    values = read_values([CHART / preset for preset in PRESETS])
     return Platform(
-        preprocess=PreprocessParameters.model_validate(values["preprocess"]),
-        training=TrainParameters.model_validate(values["training"]),
-        picture=PictureSize(size["width"], size["height"], size["steps"]),
+        preprocess=PreprocessParameters.model_validate(values.preprocess),
+        training=TrainParameters.model_validate(values.training),
+        picture=values.drawing.over(PictureSize(PORTRAIT_WIDTH, PORTRAIT_HEIGHT)),
     )
-
-
-def _merged(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """Helm's way with values files: mappings are merged, everything else is replaced."""
-    found = dict(values)
-    for name, value in later.items():
-        both = isinstance(value, dict) and isinstance(found.get(name), dict)
-        found[name] = _merged(found[name], value) if both else value
-    return found
 
 
 def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:

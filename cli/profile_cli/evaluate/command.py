@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import cv2
 
 from profile_cli.errors import CommandError
-from profile_cli.folder.command import models_folder, prepare
-from profile_cli.folder.settings import Choice, choose_models, platform, request_spec
+from profile_cli.folder.command import add_values_to, models_folder, prepare
+from profile_cli.folder.settings import Choice, choose_with, platform, request_spec
+from profile_cli.folder.values import read_values
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
 from profile_contract.names import AdapterLayers, LayoutName, Tone
@@ -71,6 +72,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
     command.add_argument("--learning-rate", type=float, help="of training (1e-4, right for SDXL)")
     command.add_argument("--sampler-steps", type=int, help="of drawing a portrait (as the style says)")
+    add_values_to(command)
     command.add_argument("--page", type=Path, help="write the page here too, its pictures into pictures/ beside it")
     command.set_defaults(run=run)
 
@@ -145,7 +147,7 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
         seed=1,
         # Every portrait is measured, whoever it looks like.
         minimum_likeness=0,
-        minimum_photos=5,
+        minimum_photos=None,
         rank=arguments.rank,
         steps=arguments.steps,
         sampler_steps=arguments.sampler_steps,
@@ -154,11 +156,12 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
         control_model=arguments.control_model,
     )
     folder = models_folder(arguments.models)
-    models = choose_models(folder, choice.base_model, choice.control_model)
+    values = read_values(arguments.values)
+    models = choose_with(folder, choice, values)
     prepare(folder, models, terminal)
     import torch
 
-    chosen = platform(choice, models, accelerated=torch.cuda.is_available())
+    chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values)
     said = {
         "learning_rate": arguments.learning_rate,
         "adapter_layers": arguments.adapter_layers,

@@ -20,11 +20,12 @@ from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
 from profile_contract.names import LayoutName
-from profile_contract.orders import FinishReport, PreprocessParameters, PreprocessReport
+from profile_contract.orders import FinishReport, PreprocessReport
 from profile_contract.store import FolderStore
 
 from .runner import InputRefused, Run
-from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_models, platform, request_spec
+from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_with, platform, request_spec
+from .values import read_values
 
 WORK = ".profile-studio"
 
@@ -47,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--candidates", type=int, default=8, help="drawn per style (%(default)s)")
     command.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
     command.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered (45)")
-    command.add_argument("--minimum-photos", type=int, default=PreprocessParameters().minimum_photos)
+    command.add_argument("--minimum-photos", type=int, help="that can be used (5)")
     training = command.add_argument_group("training and models")
     training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
     training.add_argument("--base-model", help="folder below the models folder, in diffusers' SDXL layout")
@@ -56,7 +57,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     training.add_argument("--rank", type=int, help="of the adapter (32)")
     training.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
     training.add_argument("--sampler-steps", type=int, help="of drawing a candidate (as the style says)")
+    add_values_to(training)
     command.set_defaults(run=run)
+
+
+def add_values_to(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    """The option that takes a cluster's settings."""
+    group.add_argument(
+        "--values", action="append", type=Path, default=[], metavar="FILE",
+        help="the chart's values of a cluster: work with its training, preprocess and generation; may be repeated, "
+        "later files win, and options win over them",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -66,13 +77,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     choice = _choice(arguments)
     spec = request_spec(choice, list(styles))
     folder = models_folder(arguments.models)
-    models = choose_models(folder, choice.base_model, choice.control_model)
+    values = read_values(arguments.values)
+    models = choose_with(folder, choice, values)
     prepare(folder, models, terminal)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
     sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    job = Run(store, folder, spec, styles, platform(choice, models, accelerated=_accelerated()), terminal)
+    settings = platform(choice, models, accelerated=_accelerated(), values=values)
+    job = Run(store, folder, spec, styles, settings, terminal)
     try:
         results = job.results()
     except InputRefused as refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +15,9 @@ from profile_contract.chain import Platform
 from profile_contract.orders import PreprocessParameters, TrainParameters
 from profile_contract.request import ProfileRequestSpec
 
+from .values import Values
+
+NOTHING_SAID = Values()
 NAMESPACE = "local"
 NAME = "person"
 PHOTOS_PREFIX = f"uploads/{NAME}/"
@@ -43,7 +46,7 @@ class Choice:
     candidates: int
     seed: int
     minimum_likeness: int | None
-    minimum_photos: int
+    minimum_photos: int | None
     rank: int | None
     steps: int | None
     sampler_steps: int | None
@@ -109,19 +112,29 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
         raise CommandError(f"these arguments cannot be used: {problems}") from error
 
 
-def platform(choice: Choice, models: Models, *, accelerated: bool) -> Platform:
-    """The parameters of the stages, for the models' resolution where none was named."""
-    resolution = choice.resolution or models.resolution
+def platform(choice: Choice, models: Models, *, accelerated: bool, values: Values = NOTHING_SAID) -> Platform:
+    """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine."""
+    resolution = choice.resolution or values.training.get("resolution") or models.resolution
+    fitting = {"resolution": resolution, "mixedPrecision": "bf16" if accelerated else "no"}
+    chosen = {"baseModel": models.base, "controlModel": models.control, "resolution": resolution}
+    said = {"resolution": choice.resolution, "minimumPhotos": choice.minimum_photos}
+    looked = {name: value for name, value in said.items() if value is not None}
+    # Where a resolution was chosen, a cluster's pixels do not go with it.
+    pixels = {"width": None, "height": None} if choice.resolution else {}
+    picture = values.drawing.model_copy(update=pixels).over(picture_size(resolution, None))
     return Platform(
-        preprocess=PreprocessParameters(resolution=resolution, minimum_photos=choice.minimum_photos),
-        training=TrainParameters(
-            base_model=models.base,
-            control_model=models.control,
-            resolution=resolution,
-            mixed_precision="bf16" if accelerated else "no",
-        ),
-        picture=picture_size(resolution, choice.sampler_steps),
+        preprocess=PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked}),
+        training=TrainParameters.model_validate({**fitting, **values.training, **chosen}),
+        picture=replace(picture, steps=choice.sampler_steps or picture.steps),
     )
+
+
+def choose_with(folder: Path, choice: Choice, values: Values) -> Models:
+    """The models that were chosen, else those of a cluster's values. Raises CommandError as choose_models does."""
+    control = choice.control_model
+    if control is None:
+        control = values.control_model(choice.base_model)
+    return choose_models(folder, choice.base_model or values.base_model, control)
 
 
 def picture_size(resolution: int, steps: int | None) -> PictureSize:

@@ -216,7 +216,7 @@ def _ask(tab: Tab, people: Path, folder: Path) -> None:
     _shoot(tab, "1-form")
     _tab_to(tab, start)
     tab.keyboard.press("Enter")
-    expect(tab.get_by_role("heading", name="My card")).to_be_visible()
+    expect(tab.get_by_role("heading", name="My card")).to_be_focused()
 
 
 def _styles_are_shown(tab: Tab) -> None:
@@ -379,4 +379,6 @@ def test_the_keyboard_alone_leads_to_the_form(tab: Tab, address: str) -> None:
     tab.keyboard.press("Tab")
     expect(link).to_be_focused()
     tab.keyboard.press("Enter")
+    # The form comes after its heading, and does not take the focus away.
+    expect(tab.get_by_role("button", name="Make my portraits")).to_be_visible()
     expect(tab.get_by_role("heading", name="New portraits")).to_be_focused()

@@ -10,7 +10,20 @@ const FIRST_STYLES = ["studio-warm", "studio-cool"];
 const FIRST_LAYOUTS = ["square", "employee-card", "resume"];
 const MOST_PORTRAITS = 8;
 
-export function New({ session, fail }) {
+/** Each new request has a draft of its own; the heading stands, and keeps the focus, while that is fetched. */
+export function New({ fail }) {
+  const [session, setSession] = useState(null);
+  useEffect(() => {
+    api.session().then(setSession, fail);
+  }, []);
+  return html`
+    <p><a href="#/">← ${t("back")}</a></p>
+    <h1 tabindex="-1">${t("new.heading")}</h1>
+    ${session && html`<${Form} session=${session} fail=${fail} />`}
+  `;
+}
+
+function Form({ session, fail }) {
   const { limits, layouts, draft } = session;
   const chosen = usePhotos(draft, limits);
   const [styles, setStyles] = useState([]);
@@ -49,8 +62,6 @@ export function New({ session, fail }) {
   }
 
   return html`
-    <p><a href="#/">← ${t("back")}</a></p>
-    <h1 tabindex="-1">${t("new.heading")}</h1>
     <form onSubmit=${start} class="new" novalidate>
       <fieldset>
         <legend>${t("new.photos")}</legend>

@@ -24,11 +24,12 @@ function Page() {
   const [problem, setProblem] = useState("");
   const fail = (error) => setProblem(error.message);
 
-  // A new draft for every new request; the rest of the session stays the same.
+  useEffect(() => {
+    api.session().then(setSession, fail);
+  }, []);
   useEffect(() => {
     setProblem("");
-    api.session().then(setSession, fail);
-  }, [address === "#/new"]);
+  }, [address]);
   useEffect(() => {
     document.querySelector("h1")?.focus({ preventScroll: true });
     scrollTo(0, 0);
@@ -56,7 +57,7 @@ function skip(event) {
 }
 
 function show(address, session, fail) {
-  if (address === "#/new") return html`<${New} key=${session.draft} session=${session} fail=${fail} />`;
+  if (address === "#/new") return html`<${New} fail=${fail} />`;
   const name = address.match(/^#\/request\/([\w.-]+)$/)?.[1];
   if (name) return html`<${Request} key=${name} name=${name} session=${session} fail=${fail} />`;
   return html`<${Home} fail=${fail} />`;

@@ -36,6 +36,11 @@ export function Request({ name, session, fail }) {
     return () => stop();
   }, [name]);
 
+  // The heading comes after the address: who opened this by keyboard goes on from there.
+  useEffect(() => {
+    document.querySelector("h1")?.focus({ preventScroll: true });
+  }, [request === null, gone]);
+
   if (gone) return html`<${Gone} />`;
   if (!request) return null;
   const done = request.state === "Ready";

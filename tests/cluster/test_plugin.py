@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -75,6 +76,22 @@ def test_doctor_tells_what_is_missing_and_what_to_do(profile: Profile, kubectl: 
     assert findings["the operator runs"]["well"]
     away = profile("doctor", "--store", "s3://profiles?endpoint=127.0.0.1:1&secure=false", code=1)
     assert "the store answers you" in away
+
+
+def test_doctor_counts_against_nobody_what_a_namespaces_editor_cannot_see(
+    profile: Profile, kubectl: Kubectl, target: Target, space: Space, tmp_path: Path
+) -> None:
+    editor, theirs = f"{space.name}:editor", tmp_path / "kubeconfig"
+    kubectl.run("-n", space.name, "create", "serviceaccount", "editor")
+    kubectl.run("-n", space.name, "create", "rolebinding", "editor", "--clusterrole=edit", f"--serviceaccount={editor}")
+    token = kubectl.run("-n", space.name, "create", "token", "editor").strip()
+    shutil.copy(target.kubeconfig, theirs)
+    own = ("--kubeconfig", str(theirs), "config")
+    kubectl.run(*own, "set-credentials", "editor", f"--token={token}")
+    kubectl.run(*own, "set-context", "--current", "--user=editor")
+    findings = {one["what"]: one["well"] for one in json.loads(profile(*own[:2], "doctor", "-o", "json"))}
+    assert [what for what, well in findings.items() if well is None] == ["the operator runs", "there are styles"]
+    assert all(findings[f"you may {verb} profilerequests"] for verb in ("create", "get", "delete"))
 
 
 def test_styles_are_listed(profile: Profile) -> None:

@@ -9,14 +9,18 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
 
 from profile_krew.archive import COMPLETION, LICENCE, PROGRAM, pack
 from profile_krew.platforms import everywhere
-from profile_sandbox import build
+from profile_sandbox import build, programs
 
 CLONE = Path(__file__).resolve().parents[2]
 HOME = "https://profile-studio.example"
@@ -74,7 +78,7 @@ def test_kubectl_finds_runs_and_completes_it(made: Path, tmp_path: Path) -> None
 
 def krew() -> Path:
     folder = build.krew_folder()
-    if build.missing(folder, [build.programs.KREW]):
+    if build.missing(folder, [programs.KREW]):
         pytest.skip("krew is not compiled: `make checks`")
     return folder
 
@@ -85,10 +89,24 @@ def test_krews_own_validator_takes_the_manifest(made: Path) -> None:
     assert said.returncode == 0, said.stderr
 
 
-def test_krew_installs_it_and_completion_is_put_beside(made: Path, tmp_path: Path) -> None:
-    (archive,) = made.glob("*.tar.gz")
+@pytest.fixture
+def release(made: Path, tmp_path: Path) -> Iterator[str]:
+    """The URL below which archive and manifest can be fetched, as they can from a release."""
+    folder = tmp_path / "release"
+    shutil.copytree(made, folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        manifest = folder / "profile.yaml"
+        manifest.write_text(manifest.read_text().replace(f"{HOME}/downloads", url))
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield url
+        server.shutdown()
+
+
+def test_krew_installs_it_and_completion_is_put_beside(release: str, tmp_path: Path) -> None:
     root = tmp_path / "krew"
-    command = [str(krew() / "krew"), "install", f"--manifest={made / 'profile.yaml'}", f"--archive={archive}"]
+    # Without krew's index of other people's plug-ins, which this test neither needs nor reaches.
+    command = [str(krew() / "krew"), "install", "--no-update-index", "--manifest-url", f"{release}/profile.yaml"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KREW_ROOT": str(root)}
     said = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL

@@ -96,6 +96,9 @@ def _styles(cluster: Cluster) -> list[Finding]:
     """Styles, and the predictors that they name."""
     try:
         documents = cluster.style_documents()
+    except Forbidden:
+        # They belong to no namespace: the roles of a namespace's editors do not reach them.
+        return [Finding("there are styles", None, f"you may not list {STYLES}: ask for their names, or for the right")]
     except CommandError as error:
         return [Finding(f"you may list {STYLES}", False, f"ask for it: {error}")]
     if not documents:

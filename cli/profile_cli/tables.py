@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
+from profile_contract.request import Verdict
 
 PHOTO_COLUMNS = ("photo", "verdict", "advice")
 PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")
@@ -14,7 +15,7 @@ TONE_COLUMNS = ("style", "tone", "#pairs", "#b* shift", "#L* shift", "in range")
 Rows = list[tuple[str, ...]]
 
 
-def photo_rows(verdicts: Sequence[PhotoVerdict]) -> Rows:
+def photo_rows(verdicts: Sequence[PhotoVerdict] | Sequence[Verdict]) -> Rows:
     """A row a photo."""
     return [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
 

@@ -69,7 +69,7 @@ class Terminal:
         if not self.console.is_terminal:
             yield PlainTracker(self, title)
             return
-        with _bar(self.console) as progress:
+        with bar(self.console) as progress:
             yield BarTracker(progress, progress.add_task(title, total=100, note=""), title)
 
 
@@ -129,7 +129,8 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
-def _bar(console: Console) -> Progress:
+def bar(console: Console) -> Progress:
+    """The look of a BarTracker's bar."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

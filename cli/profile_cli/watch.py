@@ -107,7 +107,7 @@ def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, te
     with terminal.tracker(f"{namespace}/{name}") as tracker:
         for view, reading in readings(cluster, namespace, name, limit_seconds):
             if view is not None and view.observed:
-                _tell(view, told, terminal)
+                tell(view, told, terminal)
                 if reading.ready:
                     return view
             if reading.failed:
@@ -125,7 +125,7 @@ def _look(cluster: Cluster, namespace: str, name: str) -> tuple[RequestView | No
     return view, read(view)
 
 
-def _tell(view: RequestView, told: set[str], terminal: Terminal) -> None:
+def tell(view: RequestView, told: set[str], terminal: Terminal) -> None:
     """A line for each stage that has ended since the last look."""
     for stage, entry in finished_stages(view).items():
         if f"{stage}{entry.digest}" in told:

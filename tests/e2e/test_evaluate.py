@@ -1,4 +1,4 @@
-"""`profile-studio evaluate` on one rendered person with the untrained stand-in: the whole way, and what it says."""
+"""`profile-studio evaluate` on two rendered people with the untrained stand-in: the whole way, and what it says."""
 
 import json
 import shutil
@@ -18,16 +18,34 @@ SMALL = [
 ]  # fmt: skip
 
 
+STYLE = """
+kind: ProfileStyle
+metadata: {name: mine}
+spec:
+  title: {en: Mine}
+  prompt: "%s of {subject}, {tone}"
+"""
+
+
+def command(folder: Path) -> list[str]:
+    own = ["--style", "studio-warm", "--style", "studio-cool", "--style", str(folder / "mine.yaml")]
+    return ["evaluate", "--people", str(folder / "people"), "--out", str(folder / "out"), *own, *SMALL]
+
+
+def times(folder: Path, pattern: str) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (folder / "out").rglob(pattern)}
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
-    person = min(path.parent for path in PEOPLE.glob("*/person.json"))
-    (folder / "people" / person.name).mkdir(parents=True)
-    for path in sorted(person.iterdir()):
-        if path.is_file():
-            shutil.copyfile(path, folder / "people" / person.name / path.name)
-    where = ["--people", str(folder / "people"), "--out", str(folder / "out"), "--page", str(folder / "page.md")]
-    assert main(["evaluate", *where, *SMALL]) == 0
+    for person in sorted(path.parent for path in PEOPLE.glob("*/person.json"))[:2]:
+        (folder / "people" / person.name).mkdir(parents=True)
+        for path in sorted(person.iterdir()):
+            if path.is_file():
+                shutil.copyfile(path, folder / "people" / person.name / path.name)
+    (folder / "mine.yaml").write_text(STYLE % "portrait")
+    assert main([*command(folder), "--page", str(folder / "page.md")]) == 0
     return folder
 
 
@@ -35,8 +53,8 @@ def test_noise_has_no_faces_and_the_page_says_so(out: Path) -> None:
     figures = json.loads((out / "out" / "figures.json").read_text())
     assert figures["base"]["one_face"]["of"] == 12
     assert len(figures["tones"]) == 2
-    (person,) = figures["people"]
-    assert person["ceiling"] > 0.5
+    assert [person["ceiling"] > 0.5 for person in figures["people"]] == [True, True]
+    assert len(figures["between"]) == 1
     text = (out / "page.md").read_text()
     assert "**not met**" in text
     assert "portraits with exactly one face" in text
@@ -45,15 +63,50 @@ def test_noise_has_no_faces_and_the_page_says_so(out: Path) -> None:
 def test_pictures_stand_beside_the_page(out: Path) -> None:
     names = {path.name for path in (out / "pictures" / "page").iterdir()}
     assert "base.png" in names
-    assert len(names) == 2
+    assert len(names) == 3
     assert all(f"pictures/page/{name}" in (out / "page.md").read_text() for name in names)
 
 
-def test_a_second_run_draws_and_trains_nothing_again(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = {path: path.stat().st_mtime_ns for path in (out / "out").rglob("*.safetensors")}
-    drawn = {path: path.stat().st_mtime_ns for path in (out / "out" / "base" / "base").glob("warm-*.png")}
+def test_each_style_has_its_figures_of_everybody_together(out: Path) -> None:
+    warm, cool, mine = json.loads((out / "out" / "figures.json").read_text())["styles"]
+    assert [style["name"] for style in (warm, cool, mine)] == ["studio-warm", "studio-cool", "mine"]
+    assert [style["one_face"]["of"] for style in (warm, cool, mine)] == [2, 2, 2]
+    assert mine["shift"] is None
+    text = (out / "page.md").read_text()
+    section = text[text.index("## By style") : text.index("## Over training")]
+    assert [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| ")][2:] == [
+        "| studio-warm (warm)",
+        "| studio-cool (cool)",
+        "| mine (neutral)",
+    ]
+
+
+def test_former_runs_are_put_side_by_side(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--compare", str(out / "out"), str(out / "out"), "--page", str(out / "both.md")]) == 0
+    rows = (out / "both.md").read_text().splitlines()[2:]
+    assert len(rows) == 6
+    assert all("studio-random" in row for row in rows)
+    assert "| mine |" in capsys.readouterr().out
+
+
+def test_a_second_run_draws_and_trains_nothing_again(out: Path) -> None:
+    made, drawn = times(out, "*.safetensors"), times(out, "warm-*.png")
     assert made
     assert drawn
-    where = ["--people", str(out / "people"), "--out", str(out / "out")]
-    assert main(["evaluate", *where, *SMALL]) == 0
-    assert all(path.stat().st_mtime_ns == before for path, before in (made | drawn).items())
+    assert main(command(out)) == 0
+    assert times(out, "*.safetensors") == made
+    assert times(out, "warm-*.png") == drawn
+
+
+def test_a_style_with_other_words_is_drawn_anew_and_nothing_else(out: Path) -> None:
+    made, others, mine = (
+        times(out, "*.safetensors"),
+        times(out, "base/studio-warm-*.png"),
+        times(out, "base/mine-*.png"),
+    )
+    assert len(mine) == len(others) == 2
+    (out / "mine.yaml").write_text(STYLE % "picture")
+    assert main(command(out)) == 0
+    assert times(out, "*.safetensors") == made
+    assert times(out, "base/studio-warm-*.png") == others
+    assert all(again > mine[path] for path, again in times(out, "base/mine-*.png").items())

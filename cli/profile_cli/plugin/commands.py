@@ -164,8 +164,7 @@ def _photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if not verdicts:
         terminal.say("no verdicts yet: the photos have not been looked at")
         return 0
-    rows = [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
-    terminal.table("Photos", tables.PHOTO_COLUMNS, rows)
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(verdicts))
     return 0
 
 

@@ -89,6 +89,7 @@ ELSEWHERE = {
     ".venv/bin/pytest ": "runs this",
     ".venv/bin/people-python ": "renders for hours; tests/unit/test_people.py runs its parts",
     ".venv/bin/python -m profile_models ": "trains for hours; tests/unit/test_studio_mini.py runs its parts",
+    ".venv/bin/python tests/support/plugin_pictures.py": "tests/unit/test_plugin_pictures.py",
     ".venv/bin/python tests/support/page_pictures.py ": "people run it, and look at what came",
     "PYTHONPATH=models python3.11 -m profile_models fetch": "`make weights`",
     "python -m profile_sandbox ": "tests/cluster/test_sandbox.py, and whoever started this cluster",

@@ -122,11 +122,13 @@ def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:
 
 
 def _sample(store: Store, finish: FinishReport, style: str, seed: int) -> bytes:
-    """The square cut of a delivered portrait as a smaller JPEG, marked as the portrait is."""
+    """A delivered portrait, whole, as a square JPEG, marked as the portrait is."""
     (portrait,) = (one for one in finish.portraits if (one.style, one.seed) == (style, seed))
-    (cut,) = (one for one in portrait.layouts if one.layout == LayoutName.SQUARE)
-    picture = cv2.imdecode(np.frombuffer(store.read(cut.key), np.uint8), cv2.IMREAD_COLOR)
-    small = cv2.resize(np.asarray(picture), (EDGE, EDGE), interpolation=cv2.INTER_AREA)
+    picture = np.asarray(cv2.imdecode(np.frombuffer(store.read(portrait.key), np.uint8), cv2.IMREAD_COLOR))
+    edge = min(picture.shape[:2])
+    left = (picture.shape[1] - edge) // 2
+    square = picture[:edge, left : left + edge]
+    small = cv2.resize(square, (EDGE, EDGE), interpolation=cv2.INTER_AREA if edge > EDGE else cv2.INTER_CUBIC)
     return jpeg(np.asarray(small, np.uint8), LAYOUTS[LayoutName.SQUARE].dpi, QUALITY)
 
 

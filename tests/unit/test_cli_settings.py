@@ -122,7 +122,7 @@ def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
     assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.TRANSFORMER, 1)
     assert (found.training.resolution, found.training.mixed_precision) == (128, "no")
     assert (found.preprocess.face_percent, found.preprocess.resolution, found.preprocess.minimum_photos) == (50, 128, 5)
-    assert found.picture == PictureSize(128, 128, 20)
+    assert found.picture == PictureSize(128, 128, 20, 20, 100, 100)
 
 
 def test_everything_that_decides_how_a_candidate_looks_is_taken() -> None:

@@ -63,8 +63,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--control-model", help="its pose ControlNet")
     command.add_argument("--candidates", type=int, default=8, help="portraits of each style and person (%(default)s)")
     command.add_argument("--portraits", type=int, default=PORTRAITS, help="of the base model (%(default)s)")
-    command.add_argument("--face-percent", type=int, help="of a crop's height that a face takes (40)")
-    command.add_argument("--crops", type=int, help="of each photo that training sees (3)")
     command.add_argument("--rank", type=int, help="of the adapters (32)")
     command.add_argument(
         "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers, help="what adapters change (attention)"
@@ -162,14 +160,9 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     import torch
 
     chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values)
-    said = {
-        "learning_rate": arguments.learning_rate,
-        "adapter_layers": arguments.adapter_layers,
-        "crops_per_photo": arguments.crops,
-    }
+    said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
-    cut = {"face_percent": arguments.face_percent} if arguments.face_percent else {}
-    chosen = replace(chosen, training=training, preprocess=chosen.preprocess.model_copy(update=cut))
+    chosen = replace(chosen, training=training)
     return Setting(folder, request_spec(choice, list(styles)), styles, chosen)
 
 

@@ -57,10 +57,8 @@ def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted:
 
 
 def _stands(store: Store, key: str, digest: str) -> bool:
-    """Whether a portrait was drawn so; one without a digest beside it is believed to be."""
-    if store.stat(key) is None:
-        return False
-    return store.stat(key + DIGEST) is None or store.read(key + DIGEST).decode() == digest
+    """Whether a portrait was drawn so. Its digest is written after it: where that stands, it is whole."""
+    return store.stat(key + DIGEST) is not None and store.read(key + DIGEST).decode() == digest
 
 
 def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:

@@ -1,6 +1,7 @@
 """From the chart's previous version to this one on a real cluster: requests, and what was made for them, stay.
 
-tests/fixtures holds the packaged chart of the previous version; it changes with a release.
+tests/fixtures holds the packaged chart of the previous version; it changes with a release. Its programs are not kept:
+both versions run this clone's. That new parameters change no digest, tests/unit/test_contract_digests.py tells.
 """
 
 from __future__ import annotations

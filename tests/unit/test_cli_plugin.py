@@ -98,7 +98,7 @@ def test_a_style_whose_predictor_is_not_there_is_named() -> None:
     absent = predictor_finding("other", ["campus", "studio-warm"], there)
     assert absent.well is False
     assert "campus, studio-warm" in absent.advice
-    assert "kubectl describe" in predictor_finding("small", ["campus"], there).advice
+    assert "kubectl get inferenceservices --all-namespaces" in predictor_finding("small", ["campus"], there).advice
 
 
 def test_errors_are_objects_where_programs_read(kubeconfig: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,7 +125,9 @@ def predictor_finding(name: str, styles: list[str], there: dict[str, bool]) -> F
     whose = f"the style{'s' if len(styles) > 1 else ''} {', '.join(styles)}"
     if name not in there:
         return Finding(what, False, f"no InferenceService has this name: mend {whose}, or install it")
-    return Finding(what, there[name], f"kubectl get inferenceservices --all-namespaces; until then {whose} cannot be drawn")
+    return Finding(
+        what, there[name], f"kubectl get inferenceservices --all-namespaces; until then {whose} cannot be drawn"
+    )
 
 
 def _store(url: str, namespace: str) -> list[Finding]:

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test-e2e: prepare browser ## the whole pipeline on a real cluster
 
 test-images: env builder ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
 	$(PYTEST) tests/images
+
+mutants: env weights model binaries ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
+	PYTHONPATH=tests/support $(RUN) -m mutants $(ONLY)
 
 lint: env ## ruff, mypy --strict, import contracts, hadolint
 	$(RUN) -m ruff check .

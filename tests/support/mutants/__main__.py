@@ -1,0 +1,99 @@
+"""`python -m mutants [ID or room...]`: plant each bug, and tell which the unit tests see.
+
+Ends with 1 when fewer than the wanted share is seen, or when one is seen by no test of `make test` at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import queue
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from .mutant import ROOT, Mutant, all_mutants
+from .reach import Reach, measure
+from .trial import PYTEST, Copy, Verdict
+
+PLACE = ROOT / "out" / "mutants"
+WANTED_PERCENT = 90
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
+    parser.add_argument("which", nargs="*", help="ids or rooms; all of them otherwise")
+    parser.add_argument("--jobs", type=int, default=2, help="how many are tried side by side")
+    parser.add_argument("--elsewhere", action="store_true", help="run the tests that the list names instead")
+    arguments = parser.parse_args()
+    mutants = [m for m in all_mutants() if not arguments.which or {m.id, m.room} & set(arguments.which)]
+    unfit = [mutant.id for mutant in mutants if not mutant.fits()]
+    if unfit:
+        print(f"the sources have changed; write anew, with the same meaning: {', '.join(unfit)}")
+        return 1
+    if arguments.elsewhere:
+        return _seen_elsewhere([mutant for mutant in mutants if mutant.elsewhere])
+    copies = [Copy.make(PLACE / str(number)) for number in range(arguments.jobs)]
+    print("the unit tests, without any bug ...", flush=True)
+    reach = measure(copies[0].root, [argument for argument in PYTEST if argument != "-x"], copies[0].environment)
+    verdicts = list(_try_all(mutants, reach, copies))
+    _write(verdicts)
+    return _tell(verdicts)
+
+
+def _try_all(mutants: list[Mutant], reach: Reach, copies: list[Copy]) -> Iterator[Verdict]:
+    free: queue.Queue[Copy] = queue.Queue()
+    for copy in copies:
+        free.put(copy)
+
+    def attempt(mutant: Mutant) -> Verdict:
+        copy = free.get()
+        try:
+            return copy.try_out(mutant, reach.tests(mutant))
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(copies)) as threads:
+        for number, verdict in enumerate(threads.map(attempt, mutants), 1):
+            said = f"seen by {verdict.by}" if verdict.killed else f"NOT SEEN ({verdict.by or verdict.tests} tests)"
+            print(f"[{number}/{len(mutants)}] {verdict.mutant.id} {verdict.mutant.what}: {said}", flush=True)
+            yield verdict
+
+
+def _seen_elsewhere(mutants: list[Mutant]) -> int:
+    """Try the mutants that only slower tests see, each with the tests that the list names."""
+    copy = Copy.make(PLACE / "elsewhere")
+    verdicts = []
+    for mutant in mutants:
+        verdict = copy.try_out(mutant, mutant.elsewhere.split(" ")[:1])
+        print(f"{mutant.id} {mutant.what}: {verdict.by or 'NOT SEEN'}", flush=True)
+        verdicts.append(verdict)
+    return 0 if all(verdict.killed for verdict in verdicts) else 1
+
+
+def _write(verdicts: list[Verdict]) -> None:
+    rows = [{"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by} for v in verdicts]
+    (PLACE / "verdicts.json").write_text(json.dumps(rows, indent=1))
+
+
+def _tell(verdicts: list[Verdict]) -> int:
+    """The table by room, the survivors, and how to end."""
+    by_room = itertools.groupby(sorted(verdicts, key=lambda v: v.mutant.room), key=lambda v: v.mutant.room)
+    for room, group in by_room:
+        of_room = list(group)
+        print(f"{room:14} {sum(v.killed for v in of_room):4} of {len(of_room)}")
+    survivors = [verdict for verdict in verdicts if not verdict.killed]
+    unseen = [verdict.mutant.id for verdict in survivors if not verdict.mutant.elsewhere]
+    for verdict in survivors:
+        print(
+            f"survives: {verdict.mutant.id} {verdict.mutant.what}; elsewhere: {verdict.mutant.elsewhere or 'nothing'}"
+        )
+    percent = 100 * (len(verdicts) - len(survivors)) / max(1, len(verdicts))
+    print(f"{len(verdicts)} mutants, {percent:.0f} % seen by unit tests, {len(unseen)} seen by nothing")
+    return 1 if unseen or percent < WANTED_PERCENT else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

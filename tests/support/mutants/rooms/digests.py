@@ -1,0 +1,63 @@
+"""Bugs that the tests of digests must see."""
+
+MUTANTS = (
+    (
+        "G01",
+        "crds/profile_contract/chain.py",
+        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]",
+        "parameters: list[object] = [spec.candidates, *platform.picture.parameters]",
+        "candidates' digest: seed dropped",
+    ),
+    (
+        "G02",
+        "crds/profile_contract/chain.py",
+        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]",
+        "parameters: list[object] = [spec.seed, spec.candidates]",
+        "candidates' digest: picture size and sampler overrides dropped",
+    ),
+    (
+        "G03",
+        "crds/profile_contract/orders.py",
+        "return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.document(), parameters])",
+        "return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style.document(), parameters])",
+        "candidates' digest: style name dropped (two equal styles share a prefix)",
+    ),
+    (
+        "G04",
+        "crds/profile_contract/orders.py",
+        "return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.document()])",
+        "return digest_of([dataset, parameters.document()])",
+        "train digest: stage version dropped",
+    ),
+    (
+        "G05",
+        "crds/profile_contract/orders.py",
+        "return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.document()])",
+        "return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos])",
+        "preprocess digest: parameters dropped",
+    ),
+    (
+        "G06",
+        "crds/profile_contract/candidates.py",
+        ('            "control_end": self.control_end_percent,\n        }\n        said'),
+        ("        }\n        said"),
+        "candidates' digest: controlEndPercent override dropped",
+    ),
+    (
+        "G07",
+        "crds/profile_contract/chain.py",
+        "visible_mark=self.visible_mark,",
+        "",
+        "visibleMark never reaches finishing",
+    ),
+    (
+        "U01",
+        "crds/profile_contract/orders.py",
+        '    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")',
+        (
+            '    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")\n'
+            "    warmup: int = 0"
+        ),
+        "a new training parameter with a default changes every digest: an upgrade trains everybody again",
+    ),
+)

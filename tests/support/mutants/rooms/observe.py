@@ -1,0 +1,60 @@
+"""Bugs that the tests of observe must see."""
+
+MUTANTS = (
+    (
+        "Q01",
+        "operator/profile_operator/workqueue.py",
+        "pause = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)",
+        "pause = FIRST_BACKOFF_SECONDS * 2 ** (failures - 1)",
+        "back-off without limit",
+    ),
+    (
+        "Q02",
+        "operator/profile_operator/workqueue.py",
+        ("        self._failures.pop(key, None)\n        return again"),
+        "        return again",
+        "failures never forgotten",
+    ),
+    (
+        "Q03",
+        "operator/profile_operator/history.py",
+        ("        if self._pending.get(key) is note:\n            del self._pending[key]"),
+        ("        if True:\n            del self._pending[key]"),
+        "a newer note is lost while an older one is written",
+    ),
+    (
+        "Q04",
+        "operator/profile_operator/generation.py",
+        ("        if style.prefix + REPORT in present:\n            return []"),
+        ("        if False:\n            return []"),
+        "a style with a report is drawn again where pictures are gone",
+    ),
+    (
+        "B01",
+        "operator/profile_operator/observe.py",
+        "asked = pinned is None or pinned.revision != spec.photos.revision or pinned.retry != head.retry",
+        "asked = True",
+        "photos are listed anew in every cycle, whatever the revision",
+    ),
+    (
+        "B02",
+        "operator/profile_operator/observe.py",
+        "jobs=await self._with_reasons(jobs, chain, reports),",
+        "jobs=jobs,",
+        "what a failed pod said is never read",
+    ),
+    (
+        "B03",
+        "operator/profile_operator/observe.py",
+        ("            if not job.finished and job.digest == chain.of(job.stage):\n                return await"),
+        ("            if job.finished and job.digest == chain.of(job.stage):\n                return await"),
+        "progress of the running stage is never read",
+    ),
+    (
+        "B04",
+        "operator/profile_operator/reconcile.py",
+        "            return 0.2",
+        "            return None",
+        "after a 409 nobody looks again until the resync",
+    ),
+)

@@ -1,0 +1,88 @@
+"""Bugs that the tests of preprocess must see."""
+
+MUTANTS = (
+    (
+        "V01",
+        "images/preprocess/profile_preprocess/verdicts.py",
+        "frontal = abs(m.yaw) <= COVERING_YAW",
+        "frontal = m.yaw <= COVERING_YAW",
+        "covering judged on faces turned left",
+    ),
+    (
+        "V02",
+        "images/preprocess/profile_preprocess/decode.py",
+        'if profile and image.mode == "RGB":',
+        "if False:",
+        "colour profiles ignored (Display P3)",
+    ),
+    (
+        "V03",
+        "images/preprocess/profile_preprocess/decode.py",
+        'image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), layered)',
+        "image = layered",
+        "alpha dropped instead of composed on white",
+    ),
+    (
+        "V04",
+        "images/preprocess/profile_preprocess/crop.py",
+        "wanted = max(h / framing.face, 1.6 * w / aspect)",
+        "wanted = h / framing.face",
+        "crop: wide faces not allowed for",
+    ),
+    (
+        "V05",
+        "images/preprocess/profile_preprocess/people.py",
+        "if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:",
+        "if False:",
+        "pose network (a pickle) loaded whatever its digest",
+    ),
+    (
+        "V06",
+        "images/preprocess/profile_preprocess/people.py",
+        "return sorted(people, key=lambda person: person.area, reverse=True)",
+        "return sorted(people, key=lambda person: person.area)",
+        "people: smallest first",
+    ),
+    (
+        "V07",
+        "images/preprocess/profile_preprocess/identity.py",
+        "others = [embeddings[other] for other in core if other != index]",
+        "others = [embeddings[other] for other in core]",
+        "a photo is compared with itself",
+    ),
+    (
+        "V08",
+        "images/preprocess/profile_preprocess/stage.py",
+        "held_out=number - 1 in kept_apart,",
+        "held_out=number in kept_apart,",
+        "held-out photos: off by one",
+    ),
+    (
+        "V09",
+        "images/preprocess/profile_preprocess/quality.py",
+        "yaw = float(np.degrees(np.arctan2(forward[0], -forward[2])))",
+        "yaw = float(np.degrees(np.arctan2(-forward[0], -forward[2])))",
+        "yaw's sign: captions say left for right",
+    ),
+    (
+        "V10",
+        "images/preprocess/profile_preprocess/quality.py",
+        "return min(x, y, width - x - w, height - y - (1 - BELOW_CHIN) * h) / max(w, 1.0)",
+        "return min(x, y, width - x - w) / max(w, 1.0)",
+        "chin cut off at the lower edge is not seen",
+    ),
+    (
+        "V11",
+        "images/preprocess/profile_preprocess/stage.py",
+        "goodness = look.measures.face_height * look.measures.sharpness",
+        "goodness = -look.measures.face_height * look.measures.sharpness",
+        "of two like photos the worse is kept",
+    ),
+    (
+        "V12",
+        "images/preprocess/profile_preprocess/look.py",
+        "others = [p.area for p in people if p is not person and p.score >= SECOND_BODY_SCORE]",
+        "others = [p.area for p in people if p is not person]",
+        "weakly seen bodies count as second people",
+    ),
+)

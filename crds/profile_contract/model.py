@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+
+# Python reads a file's name that is no UTF-8 with surrogates in it, and cannot write them as UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Contract(BaseModel):
@@ -33,8 +38,9 @@ class Tolerant(Contract):
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no white space, so that equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and no white space, so that equal values give equal text, which UTF-8 can always write."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def digest_of(value: Any) -> str:

@@ -16,7 +16,7 @@ demo: prepare ## a real cluster on this machine, the product in it, and one pers
 	$(RUN) -m profile_cli demo
 
 test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
-	$(PYTEST) tests/unit tests/cluster tests/e2e
+	$(PYTEST) tests/unit tests/packaging tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
 test-unit: env weights model ## unit tests: no cluster, a minute

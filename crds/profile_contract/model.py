@@ -26,6 +26,14 @@ class Contract(BaseModel):
         """The JSON document of this object: camelCase, without fields that are None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def distinction(self) -> dict[str, Any]:
+        """What differs from the defaults, in camelCase: what digests cover.
+
+        So a field that is new and neutral changes nobody's digest. Whoever changes a default changes what equal digests
+        mean, and raises the stage's version with it.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
     def to_json(self) -> str:
         """Canonical JSON text (sorted keys, no spaces), the same for equal objects."""
         return canonical_json(self.document())

@@ -363,19 +363,19 @@ def photos_digest(photos: list[PhotoRef]) -> str:
 
 def preprocess_digest(photos: str, parameters: PreprocessParameters) -> str:
     """`photos` is a photos digest."""
-    return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.document()])
+    return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.distinction()])
 
 
 def train_digest(dataset: str, parameters: TrainParameters) -> str:
     """`dataset` is a preprocess digest."""
-    return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.document()])
+    return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.distinction()])
 
 
 def generate_digest(adapter: str, style_name: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
     """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models)."""
-    return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.document(), parameters])
+    return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.distinction(), parameters])
 
 
 def finish_digest(candidates: list[str], parameters: FinishParameters) -> str:
     """`candidates` are the generate digests of all styles, in the request's order."""
-    return digest_of([STAGE_VERSIONS[Stage.FINISH], candidates, parameters.document()])
+    return digest_of([STAGE_VERSIONS[Stage.FINISH], candidates, parameters.distinction()])

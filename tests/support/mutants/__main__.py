@@ -13,11 +13,14 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from .mutant import ROOT, Mutant, all_mutants
+from profile_models.folders import cache_folder
+
+from .mutant import Mutant, all_mutants
 from .reach import Reach, measure
 from .trial import PYTEST, Copy, Verdict
 
-PLACE = ROOT / "out" / "mutants"
+# Outside of the clone: what looks through the whole tree must not meet it twice.
+PLACE = cache_folder() / "mutants"
 WANTED_PERCENT = 90
 
 

@@ -42,8 +42,7 @@ class Copy:
         for name in filter(None, listed.stdout.split("\0")):
             if not (ROOT / name).is_file():
                 continue
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.link(ROOT / name, root / name)
+            _link(ROOT / name, root / name)
         (root / ".venv").symlink_to(ROOT / ".venv")
         return cls(root)
 
@@ -64,7 +63,7 @@ class Copy:
             yield
         finally:
             path.unlink()
-            os.link(ROOT / mutant.file, path)
+            _link(ROOT / mutant.file, path)
 
     def try_out(self, mutant: Mutant, tests: list[str]) -> Verdict:
         """Whether any of the tests fails with the bug planted."""
@@ -86,6 +85,15 @@ class Copy:
             except subprocess.TimeoutExpired:
                 return Verdict(mutant, killed=True, by=f"no end within {SECONDS} s", tests=len(tests))
         return Verdict(mutant, killed=done.returncode != 0, by=_first_failure(done.stdout), tests=len(tests))
+
+
+def _link(source: Path, target: Path) -> None:
+    """A link where the file system can, else a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _first_failure(output: str) -> str:

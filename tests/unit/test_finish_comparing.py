@@ -46,3 +46,10 @@ def test_one_tone_or_another_pose_is_no_comparison() -> None:
     scores = [_scores("warm", {1: 80}, 1), _scores("other", {1: 70}, 1)]
     assert compared([WARM, _style("other", Tone.WARM)], scores, [ALL, ALL]) == []
     assert compared([WARM, _style("other", Tone.COOL, pose="frontal")], scores, [ALL, ALL]) == []
+
+
+def test_the_neutral_twin_of_a_seed_is_no_candidate_of_it() -> None:
+    twin = Candidate(seed=1, key="warm/1-neutral.png", pose="elsewhere", twin=True)
+    warm = WARM.model_copy(update={"candidates": [*(c for c in WARM.candidates if not c.twin), twin]})
+    scores = [_scores("warm", {1: 80}, 1), _scores("cool", {1: 60})]
+    assert [row.seed for row in compared([warm, COOL], scores, [ALL, ALL])] == [1]

@@ -3,7 +3,7 @@
 from profile_contract.names import LayoutName, Tone
 from profile_contract.orders import FinishParameters, Score
 from profile_finisher.ranking import nothing_delivered, rank
-from profile_finisher.tone import Colours, tone_shift
+from profile_finisher.tone import Colours, is_met, tone_shift
 
 
 def score(seed: int, likeness: int | None, *, faces: int = 1, sharpness: float = 50.0, refusal: str = "") -> Score:
@@ -76,3 +76,21 @@ def test_tone_shifts_are_means_over_pairs() -> None:
     pairs = [(Colours(50, 12, 0.8), Colours(51, 10, 0.82)), (Colours(50, 16, None), Colours(49, 10, None))]
     found = tone_shift("s", Tone.WARM, pairs)
     assert (found.pairs, found.b_shift, found.l_shift, found.likeness_change) == (2, 4.0, 0.0, -0.02)
+
+
+def test_likeness_exactly_at_the_floor_is_delivered() -> None:
+    found = rank([score(1, 45), score(2, 44)], parameters(2, 45))
+    assert [(s.seed, s.delivered) for s in found] == [(1, True), (2, False)]
+
+
+def test_a_tones_range_ends_where_the_design_says() -> None:
+    for tone, inside, outside in (
+        (Tone.WARM, (2.0, 6.0), (1.9, 6.1, -4.0)),
+        (Tone.COOL, (-2.0, -6.0), (-1.9, -6.1, 4.0)),
+        (Tone.NEUTRAL, (-2.0, 2.0), (-2.1, 2.1)),
+    ):
+        assert [is_met(tone, b, 0.0, 0.0) for b in inside] == [True] * len(inside)
+        assert [is_met(tone, b, 0.0, 0.0) for b in outside] == [False] * len(outside)
+    assert is_met(Tone.WARM, 4.0, -4.0, -0.03)
+    assert not is_met(Tone.WARM, 4.0, -4.1, 0.0)
+    assert not is_met(Tone.WARM, 4.0, 0.0, 0.031)

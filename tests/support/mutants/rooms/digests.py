@@ -52,12 +52,9 @@ MUTANTS = (
     ),
     (
         "U01",
-        "crds/profile_contract/orders.py",
-        '    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")',
-        (
-            '    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")\n'
-            "    warmup: int = 0"
-        ),
+        "crds/profile_contract/model.py",
+        'return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)',
+        'return self.model_dump(mode="json", by_alias=True, exclude_none=True)',
         "a new training parameter with a default changes every digest: an upgrade trains everybody again",
     ),
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from product import Product, Space
+    from product import Learned, Product, Space
     from profile_cli.demo.target import Target
     from profile_sandbox import Sandbox
     from profile_sandbox.kubectl import Kubectl
@@ -93,6 +93,20 @@ def space(product: Product) -> Iterator[Space]:
     """A fresh namespace in the cluster where the product runs."""
     with product.space() as space:
         yield space
+
+
+@pytest.fixture(scope="session")
+def learned(product: Product, people: Path) -> Iterator[Learned]:
+    """A person whose dataset and adapter are there, for tests of what comes after: `space.take_over(learned)`."""
+    from product import Learned, pictures_in
+
+    photos = pictures_in(people / "p00060")
+    with product.space() as space:
+        space.upload(photos)
+        request = space.request("learned", subject={"noun": "woman"})
+        request.wait("Trained", seconds=420)
+        request.patch({"suspend": True})
+        yield Learned(space, "learned", photos)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from product import Product, Request, Space, pictures_in, run
+from product import Learned, Product, Request, Space, run
 from profile_cli.cluster import Cluster
 from profile_cli.demo import release
 from profile_cli.terminal import Terminal
@@ -47,14 +47,15 @@ def _uids(request: Request) -> dict[str, str]:
 
 
 def test_an_upgrade_keeps_requests_and_runs_nothing_again(
-    product: Product, target: Target, space: Space, people: Path, tmp_path: Path
+    product: Product, target: Target, space: Space, learned: Learned, tmp_path: Path
 ) -> None:
     terminal, cluster = Terminal(), Cluster(target.kubeconfig)
     try:
         _install_previous(target, tmp_path)
         release.wait_ready(cluster, terminal)
-        space.upload(pictures_in(people / "p00060"))
-        done, stalled = space.request(), space.request("nobody", photos={"prefix": "uploads/nobody/"})
+        space.take_over(learned)
+        done = space.request(subject={"noun": "woman"})
+        stalled = space.request("nobody", photos={"prefix": "uploads/nobody/"})
         done.wait("Ready", seconds=420)
         stalled.wait("Stalled", reason="NoPhotos")
         before, made = (_uids(done), _uids(stalled)), space.made()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import ipaddress
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,9 +17,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.request import getproxies_environment
 
 if TYPE_CHECKING:
+    import urllib3
     from minio import Minio
     from minio.datatypes import PostPolicy
 
@@ -176,14 +179,20 @@ class S3Store:
         return len(keys)
 
     def presign_get(self, key: str, seconds: int, *, save_as: str = "") -> str:
-        """A URL that reads this one object, for so many seconds; browsers save it where `save_as` names a file."""
-        headers = {"response-content-disposition": f'attachment; filename="{save_as}"'} if save_as else None
+        """A URL that reads this one object, for so many seconds; no browser or proxy may keep what it gives.
+
+        Browsers save it where `save_as` names a file. It is signed by this store's own account: what strangers may be
+        given is made by `profile_contract.signing`.
+        """
+        headers = {"response-cache-control": "private, no-store"}
+        if save_as:
+            headers["response-content-disposition"] = f'attachment; filename="{_file_name(save_as)}"'
         with _store_errors(key):
             url: str = self._client.presigned_get_object(
                 bucket_name=self._bucket,
                 object_name=key,
                 expires=timedelta(seconds=seconds),
-                response_headers=headers,
+                response_headers=dict(headers),
             )
         return url
 
@@ -200,6 +209,11 @@ class S3Store:
                 bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
             )
         return url
+
+
+def _file_name(name: str) -> str:
+    """A file's name that cannot leave its quotes in a header: letters outside of ASCII become '_'."""
+    return "".join(letter if " " <= letter <= "~" and letter not in '"\\/;%' else "_" for letter in name)[:200]
 
 
 @contextlib.contextmanager
@@ -229,24 +243,106 @@ def open_store(url: str, env: Mapping[str, str] = os.environ) -> Store:
     raise StoreError(f"store URL {url!r} must begin with s3:// or file://")
 
 
+@dataclass(frozen=True)
+class StoreUrl:
+    """What a store's URL says; see the module's text."""
+
+    bucket: str
+    endpoint: str
+    secure: bool
+    region: str
+
+    @classmethod
+    def parse(cls, url: str) -> StoreUrl:
+        """Raises StoreError for a URL that names no bucket of an S3."""
+        parts = urlsplit(url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise StoreError(f"store URL {url!r} must begin with s3://BUCKET")
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        return cls(
+            bucket=parts.netloc,
+            endpoint=query.get("endpoint", "s3.amazonaws.com"),
+            secure=query.get("secure", "true") != "false",
+            region=query.get("region", "us-east-1"),
+        )
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.secure else "http"
+
+    @property
+    def origin(self) -> str:
+        """Where the store answers."""
+        return f"{self.scheme}://{self.endpoint}"
+
+    @property
+    def host(self) -> str:
+        """The Host header: without a port that goes without saying."""
+        usual = ":443" if self.secure else ":80"
+        return self.endpoint.removesuffix(usual)
+
+
+def proxy_of(scheme: str, endpoint: str, env: Mapping[str, str] | None = None) -> str:
+    """The proxy that the environment names for HOST:PORT, or '' where none is named or NO_PROXY spares the host.
+
+    NO_PROXY is read as curl and Go read it: names with their subdomains, `*`, HOST:PORT, addresses and CIDR ranges.
+    """
+    proxies = getproxies_environment() if env is None else _proxies(env)
+    proxy = proxies.get(scheme) or proxies.get("all") or ""
+    if not proxy or any(_spares(entry.strip().lower(), endpoint.lower()) for entry in proxies.get("no", "").split(",")):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """Proxies by scheme, as `getproxies_environment` gives them; small letters win."""
+    upper = {name.lower().removesuffix("_proxy"): value for name, value in env.items() if name.endswith("_PROXY")}
+    return upper | {name.removesuffix("_proxy"): value for name, value in env.items() if name.endswith("_proxy")}
+
+
+def _spares(entry: str, endpoint: str) -> bool:
+    """Whether one entry of NO_PROXY means HOST:PORT."""
+    host = (urlsplit(f"//{endpoint}").hostname or "").rstrip(".")
+    if not entry:
+        return False
+    if entry == "*" or entry in (host, endpoint):
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        name = entry.removeprefix("*").lstrip(".").rstrip(".")
+        return host == name or host.endswith(f".{name}")
+
+
+def pool_for(url: StoreUrl, *, read_seconds: float) -> urllib3.PoolManager:
+    """Connections to a store, through the environment's proxy if one is named for it."""
+    import urllib3
+
+    proxy = proxy_of(url.scheme, url.endpoint)
+    # Who waits long for a store that is down only hides the reason.
+    timeout = urllib3.Timeout(connect=5, read=read_seconds)
+    retries = urllib3.Retry(total=2, backoff_factor=0.3)
+    if proxy:
+        account = urlsplit(proxy)
+        login = f"{unquote(account.username)}:{unquote(account.password or '')}" if account.username else None
+        headers = urllib3.make_headers(proxy_basic_auth=login)
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, timeout=timeout, retries=retries, maxsize=8)
+    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=8)
+
+
 def open_s3(url: str, env: Mapping[str, str] = os.environ) -> S3Store:
     """Open a bucket; see the module's text for the URL. The region is given, or the client would ask for it."""
-    import urllib3
     from minio import Minio
 
-    parts = urlsplit(url)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    # A stage that waits long for a store that is down only hides the reason.
-    http = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=5, read=60), retries=urllib3.Retry(total=2, backoff_factor=0.3), maxsize=8
-    )
+    place = StoreUrl.parse(url)
     client = Minio(
-        endpoint=query.get("endpoint", "s3.amazonaws.com"),
+        endpoint=place.endpoint,
         access_key=env.get("AWS_ACCESS_KEY_ID"),
         secret_key=env.get("AWS_SECRET_ACCESS_KEY"),
         session_token=env.get("AWS_SESSION_TOKEN"),
-        secure=query.get("secure", "true") != "false",
-        region=query.get("region", "us-east-1"),
-        http_client=http,
+        secure=place.secure,
+        region=place.region,
+        http_client=pool_for(place, read_seconds=60),
     )
-    return S3Store(client, parts.netloc)
+    return S3Store(client, place.bucket)

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from profile_contract.artifacts import REPORT
+from profile_contract.artifacts import REPORT, request_prefix
 from profile_contract.candidates import generation_order
-from profile_contract.generation import GenerationResult
+from profile_contract.generation import GenerationOrder, GenerationResult
+from profile_contract.keys import ForeignKey
 from profile_contract.names import Reason, Stage
 from profile_contract.orders import GenerateReport
 from profile_contract.progress import Publisher, StageProgress
+from profile_contract.signing import PrefixSigner
 from profile_contract.store import StoreError
 
 from . import metrics
@@ -89,17 +91,17 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _StoreGrants:
-    """Presigned URLs, valid for so many seconds."""
+class _Grants:
+    """Links to what one request made, valid for so many seconds. Raises ForeignKey for any other object."""
 
-    store: StoreAccess
+    signer: PrefixSigner
     seconds: int
 
     def get(self, key: str) -> str:
-        return self.store.grant_get(key, self.seconds)
+        return self.signer.get(key, self.seconds)
 
     def put(self, key: str) -> str:
-        return self.store.grant_put(key, self.seconds)
+        return self.signer.put(key, self.seconds)
 
 
 class GenerationRunner:
@@ -183,6 +185,8 @@ class GenerationRunner:
             log.info("%s: generation stopped", run.key)
         except PredictorRefused as error:
             run.reason, run.message = Reason.PREDICTOR_REFUSED, str(error)
+        except ForeignKey as error:
+            run.reason, run.message = Reason.STAGE_FAILED, f"a report names what is not this request's: {error}"
         except Exception:
             log.exception("%s: generation failed", run.key)
             run.reason, run.message = Reason.STAGE_FAILED, "generation failed; the operator's log says more"
@@ -226,20 +230,26 @@ class GenerationRunner:
 
     async def _call(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
         """One batch."""
-        config = self._config
-        order = generation_order(
-            run.work.request,
-            run.work.adapter,
-            style.spec,
-            missing[: config.batch],
-            size=config.picture,
-            grants=_StoreGrants(self._store, config.grant_seconds),
-        )
         async with self._calls:
+            # Signed when it is this call's turn: links live hardly longer than the call.
+            order = await self._store.signed(lambda: self._order(run, style, missing))
             with metrics.GENERATION_SECONDS.labels(predictor=style.spec.predictor).time():
                 result = await self._predictor.generate(style.spec.predictor, order)
         metrics.CANDIDATES.labels(style=style.name).inc(len(result.items))
         return result
+
+    def _order(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
+        """The order for the next batch, with its links. Asks the store for credentials now and then."""
+        config, request = self._config, run.work.request
+        signer = self._store.signer(request_prefix(request.namespace, request.name))
+        return generation_order(
+            request,
+            run.work.adapter,
+            style.spec,
+            missing[: config.batch],
+            size=config.picture,
+            grants=_Grants(signer, config.grant_seconds),
+        )
 
     async def _report(self, style: StyleWork, made: dict[str, str], started: str, used: _Used) -> None:
         """The style's report, written last: where it stands, the style is done."""

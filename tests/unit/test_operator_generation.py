@@ -15,6 +15,7 @@ import pytest
 from operator_world import CONFIG, KEY, World
 from profile_contract.artifacts import REPORT
 from profile_contract.generation import EvictionOrder, GenerationOrder
+from profile_contract.keys import check_below
 from profile_contract.names import Reason
 from profile_contract.orders import GenerateReport
 from profile_contract.progress import ProgressEvent
@@ -55,11 +56,24 @@ class FolderAccess:
     async def write(self, key: str, data: bytes, content_type: str = "") -> None:
         self.store.write(key, data, content_type)
 
-    def grant_get(self, key: str, seconds: int) -> str:
-        return f"http://store/{key}?sign=get&seconds={seconds}"
+    def signer(self, prefix: str) -> FolderSigner:
+        return FolderSigner(prefix)
 
-    def grant_put(self, key: str, seconds: int) -> str:
-        return f"http://store/{key}?sign=put&seconds={seconds}"
+    async def signed(self, sign: Callable[[], GenerationOrder]) -> GenerationOrder:
+        if self.down:
+            raise StoreError("the store gave no temporary credentials: MaxRetryError")
+        return sign()
+
+
+@dataclass
+class FolderSigner:
+    prefix: str
+
+    def get(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=get&seconds={seconds}"
+
+    def put(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=put&seconds={seconds}"
 
 
 @dataclass

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-
 # Python reads a file's name that is no UTF-8 with surrogates in it, and cannot write them as UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

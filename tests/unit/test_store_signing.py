@@ -180,7 +180,7 @@ def allows(policy: dict[str, object], action: str, key: str) -> bool:
     return any(fnmatchcase(f"arn:aws:s3:::profiles/{key}", resource.replace("[", "[[]")) for resource in resources)
 
 
-names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
 @given(read=st.lists(names, max_size=3), write=st.lists(names, max_size=2), other=names)

@@ -15,6 +15,7 @@ help: ## this list
 demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
 	$(RUN) -m profile_cli demo
 
+test: export PROFILE_ALL_TESTS = 1
 test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
 	$(PYTEST) tests/unit tests/packaging tests/cluster tests/e2e
 	$(PYTEST) tests/images

@@ -29,6 +29,39 @@ PAGE_TRAINING = {"steps": 4, "rank": 4}
 STATE = Path(os.environ.get("PROFILE_SANDBOX_STATE", CLONE / ".sandbox"))
 
 
+# What may be skipped where everything can be installed: `make test` fails for any other reason to skip.
+KNOWN_SKIPS = (
+    "KUBECONFIG names another cluster",
+    "takes services away",
+    "images are built as root",
+    "PROFILE_IMAGES=all",
+    "PROFILE_BENCH_COLD=1",
+)
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note why a test was skipped."""
+    if report.skipped and isinstance(report.longrepr, tuple) and not hasattr(report, "wasxfail"):
+        _skipped.append(f"{report.nodeid}: {report.longrepr[2]}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where PROFILE_ALL_TESTS is set, a test that did not run for want of something has failed."""
+    unknown = [text for text in _skipped if not any(known in text for known in KNOWN_SKIPS)]
+    if os.environ.get("PROFILE_ALL_TESTS") and unknown and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many were skipped, and which of them count as failed."""
+    unknown = [text for text in _skipped if not any(known in text for known in KNOWN_SKIPS)]
+    if os.environ.get("PROFILE_ALL_TESTS") and unknown:
+        terminalreporter.section("skipped for want of something: these count as failed", red=True)
+        for text in unknown:
+            terminalreporter.line(text)
+
+
 def _own_kubeconfig() -> Path | None:
     """Somebody's own cluster, where KUBECONFIG names one that is not this sandbox."""
     given = os.environ.get("KUBECONFIG")

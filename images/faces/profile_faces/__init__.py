@@ -1,9 +1,19 @@
-"""Finding, measuring and comparing faces: what preprocessing, training and finishing share."""
+"""Opening pictures, and finding, measuring and comparing faces: what all components share that look at pictures.
+
+What needs OpenCV is loaded when it is first asked for: `profile_faces.decoding` is used where OpenCV is not installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .likeness import Likeness, ceiling, cosine, likeness
-from .mask import MaskReader
-from .measures import face_patch, sharpness
-from .reader import Face, FaceReader, WeightsMissing
+
+if TYPE_CHECKING:
+    from .mask import MaskReader
+    from .measures import face_patch, sharpness
+    from .reader import Face, FaceReader, WeightsMissing
 
 __all__ = [
     "Face",
@@ -17,3 +27,18 @@ __all__ = [
     "likeness",
     "sharpness",
 ]
+
+_LATER = {
+    "Face": "reader",
+    "FaceReader": "reader",
+    "MaskReader": "mask",
+    "WeightsMissing": "reader",
+    "face_patch": "measures",
+    "sharpness": "measures",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -206,6 +206,8 @@ class TrainReport(StageReport):
     resumed_from: int = 0
     checkpoints: list[Checkpoint] = []
     changes: list[str] = Field(default=[], description="Settings made smaller after running out of memory.")
+    skipped_steps: int = Field(default=0, description="Steps that changed nothing: their gradient was not finite.")
+    notes: list[str] = Field(default=[], description="What was unusual about this training, for people.")
     seconds_per_step: float = 0.0
 
 

@@ -10,13 +10,19 @@ from safetensors.torch import save
 
 from profile_contract.names import AdapterLayers
 
+from .finite import check_finite
 from .model import ADAPTER
 
 PREFIX = "unet."
+# A safetensors file begins with the length of its JSON header, little-endian.
+LENGTH_BYTES = 8
 
 
 def served_form(weights: dict[str, torch.Tensor], rank: int, layers: AdapterLayers, base_model: str) -> bytes:
-    """diffusers' own LoRA file: PEFT names below `unet.`, with the LoRA metadata that tells rank and alpha."""
+    """diffusers' own LoRA file: PEFT names below `unet.`, with the LoRA metadata that tells rank and alpha.
+
+    Raises NotFinite.
+    """
     tensors = {PREFIX + _peft_name(name): weight.float().contiguous() for name, weight in weights.items()}
     # The keys of diffusers' own metadata (diffusers.training_utils._collate_lora_metadata).
     lora = {
@@ -29,7 +35,7 @@ def served_form(weights: dict[str, torch.Tensor], rank: int, layers: AdapterLaye
         "unet.lora_bias": False,
     }
     metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(lora), "base_model": base_model}
-    return save(tensors, metadata=metadata)
+    return _file(tensors, metadata)
 
 
 def webui_form(
@@ -37,7 +43,8 @@ def webui_form(
 ) -> bytes:
     """kohya's form with Stability's block names, as WebUI and ComfyUI expect of an SDXL LoRA; half precision.
 
-    The metadata describe the file, never the person: no file names, no captions.
+    The metadata describe the file, never the person: no file names, no captions. Raises NotFinite, also for what half
+    precision cannot hold.
     """
     tensors: dict[str, torch.Tensor] = {}
     for name, weight in weights.items():
@@ -57,7 +64,23 @@ def webui_form(
         "modelspec.title": f"profile adapter for {base_model}",
         "modelspec.resolution": f"{resolution}x{resolution}",
     }
-    return save(tensors, metadata=metadata)
+    return _file(tensors, metadata)
+
+
+def _file(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
+    """The safetensors file, the same bytes for the same content: the library writes metadata in no fixed order."""
+    check_finite(tensors)
+    data = save(tensors, metadata=metadata)
+    length = int.from_bytes(data[:LENGTH_BYTES], "little")
+    header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + length])
+    header = {
+        "__metadata__": dict(sorted(metadata.items())),
+        **{k: v for k, v in header.items() if k != "__metadata__"},
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # The data begin at a multiple of 8, as the library has it.
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text + data[LENGTH_BYTES + length :]
 
 
 def sgm_name(module: str, layers_per_block: int) -> str:

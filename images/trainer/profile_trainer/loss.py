@@ -6,6 +6,9 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
+from profile_contract.exits import BadInput
+from profile_contract.names import Reason
+
 from .cache import CachedExample
 from .model import Base
 
@@ -13,13 +16,40 @@ from .model import Base
 def min_snr_weights(noise: DDPMScheduler, timesteps: torch.Tensor, gamma: float, prediction: str) -> torch.Tensor:
     """Weight of each timestep (B,): Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
 
-    min(SNR, gamma) / SNR for epsilon, / (SNR + 1) for v-prediction; gamma 0 weighs all alike.
+    min(SNR, gamma) for the loss on the sample; / SNR for epsilon, / (SNR + 1) for v-prediction, whose errors count so
+    much more on the sample. Pure noise (SNR 0) weighs 1 with epsilon, the limit. gamma 0 weighs all alike.
     """
     if gamma <= 0:
         return torch.ones(len(timesteps), device=timesteps.device)
     snr = compute_snr(noise, timesteps)
-    weights: torch.Tensor = torch.clamp(snr, max=gamma) / (snr + 1 if prediction == "v_prediction" else snr)
-    return weights
+    capped: torch.Tensor = torch.clamp(snr, max=gamma)
+    if prediction == "sample":
+        return capped
+    if prediction == "v_prediction":
+        return capped / (snr + 1)
+    return torch.where(snr == 0, torch.ones_like(snr), capped / snr)
+
+
+def check_weights(base: Base, gamma: float) -> None:
+    """Raises BadInput where a base's noise schedule gives timesteps no sound weights: they would all be lost."""
+    every = torch.arange(base.noise.config.num_train_timesteps)
+    weights = min_snr_weights(base.noise, every, gamma, base.prediction)
+    mean = float(weights.mean())
+    if bool((weights >= 0).all()) and 0 < mean < float("inf"):
+        return
+    raise BadInput(
+        Reason.MODEL_NOT_FOUND,
+        f"the noise schedule of the base model '{base.name}' gives the training loss no finite weight; "
+        "correct its scheduler/scheduler_config.json, or mount another base model",
+    )
+
+
+def target_of(base: Base, latents: torch.Tensor, noise: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """What the UNet has to predict, of the latents' shape (B, C, h, w)."""
+    if base.prediction == "v_prediction":
+        velocity: torch.Tensor = base.noise.get_velocity(latents, noise, steps)
+        return velocity
+    return latents if base.prediction == "sample" else noise
 
 
 def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> torch.Tensor:
@@ -55,7 +85,7 @@ def step_loss(
                 "time_ids": torch.stack([e.time_ids for e in batch]),
             },
         ).sample
-    target = base.noise.get_velocity(latents, noise, steps) if base.prediction == "v_prediction" else noise
+    target = target_of(base, latents, noise, steps)
     weights = torch.stack([e.weights for e in batch])
     squared = (predicted.float() - target.float()).pow(2) * weights
     return squared.mean() * weighed.mean().to(base.device)

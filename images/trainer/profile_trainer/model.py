@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -14,6 +16,8 @@ from profile_contract.exits import BadInput
 from profile_contract.names import AdapterLayers, Reason
 
 ADAPTER = "default"
+# What a UNet may predict of a noisy picture, and the loss knows.
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Base:
 
     @property
     def prediction(self) -> str:
-        """What the UNet predicts: epsilon or v_prediction."""
+        """What the UNet predicts, one of PREDICTIONS."""
         return str(self.noise.config.prediction_type)
 
     def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
@@ -49,7 +53,7 @@ class Base:
 def load_base(models: Path, name: str, *, mixed: bool) -> Base:
     """Load a base model onto the accelerator if there is one. `mixed`: the UNet in bf16, on an accelerator only.
 
-    Raises BadInput if the folder is not there or is no such model.
+    Raises BadInput if the folder is not there, is no such model, or predicts what the loss does not know.
     """
     folder = models / name
     if not (folder / "model_index.json").is_file():
@@ -65,6 +69,7 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
     except (OSError, ValueError) as error:
         raise BadInput(Reason.MODEL_NOT_FOUND, f"the base model '{name}' cannot be loaded") from error
     pipeline.set_progress_bar_config(disable=True)
+    check_prediction(name, pipeline.scheduler.config)
     autocast = mixed and device.type == "cuda"
     for part in (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae, pipeline.unet):
         part.requires_grad_(False)
@@ -77,6 +82,19 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
         noise=DDPMScheduler.from_config(pipeline.scheduler.config),
         device=device,
         autocast=autocast,
+    )
+
+
+def check_prediction(name: str, scheduler: Mapping[str, Any]) -> None:
+    """Raises BadInput for a base whose scheduler says that it predicts, or adds noise, as no loss here expects."""
+    prediction = scheduler.get("prediction_type")
+    if prediction in PREDICTIONS and "beta_schedule" in scheduler:
+        return
+    kind = f"prediction_type {prediction!r}" if "beta_schedule" in scheduler else str(scheduler.get("_class_name"))
+    raise BadInput(
+        Reason.MODEL_NOT_FOUND,
+        f"the base model '{name}' cannot be trained on: its scheduler_config.json says {kind}; "
+        f"what can be trained predicts {', '.join(PREDICTIONS[:-1])} or {PREDICTIONS[-1]}, with noise added by betas",
     )
 
 

@@ -1,4 +1,4 @@
-"""python -m profile_models fetch | random | install | studio-mini | choose"""
+"""python -m profile_models fetch | random | install | sums | studio-mini | choose"""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def _add_studio_mini(commands: argparse._SubParsersAction[argparse.ArgumentParse
     add_to(commands)
 
 
+def _write_sums(folders: list[Path]) -> None:
+    from profile_contract.weights import WeightsError, write_sums
+
+    for folder in folders:
+        try:
+            print(f"models: {write_sums(folder if folder.is_dir() else models_folder() / folder)}")
+        except (OSError, WeightsError) as error:
+            sys.exit(f"models: {error}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="profile_models", description="Models for development, tests and the demo.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -29,6 +39,10 @@ def main() -> None:
     random.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
     ready = commands.add_parser("install", help="the trained studio-mini of this repository")
     ready.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
+    sums = commands.add_parser("sums", help="write SHA256SUMS into folders of models, which are then checked by it")
+    sums.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="a path, or a name below the models folder"
+    )
     choose = commands.add_parser("choose", help="who of the rendered candidates joins the cast")
     choose.add_argument(
         "--candidates", type=Path, default=people_folder() / "candidates", help="(default: %(default)s)"
@@ -59,6 +73,9 @@ def main() -> None:
             sys.exit(f"models: {error}")
         for name in installed:
             print(f"models: {name} is in {arguments.out}")
+        return
+    if arguments.command == "sums":
+        _write_sums(arguments.folders)
         return
     if arguments.command == "studio-mini":
         arguments.run(arguments)

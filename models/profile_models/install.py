@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from profile_contract.weights import SUMS, write_sums
 from profile_models.text import let_everybody_read
 
 HOME = Path(__file__).resolve().parents[1]
@@ -27,11 +28,14 @@ def install(models: Path, home: Path = HOME) -> list[str]:
 def _install(source: Path, target: Path) -> bool:
     digest, stamp = digest_of(source), target / STAMP
     if stamp.is_file() and stamp.read_text() == digest:
+        if not (target / SUMS).is_file():
+            write_sums(target)
         return False
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".installing-") as scratch:
         copy = Path(scratch) / target.name
         shutil.copytree(source, copy)
         (copy / STAMP).write_text(digest)
+        write_sums(copy)
         let_everybody_read(copy)
         shutil.rmtree(target, ignore_errors=True)
         copy.rename(target)

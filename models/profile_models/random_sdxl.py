@@ -23,6 +23,7 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from profile_contract.weights import SUMS, write_sums
 from profile_models.text import TextSize, let_everybody_read, make_text_encoders
 from profile_models.tokenizer import make_tokenizer
 
@@ -49,6 +50,9 @@ def make(models: Path) -> None:
     """Write `studio-random` and `studio-random-controlnet` below `models`, unless they are there already."""
     recipe = _recipe()
     if all(_recipe_of(models / name) == recipe for name in (NAME, CONTROL_NAME)):
+        for name in (NAME, CONTROL_NAME):
+            if not (models / name / SUMS).is_file():
+                write_sums(models / name)
         return
     print(f"models: making {NAME} and {CONTROL_NAME} in {models}", file=sys.stderr, flush=True)
     models.mkdir(parents=True, exist_ok=True)
@@ -58,6 +62,7 @@ def make(models: Path) -> None:
         make_controlnet(unet).save_pretrained(Path(scratch) / CONTROL_NAME)
         for name in (CONTROL_NAME, NAME):
             (Path(scratch) / name / RECIPE).write_text(json.dumps(recipe))
+            write_sums(Path(scratch) / name)
             let_everybody_read(Path(scratch) / name)
             shutil.rmtree(models / name, ignore_errors=True)
             (Path(scratch) / name).rename(models / name)

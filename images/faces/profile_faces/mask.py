@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .reader import Image, WeightsMissing
+from .reader import Image, weights
 
 WEIGHTS = "selfie_segmentation.tflite"
 NETWORK_EDGE = 256
@@ -17,11 +17,8 @@ class MaskReader:
     """Makes person masks. Not thread-safe, as cv2.dnn is not."""
 
     def __init__(self, models: Path) -> None:
-        """`models`: the folder that holds the weights. Raises WeightsMissing."""
-        path = models / WEIGHTS
-        if not path.is_file():
-            raise WeightsMissing(f"{path} is missing: the mask weights belong into the folder 'vision'")
-        self._network = cv2.dnn.readNetFromTFLite(str(path))
+        """`models`: the folder that holds the weights, whose sha256 must be right. Raises WeightsMissing."""
+        self._network = cv2.dnn.readNetFromTFLite(weights(models, WEIGHTS))
 
     def read(self, image: Image) -> Image:
         """The mask of a BGR picture: 8 bit grey of the same size, 255 inside the person."""

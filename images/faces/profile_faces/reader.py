@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from profile_contract.weights import WeightsError, read_vision
+
 Image = NDArray[np.uint8]
 
 DETECTOR = "yunet.onnx"
@@ -27,7 +29,7 @@ SECOND_LOOKS = (320, 1280)
 
 
 class WeightsMissing(Exception):
-    """A weights file is not where it should be; the message says which."""
+    """A weights file is not where it should be, or not the expected one; the message says which, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,31 @@ class Face:
         return self.box[2] * self.box[3]
 
 
+def weights(models: Path, name: str) -> NDArray[np.uint8]:
+    """The bytes of a network, those whose sha256 was checked: what is loaded cannot change in between.
+
+    Raises WeightsMissing.
+    """
+    try:
+        return np.frombuffer(read_vision(models, name), np.uint8)
+    except WeightsError as error:
+        raise WeightsMissing(str(error)) from error
+
+
 class FaceReader:
     """Finds faces and reads identities. Not thread-safe, as cv2.dnn is not: one reader per thread."""
 
     def __init__(self, models: Path) -> None:
-        """Loads `yunet.onnx` and `sface.onnx` from the folder. Raises WeightsMissing."""
-        for name in (DETECTOR, EMBEDDER):
-            if not (models / name).is_file():
-                raise WeightsMissing(f"{models / name} is missing: face weights belong into the folder 'vision'")
+        """Loads `yunet.onnx` and `sface.onnx` from the folder, once their sha256 is right. Raises WeightsMissing."""
+        detector, embedder = weights(models, DETECTOR), weights(models, EMBEDDER)
+        nothing = np.empty(0, np.uint8)
         # The engine is left at its default: YuNet fails on OpenCV 5's classic one.
         self._detector = cv2.FaceDetectorYN.create(
-            str(models / DETECTOR), "", (SMALLEST_EDGE, SMALLEST_EDGE), MINIMUM_SCORE, OVERLAP
+            "onnx", detector, nothing, (SMALLEST_EDGE, SMALLEST_EDGE), MINIMUM_SCORE, OVERLAP
         )
         # FaceRecognizerSF aligns, but its feature() fails on the quantised SFace in OpenCV 5: the net is run directly.
-        self._aligner = cv2.FaceRecognizerSF.create(str(models / EMBEDDER), "")
-        self._embedder = cv2.dnn.readNetFromONNX(str(models / EMBEDDER))
+        self._aligner = cv2.FaceRecognizerSF.create("onnx", embedder, nothing)
+        self._embedder = cv2.dnn.readNetFromONNX(embedder)
 
     def find(self, image: Image) -> list[Face]:
         """Faces in a BGR picture (H, W, 3) of any size, the largest first; empty if there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -15,12 +14,10 @@ from PIL import Image
 
 from profile_contract.exits import TryAgain
 from profile_contract.names import Reason
+from profile_contract.weights import POSE_WEIGHTS, WeightsError, read_vision
 
 from .decode import Pixels
 
-WEIGHTS = "yolo11n-pose.pt"
-# A .pt file is a pickle, which can run code when it is loaded. Another network: PROFILE_POSE_SHA256.
-WEIGHTS_SHA256 = "869e83fcdffdc7371fa4e34cd8e51c838cc729571d1635e5141e3075e9319dc0"
 # ultralytics' default; whether a weakly seen person counts is the verdict's business.
 MINIMUM_SCORE = 0.25
 NETWORK_EDGE = 640
@@ -45,10 +42,13 @@ class PeopleReader:
 
     def __init__(self, models: Path) -> None:
         """`models`: the folder that holds the weights. Raises TryAgain if they are missing or not the ones expected."""
-        path = models / WEIGHTS
-        _check(path, os.environ.get("PROFILE_POSE_SHA256", WEIGHTS_SHA256))
+        try:
+            # A .pt file is a pickle, which can run code when it is loaded.
+            read_vision(models, POSE_WEIGHTS)
+        except WeightsError as error:
+            raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
         self._scratch = _keep_to_itself()
-        self._network: Any = _import_ultralytics()(str(path), task="pose", verbose=False)
+        self._network: Any = _import_ultralytics()(str(models / POSE_WEIGHTS), task="pose", verbose=False)
 
     def find(self, image: Pixels, edge: int = NETWORK_EDGE) -> list[Person]:
         """People in a BGR picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
@@ -74,17 +74,6 @@ def accelerator() -> tuple[str, int]:
 def _person(box: NDArray[np.float32], joints: NDArray[np.float32], score: float) -> Person:
     left, top, right, bottom = (float(value) for value in box)
     return Person(box=(left, top, right - left, bottom - top), joints=joints.astype(np.float32), score=score)
-
-
-def _check(path: Path, sha256: str) -> None:
-    if not path.is_file():
-        raise TryAgain(Reason.MODEL_NOT_FOUND, f"the pose network {path} is missing in the models folder")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise TryAgain(
-            Reason.MODEL_NOT_FOUND,
-            f"the pose network {path} is not the one expected and was not loaded: "
-            "put the right file there, or name its sha256 in PROFILE_POSE_SHA256",
-        )
 
 
 def _import_ultralytics() -> Any:

@@ -14,6 +14,7 @@ from peft import LoraConfig
 
 from profile_contract.exits import BadInput
 from profile_contract.names import AdapterLayers, Reason
+from profile_contract.weights import WeightsError, check_model
 
 ADAPTER = "default"
 # What a UNet may predict of a noisy picture, and the loss knows.
@@ -53,7 +54,8 @@ class Base:
 def load_base(models: Path, name: str, *, mixed: bool) -> Base:
     """Load a base model onto the accelerator if there is one. `mixed`: the UNet in bf16, on an accelerator only.
 
-    Raises BadInput if the folder is not there, is no such model, or predicts what the loss does not know.
+    Raises BadInput if the folder is not there, is not what its SHA256SUMS says, is no such model, or predicts what the
+    loss does not know.
     """
     folder = models / name
     if not (folder / "model_index.json").is_file():
@@ -61,6 +63,10 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
             Reason.MODEL_NOT_FOUND,
             f"the base model '{name}' is not in the models folder; the platform team mounts it there",
         )
+    try:
+        check_model(models, name)
+    except WeightsError as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         pipeline = StableDiffusionXLPipeline.from_pretrained(

@@ -21,6 +21,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from profile_contract.names import Mode
+from profile_contract.weights import check_model
 
 from .config import Dtype, EngineConfig
 from .errors import Unwanted
@@ -41,7 +42,8 @@ class Pipeline:
 
     @classmethod
     def load(cls, config: EngineConfig) -> Pipeline:
-        """Load from the models folder, never from elsewhere. Raises FileNotFoundError, or ValueError if it is no SDXL.
+        """Load from the models folder, never from elsewhere. Raises FileNotFoundError, or ValueError if it is
+        no SDXL or not what its SHA256SUMS says.
 
         Weights are read from safetensors alone.
         """
@@ -172,6 +174,7 @@ def _folder(models: Path, name: str, index: str) -> Path:
     folder = models / name
     if not (folder / index).is_file():
         raise FileNotFoundError(f"no model {name!r}: {folder / index} is not there")
+    check_model(models, name)
     return folder
 
 

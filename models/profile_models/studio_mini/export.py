@@ -10,6 +10,7 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL, ControlNetModel
 
+from profile_contract.weights import write_sums
 from profile_models.studio_mini import checkpoint, networks, vae
 from profile_models.studio_mini.train import make_networks
 from profile_models.text import let_everybody_read
@@ -72,6 +73,7 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
         for name in (CONTROL_NAME, NAME):
             folder = Path(scratch) / name
             (folder / "README.md").write_text(CARD.format(name=name))
+            write_sums(folder)
             let_everybody_read(folder)
             shutil.rmtree(models / name, ignore_errors=True)
             folder.rename(models / name)

@@ -157,17 +157,6 @@ def test_the_store_away_is_told_and_passes(operated: Operated) -> None:
     assert operated.request.job_uids() == before
 
 
-def test_without_redis_and_the_database_a_request_still_ends_well(operated: Operated) -> None:
-    finished = operated.digest(Stage.FINISH)
-    with operated.away("redis", "postgres"):
-        operated.request.patch({"layouts": ["resume"]})
-        wait_for(lambda: operated.digest(Stage.FINISH) != finished, 120, "finishing anew")
-        operated.request.wait("Ready", seconds=240)
-    digest = operated.digest(Stage.FINISH)
-    query = "SELECT stage FROM stages WHERE digest = %s"
-    wait_for(lambda: operated.sql(query, digest) == [["finish"]], 120, "the history comes once the database answers")
-
-
 def test_the_history_is_rebuilt_from_the_store(operated: Operated) -> None:
     query = "SELECT DISTINCT stage FROM stages WHERE namespace = %s ORDER BY stage"
     operated.sql("TRUNCATE stages")

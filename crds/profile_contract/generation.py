@@ -6,6 +6,8 @@ The predictor holds no store credentials: each order carries presigned grants, v
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from .model import Contract, Tolerant
@@ -24,7 +26,7 @@ class ReadGrant(Contract):
     """A presigned GET, and the digest of what it must give."""
 
     url: str = Field(max_length=4096)
-    sha256: str = Field(default="", max_length=64)
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class AdapterGrant(Contract):
@@ -32,14 +34,15 @@ class AdapterGrant(Contract):
 
     key: str
     url: str = Field(max_length=4096)
-    sha256: str = Field(min_length=64, max_length=64)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     weight: float = Field(default=1.0, ge=0.0, le=1.5)
 
 
 class GenerationItem(Contract):
     """One candidate. `put_url` is a presigned PUT; without it the image comes back inline."""
 
-    seed: int = Field(ge=0)
+    # Exact: above 2**53 a float would stand for many seeds.
+    seed: int = Field(ge=0, le=2**63 - 1, strict=True)
     prompt: str = Field(max_length=2000)
     negative_prompt: str = Field(default="", max_length=2000)
     pose: ReadGrant | None = None
@@ -95,7 +98,7 @@ class GenerationResult(Tolerant):
 class EvictionOrder(Contract):
     """Forget these adapters: slots, host memory. Sent when a request is deleted."""
 
-    sha256: list[str] = Field(min_length=1, max_length=64)
+    sha256: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(min_length=1, max_length=64)
 
 
 class EvictionResult(Tolerant):

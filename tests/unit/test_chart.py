@@ -137,6 +137,8 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
     service = the("InferenceService", "profile-predictor", *sandbox_values)
     annotations = service["metadata"]["annotations"]
     assert annotations["serving.kserve.io/deploymentMode"] == "Standard"
+    # Without it KServe would make an Ingress or an HTTPRoute: a door for the whole world.
+    assert service["metadata"]["labels"]["networking.kserve.io/visibility"] == "cluster-local"
     predictor = service["spec"]["predictor"]
     assert "model" not in predictor
     (container,) = predictor["containers"]
@@ -151,11 +153,18 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
         {"name": "PROFILE_ADAPTER_LAYERS", "value": "attention"},
         {"name": "PROFILE_QUEUE", "value": "16"},
         {"name": "PROFILE_GRACE_SECONDS", "value": "25"},
+        {"name": "PROFILE_GRANT_SECONDS", "value": "1800"},
         {"name": "PROFILE_STORE_HOSTS", "value": "minio.profile-services.svc:9000"},
+        {"name": "PROFILE_STORE_BUCKET", "value": "profiles"},
+        {"name": "PROFILE_METRICS_PORT", "value": "9090"},
         {"name": "HOME", "value": "/tmp"},
         {"name": "OMP_NUM_THREADS", "value": "1"},
     ]
-    # /v2/health/ready is always true.
+    assert container["ports"] == [
+        {"name": "http1", "containerPort": 8080, "protocol": "TCP"},
+        {"name": "metrics", "containerPort": 9090, "protocol": "TCP"},
+    ]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/v2/health/live", "port": 8080}
     for probe in ("startupProbe", "readinessProbe"):
         assert container[probe]["httpGet"] == {"path": "/v2/models/profile-predictor/ready", "port": 8080}
     assert container["resources"] == {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
@@ -230,7 +239,7 @@ def test_metrics_are_annotated(sandbox_values: tuple[str, ...]) -> None:
     operator = the("Deployment", "profile-studio-operator", *sandbox_values)["spec"]["template"]["metadata"]
     assert {**wanted, "prometheus.io/port": "9090"}.items() <= operator["annotations"].items()
     predictor = the("InferenceService", "profile-predictor", *sandbox_values)["spec"]["predictor"]
-    assert {**wanted, "prometheus.io/port": "8080"}.items() <= predictor["annotations"].items()
+    assert {**wanted, "prometheus.io/port": "9090"}.items() <= predictor["annotations"].items()
     plain = ("--set", "metrics.annotations=false")
     assert "annotations" not in the("Service", "profile-studio-operator", *plain)["metadata"]
 
@@ -240,18 +249,31 @@ def test_the_predictor_is_reached_by_the_operator_and_reaches_the_store(sandbox_
     assert spec["podSelector"] == {"matchLabels": {"serving.kserve.io/inferenceservice": "profile-predictor"}}
     assert spec["ingress"] == [
         {
-            "from": [
-                {"podSelector": {"matchLabels": {**NAMES, "app.kubernetes.io/component": "operator"}}},
-                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "profile-services"}}},
-            ],
+            "from": [{"podSelector": {"matchLabels": {**NAMES, "app.kubernetes.io/component": "operator"}}}],
             "ports": [{"port": 8080, "protocol": "TCP"}],
-        }
+        },
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "profile-services"}}}],
+            "ports": [{"port": 9090, "protocol": "TCP"}],
+        },
     ]
+    system = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     assert spec["egress"] == [
-        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}], "to": [system]},
         {"ports": [{"port": 9000, "protocol": "TCP"}]},
     ]
     assert not of_kind("NetworkPolicy", "--set", "networkPolicies.enabled=false")
+
+
+def test_the_predictor_is_told_the_stores_scheme_bucket_and_how_long_grants_live() -> None:
+    said = (
+        "--set",
+        "store.secure=true,store.endpoint=s3.example.com:443,store.bucket=faces,generation.grantSeconds=600",
+    )
+    (container,) = the("InferenceService", "profile-predictor", *said)["spec"]["predictor"]["containers"]
+    variables = {one["name"]: one.get("value") for one in container["env"]}
+    assert variables["PROFILE_STORE_HOSTS"] == "https://s3.example.com:443"
+    assert (variables["PROFILE_STORE_BUCKET"], variables["PROFILE_GRANT_SECONDS"]) == ("faces", "600")
 
 
 def test_disruption_budget_is_optional() -> None:

@@ -104,7 +104,8 @@ def test_rules_and_monitors_come_where_the_cluster_knows_them() -> None:
     monitors = of_kind("PodMonitor", *PROMETHEUS_OPERATOR)
     assert set(monitors) == {"profile-studio-operator", "profile-studio-predictor"}
     operator = monitors["profile-studio-operator"]["spec"]
-    assert operator["podMetricsEndpoints"][0]["port"] == "metrics"
+    for monitor in monitors.values():
+        assert monitor["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
     labels = the("Deployment", "profile-studio-operator")["spec"]["template"]["metadata"]["labels"]
     assert operator["selector"]["matchLabels"].items() <= labels.items()
 

@@ -40,6 +40,26 @@ def test_the_store_can_be_named() -> None:
     named = ("--set-json", f"networkPolicies.egress.storeTo={peers}")
     egress = the("NetworkPolicy", "profile-studio-stages", *REQUESTS, *named)["spec"]["egress"]
     assert egress == [DNS, {**tcp(9000), "to": [{"ipBlock": {"cidr": "10.0.0.8/32"}}]}]
+    predictor = the("NetworkPolicy", "profile-studio-predictor", *named)["spec"]["egress"]
+    assert predictor[1:] == egress[1:]
+
+
+def test_the_predictor_asks_for_names_where_it_may() -> None:
+    node = '[{"ipBlock":{"cidr":"169.254.20.10/32"}}]'
+    said = ("--set-json", f"networkPolicies.egress.dnsTo={node}")
+    egress = the("NetworkPolicy", "profile-studio-predictor", *said)["spec"]["egress"]
+    assert egress[0] == {**DNS, "to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}]}
+
+
+def test_who_may_draw_is_the_operator_and_who_is_named() -> None:
+    peers = '[{"namespaceSelector":{"matchLabels":{"team":"notebooks"}}}]'
+    draw, measure = the(
+        "NetworkPolicy", "profile-studio-predictor", "--set-json", f"networkPolicies.predictorFrom={peers}"
+    )["spec"]["ingress"]
+    operator = {"podSelector": {"matchLabels": {**NAMES, "app.kubernetes.io/component": "operator"}}}
+    assert draw == {"from": [operator, {"namespaceSelector": {"matchLabels": {"team": "notebooks"}}}], **tcp(8080)}
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert measure == {"from": [monitoring], **tcp(9090)}
 
 
 def test_operator_and_page_go_out_freely_unless_told_otherwise() -> None:

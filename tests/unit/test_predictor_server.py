@@ -23,7 +23,7 @@ STORE = ("minio.profile-services.svc:9000", "store.example.com")
         "http://minio.profile-services.svc:9000/profiles/a/adapter.safetensors?X-Amz-Signature=1",
         "http://MINIO.profile-services.svc:9000/x",
         "https://store.example.com/x",
-        "http://store.example.com:80/x",
+        "https://store.example.com:443/x",
     ],
 )
 def test_links_of_the_stores_are_followed(url: str) -> None:
@@ -37,6 +37,12 @@ def test_links_of_the_stores_are_followed(url: str) -> None:
         "http://minio.profile-services.svc/x",
         "http://minio.profile-services.svc:9001/x",
         "https://store.example.com:8443/x",
+        "http://store.example.com/x",
+        "http://store.example.com:80/x",
+        "http://store.example.com:443/x",
+        "https://store.example.com./x",
+        "https://user@store.example.com/x",
+        "https://:secret@store.example.com/x",
         "http://store.example.com.evil.org/x",
         "http://evil.org/store.example.com",
         "http://store.example.com@evil.org/x",
@@ -49,6 +55,23 @@ def test_links_of_the_stores_are_followed(url: str) -> None:
 )
 def test_no_other_link_is_followed(url: str) -> None:
     assert not allowed(httpx.URL(url), STORE)
+
+
+@pytest.mark.parametrize(
+    ("entry", "followed", "refused"),
+    [
+        ("http://store", ["http://store/x", "http://store:80/x"], ["https://store/x", "http://store:9000/x"]),
+        ("https://store:9000", ["https://store:9000/x"], ["http://store:9000/x", "https://store/x"]),
+        ("store:80", ["http://store/x", "https://store:80/x"], ["https://store/x"]),
+        ("STORE", ["https://store/x"], ["http://store/x", "http://store:443/x"]),
+        ("[fd00::1]:9000", ["http://[fd00::1]:9000/x"], ["http://[fd00::1]/x", "http://[fd00::2]:9000/x"]),
+        ("", [], ["https:///x", "http://store/x"]),
+        ("ftp://store", [], ["ftp://store/x", "https://store/x"]),
+    ],
+)
+def test_a_store_is_reached_as_it_is_written_down(entry: str, followed: list[str], refused: list[str]) -> None:
+    """Without a port and a scheme that is HTTPS: what faces are sent by must be asked for to be plain."""
+    assert [url for url in [*followed, *refused] if allowed(httpx.URL(url), [entry])] == followed
 
 
 def test_without_stores_nothing_is_followed() -> None:

@@ -25,8 +25,12 @@
   - {name: PROFILE_QUEUE, value: {{ .root.Values.predictor.queue | quote }}}
   # A batch that runs is answered before the kubelet loses patience.
   - {name: PROFILE_GRACE_SECONDS, value: {{ max 1 (sub (int .root.Values.predictor.terminationGracePeriodSeconds) 5) | quote }}}
-  # Grants for any other host are refused.
-  - {name: PROFILE_STORE_HOSTS, value: {{ .root.Values.store.endpoint | quote }}}
+  # How long a deleted adapter is remembered: as long as a grant that was signed before may live.
+  - {name: PROFILE_GRANT_SECONDS, value: {{ default 1800 .root.Values.generation.grantSeconds | int | quote }}}
+  # Grants for any other host, or any other bucket there, are refused.
+  - {name: PROFILE_STORE_HOSTS, value: {{ printf "%s%s" (ternary "https://" "" (default false .root.Values.store.secure)) .root.Values.store.endpoint | quote }}}
+  - {name: PROFILE_STORE_BUCKET, value: {{ .root.Values.store.bucket | quote }}}
+  - {name: PROFILE_METRICS_PORT, value: "9090"}
   - {name: HOME, value: /tmp}
   {{- range $key, $value := .root.Values.predictor.env }}
   - {name: {{ $key }}, value: {{ $value | quote }}}
@@ -36,7 +40,7 @@
   {{- end }}
   ports:
   - {name: http1, containerPort: 8080, protocol: TCP}
-  # /v2/health/ready is always true: the model's own readiness counts.
+  - {name: metrics, containerPort: 9090, protocol: TCP}
   startupProbe:
     httpGet: {path: {{ $ready | quote }}, port: 8080}
     periodSeconds: 2

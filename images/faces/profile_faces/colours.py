@@ -32,11 +32,11 @@ def layers_of(image: Image.Image, size: tuple[int, int], box: tuple[float, float
     return Layers(colours=in_srgb(colours, profile), alpha=alpha)
 
 
-def on_white(layers: Layers) -> Image.Image:
-    """The picture on white paper, RGB."""
+def on_paper(layers: Layers, level: int) -> Image.Image:
+    """The picture on paper of a grey level, 0 to 255, RGB."""
     if layers.alpha is None:
         return layers.colours
-    paper = Image.new("RGB", layers.colours.size, "white")
+    paper = Image.new("RGB", layers.colours.size, (level, level, level))
     return Image.composite(layers.colours, paper, layers.alpha)
 
 

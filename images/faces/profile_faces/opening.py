@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from .colours import Layers, layers_of, on_white
+from .colours import Layers, layers_of, on_paper
 from .damage import check_jpeg
 from .optional import installed
 from .picture import Box, Facts, Limits, Picture, Refusal, Refused
@@ -89,7 +89,7 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
     try:
         layers = _reduced(image, turn.stored(shown, *upright), limits.area)
         alpha = layers.alpha is not None and layers.alpha.getextrema()[0] != 255
-        pixels = np.asarray(turn.upright(on_white(layers)))
+        pixels = np.asarray(turn.upright(on_paper(layers, limits.paper)))
     except MemoryError:
         raise
     except Exception as error:  # readers say in many ways that a file is broken

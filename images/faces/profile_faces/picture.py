@@ -42,7 +42,8 @@ class Refused(Exception):
 class Limits:
     """What a picture may be. `area`: as many pixels are given back at most, larger pictures are reduced to it.
 
-    `scans`: passes over the picture in a progressive JPEG, of which encoders make about ten.
+    `scans`: passes over the picture in a progressive JPEG, of which encoders make about ten. `paper`: the grey level, 0
+    to 255, on which transparent parts are laid.
     """
 
     bytes: int = 30_000_000
@@ -53,6 +54,7 @@ class Limits:
     seconds: float = 10.0
     memory_megabytes: int = 1000
     formats: tuple[str, ...] = FORMATS
+    paper: int = 255
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright sRGB picture without metadata: RGB (H, W, 3), transparency on white, and read-only.
+    """An upright sRGB picture without metadata: RGB (H, W, 3), transparency on paper, and read-only.
 
     `box` is the part of the upright picture that is shown, in the picture's own pixels.
     """

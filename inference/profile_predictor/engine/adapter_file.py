@@ -7,20 +7,20 @@ diffusers naming. A module's scale is alpha / rank; alpha is the rank unless the
 
 from __future__ import annotations
 
-import json
+import logging
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 
+from .adapter_header import ENTRY_BYTES, AdapterHeader, LoraSettings, read_header
 from .errors import Refused
 
-METADATA_KEY = "lora_adapter_metadata"
+log = logging.getLogger(__name__)
+
 _TENSOR = re.compile(r"^unet\.(?P<module>.+?)\.(?P<part>lora_A|lora_B|lora\.down|lora\.up)\.weight$")
 _ALPHA = re.compile(r"^unet\.(?P<module>.+?)\.alpha$")
 _DOWN = {"lora_A", "lora.down"}
@@ -62,38 +62,59 @@ def largest_file(layers: Mapping[str, LayerSize], maximum_rank: int) -> int:
     At twice the maximum rank: the nearest ones that cannot pass are refused for their rank, not for their size.
     """
     features = sum(layer.inputs + layer.outputs for layer in layers.values())
-    return features * 2 * maximum_rank * 4 + len(layers) * 512 + (1 << 20)
+    return features * 2 * maximum_rank * 4 + len(layers) * 2 * ENTRY_BYTES + (1 << 20)
 
 
 def read_adapter(
-    content: bytes, sha256: str, layers: Mapping[str, LayerSize], maximum_rank: int, dtype: torch.dtype
+    content: bytes,
+    sha256: str,
+    layers: Mapping[str, LayerSize],
+    maximum_rank: int,
+    dtype: torch.dtype,
+    *,
+    base_model: str = "",
 ) -> AdapterWeights:
-    """Read a file whose digest was checked, for a UNet with these layers. Raises Refused with what is wrong."""
+    """Read a file whose digest was checked, for the UNet of `base_model` with these layers.
+
+    A file that names another base model is refused even if it fits. Raises Refused with what is wrong, and nothing
+    else: what is wrong with a file stays wrong however often it is read.
+    """
     try:
-        tensors = load(content)
-        metadata = _metadata(content)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise Refused("the adapter is not a safetensors file") from error
-    parts, alphas = _sorted_by_module(tensors)
-    _check_layer_set(parts, layers)
+        return _read(content, sha256, layers, maximum_rank, dtype, base_model=base_model)
+    except Refused:
+        raise
+    except Exception as error:
+        log.warning("an adapter could not be read (%s)", type(error).__name__)
+        raise Refused("the adapter is not a safetensors file, or a damaged one") from error
+
+
+def _read(
+    content: bytes,
+    sha256: str,
+    layers: Mapping[str, LayerSize],
+    maximum_rank: int,
+    dtype: torch.dtype,
+    *,
+    base_model: str,
+) -> AdapterWeights:
+    # Two matrices and an alpha for each layer; one more of each, so that what is too much is named.
+    header = read_header(content, 3 * (len(layers) + 1))
+    _check_base(header, base_model)
+    parts, alphas = _sorted_by_module(load(content))
+    _check_layer_set(parts, alphas, layers)
     weights = {}
     for name, size in layers.items():
         down, up = _pair(name, parts[name], size, maximum_rank)
-        scale = _scale(name, down.shape[0], alphas, metadata)
-        weights[name] = LayerWeights(down.to(dtype), up.to(dtype), scale)
+        scale = _scale(name, down.shape[0], alphas, header.settings)
+        weights[name] = _finite(name, LayerWeights(down.to(dtype), up.to(dtype), scale))
     return AdapterWeights(sha256, weights)
 
 
-def _metadata(content: bytes) -> dict[str, Any]:
-    """What diffusers wrote about the UNet's adapter, without the prefix of its keys; empty if it wrote nothing.
-
-    A safetensors file begins with the length of its JSON header: 8 bytes, little endian.
-    """
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    text = header.get("__metadata__", {}).get(METADATA_KEY, "")
-    document = json.loads(text) if text else {}
-    return {key.removeprefix("unet."): value for key, value in document.items() if key.startswith("unet.")}
+def _check_base(header: AdapterHeader, base_model: str) -> None:
+    if base_model and header.base_model and header.base_model != base_model:
+        raise Refused(
+            f"the adapter was trained on the base model {header.base_model[:80]!r}; {base_model!r} is served here"
+        )
 
 
 def _sorted_by_module(
@@ -114,9 +135,10 @@ def _sorted_by_module(
     return parts, alphas
 
 
-def _check_layer_set(parts: Mapping[str, object], layers: Mapping[str, LayerSize]) -> None:
+def _check_layer_set(parts: Mapping[str, object], alphas: Mapping[str, float], layers: Mapping[str, LayerSize]) -> None:
     """One layer set for all: then a slot never keeps a layer of the person before."""
-    extra, missing = sorted(parts.keys() - layers.keys()), sorted(layers.keys() - parts.keys())
+    extra = sorted((parts.keys() | alphas.keys()) - layers.keys())
+    missing = sorted(layers.keys() - parts.keys())
     if extra:
         raise Refused(
             f"the adapter changes {len(extra)} layers that are not served here, such as {extra[0][:120]}: "
@@ -143,19 +165,31 @@ def _pair(
         raise Refused(f"the adapter's weights of {name} do not fit: it was trained on another base model")
     if not 1 <= rank <= maximum_rank:
         raise Refused(f"the adapter has rank {rank} at {name}; at most {maximum_rank} is served")
-    if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
-        raise Refused(f"the adapter's weights of {name} are not finite: its training went wrong")
     return down, up
 
 
-def _scale(name: str, rank: int, alphas: Mapping[str, float], metadata: Mapping[str, Any]) -> float:
-    if metadata.get("use_dora"):
+def _scale(name: str, rank: int, alphas: Mapping[str, float], settings: LoraSettings) -> float:
+    if settings.use_dora:
         raise Refused("the adapter uses DoRA, which is not served")
     alpha = alphas.get(name)
     if alpha is None:
-        pattern = metadata.get("alpha_pattern") or {}
-        matching = [value for key, value in pattern.items() if name == key or name.endswith(f".{key}")]
-        alpha = matching[0] if matching else metadata.get("lora_alpha", rank)
-    if not isinstance(alpha, int | float) or not math.isfinite(alpha) or alpha <= 0:
+        alpha = settings.alpha_of(name)
+    if alpha is None:
+        alpha = float(rank)
+    if not math.isfinite(alpha) or alpha <= 0:
         raise Refused(f"the adapter's alpha of {name} is no positive number")
-    return float(alpha) / (math.sqrt(rank) if metadata.get("use_rslora") else rank)
+    return alpha / (math.sqrt(rank) if settings.use_rslora else rank)
+
+
+def _finite(name: str, weights: LayerWeights) -> LayerWeights:
+    """Checked as they will be used: in the type that is calculated in, which may hold less than the file's.
+
+    Also the change that they make of a layer: no element of scale * up @ down can be larger than this bound.
+    """
+    down, up = weights.down, weights.up
+    if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
+        raise Refused(f"the adapter's weights of {name} are not finite: its training went wrong")
+    bound = float(down.abs().max()) * float(up.abs().max()) * down.shape[0] * weights.scale
+    if bound > torch.finfo(down.dtype).max:
+        raise Refused(f"the adapter's weights of {name} are so large that nothing can be drawn with them")
+    return weights

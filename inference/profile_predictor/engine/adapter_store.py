@@ -1,14 +1,15 @@
 """Adapters in host memory, and how they get there.
 
 A cached adapter is given out only to an order whose grant was checked again, and only if that grant names the very
-file that the adapter was read from: knowing a digest is not enough.
+file that the adapter was read from: knowing a digest is not enough. What is evicted while it is being read is not kept.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -16,9 +17,13 @@ import torch
 from profile_contract.generation import AdapterGrant
 
 from .adapter_file import AdapterWeights, LayerSize, largest_file, read_adapter
-from .errors import Denied, Refused
+from .errors import Denied, Refused, Unavailable
+from .evictions import Evictions
 from .files import Files
 from .host_cache import HostCache
+
+# An order waits so long for another one that reads the same adapter.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -28,31 +33,55 @@ class _Entry:
 
 
 class AdapterStore:
-    """The two lower tiers: host memory, and the store behind the grants."""
+    """The two lower tiers: host memory, and the store behind the grants.
 
-    def __init__(self, layers: Mapping[str, LayerSize], maximum_rank: int, limit: int, dtype: torch.dtype) -> None:
-        self._layers, self._maximum_rank, self._dtype = layers, maximum_rank, dtype
+    Adapters are for `base_model`'s UNet with these layers; `limit` is in bytes of host memory.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, LayerSize],
+        maximum_rank: int,
+        limit: int,
+        dtype: torch.dtype,
+        *,
+        evictions: Evictions,
+        base_model: str = "",
+    ) -> None:
+        self._layers, self._maximum_rank, self._dtype, self._base_model = layers, maximum_rank, dtype, base_model
+        self._evictions = evictions
         self._cache: HostCache[_Entry] = HostCache(limit)
         self._reading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        # Held while an adapter is kept or forgotten, so that none is kept behind its eviction.
+        self._keeping = threading.Lock()
 
-    def get(self, grant: AdapterGrant, files: Files) -> tuple[AdapterWeights, str]:
-        """The adapter of a grant, and the tier that it came from: `host` or `store`.
+    def get(self, grant: AdapterGrant, files: Files, asked: float) -> tuple[AdapterWeights, str]:
+        """The adapter of a grant, and the tier that it came from: `host` or `store`. `asked`: see `Evictions`.
 
-        Raises Refused if the file is not what the order names or cannot be served, and what `files` raises.
+        Raises Refused if the file is not what the order names, cannot be served or has been evicted since, Unavailable
+        if another order takes too long to read it, and what `files` raises.
         """
         with self._one_at_a_time(grant.sha256):
             entry = self._cache.get(grant.sha256)
             if entry is not None and self._stamp(grant, files) in entry.stamps:
+                self._evictions.check(grant.sha256, asked)
                 return entry.weights, "host"
-            return self._read(grant, files, entry), "store"
+            return self._read(grant, files, entry, asked), "store"
 
-    def _one_at_a_time(self, digest: str) -> threading.Lock:
+    @contextmanager
+    def _one_at_a_time(self, digest: str) -> Iterator[None]:
         """So that four orders of one person read the adapter once."""
         with self._lock:
             if len(self._reading) > 256:
                 self._reading = {key: lock for key, lock in self._reading.items() if lock.locked()}
-            return self._reading.setdefault(digest, threading.Lock())
+            reading = self._reading.setdefault(digest, threading.Lock())
+        if not reading.acquire(timeout=PATIENCE_SECONDS):
+            raise Unavailable("the adapter is being read for another order, and the store is slow; ask again later")
+        try:
+            yield
+        finally:
+            reading.release()
 
     def _stamp(self, grant: AdapterGrant, files: Files) -> str:
         try:
@@ -61,17 +90,23 @@ class AdapterStore:
             self._cache.drop(grant.sha256)
             raise
 
-    def _read(self, grant: AdapterGrant, files: Files, entry: _Entry | None) -> AdapterWeights:
+    def _read(self, grant: AdapterGrant, files: Files, entry: _Entry | None, asked: float) -> AdapterWeights:
         fetched = files.read(grant.url, largest_file(self._layers, self._maximum_rank))
         if hashlib.sha256(fetched.content).hexdigest() != grant.sha256:
             raise Refused("the adapter is not the file that the order names: its sha256 differs")
         if entry is None:
-            weights = read_adapter(fetched.content, grant.sha256, self._layers, self._maximum_rank, self._dtype)
-            entry = _Entry(weights)
-        entry.stamps.add(fetched.stamp)
-        self._cache.put(grant.sha256, entry, entry.weights.bytes)
+            content, rank = fetched.content, self._maximum_rank
+            entry = _Entry(
+                read_adapter(content, grant.sha256, self._layers, rank, self._dtype, base_model=self._base_model)
+            )
+        with self._keeping:
+            self._evictions.check(grant.sha256, asked)
+            entry.stamps.add(fetched.stamp)
+            self._cache.put(grant.sha256, entry, entry.weights.bytes)
         return entry.weights
 
     def forget(self, digests: Sequence[str]) -> int:
-        """Drop these; returns how many were held."""
-        return sum(self._cache.drop(digest) for digest in digests)
+        """Drop these, and keep none of them for who asked before; returns how many were held."""
+        with self._keeping:
+            self._evictions.add(digests)
+            return sum(self._cache.drop(digest) for digest in digests)

@@ -18,10 +18,11 @@ from .adapter_file import AdapterWeights
 from .adapter_store import AdapterStore
 from .config import EngineConfig
 from .errors import Broken
+from .evictions import Evictions
 from .files import Files
-from .pictures import encode_png, read_photo, read_pose
+from .pictures import PictureReader, encode_png
 from .pipeline import Pipeline
-from .rows import Piece, Row, by_pose, check, shape_of
+from .rows import Piece, Row, by_length, by_pose, check, shape_of
 from .slot_bank import SlotBank
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class ReadyOrder:
-    """An order with everything that it grants in memory. `tier`: where its adapter was (slot, host, store, none)."""
+    """An order with everything that it grants in memory. `tier`: where its adapter was (slot, host, store, none).
+
+    `asked`: the moment of the order, on the monotonic clock.
+    """
 
     pieces: tuple[Piece, ...]
     tier: str
     seconds: float
+    asked: float = field(default_factory=time.monotonic)
 
 
 class Engine:
@@ -66,7 +71,16 @@ class Engine:
         self.config = config
         self._pipeline, self._bank = pipeline, bank
         limit = config.host_cache_megabytes << 20
-        self._adapters = AdapterStore(bank.layers, config.maximum_rank, limit, pipeline.dtype)
+        self._pictures = PictureReader()
+        self._evictions = Evictions(config.grant_seconds)
+        self._adapters = AdapterStore(
+            bank.layers,
+            config.maximum_rank,
+            limit,
+            pipeline.dtype,
+            evictions=self._evictions,
+            base_model=config.base_model,
+        )
 
     @classmethod
     def load(cls, config: EngineConfig) -> Engine:
@@ -102,21 +116,45 @@ class Engine:
             drawn += self.draw([piece])[0]
         return sorted(drawn, key=lambda one: one.index)
 
-    def fetch(self, order: GenerationOrder, files: Files) -> ReadyOrder:
-        """Get what the order grants and check it. Blocks on `files`; raises as `generate` does."""
+    def fetch(self, order: GenerationOrder, files: Files, asked: float | None = None) -> ReadyOrder:
+        """Get what the order grants and check it. Blocks on `files`; raises as `generate` does.
+
+        `asked`: when the order was made, on the monotonic clock; now, if nothing is said. An adapter that was evicted
+        since is refused.
+        """
         started = time.monotonic()
+        asked = started if asked is None else asked
         check(order, has_control=self.has_control)
+        chunks = [self._chunks(order, item) for item in order.items]
         adapter: AdapterWeights | None = None
         tier = "none"
         if order.adapter is not None:
-            adapter, tier = self._adapters.get(order.adapter, files)
+            adapter, tier = self._adapters.get(order.adapter, files, asked)
             tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
         size = (order.width, order.height)
         pieces: list[Piece] = []
         for has_pose, indices in by_pose(order).items():
-            rows = tuple(_row(index, order.items[index], files, size) for index in indices)
-            pieces += Piece(shape_of(order, has_pose=has_pose), rows, adapter).cut(self.config.batch)
-        return ReadyOrder(tuple(pieces), tier, time.monotonic() - started)
+            for length, alike in by_length(indices, chunks).items():
+                rows = tuple(self._row(index, order.items[index], files, size) for index in alike)
+                shape = shape_of(order, has_pose=has_pose, chunks=length)
+                pieces += Piece(shape, rows, adapter).cut(self.config.batch)
+        return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
+
+    def _chunks(self, order: GenerationOrder, item: GenerationItem) -> int:
+        """Those of the longer one of an item's prompts; the negative one is not read without guidance."""
+        read = [item.prompt, item.negative_prompt] if order.guidance > 1 else [item.prompt]
+        return max(self._pipeline.chunks(prompt) for prompt in read)
+
+    def _row(self, index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
+        return Row(
+            index=index,
+            seed=item.seed,
+            prompt=item.prompt,
+            key=item.key,
+            negative_prompt=item.negative_prompt,
+            pose=self._pictures.pose(files, item.pose, size) if item.pose else None,
+            initial_image=self._pictures.photo(files, item.initial_image, size) if item.initial_image else None,
+        )
 
     def draw(self, pieces: Sequence[Piece], wanted: Callable[[], bool] = lambda: True) -> list[list[Drawn]]:
         """Draw pieces of one shape as one batch, each row from its own seed; one list a piece.
@@ -136,21 +174,21 @@ class Engine:
         return [[Drawn(row.index, row.seed, row.key, next(pictures)) for row in piece.rows] for piece in pieces]
 
     def forget(self, digests: Sequence[str]) -> int:
-        """Drop adapters from host memory; returns how many copies went. Slots: `clear`."""
+        """Drop adapters from host memory; returns how many copies went. Slots: `clear`.
+
+        Orders that were asked before are refused from now on.
+        """
         return self._adapters.forget(digests)
+
+    def close(self) -> None:
+        """End the processes that open pictures."""
+        self._pictures.close()
+
+    def check_kept(self, order: ReadyOrder) -> None:
+        """Raises Refused if the order's adapter was evicted since the order was asked."""
+        for piece in order.pieces:
+            self._evictions.check(piece.digest, order.asked)
 
     def clear(self, digests: Sequence[str]) -> int:
         """Wipe the slots that hold these adapters; returns how many."""
         return self._bank.clear(digests)
-
-
-def _row(index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
-    return Row(
-        index=index,
-        seed=item.seed,
-        prompt=item.prompt,
-        key=item.key,
-        negative_prompt=item.negative_prompt,
-        pose=read_pose(files, item.pose, size) if item.pose else None,
-        initial_image=read_photo(files, item.initial_image, size) if item.initial_image else None,
-    )

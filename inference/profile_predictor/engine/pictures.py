@@ -1,41 +1,118 @@
-"""Pictures as they come in and go out."""
+"""Pictures as they come in and go out.
+
+What comes in was made by strangers: it is opened in a child process with limits of size, memory and time, and only so
+many at once, whoever sent them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from profile_contract.generation import ReadGrant
+from profile_faces import decoding
+from profile_faces.decoding import Decoder, Limits, Refusal
 
-from .errors import Refused
+from .errors import Refused, Unavailable
 from .files import Files
 
-MAXIMUM_BYTES = 30_000_000
-# Checked before decoding: a small file can hold a picture that fills the memory.
-MAXIMUM_PIXELS = 40_000_000
-FORMATS = ("PNG", "JPEG", "WEBP")
+# Pictures opened at the same time, over all orders.
+DECODERS = 2
+# An order waits so long for others' pictures to be opened.
+PATIENCE_SECONDS = 60.0
+# Pose maps are drawn by us: PNG, of an order's size at most (2048 x 2048), thin lines on black.
+POSE = Limits(
+    bytes=8_000_000,
+    pixels=4_300_000,
+    area=4_300_000,
+    seconds=5.0,
+    memory_megabytes=1000,
+    formats=("PNG",),
+    paper=0,
+)
+PHOTO = Limits(bytes=20_000_000, pixels=16_000_000, seconds=5.0, memory_megabytes=1000, formats=("PNG", "JPEG", "WEBP"))
+
+_REASONS = {
+    Refusal.TOO_MANY_BYTES: "has more than {limits.bytes} bytes",
+    Refusal.TOO_MANY_PIXELS: "has more than {limits.pixels} pixels",
+    Refusal.TOO_MUCH_WORK: "takes too much time or memory to open: save it anew, not progressive",
+}
+_UNREADABLE = "is no readable {formats} file"
 
 
-def read_pose(files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
-    """A pose map, RGB, `size` (width, height).
+class PictureReader:
+    """Opens what orders bring. Safe for threads."""
 
-    Where the aspect differs black is added instead of stretching the person, none of it below: a portrait's body
-    leaves the picture at its lower edge. Raises Refused for what is no picture, and what `files` raises.
-    """
-    picture = _read(files, grant, "the pose map")
-    return ImageOps.pad(picture, size, Image.Resampling.BILINEAR, color=(0, 0, 0), centering=(0.5, 1.0))
+    def __init__(self, decoders: int = DECODERS) -> None:
+        self._idle: queue.LifoQueue[Decoder] = queue.LifoQueue()
+        for _ in range(decoders):
+            self._idle.put(Decoder())
+
+    def pose(self, files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
+        """A pose map, RGB, `size` (width, height); what is transparent is black.
+
+        Where the aspect differs black is added instead of stretching the person, none of it below: a portrait's body
+        leaves the picture at its lower edge. Raises Refused for what is no picture or too large, Unavailable if others'
+        pictures take too long, and what `files` raises.
+        """
+        picture = self._read(files, grant, _Wanted("the pose map", POSE))
+        return ImageOps.pad(picture, size, Image.Resampling.BILINEAR, color=(0, 0, 0), centering=(0.5, 1.0))
+
+    def photo(self, files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
+        """An initial image, upright, RGB, `size` (width, height); cut where the aspect differs, less above, where
+        heads are.
+
+        Raises as `pose` does.
+        """
+        # More pixels than these would not be seen in what is drawn.
+        limits = replace(PHOTO, area=min(PHOTO.pixels, 4 * size[0] * size[1]))
+        picture = self._read(files, grant, _Wanted("the initial image", limits))
+        return ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+
+    def _read(self, files: Files, grant: ReadGrant, wanted: _Wanted) -> Image.Image:
+        content = files.read(grant.url, wanted.limits.bytes).content
+        if grant.sha256 and hashlib.sha256(content).hexdigest() != grant.sha256:
+            raise Refused(f"{wanted.what} is not the file that the order names: its sha256 differs")
+        with self._decoder() as decoder:
+            try:
+                return Image.fromarray(decoder.open(content, wanted.limits).pixels)
+            except decoding.Refused as refused:
+                raise Refused(wanted.told(refused.refusal)) from refused
+
+    def close(self) -> None:
+        """End the decoders' processes. A picture that is being opened keeps its own until it is."""
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        try:
+            decoder = self._idle.get(timeout=PATIENCE_SECONDS)
+        except queue.Empty:
+            raise Unavailable("too many pictures wait to be opened; ask again later") from None
+        try:
+            yield decoder
+        finally:
+            self._idle.put(decoder)
 
 
-def read_photo(files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
-    """An initial image, RGB, `size` (width, height); cut where the aspect differs, less above, where heads are.
+@dataclass(frozen=True)
+class _Wanted:
+    what: str
+    limits: Limits
 
-    Raises as `read_pose` does.
-    """
-    picture = _read(files, grant, "the initial image")
-    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+    def told(self, refusal: Refusal) -> str:
+        """Why it was refused, in a sentence."""
+        reason = _REASONS.get(refusal, _UNREADABLE)
+        return f"{self.what} {reason.format(limits=self.limits, formats=' or '.join(self.limits.formats))}"
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -43,16 +120,3 @@ def encode_png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
     return stream.getvalue()
-
-
-def _read(files: Files, grant: ReadGrant, what: str) -> Image.Image:
-    content = files.read(grant.url, MAXIMUM_BYTES).content
-    if grant.sha256 and hashlib.sha256(content).hexdigest() != grant.sha256:
-        raise Refused(f"{what} is not the file that the order names: its sha256 differs")
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            if picture.width * picture.height > MAXIMUM_PIXELS:
-                raise Refused(f"{what} has more than {MAXIMUM_PIXELS} pixels")
-            return picture.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise Refused(f"{what} is no readable PNG, JPEG or WebP file") from error

@@ -24,13 +24,22 @@ from profile_contract.names import Mode
 from profile_contract.weights import check_model
 
 from .config import Dtype, EngineConfig
-from .errors import Unwanted
+from .errors import Refused, Unwanted
+from .prompts import PromptReader
 from .rows import Row, Shape
 
 log = logging.getLogger(__name__)
 # Progress bars are for terminals.
 diffusers_logging.disable_progress_bar()
 transformers_logging.disable_progress_bar()
+# Their warnings quote prompts, which are nobody's business.
+diffusers_logging.set_verbosity_error()
+transformers_logging.set_verbosity_error()
+
+NOT_FINITE = (
+    "the pictures are not finite: the adapter, its weight or the guidance is too strong, or the base model needs "
+    "bfloat16 or float32"
+)
 
 
 class Pipeline:
@@ -38,6 +47,7 @@ class Pipeline:
 
     def __init__(self, base: Any, control: Any | None) -> None:
         self._base, self._control = base, control
+        self._prompts = PromptReader(base)
         self._ways: dict[type[Any], Any] = {StableDiffusionXLPipeline: base}
 
     @classmethod
@@ -96,15 +106,17 @@ class Pipeline:
         edge = int(self._base.unet.config.sample_size) * int(self._base.vae_scale_factor)
         return edge, edge
 
+    def chunks(self, prompt: str) -> int:
+        """How many chunks of CLIP's length a prompt takes. Raises Refused for one that is too long."""
+        return self._prompts.chunks(prompt)
+
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
 
-        `wanted` is asked after every step; Unwanted is raised when it says no.
+        `wanted` is asked after every step; Unwanted is raised when it says no. Raises Refused if what comes out are no
+        numbers.
         """
         arguments: dict[str, Any] = {
-            "prompt": [row.prompt for row in rows],
-            # Never None: the pipeline would take zeros for an empty prompt, and a row would depend on its neighbours.
-            "negative_prompt": [row.negative_prompt for row in rows],
             # On the CPU, so that a seed means the same everywhere.
             "generator": [torch.Generator("cpu").manual_seed(row.seed) for row in rows],
             "num_inference_steps": shape.steps,
@@ -125,10 +137,24 @@ class Pipeline:
             if shape.has_pose:
                 arguments["image"] = poses
         with torch.inference_mode():
+            arguments |= self._words(shape, rows)
             pictures = self._way(shape)(**arguments).images
         if not np.isfinite(pictures).all():
-            raise ArithmeticError("the model drew pictures that are not finite; try bfloat16 or another VAE")
+            raise Refused(NOT_FINITE)
         return (pictures * 255).round().astype(np.uint8)
+
+    def _words(self, shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
+        """The prompts as the pipeline takes them: texts, or embeddings where they are longer than it reads."""
+        # Never None: the pipeline would take zeros for an empty prompt, and a row would depend on its neighbours.
+        positive, negative = [row.prompt for row in rows], [row.negative_prompt for row in rows]
+        if shape.chunks == 1:
+            return {"prompt": positive, "negative_prompt": negative}
+        embeddings, pooled = self._prompts.read(positive, shape.chunks)
+        words = {"prompt_embeds": embeddings, "pooled_prompt_embeds": pooled}
+        if shape.guided:
+            embeddings, pooled = self._prompts.read(negative, shape.chunks)
+            words |= {"negative_prompt_embeds": embeddings, "negative_pooled_prompt_embeds": pooled}
+        return words
 
     def _way(self, shape: Shape) -> Any:
         """The pipeline for a shape; all of them share their modules."""

@@ -6,9 +6,9 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -80,6 +80,20 @@ class _Waiting:
     ticket: Ticket
 
 
+class Place:
+    """A place in the queue. Freed once, however often it is said."""
+
+    def __init__(self, free: Callable[[], None]) -> None:
+        self._free, self._lock, self._held = free, threading.Lock(), True
+
+    def free(self) -> None:
+        """Somebody else may have it."""
+        with self._lock:
+            held, self._held = self._held, False
+        if held:
+            self._free()
+
+
 class DrawingQueue:
     """Orders in, candidates out; compatible ones share a batch, whoever they are from."""
 
@@ -90,6 +104,7 @@ class DrawingQueue:
         self._seconds_per_batch = FIRST_GUESS_SECONDS
         self._changed = threading.Condition()
         self._waiting: list[_Waiting] = []
+        self._drawing: list[_Waiting] = []
         self._evictions: list[tuple[list[str], Future[int]]] = []
         self._closing = False
         self.broken = False
@@ -106,26 +121,26 @@ class DrawingQueue:
         """Whether it draws."""
         return self._thread.is_alive() and not self.broken
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue, to be held until the order is drawn. Raises Full."""
+    def take_place(self) -> Place:
+        """A place in the queue, to be freed when the order is drawn. Raises Full."""
         with self._changed:
             if self._taken >= self._places:
                 batches = -(-self._taken // self._engine.config.batch)
                 raise Full(max(1, min(LONGEST_PAUSE_SECONDS, round(batches * self._seconds_per_batch))))
             self._taken += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken -= 1
+        return Place(self._free_place)
+
+    def _free_place(self) -> None:
+        with self._changed:
+            self._taken -= 1
 
     def submit(self, order: ReadyOrder) -> Ticket:
-        """Have an order drawn."""
+        """Have an order drawn. Raises Broken, and Refused for an adapter that was evicted meanwhile."""
         ticket = Ticket(pieces=len(order.pieces))
         with self._changed:
             if self.broken or self._closing:
                 raise Broken("the predictor is going down")
+            self._engine.check_kept(order)
             self._waiting += [_Waiting(piece, ticket) for piece in order.pieces]
             self._changed.notify()
         return ticket
@@ -133,15 +148,17 @@ class DrawingQueue:
     def evict(self, digests: Sequence[str]) -> Future[int]:
         """Forget adapters, in host memory at once and in the slots before the next batch. How many copies went.
 
-        Orders that wait with one of them are refused: its person is gone.
+        Orders that wait or are drawn with one of them are refused: its person is gone.
         """
-        wanted = list(digests)
+        wanted = [digest for digest in digests if digest]
         forgotten = self._engine.forget(wanted)
         cleared: Future[int] = Future()
         total: Future[int] = Future()
-        cleared.add_done_callback(lambda done: total.set_result(forgotten + done.result()))
+        cleared.add_done_callback(lambda done: _add_up(total, forgotten, done))
         with self._changed:
-            for waiting in self._waiting:
+            if self.broken:
+                raise Broken("the predictor is going down, and its adapters with it")
+            for waiting in itertools.chain(self._waiting, self._drawing):
                 if waiting.piece.digest in wanted:
                     waiting.ticket.fail(Refused("the adapter was deleted while the order waited"))
             self._evictions.append((wanted, cleared))
@@ -174,9 +191,13 @@ class DrawingQueue:
                 if self._closing:
                     return
                 evictions, self._evictions = self._evictions, []
-                batch = [] if evictions else self._take()
+                batch = self._drawing = [] if evictions else self._take()
             for digests, cleared in evictions:
-                cleared.set_result(self._engine.clear(digests))
+                try:
+                    cleared.set_result(self._engine.clear(digests))
+                except Exception as error:
+                    cleared.set_exception(Broken(f"a slot could not be cleared: {type(error).__name__}"))
+                    raise
             if batch:
                 self._draw(batch)
 
@@ -217,9 +238,7 @@ class DrawingQueue:
     def _one_by_one(self, batch: list[_Waiting], error: Exception) -> None:
         """One bad order (or too little memory) must not cost the others theirs."""
         if len(batch) == 1:
-            log.error("a batch could not be drawn", exc_info=error)
-            too_large = isinstance(error, torch.OutOfMemoryError)
-            batch[0].ticket.fail(Refused(TOO_LARGE) if too_large else error)
+            batch[0].ticket.fail(_for_good(error))
             return
         log.warning("a batch of %d orders could not be drawn (%s); now one by one", len(batch), type(error).__name__)
         for waiting in batch:
@@ -232,4 +251,24 @@ class DrawingQueue:
             self.broken = True
             for waiting in itertools.chain(batch, self._waiting):
                 waiting.ticket.fail(error)
-            self._waiting = []
+            for _, cleared in self._evictions:
+                cleared.set_exception(error)
+            self._waiting, self._evictions = [], []
+
+
+def _add_up(total: Future[int], forgotten: int, cleared: Future[int]) -> None:
+    """Host memory and slots; a slot that could not be cleared is an error."""
+    error = cleared.exception()
+    if error is None:
+        total.set_result(forgotten + cleared.result())
+    else:
+        total.set_exception(error)
+
+
+def _for_good(error: Exception) -> Exception:
+    """What the only order of a batch is told. Refused where the same order would fail again."""
+    if isinstance(error, Refused):
+        log.warning("an order could not be drawn: %s", error)
+        return error
+    log.error("a batch could not be drawn", exc_info=error)
+    return Refused(TOO_LARGE) if isinstance(error, torch.OutOfMemoryError) else error

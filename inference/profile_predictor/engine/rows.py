@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shape:
-    """All that the rows of one batch have in common. `weight` is the adapter's."""
+    """All that the rows of one batch have in common. `weight` is the adapter's.
+
+    `chunks`: how many times CLIP's length the longest prompt of a row has.
+    """
 
     width: int
     height: int
@@ -31,6 +34,7 @@ class Shape:
     control_weight: float
     control_end: float
     weight: float
+    chunks: int = 1
 
     @property
     def guided(self) -> bool:
@@ -70,7 +74,7 @@ class Piece:
         return [Piece(self.shape, self.rows[start : start + limit], self.adapter) for start in starts]
 
 
-def shape_of(order: GenerationOrder, *, has_pose: bool) -> Shape:
+def shape_of(order: GenerationOrder, *, has_pose: bool, chunks: int = 1) -> Shape:
     """The shape of an order's rows with or without pose; what does not matter to them is set to one value."""
     drawn_over = order.mode == Mode.IMAGE_TO_IMAGE
     return Shape(
@@ -84,6 +88,7 @@ def shape_of(order: GenerationOrder, *, has_pose: bool) -> Shape:
         control_weight=order.control_weight if has_pose else 0.0,
         control_end=order.control_end if has_pose else 0.0,
         weight=order.adapter.weight if order.adapter else 1.0,
+        chunks=chunks,
     )
 
 
@@ -110,6 +115,14 @@ def by_pose(order: GenerationOrder) -> dict[bool, list[int]]:
     groups: dict[bool, list[int]] = {}
     for index, item in enumerate(order.items):
         groups.setdefault(followed and item.pose is not None, []).append(index)
+    return groups
+
+
+def by_length(indices: Sequence[int], chunks: Sequence[int]) -> dict[int, list[int]]:
+    """Which of these items have prompts of how many chunks (`chunks` is for all of an order's items)."""
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(chunks[index], []).append(index)
     return groups
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 
@@ -22,59 +27,97 @@ _EXPIRED = (
     b"token included in the request is expired",
 )
 _REFUSAL_BYTES = 4096
+_LONGEST_LINK = 4096
+# For one step of a conversation (connecting apart); a whole read has a deadline of its own.
+_STEP_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+# An order's reads may take so many times as long as one.
+_ORDER_READS = 3
+_PLAIN = {"Accept-Encoding": "identity"}
 
 
 def allowed(url: httpx.URL, hosts: Sequence[str]) -> bool:
-    """Whether a link points to one of the stores. A store named without port means its scheme's own port."""
+    """Whether a link points to one of the stores.
+
+    A store is HOST:PORT (HTTP or HTTPS, as the link says), HOST (HTTPS on its own port), or http://HOST[:PORT] or
+    https://HOST[:PORT] for that scheme alone.
+    """
     if url.scheme not in _PORTS or url.userinfo or not url.host:
         return False
-    port = url.port or _PORTS[url.scheme]
-    names = {f"{url.host}:{port}"} | ({url.host} if port == _PORTS[url.scheme] else set())
-    return any(host.lower() in names for host in hosts)
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    place = f"{host}:{url.port or _PORTS[url.scheme]}"
+    return any((url.scheme, place) in _places(entry.lower()) for entry in hosts)
+
+
+def _places(entry: str) -> set[tuple[str, str]]:
+    """The schemes and places, HOST:PORT, that a store's entry stands for."""
+    scheme, _, address = entry.rpartition("://")
+    has_port = re.search(r":\d+$", address) is not None
+    if not scheme and has_port:
+        return {(each, address) for each in _PORTS}
+    scheme = scheme or "https"
+    return {(scheme, address if has_port else f"{address}:{_PORTS.get(scheme, 0)}")}
 
 
 class StoreGrants:
-    """Reads and writes what presigned links grant. Safe for threads; raises as `Files` says, never with a link."""
+    """Reads and writes what presigned links grant. Safe for threads; raises as `Files` says, never with a link.
 
-    def __init__(self, hosts: Sequence[str], seconds: float = 30.0, attempts: int = 3) -> None:
-        self._hosts, self._attempts = tuple(hosts), attempts
+    `hosts`: see `allowed`. `seconds`: for one whole read or one attempt of a write. `bucket`: where all grants lie;
+    empty: any.
+    """
+
+    def __init__(self, hosts: Sequence[str], seconds: float = 30.0, attempts: int = 3, bucket: str = "") -> None:
+        self._hosts, self._seconds, self._attempts, self._bucket = tuple(hosts), seconds, attempts, bucket
         # No redirects: a store that sends us elsewhere would lead past the list of hosts. No proxies from outside.
         self._client = httpx.Client(
-            timeout=httpx.Timeout(seconds, connect=5.0),
+            timeout=httpx.Timeout(min(seconds, _STEP_SECONDS), connect=_CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
             # Of the environment, the authorities alone (SSL_CERT_FILE): stores may have one of their own.
             verify=httpx.create_ssl_context(trust_env=True),
-            limits=httpx.Limits(max_connections=32),
+            limits=httpx.Limits(max_connections=64),
         )
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def read(self, url: str, limit: int) -> Fetched:
-        """See `Files.read`."""
-        with self._get(url) as response:
+    def of(self, namespace: str) -> OrderGrants:
+        """What an order for a request of this namespace may grant, from now until its deadline."""
+        prefix = f"/{self._bucket}/{namespace}/requests/" if self._bucket else "/"
+        return OrderGrants(self, prefix, time.monotonic() + _ORDER_READS * self._seconds)
+
+    def read(self, url: str, limit: int, prefix: str = "/", deadline: float = math.inf) -> Fetched:
+        """See `Files.read`. Raises Unavailable for a store that takes too long for the whole of it."""
+        deadline = min(deadline, time.monotonic() + self._seconds)
+        with self._get(url, prefix) as response:
+            _check_plain(response, limit)
             content = bytearray()
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > limit:
                     raise Refused(f"a granted file has more than {limit} bytes")
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the store did not send a granted file within {self._seconds:g} s")
             return Fetched(bytes(content), _stamp(response))
 
-    def stamp(self, url: str) -> str:
+    def stamp(self, url: str, prefix: str = "/") -> str:
         """See `Files.stamp`. Asks for one byte: a link that was signed for GET does not serve for HEAD."""
-        with self._get(url, {"Range": "bytes=0-0"}) as response:
+        with self._get(url, prefix, {"Range": "bytes=0-0"}) as response:
             return _stamp(response)
 
-    def check_host(self, url: str) -> None:
-        """Raises Refused for a link that points elsewhere than to a configured store."""
-        self._parsed(url)
+    def check(self, url: str, prefix: str = "/") -> None:
+        """Raises Refused for a link that points elsewhere than to a configured store, or outside of a prefix there."""
+        self._parsed(url, prefix)
 
-    def write(self, url: str, content: bytes, content_type: str) -> None:
-        """Put a file to a presigned link. Raises as `read` does."""
-        target = self._parsed(url)
+    def write(self, url: str, content: bytes, content_type: str, before: Callable[[], None] = lambda: None) -> None:
+        """Put a file to a presigned link that was checked. Raises as `read` does.
+
+        `before` is asked before each attempt; whatever it raises ends the writing.
+        """
+        target = self._parsed(url, "/")
         for attempt in range(1, self._attempts + 1):
+            before()
             try:
                 response = self._client.put(target, content=content, headers={"Content-Type": content_type})
                 _check(response.status_code, response.content[:_REFUSAL_BYTES])
@@ -86,24 +129,82 @@ class StoreGrants:
                 return
 
     @contextmanager
-    def _get(self, url: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        target = self._parsed(url)
+    def _get(self, url: str, prefix: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
+        target = self._parsed(url, prefix)
         try:
-            with self._client.stream("GET", target, headers=headers) as response:
+            with self._client.stream("GET", target, headers={**_PLAIN, **(headers or {})}) as response:
                 if not response.is_success:
-                    _check(response.status_code, next(response.iter_bytes(_REFUSAL_BYTES), b""))
+                    _check(response.status_code, next(response.iter_raw(_REFUSAL_BYTES), b"")[:_REFUSAL_BYTES])
                 yield response
         except httpx.HTTPError as error:
             raise Unavailable("the store does not answer") from error
 
-    def _parsed(self, url: str) -> httpx.URL:
+    def _parsed(self, url: str, prefix: str) -> httpx.URL:
+        if len(url) > _LONGEST_LINK:
+            raise Refused(f"a grant's link has more than {_LONGEST_LINK} characters")
         try:
             parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise Refused("a grant holds no usable link") from error
         if not allowed(parsed, self._hosts):
-            raise Refused(f"a grant points to {parsed.host or 'no host'}, which is none of the configured stores")
+            raise Refused(
+                f"a grant points to {parsed.host[:100] or 'no host'!r}, which is none of the configured stores"
+            )
+        if not _is_below(parsed.path, prefix):
+            raise Refused("a grant points outside of what is granted to requests of its namespace")
         return parsed
+
+
+@dataclass(frozen=True)
+class OrderGrants:
+    """The grants of one order: below a prefix, all of them read before one deadline. `Files` of the engine."""
+
+    _store: StoreGrants
+    _prefix: str
+    _deadline: float
+
+    def read(self, url: str, limit: int) -> Fetched:
+        """See `Files.read`."""
+        self._check_time()
+        return self._store.read(url, limit, self._prefix, self._deadline)
+
+    def stamp(self, url: str) -> str:
+        """See `Files.stamp`."""
+        self._check_time()
+        return self._store.stamp(url, self._prefix)
+
+    def check(self, url: str) -> None:
+        """Raises Refused for a link that this order may not bring."""
+        self._store.check(url, self._prefix)
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise Unavailable("the store took too long for all that the order grants; ask again later")
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    """Whether a path, percent-decoded, lies below a prefix without any detour."""
+    return path.startswith(prefix) and not any(part in ("", ".", "..") for part in path[1:].split("/"))
+
+
+def signed_at(url: str) -> float | None:
+    """When a link was signed (S3's X-Amz-Date), in seconds since 1970; None if it does not say."""
+    found = re.search(r"[?&]X-Amz-Date=(\d{8}T\d{6})Z(&|$)", url)
+    if found is None:
+        return None
+    try:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _check_plain(response: httpx.Response, limit: int) -> None:
+    """What is packed would have another size, and another digest."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused("the store sends a granted file packed (Content-Encoding); store it as it is")
+    size = response.headers.get("Content-Length", "")
+    if size.isdecimal() and int(size) > limit:
+        raise Refused(f"a granted file has more than {limit} bytes")
 
 
 def _stamp(response: httpx.Response) -> str:

@@ -1,10 +1,11 @@
-"""Prometheus metrics; KServe serves them at /metrics."""
+"""Prometheus metrics, on a port of their own: who may read them may not draw."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
@@ -39,3 +40,8 @@ class Meter:
 def watch_queue(length: Callable[[], int]) -> None:
     """Have the queue's length read whenever metrics are."""
     QUEUE.set_function(lambda: float(length()))
+
+
+def serve(port: int) -> None:
+    """Answer /metrics on a port, in a thread of its own, on all addresses. Raises OSError if it is taken."""
+    start_http_server(port, addr="::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104

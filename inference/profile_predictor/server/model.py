@@ -1,4 +1,4 @@
-"""The KServe model: checks, waits for the drawing queue, brings candidates to the store."""
+"""The model behind the doors: checks, waits for the drawing queue, brings candidates to the store."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import base64
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from fastapi import HTTPException
-from kserve import InferRequest, InferResponse, Model
-from kserve.errors import InvalidInput, ModelNotReady
+from kserve import InferRequest, InferResponse
+from kserve.errors import InvalidInput
 
 from profile_contract.generation import (
     EvictionOrder,
@@ -26,29 +24,39 @@ from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ti
 from profile_predictor.engine.errors import Broken, Expired, Full, Refused, Unavailable
 
 from . import metrics, tensors
-from .grants import StoreGrants
+from .grants import OrderGrants, StoreGrants, signed_at
+from .pools import Pools, Writing
+from .protocol import HTTP_BAD_REQUEST, BadCall
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 
 HTTP_REQUEST_TIMEOUT, HTTP_TOO_MANY, HTTP_ERROR, HTTP_UNAVAILABLE = 408, 429, 500, 503
+# An eviction waits so long for candidates that are being written with what it deletes.
+WRITES_SECONDS = 60.0
 
 
-class PredictorModel(Model):
+class PredictorModel:
     """One base model for everybody; each order brings the adapter of its person."""
 
     def __init__(self, settings: Settings, engine: Engine, grants: StoreGrants) -> None:
-        super().__init__(settings.model_name)
+        self.name = settings.model_name
         self._engine, self._grants = engine, grants
         self._queue = DrawingQueue(engine, settings.places, metrics.Meter())
+        self._pools, self._writing = Pools(settings.places), Writing()
+        self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
         metrics.MODEL.info({"base": settings.engine.base_model, "device": engine.device})
-        # KServe registers only what is ready before the server starts.
-        self.ready = True
 
-    async def healthy(self) -> bool:
-        """What `/v2/models/<name>/ready` says."""
-        return bool(self.ready) and self._queue.alive
+    @property
+    def alive(self) -> bool:
+        """Whether the drawing thread lives and its accelerator works."""
+        return self._queue.alive
+
+    @property
+    def accepting(self) -> bool:
+        """Whether orders are taken."""
+        return self._queue.alive and not self.stopping
 
     @property
     def broken(self) -> bool:
@@ -57,57 +65,62 @@ class PredictorModel(Model):
 
     def stop(self) -> None:
         """Called when the pod is asked to stop: not ready any more, what runs is finished."""
-        self.ready = False
+        self.stopping = True
 
     def close(self) -> None:
-        """End the drawing thread and the connections."""
+        """End the drawing thread, the pools and the connections."""
         self._queue.close()
+        self._pools.close()
         self._grants.close()
+        self._engine.close()
 
-    async def predict(
-        self, payload: InferRequest | dict[str, Any], headers: dict[str, str] | None = None
-    ) -> InferResponse:
-        """One order. Raises what KServe turns into 400, 408, 429, 500 or 503; no other error's text goes out."""
+    async def predict(self, payload: InferRequest) -> InferResponse:
+        """One order. Raises BadCall; no other error's text goes out."""
         try:
             response = await self._answer(payload)
         except asyncio.CancelledError:
             metrics.ORDERS.labels("hung up").inc()
             raise
         except Exception as error:
-            translated = _translated(error, self.name)
             metrics.ORDERS.labels(type(error).__name__).inc()
-            raise translated from None
+            raise _translated(error) from None
         metrics.ORDERS.labels("done").inc()
         return response
 
-    async def _answer(self, payload: InferRequest | dict[str, Any]) -> InferResponse:
-        if not isinstance(payload, InferRequest):
-            raise InvalidInput("only the V2 protocol is served here: /v2/models/<name>/infer")
-        if not await self.healthy():
-            raise ModelNotReady(self.name)
+    async def _answer(self, payload: InferRequest) -> InferResponse:
+        asked = time.monotonic()
+        if not self.accepting:
+            raise Broken("the predictor is going down")
         if tensors.is_plain(payload):
-            drawn, _, _ = await self._draw(tensors.plain_order(payload, *self._engine.native_size))
+            order = tensors.plain_order(payload, *self._engine.native_size)
+            drawn, _, _ = await self._draw(order, self._grants.of(""), asked)
             return tensors.picture(payload, self.name, drawn[0].pixels)
-        order = tensors.order_of(payload)
-        if isinstance(order, EvictionOrder):
-            return tensors.answer(payload, self.name, await self._evict(order))
-        return tensors.answer(payload, self.name, await self._generate(order))
+        found = tensors.order_of(payload)
+        if isinstance(found, EvictionOrder):
+            return tensors.answer(payload, self.name, await self._evict(found))
+        return tensors.answer(payload, self.name, await self._generate(found, _asked(found, asked)))
 
     async def _evict(self, order: EvictionOrder) -> EvictionResult:
+        """Nothing is drawn or written with these adapters any more once this has answered."""
         evicted = await asyncio.wrap_future(self._queue.evict(order.sha256))
         metrics.EVICTIONS.inc(evicted)
+        if not await asyncio.to_thread(self._writing.wait_for, order.sha256, WRITES_SECONDS):
+            raise Unavailable("candidates of a deleted adapter are still being written; ask again")
         return EvictionResult(evicted=evicted)
 
-    async def _generate(self, order: GenerationOrder) -> GenerationResult:
+    async def _generate(self, order: GenerationOrder, asked: float) -> GenerationResult:
+        grants = self._grants.of(order.request.namespace)
         for item in order.items:
             if item.put_url:
-                self._grants.check_host(item.put_url)
-        drawn, ready, ticket = await self._draw(order)
+                grants.check(item.put_url)
+        drawn, ready, ticket = await self._draw(order, grants, asked)
         started = time.monotonic()
         # In the store before the answer: a lost answer then loses no work.
-        items = await asyncio.gather(
-            *(asyncio.to_thread(self._bring, item, one) for item, one in zip(order.items, drawn, strict=True))
-        )
+        bringing = [
+            asyncio.wrap_future(self._pools.uploads.submit(self._bring, item, one, ready))
+            for item, one in zip(order.items, drawn, strict=True)
+        ]
+        items = await asyncio.gather(*bringing)
         timings = Timings(
             queue=_milliseconds(ticket.waited),
             adapter=_milliseconds(ready.seconds),
@@ -115,19 +128,30 @@ class PredictorModel(Model):
             upload=_milliseconds(time.monotonic() - started),
         )
         log.info(
-            "%s/%s: %d candidates, adapter from %s, %s",
-            order.request.namespace,
-            order.request.name,
+            "%r: %d candidates, adapter from %s, %s",
+            f"{order.request.namespace}/{order.request.name}"[:200],
             len(items),
             ready.tier,
             ", ".join(f"{name} {value} ms" for name, value in timings.document().items()),
         )
         return GenerationResult(items=list(items), timings=timings, model=self.name, device=self._engine.device)
 
-    async def _draw(self, order: GenerationOrder) -> tuple[Sequence[Drawn], ReadyOrder, Ticket]:
-        """Fetch, wait, draw; the place is held from the first byte that is fetched until the last row is drawn."""
-        with self._queue.place():
-            ready = await asyncio.to_thread(self._engine.fetch, order, self._grants)
+    async def _draw(
+        self, order: GenerationOrder, grants: OrderGrants, asked: float
+    ) -> tuple[Sequence[Drawn], ReadyOrder, Ticket]:
+        """Fetch, wait, draw.
+
+        The place is held until the last row is drawn, and at least until the thread that fetches has ended: a client
+        that hangs up does not end it.
+        """
+        place = self._queue.take_place()
+        try:
+            reading = self._pools.reads.submit(self._engine.fetch, order, grants, asked)
+        except BaseException:
+            place.free()
+            raise
+        try:
+            ready = await asyncio.wrap_future(reading)
             metrics.ADAPTERS.labels(ready.tier).inc()
             metrics.ADAPTER_SECONDS.observe(ready.seconds)
             ticket = self._queue.submit(ready)
@@ -138,37 +162,43 @@ class PredictorModel(Model):
                 raise
             metrics.WAIT_SECONDS.observe(ticket.waited)
             return drawn, ready, ticket
+        finally:
+            reading.add_done_callback(lambda _: place.free())
 
-    def _bring(self, item: GenerationItem, drawn: Drawn) -> GeneratedItem:
-        """Encode a candidate and bring it where the order says."""
+    def _bring(self, item: GenerationItem, drawn: Drawn, order: ReadyOrder) -> GeneratedItem:
+        """Encode a candidate and bring it where the order says, unless its adapter was evicted meanwhile."""
         image = ""
-        if item.put_url:
-            self._grants.write(item.put_url, drawn.png, "image/png")
-        else:
-            image = base64.b64encode(drawn.png).decode()
+        with self._writing.of(order.pieces[0].digest):
+            self._engine.check_kept(order)
+            if item.put_url:
+                self._grants.write(item.put_url, drawn.png, "image/png", lambda: self._engine.check_kept(order))
+            else:
+                image = base64.b64encode(drawn.png).decode()
         return GeneratedItem(seed=drawn.seed, key=drawn.key, sha256=drawn.sha256, bytes=len(drawn.png), image=image)
 
 
-def _translated(error: Exception, model: str) -> Exception:
-    """What a client may know of an error, as KServe's handlers want it."""
-    translated: Exception
+def _asked(order: GenerationOrder, arrived: float) -> float:
+    """When an order was made: as its adapter's grant was signed, or as it arrived. On the monotonic clock."""
+    signed = signed_at(order.adapter.url) if order.adapter else None
+    return arrived if signed is None else arrived - max(0.0, time.time() - signed)
+
+
+def _translated(error: Exception) -> BadCall:
+    """What a client may know of an error."""
     match error:
-        case InvalidInput() | HTTPException() | ModelNotReady():
-            translated = error
-        case Refused():
-            translated = InvalidInput(str(error))
+        case BadCall():
+            return error
+        case Refused() | InvalidInput():
+            return BadCall(HTTP_BAD_REQUEST, str(error))
         case Full():
-            translated = HTTPException(HTTP_TOO_MANY, str(error), {"Retry-After": str(error.seconds)})
+            return BadCall(HTTP_TOO_MANY, str(error), {"Retry-After": str(error.seconds)})
         case Expired():
-            translated = HTTPException(HTTP_REQUEST_TIMEOUT, str(error))
-        case Unavailable():
-            translated = HTTPException(HTTP_UNAVAILABLE, str(error), {"Retry-After": "5"})
-        case Broken():
-            translated = ModelNotReady(model)
+            return BadCall(HTTP_REQUEST_TIMEOUT, str(error))
+        case Unavailable() | Broken():
+            return BadCall(HTTP_UNAVAILABLE, str(error), {"Retry-After": "5"})
         case _:
             log.error("an order failed", exc_info=error)
-            translated = HTTPException(HTTP_ERROR, "the order failed; the predictor's log says why")
-    return translated
+            return BadCall(HTTP_ERROR, "the order failed; the predictor's log says why")
 
 
 def _milliseconds(seconds: float) -> int:

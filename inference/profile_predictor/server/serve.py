@@ -7,42 +7,86 @@ import os
 import signal
 import threading
 import time
+from types import FrameType
 
-from kserve import ModelServer
-from kserve.model_server import app
+import uvicorn
 
 from profile_predictor.engine import Engine
 
+from . import metrics
+from .app import PredictorApp
 from .grants import StoreGrants
-from .hang_up import HangUp
 from .model import PredictorModel
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 2.0
+WATCH_SECONDS = 1.0
+# A client that takes its answer slowly is waited for so long once nothing is drawn any more.
+PARTING_SECONDS = 5.0
 
 
 def serve(settings: Settings) -> None:
     """Serve until asked to stop. Raises what `Engine.load` raises."""
     if not settings.hosts:
         log.warning("PROFILE_STORE_HOSTS is empty: every grant will be refused")
+    if not settings.token:
+        log.warning("PROFILE_TOKEN is empty: whoever reaches the port may draw; let a network policy guard it")
     engine = Engine.load(settings.engine)
-    model = PredictorModel(settings, engine, StoreGrants(settings.hosts, settings.store_seconds))
-    app.add_middleware(HangUp)
-    threading.Thread(target=_watch, args=(model,), name="watch", daemon=True).start()
-    # One process: the adapters' slots and the queue are its own.
-    server = ModelServer(http_port=settings.port, workers=1, enable_grpc=False, grace_period=settings.grace_seconds)
-    # Every probe would be three lines; orders are logged by the model.
-    for noisy in ("kserve.trace", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    grants = StoreGrants(settings.hosts, settings.store_seconds, bucket=settings.bucket)
+    model = PredictorModel(settings, engine, grants)
+    if settings.metrics_port:
+        metrics.serve(settings.metrics_port)
+    server = Server(settings, model)
+    # uvicorn raises the signal anew when it has stopped; by then it has been obeyed.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(model, server), name="watch", daemon=True).start()
     try:
-        server.start([model])
+        server.run()
     finally:
         model.close()
 
 
-def _watch(model: PredictorModel) -> None:
+class Server(uvicorn.Server):
+    """uvicorn with this application. Asked to stop, it finishes what runs, and waits for nobody who is slow."""
+
+    def __init__(self, settings: Settings, model: PredictorModel) -> None:
+        self._model = model
+        self._app = PredictorApp(model, settings.token)
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                # All addresses of either family.
+                host="",
+                port=settings.port,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                # Every probe would be a line; orders are logged by the model.
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=settings.grace_seconds,
+            )
+        )
+        self._stopped = threading.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The pod is asked to stop."""
+        self._model.stop()
+        if not self._stopped.is_set():
+            self._stopped.set()
+            threading.Thread(target=self._part, name="parting", daemon=True).start()
+        super().handle_exit(sig, frame)
+
+    def _part(self) -> None:
+        """Once no call is left, give clients a moment to take their answers, and go."""
+        while self._app.calls:
+            time.sleep(WATCH_SECONDS)
+        time.sleep(PARTING_SECONDS)
+        self.force_exit = True
+
+
+def _watch(model: PredictorModel, server: Server) -> None:
     """A lost accelerator comes back only with a new process: end this one, and the kubelet starts it."""
     while not model.broken:
         time.sleep(WATCH_SECONDS)

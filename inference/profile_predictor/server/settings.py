@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
@@ -20,17 +20,21 @@ class BadSettings(Exception):
 class Settings:
     """The predictor's settings.
 
-    `hosts`: the stores that grants may point to, as HOST or HOST:PORT. `places`: orders let in at the same time.
-    `grace_seconds`: how long orders that run may take after the pod was asked to stop.
+    `hosts`: the stores that grants may point to (see `grants.allowed`), `bucket` where in them; empty: anywhere.
+    `places`: orders let in at the same time. `metrics_port` 0: none are shown. `grace_seconds`: how long orders that
+    run may take after the pod was asked to stop. `token`: what callers must show; empty: nothing.
     """
 
     engine: EngineConfig
     model_name: str
     hosts: tuple[str, ...]
+    bucket: str = ""
     places: int = 16
     port: int = 8080
+    metrics_port: int = 0
     grace_seconds: int = 290
     store_seconds: float = 30.0
+    token: str = field(default="", repr=False)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -64,6 +68,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             device=environment.get("PROFILE_DEVICE", "auto"),
             dtype=cast(Dtype, dtype),
             threads=number("PROFILE_THREADS", 0, least=0),
+            grant_seconds=number("PROFILE_GRANT_SECONDS", 1800),
         )
     except ValueError as error:
         raise BadSettings(str(error)) from error
@@ -71,7 +76,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         engine=engine,
         model_name=environment.get("PROFILE_MODEL_NAME", "profile-predictor"),
         hosts=tuple(host.strip() for host in environment.get("PROFILE_STORE_HOSTS", "").split(",") if host.strip()),
+        bucket=environment.get("PROFILE_STORE_BUCKET", ""),
         places=number("PROFILE_QUEUE", 16),
         port=number("PROFILE_PORT", 8080),
+        metrics_port=number("PROFILE_METRICS_PORT", 0, least=0),
         grace_seconds=number("PROFILE_GRACE_SECONDS", 290),
+        token=environment.get("PROFILE_TOKEN", "").strip(),
     )

@@ -7,6 +7,7 @@ answered with `image`, uint8 height x width x 3.
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -28,9 +29,22 @@ from profile_contract.orders import RequestRef
 
 IMAGE_TENSOR = "image"
 _TEXTS = {"prompt": "prompt", "negative_prompt": "negative_prompt"}
-_NUMBERS = ("seed", "steps", "width", "height", "guidance")
+_WHOLE = ("seed", "steps", "width", "height")
+_FRACTIONS = ("guidance",)
 # What a plain client's picture is counted under.
 _NOBODY = RequestRef(namespace="", name="")
+# What `/v2/models/<name>` says. An order, an eviction, or `prompt` with the others if they are wanted.
+METADATA = {
+    "inputs": [
+        *({"name": name, "datatype": "BYTES", "shape": [1]} for name in (ORDER_TENSOR, EVICT_TENSOR, *_TEXTS)),
+        *({"name": name, "datatype": "INT64", "shape": [1]} for name in _WHOLE),
+        *({"name": name, "datatype": "FP32", "shape": [1]} for name in _FRACTIONS),
+    ],
+    "outputs": [
+        {"name": RESULT_TENSOR, "datatype": "BYTES", "shape": [1]},
+        {"name": IMAGE_TENSOR, "datatype": "UINT8", "shape": [-1, -1, 3]},
+    ],
+}
 
 
 def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder:
@@ -50,13 +64,14 @@ def is_plain(request: InferRequest) -> bool:
 def plain_order(request: InferRequest, width: int, height: int) -> GenerationOrder:
     """An order for one picture of the base model; the size is the model's own unless told. Raises InvalidInput."""
     inputs = {tensor.name: tensor for tensor in request.inputs}
-    unknown = sorted(inputs.keys() - _TEXTS.keys() - set(_NUMBERS))
+    unknown = sorted(inputs.keys() - _TEXTS.keys() - {*_WHOLE, *_FRACTIONS})
     if unknown:
         raise InvalidInput(f"unknown inputs: {', '.join(name[:40] for name in unknown[:5])}")
-    texts = {name: _text(inputs[name]) for name in _TEXTS if name in inputs}
-    numbers = {name: _number(inputs[name]) for name in _NUMBERS if name in inputs}
+    texts: dict[str, Any] = {name: _text(inputs[name]) for name in _TEXTS if name in inputs}
+    numbers: dict[str, Any] = {name: _whole(inputs[name]) for name in _WHOLE if name in inputs}
+    numbers |= {name: _number(inputs[name]) for name in _FRACTIONS if name in inputs}
     try:
-        item = GenerationItem(seed=int(numbers.pop("seed", 0)), **texts)
+        item = GenerationItem(seed=numbers.pop("seed", 0), **texts)
         sizes: dict[str, Any] = {"width": width, "height": height, **numbers}
         return GenerationOrder(request=_NOBODY, items=[item], **sizes)
     except ValidationError as error:
@@ -105,12 +120,22 @@ def _text(tensor: InferInput) -> str:
         raise InvalidInput(f"input {tensor.name!r} is no UTF-8 text") from error
 
 
-def _number(tensor: InferInput) -> int | float:
+def _whole(tensor: InferInput) -> int:
+    """Exactly: a float would stand for many of the larger numbers."""
     value = _only(tensor)
-    if isinstance(value, bool | str | bytes):
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise InvalidInput(f"input {tensor.name!r} must be a whole number, such as an INT64")
+    return int(value)
+
+
+def _number(tensor: InferInput) -> float:
+    value = _only(tensor)
+    if isinstance(value, bool | np.bool_ | str | bytes):
         raise InvalidInput(f"input {tensor.name!r} must be a number")
     number = float(value)
-    return int(number) if number.is_integer() else number
+    if not math.isfinite(number):
+        raise InvalidInput(f"input {tensor.name!r} must be a finite number")
+    return number
 
 
 def _only(tensor: InferInput) -> Any:

@@ -108,9 +108,11 @@ class Predictor:
     """The process and a client."""
 
     def __init__(self, models: Path, host: str, log: Path) -> None:
-        with socket.socket() as free:
+        with socket.socket() as free, socket.socket() as other:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            other.bind(("127.0.0.1", 0))
+            self.port, metrics_port = free.getsockname()[1], other.getsockname()[1]
+        self.metrics = f"http://127.0.0.1:{metrics_port}/metrics"
         self.log = log
         environment = {
             "PATH": os.environ["PATH"],
@@ -121,6 +123,7 @@ class Predictor:
             "PROFILE_STORE_HOSTS": host,
             "PROFILE_QUEUE": str(PLACES),
             "PROFILE_PORT": str(self.port),
+            "PROFILE_METRICS_PORT": str(metrics_port),
             "PROFILE_MAXIMUM_RANK": "16",
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": "1",
@@ -150,7 +153,7 @@ class Predictor:
         return self.infer([{"name": name, "shape": [1], "datatype": "BYTES", "data": [order.to_json()]}])
 
     def metric(self, name: str) -> float:
-        lines = self.client.get("/metrics").text.splitlines()
+        lines = self.client.get(self.metrics).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
@@ -289,7 +292,10 @@ def test_bad_calls_get_a_clear_answer(predictor: Predictor) -> None:
     assert "items: Field required" in answer.json()["error"]
     large = predictor.infer([{**tensor, "data": ["x" * 2_000_000]}])
     assert large.status_code == 413
-    assert predictor.client.post(f"/v2/models/{NAME}/infer", content=b"\xff\x00").status_code == 400
+    wrong = {"content-type": "application/json"}
+    assert predictor.client.post(f"/v2/models/{NAME}/infer", content=b"\xff\x00", headers=wrong).status_code == 400
+    assert predictor.client.post(f"/v2/models/{NAME}/infer", content=b"\xff\x00").status_code == 415
+    assert predictor.client.get("/metrics").status_code == 404
     assert predictor.client.get("/v2/models/other/ready").status_code == 404
     assert "Traceback" not in answer.text
 

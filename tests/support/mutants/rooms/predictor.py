@@ -67,8 +67,8 @@ MUTANTS = (
     (
         "P10",
         "inference/profile_predictor/engine/adapter_file.py",
-        'return float(alpha) / (math.sqrt(rank) if metadata.get("use_rslora") else rank)',
-        "return float(alpha) / rank",
+        "return alpha / (math.sqrt(rank) if settings.use_rslora else rank)",
+        "return alpha / rank",
         "rsLoRA scale wrong",
     ),
     (

@@ -1,0 +1,110 @@
+"""The header of a safetensors file, looked at before any weight is loaded.
+
+The file begins with the length of its JSON header (8 bytes, little endian). The header names each tensor's type, and
+holds texts under `__metadata__`: what diffusers wrote about the adapter, and the base model that it was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import Refused
+
+METADATA_KEY = "lora_adapter_metadata"
+BASE_MODEL_KEY = "base_model"
+MOST_METADATA_BYTES = 64 << 10
+# A tensor's entry: its name, type, shape and place.
+ENTRY_BYTES = 512
+# Half and bfloat16 to float64; float8 and integers are quantised weights, which no slot can take.
+TYPES = frozenset({"F16", "BF16", "F32", "F64"})
+
+_PREFIX = "unet."
+_LENGTH_BYTES = 8
+# Alphas of real files are ranks or small multiples of them.
+_Alpha = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+
+
+class LoraSettings(BaseModel):
+    """What diffusers wrote about the UNet's adapter, as far as it matters here."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    lora_alpha: _Alpha | None = None
+    alpha_pattern: dict[str, _Alpha] | None = None
+    use_dora: bool | None = None
+    use_rslora: bool | None = None
+
+    def alpha_of(self, module: str) -> float | None:
+        """The alpha of a module, None where nothing is said. Patterns name a module or the end of its name."""
+        patterns = self.alpha_pattern or {}
+        matching = [alpha for key, alpha in patterns.items() if module == key or module.endswith(f".{key}")]
+        return matching[0] if matching else self.lora_alpha
+
+
+@dataclass(frozen=True)
+class AdapterHeader:
+    """`base_model`: what the adapter was trained on, empty if the file does not say."""
+
+    settings: LoraSettings
+    base_model: str
+
+
+def read_header(content: bytes, most_tensors: int) -> AdapterHeader:
+    """Check the header of a file that may hold at most so many tensors. Raises Refused."""
+    header = _parsed(_header_bytes(content, most_tensors))
+    metadata = header.pop("__metadata__", {})
+    for name, entry in header.items():
+        kind = entry.get("dtype") if isinstance(entry, dict) else None
+        if not isinstance(kind, str) or kind not in TYPES:
+            raise Refused(
+                f"the adapter's weights {name[:80]!r} are of type {str(kind)[:20]!r}; "
+                f"floating point numbers are served: {', '.join(sorted(TYPES))}"
+            )
+    texts = _texts(metadata)
+    return AdapterHeader(_settings(texts.get(METADATA_KEY, "")), texts.get(BASE_MODEL_KEY, ""))
+
+
+def _header_bytes(content: bytes, most_tensors: int) -> bytes:
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    if len(content) < _LENGTH_BYTES or length > len(content) - _LENGTH_BYTES:
+        raise Refused("the adapter is not a safetensors file")
+    limit = MOST_METADATA_BYTES + most_tensors * ENTRY_BYTES
+    if length > limit:
+        raise Refused(f"the adapter's header has {length} bytes; at most {limit} are read")
+    return content[_LENGTH_BYTES : _LENGTH_BYTES + length]
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("the adapter is not a safetensors file, or its metadata are no JSON") from error
+    if not isinstance(document, dict):
+        raise Refused("the adapter's header or its metadata are no JSON object")
+    return document
+
+
+def _texts(metadata: object) -> Mapping[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise Refused("the adapter's metadata are no texts by name")
+    size = sum(len(key) + len(value) for key, value in metadata.items())
+    if size > MOST_METADATA_BYTES:
+        raise Refused(f"the adapter's metadata have {size} characters; at most {MOST_METADATA_BYTES} are read")
+    return metadata
+
+
+def _settings(text: str) -> LoraSettings:
+    document = _parsed(text) if text else {}
+    ours = {key.removeprefix(_PREFIX): value for key, value in document.items() if key.startswith(_PREFIX)}
+    try:
+        return LoraSettings.model_validate(ours)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))[:120]
+        raise Refused(f"the adapter's metadata cannot be used: {where}: {first['msg']}") from error

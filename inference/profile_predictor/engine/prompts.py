@@ -1,0 +1,91 @@
+"""Prompts longer than CLIP reads at once: cut into chunks, read one by one, and put one behind the other.
+
+CLIP reads 77 tokens, two of them marks. SDXL's networks look at as many as they are given, so nothing needs to be
+dropped; the pooled text is that of the first chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .errors import Refused
+
+# 300 tokens are some 200 words.
+MOST_CHUNKS = 4
+_MARKS = 2
+# CLIP's tokenizers end each word's last token so.
+_WORD_END = "</w>"
+
+
+class PromptReader:
+    """The two text encoders of an SDXL pipeline with their tokenizers."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._readers = (
+            (pipeline.tokenizer, pipeline.text_encoder),
+            (pipeline.tokenizer_2, pipeline.text_encoder_2),
+        )
+
+    def chunks(self, text: str) -> int:
+        """How many chunks a prompt takes, at least 1. Raises Refused above MOST_CHUNKS, naming what is too much."""
+        counts = []
+        for tokenizer, _ in self._readers:
+            chunks = _chunks(tokenizer, text)
+            counts.append(len(chunks))
+            if len(chunks) > MOST_CHUNKS:
+                dropped = tokenizer.decode([token for chunk in chunks[MOST_CHUNKS:] for token in chunk]).strip()
+                raise Refused(
+                    f"a prompt is too long: {MOST_CHUNKS} times {_room(tokenizer)} tokens are read. "
+                    f"Shorten it; what would be dropped begins with {dropped[:120]!r}"
+                )
+        return max(1, *counts)
+
+    def read(self, texts: Sequence[str], chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings (texts x chunks * 77 x width) and pooled ones (texts x width); short prompts are filled up."""
+        embeddings, pooled = [], []
+        for text in texts:
+            one, first = self._one(text, chunks)
+            embeddings.append(one)
+            pooled.append(first)
+        return torch.cat(embeddings), torch.cat(pooled)
+
+    def _one(self, text: str, chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        states = []
+        pooled = None
+        for tokenizer, encoder in self._readers:
+            ids = [_padded(tokenizer, chunk) for chunk in _chunks(tokenizer, text, least=chunks)]
+            output = encoder(torch.tensor(ids, device=encoder.device), output_hidden_states=True)
+            # SDXL takes the last layer but one of both, and the pooled text of the second.
+            hidden = output.hidden_states[-2]
+            states.append(hidden.reshape(1, -1, hidden.shape[-1]))
+            pooled = output[0][:1]
+        assert pooled is not None  # noqa: S101
+        return torch.cat(states, dim=-1), pooled
+
+
+def _room(tokenizer: Any) -> int:
+    return int(tokenizer.model_max_length) - _MARKS
+
+
+def _chunks(tokenizer: Any, text: str, least: int = 1) -> list[list[int]]:
+    """Tokens without marks, cut between words where that can be; at least so many chunks, empty ones last."""
+    ids = list(tokenizer(text, truncation=False, verbose=False).input_ids)[1:-1]
+    names = tokenizer.convert_ids_to_tokens(ids)
+    room = _room(tokenizer)
+    chunks, begin = [], 0
+    while begin < len(ids):
+        end = min(begin + room, len(ids))
+        if end < len(ids):
+            ends = [place for place in range(begin + 1, end + 1) if names[place - 1].endswith(_WORD_END)]
+            end = ends[-1] if ends else end
+        chunks.append(ids[begin:end])
+        begin = end
+    return chunks + [[] for _ in range(least - len(chunks))]
+
+
+def _padded(tokenizer: Any, chunk: Sequence[int]) -> list[int]:
+    marked = [tokenizer.bos_token_id, *chunk, tokenizer.eos_token_id]
+    return marked + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(marked))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,7 @@ from profile_contract.orders import (
     StageReport,
     TrainReport,
 )
+from profile_contract.request import ProfileRequestStatus
 from profile_contract.store import NotFound, Store, StoreError
 
 from .errors import CommandError
@@ -36,6 +38,10 @@ from .errors import CommandError
 PORTRAITS = "portraits"
 # Names what the last run left, so that a later one can take away what is not delivered any more.
 LIST = ".delivered.json"
+# Of a name, for every file system.
+LONGEST_PART = 255
+# What no name may hold: control characters, Windows' separators and drives, halves of characters.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\\\\:\ud800-\udfff]")
 
 ReportT = TypeVar("ReportT", bound=StageReport)
 
@@ -85,28 +91,66 @@ def read_report(store: Store, key: str, kind: type[ReportT]) -> ReportT:
 
 
 def files_of(results: Results) -> dict[str, str]:
-    """Path below the folder -> key in the store, of everything that is delivered. Pure."""
+    """Path below the folder -> key in the store, of everything that is delivered. Pure.
+
+    Raises CommandError where a report names a portrait that is not below its own folder, or no file's name.
+    """
     finish = results.finish
-    base = finish.contact_sheet.rpartition("/")[0] + "/"
-    files = {CONTACT_SHEET: finish.contact_sheet, LIKENESS_REPORT: finish.likeness_report}
-    if finish.print_sheet:
-        files[PRINT_SHEET] = finish.print_sheet
-    for portrait in finish.portraits:
-        for key in (portrait.key, *(layout.key for layout in portrait.layouts)):
-            files[f"{PORTRAITS}/{key.removeprefix(base)}"] = key
+    pictures = [key for one in finish.portraits for key in (one.key, *(layout.key for layout in one.layouts))]
     adapters = {ADAPTER: results.train.adapter, ADAPTER_WEBUI: results.train.adapter_webui}
-    return files | {path: found.key for path, found in adapters.items() if found is not None}
+    return {
+        CONTACT_SHEET: finish.contact_sheet,
+        LIKENESS_REPORT: finish.likeness_report,
+        **({PRINT_SHEET: finish.print_sheet} if finish.print_sheet else {}),
+        **_below(finish.contact_sheet, pictures),
+        **{path: adapter.key for path, adapter in adapters.items() if adapter is not None},
+    }
+
+
+def files_of_status(status: ProfileRequestStatus) -> dict[str, str]:
+    """The same, as far as a request's status tells it, whose stages run anew. Pure. Raises CommandError as above."""
+    singles = {
+        CONTACT_SHEET: status.contact_sheet,
+        LIKENESS_REPORT: status.likeness_report,
+        PRINT_SHEET: status.print_sheet,
+        ADAPTER: status.adapter,
+    }
+    pictures = [key for one in status.portraits for key in (one.key, *one.layouts.values())]
+    return {**_below(status.contact_sheet or "", pictures), **{path: key for path, key in singles.items() if key}}
+
+
+def _below(contact_sheet: str, pictures: Iterable[str]) -> dict[str, str]:
+    """Path below the folder -> key, of pictures that lie in folders beside the contact sheet."""
+    base = contact_sheet.rpartition("/")[0] + "/"
+    files = {}
+    for key in pictures:
+        path = key.removeprefix(base)
+        if path == key or not _is_plain(path):
+            raise CommandError(f"the report names {key!r}, which is no file below {base}: nothing was written")
+        files[f"{PORTRAITS}/{path}"] = key
+    return files
+
+
+def _is_plain(path: str) -> bool:
+    """Whether every part of a path is a name that stays where it is, on every system."""
+    return not _UNSAFE.search(path) and all(
+        part not in ("", ".", "..") and len(part.encode()) <= LONGEST_PART for part in path.split("/")
+    )
 
 
 def deliver(store: Store, results: Results, folder: Path) -> list[Path]:
-    """Write everything into the folder, and take away what an earlier run left and is not delivered any more.
+    """Write everything that is delivered into the folder, as deliver_files does. Raises CommandError."""
+    return deliver_files(store, files_of(results), folder)
 
-    Returns the files, sorted. Raises CommandError.
+
+def deliver_files(store: Store, files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write the files (path -> key) into the folder; what an earlier run left and is not among them is taken away.
+
+    Nothing outside of the folder is written or taken away. Returns the files, sorted. Raises CommandError.
     """
-    files = files_of(results)
     try:
         for path, key in files.items():
-            target = folder / path
+            target = _inside(folder, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(store.read(key))
         _forget(folder, set(files))
@@ -117,12 +161,33 @@ def deliver(store: Store, results: Results, folder: Path) -> list[Path]:
     return sorted(folder / path for path in files)
 
 
+def _inside(folder: Path, path: str) -> Path:
+    """Where a path leads, links followed. Raises CommandError where that is outside of the folder."""
+    target = (folder / path).resolve()
+    if target == folder.resolve() or not target.is_relative_to(folder.resolve()):
+        raise CommandError(f"{folder / path} leads out of {folder}: nothing is written there")
+    return target
+
+
 def _forget(folder: Path, kept: set[str]) -> None:
     record = folder / LIST
-    before: list[str] = json.loads(record.read_text()) if record.exists() else []
     root = folder.resolve()
-    for path in set(before) - kept:
+    for path in _delivered(record) - kept:
         old = (folder / path).resolve()
         if old.is_relative_to(root):
-            old.unlink(missing_ok=True)
-    record.write_text(json.dumps(sorted(kept), indent=1))
+            _unlink(old)
+    _inside(folder, LIST).write_text(json.dumps(sorted(kept), indent=1))
+
+
+def _delivered(record: Path) -> set[str]:
+    """What the last run says that it delivered; nothing where its record is not there or not its own."""
+    try:
+        document = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return set()
+    return {path for path in document if isinstance(path, str) and _is_plain(path)} if isinstance(document, list) else set()
+
+
+def _unlink(file: Path) -> None:
+    if file.is_file():
+        file.unlink()

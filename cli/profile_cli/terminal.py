@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 # Where nobody draws a bar, a line this often says that it still runs.
 QUIET_SECONDS = 10.0
 PERCENT_STEP = 10
 # Width of tables in a log.
 PLAIN_WIDTH = 132
+
+
+# What moves a terminal's cursor, changes its colours or title, or turns the direction of its text, and halves of
+# characters, which cannot be written at all. Names of photos and messages of pods are written by strangers.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def printable(text: str) -> str:
+    """The text with everything that a terminal would obey shown as its code (`\\x1b`); lines and tabs stay."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """The same, as one line."""
+    return printable(text).replace("\n", " ").replace("\t", " ")
 
 
 class Tracker(Protocol):
@@ -39,27 +58,40 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line of what happens now."""
-        self.console.print(f"[dim]\\[{self.elapsed:6.1f} s][/dim] {escape(text)}", soft_wrap=True)
+        self._print(Text.assemble((f"[{self.elapsed:6.1f} s]", "dim"), " ", one_line(text)))
 
     def plain(self, text: str = "") -> None:
         """Lines as they are, to be copied."""
-        self.console.print(escape(text), soft_wrap=True)
+        self._print(Text(printable(text)))
 
     def heading(self, text: str) -> None:
         """What comes next."""
-        self.console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+        self._print(Text.assemble("\n", (one_line(text), "bold")))
 
     def error(self, text: str) -> None:
         """Why the command ends."""
-        self.console.print(f"[bold red]error:[/bold red] {escape(text)}", soft_wrap=True)
+        self._print(Text.assemble(("error:", "bold red"), " ", printable(text)))
+
+    def ask(self, question: str) -> str | None:
+        """What a person answers; None where nobody is there to be asked."""
+        if not (self.console.is_terminal and sys.stdin.isatty()):
+            return None
+        try:
+            return self.console.input(Text(f"{one_line(question)} ")).strip()
+        except EOFError:
+            return None
+
+    def _print(self, text: Text) -> None:
+        """Text that is no markup: what strangers wrote looks as they wrote it."""
+        self.console.print(text, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; columns whose name begins with '#' are aligned to the right."""
-        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        table = Table(title=Text(one_line(title), "bold"), title_justify="left", header_style="bold")
         for column in columns:
             table.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         self.console.print()
         self.console.print(table)
 
@@ -70,7 +102,7 @@ class Terminal:
             yield PlainTracker(self, title)
             return
         with bar(self.console) as progress:
-            yield BarTracker(progress, progress.add_task(title, total=100, note=""), title)
+            yield BarTracker(progress, progress.add_task(one_line(title), total=100, note=""), title)
 
 
 class PlainTracker:
@@ -105,8 +137,8 @@ class BarTracker:
     def show(self, text: str, percent: int | None = None, remaining: int | None = None) -> None:
         """Draw it."""
         note = " ".join(_figures(percent, remaining))
-        description = f"{self._title}: {text}" if text else self._title
-        self._progress.update(self._task, description=escape(description), completed=percent or 0, note=note)
+        description = one_line(f"{self._title}: {text}" if text else self._title)
+        self._progress.update(self._task, description=description, completed=percent or 0, note=note)
 
     def refresh(self) -> None:
         """Draw it now, not at the next tenth of a second."""
@@ -132,9 +164,9 @@ def _console() -> Console:
 def bar(console: Console) -> Progress:
     """The look of a BarTracker's bar."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
         console=console,
         transient=True,

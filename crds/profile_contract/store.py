@@ -12,7 +12,7 @@ import io
 import ipaddress
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -60,6 +60,9 @@ class Store(Protocol):
 
     def delete(self, prefix: str) -> int:
         """Delete everything below the prefix; returns how many objects went."""
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Delete exactly these objects; `delete` takes those along whose keys begin like one of them."""
 
 
 def content_type_of(key: str) -> str:
@@ -120,6 +123,11 @@ class FolderStore:
             shutil.rmtree(self._path(prefix), ignore_errors=True)
         return len(objects)
 
+    def remove(self, keys: Iterable[str]) -> None:
+        """Delete exactly these objects; one that is not there is none to delete."""
+        for key in keys:
+            self._path(key).unlink(missing_ok=True)
+
 
 class S3Store:
     """A bucket of MinIO or any S3."""
@@ -165,18 +173,25 @@ class S3Store:
 
     def delete(self, prefix: str) -> int:
         """Delete everything below the prefix; returns how many objects went."""
+        keys = [found.key for found in self.list(prefix)]
+        self._remove(keys, f"below {prefix}")
+        return len(keys)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Delete exactly these objects; one that is not there is none to delete."""
+        self._remove([*keys], "that were named")
+
+    def _remove(self, keys: Sequence[str], which: str) -> None:
         from minio.deleteobjects import DeleteObject
 
-        keys = [found.key for found in self.list(prefix)]
-        with _store_errors(prefix):
+        with _store_errors(which):
             errors = list(
                 self._client.remove_objects(
                     bucket_name=self._bucket, delete_object_list=[DeleteObject(key) for key in keys]
                 )
             )
         if errors:
-            raise StoreError(f"{len(errors)} of {len(keys)} objects below {prefix} could not be deleted")
-        return len(keys)
+            raise StoreError(f"{len(errors)} of {len(keys)} objects {which} could not be deleted")
 
     def presign_get(self, key: str, seconds: int, *, save_as: str = "") -> str:
         """A URL that reads this one object, for so many seconds; no browser or proxy may keep what it gives.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from profile_cli import tables
 from profile_cli.errors import CommandError
-from profile_cli.results import Results, deliver, files_of, read_results
+from profile_cli.results import Results, deliver, files_of, files_of_status, read_results
 from profile_contract.artifacts import ORDER, REPORT, stage_prefix
 from profile_contract.names import LayoutName, PhotoReason, Stage, Tone
 from profile_contract.orders import (
@@ -29,6 +35,7 @@ from profile_contract.orders import (
     StyleCandidates,
     TrainReport,
 )
+from profile_contract.request import PortraitStatus, ProfileRequestStatus
 from profile_contract.store import FolderStore
 
 DIGESTS = {Stage.PREPROCESS: "p", Stage.TRAIN: "t", Stage.FINISH: "f"}
@@ -140,3 +147,119 @@ def test_tables_tell_verdicts_figures_and_what_was_not_met() -> None:
     assert tables.candidate_rows(FinishReport(digest="f", scores=[score])) == [
         ("studio-warm", "2", "0", "", "no", "no face")
     ]
+
+
+# --- nothing leaves the folder -----------------------------------------------------------------------------------
+
+
+class _Everything(FolderStore):
+    """A store that gives something for every key: what a report may name is not the store's to refuse."""
+
+    def read(self, key: str) -> bytes:
+        return b"stranger's"
+
+
+def _forged(key: str, *, cut: bool = False) -> Results:
+    results = _results(1)
+    portrait = results.finish.portraits[0]
+    layouts = [portrait.layouts[0].model_copy(update={"key": key})] if cut else portrait.layouts
+    forged = portrait.model_copy(update={"layouts": layouts} if cut else {"key": key})
+    return replace(results, finish=results.finish.model_copy(update={"portraits": [forged]}))
+
+
+def _outside(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../evil.txt", "a/../../../evil.txt", "/etc/evil", "a\\..\\..\\evil", "..\\evil", "C:/evil", "a//b", "a/./b",
+        "", "..", "a/", "evil\x1b[2J.png", "a\nb.png", "a\x00b", "half\udce9.png", f"{'x' * 300}.png",
+    ],
+)  # fmt: skip
+def test_a_key_that_is_no_plain_path_is_refused_before_anything_is_written(
+    tmp_path: Path, path: str, cut: bool
+) -> None:
+    out = tmp_path / "deep" / "er" / "out"
+    with pytest.raises(CommandError, match="nothing was written"):
+        deliver(_Everything(tmp_path / "store"), _forged(BASE + path, cut=cut), out)
+    assert _outside(tmp_path) == set()
+
+
+@pytest.mark.parametrize("key", ["finance/requests/ceo/portraits/x/1.png", "../../evil.txt", "/etc/passwd", "evil.txt"])
+def test_a_key_outside_of_the_requests_own_portraits_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(CommandError, match="is no file below"):
+        files_of(_forged(key))
+
+
+PARTS = st.one_of(st.sampled_from(["..", ".", "", "a", "portraits", "\\", "~", "C:"]), st.text(max_size=6))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(PARTS, max_size=6))
+def test_no_key_whatever_leaves_the_folder(parts: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "deep" / "out"
+        with contextlib.suppress(CommandError):
+            deliver(_Everything(Path(folder) / "store"), _forged(BASE + "/".join(parts)), out)
+        assert all(path.startswith("deep/out/") for path in _outside(Path(folder)))
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (out / "portraits").symlink_to(elsewhere)
+    with pytest.raises(CommandError, match="leads out of"):
+        deliver(_store(tmp_path / "store", _results(1)), _results(1), out)
+    assert _outside(elsewhere) == set()
+
+
+@pytest.mark.parametrize(
+    "listed", [["../mine.txt"], ["portraits/../../mine.txt"], ["/mine.txt"], {"a": 1}, [1, None], "mine.txt", ["."]]
+)
+def test_a_forged_list_of_what_was_delivered_takes_nothing_away_outside(tmp_path: Path, listed: object) -> None:
+    mine, out = tmp_path / "mine.txt", tmp_path / "out"
+    mine.write_text("mine")
+    out.mkdir()
+    (out / ".delivered.json").write_text(json.dumps(listed))
+    deliver(_store(tmp_path / "store", _results(1)), _results(1), out)
+    assert mine.read_text() == "mine"
+    assert (out / "contact-sheet.jpg").exists()
+
+
+def test_a_listed_file_that_became_a_link_takes_nothing_away_outside(tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine.txt", tmp_path / "out"
+    mine.write_text("mine")
+    out.mkdir()
+    (out / "old").symlink_to(mine)
+    (out / ".delivered.json").write_text(json.dumps(["old"]))
+    deliver(_store(tmp_path / "store", _results(1)), _results(1), out)
+    assert mine.read_text() == "mine"
+
+
+def test_a_list_that_cannot_be_read_is_written_anew(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".delivered.json").write_text("{half")
+    deliver(_store(tmp_path / "store", _results(1)), _results(1), out)
+    assert "contact-sheet.jpg" in json.loads((out / ".delivered.json").read_text())
+
+
+def test_a_status_tells_the_files_of_portraits_whose_stages_run_anew() -> None:
+    portrait = PortraitStatus(
+        style="studio-warm", key=f"{BASE}studio-warm/1.png", seed=1, rank=1, likeness=70,
+        layouts={LayoutName.SQUARE: f"{BASE}studio-warm/1-square.jpg"},
+    )  # fmt: skip
+    status = ProfileRequestStatus(
+        portraits=[portrait], contact_sheet=f"{BASE}contact-sheet.jpg", adapter=f"{ADAPTER_BASE}adapter.safetensors"
+    )
+    assert files_of_status(status) == {
+        "portraits/studio-warm/1.png": f"{BASE}studio-warm/1.png",
+        "portraits/studio-warm/1-square.jpg": f"{BASE}studio-warm/1-square.jpg",
+        "contact-sheet.jpg": f"{BASE}contact-sheet.jpg",
+        "adapter.safetensors": f"{ADAPTER_BASE}adapter.safetensors",
+    }
+    assert files_of_status(ProfileRequestStatus()) == {}

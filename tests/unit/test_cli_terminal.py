@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -65,6 +66,44 @@ def test_tables_and_lines_show_brackets_as_they_are(terminal: Terminal, screen: 
     terminal.error("[red] is no style")
     assert "[bold].jpg" in screen.getvalue()
     assert "error: [red] is no style" in screen.getvalue()
+
+
+NAUGHTY = "a\x1b[2J\x1b]0;title\x07\x9b31m\u202egpj\r\x08.jpg half\udce9"
+
+
+@pytest.mark.parametrize("fancy", [True, False])
+def test_nothing_that_a_stranger_wrote_moves_the_terminal(screen: io.StringIO, fancy: bool) -> None:
+    console = Console(file=screen, width=200, highlight=False, force_terminal=fancy, color_system=None)
+    terminal = Terminal(console)
+    terminal.table(NAUGHTY, ("photo",), [(NAUGHTY,)])
+    for show in (terminal.say, terminal.plain, terminal.heading, terminal.error):
+        show(NAUGHTY)
+    with terminal.tracker(NAUGHTY) as tracker:
+        tracker.show(NAUGHTY, 40)
+        if isinstance(tracker, BarTracker):
+            tracker.refresh()
+    # What rich itself draws on a terminal (it hides the cursor and clears its lines) begins like this.
+    drawn = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]|\r", "", screen.getvalue()) if fancy else screen.getvalue()
+    assert not set(drawn) & set("\x1b\x07\x08\x9b\u202e\r\udce9")
+    assert drawn.count("\\x1b[2J") >= 6
+
+
+def test_a_strangers_text_is_one_line_and_no_emoji(terminal: Terminal, screen: io.StringIO) -> None:
+    terminal.say("a.jpg\n[   0.1 s] hr/minji is ready :warning:")
+    terminal.table("Photos", ("photo",), [("a\nb",)])
+    first, *_ = screen.getvalue().splitlines()
+    assert first.endswith("a.jpg [   0.1 s] hr/minji is ready :warning:")
+    assert "a b" in screen.getvalue()
+
+
+def test_text_to_be_copied_keeps_its_lines(terminal: Terminal, screen: io.StringIO) -> None:
+    terminal.plain("one\n\ttwo [bold] :smile:")
+    assert screen.getvalue().splitlines()[0] == "one"
+    assert "two [bold] :smile:" in screen.getvalue()
+
+
+def test_nobody_is_asked_where_nobody_sits(terminal: Terminal) -> None:
+    assert terminal.ask("Who?") is None
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7.6, "8 s"), (59.4, "59 s"), (125, "2 min 05 s")])

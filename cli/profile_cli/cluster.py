@@ -18,11 +18,15 @@ from profile_contract import GROUP, VERSION
 from profile_contract.request import ProfileRequestStatus
 
 from .errors import CommandError
+from .network import network_trouble
 
 FIELD_MANAGER = "profile-studio"
 REQUESTS = "profilerequests"
 STYLES = "profilestyles"
-FORBIDDEN, NOT_FOUND = 403, 404
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, INVALID = 401, 403, 404, 409, 422
+JSON_PATCH = "application/json-patch+json"
+# How often a revision is raised again that somebody else raised at the same moment.
+RAISES = 4
 SERVING = ("serving.kserve.io", "v1beta1")
 OPERATOR = "app.kubernetes.io/part-of=profile-studio,app.kubernetes.io/component=operator"
 TIMEOUT_SECONDS = 10
@@ -60,7 +64,7 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
         """`kubeconfig` None: $KUBECONFIG, or the user's own file; `context` None: the current one."""
-        given = None if kubeconfig is None else str(kubeconfig)
+        given = _config_file(kubeconfig)
         try:
             api = config.new_client_from_config(config_file=given, context=context)
         except ConfigException as error:
@@ -88,6 +92,44 @@ class Cluster:
             )
         )  # fmt: skip
 
+    def create_request(self, manifest: dict[str, Any], *, dry_run: bool = False) -> None:
+        """Make a ProfileRequest that is not there yet. Raises Taken where one of its name is.
+
+        `dry_run`: the API server says what it would say, and keeps nothing.
+        """
+        _call(
+            lambda: self._custom.create_namespaced_custom_object(
+                GROUP, VERSION, manifest["metadata"]["namespace"], REQUESTS, manifest, field_manager=FIELD_MANAGER,
+                _request_timeout=TIMEOUT_SECONDS, **_dry(dry_run),
+            )
+        )  # fmt: skip
+
+    def raise_revision(self, namespace: str, name: str, *, dry_run: bool = False) -> int:
+        """Have the photos looked at again; the new revision. What others raise at the same time is not lost."""
+        after = 0
+        for attempt in range(RAISES):
+            before = self.request_document(namespace, name)["spec"]["photos"].get("revision")
+            after = (before or 1) + 1
+            path = "/spec/photos/revision"
+            unchanged = [] if before is None else [{"op": "test", "path": path, "value": before}]
+            patch = [*unchanged, {"op": "add", "path": path, "value": after}]
+            try:
+                self._patch_request(namespace, name, patch, dry_run=dry_run)
+            except _Refused as refused:
+                if refused.code not in (CONFLICT, INVALID) or attempt == RAISES - 1:
+                    raise
+            else:
+                break
+        return after
+
+    def _patch_request(self, namespace: str, name: str, patch: list[dict[str, Any]], *, dry_run: bool) -> None:
+        _call(
+            lambda: self._custom.patch_namespaced_custom_object(
+                GROUP, VERSION, namespace, REQUESTS, name, patch, field_manager=FIELD_MANAGER,
+                _content_type=JSON_PATCH, _request_timeout=TIMEOUT_SECONDS, **_dry(dry_run),
+            )
+        )  # fmt: skip
+
     def request(self, namespace: str, name: str) -> RequestView | None:
         """The request, or None where there is none."""
         found = _maybe(
@@ -97,14 +139,31 @@ class Cluster:
         )
         return None if found is None else _view(found)
 
-    def request_names(self, namespace: str) -> list[str]:
-        """Names of a namespace's requests."""
+    def request_documents(self, namespace: str | None) -> list[dict[str, Any]]:
+        """The requests of a namespace, of all of them for None, by namespace and name."""
         found = _call(
-            lambda: self._custom.list_namespaced_custom_object(
-                GROUP, VERSION, namespace, REQUESTS, _request_timeout=TIMEOUT_SECONDS
+            lambda: (
+                self._custom.list_cluster_custom_object(GROUP, VERSION, REQUESTS, _request_timeout=TIMEOUT_SECONDS)
+                if namespace is None
+                else self._custom.list_namespaced_custom_object(
+                    GROUP, VERSION, namespace, REQUESTS, _request_timeout=TIMEOUT_SECONDS
+                )
             )
         )
-        return sorted(str(one["metadata"]["name"]) for one in found["items"])
+        return sorted(found["items"], key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+
+    def request_names(self, namespace: str) -> list[str]:
+        """Names of a namespace's requests."""
+        return [str(one["metadata"]["name"]) for one in self.request_documents(namespace)]
+
+    def namespaces(self) -> list[str]:
+        """Names of all namespaces."""
+        found = _call(lambda: self._core.list_namespace(_request_timeout=TIMEOUT_SECONDS))
+        return sorted(str(one.metadata.name) for one in found.items)
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether a namespace is there."""
+        return _maybe(lambda: self._core.read_namespace(name, _request_timeout=TIMEOUT_SECONDS)) is not None
 
     def request_document(self, namespace: str, name: str) -> dict[str, Any]:
         """The request as the API server holds it."""
@@ -192,15 +251,28 @@ class Cluster:
 
 def current_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
     """The namespace of a context of the kubeconfig, `default` where it names none. Raises CommandError."""
-    given = None if kubeconfig is None else str(kubeconfig)
-    try:
-        contexts, active = config.list_kube_config_contexts(config_file=given)
-    except ConfigException as error:
-        raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
+    contexts, active = _contexts(kubeconfig)
     chosen = active if context is None else next((one for one in contexts if one["name"] == context), None)
     if chosen is None:
         raise CommandError(f"the kubeconfig has no context {context!r}")
     return str(chosen["context"].get("namespace") or "default")
+
+
+def context_names(kubeconfig: Path | None = None) -> list[str]:
+    """The contexts of the kubeconfig. Raises CommandError."""
+    return [str(one["name"]) for one in _contexts(kubeconfig)[0]]
+
+
+def _contexts(kubeconfig: Path | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    try:
+        contexts, active = config.list_kube_config_contexts(config_file=_config_file(kubeconfig))
+    except (ConfigException, OSError, ValueError) as error:
+        raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
+    return contexts, active
+
+
+def _config_file(kubeconfig: Path | None) -> str | None:
+    return None if kubeconfig is None else str(kubeconfig)
 
 
 def _is_ready(found: dict[str, Any]) -> bool:
@@ -251,14 +323,31 @@ class Forbidden(_Refused):
     """The user may not do this."""
 
 
+class Taken(_Refused):
+    """An object of this name is there."""
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dry_run": "All"} if dry_run else {}
+
+
 def _call(call: Callable[[], Answer]) -> Answer:
     try:
         return call()
     except ApiException as error:
-        kind = Forbidden if error.status == FORBIDDEN else _Refused
-        raise kind(error.status or 0, f"the API server refused: {_message(error)}") from error
+        raise _refusal(error) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(f"the API server does not answer: {type(error).__name__}") from error
+        raise Unreachable(f"the API server of your kubeconfig does not answer: {network_trouble(error)}") from error
+
+
+def _refusal(error: ApiException) -> _Refused:
+    code = error.status or 0
+    if code == UNAUTHORIZED:
+        return _Refused(
+            code, "the API server does not know you: the kubeconfig's credentials are wrong or have expired"
+        )
+    kind = {FORBIDDEN: Forbidden, CONFLICT: Taken}.get(code, _Refused)
+    return kind(code, f"the API server refused: {_message(error)}")
 
 
 def _message(error: ApiException) -> str:

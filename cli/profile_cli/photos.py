@@ -14,6 +14,8 @@ from .errors import CommandError
 # What preprocessing reads.
 TAKEN = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
 ADVICE = f"{', '.join(TAKEN[:-1])} and {TAKEN[-1]} photos are taken; save others as JPEG"
+# How pictures are called: a file that is called so and holds none is broken.
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 # Who names their home folder by mistake is told so before all of it is read.
 MOST_FILES = 2000
 
@@ -55,7 +57,9 @@ class FoundPhotos(Mapping[str, Path]):
         rest = sum(self.left_out.values())
         count = len(self) + rest
         files = f"{count} file{'s' if count != 1 else ''}"
-        return f"{files}: {len(self)} taken, {rest} left out ({_listed(self.left_out)})" if rest else f"{files}: all taken"
+        return (
+            f"{files}: {len(self)} taken, {rest} left out ({_listed(self.left_out)})" if rest else f"{files}: all taken"
+        )
 
 
 def find_photos(places: Sequence[Path]) -> FoundPhotos:
@@ -136,7 +140,8 @@ def _kind(file: Path) -> str:
         return "cannot be opened"
     if not head:
         return "empty"
-    return kind_of(head) or file.suffix.lower() or "without ending"
+    ending = file.suffix.lower()
+    return kind_of(head) or (f"broken {ending}" if ending in PICTURES else ending or "without ending")
 
 
 def _name(file: Path) -> str:

@@ -185,7 +185,11 @@ def _delivered(record: Path) -> set[str]:
         document = json.loads(record.read_text())
     except (OSError, ValueError):
         return set()
-    return {path for path in document if isinstance(path, str) and _is_plain(path)} if isinstance(document, list) else set()
+    return (
+        {path for path in document if isinstance(path, str) and _is_plain(path)}
+        if isinstance(document, list)
+        else set()
+    )
 
 
 def _unlink(file: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
-from profile_contract.request import Verdict
+from profile_contract.request import PortraitStatus, Verdict
 
 PHOTO_COLUMNS = ("photo", "verdict", "advice")
 PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")
+STATUS_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts")
 CANDIDATE_COLUMNS = ("style", "#seed", "#faces", "#likeness", "delivered", "why not")
 TONE_COLUMNS = ("style", "tone", "#pairs", "#b* shift", "#L* shift", "in range")
 
@@ -32,6 +33,14 @@ def portrait_rows(report: FinishReport) -> Rows:
             _not_met(portrait),
         )
         for portrait in report.portraits
+    ]
+
+
+def status_rows(portraits: Sequence[PortraitStatus]) -> Rows:
+    """A row a delivered portrait, as a request's status tells of it."""
+    return [
+        (one.style, str(one.rank), str(one.seed), f"{one.likeness} %", ", ".join(sorted(one.layouts)))
+        for one in portraits
     ]
 
 

@@ -72,6 +72,10 @@ class Terminal:
         """Why the command ends."""
         self._print(Text.assemble(("error:", "bold red"), " ", printable(text)))
 
+    def aside(self, text: str) -> None:
+        """A line on standard error, where programs read along on standard output."""
+        print(one_line(text), file=sys.stderr)
+
     def ask(self, question: str) -> str | None:
         """What a person answers; None where nobody is there to be asked."""
         if not (self.console.is_terminal and sys.stdin.isatty()):

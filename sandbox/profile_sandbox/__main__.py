@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="end it and leave nothing but its logs")
     commands.add_parser("status", help="how every part stands, and why one died")
     commands.add_parser("doctor", help="what this machine lacks, and how to get it")
-    commands.add_parser("env", help="addresses and KUBECONFIG, for `eval`")
+    commands.add_parser("env", help="KUBECONFIG, addresses, and the store's account, for `eval`")
     commands.add_parser("values", help="the Helm values for charts/profile-studio in this sandbox")
     logs = commands.add_parser("logs", help="a part's log")
     logs.add_argument("name", help="a part, as `status` names it, or `supervisor`")
@@ -107,11 +107,18 @@ def _doctor() -> int:
 
 
 def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
+    from . import passwords, services
+
     addresses = {name: sandbox.address(name) for name in TARGETS}
     print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")
     for name, address in addresses.items():
         scheme = {"api": "https", "postgres": "postgresql", "redis": "redis"}.get(name, "http")
         print(f"export SANDBOX_{name.upper()}={scheme}://{address}")
+    # What `kubectl profile` wants to know of the store.
+    url = f"s3://{services.BUCKET}?endpoint={addresses['minio']}&secure=false&region={services.REGION}"
+    print(f"export PROFILE_STORE={shlex.quote(url)}")
+    print(f"export AWS_ACCESS_KEY_ID={passwords.STORE_OPERATOR_USER}")
+    print(f"export AWS_SECRET_ACCESS_KEY={shlex.quote(sandbox.passwords.store_operator)}")
     return 0
 
 

@@ -70,10 +70,13 @@ STORY = {
     "kubectl get jobs --all-namespaces -l profilestudio.io/stage": "",
     "kubectl get jobs --all-namespaces -l profilestudio.io/stage=train": "",
     "kubectl -n hr get events --field-selector involvedObject.kind=ProfileRequest": "",
-    "kubectl get preq --all-namespaces": "",
+    # The plug-in makes a new one, and replaces none.
+    "kubectl get preq --all-namespaces": "&& kubectl -n hr delete preq minji",
     "kubectl profile create minji photos/ --noun woman --style studio-warm --layouts square,employee-card "
     "--watch": SMALL,
+    "kubectl profile list": "",
     "kubectl profile photos minji": "",
+    "kubectl profile portraits minji": "",
     "kubectl profile portraits minji --out portraits/": "",
     "kubectl -n profile-system exec deployment/profile-studio-operator -- "
     "python -m profile_operator rebuild-history": "",
@@ -102,6 +105,9 @@ ELSEWHERE = {
     "helm install ": "tests/cluster/test_release.py, where there is none",
     "kubectl krew ": "tests/unit/test_krew.py, by krew itself",
     "kubectl profile completion --install": "tests/unit/test_krew.py: it writes into the folder of the program",
+    "kubectl profile add ": "tests/cluster/test_plugin.py",
+    "kubectl profile remove ": "tests/cluster/test_plugin.py",
+    "kubectl profile replace ": "tests/unit/test_cli_changes.py",
     "kubectl -n argocd ": "Argo CD is not here; tests/unit/test_gitops.py runs its health checks",
     "mc ": "MinIO's client is not here",
     "hf ": "no hub is reached from here",
@@ -215,7 +221,7 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "passed" in about("helm -n profile-system test")
     assert "profile-predictor" in about("get deployments,inferenceservices")
     assert "studio-warm" in about("get profilestyles")
-    assert "missing" not in about("profile doctor")
+    assert "problem" not in about("profile doctor")
     assert "registry.example.com" in about("helm show values")
     assert "photos" in about("explain preq.spec")
     assert "profile-studio-operator" in about("get pods -l app.kubernetes.io/component=operator")
@@ -224,10 +230,10 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "condition met" in about("wait --for=condition=Ready preq/minji")
     assert "Best Likeness" in about("describe preq minji")
     assert "minji" in about("get preq --all-namespaces")
-    assert "ready: 1 portraits" in about("profile create minji")
+    assert "ready: 1 portrait" in about("profile create minji")
     assert "Accepted" in about("profile photos minji")
     assert re.search(r"the history of [1-9]\d* requests was written anew", about("rebuild-history"))
-    assert "are gone" in about("profile delete minji")
+    assert "12 photos under hr/uploads/minji/ are deleted" in about("profile delete minji")
 
 
 def test_what_helm_says_after_an_install(shell: Shell, product: Product, target: Target) -> None:

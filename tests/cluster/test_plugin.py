@@ -14,6 +14,7 @@ import pytest
 
 from product import Product, Space
 from profile_cli.demo.target import Target
+from profile_contract.artifacts import uploads_prefix
 from profile_sandbox.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -52,7 +53,7 @@ def profile(target: Target, space: Space) -> Profile:
 def test_doctor_finds_all_well(profile: Profile) -> None:
     said = profile("doctor")
     assert "you may create profilerequests" in said
-    assert "missing" not in said
+    assert "problem" not in said
     assert all(finding["well"] for finding in json.loads(profile("doctor", "-o", "json")))
 
 
@@ -91,7 +92,18 @@ def test_doctor_counts_against_nobody_what_a_namespaces_editor_cannot_see(
     kubectl.run(*own, "set-context", "--current", "--user=editor")
     findings = {one["what"]: one["well"] for one in json.loads(profile(*own[:2], "doctor", "-o", "json"))}
     assert [what for what, well in findings.items() if well is None] == ["the operator runs", "there are styles"]
-    assert all(findings[f"you may {verb} profilerequests"] for verb in ("create", "get", "delete"))
+    verbs = ("create", "get", "list", "patch", "delete")
+    assert all(findings[f"you may {verb} profilerequests"] for verb in verbs)
+
+
+def test_what_the_api_refuses_is_uploaded_nowhere(profile: Profile, people: Path, target: Target, space: Space) -> None:
+    folder = str(people / "p00060")
+    assert "cannot be a request's name" in profile("create", "Bob_X", folder, code=1)
+    assert "there is no style nosuch" in profile("create", NAME, folder, "--style", "nosuch", code=1)
+    assert 'namespaces "nosuch" not found' in profile("create", NAME, folder, "-n", "nosuch", code=1)
+    assert json.loads(profile("create", NAME, folder, "--dry-run=server"))["metadata"]["namespace"] == space.name
+    store = target.store()
+    assert store.list(uploads_prefix(space.name, f"uploads/{NAME}/")) == store.list("nosuch/") == []
 
 
 def test_styles_are_listed(profile: Profile) -> None:
@@ -110,7 +122,10 @@ def test_from_a_folder_to_portraits(profile: Profile, people: Path, tmp_path: Pa
     )
     said = profile("create", NAME, folder, *asked, "--watch")
     assert "12 photos stand" in said
-    assert "ready: 1 portraits" in said
+    assert "ready: 1 portrait" in said
+    assert "already exists" in profile("create", NAME, str(people / "p900006"), code=1)
+    assert "studio-warm" in profile("portraits", NAME)
+    assert NAME in profile("list")
     assert "Accepted" in profile("photos", NAME)
     verdicts = json.loads(profile("photos", NAME, "-o", "json"))
     assert len(verdicts) == 12
@@ -136,7 +151,24 @@ def test_what_is_not_there_is_said(profile: Profile) -> None:
     assert "there is no ProfileRequest" in profile("delete", "nobody", code=1)
 
 
-def test_delete_takes_everything_away(profile: Profile, space: Space) -> None:
+def test_other_photos_are_looked_at_anew(profile: Profile, people: Path, kubectl: Kubectl, space: Space) -> None:
+    def photos() -> dict[str, int]:
+        found: dict[str, int] = kubectl.get("-n", space.name, "preq", NAME)["status"]["photos"]
+        return found
+
+    # Suspended, nothing is trained anew: what a revision is good for is seen in the photos alone.
+    kubectl.run("-n", space.name, "patch", "preq", NAME, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    assert "1 photos deleted, 11 left" in profile("remove", NAME, "00.jpg")
+    assert json.loads(profile("add", NAME, str(people / "p00060"), "-o", "json"))["added"] == ["00.jpg"]
+    assert kubectl.get("-n", space.name, "preq", NAME)["spec"]["photos"]["revision"] == 3
+    assert photos()["found"] == 12
+
+
+def test_delete_takes_everything_away(profile: Profile, space: Space, target: Target) -> None:
+    uploads = uploads_prefix(space.name, f"uploads/{NAME}/")
     assert space.made(NAME)
-    assert json.loads(profile("delete", NAME, "--wait", "-o", "json"))["gone"]
+    assert len(target.store().list(uploads)) == 12
+    gone = json.loads(profile("delete", NAME, "--wait", "-o", "json"))
+    assert (gone["gone"], gone["photosDeleted"], gone["stays"]) == (True, 12, [])
     assert space.made(NAME) == []
+    assert target.store().list(uploads) == []

@@ -66,7 +66,16 @@ def test_photos_are_told_by_what_they_hold_in_folders_and_below(tmp_path: Path) 
 
 
 def test_litter_is_not_even_counted(tmp_path: Path) -> None:
-    litter = (".hidden.jpg", "._a.jpg", "Thumbs.db", "desktop.ini", "a.AAE", "@eaDir/a.jpg", "__MACOSX/a.jpg", ".x/b.jpg")
+    litter = (
+        ".hidden.jpg",
+        "._a.jpg",
+        "Thumbs.db",
+        "desktop.ini",
+        "a.AAE",
+        "@eaDir/a.jpg",
+        "__MACOSX/a.jpg",
+        ".x/b.jpg",
+    )
     place = _folder(tmp_path, {"a.jpg": JPEG, **dict.fromkeys(litter, JPEG)})
     assert list(find_photos([place])) == ["a.jpg"]
     assert find_photos([place]).sentence == "1 file: all taken"
@@ -98,8 +107,7 @@ def test_photos_of_the_same_name_stay_apart_and_one_given_twice_is_one(tmp_path:
     "raw", [b"Jos\xe9.jpg", b"a\nb.jpg", b"\x1b[31m.jpg", "\u1106\u1175\u11ab.jpg".encode(), "民지".encode()]
 )
 def test_odd_names_become_names_that_a_store_can_hold(tmp_path: Path, raw: bytes) -> None:
-    with open(os.path.join(os.fsencode(tmp_path), raw), "wb") as stream:
-        stream.write(JPEG)
+    (tmp_path / os.fsdecode(raw)).write_bytes(JPEG)
     (name,) = find_photos([tmp_path])
     assert name.encode().decode() == name
     assert name.isprintable()
@@ -122,7 +130,7 @@ def test_no_beginning_is_too_odd(head: bytes) -> None:
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nowhere does not exist"):
         find_photos([tmp_path / "nowhere"])
-    with pytest.raises(CommandError, match="no photos in .*HEIC and AVIF"):
+    with pytest.raises(CommandError, match=r"no photos in .*HEIC and AVIF"):
         find_photos([tmp_path])
     _folder(tmp_path, {"a.tif": b"II*\x00", "b.tif": b"MM\x00*"})
     with pytest.raises(CommandError, match=r"2 left out \(2 TIFF\); .*save others as JPEG"):

@@ -66,7 +66,7 @@ def test_the_plugin_takes_it(page: str, rest: str) -> None:
     words = shlex.split(rest)
     if all(re.fullmatch(r"[a-z]+", word) for word in words[:1]) and words[0] != "<Tab>":
         plugin_parser().parse_args(
-            [*words, "NAME"] if len(words) == 1 and words[0] not in ("doctor", "styles") else words
+            [*words, "NAME"] if len(words) == 1 and words[0] not in ("doctor", "styles", "list") else words
         )
 
 

@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     out: Path = arguments.out.resolve()
     store = _work_store(out)
     sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     settings = platform(choice, models, accelerated=_accelerated(), values=values)
     job = Run(store, folder, spec, styles, settings, terminal)

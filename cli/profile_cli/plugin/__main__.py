@@ -1,4 +1,4 @@
-"""`kubectl profile`: create, watch, photos, portraits, styles, delete, doctor, completion."""
+"""`kubectl profile`: requests and their photos from a terminal, as kubectl's own commands behave."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from profile_cli.program import run_command
 
 from . import completion
 from .commands import parser
+from .words import arranged
 
 # How cobra's programs, kubectl among them, ask for what may come next.
 COMPLETE = "__complete"
@@ -19,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == [COMPLETE]:
         return completion.answer(words[1:])
-    return run_command(parser(), words, when_interrupted="the request goes on in the cluster")
+    top = parser()
+    return run_command(top, arranged(words, top), when_interrupted="the request goes on in the cluster")
 
 
 if __name__ == "__main__":

@@ -1,229 +1,176 @@
-"""The plugin's commands and what they print."""
+"""The plug-in's commands, their options and their help."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from profile_cli import tables, watch
-from profile_cli.cluster import Cluster, RequestView, current_namespace
-from profile_cli.errors import CommandError
-from profile_cli.manifest import manifest
-from profile_cli.photos import find_photos
-from profile_cli.results import deliver, read_results
 from profile_cli.terminal import Terminal
-from profile_cli.upload import upload
 from profile_contract.names import LayoutName
-from profile_contract.store import S3Store
 
-from . import completion_program, doctor
-from .spec import spec_of
-from .store import open_named
+from . import changes, completion_program, doctor, looks
+from .connection import cluster_of
+from .spec import FEWEST, MOST
+from .words import DRY_RUN, DRY_RUNS, NO
 
-WATCH_SECONDS = 6 * 3600
-DELETION_SECONDS = 300
-STYLE_COLUMNS = ("style", "title", "tone", "pose")
 Command = Callable[[argparse.Namespace, Terminal], int]
+DESCRIPTION = "Studio profile portraits from a folder of photos, by a cluster that runs Profile Studio."
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
-    top = argparse.ArgumentParser(prog="kubectl profile", description=__doc__)
-    top.add_argument("-n", "--namespace", help="default: that of the kubeconfig's context")
-    top.add_argument("--context", help="of the kubeconfig")
-    top.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG, or your own")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top = argparse.ArgumentParser(prog="kubectl profile", description=DESCRIPTION)
+    _add_place(top, None)
+    top.add_argument("-A", "--all-namespaces", action="store_true", help="with `list`: the requests of all namespaces")
+    top.add_argument("--version", action="version", version=f"kubectl profile {_version()}")
+    top.set_defaults(run=_help(top), output="table")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", help="")
     _add_create(commands)
-    _add_output(_add(commands, "watch", _watch, "follow a request until it is ready"))
-    photos = _add(commands, "photos", _photos, "what was found about each photo, with advice")
-    _add_output(photos)
-    portraits = _add(commands, "portraits", _portraits, "download portraits, layouts, adapter and contact sheet")
-    portraits.add_argument("--out", type=Path, required=True, help="folder")
-    _add_output(portraits)
+    _add_photo_changes(commands)
+    listing = _add(commands, "list", looks.list_requests, "list the requests")
+    listing.add_argument(
+        "-A",
+        "--all-namespaces",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="those of all namespaces",
+    )
+    _add_named(commands, "watch", looks.watch_request, "follow a request until it is ready")
+    _add_named(commands, "photos", looks.show_photos, "show the verdict on each photo, and what to do about it")
+    portraits = _add_named(
+        commands, "portraits", looks.show_portraits, "list the portraits, or download them with --out"
+    )
+    portraits.add_argument(
+        "--out", type=Path, help="download portraits, cuts, adapter, contact sheet and likeness report into this folder"
+    )
     _add_store(portraits)
-    styles = commands.add_parser("styles", help="the looks that this cluster offers")
-    _add_output(styles)
-    styles.set_defaults(run=_styles)
-    delete = _add(commands, "delete", _delete, "delete a request and everything that was made for it")
-    delete.add_argument("--wait", action="store_true", help="until all of it is gone")
-    _add_output(delete)
-    health = commands.add_parser("doctor", help="what is missing here, in the cluster and of your rights")
-    _add_output(health)
+    _add(commands, "styles", looks.show_styles, "list the styles that this cluster offers")
+    _add_delete(commands)
+    health = _add(commands, "doctor", _doctor, "check the cluster, your rights and the store, and say what to do")
     _add_store(health)
-    health.set_defaults(run=_doctor)
-    completing = commands.add_parser("completion", help="the program by which kubectl completes these commands")
-    completing.add_argument("--install", action="store_true", help="put it beside kubectl-profile on the PATH")
+    completing = commands.add_parser("completion", help="print the program that kubectl's completion calls")
+    completing.add_argument("--install", action="store_true", help="put it beside kubectl-profile on the PATH instead")
     completing.set_defaults(run=_completion)
     return top
 
 
-def _add_output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-o", "--output", choices=["table", "json"], default="table")
+def _help(top: argparse.ArgumentParser) -> Command:
+    def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
+        top.print_help()
+        return 0
+
+    return show
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("profile-studio")
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _add_place(command: argparse.ArgumentParser, default: str | None) -> None:
+    """Whose cluster and namespace: the same options before and after the command, the later word wins."""
+    command.add_argument("-n", "--namespace", default=default, help="(default: the namespace of the context)")
+    command.add_argument("--context", default=default, help="the kubeconfig's context (default: the current one)")
+    command.add_argument("--kubeconfig", type=Path, default=default, help="(default: $KUBECONFIG or ~/.kube/config)")
 
 
 def _add(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
-    command.add_argument("name", help="of the ProfileRequest")
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=_sentence(help_text))
+    _add_place(command, argparse.SUPPRESS)
+    command.add_argument("-o", "--output", choices=["table", "json"], default="table", help="(default: table)")
     command.set_defaults(run=run)
     return command
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _add_named(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
+    command = _add(commands, name, run, help_text)
+    command.add_argument("name", metavar="NAME", help="the name of the ProfileRequest")
+    return command
+
+
 def _add_create(commands: Any) -> None:
-    create = _add(commands, "create", _create, "upload a person's photos and ask for portraits")
-    create.add_argument("photos", nargs="+", type=Path, help="5 to 20 photos of one person, or folders")
-    create.add_argument("--style", action="append", dest="styles", help="may be repeated (studio-warm)")
-    create.add_argument("--noun", choices=("person", "woman", "man"), default="person", help="who is in the photos")
-    create.add_argument("--layouts", default=LayoutName.SQUARE.value, help=f"of {', '.join(LayoutName)}")
-    create.add_argument("--portraits", type=int, help="delivered per style")
-    create.add_argument("--candidates", type=int, help="drawn per style")
-    create.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered")
-    create.add_argument("--dry-run", action="store_true", help="print the ProfileRequest, upload and apply nothing")
-    create.add_argument("--watch", action="store_true", help="follow it until it is ready")
-    _add_output(create)
-    _add_store(create)
+    create = _add_named(commands, "create", changes.create, "upload a person's photos and ask for portraits")
+    _add_photos(create)
+    create.add_argument(
+        "--style", action="append", dest="styles", help="a style; may be repeated (default: studio-warm)"
+    )
+    create.add_argument(
+        "--noun", choices=("person", "woman", "man"), default="person",
+        help="who is in the photos; the right word gives better portraits (default: person)",
+    )  # fmt: skip
+    create.add_argument(
+        "--layouts", default=LayoutName.SQUARE.value, help=f"cuts, separated by commas: {', '.join(LayoutName)}"
+    )
+    create.add_argument("--portraits", type=int, help="how many to deliver per style (default: 4)")
+    create.add_argument("--candidates", type=int, help="how many to draw per style, to choose from (default: 8)")
+    create.add_argument(
+        "--minimum-likeness", type=int, help="deliver no portrait below this likeness, in per cent (default: 45)"
+    )
+    create.add_argument(
+        DRY_RUN, choices=DRY_RUNS, default=NO,
+        help="check, and print the ProfileRequest; upload and create nothing. server: the API server checks, too",
+    )  # fmt: skip
+    create.add_argument(
+        "--replace-leftovers", action="store_true", help="delete photos that a former request of this name left behind"
+    )
+    create.add_argument("--watch", action="store_true", help="follow the request until it is ready")
+
+
+def _add_photo_changes(commands: Any) -> None:
+    adding = _add_named(commands, "add", changes.add, "add photos to a request; its portraits are made anew")
+    _add_photos(adding)
+    replacing = _add_named(
+        commands, "replace", changes.replace, "replace a request's photos by others; its portraits are made anew"
+    )
+    _add_photos(replacing)
+    replacing.add_argument("-y", "--yes", action="store_true", help="do not ask before photos are deleted")
+    removing = _add_named(commands, "remove", changes.remove, "delete some of a request's photos")
+    removing.add_argument("photos", nargs="*", metavar="PHOTO", help="a photo, as `kubectl profile photos` names it")
+    removing.add_argument("--refused", action="store_true", help="all photos that were refused")
+    _add_store(removing)
+
+
+def _add_photos(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "photos", nargs="+", type=Path, metavar="PHOTOS", help="photos of one person, or folders that hold them"
+    )
+    command.add_argument(
+        "--any-number",
+        action="store_true",
+        help=f"do not insist on {FEWEST} to {MOST} photos: the platform's limits differ",
+    )
+    _add_store(command)
+
+
+def _add_delete(commands: Any) -> None:
+    delete = _add_named(
+        commands, "delete", changes.delete, "delete a request, what was made for it, and its uploaded photos"
+    )
+    delete.add_argument("--keep-photos", action="store_true", help="leave the uploaded photos in the store")
+    delete.add_argument("--wait", action="store_true", help="return only when the request is gone")
+    _add_store(delete)
 
 
 def _add_store(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="the store's URL from here")
-
-
-def _cluster(arguments: argparse.Namespace) -> tuple[Cluster, str]:
-    namespace = arguments.namespace or current_namespace(arguments.kubeconfig, arguments.context)
-    return Cluster(arguments.kubeconfig, arguments.context), namespace
-
-
-def _store(arguments: argparse.Namespace) -> S3Store:
-    return open_named(arguments.store)
-
-
-def _found(cluster: Cluster, namespace: str, name: str) -> RequestView:
-    view = cluster.request(namespace, name)
-    if view is None:
-        raise CommandError(f"there is no ProfileRequest {namespace}/{name}")
-    return view
-
-
-def _create(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    spec = spec_of(arguments)
-    if arguments.dry_run:
-        namespace = arguments.namespace or current_namespace(arguments.kubeconfig, arguments.context)
-        terminal.plain(json.dumps(manifest(spec, namespace, arguments.name), indent=2))
-        return 0
-    photos = find_photos(arguments.photos)
-    cluster, namespace = _cluster(arguments)
-    sent = upload(_store(arguments), photos, namespace, spec.photos.prefix)
-    told = _say_nothing if arguments.output == "json" else terminal.say
-    told(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({sent} new)")
-    cluster.apply_request(manifest(spec, namespace, arguments.name))
-    told(f"profilerequest {namespace}/{arguments.name} applied")
-    if arguments.output == "json":
-        done = {"namespace": namespace, "name": arguments.name, "photos": len(photos), "sent": sent, "applied": True}
-        terminal.plain(json.dumps(done))
-    return _watch(arguments, terminal) if arguments.watch else 0
-
-
-def _say_nothing(_: str) -> None:
-    """Where programs read along, only objects are printed."""
-
-
-def _watch(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    cluster, namespace = _cluster(arguments)
-    _found(cluster, namespace, arguments.name)
-    if arguments.output == "json":
-        return _watch_lines(cluster, namespace, arguments.name, terminal)
-    view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
-    best = view.status.best_likeness
-    terminal.say(f"ready: {len(view.status.portraits)} portraits" + (f", likeness up to {best} %" if best else ""))
-    return 0
-
-
-def _watch_lines(cluster: Cluster, namespace: str, name: str, terminal: Terminal) -> int:
-    """An object a line, whenever something changed; the last one says how it ended."""
-    last: dict[str, Any] = {}
-    for view, reading in watch.readings(cluster, namespace, name, WATCH_SECONDS):
-        document = {"namespace": namespace, "name": name} | watch.document(view, reading)
-        if document != last:
-            terminal.plain(json.dumps(document))
-        last = document
-    return 0 if last.get("ready") else 1
-
-
-def _photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    cluster, namespace = _cluster(arguments)
-    photos = _found(cluster, namespace, arguments.name).status.photos
-    verdicts = photos.verdicts if photos else []
-    if arguments.output == "json":
-        terminal.plain(json.dumps([verdict.model_dump(mode="json", by_alias=True) for verdict in verdicts], indent=2))
-        return 0
-    if not verdicts:
-        terminal.say("no verdicts yet: the photos have not been looked at")
-        return 0
-    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(verdicts))
-    return 0
-
-
-def _portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    cluster, namespace = _cluster(arguments)
-    digests = watch.digests(_found(cluster, namespace, arguments.name))
-    store = _store(arguments)
-    results = read_results(store, namespace, arguments.name, digests)
-    files = deliver(store, results, arguments.out)
-    if arguments.output == "json":
-        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
-        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": made}, indent=2))
-        return 0
-    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
-    terminal.say(f"{len(files)} files in {arguments.out}")
-    return 0
-
-
-def _styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    documents = Cluster(arguments.kubeconfig, arguments.context).style_documents()
-    if arguments.output == "json":
-        terminal.plain(json.dumps(documents, indent=2))
-        return 0
-    rows = [style_row(document) for document in documents]
-    terminal.table("Styles", STYLE_COLUMNS, rows)
-    return 0
-
-
-def style_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
-    """A ProfileStyle as a row: name, titles, tone, pose. Pure."""
-    spec = document["spec"]
-    titles = " / ".join(filter(None, (spec["title"].get("en"), spec["title"].get("ko"))))
-    return (document["metadata"]["name"], titles, spec.get("tone", ""), spec.get("pose", ""))
-
-
-def _delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    cluster, namespace = _cluster(arguments)
-    _found(cluster, namespace, arguments.name)
-    cluster.delete_request(namespace, arguments.name)
-    if arguments.wait:
-        _wait_until_gone(cluster, namespace, arguments.name)
-    if arguments.output == "json":
-        terminal.plain(json.dumps({"namespace": namespace, "name": arguments.name, "gone": arguments.wait}))
-        return 0
-    gone = "and everything that was made for it are gone" if arguments.wait else "is being deleted"
-    terminal.say(f"profilerequest {namespace}/{arguments.name} {gone}")
-    return 0
-
-
-def _wait_until_gone(cluster: Cluster, namespace: str, name: str) -> None:
-    deadline = time.monotonic() + DELETION_SECONDS
-    while cluster.request(namespace, name) is not None:
-        if time.monotonic() > deadline:
-            raise CommandError(f"the request is still there after {DELETION_SECONDS} s: kubectl describe it")
-        time.sleep(1)
+    command.add_argument(
+        "--store", default=os.environ.get("PROFILE_STORE", ""), help="the store's URL (default: $PROFILE_STORE)"
+    )
 
 
 def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    cluster, namespace = _cluster(arguments)
+    cluster, namespace = cluster_of(arguments)
     findings = doctor.look(cluster, namespace, arguments.store)
     if arguments.output == "json":
         terminal.plain(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -234,7 +181,7 @@ def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _completion(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.install:
-        terminal.say(f"kubectl completes by {completion_program.install()}")
+        terminal.say(f"kubectl's completion now calls {completion_program.install()}")
     else:
         terminal.plain(completion_program.program().rstrip("\n"))
     return 0

@@ -17,14 +17,16 @@ from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.store import StoreError
 
-from .store import open_named
+from .store import FORM, open_named, store_trouble
 
 COLUMNS = ("what", "state", "what to do")
-STATES = {True: "well", False: "missing", None: "not seen"}
+STATES = {True: "ok", False: "problem", None: "not visible"}
 INSTALL = "ask the platform team to install the chart profile-studio (docs/install.md)"
 VERBS = {
     "create": "ask for the right to create ProfileRequests in this namespace",
     "get": "ask for the right to get ProfileRequests: watch, photos and portraits read them",
+    "list": "ask for the right to list ProfileRequests: list shows them, delete asks who else uses the photos",
+    "patch": "ask for the right to patch ProfileRequests: add, replace and remove have photos looked at anew",
     "delete": "ask for the right to delete your ProfileRequests",
 }
 
@@ -48,7 +50,14 @@ def look(cluster: Cluster, namespace: str, store: str) -> list[Finding]:
     if not known.well:
         return [known]
     rights = [_right(cluster, verb, namespace, advice) for verb, advice in VERBS.items()]
-    return [known, *rights, _operator(cluster), *_styles(cluster), *_store(store, namespace)]
+    return [
+        known,
+        _namespace(cluster, namespace),
+        *rights,
+        _operator(cluster),
+        *_styles(cluster),
+        *_store(store, namespace),
+    ]
 
 
 def _checked(what: str, check: Callable[[], Finding], unseen: str) -> Finding:
@@ -72,6 +81,12 @@ def _kinds(cluster: Cluster) -> Finding:
         return Finding(what, False, f"it knows {', '.join(versions)}: take the plug-in of the installed version")
 
     return _checked(what, check, "ask for the right of every user to discover the cluster's APIs")
+
+
+def _namespace(cluster: Cluster, namespace: str) -> Finding:
+    what = f"the namespace {namespace} exists"
+    advice = f"kubectl create namespace {namespace}, or name another with -n"
+    return _checked(what, lambda: Finding(what, cluster.has_namespace(namespace), advice), "you may not get namespaces")
 
 
 def _right(cluster: Cluster, verb: str, namespace: str, advice: str) -> Finding:
@@ -124,31 +139,29 @@ def predictor_finding(name: str, styles: list[str], there: dict[str, bool]) -> F
     what = f"the predictor {name} is ready"
     whose = f"the style{'s' if len(styles) > 1 else ''} {', '.join(styles)}"
     if name not in there:
-        return Finding(what, False, f"no InferenceService has this name: mend {whose}, or install it")
+        return Finding(what, False, f"no InferenceService has this name: correct {whose}, or install it")
     return Finding(
         what, there[name], f"kubectl get inferenceservices --all-namespaces; until then {whose} cannot be drawn"
     )
 
 
 def _store(url: str, namespace: str) -> list[Finding]:
+    named, answers = "PROFILE_STORE names the store", "the store answers you"
     if not url:
-        return [
-            Finding(
-                "PROFILE_STORE names the store",
-                False,
-                "export PROFILE_STORE='s3://BUCKET?endpoint=HOST:PORT' and AWS_*",
-            )
-        ]
-    named, writable = Finding("PROFILE_STORE names the store", True), f"you may write below {namespace}/uploads/"
+        return [Finding(named, False, f"export PROFILE_STORE='{FORM}' and AWS_*")]
     key = uploads_prefix(namespace, f"uploads/doctor-{uuid.uuid4().hex[:8]}/") + "writable"
     try:
         store = open_named(url)
+    except CommandError as error:
+        return [Finding(named, False, str(error))]
+    try:
         store.list(key)
-    except (CommandError, StoreError) as error:
-        return [named, Finding("the store answers you", False, f"address, AWS_* and rights to list: {error}")]
+    except StoreError as error:
+        return [Finding(named, True), Finding(answers, False, store_trouble(url, error))]
+    writable = f"you may write below {namespace}/uploads/"
     try:
         store.write(key, b"")
-        store.delete(key)
+        store.remove([key])
     except StoreError as error:
-        return [named, Finding("the store answers you", True), Finding(writable, False, f"ask for it: {error}")]
-    return [named, Finding("the store answers you", True), Finding(writable, True)]
+        return [Finding(named, True), Finding(answers, True), Finding(writable, False, store_trouble(url, error))]
+    return [Finding(named, True), Finding(answers, True), Finding(writable, True)]

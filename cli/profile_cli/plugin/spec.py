@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
-from profile_contract.request import ProfileRequestSpec
+from profile_contract.orders import PreprocessParameters
+from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
+
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LIMITS = PreprocessParameters()
+FEWEST, MOST = LIMITS.minimum_photos, LIMITS.maximum_photos
+# argparse's names -> what people type.
+OPTIONS = {"minimumLikeness": "--minimum-likeness"}
 
 
 def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     """The request that `create` makes. Raises CommandError for what the API would refuse too."""
+    check_name(arguments.name)
     document: dict[str, object] = {
         "subject": {"noun": arguments.noun},
-        "photos": {"prefix": f"uploads/{arguments.name}/"},
+        "photos": {"prefix": own_prefix(arguments.name)},
         "styles": arguments.styles or ["studio-warm"],
         "layouts": [name.strip() for name in arguments.layouts.split(",") if name.strip()],
     }
@@ -22,7 +32,48 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
         if getattr(arguments, name) is not None:
             document[field] = getattr(arguments, name)
     try:
-        return ProfileRequestSpec.model_validate(document)
+        spec = ProfileRequestSpec.model_validate(document)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = "; ".join(_problem(e["loc"], e["msg"], e.get("input")) for e in error.errors()[:5])
         raise CommandError(f"these arguments cannot be used: {problems}") from error
+    if spec.portraits > spec.candidates:
+        raise CommandError(f"--portraits must not exceed --candidates ({spec.portraits} > {spec.candidates})")
+    return spec
+
+
+def own_prefix(name: str) -> str:
+    """Where the photos of a request lie that `create` made."""
+    return f"uploads/{name}/"
+
+
+def _problem(place: Sequence[int | str], message: str, given: object) -> str:
+    """`--portraits 99: Input should be less than or equal to 16`."""
+    field = str(place[0]) if place else ""
+    return f"--{OPTIONS.get(field, field).removeprefix('--')} {given}: {message}"
+
+
+def check_name(name: str) -> None:
+    """Raises CommandError for what cannot be a request's name."""
+    if not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        raise CommandError(
+            f"{name!r} cannot be a request's name: at most {NAME_LENGTH} small letters, digits and '-', with a letter "
+            "or digit first and last"
+        )
+
+
+def check_count(photos: int, *, any_number: bool) -> None:
+    """Raises CommandError for fewer or more photos than a request may have."""
+    if any_number or FEWEST <= photos <= MOST:
+        return
+    raise CommandError(
+        f"a request takes {FEWEST} to {MOST} photos of one person, and these are {photos}: nothing was uploaded "
+        "(--any-number, where your platform has other limits)"
+    )
+
+
+def check_styles(wanted: Sequence[str], known: Sequence[str]) -> None:
+    """Raises CommandError for a style that the cluster does not offer."""
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        offers = f"this cluster offers {', '.join(known)}" if known else "this cluster offers none"
+        raise CommandError(f"there is no style {', '.join(unknown)}: {offers}")

@@ -10,7 +10,7 @@ MUTANTS = (
     ),
     (
         "L02",
-        "cli/profile_cli/plugin/commands.py",
+        "cli/profile_cli/plugin/looks.py",
         'return 0 if last.get("ready") else 1',
         "return 0",
         "watch -o json ends with 0 when it stalled",
@@ -25,14 +25,14 @@ MUTANTS = (
     (
         "L04",
         "cli/profile_cli/upload.py",
-        ("        for key in there.keys() - wanted.keys():\n            store.delete(key)\n"),
+        ("        store.remove(there.keys(sorted(there.tags.keys() - photos.keys())))\n"),
         "",
         "upload leaves photos that are gone",
     ),
     (
         "L05",
         "cli/profile_cli/plugin/spec.py",
-        '"photos": {"prefix": f"uploads/{arguments.name}/"},',
+        '"photos": {"prefix": own_prefix(arguments.name)},',
         '"photos": {"prefix": "uploads/photos/"},',
         "all requests share one prefix",
     ),
@@ -45,7 +45,7 @@ MUTANTS = (
     ),
     (
         "L07",
-        "cli/profile_cli/plugin/commands.py",
+        "cli/profile_cli/plugin/changes.py",
         ("    if arguments.wait:\n        _wait_until_gone"),
         ("    if False:\n        _wait_until_gone"),
         "delete --wait does not wait, and says it is gone",

@@ -1,0 +1,345 @@
+"""The commands that change requests and their photos. Nothing is uploaded before the API server has said yes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import time
+from typing import Any
+
+from profile_cli.cluster import Cluster, Forbidden, Taken
+from profile_cli.errors import CommandError
+from profile_cli.manifest import manifest
+from profile_cli.photos import FoundPhotos, find_photos
+from profile_cli.terminal import Terminal
+from profile_cli.upload import Standing, plan_additions, remove_photos, sent, standing_photos, tags_of
+from profile_contract import GROUP
+from profile_contract.artifacts import request_prefix
+from profile_contract.names import DeletionPolicy
+from profile_contract.store import Store
+
+from .connection import cluster_of, namespace_of, standing_document, standing_request, store_of
+from .looks import watch_request
+from .spec import MOST, check_count, check_styles, own_prefix, spec_of
+from .store import NO_STORE, store_explained
+from .words import CLIENT, NO, SERVER
+
+# Says that whoever deletes the request by this program deletes its photos, too: nobody else put them there.
+UPLOADER = f"{GROUP}/photos-uploaded-by"
+PLUGIN = "kubectl-profile"
+DELETION_SECONDS = 300
+
+
+def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Make a request that is not there yet, with its photos. Raises CommandError."""
+    spec = spec_of(arguments)
+    photos = find_photos(arguments.photos)
+    tell_photos(photos, arguments, terminal)
+    check_count(len(photos), any_number=arguments.any_number)
+    namespace = namespace_of(arguments)
+    document = manifest(spec, namespace, arguments.name, {UPLOADER: PLUGIN})
+    if arguments.dry_run == CLIENT:
+        with contextlib.suppress(_Unseen):
+            _check_styles(cluster_of(arguments)[0], spec.styles)
+        return _print(document, terminal)
+    # A missing address is no reason to have asked anybody.
+    store = None if arguments.dry_run == SERVER else store_of(arguments)
+    cluster, _ = cluster_of(arguments)
+    _ask_first(cluster, document)
+    if store is None:
+        return _print(document, terminal)
+    with store_explained(arguments.store):
+        new = _send_and_create(cluster, store, document, photos, arguments)
+    if arguments.output == "json":
+        done = {"namespace": namespace, "name": arguments.name, "photos": len(photos), "sent": new, "applied": True}
+        terminal.plain(json.dumps(done))
+    else:
+        terminal.say(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({new} new)")
+        terminal.say(f"profilerequest {namespace}/{arguments.name} created")
+    return watch_request(arguments, terminal) if arguments.watch else 0
+
+
+def _ask_first(cluster: Cluster, document: dict[str, Any]) -> None:
+    """What the API server would say to the request. Raises CommandError."""
+    namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
+    with contextlib.suppress(_Unseen):
+        _check_styles(cluster, document["spec"]["styles"])
+    try:
+        cluster.create_request(document, dry_run=True)
+    except Taken as taken:
+        raise CommandError(
+            f"the request {namespace}/{name} already exists; nothing was uploaded. More photos: `kubectl profile add "
+            f"{name} PHOTOS`; others instead: `kubectl profile replace {name} PHOTOS`; somebody else: take another name"
+        ) from taken
+
+
+class _Unseen(CommandError):
+    """It cannot be looked at; that is nobody's fault."""
+
+
+def _check_styles(cluster: Cluster, wanted: list[str]) -> None:
+    try:
+        known = [str(style["metadata"]["name"]) for style in cluster.style_documents()]
+    except CommandError as error:
+        raise _Unseen(str(error)) from error
+    check_styles(wanted, known)
+
+
+def _send_and_create(
+    cluster: Cluster, store: Store, document: dict[str, Any], photos: FoundPhotos, arguments: argparse.Namespace
+) -> int:
+    """Send the photos and make the request; photos of a request that could not be made are taken back."""
+    namespace, prefix = document["metadata"]["namespace"], document["spec"]["photos"]["prefix"]
+    others = _sharing(cluster, namespace, arguments.name, prefix)
+    if others:
+        raise CommandError(f"{namespace}/{prefix} belongs to the request {', '.join(others)}: take another name")
+    there = standing_photos(store, namespace, prefix)
+    known = tags_of(photos)
+    leftovers = [name for name, tag in there.tags.items() if tag not in known]
+    if leftovers and not arguments.replace_leftovers:
+        raise CommandError(
+            f"{len(leftovers)} photos of a former request stand under {there.base}, and would be taken for photos of "
+            "the same person: --replace-leftovers deletes them, or take another name"
+        )
+    new = plan_additions(photos, there)
+    remove_photos(store, there, leftovers)
+    with sent(store, new, there):
+        cluster.create_request(document)
+    return len(new)
+
+
+def add(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """More photos for a request, which looks at them anew. Raises CommandError."""
+    photos = find_photos(arguments.photos)
+    tell_photos(photos, arguments, terminal)
+    store = store_of(arguments)
+    cluster, namespace = cluster_of(arguments)
+    request = standing_document(cluster, namespace, arguments.name)
+    cluster.raise_revision(namespace, arguments.name, dry_run=True)
+    with store_explained(arguments.store):
+        there = standing_photos(store, namespace, request["spec"]["photos"]["prefix"])
+        new = plan_additions(photos, there)
+        if not new:
+            return _changed(arguments, terminal, namespace, "all of these photos are there already: nothing changed")
+        _check_total(len(there.tags), len(new), arguments)
+        with sent(store, new, there):
+            revision = cluster.raise_revision(namespace, arguments.name)
+    total = len(there.tags) + len(new)
+    said = f"{len(new)} photos added, {total} in all; they are looked at anew (revision {revision})"
+    return _changed(arguments, terminal, namespace, said, added=sorted(new), photos=total, revision=revision)
+
+
+def _check_total(there: int, new: int, arguments: argparse.Namespace) -> None:
+    if there + new <= MOST or arguments.any_number:
+        return
+    raise CommandError(
+        f"there are {there} photos, and {new} more are too many: a request takes {MOST}. Nothing was uploaded. "
+        f"`kubectl profile remove {arguments.name} --refused` takes away those that cannot be used"
+    )
+
+
+def replace(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Other photos instead of a request's, once somebody has said yes to that. Raises CommandError."""
+    photos = find_photos(arguments.photos)
+    tell_photos(photos, arguments, terminal)
+    check_count(len(photos), any_number=arguments.any_number)
+    store = store_of(arguments)
+    cluster, namespace = cluster_of(arguments)
+    request = standing_document(cluster, namespace, arguments.name)
+    prefix = request["spec"]["photos"]["prefix"]
+    cluster.raise_revision(namespace, arguments.name, dry_run=True)
+    _refuse_shared(cluster, namespace, arguments.name, prefix)
+    with store_explained(arguments.store):
+        there = standing_photos(store, namespace, prefix)
+        known = tags_of(photos)
+        old = [name for name, tag in there.tags.items() if tag not in known]
+        _confirm(
+            f"Delete {len(old)} of the {len(there.tags)} photos of {namespace}/{arguments.name}?", arguments, terminal
+        )
+        new = plan_additions(photos, there)
+        with sent(store, new, there):
+            pass
+        remove_photos(store, there, old)
+        revision = _looked_at_anew(cluster, namespace, arguments.name)
+    said = f"{len(old)} photos deleted, {len(new)} new; they are looked at anew (revision {revision})"
+    return _changed(
+        arguments, terminal, namespace, said, added=sorted(new), removed=old, photos=len(photos), revision=revision
+    )
+
+
+def remove(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Take photos away from a request, which looks at the others anew. Raises CommandError."""
+    if not arguments.photos and not arguments.refused:
+        raise CommandError("name the photos as `kubectl profile photos` shows them, or give --refused")
+    store = store_of(arguments)
+    cluster, namespace = cluster_of(arguments)
+    request = standing_document(cluster, namespace, arguments.name)
+    prefix = request["spec"]["photos"]["prefix"]
+    cluster.raise_revision(namespace, arguments.name, dry_run=True)
+    _refuse_shared(cluster, namespace, arguments.name, prefix)
+    with store_explained(arguments.store):
+        there = standing_photos(store, namespace, prefix)
+        names = _named(there, arguments.photos) + (
+            _refused(cluster, namespace, arguments.name, there) if arguments.refused else []
+        )
+        names = list(dict.fromkeys(names))
+        if not names:
+            return _changed(arguments, terminal, namespace, "no photo was refused: nothing changed")
+        if len(names) == len(there.tags):
+            raise CommandError("no photo would be left: `kubectl profile replace`, or delete the request")
+        remove_photos(store, there, names)
+        revision = _looked_at_anew(cluster, namespace, arguments.name)
+    left = len(there.tags) - len(names)
+    said = f"{len(names)} photos deleted, {left} left; they are looked at anew (revision {revision})"
+    return _changed(arguments, terminal, namespace, said, removed=names, photos=left, revision=revision)
+
+
+def _named(there: Standing, names: list[str]) -> list[str]:
+    unknown = [name for name in names if name not in there.tags]
+    if unknown:
+        raise CommandError(
+            f"no photo is called {', '.join(unknown)}; nothing was deleted. There are {', '.join(sorted(there.tags))}"
+        )
+    return names
+
+
+def _refused(cluster: Cluster, namespace: str, name: str, there: Standing) -> list[str]:
+    photos = standing_request(cluster, namespace, name).status.photos
+    return [one.name for one in (photos.verdicts if photos else []) if not one.accepted and one.name in there.tags]
+
+
+def _looked_at_anew(cluster: Cluster, namespace: str, name: str) -> int:
+    try:
+        return cluster.raise_revision(namespace, name)
+    except CommandError as error:
+        raise CommandError(
+            f"the photos are changed, but the request was not told: {error}. `kubectl -n {namespace} edit preq {name}` "
+            "and raise spec.photos.revision"
+        ) from error
+
+
+def delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Delete a request, what was made for it, and the photos that this program uploaded. Raises CommandError."""
+    cluster, namespace = cluster_of(arguments)
+    request = standing_document(cluster, namespace, arguments.name)
+    prefix = request["spec"]["photos"]["prefix"]
+    why_kept = _why_photos_stay(cluster, namespace, request, arguments)
+    if not why_kept and not arguments.store:
+        raise CommandError(f"its photos are to be deleted, too: {NO_STORE}; or give --keep-photos. Nothing was deleted")
+    with store_explained(arguments.store):
+        # Asked before anything is deleted: afterwards nobody would know whose photos these are.
+        store = None if why_kept else store_of(arguments)
+        there = None if store is None else standing_photos(store, namespace, prefix)
+        cluster.delete_request(namespace, arguments.name)
+        if store is not None and there is not None:
+            remove_photos(store, there, sorted(there.tags))
+    if arguments.wait:
+        _wait_until_gone(cluster, namespace, arguments.name)
+    stays = _what_stays(request, f"{namespace}/{prefix}", why_kept)
+    if arguments.output == "json":
+        deleted = len(there.tags) if there else 0
+        gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait, "photosDeleted": deleted}
+        terminal.plain(json.dumps({**gone, "stays": stays}))
+        return 0
+    made = "" if _retained(request) else ", with everything that was made for it"
+    terminal.say(
+        f"profilerequest {namespace}/{arguments.name} is {'gone' if arguments.wait else 'being deleted'}{made}"
+    )
+    if there is not None:
+        terminal.say(f"{len(there.tags)} photos under {there.base} are deleted")
+    for line in stays:
+        terminal.say(line)
+    return 0
+
+
+def _why_photos_stay(cluster: Cluster, namespace: str, request: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Empty where the photos are to be deleted with the request."""
+    if arguments.keep_photos:
+        return "as --keep-photos says"
+    # Whoever may edit a request may write the annotation: it alone must not lead to somebody else's photos.
+    own = request["spec"]["photos"]["prefix"] == own_prefix(arguments.name)
+    if not own or (request["metadata"].get("annotations") or {}).get(UPLOADER) != PLUGIN:
+        return "kubectl profile create did not upload them"
+    try:
+        others = _sharing(cluster, namespace, arguments.name, request["spec"]["photos"]["prefix"], strict=True)
+    except Forbidden:
+        return "whether another request uses them cannot be seen: you may not list ProfileRequests"
+    return f"the request {', '.join(others)} uses them, too" if others else ""
+
+
+def _what_stays(request: dict[str, Any], photos: str, why_kept: str) -> list[str]:
+    metadata = request["metadata"]
+    made = request_prefix(metadata["namespace"], metadata["name"])
+    return [
+        *([f"the photos under {photos} stay: {why_kept}"] if why_kept else []),
+        *([f"what was made stays under {made}: deletionPolicy is Retain"] if _retained(request) else []),
+    ]
+
+
+def _retained(request: dict[str, Any]) -> bool:
+    return request["spec"].get("deletionPolicy") == DeletionPolicy.RETAIN
+
+
+def _wait_until_gone(cluster: Cluster, namespace: str, name: str) -> None:
+    deadline = time.monotonic() + DELETION_SECONDS
+    while cluster.request(namespace, name) is not None:
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"the request is still there after {DELETION_SECONDS} s: `kubectl -n {namespace} describe preq {name}` "
+                "says what it waits for"
+            )
+        time.sleep(1)
+
+
+def _refuse_shared(cluster: Cluster, namespace: str, name: str, prefix: str) -> None:
+    others = _sharing(cluster, namespace, name, prefix)
+    if others:
+        raise CommandError(
+            f"the photos under {namespace}/{prefix} are those of {', '.join(others)}, too: nothing changed"
+        )
+
+
+def _sharing(cluster: Cluster, namespace: str, name: str, prefix: str, *, strict: bool = False) -> list[str]:
+    """The other requests of the namespace whose photos lie in this prefix, or around it. Raises Forbidden if strict."""
+    try:
+        documents = cluster.request_documents(namespace)
+    except Forbidden:
+        if strict:
+            raise
+        return []
+    prefixes = {str(one["metadata"]["name"]): str(one["spec"]["photos"]["prefix"]) for one in documents}
+    return [
+        other
+        for other, theirs in prefixes.items()
+        if other != name and (theirs.startswith(prefix) or prefix.startswith(theirs))
+    ]
+
+
+def tell_photos(photos: FoundPhotos, arguments: argparse.Namespace, terminal: Terminal) -> None:
+    """What was taken and what was left out; where programs read along, beside their objects."""
+    programs = arguments.output == "json" or getattr(arguments, "dry_run", NO) != NO
+    (terminal.aside if programs else terminal.say)(photos.sentence)
+
+
+def _confirm(question: str, arguments: argparse.Namespace, terminal: Terminal) -> None:
+    if arguments.yes:
+        return
+    answer = terminal.ask(f"{question} [y/N]")
+    if answer is None:
+        raise CommandError(f"{question} Nobody is here to be asked: --yes says so")
+    if answer.lower() not in ("y", "yes"):
+        raise CommandError("nothing was changed")
+
+
+def _changed(arguments: argparse.Namespace, terminal: Terminal, namespace: str, said: str, **figures: Any) -> int:
+    if arguments.output == "json":
+        terminal.plain(json.dumps({"namespace": namespace, "name": arguments.name, **figures}))
+    else:
+        terminal.say(said)
+    return 0
+
+
+def _print(document: dict[str, Any], terminal: Terminal) -> int:
+    terminal.plain(json.dumps(document, indent=2))
+    return 0

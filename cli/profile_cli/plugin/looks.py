@@ -1,0 +1,180 @@
+"""The commands that look and change nothing: list, watch, photos, portraits, styles."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from profile_cli import tables, watch
+from profile_cli.cluster import Cluster, RequestView
+from profile_cli.results import deliver, deliver_files, files_of_status, read_results
+from profile_cli.terminal import Terminal
+from profile_contract import GROUP
+from profile_contract.names import ConditionType, Stage
+
+from .connection import cluster_of, standing_request, store_of
+from .store import store_explained
+
+WATCH_SECONDS = 6 * 3600
+STYLE_COLUMNS = ("style", "title", "tone", "pose")
+LIST_COLUMNS = ("name", "title", "ready", "stage", "photos", "#likeness", "styles", "#age")
+# As the page writes it.
+TITLE = f"{GROUP}/title"
+DAY_SECONDS, HOUR_SECONDS = 86400, 3600
+
+
+def list_requests(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """The requests of a namespace, or of all. Raises CommandError."""
+    cluster, namespace = cluster_of(arguments)
+    documents = cluster.request_documents(None if arguments.all_namespaces else namespace)
+    if arguments.output == "json":
+        terminal.plain(json.dumps(documents, indent=2))
+        return 0
+    where = "all namespaces" if arguments.all_namespaces else f"namespace {namespace}"
+    if not documents:
+        terminal.say(f"there are no requests in {where}")
+        return 0
+    rows = [list_row(document, datetime.now(UTC)) for document in documents]
+    if arguments.all_namespaces:
+        rows = [(str(one["metadata"]["namespace"]), *row) for one, row in zip(documents, rows, strict=True)]
+    columns = ("namespace", *LIST_COLUMNS) if arguments.all_namespaces else LIST_COLUMNS
+    terminal.table(f"Requests in {where}", columns, rows)
+    return 0
+
+
+def list_row(document: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    """A ProfileRequest as a row of LIST_COLUMNS. Pure."""
+    metadata, status = document["metadata"], document.get("status") or {}
+    ready: dict[str, Any] = next(
+        (one for one in status.get("conditions") or [] if one.get("type") == ConditionType.READY), {}
+    )
+    best = status.get("bestLikeness")
+    age = (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds()
+    return (
+        str(metadata["name"]),
+        str((metadata.get("annotations") or {}).get(TITLE, "")),
+        str(ready.get("status", "")),
+        " ".join(filter(None, (str(status.get("stageText", "")), str(status.get("progressText", ""))))),
+        str(status.get("photosText", "")),
+        "" if best is None else f"{best} %",
+        ", ".join(document["spec"].get("styles") or []),
+        short_age(age),
+    )
+
+
+def short_age(seconds: float) -> str:
+    """As kubectl writes ages: 12s, 5m, 3h, 2d. Pure."""
+    whole = max(0, int(seconds))
+    for unit, length in (("d", DAY_SECONDS), ("h", HOUR_SECONDS), ("m", 60)):
+        if whole >= length:
+            return f"{whole // length}{unit}"
+    return f"{whole}s"
+
+
+def watch_request(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Follow a request until it is ready. Raises CommandError when it stalls."""
+    cluster, namespace = cluster_of(arguments)
+    standing_request(cluster, namespace, arguments.name)
+    if arguments.output == "json":
+        return _watch_lines(cluster, namespace, arguments.name, terminal)
+    view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
+    best = view.status.best_likeness
+    count = len(view.status.portraits)
+    portraits = f"{count} portrait{'s' if count != 1 else ''}"
+    terminal.say(f"ready: {portraits}" + (f", likeness up to {best} %" if best else ""))
+    return 0
+
+
+def _watch_lines(cluster: Cluster, namespace: str, name: str, terminal: Terminal) -> int:
+    """An object a line, whenever something changed; the last one says how it ended."""
+    last: dict[str, Any] = {}
+    for view, reading in watch.readings(cluster, namespace, name, WATCH_SECONDS):
+        document = {"namespace": namespace, "name": name} | watch.document(view, reading)
+        if document != last:
+            terminal.plain(json.dumps(document))
+        last = document
+    return 0 if last.get("ready") else 1
+
+
+def show_photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """A verdict for each photo. Raises CommandError."""
+    cluster, namespace = cluster_of(arguments)
+    photos = standing_request(cluster, namespace, arguments.name).status.photos
+    verdicts = photos.verdicts if photos else []
+    if arguments.output == "json":
+        terminal.plain(json.dumps([verdict.model_dump(mode="json", by_alias=True) for verdict in verdicts], indent=2))
+        return 0
+    if not verdicts:
+        terminal.say("no verdicts yet: the photos have not been looked at")
+        return 0
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(verdicts))
+    if any(not verdict.accepted for verdict in verdicts):
+        terminal.say(f"`kubectl profile remove {arguments.name} --refused` takes those away that cannot be used")
+    return 0
+
+
+def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """List the portraits; with --out, download everything that was made. Raises CommandError."""
+    cluster, namespace = cluster_of(arguments)
+    view = standing_request(cluster, namespace, arguments.name)
+    if arguments.out is None:
+        return _list_portraits(view, arguments, terminal)
+    with store_explained(arguments.store):
+        if view.status.portraits and set(watch.finished_stages(view)) != set(Stage):
+            return _download_former(view, arguments, terminal)
+        store = store_of(arguments)
+        results = read_results(store, namespace, arguments.name, watch.digests(view))
+        files = deliver(store, results, arguments.out)
+    if arguments.output == "json":
+        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
+        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": made}, indent=2))
+        return 0
+    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
+    terminal.say(f"{len(files)} files in {arguments.out}")
+    return 0
+
+
+def _list_portraits(view: RequestView, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    portraits = view.status.portraits
+    if arguments.output == "json":
+        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
+        terminal.plain(json.dumps({"files": [], "portraits": made}, indent=2))
+        return 0
+    if not portraits:
+        terminal.say(f"there are no portraits yet: `kubectl profile watch {arguments.name}` shows how far they are")
+        return 0
+    terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(portraits))
+    terminal.say(f"`kubectl profile portraits {arguments.name} --out FOLDER` downloads them")
+    return 0
+
+
+def _download_former(view: RequestView, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """The portraits that stand in the status while stages run anew, or cannot."""
+    files = deliver_files(store_of(arguments), files_of_status(view.status), arguments.out)
+    portraits = [portrait.model_dump(mode="json", by_alias=True) for portrait in view.status.portraits]
+    if arguments.output == "json":
+        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": portraits}, indent=2))
+        return 0
+    terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(view.status.portraits))
+    terminal.say("these were made before the request changed: not all of its stages have ended again")
+    terminal.say(f"{len(files)} files in {arguments.out}")
+    return 0
+
+
+def show_styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """The looks that the cluster offers. Raises CommandError."""
+    documents = Cluster(arguments.kubeconfig, arguments.context).style_documents()
+    if arguments.output == "json":
+        terminal.plain(json.dumps(documents, indent=2))
+        return 0
+    terminal.table("Styles", STYLE_COLUMNS, [style_row(document) for document in documents])
+    return 0
+
+
+def style_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
+    """A ProfileStyle as a row: name, titles, tone, pose. Pure."""
+    spec = document["spec"]
+    titles = " / ".join(filter(None, (spec["title"].get("en"), spec["title"].get("ko"))))
+    return (document["metadata"]["name"], titles, spec.get("tone", ""), spec.get("pose", ""))

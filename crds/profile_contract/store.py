@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -36,11 +36,12 @@ class NotFound(StoreError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as listed: key, bytes, and a tag that changes with the content."""
+    """An object as listed: key, bytes, a tag that changes with the content, and when it was written (UTC)."""
 
     key: str
     bytes: int
     etag: str
+    modified: datetime | None = None
 
 
 class Store(Protocol):
@@ -139,7 +140,9 @@ class S3Store:
         """All objects below the prefix, sorted by key."""
         with _store_errors(prefix):
             found = list(self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True))
-        return [StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"')) for o in found]
+        return [
+            StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"'), o.last_modified) for o in found
+        ]
 
     def stat(self, key: str) -> StoredObject | None:
         """The object, or None where nothing is."""

@@ -14,13 +14,15 @@ from fastapi.testclient import TestClient
 from product import Product, Request, Space, pictures_in
 from profile_cli.demo.target import Target
 from profile_contract.request import Training
-from profile_sandbox import Sandbox, passwords, services
+from profile_sandbox import Sandbox, SandboxError, passwords, services
 from profile_web.app import make_app
 from profile_web.config import Defaults, Limits, Namespaces, PageStore, WebConfig
+from profile_web.visitor import OWNER_LABEL
 
 pytestmark = pytest.mark.cluster
 
 MOST_BYTES = 200_000
+OWNER_KEY = "an owner's key of at least thirty-two characters"
 FEWEST_PHOTOS = 5
 # The random base model draws nobody: with any floor nothing would be delivered.
 SMALL = Defaults(minimum_likeness=0, training=Training(steps=4, rank=4))
@@ -29,7 +31,7 @@ MINJI, JUNHO, NOBODY = "minji@example.com", "junho@example.com", "guest@elsewher
 
 
 def _as(user: str) -> dict[str, str]:
-    return {**PAGE, "X-Auth-Request-Email": user}
+    return {**PAGE, "X-Auth-Request-User": f"subject of {user}", "X-Auth-Request-Email": user}
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def page(sandbox: Sandbox, target: Target, space: Space, monkeypatch: pytest.Mon
     places = Namespaces(by_user={MINJI: space.name, JUNHO: space.name})
     config = WebConfig(namespaces=places, store=store, limits=Limits(photo_bytes=MOST_BYTES), defaults=SMALL)
     account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
-    with TestClient(make_app(config, {**os.environ, **account})) as client:
+    with TestClient(make_app(config, {**os.environ, **account, "PROFILE_WEB_OWNER_KEY": OWNER_KEY})) as client:
         yield client
 
 
@@ -87,7 +89,10 @@ def test_requests_are_their_owners_alone(page: TestClient, space: Space, people:
     assert page.delete(f"/api/uploads/p-1/{photo.name}", headers=_as(JUNHO)).status_code == 404
     again = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=_as(MINJI))
     assert again.status_code == 409
-    assert "already exists" in again.json()["message"]
+    assert again.json()["code"] == "name-taken"
+    # Whoever may edit requests still cannot make somebody else's theirs.
+    with pytest.raises(SandboxError, match=f"{OWNER_LABEL} .* cannot be changed"):
+        space.kubectl.run("-n", space.name, "label", "profilerequest", "p-1", "--overwrite", f"{OWNER_LABEL}=somebody")
     assert page.delete("/api/requests/p-1", headers=_as(MINJI)).status_code == 204
     assert space.store.list(f"{space.name}/uploads/") == []
 
@@ -114,25 +119,26 @@ def test_comparisons_are_their_owners_alone(page: TestClient, space: Space, peop
     for side in [side for side in sides if side["url"]]:
         picture = httpx.get(side["url"])
         assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/png")
+        assert picture.headers["Cache-Control"] == "private, no-store"
         # The link's signature is the leave: without it the store shows nobody anything.
         assert httpx.get(side["url"].partition("?")[0]).status_code == 403
     refused = page.get(path, headers=_as(JUNHO))
     missing = page.get("/api/requests/p-2/comparisons", headers=_as(JUNHO))
     # Somebody else's is as one that does not exist.
     assert (refused.status_code, missing.status_code) == (404, 404)
-    assert refused.json()["message"] == missing.json()["message"].replace("p-2", "p-1")
+    assert refused.json() == missing.json()
     assert page.get(path, headers=_as(NOBODY)).status_code == 403
     assert page.get(path).status_code == 401
 
 
 def test_what_cannot_be_asked_for_is_said_in_words(page: TestClient) -> None:
     nothing = page.post("/api/requests", json={"draft": "p-9", "styles": ["studio-warm"]}, headers=_as(MINJI))
-    assert (nothing.status_code, nothing.json()) == (422, {"message": "no photos were sent yet"})
+    assert (nothing.status_code, nothing.json()["code"]) == (422, "no-photos")
     wrong = page.post("/api/requests", json={"draft": "p-9", "styles": []}, headers=_as(MINJI))
     assert wrong.status_code == 422
-    assert "styles" in wrong.json()["message"]
+    assert wrong.json()["values"] == {"field": "styles"}
     many = {"draft": "p-9", "photos": [{"name": f"{n}.jpg", "type": "image/jpeg", "bytes": 9} for n in range(21)]}
-    assert "at most 20 photos" in page.post("/api/uploads", json=many, headers=_as(MINJI)).json()["message"]
+    assert page.post("/api/uploads", json=many, headers=_as(MINJI)).json()["code"] == "too-many-photos"
 
 
 def test_the_door(page: TestClient) -> None:
@@ -141,8 +147,8 @@ def test_the_door(page: TestClient) -> None:
     assert refused.status_code == 403
     assert NOBODY in refused.json()["message"]
     # Another site's form can make a browser send this, cookies and all, but not the header.
-    forged = page.delete("/api/requests/p-1", headers={"X-Auth-Request-Email": MINJI})
-    assert (forged.status_code, forged.json()["message"]) == (403, "only the page itself may ask for this")
+    forged = page.delete("/api/requests/p-1", headers={"X-Auth-Request-User": MINJI})
+    assert (forged.status_code, forged.json()["code"]) == (403, "not-from-page")
     policy = page.get("/").headers["Content-Security-Policy"]
     assert "script-src 'self';" in policy
     assert "'unsafe" not in policy

@@ -18,13 +18,13 @@ from profile_contract.names import Stage
 from profile_contract.progress import STREAM_LENGTH, STREAM_SECONDS, ProgressEvent, RedisPublisher, stream_key
 from profile_operator.progress_reader import ProgressReader
 from profile_operator.snapshot import Key
+from profile_web.app import connect_redis
 from profile_web.live import Progress
-from profile_web.visitor import Visitor
 
 pytestmark = pytest.mark.e2e
 
 KEY = Key("hr", "minji")
-VISITOR = Visitor(user="minji@example.com", namespace=KEY.namespace)
+REQUEST = (KEY.namespace, KEY.name)
 STREAM = stream_key(KEY.namespace, KEY.name)
 START_SECONDS = 10.0
 # Redis trims whole nodes of a stream, of 100 entries each.
@@ -86,6 +86,11 @@ def event(percent: int, stage: Stage = Stage.TRAIN) -> ProgressEvent:
     )
 
 
+async def after(progress: Progress, cursor: str) -> tuple[str, ProgressEvent | None]:
+    """The request's next cursor and newest event; as they were where nothing is new."""
+    return (await progress.after({REQUEST: cursor})).get(REQUEST, (cursor, None))
+
+
 async def until(look: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not await look():
@@ -121,10 +126,11 @@ def test_the_operator_finds_its_stages_last_event_behind_anothers_and_deletes_th
 
 def test_the_page_is_told_an_event_as_soon_as_it_is_published(server: Server) -> None:
     async def main() -> None:
-        publisher, progress = RedisPublisher(server.url), Progress(server.url)
+        connection = connect_redis(server.url)
+        publisher, progress = RedisPublisher(server.url), Progress(connection)
         publisher.publish(event(10))
         # What was said before the page looked is the request's status to tell.
-        waiting = asyncio.create_task(progress.after(VISITOR, KEY.name, "$"))
+        waiting = asyncio.create_task(after(progress, "$"))
         await asyncio.sleep(0.5)
         assert not waiting.done()
         publisher.publish(event(20))
@@ -132,26 +138,27 @@ def test_the_page_is_told_an_event_as_soon_as_it_is_published(server: Server) ->
         assert told == event(20)
         publisher.publish(event(30))
         publisher.publish(event(31))
-        cursor, told = await progress.after(VISITOR, KEY.name, cursor)
+        cursor, told = await after(progress, cursor)
         assert told == event(31)
-        assert await progress.after(VISITOR, KEY.name, cursor) == (cursor, None)
-        await progress.close()
+        assert await after(progress, cursor) == (cursor, None)
+        await connection.aclose()
 
     asyncio.run(main())
 
 
 def test_an_entry_that_nobody_understands_is_passed_over(server: Server) -> None:
     async def main() -> None:
-        reader, progress = ProgressReader(server.url), Progress(server.url)
+        connection = connect_redis(server.url)
+        reader, progress = ProgressReader(server.url), Progress(connection)
         RedisPublisher(server.url).publish(event(50))
         server.client().xadd(STREAM, {"event": "no JSON"})
         server.client().xadd(STREAM, {"another": "field"})
         assert await reader.latest(KEY, Stage.TRAIN, "d1") == event(50)
-        cursor, told = await progress.after(VISITOR, KEY.name, "0")
+        cursor, told = await after(progress, "0")
         assert told is None
         assert cursor != "0"
         await reader.close()
-        await progress.close()
+        await connection.aclose()
 
     asyncio.run(main())
 
@@ -178,17 +185,18 @@ def test_a_server_that_hangs_costs_the_publisher_a_second_or_two(server: Server)
 def test_all_three_tell_progress_again_when_the_server_comes_back(server: Server) -> None:
     async def main() -> None:
         publisher = RedisPublisher(server.url, quiet_seconds=0.2)
-        reader, progress = ProgressReader(server.url), Progress(server.url)
+        connection = connect_redis(server.url)
+        reader, progress = ProgressReader(server.url), Progress(connection)
         publisher.publish(event(10))
         assert await reader.latest(KEY, Stage.TRAIN, "d1") == event(10)
-        cursor, told = await progress.after(VISITOR, KEY.name, "0")
+        cursor, told = await after(progress, "0")
         assert told == event(10)
 
         server.stop()
         publisher.publish(event(20))
         assert await reader.latest(KEY, Stage.TRAIN, "d1") is None
         assert not await reader.delete(KEY)
-        assert await progress.after(VISITOR, KEY.name, cursor) == (cursor, None)
+        assert await after(progress, cursor) == (cursor, None)
 
         server.start()
         await asyncio.sleep(0.3)
@@ -198,9 +206,9 @@ def test_all_three_tell_progress_again_when_the_server_comes_back(server: Server
             return await reader.latest(KEY, Stage.TRAIN, "d1") == event(30)
 
         await until(published)
-        cursor, told = await progress.after(VISITOR, KEY.name, cursor)
+        cursor, told = await after(progress, cursor)
         assert told == event(30)
         await reader.close()
-        await progress.close()
+        await connection.aclose()
 
     asyncio.run(main())

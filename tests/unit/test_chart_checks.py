@@ -20,6 +20,7 @@ EVERYTHING = (
     *STYLES_KNOWN,
     *("--set", "web.enabled=true,web.replicas=2,web.store.publicUrl=https://store.example.com"),
     *("--set", "web.namespaces.default=hr,web.ingress.enabled=true,web.ingress.host=portraits.example.com"),
+    *("--set", "web.signIn.proxySecret=proxy"),
     *("--set", "web.ingress.tlsSecret=page,predictor.podDisruptionBudget.enabled=true,predictor.replicas=2"),
     *("--set", "redis.existingSecret=profile-redis,database.existingSecret=profile-database"),
     *("--set", "models.existingClaim=profile-models,watchNamespaces={hr}"),

@@ -100,7 +100,8 @@ def test_pull_secrets(component: str) -> None:
 
 def test_common_labels_are_on_every_object_on_pods_and_on_the_stages_jobs() -> None:
     arguments = told("commonLabels", {"cost": "portraits"})
-    every = (*arguments, "--api-versions", "monitoring.coreos.com/v1", "--set", "web.ingress.enabled=true")
+    page = "web.ingress.enabled=true,web.signIn.proxySecret=proxy"
+    every = (*arguments, "--api-versions", "monitoring.coreos.com/v1", "--set", page)
     without = [
         (found["kind"], found["metadata"]["name"])
         for found in render(*every, "--set", "web.ingress.host=portraits.example.com")

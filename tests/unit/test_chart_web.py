@@ -10,7 +10,7 @@ import yaml
 from chart import CHART as FOLDER
 from chart import CPU, Object, of_kind, render, run, the
 from profile_sandbox.values import web_values
-from profile_web.config import WebConfig
+from profile_web.config import Limits, WebConfig
 
 NAME = "profile-studio-web"
 
@@ -65,7 +65,11 @@ def test_its_container(values: tuple[str, ...]) -> None:
     names: Object = {
         one["name"]: one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one
     }
-    assert names == {"AWS_ACCESS_KEY_ID": "profile-web-store", "AWS_SECRET_ACCESS_KEY": "profile-web-store"}
+    assert names == {
+        "AWS_ACCESS_KEY_ID": "profile-web-store",
+        "AWS_SECRET_ACCESS_KEY": "profile-web-store",
+        "PROFILE_WEB_OWNER_KEY": f"{NAME}-owner",
+    }
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod["securityContext"]["runAsNonRoot"] is True
 
@@ -103,3 +107,86 @@ def test_the_program_refuses_a_configuration_in_words(tmp_path: Path) -> None:
         read_config(file)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path / "missing.yaml")
+
+
+# --- who is believed ---------------------------------------------------------------------------------------------
+
+HEADER = (
+    "--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.namespaces.default=portraits",
+)  # fmt: skip
+INGRESS = ("--set", "web.ingress.enabled=true,web.ingress.host=portraits.example.com")
+PROXY = ("--set-json", 'networkPolicies.webFrom=[{"podSelector":{"matchLabels":{"app":"oauth2-proxy"}}}]')
+SECRET = ("--set", "web.signIn.proxySecret=page-proxy")
+
+
+@pytest.mark.parametrize(
+    ("more", "accepted"),
+    [
+        ((), True),
+        (INGRESS, False),
+        ((*INGRESS, *PROXY), True),
+        ((*INGRESS, *SECRET), True),
+        ((*INGRESS, *PROXY, "--set", "networkPolicies.enabled=false"), False),
+        ((*INGRESS, *SECRET, "--set", "networkPolicies.enabled=false"), True),
+    ],
+)
+def test_an_ingress_that_leads_past_the_sign_in_is_refused_in_words(more: tuple[str, ...], *, accepted: bool) -> None:
+    result = run("template", "profile-studio", str(FOLDER), *CPU, *HEADER, *more)
+    assert (result.returncode == 0) is accepted, result.stderr
+    assert accepted or "web.signIn.proxySecret" in result.stderr
+
+
+def test_the_proxys_secret_reaches_the_page_and_not_its_configuration() -> None:
+    (container,) = the("Deployment", NAME, *CPU, *HEADER, *SECRET)["spec"]["template"]["spec"]["containers"]
+    (variable,) = (one for one in container["env"] if one["name"] == "PROFILE_WEB_PROXY_SECRET")
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "page-proxy", "key": "secret"}
+    assert "page-proxy" not in the("ConfigMap", NAME, *CPU, *HEADER, *SECRET)["data"]["config.yaml"]
+    assert _config(*CPU, *HEADER, *SECRET) == _config(*CPU, *HEADER)
+
+
+def test_the_owners_key_is_made_once_and_kept() -> None:
+    import base64
+
+    secret = the("Secret", f"{NAME}-owner", *CPU, *HEADER)
+    assert len(base64.b64decode(secret["data"]["key"])) == 48
+    assert secret["immutable"] is True
+    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    own = (*CPU, *HEADER, "--set", "web.signIn.ownerKeySecret=my-key")
+    assert f"{NAME}-owner" not in of_kind("Secret", *own)
+    (container,) = the("Deployment", NAME, *own)["spec"]["template"]["spec"]["containers"]
+    (variable,) = (one for one in container["env"] if one["name"] == "PROFILE_WEB_OWNER_KEY")
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "my-key", "key": "key"}
+
+
+def test_the_owners_label_cannot_be_changed() -> None:
+    spec = the("ValidatingAdmissionPolicy", f"{NAME}-owner", *CPU, *HEADER)["spec"]
+    assert spec["matchConstraints"]["resourceRules"] == [
+        {
+            "apiGroups": ["profilestudio.io"],
+            "apiVersions": ["*"],
+            "operations": ["UPDATE"],
+            "resources": ["profilerequests"],
+        }
+    ]
+    assert spec["failurePolicy"] == "Fail"
+    binding = the("ValidatingAdmissionPolicyBinding", f"{NAME}-owner", *CPU, *HEADER)["spec"]
+    assert binding == {"policyName": f"{NAME}-owner", "validationActions": ["Deny"]}
+    without = (*CPU, *HEADER, "--set", "web.immutableOwner=false")
+    assert not of_kind("ValidatingAdmissionPolicy", *without)
+    assert not of_kind("ValidatingAdmissionPolicyBinding", *without)
+
+
+def test_on_one_machine_the_ingress_host_is_the_pages_own(values: tuple[str, ...]) -> None:
+    assert _config(*values).sign_in.hosts == []
+    assert _config(*values, *INGRESS).sign_in.hosts == ["portraits.example.com"]
+    assert _config(*CPU, *HEADER, *INGRESS, *SECRET).sign_in.hosts == []
+
+
+def test_limits_and_how_long_drafts_stay_reach_the_program() -> None:
+    more = ("--set", "web.limits.activeRequests=7,web.limits.streams=2,web.drafts.expireAfter=90m")
+    config = _config(*CPU, *HEADER, *more)
+    assert (config.limits.active_requests, config.limits.streams, config.drafts.seconds) == (7, 2, 5400)
+    assert _config(*CPU, *HEADER).limits == Limits()
+    wrong = run("template", "profile-studio", str(FOLDER), *CPU, *HEADER, "--set", "web.drafts.expireAfter=1week")
+    assert wrong.returncode != 0
+    assert "expireAfter" in wrong.stderr

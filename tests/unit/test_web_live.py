@@ -1,58 +1,223 @@
-"""What a page is told while it follows a request."""
+"""What pages are told while they follow requests, and what that costs the cluster and Redis."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from page_world import MINJI, NAMESPACE, ApiServer, owner, world
+from profile_contract.progress import ProgressEvent, stream_key
 from profile_web import live
-from profile_web.cluster import NOT_FOUND, ClusterAway, Refused
-from profile_web.visitor import Visitor
+from profile_web.cluster import Cluster
+from profile_web.config import Limits, Namespaces, WebConfig
+from profile_web.grants import PICTURE_SECONDS
+from profile_web.live import Watch
+from profile_web.visitor import OWNER_LABEL, Visitor
 
-VISITOR = Visitor("minji@example.com", "portraits")
-DOCUMENT = {
-    "metadata": {
-        "name": "p-1", "namespace": "portraits", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z",
-        "resourceVersion": "7",
-    },
-    "spec": {"photos": {"prefix": "uploads/o/p-1/"}, "styles": ["studio-warm"]},
-}  # fmt: skip
+VISITOR = Visitor("minji@example.com", NAMESPACE, "me")
+MOST = 5
 
 
-class Answers:
-    """A cluster that answers these, one a look."""
-
-    def __init__(self, *answers: Any) -> None:
-        self._answers = list(answers)
-
-    async def request(self, *_: object) -> Any:
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+def document(owner_: str = "me", name: str = "p-1") -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {OWNER_LABEL: owner_}},
+        "spec": {"photos": {"prefix": f"uploads/{owner_}/{name}/"}, "styles": ["studio-warm"]},
+    }
 
 
-class NoProgress:
-    async def after(self, visitor: Visitor, name: str, cursor: str) -> tuple[str, None]:
-        return cursor, None
+class Streams:
+    """Redis' streams in memory."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[tuple[bytes, dict[bytes, bytes]]]] = {}
+        self.reading, self.most_reading, self.reads = 0, 0, 0
+        self.failure: Exception | None = None
+
+    def tell(self, name: str, percent: int) -> None:
+        event = ProgressEvent(namespace=NAMESPACE, name=name, stage="train", digest="d", percent=percent)
+        entries = self.entries.setdefault(stream_key(NAMESPACE, name), [])
+        entries.append((f"{len(entries) + 1}-0".encode(), {b"event": event.to_json().encode()}))
+
+    async def xread(self, streams: dict[str, str], block: int) -> list[Any]:
+        self.reading += 1
+        self.reads += 1
+        self.most_reading = max(self.most_reading, self.reading)
+        await asyncio.sleep(0.005)
+        self.reading -= 1
+        if self.failure:
+            raise self.failure
+        seen = {stream: 0 if cursor == "$" else int(cursor.partition("-")[0]) for stream, cursor in streams.items()}
+        found = {stream: self.entries.get(stream, [])[after:] for stream, after in seen.items()}
+        return [[stream.encode(), entries] for stream, entries in found.items() if entries]
 
 
-async def told(*answers: Any) -> list[str | None]:
-    cluster: Any = Answers(*answers, Refused(NOT_FOUND, "gone"))
-    progress: Any = NoProgress()
-    events = live.follow(cluster, progress, VISITOR, "p-1", lambda key, save_as="": key)
-    return [event.event async for event in events]
+@asynccontextmanager
+async def watching(monkeypatch: pytest.MonkeyPatch, redis: Any = None) -> AsyncIterator[tuple[Watch, ApiServer]]:
+    monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(live, "WAIT_SECONDS", 0.02)
+    api = ApiServer()
+    nobody: Any = api
+    watch = Watch(Cluster(nobody, api), live.Progress(redis))
+    yield watch, api
+    await watch.close()
 
 
-async def test_what_did_not_change_is_told_once() -> None:
-    assert await told(DOCUMENT, DOCUMENT) == ["request", "gone"]
+def view(found: dict[str, Any]) -> str:
+    return str(found["metadata"]["resourceVersion"])
 
 
-async def test_after_an_outage_it_is_told_again() -> None:
-    assert await told(DOCUMENT, ClusterAway("away"), DOCUMENT) == ["request", "away", "request", "gone"]
+async def told(
+    watch: Watch, name: str = "p-1", visitor: Visitor = VISITOR, seconds: float = 0.15
+) -> list[tuple[Any, Any]]:
+    return [(event.event, event.data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
 
 
-async def test_links_are_told_anew_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LINKS_SECONDS", -1.0)
-    assert await told(DOCUMENT, DOCUMENT) == ["request", "request", "gone"]
+async def test_what_did_not_change_is_told_once_and_the_page_asks_again_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        assert await told(watch) == [("request", "1"), ("again", "{}")]
+
+
+async def test_what_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        following = asyncio.create_task(told(watch))
+        await asyncio.sleep(0.06)
+        api.put(NAMESPACE, "p-1", document())
+        assert await following == [("request", "1"), ("request", "2"), ("again", "{}")]
+
+
+async def test_after_an_outage_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        following = asyncio.create_task(told(watch, seconds=0.3))
+        await asyncio.sleep(0.06)
+        api.failure = ConnectionError()
+        await asyncio.sleep(0.06)
+        api.failure = None
+        assert [event for event, _ in await following] == ["request", "away", "request", "again"]
+
+
+@pytest.mark.parametrize("change", ["deleted", "relabelled", "moved"])
+async def test_what_is_not_the_visitors_any_more_is_gone(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        following = asyncio.create_task(told(watch, seconds=5))
+        await asyncio.sleep(0.06)
+        if change == "deleted":
+            api.requests.clear()
+        elif change == "relabelled":
+            api.requests[NAMESPACE, "p-1"]["metadata"]["labels"][OWNER_LABEL] = "other"
+        else:
+            api.requests[NAMESPACE, "p-1"]["spec"]["photos"]["prefix"] = "uploads/other/p-1/"
+        assert await following == [("request", "1"), ("gone", "{}")]
+
+
+async def test_anothers_request_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document("other"))
+        other = Visitor("other", NAMESPACE, "other")
+        mine, others = await asyncio.gather(told(watch), told(watch, visitor=other))
+        assert mine == [("gone", "{}")]
+        assert others == [("request", "1"), ("again", "{}")]
+
+
+async def test_however_many_pages_are_open_the_cluster_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = Streams()
+    async with watching(monkeypatch, redis) as (watch, api):
+        people = [Visitor(f"{n}", NAMESPACE, f"owner-{n}") for n in range(30)]
+        for person in people:
+            api.put(NAMESPACE, f"p-{person.owner}", document(person.owner, f"p-{person.owner}"))
+        monkeypatch.setattr(live, "PAUSE_SECONDS", 0.1)
+        following = [told(watch, f"p-{person.owner}", person, 0.35) for person in people for _ in range(MOST)]
+        everything = await asyncio.gather(*following)
+        assert all(events[0][0] == "request" for events in everything)
+        assert len(api.calls) <= 6
+        assert redis.most_reading == 1
+
+
+async def test_who_stops_following_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        await told(watch, seconds=0.03)
+        await asyncio.sleep(0.05)
+        calls = len(api.calls)
+        await asyncio.sleep(0.1)
+        assert len(api.calls) == calls
+        # And who comes back is told everything anew.
+        assert (await told(watch))[0] == ("request", "1")
+
+
+async def test_one_visitor_follows_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(monkeypatch) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        following = [asyncio.create_task(told(watch, seconds=0.2)) for _ in range(MOST)]
+        await asyncio.sleep(0.05)
+        assert watch.streams(VISITOR) == MOST
+        assert await told(watch) == [("busy", "{}")]
+        # Somebody of the same name elsewhere is somebody else.
+        assert watch.streams(Visitor("minji@example.com", "elsewhere", "me")) == 0
+        await asyncio.gather(*following)
+        assert watch.streams(VISITOR) == 0
+        assert (await told(watch))[0] == ("request", "1")
+
+
+async def test_progress_is_told_to_everybody_who_follows_and_to_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = Streams()
+    async with watching(monkeypatch, redis) as (watch, api):
+        for name in ("p-1", "p-2"):
+            api.put(NAMESPACE, name, document(name=name))
+        following = [asyncio.create_task(told(watch, name, seconds=0.3)) for name in ("p-1", "p-1", "p-2")]
+        await asyncio.sleep(0.05)
+        redis.tell("p-1", 40)
+        first, second, other = await asyncio.gather(*following)
+        progress = [("progress", '{"stage": "train", "percent": 40, "remainingSeconds": null}')]
+        assert [event for event in first if event[0] == "progress"] == progress
+        assert [event for event in second if event[0] == "progress"] == progress
+        assert "progress" not in dict(other)
+
+
+async def test_without_redis_nothing_but_progress_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = Streams()
+    redis.failure = ConnectionError()
+    async with watching(monkeypatch, redis) as (watch, api):
+        api.put(NAMESPACE, "p-1", document())
+        assert await told(watch) == [("request", "1"), ("again", "{}")]
+
+
+def test_a_stream_ends_before_sign_in_and_links_are_old() -> None:
+    assert live.STREAM_SECONDS <= 900
+    assert live.STREAM_SECONDS <= PICTURE_SECONDS / 2
+
+
+def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
+    from page_world import STORE
+
+    config = WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=Limits(streams=1))
+    with world(config) as page:
+        page.made()
+        whole = page.page.watch.follow
+
+        def short(*arguments: Any) -> Any:
+            return whole(*arguments, 0.1)
+
+        page.page.watch.follow = short
+        answer = page.get("/api/requests/p-1/events")
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        assert [line for line in answer.text.splitlines() if line.startswith("event:")] == [
+            "event: request",
+            "event: again",
+        ]
+        assert '"name":"p-1"' in answer.text
+        someone = Visitor("", NAMESPACE, owner(MINJI))
+        page.page.watch._following[someone, "p-1"] += 1
+        refused = page.get("/api/requests/p-1/events")
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-streams")

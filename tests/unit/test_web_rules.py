@@ -5,61 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
 from profile_cli.styles import known_styles
+from profile_contract.keys import check_below
 from profile_contract.names import LayoutName, PhotoReason, Stage
+from profile_contract.photo_names import LONGEST_NAME
 from profile_contract.request import ProfileRequestSpec
-from profile_web.app import STATIC, _sample
-from profile_web.config import Defaults, Namespaces, SignIn
+from profile_web.answers import STATIC
+from profile_web.app import _sample
+from profile_web.config import Defaults
 from profile_web.downloads import files_of
+from profile_web.problems import Problem
 from profile_web.views import LikenessReport, comparison_views, request_view
-from profile_web.visitor import OWNER_LABEL, NoPlace, NotSignedIn, Visitor, visitor_of
-from profile_web.wishes import DRAFT, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
+from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.wishes import DRAFT, PHOTO_TYPES, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
 
-HEADER = SignIn()
-PLACES = Namespaces(by_user={"ceo@example.com": "board"}, by_group={"hr": "portraits-hr"}, default="portraits")
-VISITOR = Visitor("minji@example.com", "portraits")
-
-
-# --- who visits --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("user", "groups", "namespace"),
-    [
-        ("minji@example.com", "", "portraits"),
-        ("Minji@Example.com ", "sales, hr", "portraits-hr"),
-        ("ceo@example.com", "hr", "board"),
-    ],
-)
-def test_a_visitor_has_the_namespace_of_user_else_group_else_all(user: str, groups: str, namespace: str) -> None:
-    found = visitor_of({"x-auth-request-email": user, "X-Auth-Request-Groups": groups}, HEADER, PLACES)
-    assert found == Visitor(user.strip().lower(), namespace)
-
-
-def test_nobody_is_let_in_without_the_proxys_word() -> None:
-    with pytest.raises(NotSignedIn):
-        visitor_of({"X-Forwarded-User": "minji@example.com"}, HEADER, PLACES)
-
-
-def test_a_visitor_without_a_namespace_is_refused() -> None:
-    with pytest.raises(NoPlace, match=r"minji@example\.com"):
-        visitor_of({"X-Auth-Request-Email": VISITOR.user}, HEADER, Namespaces(by_group={"hr": "portraits-hr"}))
-
-
-def test_in_local_mode_headers_say_nothing() -> None:
-    local = SignIn(mode="Local", user="you")
-    assert visitor_of({"X-Auth-Request-Email": "ceo@example.com"}, local, PLACES).user == "you"
-    with pytest.raises(ValidationError, match=r"signIn\.user"):
-        SignIn(mode="Local")
-
-
-def test_owners_are_told_apart_and_not_named() -> None:
-    owners = {Visitor(user, "portraits").owner for user in ("minji@example.com", "ceo@example.com")}
-    assert len(owners) == 2
-    assert all(len(owner) == 16 and "@" not in owner for owner in owners)
+VISITOR = Visitor("minji@example.com", "portraits", "0123456789" * 4)
 
 
 # --- what is asked for -------------------------------------------------------------------------------------------
@@ -68,15 +33,41 @@ def test_owners_are_told_apart_and_not_named() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("IMG 0001.JPG", "image/jpeg", "IMG-0001.jpg"),
+        ("IMG 0001.JPG", "image/jpeg", "IMG 0001.JPG"),
         ("../../etc/passwd", "image/png", "passwd.png"),
-        ("나의 사진.webp", "image/webp", "나의-사진.webp"),
-        ("...", "image/jpeg", "photo.jpg"),
-        ("a.jpg.jpg", "image/jpeg", "a-jpg.jpg"),
+        ("나의 사진.webp", "image/webp", "나의 사진.webp"),
+        ("a.jpg.jpg", "image/jpeg", "a.jpg.jpg"),
+        ("a.heic", "image/jpeg", "a.heic.jpg"),
+        ("a.jpeg", "image/jpeg", "a.jpeg"),
+        ("Minji's.jpg", "image/jpeg", "Minji’s.jpg"),
+        ("IMG_1.HEIC", "image/heif", "IMG_1.HEIC"),
+        ("a\r\nb\x1b[2J.png", "image/png", "a--b-[2J.png"),
     ],
 )
 def test_a_photos_key_holds_its_name_and_nothing_that_leads_elsewhere(name: str, kind: Any, expected: str) -> None:
     assert photo_name(PhotoWish(name=name, type=kind, bytes=10), set()) == expected
+
+
+@pytest.mark.parametrize("name", ["...", "Thumbs.db", ".hidden.jpg", "folder/"])
+def test_what_is_no_photos_name_is_refused(name: str) -> None:
+    with pytest.raises(Problem, match="not-a-photo"):
+        photo_name(PhotoWish(name=name, type="image/jpeg", bytes=10), set())
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(min_size=1, max_size=255), st.sampled_from(sorted(PHOTO_TYPES)), st.sets(st.text(max_size=9), max_size=3)
+)
+def test_whatever_a_file_is_called_its_key_stays_in_its_folder(name: str, kind: Any, taken: set[str]) -> None:
+    wish = PhotoWish(name=name, type=kind, bytes=10)
+    try:
+        chosen = photo_name(wish, taken)
+    except Problem:
+        return
+    assert chosen not in taken
+    assert check_below("ns/uploads/o/d/", f"ns/uploads/o/d/{chosen}")
+    assert len(chosen.encode()) <= LONGEST_NAME
+    assert chosen.casefold().endswith(PHOTO_TYPES[kind])
 
 
 def test_photos_of_one_name_stand_beside_each_other() -> None:
@@ -101,6 +92,9 @@ def test_a_wish_becomes_a_request_in_the_visitors_own_area() -> None:
     spec = ProfileRequestSpec.model_validate(document["spec"])
     assert spec.photos.prefix == f"uploads/{VISITOR.owner}/{draft}/"
     assert (spec.portraits, spec.candidates, spec.minimum_likeness) == (3, 6, 60)
+
+
+MADE = "portraits/requests/p-1/"
 
 
 # --- what is shown -----------------------------------------------------------------------------------------------
@@ -163,29 +157,35 @@ def test_what_was_said_about_an_older_wish_is_not_shown() -> None:
 
 def test_photos_and_portraits_have_links() -> None:
     portrait = {
-        "style": "studio-warm", "key": "b/studio-warm/01-000001.png", "seed": 1, "rank": 1, "likeness": 91,
-        "layouts": {"resume": "b/studio-warm/01-000001-resume.jpg"},
+        "style": "studio-warm", "key": f"{MADE}studio-warm/01-000001.png", "seed": 1, "rank": 1, "likeness": 91,
+        "layouts": {"resume": f"{MADE}studio-warm/01-000001-resume.jpg"},
     }  # fmt: skip
     document = _document(
         _condition("Ready"),
         photos={"verdicts": [{"name": "a.jpg", "accepted": False, "reason": "Blurred"}]},
         portraits=[portrait],
-        printSheet="b/print-sheet.pdf",
-        adapter="c/adapter.safetensors",
+        printSheet=f"{MADE}print-sheet.pdf",
+        adapter=f"{MADE}adapter.safetensors",
     )
     view = request_view(document, _link)
     assert view.state == "Ready"
     assert (view.photos[0].url, view.photos[0].reason) == ("store:portraits/uploads/o/p-1/a.jpg", PhotoReason.BLURRED)
     (shown,) = view.portraits
-    assert shown.url == "store:b/studio-warm/01-000001.png"
-    assert shown.cuts[0].url == "store:b/studio-warm/01-000001-resume.jpg>studio-warm-01-000001-resume.jpg"
-    assert view.print_sheet == "store:b/print-sheet.pdf>print-sheet.pdf"
-    assert view.adapter == "store:c/adapter-webui.safetensors>adapter-webui.safetensors"
+    assert shown.url == f"store:{MADE}studio-warm/01-000001.png"
+    assert shown.cuts[0].url == f"store:{MADE}studio-warm/01-000001-resume.jpg>studio-warm-01-000001-resume.jpg"
+    assert view.print_sheet == f"store:{MADE}print-sheet.pdf>print-sheet.pdf"
+    assert view.adapter == f"store:{MADE}adapter-webui.safetensors>adapter-webui.safetensors"
 
 
 def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_measured() -> None:
-    warm = {"style": "warm", "tone": "Warm", "key": "b/warm/01-000002.png", "likeness": 60, "delivered": True}
-    cool = {"style": "cool", "tone": "Cool", "key": "b/compared/cool/000002.png", "likeness": 40, "delivered": False}
+    warm = {"style": "warm", "tone": "Warm", "key": f"{MADE}warm/01-000002.png", "likeness": 60, "delivered": True}
+    cool = {
+        "style": "cool",
+        "tone": "Cool",
+        "key": f"{MADE}compared/cool/000002.png",
+        "likeness": 40,
+        "delivered": False,
+    }
     unlike = {**cool, "key": "", "likeness": 10}
     tone = {"pairs": 1, "lShift": 0, "met": True}
     report = LikenessReport.model_validate(
@@ -195,13 +195,13 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
             "scores": [],
         }
     )
-    first, second = comparison_views(report, _link)
+    first, second = comparison_views(report, MADE, _link)
     assert [(side.url, side.delivered, side.b_shift) for side in first.sides] == [
-        ("store:b/warm/01-000002.png", True, None),
-        ("store:b/compared/cool/000002.png", False, -3.9),
+        (f"store:{MADE}warm/01-000002.png", True, None),
+        (f"store:{MADE}compared/cool/000002.png", False, -3.9),
     ]
-    assert [side.url for side in second.sides] == ["store:b/warm/01-000002.png", ""]
-    assert comparison_views(LikenessReport.model_validate({"scores": []}), _link) == []
+    assert [side.url for side in second.sides] == [f"store:{MADE}warm/01-000002.png", ""]
+    assert comparison_views(LikenessReport.model_validate({"scores": []}), MADE, _link) == []
 
 
 @pytest.mark.parametrize("style", sorted(known_styles()))
@@ -224,15 +224,15 @@ def test_everything_that_was_delivered_is_in_the_zip() -> None:
         {
             "portraits": [
                 {
-                    "style": "w", "key": "b/w/01.png", "seed": 1, "rank": 1, "likeness": 9,
-                    "layouts": {"square": "b/w/01-square.jpg"},
+                    "style": "w", "key": f"{MADE}w/01.png", "seed": 1, "rank": 1, "likeness": 9,
+                    "layouts": {"square": f"{MADE}w/01-square.jpg"},
                 }
             ],
-            "contactSheet": "b/contact-sheet.jpg",
+            "contactSheet": f"{MADE}contact-sheet.jpg",
         }
     )  # fmt: skip
-    assert files_of(status) == {
-        "w/01.png": "b/w/01.png",
-        "w/01-square.jpg": "b/w/01-square.jpg",
-        "contact-sheet.jpg": "b/contact-sheet.jpg",
+    assert files_of(status, MADE) == {
+        "w/01.png": f"{MADE}w/01.png",
+        "w/01-square.jpg": f"{MADE}w/01-square.jpg",
+        "contact-sheet.jpg": f"{MADE}contact-sheet.jpg",
     }

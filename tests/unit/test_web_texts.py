@@ -7,10 +7,17 @@ import re
 from pathlib import Path
 
 from profile_contract.layouts import LAYOUTS
-from profile_contract.names import PhotoReason, Stage, Tone
+from profile_contract.names import PhotoReason, Reason, Stage, Tone
+from profile_web.problems import Code
 
 STATIC = Path(__file__).resolve().parents[2] / "images" / "web" / "profile_web" / "static"
 TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").glob("*.json")}
+# What a request can be while it goes on by itself, or when it went well.
+NO_END = {
+    Reason.SUCCEEDED, Reason.PENDING, Reason.RUNNING, Reason.SUSPENDED, Reason.WAITING_FOR_STAGE,
+    Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_REFUSED, Reason.API_UNAVAILABLE,
+    Reason.DELETING, Reason.ARTIFACTS_PURGED, Reason.ARTIFACTS_RETAINED,
+}  # fmt: skip
 PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -36,5 +43,6 @@ def test_every_text_that_the_page_names_is_there() -> None:
 def test_every_word_of_the_api_that_the_page_shows_has_a_text() -> None:
     wanted = {f"photo.{reason}" for reason in PhotoReason} | {f"stage.{stage}" for stage in Stage}
     wanted |= {f"layout.{name}" for name in LAYOUTS} | {f"tone.{tone}" for tone in Tone}
+    wanted |= {f"error.{code}" for code in Code} | {f"reason.{reason}" for reason in Reason if reason not in NO_END}
     wanted |= {f"state.{state}" for state in ("Waiting", "Running", "Ready", "Stalled", "Deleting")}
     assert wanted <= TEXTS["en"].keys()

@@ -119,8 +119,12 @@ healthPort: 8080
 
 {{/* profile_web.config.WebConfig, as YAML. */}}
 {{- define "profile-studio.webConfig" -}}
+{{- $signIn := omit .Values.web.signIn "ownerKeySecret" "proxySecret" }}
+{{- if and (eq $signIn.mode "Local") .Values.web.ingress.enabled }}
+{{- $_ := set $signIn "hosts" (uniq (append $signIn.hosts .Values.web.ingress.host)) }}
+{{- end }}
 signIn:
-  {{- toYaml .Values.web.signIn | nindent 2 }}
+  {{- toYaml $signIn | nindent 2 }}
 namespaces:
   {{- toYaml .Values.web.namespaces | nindent 2 }}
 store:
@@ -131,6 +135,8 @@ store:
   publicUrl: {{ required "web.store.publicUrl: where browsers reach the store, such as https://store.example.com" .Values.web.store.publicUrl | quote }}
 limits:
   {{- toYaml .Values.web.limits | nindent 2 }}
+drafts:
+  {{- toYaml .Values.web.drafts | nindent 2 }}
 defaults:
   {{- toYaml .Values.web.defaults | nindent 2 }}
 port: 8080

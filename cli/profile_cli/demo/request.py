@@ -9,7 +9,7 @@ from profile_cli.manifest import manifest
 from profile_contract.names import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_sandbox.values import PAGE_NAMESPACE, PAGE_USER
-from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.visitor import OWNER_LABEL, local_visitor
 from profile_web.wishes import TITLE_ANNOTATION, photos_prefix
 
 NAMESPACE = PAGE_NAMESPACE
@@ -17,7 +17,7 @@ NAME = "minji"
 # A rendered woman who does not exist: models/people/README.md.
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p00060"
 # The page in the demo's cluster shows it: it belongs to that page's visitor.
-OWNER = Visitor(PAGE_USER, NAMESPACE)
+OWNER = local_visitor(PAGE_USER, NAMESPACE)
 PHOTOS_PREFIX = photos_prefix(OWNER, NAME)
 TITLE = "Minji"
 

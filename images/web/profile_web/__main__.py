@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -32,16 +33,28 @@ def main() -> int:
     try:
         config = read_config(arguments.config)
         app = make_app(config, os.environ)
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, StoreError, ValueError) as error:
         log.error("%s", error)
         return 2
     metrics.serve()
     # Access lines would name people and what they look at.
-    uvicorn.run(
-        app, host="0.0.0.0", port=config.port, access_log=False, log_config=None,  # noqa: S104 - a container's own
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False,
-    )  # fmt: skip
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False
+        )
+    )
+    server.run(sockets=[listening_socket(config.port)])
     return 0
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket that takes connections by IPv6 and IPv4, or by IPv4 alone where the machine has no IPv6."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
+        except OSError as error:
+            log.info("IPv4 alone: %s", error.strerror)
+    return socket.create_server(("0.0.0.0", port), backlog=2048)  # noqa: S104 - a container's own
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,34 +14,29 @@ from kubernetes.aio.config.config_exception import ConfigException
 
 from profile_contract import GROUP, VERSION
 
-from .visitor import OWNER_LABEL, Visitor
+from .problems import NOT_FOUND, Code, Problem
+from .visitor import OWNER_LABEL, Visitor, belongs
+from .wishes import photos_prefix
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 Answer = TypeVar("Answer")
 
 REQUESTS, STYLES = "profilerequests", "profilestyles"
 TIMEOUT_SECONDS = 10.0
-NOT_FOUND, CONFLICT = 404, 409
-
-
-class ClusterAway(Exception):
-    """The API server cannot be reached."""
-
-
-class Refused(Exception):
-    """The API server refused; the message is its own, made for people."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+CONFLICT, INVALID, FORBIDDEN, TOO_MANY, SERVER_ERROR = 409, 422, 403, 429, 500
+# So many owners fit into a selector that every proxy passes on; of more, all owners' requests are listed.
+MOST_OWNERS = 40
 
 
 class Cluster:
-    """Raises Refused and ClusterAway. A request of another owner is as one that does not exist: Refused with 404."""
+    """Raises Problem. A request of another owner is as one that does not exist."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, custom: Any = None) -> None:
+        """`custom`: another CustomObjectsApi than the cluster's, in tests."""
         self._api = api
-        self._custom = client.CustomObjectsApi(api)
+        self._custom = custom or client.CustomObjectsApi(api)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -54,15 +49,23 @@ class Cluster:
         )
         return sorted(found["items"], key=lambda style: str(style["metadata"]["name"]))
 
-    async def requests(self, visitor: Visitor) -> list[Document]:
-        """The visitor's requests, the newest first."""
+    async def listed(self, namespace: str, owners: Collection[str] | None = None) -> list[Document]:
+        """The requests of these owners in a namespace, whatever their photos; of None: all requests there are."""
+        selector = ""
+        if owners is not None:
+            among = f"{OWNER_LABEL} in ({','.join(sorted(owners))})"
+            selector = among if len(owners) <= MOST_OWNERS else OWNER_LABEL
         found = await _call(
             self._custom.list_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS,
-                label_selector=f"{OWNER_LABEL}={visitor.owner}", _request_timeout=TIMEOUT_SECONDS,
+                GROUP, VERSION, namespace, REQUESTS, label_selector=selector, _request_timeout=TIMEOUT_SECONDS
             )
-        )  # fmt: skip
-        return sorted(found["items"], key=lambda one: str(one["metadata"]["creationTimestamp"]), reverse=True)
+        )
+        return list(found["items"])
+
+    async def requests(self, visitor: Visitor) -> list[Document]:
+        """The visitor's requests, the newest first."""
+        found = [one for one in await self.listed(visitor.namespace, [visitor.owner]) if is_own(one, visitor)]
+        return sorted(found, key=lambda one: str(one["metadata"]["creationTimestamp"]), reverse=True)
 
     async def request(self, visitor: Visitor, name: str) -> Document:
         """One of the visitor's requests."""
@@ -71,8 +74,8 @@ class Cluster:
                 GROUP, VERSION, visitor.namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
             )
         )
-        if found["metadata"].get("labels", {}).get(OWNER_LABEL) != visitor.owner:
-            raise Refused(NOT_FOUND, f'profilerequests.{GROUP} "{name}" not found')
+        if not is_own(found, visitor):
+            raise Problem(Code.REQUEST_NOT_FOUND)
         return found
 
     async def create(self, visitor: Visitor, manifest: Document) -> Document:
@@ -97,16 +100,23 @@ class Cluster:
 
     async def delete(self, visitor: Visitor, name: str) -> None:
         """Ask for a request's deletion, and with it that of everything it made."""
-        await self.request(visitor, name)
+        document = await self.request(visitor, name)
+        # That very one: a request of the same name that somebody made meanwhile is another.
+        options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=document["metadata"].get("uid")))
         await _call(
             self._custom.delete_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
+                GROUP, VERSION, visitor.namespace, REQUESTS, name, body=options, _request_timeout=TIMEOUT_SECONDS
             )
         )
 
 
+def is_own(document: Document, visitor: Visitor) -> bool:
+    """Whether a request is the visitor's, see `belongs`."""
+    return belongs(document, visitor, photos_prefix(visitor, str(document["metadata"]["name"])))
+
+
 async def connect() -> Cluster:
-    """By the pod's service account, else by KUBECONFIG. Raises ClusterAway where neither is there."""
+    """By the pod's service account, else by KUBECONFIG. Raises Problem where neither is there."""
     try:
         config.load_incluster_config()
     except ConfigException:
@@ -114,7 +124,8 @@ async def connect() -> Cluster:
             # The library looks at the environment as it is imported, and not again.
             await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
         except ConfigException as error:
-            raise ClusterAway(f"no cluster is configured: {error}") from error
+            log.error("no cluster is configured: %s", error)
+            raise Problem(Code.CLUSTER_AWAY) from error
     return Cluster(client.ApiClient())
 
 
@@ -122,14 +133,22 @@ async def _call(call: Awaitable[Answer]) -> Any:
     try:
         return await call
     except ApiException as error:
-        raise Refused(error.status or 0, _message(error)) from error
+        raise _problem(error) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ClusterAway(f"the cluster does not answer: {type(error).__name__}") from error
+        log.warning("the API server does not answer: %s", type(error).__name__)
+        raise Problem(Code.CLUSTER_AWAY) from error
 
 
-def _message(error: ApiException) -> str:
-    """What the API server's Status object says, or the HTTP reason."""
-    try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
+def _problem(error: ApiException) -> Problem:
+    """What a visitor is told; what the API server says names accounts and namespaces, and is for the log alone."""
+    status, body = int(error.status or 0), str(error.body or error.reason)
+    if status == NOT_FOUND:
+        return Problem(Code.REQUEST_NOT_FOUND)
+    log.warning("the API server answered %s: %r", status, body[:1000])
+    if status == FORBIDDEN and "exceeded quota" in body:
+        return Problem(Code.QUOTA)
+    if status == CONFLICT:
+        return Problem(Code.NAME_TAKEN)
+    if status == TOO_MANY or status >= SERVER_ERROR or status == 0:
+        return Problem(Code.CLUSTER_AWAY)
+    return Problem(Code.CLUSTER_REFUSED)

@@ -1,11 +1,16 @@
 """What the platform team sets: one YAML file, named by $PROFILE_WEB_CONFIG. Secrets come from the environment alone.
 
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   the page's own account in the store: uploads/ in full, requests/ to read
+PROFILE_WEB_OWNER_KEY                      what owners are derived with, 32 characters or more; it must never change.
+                                           Not asked for in mode Local
+PROFILE_WEB_PROXY_SECRET                   optional: what the proxy before the page sends to be told from others
 PROFILE_REDIS                              redis://[:PASSWORD@]HOST:PORT/DB, optional: without it progress is coarser
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlencode, urlsplit
@@ -17,17 +22,31 @@ from profile_contract.model import Contract
 from profile_contract.names import DeletionPolicy
 from profile_contract.request import Training
 
+SHORTEST_OWNER_KEY, SHORTEST_PROXY_SECRET = 32, 16
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names the field."""
 
 
 class SignIn(Contract):
-    """Who a visitor is. `Header`: an OIDC proxy before the page says so. `Local`: everybody is `user` (one machine)."""
+    """Who a visitor is. `Header`: an OIDC proxy before the page says so. `Local`: everybody is `user` (one machine).
+
+    A visitor is the subject that `subject_header` names, together with the issuer: the one of `issuer_header`, or
+    `issuer`. `user_header` holds what is shown of them, an address as a rule. `hosts` are the names under which the
+    page answers; without any, every name will do, but in mode Local this machine's own alone.
+    """
 
     mode: Literal["Header", "Local"] = "Header"
+    subject_header: str = Field(default="X-Auth-Request-User", min_length=1)
     user_header: str = "X-Auth-Request-Email"
     groups_header: str = "X-Auth-Request-Groups"
+    groups_format: Literal["List", "Json"] = "List"
+    issuer_header: str = ""
+    issuer: str = ""
+    proxy_secret_header: str = Field(default="X-Profile-Studio-Proxy", min_length=1)
+    hosts: list[str] = []
     user: str = ""
 
     @model_validator(mode="after")
@@ -37,6 +56,14 @@ class SignIn(Contract):
         return self
 
 
+@dataclass(frozen=True)
+class SignInKeys:
+    """`owner`: what owners are derived with. `proxy`: what the proxy sends; empty where none is agreed upon."""
+
+    owner: bytes
+    proxy: bytes = b""
+
+
 class Namespaces(Contract):
     """In which namespace a visitor's requests are made: by user, else by the first group that is named, else
     `default`; a visitor for whom nothing is left is refused."""
@@ -44,6 +71,11 @@ class Namespaces(Contract):
     by_user: dict[str, str] = {}
     by_group: dict[str, str] = {}
     default: str = ""
+
+    @property
+    def served(self) -> list[str]:
+        """All namespaces that a visitor can have, by name."""
+        return sorted({name for name in (*self.by_user.values(), *self.by_group.values(), self.default) if name})
 
 
 class PageStore(Contract):
@@ -64,11 +96,30 @@ class PageStore(Contract):
 
 
 class Limits(Contract):
-    """What is checked before a photo is sent, and again by the store; the same as preprocessing's own limits."""
+    """What is checked before a photo is sent, and again by the store (the same as preprocessing's own limits), and what
+    one visitor may have: photos that were sent in bytes, drafts (photos without a request), requests in all, requests
+    that are being worked on, and pages that follow a request."""
 
     photo_bytes: int = Field(default=25_000_000, ge=100_000)
     fewest_photos: int = Field(default=5, ge=1)
-    most_photos: int = Field(default=20, ge=1)
+    most_photos: int = Field(default=20, ge=1, le=40)
+    most_portraits: int = Field(default=8, ge=1, le=16)
+    visitor_bytes: int = Field(default=5_000_000_000, ge=100_000)
+    drafts: int = Field(default=5, ge=1)
+    requests: int = Field(default=50, ge=1)
+    active_requests: int = Field(default=3, ge=1)
+    streams: int = Field(default=5, ge=1)
+
+
+class Drafts(Contract):
+    """Photos that were sent for a request that was never made: deleted when the newest is as old as this."""
+
+    expire_after: str = Field(default="24h", pattern=r"^[1-9]\d{0,4}[mhd]$")
+
+    @property
+    def seconds(self) -> int:
+        """`expire_after` in seconds."""
+        return int(self.expire_after[:-1]) * _UNIT_SECONDS[self.expire_after[-1]]
 
 
 class Defaults(Contract):
@@ -86,6 +137,7 @@ class WebConfig(Contract):
     namespaces: Namespaces = Namespaces()
     store: PageStore
     limits: Limits = Limits()
+    drafts: Drafts = Drafts()
     defaults: Defaults = Defaults()
     port: int = Field(default=8080, ge=1, le=65535)
 
@@ -101,3 +153,16 @@ def read_config(file: Path) -> WebConfig:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         raise ConfigError(f"{file}: {problems}") from error
+
+
+def read_keys(environment: Mapping[str, str], sign_in: SignIn) -> SignInKeys:
+    """The page's secrets about visitors. Raises ConfigError for one that is missing or could be guessed."""
+    if sign_in.mode == "Local":
+        return SignInKeys(b"")
+    owner = environment.get("PROFILE_WEB_OWNER_KEY", "")
+    proxy = environment.get("PROFILE_WEB_PROXY_SECRET", "")
+    if len(owner) < SHORTEST_OWNER_KEY:
+        raise ConfigError(f"PROFILE_WEB_OWNER_KEY must hold at least {SHORTEST_OWNER_KEY} random characters")
+    if proxy and len(proxy) < SHORTEST_PROXY_SECRET:
+        raise ConfigError(f"PROFILE_WEB_PROXY_SECRET must hold at least {SHORTEST_PROXY_SECRET} random characters")
+    return SignInKeys(owner.encode(), proxy.encode())

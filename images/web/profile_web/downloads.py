@@ -9,11 +9,13 @@ from zipstream import ZIP_STORED, ZipStream
 
 from profile_contract.request import ProfileRequestStatus
 
+from .views import is_below
+
 Read = Callable[[str], bytes]
 
 
-def files_of(status: ProfileRequestStatus) -> dict[str, str]:
-    """Name in the ZIP -> key in the store. Pure."""
+def files_of(status: ProfileRequestStatus, made: str) -> dict[str, str]:
+    """Name in the ZIP -> key in the store, of what lies below the prefix `made`. Pure."""
     files: dict[str, str] = {}
     for portrait in status.portraits:
         for key in (portrait.key, *portrait.layouts.values()):
@@ -22,7 +24,7 @@ def files_of(status: ProfileRequestStatus) -> dict[str, str]:
     for one in (status.contact_sheet, status.print_sheet):
         if one:
             files[PurePosixPath(one).name] = one
-    return files
+    return {name: key for name, key in files.items() if is_below(made, key)}
 
 
 def zipped(files: dict[str, str], read: Read) -> Iterator[bytes]:

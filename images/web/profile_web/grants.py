@@ -1,20 +1,32 @@
-"""Leave to send one photo to the store or to read one picture from it, signed here and used by the browser."""
+"""Leave to send one photo to the store or to read one picture from it, signed here and used by the browser; and what
+the page does in the store itself.
+
+Every link is signed by temporary credentials that reach one request's photos, or what one request made, and nothing
+else (`profile_contract.signing`). The page's own account lists, reads and deletes, and signs nothing for anybody.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
-from minio.datatypes import PostPolicy
-
+from profile_contract.keys import ForeignKey
 from profile_contract.model import Tolerant
-from profile_contract.store import S3Store, open_s3
+from profile_contract.signing import Sessions, Signers, StsSessions
+from profile_contract.store import S3Store, Store, StoredObject, StoreError, open_s3
 
 from .config import PageStore
+from .problems import Code, Problem
 
-UPLOAD_SECONDS, PICTURE_SECONDS = 1800, 3600
+log = logging.getLogger(__name__)
+
+UPLOAD_SECONDS, PICTURE_SECONDS = 300, 3600
 FEWEST_BYTES = 1000
+# A likeness report of 128 portraits has some 100 kB; more is none of ours.
+MOST_REPORT_BYTES = 4_000_000
+# Portraits, cuts and sheets; the print sheet of many portraits is the largest.
+MOST_FILE_BYTES = 256_000_000
 
 
 class Upload(Tolerant):
@@ -25,42 +37,91 @@ class Upload(Tolerant):
     fields: dict[str, str]
 
 
-class Grants:
-    """Signing asks nobody: it works while the store is away. Reading and deleting raise StoreError."""
+class Links:
+    """Signs links below these prefixes. A key that lies elsewhere has none, and while the store gives no credentials
+    nothing has: pages are shown without pictures then."""
 
-    def __init__(self, store: PageStore, environment: Mapping[str, str]) -> None:
+    def __init__(self, signers: Signers, *prefixes: str) -> None:
+        self._signers, self._prefixes, self._away = signers, prefixes, False
+
+    def __call__(self, key: str, save_as: str = "") -> str:
+        """The link; empty where there is none."""
+        prefix = next((prefix for prefix in self._prefixes if key.startswith(prefix)), "")
+        if self._away or not prefix:
+            return ""
+        try:
+            return self._signers.below(prefix).get(key, PICTURE_SECONDS, save_as=save_as)
+        except ForeignKey as error:
+            log.warning("no link is given: %s", error)
+        except StoreError as error:
+            log.warning("no links are given: %s", error)
+            self._away = True
+        return ""
+
+
+class Grants:
+    """Methods that ask the store raise StoreError."""
+
+    def __init__(
+        self,
+        store: PageStore,
+        environment: Mapping[str, str],
+        own: S3Store | None = None,
+        sessions: Sessions | None = None,
+    ) -> None:
+        """`own` and `sessions`: other than the store's, in tests."""
         self._bucket, self._origin = store.bucket, store.public_url
-        self._own: S3Store = open_s3(store.url(), environment)
-        self._public: S3Store = open_s3(store.url(public=True), environment)
+        self._own: S3Store = own or open_s3(store.url(), environment)
+        self.signers = Signers(store.url(public=True), sessions or StsSessions(store.url(), environment))
 
     @property
     def origin(self) -> str:
         """Where browsers reach the store."""
         return self._origin
 
-    def picture(self, key: str, save_as: str = "") -> str:
-        """A URL that reads one object; with a name, browsers save it instead of showing it."""
-        return self._public.presign_get(key, PICTURE_SECONDS, save_as=save_as)
+    def links(self, *prefixes: str) -> Links:
+        """Links to what lies below these prefixes. They ask the store for credentials, so not on the event loop."""
+        return Links(self.signers, *prefixes)
 
-    def upload(self, prefix: str, name: str, content_type: str, most_bytes: int) -> Upload:
+    async def upload(self, prefix: str, name: str, content_type: str, most_bytes: int) -> Upload:
         """A form that writes this one object, of this type, no larger than that."""
-        policy = PostPolicy(self._bucket, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
-        policy.add_equals_condition("key", prefix + name)
-        policy.add_equals_condition("Content-Type", content_type)
-        policy.add_content_length_range_condition(FEWEST_BYTES, most_bytes)
-        signed = self._public.presign_form(policy)
-        fields = {"key": prefix + name, "Content-Type": content_type, **signed}
+        fields = await asyncio.to_thread(
+            self.signers.below(prefix).form, prefix + name, UPLOAD_SECONDS,
+            content_type=content_type, fewest_bytes=FEWEST_BYTES, most_bytes=max(most_bytes, FEWEST_BYTES),
+        )  # fmt: skip
         return Upload(name=name, url=f"{self._origin}/{self._bucket}", fields=fields)
 
-    async def names(self, prefix: str) -> list[str]:
-        """The last parts of the keys below a prefix."""
-        found = await asyncio.to_thread(self._own.list, prefix)
-        return [one.key.removeprefix(prefix) for one in found]
+    async def list(self, prefix: str) -> list[StoredObject]:
+        """Everything below a prefix."""
+        return await asyncio.to_thread(self._own.list, prefix)
 
-    async def delete(self, key: str) -> int:
-        """Delete everything below a prefix."""
-        return await asyncio.to_thread(self._own.delete, key)
+    async def delete(self, prefix: str) -> None:
+        """Delete everything below a prefix that ends with '/', and sign nothing there any more."""
+        self.signers.forget(prefix)
+        await asyncio.to_thread(self._own.delete, prefix)
 
-    def read(self, key: str) -> bytes:
-        """One object, read here."""
-        return self._own.read(key)
+    async def remove(self, key: str) -> None:
+        """Delete one object."""
+        await asyncio.to_thread(self._own.remove, [key])
+
+    async def purge(self, place: str) -> None:
+        """Delete a key, or everything below a prefix that ends with '/'."""
+        await (self.delete(place) if place.endswith("/") else self.remove(place))
+
+    def read(self, key: str, most_bytes: int = MOST_FILE_BYTES) -> bytes:
+        """One object, read here. Raises NotFound, and StoreError for one that is larger than that."""
+        return read_bounded(self._own, key, most_bytes)
+
+
+def read_bounded(store: Store, key: str, most_bytes: int) -> bytes:
+    """An object's content, if it is no larger than that. Raises StoreError."""
+    standing = store.stat(key)
+    if standing is not None and standing.bytes > most_bytes:
+        raise StoreError(f"{key!r} has more than {most_bytes} bytes")
+    return store.read(key)
+
+
+def store_problem(error: StoreError) -> Problem:
+    """What a visitor is told; the reason is for the log alone."""
+    log.warning("the store failed: %r", str(error))
+    return Problem(Code.STORE_AWAY)

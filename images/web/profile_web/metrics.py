@@ -12,5 +12,8 @@ UPLOADS = Counter("profile_web_upload_grants_total", "Photos that visitors were 
 
 
 def serve(port: int = PORT) -> None:
-    """Answer /metrics in a thread of its own."""
-    start_http_server(port)
+    """Answer /metrics in a thread of its own, by IPv6 and IPv4 where the pod has both."""
+    try:
+        start_http_server(port, addr="::")
+    except OSError:
+        start_http_server(port, addr="0.0.0.0")  # noqa: S104 - a container's own

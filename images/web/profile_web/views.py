@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from profile_contract.artifacts import ADAPTER_WEBUI, uploads_prefix
+from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
+from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
 from profile_contract.model import Tolerant
-from profile_contract.names import ConditionType, LayoutName, PhotoReason, Stage, Tone
+from profile_contract.names import ConditionType, DeletionPolicy, LayoutName, PhotoReason, Stage, Tone
 from profile_contract.orders import ComparedSide, Comparison, ToneShift
-from profile_contract.request import Condition, ProfileRequestSpec, ProfileRequestStatus, StagesStatus
+from profile_contract.request import (
+    Condition,
+    PortraitStatus,
+    ProfileRequestSpec,
+    ProfileRequestStatus,
+    StagesStatus,
+)
 from profile_contract.style import ProfileStyleSpec, Title
 
 from .wishes import TITLE_ANNOTATION
@@ -86,7 +93,8 @@ class LikenessReport(Tolerant):
 
 
 class RequestView(Tolerant):
-    """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits."""
+    """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits. `retain`: what was
+    made of the photos outlives the request."""
 
     name: str
     title: str
@@ -106,6 +114,11 @@ class RequestView(Tolerant):
     contact_sheet: str = ""
     print_sheet: str = ""
     adapter: str = ""
+    retain: bool = False
+
+
+# The reason of a request that this version of the page cannot read: its owner can still delete it.
+UNREADABLE = "Unreadable"
 
 
 def style_view(document: dict[str, Any], sample: str) -> StyleView:
@@ -129,6 +142,11 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
     conditions = {one.type: one for one in status.conditions} if fresh else {}
     stage, state = _stage(status, conditions), _state(metadata, conditions)
     told = _told(state, conditions)
+    made, sent = (
+        request_prefix(metadata["namespace"], metadata["name"]),
+        uploads_prefix(metadata["namespace"], spec.photos.prefix),
+    )
+    saved = _within(made, link)
     running = status.progress if status.progress and status.progress.stage == stage else None
     return RequestView(
         name=metadata["name"],
@@ -143,21 +161,53 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         revision=spec.photos.revision,
         styles=list(spec.styles),
         layouts=list(spec.layouts),
-        photos=_photos(status, uploads_prefix(metadata["namespace"], spec.photos.prefix), link),
-        portraits=[_portrait(one, link) for one in status.portraits],
+        photos=_photos(status, sent, _within(sent, link)),
+        portraits=[_portrait(one, saved) for one in status.portraits if is_below(made, one.key)],
         best_likeness=status.best_likeness,
-        contact_sheet=_maybe(status.contact_sheet, link),
-        print_sheet=_maybe(status.print_sheet, link),
-        adapter=_maybe(_webui(status.adapter), link),
+        contact_sheet=_maybe(status.contact_sheet, saved),
+        print_sheet=_maybe(status.print_sheet, saved),
+        adapter=_maybe(_webui(status.adapter), saved),
+        retain=spec.deletion_policy is DeletionPolicy.RETAIN,
     )
 
 
-def comparison_views(report: LikenessReport, link: Link) -> list[ComparisonView]:
-    """What was delivered beside the same in other tones."""
+def unreadable_view(document: dict[str, Any]) -> RequestView:
+    """A request that this version cannot read: named, and in need of somebody."""
+    metadata = document["metadata"]
+    name, created = str(metadata["name"]), str(metadata.get("creationTimestamp", ""))
+    return RequestView(name=name, title="", created=created, state="Stalled", reason=UNREADABLE)
+
+
+def request_state(document: dict[str, Any]) -> str:
+    """A request's state alone, see RequestView; of one that cannot be read, Stalled."""
+    try:
+        return request_view(document, _no_link).state
+    except (ValueError, KeyError, TypeError):
+        return "Stalled"
+
+
+def refused_photos(document: dict[str, Any]) -> set[str]:
+    """The names of the photos that preprocessing could not use. Raises ValidationError."""
+    status = ProfileRequestStatus.model_validate(document.get("status") or {})
+    return {one.name for one in status.photos.verdicts if not one.accepted} if status.photos else set()
+
+
+def is_below(prefix: str, key: str) -> bool:
+    """Whether a key lies below a prefix, see `profile_contract.keys`."""
+    try:
+        check_below(prefix, key)
+    except ForeignKey:
+        return False
+    return True
+
+
+def comparison_views(report: LikenessReport, made: str, link: Link) -> list[ComparisonView]:
+    """What was delivered beside the same in other tones. `made`: the prefix of what the request made."""
     shifts = {tone.style: tone.b_shift for tone in report.tones}
+    shown = _within(made, link)
 
     def side(one: ComparedSide) -> SideView:
-        url = link(one.key) if one.key else ""
+        url = shown(one.key) if one.key else ""
         shift = shifts.get(one.style)
         return SideView(style=one.style, url=url, likeness=one.likeness, delivered=one.delivered, b_shift=shift)
 
@@ -209,7 +259,7 @@ def _photos(status: ProfileRequestStatus, prefix: str, link: Link) -> list[Photo
     ]
 
 
-def _portrait(one: Any, link: Link) -> PortraitView:
+def _portrait(one: PortraitStatus, link: Link) -> PortraitView:
     return PortraitView(
         style=one.style,
         seed=one.seed,
@@ -218,8 +268,25 @@ def _portrait(one: Any, link: Link) -> PortraitView:
         url=link(one.key),
         save=link(one.key, _file(one.key)),
         file=_file(one.key),
-        cuts=[CutView(layout=name, url=link(key, _file(key)), file=_file(key)) for name, key in one.layouts.items()],
+        cuts=[
+            CutView(layout=name, url=url, file=_file(key))
+            for name, key in one.layouts.items()
+            if (url := link(key, _file(key)))
+        ],
     )
+
+
+def _within(prefix: str, link: Link) -> Link:
+    """Links to what lies below the prefix; others are empty."""
+
+    def within(key: str, save_as: str = "") -> str:
+        return link(key, save_as) if is_below(prefix, key) else ""
+
+    return within
+
+
+def _no_link(key: str, save_as: str = "") -> str:
+    return ""
 
 
 def _file(key: str) -> str:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from profile_contract import GROUP, VERSION
+from profile_contract import GROUP, VERSION, photo_names
 from profile_contract.model import Contract
 from profile_contract.names import LayoutName
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
 
 from .config import Defaults
+from .problems import Code, Problem
 from .visitor import OWNER_LABEL, Visitor
 
 TITLE_ANNOTATION = "profilestudio.io/title"
-# The endings that preprocessing reads, by the content types that browsers give them.
-PHOTO_TYPES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+# What preprocessing reads, by the content types that browsers give it, with the endings that such files have.
+PHOTO_TYPES: dict[str, tuple[str, ...]] = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
+    "image/heic": (".heic",),
+    "image/heif": (".heif", ".heic"),
+    "image/avif": (".avif",),
+}
 DRAFT = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
-_UNSAFE = re.compile(r"[^\w-]+")
-NAME_LENGTH = 80
+MOST_CANDIDATES = 32
+_QUOTES = str.maketrans({"'": "’", "`": "’"})
 
 Draft = Annotated[str, Field(pattern=DRAFT.pattern)]
 
@@ -30,7 +40,7 @@ class PhotoWish(Contract):
     """A photo that is to be sent."""
 
     name: str = Field(min_length=1, max_length=255)
-    type: Literal["image/jpeg", "image/png", "image/webp"]
+    type: Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]
     bytes: int = Field(ge=1)
 
 
@@ -54,7 +64,7 @@ class Wish(Contract):
 
 def new_draft() -> str:
     """A name for a request, not to be guessed."""
-    return f"p-{secrets.token_hex(6)}"
+    return f"p-{secrets.token_hex(8)}"
 
 
 def photos_prefix(visitor: Visitor, draft: str) -> str:
@@ -62,15 +72,20 @@ def photos_prefix(visitor: Visitor, draft: str) -> str:
     return f"uploads/{visitor.owner}/{draft}/"
 
 
-def photo_name(wish: PhotoWish, taken: set[str]) -> str:
-    """A key's last part: the file's own name without what a key must not hold, and the ending of its type."""
-    base = wish.name.rpartition("/")[2]
-    stem = _UNSAFE.sub("-", base.rpartition(".")[0] or base).strip("-") or "photo"
-    stem, ending = stem[:NAME_LENGTH], PHOTO_TYPES[wish.type]
-    name, number = f"{stem}{ending}", 2
-    while name in taken:
-        name, number = f"{stem}-{number}{ending}", number + 1
-    return name
+def photo_name(wish: PhotoWish, taken: Iterable[str]) -> str:
+    """A key's last part: the file's own name, with the ending of its type, unlike all that are there.
+
+    Raises Problem for what is no photo's name, such as Thumbs.db.
+    """
+    # Links are signed for no key with a quote in it: "Minji's" is written as a printer would.
+    name = photo_names.photo_name(wish.name.translate(_QUOTES))
+    if name is None:
+        raise Problem(Code.NOT_A_PHOTO)
+    endings = PHOTO_TYPES[wish.type]
+    if PurePosixPath(name).suffix.casefold() not in endings:
+        # With its ending it may be longer than a name may be, so it is cut again.
+        name = photo_names.photo_name(f"{name}{endings[0]}") or f"photo{endings[0]}"
+    return photo_names.distinct([name], taken)[0]
 
 
 def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]:
@@ -81,7 +96,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
         styles=wish.styles,
         layouts=wish.layouts,
         portraits=wish.portraits,
-        candidates=min(32, 2 * wish.portraits),
+        candidates=min(MOST_CANDIDATES, 2 * wish.portraits),
         **{name: value for name, value in defaults if value is not None},
     )
     return {

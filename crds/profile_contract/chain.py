@@ -64,8 +64,9 @@ def digests_of(
     dataset = preprocess_digest(photos, platform.preprocess)
     adapter = train_digest(dataset, platform.train_parameters(spec))
     parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
+    # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
     candidates = {
-        name: generate_digest(adapter, name, styles[name], parameters) for name in spec.styles if name in styles
+        name: generate_digest(adapter, name, styles[name], parameters) for name in sorted(spec.styles) if name in styles
     }
     complete = len(candidates) == len(spec.styles)
     finish = finish_digest(list(candidates.values()), platform.finish_parameters(spec)) if complete else ""

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     TOO_MANY_PHOTOS = "TooManyPhotos"
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
     STYLE_NOT_FOUND = "StyleNotFound"
+    STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
     INVALID_SPEC = "InvalidSpec"
     INVALID_ORDER = "InvalidOrder"
     MODEL_NOT_FOUND = "ModelNotFound"
@@ -113,6 +114,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
     PREDICTOR_UNAVAILABLE = "PredictorUnavailable"
     PREDICTOR_REFUSED = "PredictorRefused"
+    PREDICTOR_FAILS = "PredictorFails"
     API_UNAVAILABLE = "ApiUnavailable"
     # deletion
     DELETING = "Deleting"

@@ -379,5 +379,6 @@ def generate_digest(adapter: str, style_name: str, style: ProfileStyleSpec, para
 
 
 def finish_digest(candidates: list[str], parameters: FinishParameters) -> str:
-    """`candidates` are the generate digests of all styles, in the request's order."""
-    return digest_of([STAGE_VERSIONS[Stage.FINISH], candidates, parameters.distinction()])
+    """`candidates` are the generate digests of all styles, by the styles' names. Layouts are a set."""
+    cuts = parameters.model_copy(update={"layouts": sorted(parameters.layouts)})
+    return digest_of([STAGE_VERSIONS[Stage.FINISH], candidates, cuts.distinction()])

@@ -130,6 +130,7 @@ class Verdict(Tolerant):
 class PhotosStatus(Tolerant):
     """The photos as they were last looked at."""
 
+    prefix: str = Field(default="", max_length=256, description="Where they were looked for.")
     revision: int = Field(default=0, ge=0)
     retry: str = Field(default="", max_length=64, description="The retry annotation's value at that time.")
     digest: str = Field(default="", max_length=64)

@@ -51,14 +51,12 @@ def main() -> int:
 def _run(config: OperatorConfig, secrets: Secrets) -> int:
     registry = kopf.OperatorRegistry()
     register(registry, OperatorApp(config, secrets))
-    endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     kopf.run(
         registry=registry,
         # One replica, replaced and never doubled: no peering needed.
         standalone=True,
         clusterwide=not config.watch_namespaces,
         namespaces=config.watch_namespaces,
-        liveness_endpoint=endpoint,
     )
     return 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from profile_contract.request import ProfileRequestStatus
 
@@ -45,6 +46,20 @@ def only_progress(old: ProfileRequestStatus, new: ProfileRequestStatus) -> bool:
     return old.model_copy(update={"progress": new.progress, "progress_text": new.progress_text}) == new
 
 
+def changed_status(head: RequestHead, new: ProfileRequestStatus) -> Document:
+    """The status as a merge patch: what stood and stands no more is None. Fields of newer versions are left alone."""
+    old = head.status.document() if head.unread_status is None else head.unread_status
+    return _patch_of(old, new.document())
+
+
+def _patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
+    patch: Document = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        patch[name] = _patch_of(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return patch
+
+
 class Generation(Protocol):
     """The generation beside the loop."""
 
@@ -79,14 +94,14 @@ class Applier:
         self._generation, self._purger = generation, purger
         self._config, self._redis = config, bool(secrets.redis.get_secret_value())
 
-    async def apply(self, plan: Plan, head: RequestHead, spec: Document) -> None:
+    async def apply(self, plan: Plan, head: RequestHead) -> None:
         """Actions, then the status, then Events. Raises KubeError, StoreError or OwnerConflict at the first failure."""
         version = head.resource_version
         for action in plan.actions:
             version = await self._act(action, head, version)
         if plan.status is not None:
             kind = "progress" if only_progress(head.status, plan.status) else "status"
-            await self._kube.set_status(head.key, plan.status.document(), spec, version, kind=kind)
+            await self._kube.set_status(head.key, changed_status(head, plan.status), version, kind=kind)
         for note in plan.events:
             await self._post(note, head)
 
@@ -145,7 +160,11 @@ class Applier:
             await self._adopt(action.name, head)
 
     async def _adopt(self, name: str, head: RequestHead) -> None:
-        found = await self._kube.job(head.key.namespace, name)
+        try:
+            found = await self._kube.job(head.key.namespace, name)
+        except Missing:
+            # It was no Job of that name that stood in the way: a quota's usage changed meanwhile.
+            raise Conflicted(f"the Job {name} could not be created yet") from None
         owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", ())]
         if head.uid not in owners:
             raise OwnerConflict(f"a Job named {name} exists and belongs to something else")

@@ -125,7 +125,7 @@ class GenerationConfig(Contract):
 
     namespace: str = Field(default="profile-studio", description="Where the InferenceServices are.")
     url_template: str = Field(
-        default="http://{name}-predictor.{namespace}.svc.cluster.local",
+        default="http://{name}-predictor.{namespace}.svc",
         description="{name} is the style's predictor, {namespace} the field above.",
     )
     width: int = Field(default=896, ge=64, le=2048, multiple_of=8)

@@ -29,7 +29,13 @@ from . import metrics
 from .clock import stamp
 from .config import GenerationConfig
 from .generation_work import GenerationWork, PlannedCandidate, StyleWork
-from .predictor_client import PredictorBusy, PredictorClient, PredictorRefused, PredictorUnavailable
+from .predictor_client import (
+    PredictorBusy,
+    PredictorClient,
+    PredictorFailed,
+    PredictorRefused,
+    PredictorUnavailable,
+)
 from .snapshot import GenerationView, Key
 from .store_access import StoreAccess
 
@@ -41,6 +47,10 @@ FIRST_PAUSE_SECONDS = 2.0
 STOP_SECONDS = 120.0
 # A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
 EMPTY_ANSWERS = 3
+# The same error of the predictor so often is told as such, and asked about ever more seldom: each try costs its GPU.
+EQUAL_FAILURES = 5
+FAILURE_PAUSE_SECONDS = 60.0
+LONGEST_FAILURE_PAUSE_SECONDS = 1800.0
 
 
 class Stopped(Exception):
@@ -59,6 +69,26 @@ class _Used:
         self.seconds += result.timings.generate / 1000
         if result.device and result.device != "cpu":
             self.gpu = result.device
+
+
+@dataclass
+class _Failures:
+    """Errors of the predictor that are alike, one after another."""
+
+    text: str = ""
+    equal: int = 0
+
+    def count(self, text: str) -> int:
+        """Count one; returns how many there were that say the same."""
+        self.equal = self.equal + 1 if text == self.text else 1
+        self.text = text
+        return self.equal
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next try."""
+        doublings = min(self.equal - EQUAL_FAILURES, 10)
+        return float(min(FAILURE_PAUSE_SECONDS * 2**doublings, LONGEST_FAILURE_PAUSE_SECONDS))
 
 
 @dataclass
@@ -272,7 +302,7 @@ class GenerationRunner:
 
     async def _patiently(self, run: _Run, step: Callable[[], Awaitable[T]]) -> T:
         """Do a step, and again after a pause for as long as what it needs is away. Raises Stopped when told to stop."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, failures = FIRST_PAUSE_SECONDS, _Failures()
         while True:
             if run.stopping.is_set():
                 raise Stopped
@@ -281,6 +311,12 @@ class GenerationRunner:
             except PredictorBusy as busy:
                 await self._pause(run, min(busy.seconds, self._config.longest_pause_seconds))
                 continue
+            except PredictorFailed as error:
+                if failures.count(str(error)) >= EQUAL_FAILURES:
+                    self._tell(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
+                    await self._pause(run, failures.pause)
+                    continue
+                self._tell(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
             except PredictorUnavailable as error:
                 self._tell(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
             except StoreError as error:

@@ -32,6 +32,7 @@ def _register_life(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
     @kopf.on.startup(registry=registry, id="start")
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
+        await app.answer_probes()
         await app.start()
 
     @kopf.on.login(registry=registry, id="login")
@@ -41,13 +42,6 @@ def _register_life(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
     @kopf.on.cleanup(registry=registry, id="stop")
     async def stop(**_: Any) -> None:
         await app.stop()
-
-    @kopf.on.probe(registry=registry, id="queue")
-    async def alive(**_: Any) -> str:
-        if not app.healthy:
-            # An ordinary exception makes kopf's probe hang instead of failing.
-            raise kopf.PermanentError("the operator's workers have ended")
-        return "ok"
 
 
 def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:

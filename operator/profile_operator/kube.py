@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from profile_contract import GROUP, VERSION
+from profile_contract.store import proxy_of
 
 from . import metrics, names
 from .snapshot import Key
@@ -20,6 +22,7 @@ Query = Sequence[tuple[str, str]]
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 SECONDS = 30.0
 
 
@@ -36,19 +39,40 @@ class Missing(KubeError):
 
 
 class Conflicted(KubeError):
-    """409: it exists already, or was changed since it was read."""
+    """409: it exists already, or something was changed since it was read (a quota's usage, too)."""
 
 
 async def connect() -> client.ApiClient:
-    """A client from the pod's service account, else from KUBECONFIG. Raises KubeError where neither is there."""
+    """A client from the pod's service account, else from KUBECONFIG. Raises KubeError where neither is there.
+
+    From within the cluster no proxy of the environment stands between us and the API server.
+    """
+    settings = client.Configuration()
+    inside = True
     try:
-        config.load_incluster_config()
+        config.load_incluster_config(client_configuration=settings)
     except ConfigException:
+        inside = False
         try:
-            await config.load_kube_config()
+            await config.load_kube_config(client_configuration=settings)
         except ConfigException as error:
             raise KubeError(f"no cluster is configured: {error}") from error
-    return client.ApiClient()
+    return client.ApiClient(without_proxy(settings) if inside else with_proxy(settings))
+
+
+def without_proxy(settings: client.Configuration) -> client.Configuration:
+    """Settings of a client that asks the API server itself, whatever the environment says."""
+    settings.proxy = None
+    settings.client_session_kwargs = {"trust_env": False}
+    return settings
+
+
+def with_proxy(settings: client.Configuration) -> client.Configuration:
+    """Settings of a client that takes the environment's proxy, unless NO_PROXY spares the API server."""
+    address = urlsplit(settings.host)
+    proxy = settings.proxy or proxy_of(address.scheme, address.netloc) or None
+    without_proxy(settings).proxy = proxy
+    return settings
 
 
 class Kube:
@@ -62,14 +86,23 @@ class Kube:
         await self._api.close()
 
     async def call(
-        self, method: str, path: str, body: Any = None, query: Query = (), content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Query = (),
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Document:
-        """One call. Raises Missing, Conflicted or KubeError."""
+        """One call; every write names us as the fields' manager. Raises Missing, Conflicted or KubeError."""
+        if method in ("POST", "PATCH"):
+            query = [*query, ("fieldManager", names.FIELD_MANAGER)]
         request = await self._api.param_serialize(
             method,
             path,
             query_params=list(query),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
+            header_params={"Accept": accept, "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -109,19 +142,14 @@ class Kube:
         metrics.api_write("finalizer")
         return await self.call("PATCH", _request_path(key), {"metadata": metadata}, content_type=MERGE)
 
-    async def set_status(
-        self, key: Key, status: Document, spec: Document, resource_version: str, *, kind: str = "status"
-    ) -> Document:
-        """Write the whole status under the resource version; `kind` is what the write is counted as."""
-        body = {
-            "apiVersion": names.API_VERSION,
-            "kind": names.REQUEST_KIND,
-            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": resource_version},
-            "spec": spec,
-            "status": status,
-        }
+    async def set_status(self, key: Key, status: Document, resource_version: str, *, kind: str = "status") -> Document:
+        """Write what changed of the status under the resource version: a merge patch, None takes a field away.
+
+        A PUT would take labels and annotations away from whoever manages them. `kind` is what the write is counted as.
+        """
+        body = {"metadata": {"resourceVersion": resource_version}, "status": status}
         metrics.api_write(kind)
-        return await self.call("PUT", f"{_request_path(key)}/status", body)
+        return await self.call("PATCH", f"{_request_path(key)}/status", body, content_type=MERGE)
 
     # --- Jobs, pods, Secrets, Events ---
 
@@ -164,13 +192,23 @@ class Kube:
         )
         return items
 
+    async def secret_annotations(self, namespace: str, name: str) -> dict[str, str] | None:
+        """A Secret's annotations, or None where there is no such Secret.
+
+        An empty patch changes nothing and answers with the metadata alone: we may write Secrets, and read none.
+        """
+        try:
+            found = await self.call("PATCH", _secret_path(namespace, name), {}, content_type=MERGE, accept=METADATA)
+        except Missing:
+            return None
+        return dict(found["metadata"].get("annotations") or {})
+
     async def apply_secret(self, document: Document) -> None:
         """Server-side apply of a Secret."""
         metrics.api_write("secret")
         metadata = document["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
-        query = [("fieldManager", names.FIELD_MANAGER), ("force", "true")]
-        await self.call("PATCH", path, document, query=query, content_type=APPLY)
+        path = _secret_path(metadata["namespace"], metadata["name"])
+        await self.call("PATCH", path, document, query=[("force", "true")], content_type=APPLY)
 
     async def create_event(self, document: Document) -> None:
         """Post an Event."""
@@ -180,6 +218,10 @@ class Kube:
 
 def _request_path(key: Key) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{names.REQUESTS}/{key.name}"
+
+
+def _secret_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}"
 
 
 def _error(status: int, data: bytes) -> KubeError:

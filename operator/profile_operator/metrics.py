@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
@@ -58,5 +59,5 @@ def api_write(kind: str) -> None:
 
 
 def serve(port: int) -> None:
-    """Answer /metrics on a port, in a thread of its own."""
-    start_http_server(port)
+    """Answer /metrics on a port of every address, IPv4 and IPv6, in a thread of its own."""
+    start_http_server(port, addr="::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 - asked from outside

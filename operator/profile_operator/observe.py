@@ -22,7 +22,7 @@ from profile_contract.orders import (
     photos_digest,
 )
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
 
 from . import names
@@ -71,7 +71,7 @@ class Observer:
             return Snapshot(head=head, spec=spec, jobs=jobs, generation=self._generation.view(head.uid))
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
-        jobs, styles = await asyncio.gather(self._jobs(head.key), self._styles())
+        jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
         photos, digest = await self._photos(head, spec, jobs)
         chain = chain_of(head.key, spec, digest, styles, self._config)
         reports = await self._reports(chain)
@@ -80,6 +80,7 @@ class Observer:
             spec=spec,
             styles={name: styles[name] for name in spec.styles if name in styles},
             known_styles=tuple(sorted(styles)),
+            unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
             photos=photos,
             photos_digest=digest,
             jobs=await self._with_reasons(jobs, chain, reports),
@@ -89,22 +90,24 @@ class Observer:
             seconds_since_write=seconds_since_write,
         )
 
-    async def _styles(self) -> dict[str, ProfileStyleSpec]:
-        found = {}
+    async def _styles(self) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
+        """The styles by name, and what is wrong with those that this version does not understand."""
+        styles, unclear = {}, {}
         for document in await self._kube.styles():
             name = document["metadata"]["name"]
             try:
-                found[name] = ProfileStyleSpec.model_validate(document.get("spec", {}))
-            except ValidationError:
-                log.warning("the ProfileStyle %s cannot be understood by this version", name)
-        return found
+                styles[name] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
+            except ValidationError as error:
+                unclear[name] = problems_of(error)
+                log.warning("the ProfileStyle %s cannot be understood by this version: %s", name, unclear[name])
+        return styles, unclear
 
     async def _photos(
         self, head: RequestHead, spec: ProfileRequestSpec, jobs: tuple[JobView, ...]
     ) -> tuple[tuple[PhotoRef, ...] | None, str]:
         """The listing, if one is needed, and the digest that counts. None: the pinned digest stands."""
         pinned = head.status.photos
-        asked = pinned is None or pinned.revision != spec.photos.revision or pinned.retry != head.retry
+        asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)
         if not asked and pinned is not None and pinned.digest and await self._stands(head, spec, pinned.digest, jobs):
             return None, pinned.digest
         try:
@@ -169,36 +172,55 @@ class Observer:
         return job.with_waiting(waiting_of(pods))
 
 
+def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
+    """Whether the photos are to be looked at again: another place, a raised revision, or a person who asks for it.
+
+    Taking the annotation away asks for nothing. A status of a version before kept no prefix.
+    """
+    moved = pinned.prefix not in ("", photos.prefix)
+    return moved or pinned.revision != photos.revision or (bool(retry) and pinned.retry != retry)
+
+
 def parse_head(document: Document) -> RequestHead:
     """What is needed of a request even where its spec cannot be read."""
     metadata = document["metadata"]
+    status, unread = _status(document.get("status") or {})
     return RequestHead(
         key=Key(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         resource_version=metadata["resourceVersion"],
         deleting="deletionTimestamp" in metadata,
+        deleted=_time(metadata.get("deletionTimestamp")),
         finalizers=tuple(metadata.get("finalizers", ())),
         retry=metadata.get("annotations", {}).get(names.RETRY_ANNOTATION, "")[: names.RETRY_LENGTH],
-        status=_status(document.get("status", {})),
+        status=status,
+        unread_status=unread,
     )
 
 
-def _status(document: Document) -> ProfileRequestStatus:
+def _status(document: Document) -> tuple[ProfileRequestStatus, Document | None]:
     try:
-        return ProfileRequestStatus.model_validate(document)
+        return ProfileRequestStatus.model_validate(document), None
     except ValidationError:
         # Written by another version: it is made anew from what is true, only the times are lost.
-        return ProfileRequestStatus()
+        return ProfileRequestStatus(), document
 
 
 def parse_spec(document: Document) -> ProfileRequestSpec:
-    """The spec. Raises SpecError naming the field."""
+    """The spec. Raises SpecError naming the field.
+
+    What the API server accepted is read tolerantly: a field that this version does not know is left alone.
+    """
     try:
-        return ProfileRequestSpec.model_validate(document)
+        return ProfileRequestSpec.model_validate(document, extra="ignore")
     except ValidationError as error:
-        problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        raise SpecError(problems) from None
+        raise SpecError(problems_of(error)) from None
+
+
+def problems_of(error: ValidationError) -> str:
+    """What is wrong with a spec, field by field, for a message."""
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
 
 
 def deletion_spec(document: Document) -> ProfileRequestSpec:
@@ -243,9 +265,19 @@ def _job_state(spec: Document, ended: list[Document]) -> JobState:
 
 
 def _gpus(spec: Document) -> int:
-    """Whole extended resources named `<vendor>/gpu` or alike: everything that is no core resource."""
-    limits: Mapping[str, Any] = spec["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
-    return sum(int(value) for name, value in limits.items() if "/" in name and str(value).isdigit())
+    """The GPUs, or slices of one, that the stage's container holds."""
+    containers = spec["template"]["spec"]["containers"]
+    stage = next((one for one in containers if one.get("name") == names.CONTAINER), containers[0])
+    limits: Mapping[str, Any] = stage.get("resources", {}).get("limits", {})
+    return sum(int(value) for name, value in limits.items() if _is_gpu(name) and str(value).isdigit())
+
+
+def _is_gpu(resource: str) -> bool:
+    """Whether an extended resource is a GPU: <vendor>/gpu, a shared one or a MIG slice, or Intel's drivers."""
+    vendor, _, kind = resource.partition("/")
+    if vendor == "gpu.intel.com":
+        return kind in ("i915", "xe")
+    return kind == "gpu" or kind.startswith(("gpu.shared", "mig-"))
 
 
 def _time(text: str | None) -> datetime | None:
@@ -253,11 +285,16 @@ def _time(text: str | None) -> datetime | None:
 
 
 def termination_of(pods: list[Document]) -> Termination | None:
-    """What the stage's container of the last pod said."""
+    """What the stage's container of the last pod said, or what the kubelet said of the whole pod."""
     for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True):
-        for status in pod.get("status", {}).get("containerStatuses", ()):
-            ended = status.get("state", {}).get("terminated")
-            if status["name"] == names.CONTAINER and ended:
+        status = pod.get("status", {})
+        # Evicted, out of a node's resources: the container's exit code, if there is one, tells nothing then.
+        if status.get("phase") == "Failed" and status.get("reason"):
+            said = f"{status['reason']}: {status.get('message', '')}".removesuffix(": ")
+            return Termination(Reason.STAGE_FAILED, f"the stage's pod was ended: {said}")
+        for container in status.get("containerStatuses", ()):
+            ended = container.get("state", {}).get("terminated")
+            if container["name"] == names.CONTAINER and ended:
                 return _said(ended)
     return None
 

@@ -8,11 +8,12 @@ from collections import Counter
 
 from profile_contract.progress import Publisher, RedisPublisher, Silent
 
-from . import metrics
+from . import metrics, store_access
 from .apply import Applier
 from .config import OperatorConfig, Secrets
 from .credentials import CredentialsIssuer
 from .generation import GenerationRunner
+from .health import HealthServer
 from .history import History
 from .kube import Kube, KubeError, connect
 from .observe import Observer
@@ -21,7 +22,6 @@ from .progress_reader import ProgressReader
 from .purge import ArtifactPurger
 from .reconcile import Reconciler
 from .snapshot import Key
-from .store_access import StoreAccess
 from .workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,23 @@ class OperatorApp:
         self._config, self._secrets = config, secrets
         self.queue = WorkQueue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._health = HealthServer(lambda: self.healthy)
 
     @property
     def healthy(self) -> bool:
         """Whether all workers run. True before the start, so that a slow start is not killed."""
         return all(not task.done() for task in self._tasks)
 
+    async def answer_probes(self) -> None:
+        """Answer the kubelet before there is work. Not by kopf, which listens on one kind of address."""
+        if self._config.health_port:
+            await self._health.start(self._config.health_port)
+
     async def start(self) -> None:
         """Connect and begin to work. Raises KubeError where no cluster is configured."""
         config, secrets = self._config, self._secrets
         self._kube = kube = Kube(await connect())
-        store = StoreAccess(config.store, secrets)
+        store = store_access.connect(config.store, secrets)
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
@@ -73,6 +79,7 @@ class OperatorApp:
         await self._predictor.close()
         await self._progress.close()
         await self._kube.close()
+        await self._health.stop()
 
     async def _resync(self) -> None:
         """Look at every request from time to time, whatever the watches said."""

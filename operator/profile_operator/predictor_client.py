@@ -23,12 +23,16 @@ from profile_contract.generation import (
 from .config import GenerationConfig
 
 DEFAULT_PAUSE_SECONDS = 2.0
-# 404: the model is not registered (yet); 408 and 425: not now. The others say that this order is wrong.
-_LATER = frozenset({404, 408, 425})
+# Not now: too early, or whoever stands before the predictor has no pod for it. Other 4xx say that this order is wrong.
+_LATER = frozenset({408, 425, 502, 503, 504})
 
 
 class PredictorUnavailable(Exception):
     """It does not answer, or not well; later it may."""
+
+
+class PredictorFailed(Exception):
+    """It met an error of its own over this order. Met again and again, waiting does not help."""
 
 
 class PredictorBusy(Exception):
@@ -58,7 +62,7 @@ class PredictorClient:
         await self._client.aclose()
 
     async def generate(self, predictor: str, order: GenerationOrder) -> GenerationResult:
-        """Make one batch. Raises PredictorBusy, PredictorUnavailable or PredictorRefused."""
+        """Make one batch. Raises PredictorBusy, PredictorUnavailable, PredictorFailed or PredictorRefused."""
         text = await self._infer(predictor, ORDER_TENSOR, order.to_json())
         try:
             return GenerationResult.model_validate_json(text)
@@ -97,8 +101,13 @@ def _refusal(predictor: str, response: httpx.Response) -> Exception:
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return PredictorBusy(retry_after(response.headers.get("Retry-After", "")))
-    if status in _LATER or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if status == httpx.codes.NOT_FOUND:
+        text = "its model is still loading, was unloaded, or the style names the wrong predictor"
+        return PredictorUnavailable(f"the predictor {predictor} has no model named {predictor} (404): {text}")
+    if status in _LATER:
         return PredictorUnavailable(f"the predictor {predictor} answers {status}")
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return PredictorFailed(f"the predictor {predictor} met an error of its own ({status}): {_reason(response)}")
     return PredictorRefused(f"the predictor {predictor} refused the order ({status}): {_reason(response)}")
 
 

@@ -11,7 +11,13 @@ from profile_contract.orders import TrainReport
 
 from .history import History
 from .kube import Kube
-from .predictor_client import PredictorBusy, PredictorClient, PredictorRefused, PredictorUnavailable
+from .predictor_client import (
+    PredictorBusy,
+    PredictorClient,
+    PredictorFailed,
+    PredictorRefused,
+    PredictorUnavailable,
+)
 from .progress_reader import ProgressReader
 from .snapshot import RequestHead
 from .store_access import StoreAccess
@@ -50,7 +56,7 @@ class ArtifactPurger:
             try:
                 count = await asyncio.wait_for(self._predictor.evict(predictor, order), EVICTION_SECONDS)
                 log.info("predictor %s forgot %d cached adapters", predictor, count)
-            except (PredictorBusy, PredictorUnavailable, PredictorRefused, TimeoutError) as error:
+            except (PredictorBusy, PredictorUnavailable, PredictorFailed, PredictorRefused, TimeoutError) as error:
                 # A cached adapter is used only after its grant was checked at the store: once it is purged, never.
                 log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from profile_contract.names import Reason
+from profile_contract.names import ConditionType, Reason
 from profile_contract.store import StoreError
 
 from . import metrics
@@ -73,7 +73,7 @@ class Reconciler:
             # Somebody wrote since we read: nothing is lost, look again at once.
             return 0.2
         except (SpecError, StoreError, OwnerConflict, KubeError) as error:
-            await self._hindered(head, spec, error)
+            await self._hindered(head, error)
             raise ExpectedError(str(error)) from error
 
     async def _cycle(self, head: RequestHead, spec: Document) -> float | None:
@@ -82,20 +82,23 @@ class Reconciler:
         snapshot = await self._observer.snapshot(head, spec, since)
         metrics.expect(head.key.namespace, snapshot.spec.styles)
         plan = decide(snapshot, datetime.now(UTC), self._config)
-        await self._applier.apply(plan, head, spec)
+        await self._applier.apply(plan, head)
         if plan.status is not None:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
         self._record(snapshot)
         return plan.again
 
-    async def _hindered(self, head: RequestHead, spec: Document, error: Exception) -> None:
+    async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
         reason = _reason(error)
+        if reason is Reason.INVALID_SPEC and _of_a_newer_version(head):
+            log.warning("%s: left as it is, a newer version wrote it: %s", head.key, error)
+            return
         metrics.ERRORS.labels(reason=reason.value).inc()
         plan = outage(head, reason, str(error), datetime.now(UTC))
         try:
-            await self._applier.apply(plan, head, spec)
+            await self._applier.apply(plan, head)
         except KubeError as second:
             log.info("%s: the status could not be written: %s", head.key, second)
 
@@ -108,6 +111,14 @@ class Reconciler:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._forget(uid)
+
+
+def _of_a_newer_version(head: RequestHead) -> bool:
+    """Whether somebody understood the spec, or wrote a status, that we do not understand: the last good one stays."""
+    if head.unread_status is not None:
+        return True
+    ready = any(c.type == ConditionType.READY and c.status == "True" for c in head.status.conditions)
+    return ready and head.status.observed_generation == head.generation
 
 
 def _reason(error: Exception) -> Reason:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from profile_contract.names import Reason, Stage
 from profile_contract.orders import FinishReport, GenerateReport, PhotoRef, PreprocessReport, StageReport, TrainReport
@@ -39,6 +40,9 @@ class RequestHead:
     finalizers: tuple[str, ...]
     retry: str
     status: ProfileRequestStatus
+    deleted: datetime | None = None
+    # The status as it stands, where it could not be read: then every field of it is written anew.
+    unread_status: Mapping[str, Any] | None = None
 
     @property
     def finalized(self) -> bool:
@@ -131,6 +135,8 @@ class Snapshot:
     spec: ProfileRequestSpec
     styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
     known_styles: tuple[str, ...] = ()
+    # Styles that exist and that this version cannot understand, with what it stumbles over.
+    unclear_styles: Mapping[str, str] = field(default_factory=dict)
     photos: tuple[PhotoRef, ...] | None = None
     photos_digest: str = ""
     jobs: tuple[JobView, ...] = ()

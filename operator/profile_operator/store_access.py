@@ -15,7 +15,7 @@ from profile_contract.artifacts import REPORT, uploads_prefix
 from profile_contract.names import Reason
 from profile_contract.orders import PhotoRef, StageReport
 from profile_contract.signing import PrefixSigner, Sessions, Signers, StsSessions
-from profile_contract.store import NotFound, S3Store, StoredObject, open_s3
+from profile_contract.store import NotFound, Store, StoredObject, open_s3
 
 from .config import Secrets, StoreConfig
 from .snapshot import Key
@@ -30,21 +30,9 @@ THREADS = 16
 class StoreAccess:
     """The operator's own account in the store. Every method raises StoreError when the store fails."""
 
-    def __init__(self, config: StoreConfig, secrets: Secrets) -> None:
-        account = {
-            "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
-            "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
-        }
-        self._store: S3Store = open_s3(config.url(own=True), account)
-        self._sessions: Sessions = StsSessions(config.url(own=True), account)
-        # Links are signed for the endpoint that Jobs and the predictor use.
-        self._signers = Signers(config.url(), self._sessions)
+    def __init__(self, store: Store, sessions: Sessions, signers: Signers) -> None:
+        self._store, self._sessions, self._signers = store, sessions, signers
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
-
-    @property
-    def sync(self) -> S3Store:
-        """The store itself, for code that runs in a thread anyway."""
-        return self._store
 
     async def _off(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -100,3 +88,14 @@ class StoreAccess:
         """Temporary credentials under a session policy (STS AssumeRole), and when they end."""
         session = await self._off(lambda: self._sessions.issue(policy, seconds))
         return session.environment, session.ends
+
+
+def connect(config: StoreConfig, secrets: Secrets) -> StoreAccess:
+    """The store that the configuration names, with the operator's own account. Asks nobody."""
+    account = {
+        "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
+        "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
+    }
+    sessions = StsSessions(config.url(own=True), account)
+    # Links are signed for the endpoint that Jobs and the predictor use.
+    return StoreAccess(open_s3(config.url(own=True), account), sessions, Signers(config.url(), sessions))

@@ -50,7 +50,7 @@ class Server:
         self.finalizers.append((list(finalizers), version))
         return {"metadata": {"resourceVersion": "2"}}
 
-    async def set_status(self, key: Any, status: Document, spec: Document, version: str, *, kind: str) -> Document:
+    async def set_status(self, key: Any, status: Document, version: str, *, kind: str) -> Document:
         self.statuses.append((status, version))
         return {}
 
@@ -99,7 +99,7 @@ def bench() -> Bench:
 async def test_a_job_comes_after_its_credentials_and_the_status_under_the_new_version(bench: Bench) -> None:
     status = bench.head.status.model_copy(update={"stage_text": "Preprocessing"})
     plan = Plan((AddFinalizer(), bench.action), status, (EventNote(reason_running(), "preprocess: begins"),))
-    await bench.applier.apply(plan, bench.head, {})
+    await bench.applier.apply(plan, bench.head)
     assert list(bench.server.jobs) == [bench.action.name]
     assert bench.server.finalizers == [(["profilestudio.io/purge"], "1")]
     assert bench.server.statuses[0][1] == "2"
@@ -117,21 +117,21 @@ def reason_running() -> Any:
 
 
 async def test_the_job_of_an_earlier_try_is_adopted(bench: Bench) -> None:
-    await bench.applier.apply(Plan((bench.action,)), bench.head, {})
-    await bench.applier.apply(Plan((bench.action,)), bench.head, {})
+    await bench.applier.apply(Plan((bench.action,)), bench.head)
+    await bench.applier.apply(Plan((bench.action,)), bench.head)
     assert len(bench.server.jobs) == 1
 
 
 async def test_a_foreign_job_of_that_name_is_not_adopted(bench: Bench) -> None:
-    await bench.applier.apply(Plan((bench.action,)), bench.head, {})
+    await bench.applier.apply(Plan((bench.action,)), bench.head)
     with pytest.raises(OwnerConflict, match=bench.action.name):
-        await bench.applier.apply(Plan((bench.action,)), replace(bench.head, uid="another"), {})
+        await bench.applier.apply(Plan((bench.action,)), replace(bench.head, uid="another"))
 
 
 async def test_without_credentials_no_job_is_created(bench: Bench) -> None:
     bench.store.down = True
     with pytest.raises(StoreError):
-        await bench.applier.apply(Plan((bench.action,)), bench.head, {})
+        await bench.applier.apply(Plan((bench.action,)), bench.head)
     assert bench.server.jobs == {}
 
 
@@ -157,7 +157,7 @@ async def test_credentials_are_issued_anew_for_another_scope_or_when_they_would_
 
 async def test_letting_a_request_go_leaves_other_finalizers(bench: Bench) -> None:
     head = replace(bench.head, finalizers=("other/one", "profilestudio.io/purge"))
-    await bench.applier.apply(Plan((RemoveFinalizer(),)), head, {})
+    await bench.applier.apply(Plan((RemoveFinalizer(),)), head)
     assert bench.server.finalizers == [(["other/one"], "1")]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -21,12 +21,14 @@ from profile_contract.orders import GenerateReport
 from profile_contract.progress import ProgressEvent
 from profile_contract.store import FolderStore, StoredObject, StoreError
 from profile_operator import generation as module
+from profile_operator import metrics
 from profile_operator.config import GenerationConfig
 from profile_operator.generation import GenerationRunner
 from profile_operator.generation_work import GenerationWork
 from profile_operator.predictor_client import (
     PredictorBusy,
     PredictorClient,
+    PredictorFailed,
     PredictorRefused,
     PredictorUnavailable,
     retry_after,
@@ -241,6 +243,58 @@ async def test_a_predictor_that_is_away_is_told_once_and_waited_for(bench: Bench
     assert len(bench.predictor.drawn) == 5
 
 
+async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FAILURE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONGEST_FAILURE_PAUSE_SECONDS", 0.02)
+    counted = metrics.ERRORS.labels(reason=Reason.PREDICTOR_FAILS.value)
+    before = counted._value.get()
+    broken = lambda: httpx.Response(500, json={"error": "the pictures are not finite"})  # noqa: E731
+    bench.predictor.answers = [broken] * 4
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert counted._value.get() == before
+    bench.access.store.delete("hr/")
+    bench.predictor.answers = [broken] * 7
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_FAILS)
+    assert counted._value.get() == before + 1
+    view = bench.runner.view("u1")
+    assert view.running
+    assert "the pictures are not finite; so it did 5 times" in view.message
+    await bench.finish()
+    assert bench.runner.view("u1").reason is None
+
+
+def test_what_fails_alike_is_asked_about_ever_more_seldom() -> None:
+    failures = module._Failures()
+    pauses = [failures.pause for _ in range(13) if failures.count("the same") >= module.EQUAL_FAILURES]
+    assert pauses[:6] == [60, 120, 240, 480, 960, 1800]
+    assert set(pauses[6:]) == {1800}
+    assert failures.count("another") == 1
+
+
+async def test_a_predictor_without_the_model_is_told_clearly(bench: Bench) -> None:
+    bench.predictor.answers = [lambda: httpx.Response(404)]
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_UNAVAILABLE)
+    message = bench.runner.view("u1").message
+    assert "has no model named profile-predictor (404)" in message
+    assert "the style names the wrong predictor" in message
+    await bench.finish()
+
+
+async def test_a_report_that_names_a_foreign_key_ends_generation(bench: Bench) -> None:
+    foreign = bench.work.adapter.model_copy(update={"key": "finance/requests/ceo/adapter/a/adapter.safetensors"})
+    bench.runner.ensure(replace(bench.work, adapter=foreign))
+    await bench.finish()
+    view = bench.runner.view("u1")
+    assert view.reason is Reason.STAGE_FAILED
+    assert "does not lie below 'hr/requests/minji/'" in view.message
+    assert bench.predictor.orders == []
+
+
 async def test_a_store_that_is_away_is_waited_for(bench: Bench) -> None:
     bench.access.down = True
     bench.runner.ensure(bench.work)
@@ -309,7 +363,11 @@ async def test_eviction(bench: Bench) -> None:
         (httpx.Response(429), PredictorBusy),
         (httpx.Response(404), PredictorUnavailable),
         (httpx.Response(408), PredictorUnavailable),
-        (httpx.Response(500), PredictorUnavailable),
+        (httpx.Response(500), PredictorFailed),
+        (httpx.Response(502), PredictorUnavailable),
+        (httpx.Response(503), PredictorUnavailable),
+        (httpx.Response(504), PredictorUnavailable),
+        (httpx.Response(507), PredictorFailed),
         (httpx.Response(400, text="no json"), PredictorRefused),
         (httpx.Response(413), PredictorRefused),
         (httpx.Response(200, json={"outputs": []}), PredictorUnavailable),

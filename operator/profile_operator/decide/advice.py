@@ -17,6 +17,7 @@ ADVICE: dict[Reason, str] = {
     Reason.TOO_MANY_PHOTOS: "Remove some of them; it is looked at again every minute.",
     Reason.TOO_FEW_USABLE_PHOTOS: "See status.photos.verdicts, add better photos and raise spec.photos.revision.",
     Reason.STYLE_NOT_FOUND: "Correct spec.styles, or create the ProfileStyle.",
+    Reason.STYLE_NOT_UNDERSTOOD: "Bring the operator up to the version of the ProfileStyle, or correct the style.",
     Reason.INVALID_SPEC: "Correct the spec.",
     Reason.INVALID_ORDER: "Operator and stage images do not fit together; install the same version of both.",
     Reason.MODEL_NOT_FOUND: f"The platform team must provide the model. {_TRY_AGAIN}",

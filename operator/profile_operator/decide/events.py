@@ -6,7 +6,9 @@ from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason, Stag
 from profile_contract.request import Condition, ProfileRequestStatus
 from profile_operator.plan import EventNote
 
-_OUTAGES = frozenset({Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.API_UNAVAILABLE})
+_OUTAGES = frozenset(
+    {Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE}
+)
 
 
 def events_between(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[EventNote, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from profile_contract.names import Reason, Stage
+from profile_contract.names import ConditionType, Reason, Stage
 from profile_operator.chain import Chain, chain_of
 from profile_operator.config import OperatorConfig
 from profile_operator.generation_work import GenerationWork, UnknownPose, generation_work
@@ -28,6 +28,8 @@ def decide(snapshot: Snapshot, now: datetime, config: OperatorConfig) -> Plan:
     """The plan for what is true now. Calling it again with what the plan made true gives an empty plan."""
     if snapshot.head.deleting:
         return decide_deletion(snapshot, now)
+    if _finished_unclear(snapshot):
+        return Plan()
     outcome, actions = _outcome(snapshot, config)
     if not snapshot.head.finalized:
         actions = (AddFinalizer(), *actions)
@@ -37,11 +39,19 @@ def decide(snapshot: Snapshot, now: datetime, config: OperatorConfig) -> Plan:
     return Plan(actions, status if changed else None, events if changed else (), _again(outcome, config))
 
 
+def _finished_unclear(snapshot: Snapshot) -> bool:
+    """Whether a finished request uses a style that a newer version wrote: what is finished stays as it is."""
+    status = snapshot.head.status
+    if not snapshot.unclear_styles or status.observed_generation != snapshot.head.generation:
+        return False
+    return any(condition.type == ConditionType.READY and condition.status == "True" for condition in status.conditions)
+
+
 def _outcome(snapshot: Snapshot, config: OperatorConfig) -> tuple[Outcome, tuple[Action, ...]]:
     """Where the request stands, and what to do about it."""
     chain = chain_of(snapshot.head.key, snapshot.spec, snapshot.photos_digest, snapshot.styles, config)
     obstacle = obstacle_of(snapshot, config)
-    if obstacle is not None and obstacle.reason is not Reason.STYLE_NOT_FOUND:
+    if obstacle is not None and obstacle.stage is Stage.PREPROCESS:
         return Outcome(chain=None, steps=_held(obstacle), obstacle=obstacle), ()
     steps = steps_of(snapshot, chain, retrying=retrying(snapshot))
     if snapshot.spec.suspend and any(step.phase is not Phase.DONE for step in steps):

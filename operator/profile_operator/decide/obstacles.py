@@ -28,8 +28,8 @@ class Obstacle:
 
 def retrying(snapshot: Snapshot) -> bool:
     """Whether a person asked to try again and this was not yet answered."""
-    looked_at = snapshot.head.status.photos
-    return looked_at is not None and looked_at.retry != snapshot.head.retry
+    looked_at, retry = snapshot.head.status.photos, snapshot.head.retry
+    return looked_at is not None and bool(retry) and looked_at.retry != retry
 
 
 def photo_obstacle(snapshot: Snapshot, config: OperatorConfig) -> Obstacle | None:
@@ -54,7 +54,10 @@ def photo_obstacle(snapshot: Snapshot, config: OperatorConfig) -> Obstacle | Non
 
 
 def style_obstacle(snapshot: Snapshot) -> Obstacle | None:
-    """A style that does not exist: nothing is begun before it does."""
+    """A style that does not exist or is not understood: nothing is begun before it is."""
+    for name, problem in snapshot.unclear_styles.items():
+        text = f"this version does not understand the ProfileStyle {name}: {problem}"
+        return Obstacle(Reason.STYLE_NOT_UNDERSTOOD, plain(text, 400), stage=Stage.GENERATE)
     missing = [name for name in snapshot.spec.styles if name not in snapshot.styles]
     if not missing:
         return None

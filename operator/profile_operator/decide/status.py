@@ -40,7 +40,7 @@ def next_status(snapshot: Snapshot, outcome: Outcome, now: datetime, config: Ope
     old = snapshot.head.status
     stages = _stages(old.stages or StagesStatus(), snapshot, outcome, now)
     finish = snapshot.reports.finish if outcome.step(Stage.FINISH).phase is Phase.DONE else None
-    portraits = _portraits(finish) if finish else list(old.portraits)
+    portraits = _portraits(finish, snapshot.spec.styles) if finish else list(old.portraits)
     photos = _photos(snapshot, outcome, config)
     progress = _progress(snapshot, outcome, config)
     conditions = next_conditions(snapshot, outcome, portraits, stamp(now))
@@ -72,8 +72,9 @@ def _photos(snapshot: Snapshot, outcome: Outcome, config: OperatorConfig) -> Pho
     report = snapshot.reports.preprocess
     # While something stands in the way nothing is tried again: the wish stays open.
     held = outcome.suspended or outcome.obstacle is not None
-    retry = old.retry if held and snapshot.head.status.photos is not None else snapshot.head.retry
-    base = PhotosStatus(revision=snapshot.spec.photos.revision, retry=retry)
+    retry = old.retry if held and snapshot.head.status.photos is not None else snapshot.head.retry or old.retry
+    wanted = snapshot.spec.photos
+    base = PhotosStatus(prefix=wanted.prefix, revision=wanted.revision, retry=retry)
     if outcome.chain is None:
         return base.model_copy(update={"found": len(snapshot.photos or ())})
     digest = snapshot.photos_digest
@@ -237,7 +238,10 @@ def _stage_text(outcome: Outcome, *, ready: bool) -> str:
 # --- results -----------------------------------------------------------------------------------------------------
 
 
-def _portraits(report: FinishReport) -> list[PortraitStatus]:
+def _portraits(report: FinishReport, styles: list[str]) -> list[PortraitStatus]:
+    """The portraits in the order in which their styles are asked for, the best of each style first."""
+    places = {style: place for place, style in enumerate(styles)}
+    ordered = sorted(report.portraits, key=lambda portrait: places.get(portrait.style, len(places)))
     return [
         PortraitStatus(
             style=portrait.style,
@@ -247,7 +251,7 @@ def _portraits(report: FinishReport) -> list[PortraitStatus]:
             likeness=max(-100, min(100, portrait.likeness)),
             layouts={layout.layout: layout.key for layout in portrait.layouts},
         )
-        for portrait in report.portraits[:128]
+        for portrait in ordered[:128]
     ]
 
 

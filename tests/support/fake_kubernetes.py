@@ -1,0 +1,342 @@
+"""A Kubernetes API server in memory, behind real HTTP: what the operator's client does to one, it does to this.
+
+It keeps what decides whether a write is right: resource versions and their conflicts, owners of fields by manager
+(merge patch and server-side apply), the status subresource, generations, finalizers, foreground and background
+deletion (pods stay until they are told to end), label selectors. `refuse` makes the next matching calls fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from kubernetes.aio import client
+
+from profile_operator.kube import Kube
+
+Document = dict[str, Any]
+FOREGROUND = "foregroundDeletion"
+# Kinds whose status is a subresource.
+WITH_STATUS = ("profilerequests", "jobs")
+REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilerequests"
+STYLES = "/apis/profilestudio.io/v1alpha1/profilestyles"
+JOBS = "/apis/batch/v1/namespaces/{}/jobs"
+PODS = "/api/v1/namespaces/{}/pods"
+SECRETS = "/api/v1/namespaces/{}/secrets"
+EVENTS = "/api/v1/namespaces/{}/events"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, as it came in."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    content_type: str
+    body: Any
+
+
+@dataclass
+class _Refusal:
+    """What the next `times` calls that match are answered with."""
+
+    matches: Callable[[Call], bool]
+    status: int
+    body: Document
+    times: int
+
+
+@dataclass
+class FakeKubernetes:
+    """The objects by their path, each with the fields that managers own."""
+
+    objects: dict[str, Document] = field(default_factory=dict)
+    owners: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    refusals: list[_Refusal] = field(default_factory=list)
+    before: Callable[[Call], None] | None = None
+    _version: int = 100
+
+    # --- for tests ---
+
+    def put(self, collection: str, document: Document, manager: str = "someone") -> Document:
+        """An object that is there, whoever made it."""
+        path = f"{collection}/{document['metadata']['name']}"
+        stored = copy.deepcopy(document)
+        metadata = stored["metadata"]
+        metadata.setdefault("uid", str(uuid.uuid4()))
+        metadata.setdefault("creationTimestamp", _now())
+        metadata.setdefault("generation", 1)
+        if "/namespaces/" in collection:
+            metadata.setdefault("namespace", collection.split("/namespaces/")[1].split("/", maxsplit=1)[0])
+        self.objects[path] = self._stamped(stored)
+        self.owners.setdefault(path, {}).setdefault(manager, set()).update(_leaves(document))
+        return stored
+
+    def named(self, collection: str) -> dict[str, Document]:
+        """The objects of a collection by name."""
+        return {
+            path.rpartition("/")[2]: document
+            for path, document in self.objects.items()
+            if path.rpartition("/")[0] == collection
+        }
+
+    def refuse(
+        self, method: str, part: str, status: int, message: str, *, reason: str = "", kind: str = "", times: int = 1
+    ) -> None:
+        """Answer the next calls of that method whose path holds `part` with a Status."""
+        body = {"kind": "Status", "code": status, "reason": reason, "message": message, "details": {"kind": kind}}
+        matches = lambda call: call.method == method and part in call.path  # noqa: E731
+        self.refusals.append(_Refusal(matches, status, body, times))
+
+    def writes(self, part: str = "") -> list[Call]:
+        """All writes so far whose path holds `part`, Events left out unless they are asked for."""
+        written = [call for call in self.calls if call.method != "GET" and part in call.path]
+        return [call for call in written if "/events" in part or "/events" not in call.path]
+
+    def events(self, namespace: str) -> list[Document]:
+        """The Events posted in a namespace."""
+        return list(self.named(EVENTS.format(namespace)).values())
+
+    def end_pods(self, job: str) -> None:
+        """The pods of a Job end; a Job that was deleted in the foreground goes with them."""
+        for path, document in list(self.objects.items()):
+            if document["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name") == job:
+                del self.objects[path]
+        for path, document in list(self.objects.items()):
+            if path.endswith(f"/jobs/{job}") and FOREGROUND in document["metadata"].get("finalizers", []):
+                document["metadata"]["finalizers"].remove(FOREGROUND)
+                self._let_go(path)
+
+    # --- the server ---
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        """Serve on loopback; gives the URL."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            await runner.cleanup()
+
+    @asynccontextmanager
+    async def kube(self) -> AsyncIterator[Kube]:
+        """The operator's own client, connected to it."""
+        async with self.running() as url:
+            kube = Kube(client.ApiClient(client.Configuration(host=url)))
+            try:
+                yield kube
+            finally:
+                await kube.close()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        call = Call(
+            request.method,
+            request.path,
+            dict(parse_qsl(request.query_string)),
+            request.content_type,
+            json.loads(text) if text else None,
+        )
+        self.calls.append(call)
+        if self.before is not None:
+            self.before(call)
+        await asyncio.sleep(0)
+        for refusal in self.refusals:
+            if refusal.times > 0 and refusal.matches(call):
+                refusal.times -= 1
+                return web.json_response(refusal.body, status=refusal.status)
+        status, body = getattr(self, f"_{call.method.lower()}")(call)
+        return web.json_response(body, status=status)
+
+    def _get(self, call: Call) -> tuple[int, Document]:
+        if call.path in self.objects:
+            return 200, self.objects[call.path]
+        last = call.path.rpartition("/")[2]
+        if last not in ("profilerequests", "profilestyles", "jobs", "pods", "secrets", "events"):
+            return 404, _status(404, f"{call.path} not found", "NotFound")
+        items = [document for path, document in self.objects.items() if _within(call.path, path)]
+        wanted = dict(pair.split("=", 1) for pair in call.query.get("labelSelector", "").split(",") if pair)
+        chosen = [item for item in items if wanted.items() <= item["metadata"].get("labels", {}).items()]
+        return 200, {"kind": "List", "items": chosen}
+
+    def _post(self, call: Call) -> tuple[int, Document]:
+        path = f"{call.path}/{call.body['metadata']['name']}"
+        if path in self.objects:
+            kind = call.path.rpartition("/")[2]
+            text = f'{kind} "{call.body["metadata"]["name"]}" already exists'
+            return 409, _status(409, text, "AlreadyExists", kind)
+        self.put(call.path, call.body, call.query.get("fieldManager", "OpenAPI-Generator"))
+        return 201, self.objects[path]
+
+    def _put(self, call: Call) -> tuple[int, Document]:
+        """A PUT takes away from every manager what its document does not say."""
+        path, part = _parts(call.path)
+        before = self.objects.get(path)
+        if before is None:
+            return 404, _status(404, f"{path} not found", "NotFound")
+        if _outdated(call.body, before):
+            return 409, _conflict(path)
+        said = _leaves(call.body)
+        for owned in self.owners[path].values():
+            owned -= {leaf for leaf in owned if leaf.startswith("metadata.") and leaf not in said}
+        after = {**before, part: call.body.get(part)} if part else {**call.body, "metadata": before["metadata"]}
+        return 200, self._store(path, after, call, said)
+
+    def _patch(self, call: Call) -> tuple[int, Document]:
+        path, part = _parts(call.path)
+        applies = call.content_type == "application/apply-patch+yaml"
+        before = self.objects.get(path)
+        if before is None and applies:
+            collection = path.rpartition("/")[0]
+            self.put(collection, call.body, call.query["fieldManager"])
+            return 201, self.objects[path]
+        if before is None:
+            return 404, _status(404, f"{path} not found", "NotFound")
+        if _outdated(call.body, before):
+            return 409, _conflict(path)
+        body = copy.deepcopy(call.body)
+        if part:
+            body = {part: body.get(part, {})}
+        elif path.split("/")[-2] in WITH_STATUS:
+            body.pop("status", None)
+        said = _leaves(body)
+        after = _merged(before, body)
+        if applies:
+            manager = call.query["fieldManager"]
+            held = set().union(*(owned for name, owned in self.owners[path].items() if name != manager))
+            for leaf in self.owners[path].get(manager, set()) - said - held:
+                _remove(after, leaf)
+            self.owners[path][manager] = set()
+        return 200, self._store(path, after, call, said)
+
+    def _store(self, path: str, after: Document, call: Call, said: set[str]) -> Document:
+        before = self.objects[path]
+        manager = call.query.get("fieldManager", "OpenAPI-Generator")
+        self.owners[path].setdefault(manager, set()).update(said)
+        if after == before:
+            return before
+        if after.get("spec") != before.get("spec"):
+            after = {**after, "metadata": {**after["metadata"], "generation": before["metadata"]["generation"] + 1}}
+        self.objects[path] = self._stamped(copy.deepcopy(after))
+        document = self.objects[path]
+        self._let_go(path)
+        return document
+
+    def _delete(self, call: Call) -> tuple[int, Document]:
+        document = self.objects.get(call.path)
+        if document is None:
+            return 404, _status(404, f"{call.path} not found", "NotFound")
+        metadata = document["metadata"]
+        wanted = (call.body or {}).get("preconditions", {}).get("uid")
+        if wanted and wanted != metadata["uid"]:
+            return 409, _status(409, "the UID in the precondition does not match", "Conflict")
+        metadata["deletionTimestamp"] = _now()
+        if call.query.get("propagationPolicy") == "Foreground" and self._pods(metadata["name"]):
+            metadata["finalizers"] = [*metadata.get("finalizers", []), FOREGROUND]
+        self._stamped(document)
+        self._let_go(call.path)
+        return 200, document
+
+    def _pods(self, job: str) -> list[Document]:
+        label = "batch.kubernetes.io/job-name"
+        return [one for one in self.objects.values() if one["metadata"].get("labels", {}).get(label) == job]
+
+    def _let_go(self, path: str) -> None:
+        metadata = self.objects[path]["metadata"]
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            del self.objects[path]
+
+    def _stamped(self, document: Document) -> Document:
+        self._version += 1
+        document["metadata"]["resourceVersion"] = str(self._version)
+        return document
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _within(collection: str, path: str) -> bool:
+    """Whether an object is in a collection; `/apis/g/v/kind` holds those of all namespaces."""
+    parent = path.rpartition("/")[0]
+    if parent == collection:
+        return True
+    base, _, kind = collection.rpartition("/")
+    return "/namespaces/" not in collection and parent.startswith(f"{base}/namespaces/") and parent.endswith(f"/{kind}")
+
+
+def _parts(path: str) -> tuple[str, str]:
+    return (path.removesuffix("/status"), "status") if path.endswith("/status") else (path, "")
+
+
+def _outdated(body: Document, before: Document) -> bool:
+    version = body.get("metadata", {}).get("resourceVersion")
+    return version is not None and version != before["metadata"]["resourceVersion"]
+
+
+def _conflict(path: str) -> Document:
+    text = f'Operation cannot be fulfilled on "{path}": the object has been modified; please apply your changes'
+    return _status(409, text, "Conflict")
+
+
+def _status(code: int, message: str, reason: str, kind: str = "") -> Document:
+    return {"kind": "Status", "code": code, "message": message, "reason": reason, "details": {"kind": kind}}
+
+
+def _merged(before: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    after = dict(before) if isinstance(before, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            after.pop(name, None)
+        else:
+            after[name] = _merged(after.get(name), value)
+    return after
+
+
+_SERVERS_OWN = {
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "metadata.resourceVersion",
+    "metadata.generation",
+    "metadata.creationTimestamp",
+    "apiVersion",
+    "kind",
+}
+
+
+def _leaves(value: Any, path: str = "") -> set[str]:
+    """The fields that a document says something about; keys with dots stand as they are, after a '.'."""
+    if not isinstance(value, dict) or not value:
+        return {path} - _SERVERS_OWN - {""}
+    return set().union(*(_leaves(inner, f"{path}.{name}" if path else name) for name, inner in value.items()))
+
+
+def _remove(document: Document, leaf: str) -> None:
+    """Take a field away: `metadata.annotations.<key>` and alike, the key with its dots."""
+    parts = leaf.split(".", 2)
+    here: Any = document
+    for part in parts[:-1]:
+        here = here.get(part, {})
+    if isinstance(here, dict):
+        here.pop(parts[-1], None)

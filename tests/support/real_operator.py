@@ -1,0 +1,226 @@
+"""The operator's real parts over an API server and a store in memory: one cycle at a time, as in life."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from fake_kubernetes import EVENTS, JOBS, PODS, REQUESTS, SECRETS, STYLES, FakeKubernetes
+from fake_store import MemoryStore, Tokens, store_access
+from operator_world import CONFIG, KEY, SPEC, report_for
+from operator_world import STYLES as STYLE_SPECS
+from profile_contract.generation import EvictionOrder
+from profile_contract.names import Stage
+from profile_contract.orders import FinishOrder, PreprocessOrder, TrainOrder
+from profile_contract.progress import ProgressEvent
+from profile_contract.request import ProfileRequestStatus
+from profile_operator.apply import Applier
+from profile_operator.config import OperatorConfig, Secrets
+from profile_operator.credentials import CredentialsIssuer
+from profile_operator.generation_work import GenerationWork
+from profile_operator.history import History
+from profile_operator.kube import Kube
+from profile_operator.observe import Observer
+from profile_operator.purge import ArtifactPurger
+from profile_operator.reconcile import Reconciler
+from profile_operator.snapshot import GenerationView, Key
+
+SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
+AT = "2026-01-02T03:04:05Z"
+ORDERS: dict[str, type[PreprocessOrder] | type[TrainOrder] | type[FinishOrder]] = {
+    "preprocess": PreprocessOrder,
+    "train": TrainOrder,
+    "finish": FinishOrder,
+}
+
+
+@dataclass
+class Beside:
+    """Generation, progress, predictor and history as the others see them."""
+
+    work: GenerationWork | None = None
+    seen: GenerationView = GenerationView()
+    stopped: list[str] = field(default_factory=list)
+    asked_progress: list[tuple[Stage, str]] = field(default_factory=list)
+    event: ProgressEvent | None = None
+    evicted: list[tuple[str, list[str]]] = field(default_factory=list)
+    forgotten: list[Any] = field(default_factory=list)
+
+    def view(self, uid: str) -> GenerationView:
+        return self.seen
+
+    def ensure(self, work: GenerationWork) -> None:
+        self.work = work
+        self.seen = GenerationView(digest=work.digest, running=True, total=work.total)
+
+    def stop(self, uid: str) -> None:
+        self.stopped.append(uid)
+        self.seen = GenerationView(digest=self.seen.digest)
+
+    async def latest(self, key: Key, stage: Stage, digest: str) -> ProgressEvent | None:
+        self.asked_progress.append((stage, digest))
+        return self.event
+
+    async def delete(self, key: Key) -> bool:
+        self.forgotten.append(key)
+        return True
+
+    async def evict(self, predictor: str, order: EvictionOrder) -> int:
+        self.evicted.append((predictor, order.sha256))
+        return 1
+
+
+@dataclass
+class RealOperator:
+    """One request `hr/minji`, its cluster and its store."""
+
+    server: FakeKubernetes
+    store: MemoryStore
+    tokens: Tokens
+    beside: Beside
+    kube: Kube
+    reconciler: Reconciler
+    observer: Observer
+    applier: Applier
+    config: OperatorConfig
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The request as it stands."""
+        return self.server.objects[f"{REQUESTS.format(KEY.namespace)}/{KEY.name}"]
+
+    @property
+    def status(self) -> ProfileRequestStatus:
+        return ProfileRequestStatus.model_validate(self.document.get("status", {}))
+
+    def condition(self, kind: str) -> tuple[str, str, str]:
+        """Status, reason, message."""
+        found = next(one for one in self.status.conditions if one.type == kind)
+        return found.status, found.reason, found.message
+
+    @property
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        return self.server.named(JOBS.format(KEY.namespace))
+
+    def job(self, stage: str) -> dict[str, Any]:
+        """The newest Job of a stage."""
+        return next(job for name, job in reversed(self.jobs.items()) if f"-{stage}-" in name)
+
+    async def cycle(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    def finish(self, stage: str, *, seconds: int = 10) -> None:
+        """The stage's Job leaves its report and ends well, after so many seconds."""
+        job = self.job(stage)
+        environment = {item["name"]: item.get("value") for item in _container(job)["env"]}
+        order = ORDERS[stage].model_validate_json(environment["PROFILE_ORDER"] or "")
+        self.store.objects[f"{order.output}report.json"] = report_for(order, AT).to_json().encode()
+        self.end(stage, "Complete", seconds=seconds)
+
+    def end(self, stage: str, condition: str, *, seconds: int = 10) -> None:
+        """The stage's Job ends, well or not."""
+        job = self.job(stage)
+        job["status"] = {
+            "startTime": AT,
+            "conditions": [{"type": condition, "status": "True", "lastTransitionTime": _later(seconds)}],
+        }
+
+    def generate(self) -> None:
+        """Generation comes to its end."""
+        from profile_contract.orders import Candidate, GenerateReport
+
+        assert self.beside.work is not None
+        for style in self.beside.work.styles:
+            candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
+            report = GenerateReport(
+                digest=style.digest, style=style.name, candidates=candidates, started_at=AT, finished_at=AT
+            )
+            self.store.objects[f"{style.prefix}report.json"] = report.to_json().encode()
+        self.beside.seen = GenerationView(digest=self.beside.work.digest)
+
+    async def ready(self) -> None:
+        """Run the whole life until the portraits are delivered."""
+        await self.cycle()
+        for stage in ("preprocess", "train"):
+            self.finish(stage)
+            await self.cycle()
+        self.generate()
+        await self.cycle()
+        self.finish("finish")
+        await self.cycle()
+        assert self.condition("Ready")[0] == "True"
+
+    def change(self, **fields: Any) -> None:
+        """Somebody edits the spec."""
+        self.document["spec"].update(fields)
+        self.document["metadata"]["generation"] += 1
+        self.server._stamped(self.document)
+
+    def annotate(self, name: str, value: str | None) -> None:
+        """Somebody sets an annotation, or takes it away."""
+        annotations = self.document["metadata"].setdefault("annotations", {})
+        if value is None:
+            annotations.pop(name, None)
+        else:
+            annotations[name] = value
+        self.server._stamped(self.document)
+
+    def delete(self) -> None:
+        """Somebody deletes the request."""
+        from datetime import UTC, datetime
+
+        self.document["metadata"]["deletionTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.server._stamped(self.document)
+
+    @property
+    def gone(self) -> bool:
+        return f"{REQUESTS.format(KEY.namespace)}/{KEY.name}" not in self.server.objects
+
+    def pod(self, job: str, **status: Any) -> None:
+        """A pod of a Job."""
+        labels = {"batch.kubernetes.io/job-name": job}
+        self.server.put(PODS.format(KEY.namespace), {"metadata": {"name": f"{job}-x", "labels": labels}, **status})
+
+    @property
+    def secret(self) -> dict[str, Any]:
+        return self.server.named(SECRETS.format(KEY.namespace))[f"{KEY.name}-store-credentials"]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Reasons and messages of the Events."""
+        return [(one["reason"], one["message"]) for one in self.server.named(EVENTS.format(KEY.namespace)).values()]
+
+
+def _container(job: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+def _later(seconds: int) -> str:
+    from datetime import datetime, timedelta
+
+    return (datetime.fromisoformat(AT) + timedelta(seconds=seconds)).isoformat()
+
+
+@asynccontextmanager
+async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> AsyncIterator[RealOperator]:
+    """The operator before its first look at `hr/minji`."""
+    server, store, tokens, beside = FakeKubernetes(), MemoryStore(), Tokens(), Beside()
+    server.put(REQUESTS.format(KEY.namespace), {"metadata": {"name": KEY.name}, "spec": SPEC.document()})
+    for name, style in STYLE_SPECS.items():
+        server.put(STYLES, {"metadata": {"name": name}, "spec": style.document()})
+    for number in range(photos):
+        store.objects[f"hr/uploads/minji/{number}.jpg"] = b"photo %d" % number
+    access = store_access(store, tokens)
+    async with server.kube() as kube:
+        history = History("", config)
+        credentials = CredentialsIssuer(kube, access, config, SECRETS_GIVEN)
+        purger = ArtifactPurger(kube, access, beside, beside, history)  # type: ignore[arg-type]
+        applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
+        observer = Observer(kube, access, beside, beside, config)
+        reconciler = Reconciler(kube, observer, applier, history, config=config, forget=lambda uid: None)
+        yield RealOperator(server, store, tokens, beside, kube, reconciler, observer, applier, config)

@@ -1,0 +1,399 @@
+"""A request's life with the operator's real reads and writes: API server and store are in memory, all else is real."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from fake_kubernetes import JOBS, STYLES
+from operator_world import CONFIG, KEY
+from profile_contract.progress import ProgressEvent
+from profile_operator.workqueue import ExpectedError
+from real_operator import RealOperator, real_operator
+
+
+@pytest.fixture
+async def operator() -> AsyncIterator[RealOperator]:
+    async with real_operator() as operator:
+        yield operator
+
+
+def writes(operator: RealOperator) -> int:
+    return len([call for call in operator.server.writes() if call.body != {}])
+
+
+async def test_a_whole_life_and_then_rest(operator: RealOperator) -> None:
+    await operator.ready()
+    assert [(p.style, p.rank, p.likeness) for p in operator.status.portraits] == [("warm", 1, 50), ("plain", 1, 51)]
+    assert sorted(name.split("-")[1] for name in operator.jobs) == ["finish", "preprocess", "train"]
+    owners = [job["metadata"]["ownerReferences"][0]["uid"] for job in operator.jobs.values()]
+    assert set(owners) == {operator.document["metadata"]["uid"]}
+    before = writes(operator)
+    assert await operator.cycle() is None
+    assert writes(operator) == before
+
+
+async def test_the_gpu_seconds_are_those_of_all_gpus() -> None:
+    jobs = CONFIG.jobs.model_copy(update={"train": CONFIG.jobs.train.model_copy(update={"gpus": 4})})
+    async with real_operator(CONFIG.model_copy(update={"jobs": jobs})) as operator:
+        await operator.cycle()
+        operator.finish("preprocess", seconds=100)
+        await operator.cycle()
+        operator.finish("train", seconds=30)
+        await operator.cycle()
+        assert operator.status.gpu_seconds == 120
+
+
+async def test_a_retried_training_is_billed_twice(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.finish("preprocess")
+    await operator.cycle()
+    operator.end("train", "Failed", seconds=50)
+    await operator.cycle()
+    assert operator.condition("Stalled")[:2] == ("True", "StageFailed")
+    assert operator.status.gpu_seconds == 50
+    operator.annotate("profilestudio.io/retry", "1")
+    await operator.cycle()
+    assert "train" not in {name.split("-")[1] for name in operator.jobs}
+    await operator.cycle()
+    operator.finish("train", seconds=30)
+    await operator.cycle()
+    assert operator.status.gpu_seconds == 80
+
+
+# --- photos: looked at once, and anew when somebody asks ----------------------------------------------------------
+
+
+async def test_photos_are_listed_once(operator: RealOperator) -> None:
+    await operator.ready()
+    listed = operator.store.lists.count("hr/uploads/minji/")
+    operator.store.objects["hr/uploads/minji/new.jpg"] = b"new"
+    for _ in range(3):
+        await operator.cycle()
+    assert operator.store.lists.count("hr/uploads/minji/") == listed == 1
+    assert operator.status.photos is not None
+    assert operator.status.photos.found == 6
+    operator.change(photos={"prefix": "uploads/minji/", "revision": 2})
+    await operator.cycle()
+    assert operator.status.photos.found == 7
+    assert len([name for name in operator.jobs if "-preprocess-" in name]) == 2
+
+
+async def test_another_prefix_is_looked_at_anew(operator: RealOperator) -> None:
+    await operator.ready()
+    assert operator.status.photos is not None
+    assert operator.status.photos.prefix == "uploads/minji/"
+    operator.change(photos={"prefix": "uploads/nobody-at-all/", "revision": 1})
+    await operator.cycle()
+    assert operator.condition("Ready")[:2] == ("False", "NoPhotos")
+    assert "hr/uploads/nobody-at-all/" in operator.condition("Ready")[2]
+    operator.change(photos={"prefix": "uploads/minji/", "revision": 1})
+    await operator.cycle()
+    assert operator.condition("Ready")[0] == "True"
+
+
+async def test_a_status_of_before_that_names_no_prefix_asks_for_nothing(operator: RealOperator) -> None:
+    await operator.ready()
+    del operator.document["status"]["photos"]["prefix"]
+    listed = len(operator.store.lists)
+    await operator.cycle()
+    assert operator.store.lists[listed:].count("hr/uploads/minji/") == 0
+    assert operator.condition("Ready")[0] == "True"
+
+
+async def test_only_a_new_value_asks_to_try_again(operator: RealOperator) -> None:
+    await operator.ready()
+    listed = operator.store.lists.count("hr/uploads/minji/")
+    operator.annotate("profilestudio.io/retry", "a")
+    await operator.cycle()
+    assert operator.store.lists.count("hr/uploads/minji/") == listed + 1
+    # Taken away, emptied, and set again to what was answered: nothing is asked for.
+    for value in (None, "", "a"):
+        operator.annotate("profilestudio.io/retry", value)
+        await operator.cycle()
+        assert operator.store.lists.count("hr/uploads/minji/") == listed + 1
+    operator.annotate("profilestudio.io/retry", "b")
+    await operator.cycle()
+    assert operator.store.lists.count("hr/uploads/minji/") == listed + 2
+
+
+async def test_styles_and_layouts_are_sets_and_portraits_stand_as_asked(operator: RealOperator) -> None:
+    operator.change(layouts=["square", "resume", "print-5x7"])
+    await operator.ready()
+    jobs, keys = set(operator.jobs), [portrait.key for portrait in operator.status.portraits]
+    operator.change(styles=["plain", "warm"], layouts=["print-5x7", "square", "resume"])
+    for _ in range(2):
+        await operator.cycle()
+    assert set(operator.jobs) == jobs
+    assert operator.condition("Ready")[0] == "True"
+    assert [portrait.style for portrait in operator.status.portraits] == ["plain", "warm"]
+    assert [portrait.key for portrait in operator.status.portraits] == keys[::-1]
+
+
+# --- versions that meet ------------------------------------------------------------------------------------------
+
+
+async def test_fields_of_a_newer_version_change_nothing(operator: RealOperator) -> None:
+    await operator.ready()
+    before = writes(operator)
+    operator.document["spec"] |= {"priority": 3}
+    operator.document["spec"]["photos"]["novelty"] = {"a": [1]}
+    for style in operator.server.named(STYLES).values():
+        style["spec"] |= {"novelty": "none"}
+        style["spec"]["sampler"]["novelty"] = 1
+    await operator.cycle()
+    assert writes(operator) == before
+    assert operator.condition("Ready")[0] == "True"
+
+
+async def test_a_style_that_is_not_understood_leaves_what_is_finished(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.server.named(STYLES)["warm"]["spec"]["tone"] = "Golden"
+    before, jobs = writes(operator), set(operator.jobs)
+    await operator.cycle()
+    assert (writes(operator), set(operator.jobs)) == (before, jobs)
+    # Asked for something new it says what it does not understand, and that is not 'missing'.
+    operator.change(seed=8)
+    await operator.cycle()
+    status, reason, message = operator.condition("Stalled")
+    assert (status, reason) == ("True", "StyleNotUnderstood")
+    assert "the ProfileStyle warm: spec.tone" in message
+    assert len(operator.status.portraits) == 2
+    operator.server.named(STYLES)["warm"]["spec"]["tone"] = "Warm"
+    await operator.cycle()
+    assert operator.condition("Generated")[1] == "Running"
+
+
+async def test_a_spec_that_is_not_understood_leaves_what_is_finished(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.document["spec"]["layouts"] = ["passport-of-tomorrow"]
+    before = writes(operator)
+    with pytest.raises(ExpectedError, match=r"spec\.layouts"):
+        await operator.cycle()
+    assert writes(operator) == before
+    operator.change(layouts=["passport-of-tomorrow"])
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert operator.condition("Stalled")[:2] == ("True", "InvalidSpec")
+    assert len(operator.status.portraits) == 2
+
+
+async def test_a_status_that_a_newer_version_wrote_is_not_wiped_for_a_spec_that_is_not_understood(
+    operator: RealOperator,
+) -> None:
+    await operator.ready()
+    operator.document["status"]["portraits"][0]["layouts"] = {"passport-of-tomorrow": "key"}
+    operator.document["spec"]["layouts"] = ["passport-of-tomorrow"]
+    before = dict(operator.document["status"])
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert operator.document["status"] == before
+
+
+# --- whose is it -------------------------------------------------------------------------------------------------
+
+
+def foreign(operator: RealOperator, name: str, **metadata: Any) -> None:
+    labels = {"profilestudio.io/request": KEY.name, "profilestudio.io/stage": "train"}
+    reference = {"uid": "another", "controller": True, "kind": "X", "name": "x", "apiVersion": "v1"}
+    document = {
+        "metadata": {"name": name, "labels": labels, "ownerReferences": [reference], **metadata},
+        "spec": {"template": {"spec": {"containers": [{"name": "stage"}]}}},
+    }
+    operator.server.put(JOBS.format(KEY.namespace), document)
+
+
+async def test_jobs_of_others_are_neither_deleted_nor_suspended(operator: RealOperator) -> None:
+    foreign(operator, "theirs")
+    foreign(operator, "nobodys", ownerReferences=[])
+    await operator.cycle()
+    operator.change(suspend=True)
+    await operator.cycle()
+    assert operator.job("preprocess")["spec"]["suspend"] is True
+    operator.change(suspend=False, photos={"prefix": "uploads/minji/", "revision": 2})
+    operator.store.objects["hr/uploads/minji/7.jpg"] = b"7"
+    await operator.cycle()
+    operator.delete()
+    for _ in range(3):
+        await operator.cycle()
+    for name in ("theirs", "nobodys"):
+        assert "suspend" not in operator.jobs[name]["spec"]
+        assert "deletionTimestamp" not in operator.jobs[name]["metadata"]
+    assert [name for name in operator.jobs if "preprocess" in name] == []
+
+
+async def test_a_suspended_job_goes_on_with_credentials(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.change(suspend=True)
+    await operator.cycle()
+    assert operator.job("preprocess")["spec"]["suspend"] is True
+    assert operator.condition("Ready")[:2] == ("False", "Suspended")
+    operator.change(suspend=False)
+    await operator.cycle()
+    assert operator.job("preprocess")["spec"]["suspend"] is False
+    assert len(operator.jobs) == 1
+
+
+async def test_a_suspended_job_that_goes_is_not_patched(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    operator.pod(name)
+    await operator.kube.delete_job(KEY.namespace, name)
+    operator.change(suspend=True)
+    before = len(operator.server.writes("/jobs"))
+    await operator.cycle()
+    assert len(operator.server.writes("/jobs")) == before
+
+
+async def test_a_foreign_job_of_our_name_is_a_conflict(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    for owners in ([{"uid": "another", "controller": True}], []):
+        operator.jobs[name]["metadata"]["ownerReferences"] = owners
+        await operator.cycle()
+        assert operator.condition("Stalled")[:2] == ("True", "Conflict")
+
+
+async def test_a_foreign_job_that_is_met_in_creating_is_a_conflict_that_stalls(operator: RealOperator) -> None:
+    await operator.cycle()
+    name, job = next(iter(operator.jobs.items()))
+    job["metadata"]["labels"] = {}
+    for owners in ([{"uid": "another", "controller": True}], []):
+        job["metadata"]["ownerReferences"] = owners
+        with pytest.raises(ExpectedError, match=f"a Job named {name} exists and belongs to something else"):
+            await operator.cycle()
+        assert operator.condition("Stalled")[:2] == ("True", "Conflict")
+        assert operator.condition("Reconciling")[0] == "False"
+
+
+async def test_our_own_job_that_an_earlier_try_created_is_adopted(operator: RealOperator) -> None:
+    await operator.cycle()
+    job = operator.job("preprocess")
+    labels = job["metadata"].pop("labels")
+    await operator.cycle()
+    job["metadata"]["labels"] = labels
+    await operator.cycle()
+    assert len(operator.jobs) == 1
+    assert operator.condition("Preprocessed")[1] == "Running"
+
+
+# --- what fails --------------------------------------------------------------------------------------------------
+
+
+async def test_a_conflict_is_looked_at_again_at_once(operator: RealOperator) -> None:
+    operator.server.refuse("PATCH", "/status", 409, "the object has been modified", reason="Conflict")
+    assert await operator.cycle() == pytest.approx(0.2)
+    assert not operator.status.conditions
+    await operator.cycle()
+    assert operator.condition("Preprocessed")[1] == "Running"
+    assert len(operator.jobs) == 1
+
+
+async def test_a_409_of_a_quota_is_no_job_of_that_name(operator: RealOperator) -> None:
+    text = 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'
+    operator.server.refuse("POST", "/jobs", 409, text, reason="Conflict", kind="resourcequotas", times=2)
+    assert await operator.cycle() == pytest.approx(0.2)
+    assert await operator.cycle() == pytest.approx(0.2)
+    assert operator.told == []
+    await operator.cycle()
+    assert len(operator.jobs) == 1
+    assert operator.condition("Preprocessed")[1] == "Running"
+
+
+async def test_a_status_comes_under_the_version_of_the_finalizers_write(operator: RealOperator) -> None:
+    await operator.cycle()
+    patches = [call for call in operator.server.writes("/profilerequests/minji") if call.method == "PATCH"]
+    versions = [call.body["metadata"]["resourceVersion"] for call in patches]
+    assert len(patches) == 2
+    assert versions[0] != versions[1]
+    assert operator.document["metadata"]["finalizers"] == ["profilestudio.io/purge"]
+
+
+async def test_what_a_failed_pod_said_is_told(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    said = {"terminated": {"exitCode": 64, "message": '{"reason": "ModelNotFound", "message": "no sface.onnx"}'}}
+    operator.pod(name, status={"containerStatuses": [{"name": "stage", "state": said}]})
+    operator.end("preprocess", "Failed")
+    await operator.cycle()
+    assert operator.condition("Stalled")[:2] == ("True", "ModelNotFound")
+    assert "no sface.onnx" in operator.condition("Stalled")[2]
+
+
+async def test_what_the_kubelet_said_of_the_pod_is_told(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    evicted = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": 'Usage of EmptyDir volume "scratch" exceeds the limit',
+    }
+    gone = {"terminated": {"exitCode": 137}}
+    operator.pod(name, status={**evicted, "containerStatuses": [{"name": "stage", "state": gone}]})
+    operator.end("preprocess", "Failed")
+    await operator.cycle()
+    assert 'Evicted: Usage of EmptyDir volume "scratch" exceeds the limit' in operator.condition("Stalled")[2]
+
+
+async def test_pods_of_jobs_that_run_are_not_listed(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.job("preprocess")["status"] = {"startTime": "2026-01-02T03:04:05Z", "active": 1, "ready": 1}
+    before = len(operator.server.calls)
+    await operator.cycle()
+    assert [call.path for call in operator.server.calls[before:] if call.path.endswith("/pods")] == []
+    operator.job("preprocess")["status"] = {"startTime": "2026-01-02T03:04:05Z", "active": 1}
+    await operator.cycle()
+    assert [call.path for call in operator.server.calls[before:] if call.path.endswith("/pods")] != []
+
+
+async def test_progress_of_the_running_stage_is_told() -> None:
+    async with real_operator(CONFIG.model_copy(update={"progress_interval_seconds": 1e-9})) as operator:
+        await operator.cycle()
+        digest = operator.job("preprocess")["metadata"]["annotations"]["profilestudio.io/digest"]
+        operator.beside.event = ProgressEvent.model_validate(
+            {"namespace": "hr", "name": "minji", "stage": "preprocess", "digest": digest, "percent": 42}
+        )
+        await operator.cycle()
+        assert operator.beside.asked_progress[-1] == ("preprocess", digest)
+        assert (operator.status.progress_text, operator.status.stage_text) == ("42%", "Preprocessing")
+        # The Job has ended: its progress is asked for no more.
+        operator.finish("preprocess")
+        asked = len(operator.beside.asked_progress)
+        await operator.cycle()
+        assert all(stage == "train" for stage, _ in operator.beside.asked_progress[asked:])
+
+
+async def test_a_job_that_ended_well_without_a_report_says_so(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.end("preprocess", "Complete")
+    await operator.cycle()
+    assert operator.condition("Stalled")[:2] == ("True", "StageFailed")
+    assert "ended well, but its report is not in the store" in operator.condition("Stalled")[2]
+
+
+async def test_a_store_that_is_away_is_told_and_nothing_is_lost(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.store.away = True
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert operator.condition("Ready")[:2] == ("False", "StoreUnavailable")
+    assert operator.condition("Reconciling")[0] == "True"
+    assert len(operator.status.portraits) == 2
+    operator.store.away = False
+    await operator.cycle()
+    assert operator.condition("Ready")[0] == "True"
+
+
+async def test_the_time_of_a_condition_moves_with_its_status_alone(operator: RealOperator) -> None:
+    await operator.cycle()
+    for condition in operator.document["status"]["conditions"]:
+        condition["lastTransitionTime"] = "2020-01-01T00:00:00Z"
+    operator.end("preprocess", "Failed")
+    await operator.cycle()
+    times = {
+        c.type: (c.status, c.reason, c.last_transition_time, c.observed_generation) for c in operator.status.conditions
+    }
+    assert times["Ready"] == ("False", "StageFailed", "2020-01-01T00:00:00Z", 1)
+    assert times["Stalled"][2] != "2020-01-01T00:00:00Z"

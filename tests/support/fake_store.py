@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -66,6 +67,11 @@ class MemoryStore:
         for key in gone:
             del self.objects[key]
         return len(gone)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        self._there()
+        for key in keys:
+            self.objects.pop(key, None)
 
 
 @dataclass

@@ -120,14 +120,18 @@ def adapter(seed: int = 1, *, metadata: dict[str, str] | None = None, **more: An
 
 @dataclass
 class Store:
-    """GET with ranges and ETags, PUT. Answers wait `delay[path]` seconds; bodies come `trickle` bytes at a time."""
+    """GET with ranges and ETags, PUT. Answers wait `delay[path]` seconds; bodies come `trickle` bytes at a time, and
+    of a size that is not told if it is `silent`.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     delay: dict[str, float] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, list[int]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     trickle: int = 0
+    silent: bool = False
 
     def link(self, path: str, query: str = "X-Amz-Signature=very-secret") -> str:
         return f"http://{self.host}{path}?{query}"
@@ -172,7 +176,9 @@ class _StoreHandler(BaseHTTPRequestHandler):
         path = self._asked("GET")
         time.sleep(self.server.store.delay.get(path, 0))
         content = self.server.store.files.get(path)
-        if content is None:
+        if path in self.server.store.redirects:
+            self._answer(302, b"", Location=self.server.store.redirects[path])
+        elif content is None:
             self._answer(404, b"<Code>NoSuchKey</Code>")
         elif self.headers.get("Range") == "bytes=0-0":
             self._answer(206, content[:1], content)
@@ -188,9 +194,10 @@ class _StoreHandler(BaseHTTPRequestHandler):
             store.files[path] = content
         self._answer(status, b"")
 
-    def _answer(self, status: int, body: bytes, whole: bytes = b"") -> None:
+    def _answer(self, status: int, body: bytes, whole: bytes = b"", **more: str) -> None:
         store = self.server.store
-        headers = {"Content-Length": str(len(body)), **store.headers}
+        size = {"Connection": "close"} if store.silent else {"Content-Length": str(len(body))}
+        headers = {**size, **store.headers, **more}
         if whole:
             headers["ETag"] = hashlib.md5(whole, usedforsecurity=False).hexdigest()
         with contextlib.suppress(OSError):
@@ -202,6 +209,7 @@ class _StoreHandler(BaseHTTPRequestHandler):
             for begin in range(0, len(body), step):
                 self.wfile.write(body[begin : begin + step])
                 time.sleep(0.02 if store.trickle else 0)
+        self.close_connection = store.silent
 
 
 @dataclass

@@ -122,6 +122,32 @@ async def test_a_predictor_that_is_asked_to_stop_lives_on_but_is_not_ready() -> 
         assert (await found.client.order(order())).status == 503
 
 
+async def test_who_is_not_done_when_the_grace_is_over_is_told_so() -> None:
+    with world() as found:
+        found.pipeline.pause = 0.05
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        body = json.dumps({"inputs": [tensor("order", json.dumps(order(steps=150)))]}).encode()
+        parts = iter([{"type": "http.request", "body": body}])
+
+        async def receive() -> Any:
+            return next(parts, None) or await _never()
+
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        scope = {"type": "http", "method": "POST", "path": INFER, "headers": headers}
+        call = asyncio.ensure_future(found.client.app(scope, receive, send))
+        await asyncio.sleep(0.2)
+        found.model.stop()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (sent[0]["status"], found.client.app.calls) == (503, 0)
+        assert "going down" in json.loads(sent[1]["body"])["error"]
+
+
 # --- who may draw ---
 
 

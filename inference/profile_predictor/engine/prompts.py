@@ -13,8 +13,8 @@ import torch
 
 from .errors import Refused
 
-# 300 tokens are some 200 words.
-MOST_CHUNKS = 4
+# 1,200 tokens: an order's 2,000 characters of any usual text.
+MOST_CHUNKS = 16
 _MARKS = 2
 # CLIP's tokenizers end each word's last token so.
 _WORD_END = "</w>"

@@ -114,6 +114,11 @@ class PredictorApp:
             answer = _refusal(error)
         except _HungUp:
             return
+        except asyncio.CancelledError:
+            # The grace is over. No pause: whoever cancels does so again.
+            if self._model.stopping:
+                await _send(_refusal(_going_down()), send)
+            raise
         except Exception:
             log.exception("a call failed")
             answer = _refusal(BadCall(500, "the call failed; the predictor's log says why"))
@@ -179,7 +184,7 @@ class PredictorApp:
                 if time.monotonic() >= deadline:
                     raise BadCall(408, f"the call did not arrive within {self._limits.body_seconds:g} s")
                 if self._model.stopping:
-                    raise BadCall(503, "the predictor is going down", {"Retry-After": "5"})
+                    raise _going_down()
                 await asyncio.wait({waiting}, timeout=_LOOK_SECONDS)
             return waiting.result()
         finally:
@@ -245,6 +250,10 @@ def _encoded(response: InferResponse) -> Answer:
     if isinstance(content, bytes):
         return Answer(200, content, BINARY_TYPE, {LENGTH_HEADER: str(length)})
     return Answer(200, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _going_down() -> BadCall:
+    return BadCall(503, "the predictor is going down", {"Retry-After": "5"})
 
 
 def _too_large() -> BadCall:

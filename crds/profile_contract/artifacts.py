@@ -9,6 +9,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
+from .keys import ForeignKey
 from .names import Stage
 
 REPORT = "report.json"
@@ -27,26 +31,51 @@ _STAGE_FOLDERS = {
 }
 
 
+# What no part of a prefix holds: separators, control characters, quotes, what a policy would read as a pattern. In the
+# notation that Go's regular expressions share with Python's, since the CRD asks the same.
+_FORBIDDEN = r"/\x00-\x1f\x7f-\x9f\x22\x27\x60\x5c*?$"
+PHOTOS_PREFIX = rf"^uploads/([^.{_FORBIDDEN}][^{_FORBIDDEN}]*/)+$"
+LONGEST_PREFIX = 256
+_PHOTOS_PREFIX = re.compile(PHOTOS_PREFIX)
+_UNSEEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
+# Names of Kubernetes' objects, and digests.
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_DIGEST = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
+LONGEST_PART = 253
+
+
 def uploads_prefix(namespace: str, prefix: str) -> str:
     """The key prefix of a request's photos. `prefix` is `spec.photos.prefix`, relative to the namespace's area.
 
-    Raises ValueError if it leaves the namespace's own uploads: the CRD refuses such a request already, this is the
+    Raises ForeignKey if it leaves the namespace's own uploads: the CRD refuses such a request already, this is the
     second lock.
     """
-    parts = prefix.split("/")
-    if not prefix.endswith("/") or parts[0] != "uploads" or any(p in ("", ".", "..") for p in parts[:-1]):
-        raise ValueError(f"photos.prefix {prefix!r} must begin with 'uploads/', end with '/' and hold no '..'")
-    return f"{namespace}/{prefix}"
+    sound = len(prefix) <= LONGEST_PREFIX and _PHOTOS_PREFIX.fullmatch(prefix) and ".." not in prefix
+    if not sound or any(unicodedata.category(letter) in _UNSEEN for letter in prefix):
+        raise ForeignKey(f"photos.prefix {prefix[:LONGEST_PREFIX]!a} {PHOTOS_PREFIX_RULE}")
+    return f"{_part('namespace', namespace, _NAME)}/{prefix}"
+
+
+PHOTOS_PREFIX_RULE = (
+    "must begin with 'uploads/' and end with '/'; no part may begin with a dot, and quotes, control characters, "
+    "'..' and any of * ? $ \\ may not stand in it"
+)
 
 
 def request_prefix(namespace: str, name: str) -> str:
-    """Everything that one request made."""
-    return f"{namespace}/requests/{name}/"
+    """Everything that one request made. Raises ForeignKey for what is no name of an object."""
+    return f"{_part('namespace', namespace, _NAME)}/requests/{_part('name', name, _NAME)}/"
 
 
 def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
-    """Where one run of a stage leaves what it makes."""
-    return f"{request_prefix(namespace, name)}{_STAGE_FOLDERS[stage]}/{digest}/"
+    """Where one run of a stage leaves what it makes. Raises ForeignKey for what is no name or no digest."""
+    return f"{request_prefix(namespace, name)}{_STAGE_FOLDERS[stage]}/{_part('digest', digest, _DIGEST)}/"
+
+
+def _part(what: str, text: str, pattern: re.Pattern[str]) -> str:
+    if len(text) <= LONGEST_PART and pattern.fullmatch(text) and ".." not in text:
+        return text
+    raise ForeignKey(f"{text[:LONGEST_PART]!a} is no {what}, and no part of a key")
 
 
 def candidate_key(prefix: str, seed: int, *, twin: bool = False) -> str:

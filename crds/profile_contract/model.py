@@ -15,10 +15,16 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Contract(BaseModel):
-    """A frozen pydantic model written in camelCase; unknown fields are an error."""
+    """A frozen pydantic model written in camelCase; unknown fields, infinity and NaN are errors."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", protected_namespaces=()
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        # Neither is JSON: another reader, the API server among them, would refuse the whole document.
+        allow_inf_nan=False,
     )
 
     def document(self) -> dict[str, Any]:

@@ -6,21 +6,46 @@ the order's output prefix, the stage is done.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from .keys import check_below
 from .model import Contract, Tolerant, digest_of
 from .names import STAGE_VERSIONS, AdapterLayers, LayoutName, PhotoReason, Reason, Stage, Tone
 from .style import ProfileStyleSpec
 
 
+def _sound_prefix(prefix: str) -> str:
+    """The prefix, if it ends with '/' and stays where it says. Raises ValueError."""
+    check_below("store/", f"store/{prefix}object")
+    if not prefix.endswith("/"):
+        raise ValueError(f"the prefix {prefix!a} must end with '/'")
+    return prefix
+
+
+def _below_models(name: str) -> str:
+    """The name, if it is a folder's below the models folder. Raises ValueError."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not name.isprintable():
+        raise ValueError(f"{name!a} must name a folder below the models folder")
+    return name
+
+
+# x, y, width, height in pixels; a face may reach past the edge.
+Edge = Annotated[int, Field(ge=-65536, le=65536)]
+FaceBox = tuple[Edge, Edge, Edge, Edge]
+Prefix = Annotated[str, Field(max_length=1024), AfterValidator(_sound_prefix)]
+ModelName = Annotated[str, Field(max_length=253), AfterValidator(_below_models)]
+
+
 class RequestRef(Contract):
     """Whose order it is. Not part of any digest."""
 
-    namespace: str
-    name: str
-    uid: str = ""
+    namespace: str = Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")
+    name: str = Field(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")
+    uid: str = Field(default="", max_length=64)
 
 
 class FileRef(Contract):
@@ -35,8 +60,8 @@ class StageOrder(Contract):
     """What every order holds. `output` is the key prefix that the stage may write, ending with '/'."""
 
     request: RequestRef
-    digest: str
-    output: str
+    digest: str = Field(min_length=1, max_length=64)
+    output: Prefix
 
 
 # --- preprocess ------------------------------------------------------------------------------------------------
@@ -47,7 +72,7 @@ class PhotoRef(Contract):
 
     name: str
     key: str
-    bytes: int
+    bytes: int = Field(ge=0)
     etag: str
 
 
@@ -55,12 +80,14 @@ class PreprocessParameters(Contract):
     """Limits and thresholds of preprocessing; part of its digest."""
 
     noun: Literal["person", "woman", "man"] = "person"
-    resolution: int = Field(default=1024, description="Edge in pixels whose square is the area of a training crop.")
-    minimum_photos: int = 5
-    maximum_photos: int = 20
-    maximum_bytes: int = 30_000_000
-    maximum_pixels: int = 60_000_000
-    minimum_face_pixels: int = Field(default=96, description="Height of the face box in the upright photo.")
+    resolution: int = Field(
+        default=1024, ge=64, le=2048, description="Edge in pixels whose square is the area of a training crop."
+    )
+    minimum_photos: int = Field(default=5, ge=1, le=40)
+    maximum_photos: int = Field(default=20, ge=1, le=40)
+    maximum_bytes: int = Field(default=30_000_000, ge=1, le=1_000_000_000)
+    maximum_pixels: int = Field(default=60_000_000, ge=1, le=1_000_000_000)
+    minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
     face_percent: int = Field(
         default=40,
         ge=25,
@@ -95,9 +122,9 @@ class DatasetImage(Tolerant):
     mask: str = Field(description="Person mask: 8 bit grey, 255 inside, the size of the image.")
     pose: str = Field(description="Pose map: RGB skeleton on black, the size of the image.")
     caption: str = Field(description="What the crop shows; {subject} stands for the person, as in a style's prompt.")
-    width: int
-    height: int
-    face_box: tuple[int, int, int, int]
+    width: int = Field(ge=1, le=16384)
+    height: int = Field(ge=1, le=16384)
+    face_box: FaceBox
     held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
 
 
@@ -152,26 +179,34 @@ class PreprocessReport(StageReport):
 class TrainParameters(Contract):
     """How the adapter is trained; part of the digest. Defaults: design figures for SDXL at 1024 px."""
 
-    base_model: str = Field(description="Folder name below the models folder.")
-    control_model: str = ""
+    base_model: ModelName = Field(min_length=1, description="Folder name below the models folder.")
+    control_model: ModelName = ""
     noun: Literal["person", "woman", "man"] = "person"
-    token: str = Field(default="sks", description="The rare token that stands for the person in captions.")
-    rank: int = 32
+    token: str = Field(
+        default="sks",
+        min_length=1,
+        max_length=40,
+        pattern=r"^[^{}\x00-\x1f]+$",
+        description="The rare token that stands for the person in captions.",
+    )
+    rank: int = Field(default=32, ge=1, le=128)
     adapter_layers: AdapterLayers = Field(
         default=AdapterLayers.ATTENTION,
         description="attention: enough for SDXL. transformer: its feed-forward layers too, for thin models.",
     )
-    steps: int | None = Field(default=None, description="None: clamp(80 x photos, 500, 900).")
-    batch: int = 4
-    resolution: int = 1024
-    learning_rate: float = 1e-4
-    seed: int = 0
-    crops_per_photo: int = 3
-    min_snr_gamma: float = 5.0
-    noise_offset: float = 0.0357
-    checkpoint_steps: int = 100
-    validation_images: int = Field(default=4, ge=0, description="Fixed-seed portraits a checkpoint is judged by.")
-    validation_sampler_steps: int = 20
+    steps: int | None = Field(default=None, ge=1, le=100_000, description="None: clamp(80 x photos, 500, 900).")
+    batch: int = Field(default=4, ge=1, le=64)
+    resolution: int = Field(default=1024, ge=64, le=2048, multiple_of=8)
+    learning_rate: float = Field(default=1e-4, gt=0, le=10)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    crops_per_photo: int = Field(default=3, ge=1, le=16)
+    min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
+    noise_offset: float = Field(default=0.0357, ge=0, le=1)
+    checkpoint_steps: int = Field(default=100, ge=1, le=100_000)
+    validation_images: int = Field(
+        default=4, ge=0, le=16, description="Fixed-seed portraits a checkpoint is judged by."
+    )
+    validation_sampler_steps: int = Field(default=20, ge=1, le=150)
     gradient_checkpointing: bool = False
     mixed_precision: Literal["no", "bf16"] = "bf16"
 
@@ -247,9 +282,9 @@ class StyleCandidates(Contract):
 class FinishParameters(Contract):
     """What is delivered; part of the digest."""
 
-    portraits: int
-    minimum_likeness: int
-    layouts: list[LayoutName]
+    portraits: int = Field(ge=1, le=16)
+    minimum_likeness: int = Field(ge=-100, le=100)
+    layouts: list[LayoutName] = Field(max_length=8)
     visible_mark: bool = False
 
 

@@ -21,10 +21,10 @@ _LITTER_NAMES = frozenset(
 )
 _LITTER_ENDINGS = (".aae",)
 
-# Lone surrogates cannot be written as UTF-8; the others break lines, turn the direction of a terminal's text, end a
-# quoted header or are no characters in XML, in which stores list their keys.
+# Lone surrogates cannot be written as UTF-8; the others break lines, end quotes, turn the direction of a terminal's
+# text, or are no characters in XML, in which stores list their keys.
 _UNSAFE = re.compile(
-    '[\x00-\x1f\x7f-\x9f"\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]'
+    "[\x00-\x1f\x7f-\x9f\"'`\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
 )
 _SEPARATORS = re.compile(r"[/\\]+")
 
@@ -50,8 +50,8 @@ def photo_name(raw: str) -> str | None:
     """The name under which a photo stands in the store; None if it is litter.
 
     `raw` may be a path below a folder, or what a stranger's file system made of a name: the last part counts. The
-    result is one part of a path, in NFC, 1 to LONGEST_NAME bytes of valid UTF-8 without control characters and double
-    quotes, and gives itself again.
+    result is one part of a path, in NFC, 1 to LONGEST_NAME bytes of valid UTF-8 without control characters and
+    quotes, which `keys.check_below` takes, and gives itself again.
     """
     if is_litter(raw):
         return None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
 from .model import Contract, Tolerant
 from .names import DeletionPolicy, LayoutName, PhotoReason, Stage
 
@@ -18,11 +19,8 @@ Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-ti
 NAME_LENGTH = 40
 
 _PREFIX_RULE: dict[str, JsonValue] = {
-    "rule": "self.startsWith('uploads/') && self.endsWith('/') && !self.contains('..') && !self.contains('//')",
-    "message": (
-        "photos.prefix must begin with 'uploads/' and end with '/', without '..': "
-        "a request reads photos from its own namespace's area only"
-    ),
+    "rule": f"self.matches(r'{PHOTOS_PREFIX}') && !self.contains('..')",
+    "message": f"photos.prefix {PHOTOS_PREFIX_RULE}: a request reads photos from its own namespace's area only",
 }
 
 
@@ -40,7 +38,7 @@ class Photos(Contract):
     prefix: str = Field(
         description="Where the photos lie: uploads/.../ in this namespace's own area of the store.",
         min_length=9,
-        max_length=256,
+        max_length=LONGEST_PREFIX,
         json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]},
     )
     revision: int = Field(default=1, ge=1, le=1_000_000, description="Raise it when photos were added or removed.")

@@ -103,14 +103,27 @@ def _inputs(order_type: type[OrderT], stage: Stage) -> tuple[OrderT, Store, Publ
     parser.add_argument("--order", type=Path, help="file that holds the order (default: $PROFILE_ORDER)")
     parser.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="store URL")
     arguments = parser.parse_args()
-    text = arguments.order.read_text() if arguments.order else os.environ.get("PROFILE_ORDER", "")
-    try:
-        order = order_type.model_validate_json(text)
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) or e["msg"] for e in error.errors()[:5])
-        raise BadInput(Reason.INVALID_ORDER, f"the order cannot be read: {fields}") from error
+    order = read_order(order_type, _order_text(arguments.order))
     redis_url = os.environ.get("PROFILE_REDIS", "")
     return order, open_store(arguments.store), RedisPublisher(redis_url) if redis_url else Silent()
+
+
+def _order_text(file: Path | None) -> bytes:
+    if file is None:
+        return os.environb.get(b"PROFILE_ORDER", b"")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadInput(Reason.INVALID_ORDER, f"the order {file} cannot be read: {error.strerror}") from error
+
+
+def read_order(order_type: type[OrderT], text: bytes) -> OrderT:
+    """The order that a JSON text holds. Raises BadInput, which names the fields that are wrong, and why."""
+    try:
+        return order_type.model_validate_json(text)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, e['loc']))[:80]}: {e['msg']}".removeprefix(": ") for e in error.errors()[:5]]
+        raise BadInput(Reason.INVALID_ORDER, f"the order cannot be read: {'; '.join(wrong)}") from error
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -146,7 +146,25 @@ def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["uploads/../../hr/uploads/minji/", "hr/uploads/minji/", "/uploads/minji/", "uploads/minji", "uploads//"]
+    "prefix",
+    [
+        "uploads/../../hr/uploads/minji/",
+        "hr/uploads/minji/",
+        "/uploads/minji/",
+        "uploads/minji",
+        "uploads//",
+        "uploads/./x/",
+        "uploads/a/./b/",
+        "uploads/.hidden/",
+        "uploads/a//b/",
+        'uploads/a"b/',
+        "uploads/a'b/",
+        "uploads/a`b/",
+        "uploads/a\\b/",
+        "uploads/a*/",
+        "uploads/a\nb/",
+        "uploads/a/\n",
+    ],
 )
 def test_a_prefix_of_another_namespace_is_refused_at_once(one_space: Space, prefix: str) -> None:
     with pytest.raises(SandboxError, match=r"photos\.prefix must begin with 'uploads/'|should be at least"):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profile_contract.keys import check_below
 from profile_contract.photo_names import LONGEST_NAME, distinct, is_litter, photo_name
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -22,7 +23,7 @@ ANY_NAME = st.text(
     [
         ("IMG_0001.JPG", "IMG_0001.JPG"),
         ("summer party (2).jpg", "summer party (2).jpg"),
-        ("O'Brien.png", "O'Brien.png"),
+        ("O'Brien.png", "O-Brien.png"),
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\minji\\a.jpg", "a.jpg"),
         ("a\nb\x7f.jpg", "a-b-.jpg"),
@@ -84,10 +85,11 @@ def test_whatever_a_file_is_called_its_name_is_one_part_of_a_path(raw: str) -> N
         return
     assert 1 <= len(name.encode("utf-8")) <= LONGEST_NAME
     assert name not in (".", "..")
-    assert not any(c in '/\\"' or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
+    assert not any(c in "/\\\"'`" or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
     assert unicodedata.is_normalized("NFC", name)
     assert name == name.strip()
     assert photo_name(name) == name
+    assert check_below("hr/uploads/minji/", f"hr/uploads/minji/{name}")
 
 
 @QUICK

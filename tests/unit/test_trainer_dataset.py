@@ -73,6 +73,28 @@ def test_a_smaller_attempt_trains_on_smaller_pictures(store: FolderStore) -> Non
     assert example.original_size == (64, 64)
 
 
+@pytest.mark.parametrize("part", ["image", "mask"])
+@pytest.mark.parametrize("size", [(1, 1), (64, 63), (128, 128)])
+def test_a_picture_of_another_size_than_its_report_says_is_refused(
+    store: FolderStore, part: str, size: tuple[int, int]
+) -> None:
+    image = stored(store, "a", 90)
+    store.write(f"a/{part}.png", cv2.imencode(".png", np.zeros(size, np.uint8))[1].tobytes())
+    with pytest.raises(BadInput, match=r"not 64x64 pixels, as its report says; run preprocessing again"):
+        examples_of(store, [image])
+
+
+@pytest.mark.parametrize("part", ["image", "mask"])
+@pytest.mark.parametrize("content", [None, b"no picture"])
+def test_a_picture_that_cannot_be_read_is_named(store: FolderStore, part: str, content: bytes | None) -> None:
+    image = stored(store, "a", 90)
+    store.delete(f"a/{part}.png")
+    if content is not None:
+        store.write(f"a/{part}.png", content)
+    with pytest.raises(BadInput, match=rf"a/{part}\.png of the dataset cannot be read"):
+        examples_of(store, [image])
+
+
 class Vae:
     """Gives the mean of its pixels as the latents' mean, and remembers what it was moved to."""
 

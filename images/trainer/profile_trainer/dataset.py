@@ -67,12 +67,20 @@ def read_examples(
 ) -> list[Example]:
     """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
 
-    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}.
+    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}. Raises
+    BadInput for a picture or mask that cannot be read or has another size than its report says.
     """
     examples = []
     for number, image in enumerate(images):
         picture = cv2.cvtColor(read_picture(store, image.image), cv2.COLOR_BGR2RGB).astype(np.uint8)
-        weights = loss_weights(read_picture(store, image.mask, cv2.IMREAD_GRAYSCALE), image.face_box)
+        mask = read_picture(store, image.mask, cv2.IMREAD_GRAYSCALE)
+        if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):
+            raise BadInput(
+                Reason.INVALID_ORDER,
+                f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
+                "says; run preprocessing again",
+            )
+        weights = loss_weights(mask, image.face_box)
         size = scaled_size((image.width, image.height), resolution / wanted)
         caption = image.caption.replace("{subject}", subject)
         draw = np.random.default_rng(number)

@@ -225,4 +225,32 @@ MUTANTS = (
         "        left.clear()\n",
         "one spoilt checkpoint, and nothing is delivered",
     ),
+    (
+        "T33",
+        "images/trainer/profile_trainer/model.py",
+        "        check_model(models, name)\n",
+        "        pass\n",
+        "the trainer loads changed models",
+    ),
+    (
+        "T34",
+        "images/trainer/profile_trainer/dataset.py",
+        "if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):",
+        "if False:",
+        "pictures of another size than their report says",
+    ),
+    (
+        "T35",
+        "images/trainer/profile_trainer/loop.py",
+        "min(steps, MOST_BARREN_STEPS, max(FEWEST_BARREN_STEPS, steps // 10))",
+        "MOST_BARREN_STEPS",
+        "a short training of bad steps alone is delivered",
+    ),
+    (
+        "T36",
+        "images/faces/profile_faces/mask.py",
+        "cv2.dnn.readNetFromTFLite(weights(models, WEIGHTS))",
+        "cv2.dnn.readNetFromTFLite(str(models / WEIGHTS))",
+        "the mask network is loaded whatever its digest",
+    ),
 )

@@ -16,6 +16,8 @@ TAKEN = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
 ADVICE = f"{', '.join(TAKEN[:-1])} and {TAKEN[-1]} photos are taken; save others as JPEG"
 # How pictures are called: a file that is called so and holds none is broken.
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
+# Says to photo programs, on Android first, that a folder's pictures are not meant.
+NO_MEDIA = ".nomedia"
 # Who names their home folder by mistake is told so before all of it is read.
 MOST_FILES = 2000
 
@@ -121,6 +123,10 @@ def _files(place: Path) -> Iterator[tuple[Path, str]]:
         raise CommandError(f"{place} does not exist: give photos, or folders that hold photos")
     closed: list[Path] = []
     for root, folders, names in os.walk(place, onerror=lambda error: closed.append(Path(str(error.filename)))):
+        if NO_MEDIA in names and Path(root) != place:
+            folders.clear()
+            yield Path(root), f"folder with {NO_MEDIA}"
+            continue
         links = [name for name in folders if Path(root, name).is_symlink() and not is_litter(name)]
         folders[:] = sorted(name for name in folders if not is_litter(name) and name not in links)
         for name in sorted(name for name in names if not is_litter(name)):

@@ -123,7 +123,7 @@ def test_from_a_folder_to_portraits(profile: Profile, people: Path, tmp_path: Pa
     said = profile("create", NAME, folder, *asked, "--watch")
     assert "12 photos stand" in said
     assert "ready: 1 portrait" in said
-    assert "already exists" in profile("create", NAME, str(people / "p900006"), code=1)
+    assert "already exists" in profile("create", NAME, folder, code=1)
     assert "studio-warm" in profile("portraits", NAME)
     assert NAME in profile("list")
     assert "Accepted" in profile("photos", NAME)

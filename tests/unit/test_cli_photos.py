@@ -65,6 +65,12 @@ def test_photos_are_told_by_what_they_hold_in_folders_and_below(tmp_path: Path) 
     assert found.sentence == "14 files: 7 taken, 7 left out (2 GIF, 1 .mov, 1 .txt, 1 BMP, 1 empty, 1 without ending)"
 
 
+def test_a_picture_in_name_alone_is_broken(tmp_path: Path) -> None:
+    assert find_photos([_folder(tmp_path, {"a.jpg": JPEG, "b.JPG": b"text", "c.heic": b"\x00" * 40})]).left_out == {
+        "broken .jpg": 1, "broken .heic": 1,
+    }  # fmt: skip
+
+
 def test_litter_is_not_even_counted(tmp_path: Path) -> None:
     litter = (
         ".hidden.jpg",
@@ -84,6 +90,15 @@ def test_litter_is_not_even_counted(tmp_path: Path) -> None:
 def test_a_hidden_file_that_is_named_is_meant(tmp_path: Path) -> None:
     _folder(tmp_path, {".me.jpg": JPEG})
     assert list(find_photos([tmp_path / ".me.jpg"])) == ["me.jpg"]
+
+
+def test_a_folder_whose_pictures_are_not_meant_is_left_out_and_told(tmp_path: Path) -> None:
+    place = _folder(tmp_path, {"a.jpg": JPEG, "bad/b.jpg": JPEG, "bad/.nomedia": b"", "bad/deeper/c.jpg": JPEG})
+    found = find_photos([place])
+    assert list(found) == ["a.jpg"]
+    assert found.sentence == "2 files: 1 taken, 1 left out (1 folder with .nomedia)"
+    # Who names it means it.
+    assert sorted(find_photos([place / "bad"])) == ["b.jpg", "c.jpg"]
 
 
 def test_linked_folders_are_not_followed_and_are_told(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import cv2
 
 from profile_cli.errors import CommandError
 from profile_cli.folder.command import add_values_to, models_folder, prepare
+from profile_cli.folder.recipe import read_recipe
 from profile_cli.folder.settings import Choice, choose_with, platform, request_spec
 from profile_cli.folder.values import read_values
 from profile_cli.styles import load_styles
@@ -47,9 +48,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command = commands.add_parser(
         "evaluate", help="measure a base model and its training on people with known truth", description=__doc__
     )
-    command.add_argument("--people", type=Path, help="a folder of people: NN.jpg, person.json, bad/")
-    command.add_argument("--limit", type=int, help="only the first people")
-    command.add_argument("--out", type=Path, help="folder for the work and the results")
+    command.add_argument("--people", type=Path, help="a folder with one folder per person: NN.jpg, person.json, bad/")
+    command.add_argument("--limit", type=int, help="measure only so many people, the first by name")
+    command.add_argument("--out", type=Path, help="the folder for the work and the results")
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
         help=f"one that the chart ships, or a ProfileStyle's YAML file; may be repeated ({', '.join(STYLES)})",
@@ -59,17 +60,29 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="measure nothing: one table of styles and models from the --out folders of former runs",
     )  # fmt: skip
     command.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
-    command.add_argument("--base-model", help="folder below the models folder, in diffusers' SDXL layout")
-    command.add_argument("--control-model", help="its pose ControlNet")
-    command.add_argument("--candidates", type=int, default=8, help="portraits of each style and person (%(default)s)")
-    command.add_argument("--portraits", type=int, default=PORTRAITS, help="of the base model (%(default)s)")
-    command.add_argument("--rank", type=int, help="of the adapters (32)")
+    command.add_argument("--base-model", help="a folder below the models folder, in diffusers' SDXL layout")
+    command.add_argument("--control-model", help="the base model's pose ControlNet")
     command.add_argument(
-        "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers, help="what adapters change (attention)"
+        "--candidates",
+        type=int,
+        default=8,
+        help="how many portraits of each person in each style (default: %(default)s)",
     )
-    command.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
-    command.add_argument("--learning-rate", type=float, help="of training (1e-4, right for SDXL)")
-    command.add_argument("--sampler-steps", type=int, help="of drawing a portrait (as the style says)")
+    command.add_argument(
+        "--portraits", type=int, default=PORTRAITS, help="how many portraits of the base model (default: %(default)s)"
+    )
+    command.add_argument("--rank", type=int, help="the adapters' rank (default: the model's recipe, else 32)")
+    command.add_argument(
+        "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers,
+        help="the layers that adapters change (default: the model's recipe, else attention)",
+    )  # fmt: skip
+    command.add_argument(
+        "--steps", type=int, help="training steps (default: the model's recipe, else 80 per photo, 500 to 900)"
+    )
+    command.add_argument(
+        "--learning-rate", type=float, help="the learning rate (default: the model's recipe, else 1e-4, right for SDXL)"
+    )
+    command.add_argument("--sampler-steps", type=int, help="steps to draw a portrait in (default: as the style says)")
     add_values_to(command)
     command.add_argument("--page", type=Path, help="write the page here too, its pictures into pictures/ beside it")
     command.set_defaults(run=run)
@@ -159,7 +172,8 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     prepare(folder, models, terminal)
     import torch
 
-    chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values)
+    recipe = read_recipe(folder / models.base)
+    chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values.over(recipe.values))
     said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
     chosen = replace(chosen, training=training)

@@ -23,11 +23,14 @@ from profile_contract.names import LayoutName
 from profile_contract.orders import FinishReport, PreprocessReport
 from profile_contract.store import FolderStore
 
+from .recipe import read_recipe
 from .runner import InputRefused, Run
 from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_with, platform, request_spec
 from .values import read_values
 
 WORK = ".profile-studio"
+# The first one is what holds for everybody.
+NOUNS = ("person", "woman", "man")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,21 +45,32 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--style", action="append", dest="styles", metavar="STYLE",
         help=f"one of {', '.join(known_styles())}, or a ProfileStyle's YAML file; may be repeated (studio-warm)",
     )  # fmt: skip
-    command.add_argument("--noun", choices=("person", "woman", "man"), default="person", help="who is in the photos")
-    command.add_argument("--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts: {layouts}")
-    command.add_argument("--portraits", type=int, default=4, help="delivered per style (%(default)s)")
-    command.add_argument("--candidates", type=int, default=8, help="drawn per style (%(default)s)")
-    command.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
-    command.add_argument("--minimum-likeness", type=int, help="per cent; below it nothing is delivered (45)")
-    command.add_argument("--minimum-photos", type=int, help="that can be used (5)")
+    command.add_argument(
+        "--noun", choices=NOUNS,
+        help="who is in the photos; the right word gives better portraits (default: a terminal asks, else person)",
+    )  # fmt: skip
+    command.add_argument(
+        "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
+    )
+    command.add_argument(
+        "--portraits", type=int, default=4, help="how many to deliver per style (default: %(default)s)"
+    )
+    command.add_argument("--candidates", type=int, default=8, help="how many to draw per style (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="the first seed (default: %(default)s)")
+    command.add_argument(
+        "--minimum-likeness", type=int, help="deliver no portrait below this likeness, in per cent (default: 45)"
+    )
+    command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
     training = command.add_argument_group("training and models")
     training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
-    training.add_argument("--base-model", help="folder below the models folder, in diffusers' SDXL layout")
-    training.add_argument("--control-model", help="its pose ControlNet; empty for none")
+    training.add_argument("--base-model", help="a folder below the models folder, in diffusers' SDXL layout")
+    training.add_argument("--control-model", help="the base model's pose ControlNet; empty for none")
     training.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
-    training.add_argument("--rank", type=int, help="of the adapter (32)")
-    training.add_argument("--steps", type=int, help="of training (80 a photo, 500 to 900)")
-    training.add_argument("--sampler-steps", type=int, help="of drawing a candidate (as the style says)")
+    training.add_argument("--rank", type=int, help="the adapter's rank (default: the model's recipe, else 32)")
+    training.add_argument(
+        "--steps", type=int, help="training steps (default: the model's recipe, else 80 per photo, 500 to 900)"
+    )
+    training.add_argument("--sampler-steps", type=int, help="steps to draw a candidate in (default: as the style says)")
     add_values_to(training)
     command.set_defaults(run=run)
 
@@ -65,8 +79,8 @@ def add_values_to(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> N
     """The option that takes a cluster's settings."""
     group.add_argument(
         "--values", action="append", type=Path, default=[], metavar="FILE",
-        help="the chart's values of a cluster: work with its training, preprocess and generation; may be repeated, "
-        "later files win, and options win over them",
+        help="a values file of the chart: use its training, preprocess and generation settings; may be repeated, later "
+        "files win. Options win over files, and files over the model's recipe.yaml",
     )  # fmt: skip
 
 
@@ -74,18 +88,21 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run the stages and put the results into the folder. Raises CommandError."""
     photos = find_photos(arguments.photos)
     styles = load_styles(arguments.styles or ["studio-warm"])
-    choice = _choice(arguments)
+    choice = _choice(arguments, _noun(arguments.noun, terminal))
     spec = request_spec(choice, list(styles))
     folder = models_folder(arguments.models)
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
     prepare(folder, models, terminal)
+    recipe = read_recipe(folder / models.base)
+    if recipe.toy:
+        terminal.say(recipe.toy)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
     sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    settings = platform(choice, models, accelerated=_accelerated(), values=values)
+    settings = platform(choice, models, accelerated=_accelerated(), values=values.over(recipe.values))
     job = Run(store, folder, spec, styles, settings, terminal)
     try:
         results = job.results()
@@ -94,12 +111,27 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise
     deliver(store, results, out)
     _tell(results, out, terminal)
+    if recipe.toy:
+        terminal.say(recipe.toy)
     return 0
 
 
-def _choice(arguments: argparse.Namespace) -> Choice:
+def _noun(given: str | None, terminal: Terminal) -> str:
+    """Who is in the photos: as said, else as somebody who sits there answers, else a person. Raises CommandError."""
+    if given is not None:
+        return given
+    answer = terminal.ask(f"Who is in the photos: {', '.join(NOUNS)}? [{NOUNS[0]}]")
+    if answer is None:
+        terminal.say("--noun woman or --noun man gives better portraits: nothing was said, so it is a person")
+        return NOUNS[0]
+    if answer and answer.lower() not in NOUNS:
+        raise CommandError(f"{answer!r} is none of {', '.join(NOUNS)}")
+    return answer.lower() or NOUNS[0]
+
+
+def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
     return Choice(
-        noun=arguments.noun,
+        noun=noun,
         layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
         portraits=arguments.portraits,
         candidates=arguments.candidates,

@@ -51,6 +51,15 @@ class Values:
         """Folder name below the models folder."""
         return self.training.get("baseModel")
 
+    def over(self, recipe: Values) -> Values:
+        """These, and what a model's recipe says where these say nothing."""
+        said = {name: value for name, value in self.drawing if value is not None}
+        return Values(
+            training={**recipe.training, **self.training},
+            preprocess={**recipe.preprocess, **self.preprocess},
+            drawing=recipe.drawing.model_copy(update=said),
+        )
+
     def control_model(self, base_model: str | None) -> str | None:
         """The ControlNet said here; None where another base model was chosen, whose companion it is not."""
         return self.training.get("controlModel") if base_model in (None, self.base_model) else None

@@ -92,6 +92,8 @@ def _write(path: Path, picture: Pixels, quality: int) -> None:
 def _write_bad(studio: Studio, person: Person, taken: list[Taken], folder: Path) -> None:
     """Spoil the most frontal, best lit photos, and take two that no photo of a face is."""
     folder.mkdir(exist_ok=True)
+    # Who names the person's folder means the good ones.
+    (folder / ".nomedia").touch()
     good = sorted(taken, key=lambda one: abs(one.shot.yaw + one.shot.body) + 100 * (one.shot.light in ("dim", "flash")))
     truth = {}
     for number, (reason, spoil) in enumerate(SPOILT.items()):

@@ -26,7 +26,9 @@ REQUEST_COLUMNS = [
     {"name": "Stage", "type": "string", "jsonPath": ".status.stageText"},
     {"name": "Progress", "type": "string", "jsonPath": ".status.progressText"},
     {"name": "Likeness", "type": "integer", "jsonPath": ".status.bestLikeness"},
-    {"name": "Styles", "type": "string", "jsonPath": ".spec.styles"},
+    {"name": "Title", "type": "string", "jsonPath": ".metadata.annotations.profilestudio\\.io/title"},
+    # A column shows a list as JSON: the status says it in words.
+    {"name": "Styles", "type": "string", "jsonPath": ".status.stylesText"},
     {"name": "Photos", "type": "string", "jsonPath": ".status.photosText", "priority": 1},
     {"name": "GPU", "type": "integer", "jsonPath": ".status.gpuSeconds", "priority": 1},
     {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},

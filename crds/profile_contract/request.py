@@ -190,5 +190,6 @@ class ProfileRequestStatus(Tolerant):
     stage_text: str = Field(default="", max_length=40)
     progress_text: str = Field(default="", max_length=20)
     photos_text: str = Field(default="", max_length=20)
+    styles_text: str = Field(default="", max_length=600)
     best_likeness: int | None = Field(default=None, ge=-100, le=100)
     gpu_seconds: int = Field(default=0, ge=0)

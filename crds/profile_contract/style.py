@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from .model import Contract
 from .names import Mode, Tone
@@ -48,15 +48,18 @@ class ProfileStyleSpec(Contract):
         },
     )
     negative_prompt: str = Field(default="", max_length=1000, description="What must not be seen.")
-    background_colour: str = Field(
-        default="#d8d8d8", pattern=r"^#[0-9a-f]{6}$", description="Fills what a layout needs beyond the picture."
+    # One colour has one digest, however its letters are written.
+    background_colour: Annotated[str, AfterValidator(str.lower)] = Field(
+        default="#d8d8d8", pattern=r"^#[0-9a-fA-F]{6}$", description="Fills what a layout needs beyond the picture."
     )
     pose: PoseName = Field(default=POSE_FROM_PHOTOS, description=f"FromPhotos, or a preset: {', '.join(POSE_PRESETS)}.")
     mode: Mode = Field(default=Mode.TEXT_TO_IMAGE, description="From noise, or from one of the photos.")
     strength_percent: int = Field(default=60, ge=5, le=95, description="Of ImageToImage: how much is drawn anew.")
     sampler: Sampler = Field(default=Sampler(), description="How candidates are sampled.")
-    adapter_weight_percent: int = Field(default=100, ge=0, le=150)
-    control_weight_percent: int = Field(default=80, ge=0, le=200)
+    adapter_weight_percent: int = Field(
+        default=100, ge=0, le=150, description="How much of the person's adapter is drawn with; 0 draws nobody."
+    )
+    control_weight_percent: int = Field(default=80, ge=0, le=200, description="How strictly the pose map is followed.")
     control_end_percent: int = Field(default=80, ge=0, le=100, description="Share of steps that follow the pose map.")
     predictor: str = Field(
         default="profile-predictor",

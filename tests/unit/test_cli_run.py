@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +209,8 @@ def test_the_command_says_where_it_is_run(tmp_path: Path, begun: list[Run]) -> N
     _run(tmp_path)
     assert isinstance(begun[0].store, FolderStore)
     assert begun[0].store.root == (tmp_path / "out" / ".profile-studio").resolve()
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    words = "import sys, profile_cli.__main__; sys.exit(any(name in sys.modules for name in ('torch', 'diffusers')))"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from profile_contract import reference
 from profile_contract.crd import manifests, profile_request_crd, profile_style_crd
+from profile_contract.style import ProfileStyleSpec, Title
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
@@ -63,10 +65,30 @@ def test_conditions_are_a_list_map() -> None:
 def test_the_columns_tell_the_story() -> None:
     columns = profile_request_crd()["spec"]["versions"][0]["additionalPrinterColumns"]
     assert [c["name"] for c in columns if not c.get("priority")] == [
-        "Ready", "Stage", "Progress", "Likeness", "Styles", "Age",
+        "Ready", "Stage", "Progress", "Likeness", "Title", "Styles", "Age",
     ]  # fmt: skip
 
 
 def test_the_api_page_is_that_of_the_models() -> None:
     file = Path(__file__).resolve().parents[2] / "docs" / "api.md"
     assert file.read_text() == reference.page(), "run `make crds`"
+
+
+@pytest.mark.parametrize("colour", ["#1F3A5F", "#1f3a5f", "#1f3A5F"])
+def test_a_colour_is_one_however_its_letters_are_written(colour: str) -> None:
+    style = ProfileStyleSpec(title=Title(en="A"), prompt="{subject}", background_colour=colour)
+    assert style.background_colour == "#1f3a5f"
+
+
+@pytest.mark.parametrize("colour", ["1f3a5f", "#1f3a5", "#1f3a5g", "#1f3a5f0", "#1F3A5F\n", "red"])
+def test_what_is_no_colour_is_refused(colour: str) -> None:
+    with pytest.raises(ValidationError):
+        ProfileStyleSpec(title=Title(en="A"), prompt="{subject}", background_colour=colour)
+
+
+def test_styles_are_a_column_of_names_and_titles_one_of_their_own() -> None:
+    columns = {
+        one["name"]: one["jsonPath"] for one in profile_request_crd()["spec"]["versions"][0]["additionalPrinterColumns"]
+    }
+    assert columns["Styles"] == ".status.stylesText"
+    assert columns["Title"] == r".metadata.annotations.profilestudio\.io/title"

@@ -28,6 +28,7 @@ def test_a_request_runs_through_all_stages_and_is_ready() -> None:
     assert (status.stage_text, status.progress_text, status.photos_text, status.best_likeness) == (
         "Done", "100%", "6/6", 51,
     )  # fmt: skip
+    assert status.styles_text == ", ".join(world.spec.styles)
     assert [c.type for c in status.conditions] == [
         "Ready", "Preprocessed", "Trained", "Generated", "Finished", "Reconciling", "Stalled",
     ]  # fmt: skip

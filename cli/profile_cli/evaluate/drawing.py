@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_cli.folder.drawing import StoreFiles
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.model import digest_of
@@ -41,6 +40,9 @@ def draw_missing(
     engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[Wanted]
 ) -> None:
     """Draw what is not in the store yet, as the style samples; and what stands there from other words or settings."""
+    # With it come seconds of torch, which no other command needs.
+    from profile_cli.folder.drawing import StoreFiles
+
     models = [engine.config.base_model, engine.config.control_model]
     digests = {one.key: _digest(store, models, _order(style, size, [one]), one) for one in wanted}
     missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]

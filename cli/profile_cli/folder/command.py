@@ -11,6 +11,8 @@ import logging
 import os
 from pathlib import Path
 
+import cv2
+
 from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.photos import find_photos
@@ -161,7 +163,9 @@ def prepare(folder: Path, models: Models, terminal: Terminal) -> None:
     """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
     os.environ["PROFILE_MODELS"] = str(folder)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Read by OpenCV as it is loaded, which it may be already.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     if models.base == UNTRAINED:
         terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")

@@ -58,6 +58,7 @@ def next_status(snapshot: Snapshot, outcome: Outcome, now: datetime, config: Ope
         stage_text=_stage_text(outcome, ready=conditions[0].status == "True"),
         progress_text=f"{progress.percent}%" if progress else ("100%" if outcome.current is None else ""),
         photos_text=_photos_text(photos),
+        styles_text=", ".join(snapshot.spec.styles),
         best_likeness=max((portrait.likeness for portrait in portraits), default=None),
         gpu_seconds=old.gpu_seconds + _gpu_spent(old.stages or StagesStatus(), stages),
     )

@@ -102,9 +102,7 @@ def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
         "studio-random-controlnet",
     )
     assert (config.training.resolution, config.preprocess.resolution, config.generation.width) == (128, 128, 128)
-    assert config.generation.url("profile-predictor") == (
-        "http://profile-predictor-predictor.profile-system.svc.cluster.local"
-    )
+    assert config.generation.url("profile-predictor") == "http://profile-predictor-predictor.profile-system.svc"
     assert (config.metrics_port, config.health_port) == (9090, 8080)
 
 

@@ -74,6 +74,8 @@ def web_values(store_address: str, training: Mapping[str, int] | None = None) ->
             "namespaces": {"default": PAGE_NAMESPACE},
             "store": {"publicUrl": f"http://{store_address}", "existingSecret": services.WEB_STORE_SECRET},
             "defaults": defaults,
+            # Whoever tries things out on one machine leaves many forms behind.
+            "limits": {"drafts": 50},
             "podAnnotations": _annotation(SOURCES["web"]),
         }
     }

@@ -198,12 +198,12 @@ def _ask(tab: Tab, people: Path, folder: Path) -> None:
     tab.locator("input[type=file]").set_input_files([*photos, photos[0], text, small])
     refused = tab.locator(".photo.refused .state")
     expect(refused).to_have_text(
-        ["is there already", "is not a JPEG, PNG or WebP photo", "is too small: use the original photo"]
+        ["is there already", "is not a JPEG, PNG, WebP, HEIC or AVIF photo", "is too small: use the original photo"]
     )
     expect(tab.locator(".photo.sent")).to_have_count(PHOTOS)
     # What was mended is not complained of any more.
     problems = tab.get_by_role("alert").locator("p")
-    expect(problems).to_have_text(["Please confirm whose photos these are."])
+    expect(problems).to_have_text(["Please say who the photos show.", "Please confirm whose photos these are."])
     for name in (photos[0].name, "notes.txt", "small.png"):
         tab.locator(".photo.refused").filter(has_text=name).get_by_role("button").click()
     tab.get_by_label("The photos show").select_option("woman")
@@ -240,7 +240,9 @@ def _follow(tab: Tab) -> None:
     expect(rows.first).to_be_visible()
     assert tab.locator(".compare figure:not(.other)").count() == 2
     assert tab.locator(".compare figure").count() == 2 * rows.count()
-    expect(rows.first.locator("figcaption")).to_contain_text([re.compile(r"b\* [+−]\d+\.\d against neutral")] * 2)
+    expect(rows.first.locator("figcaption")).to_contain_text(
+        [re.compile(r"(warmer|cooler) than neutral light \(b\* [+−]\d+\.\d\)")] * 2
+    )
     _pictures_stand(tab)
 
 
@@ -269,7 +271,7 @@ def _download(tab: Tab) -> None:
     with Image.open(io.BytesIO(data)) as picture:
         layout = LAYOUTS[LayoutName.EMPLOYEE_CARD]
         assert picture.size == (layout.width, layout.height)
-    _, everything = _saved(tab, tab.get_by_role("link", name="Everything (ZIP)"))
+    _, everything = _saved(tab, tab.get_by_role("link", name="All portraits (ZIP)"))
     with zipfile.ZipFile(io.BytesIO(everything)) as archive:
         assert archive.testzip() is None
         names = archive.namelist()
@@ -309,9 +311,10 @@ def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, peop
     tab.goto(f"{address}#/new")
     tab.locator("input[type=file]").set_input_files(dark)
     expect(tab.locator(".photo.sent")).to_have_count(5)
+    tab.get_by_label("The photos show").select_option("person")
     tab.get_by_text("These are photos of myself").click()
     tab.get_by_role("button", name="Make my portraits").click()
-    expect(tab.locator(".head .badge")).to_have_text("Needs you", timeout=LOOK_SECONDS * 1000)
+    expect(tab.locator(".head .badge")).to_have_text("Needs your help", timeout=LOOK_SECONDS * 1000)
     expect(tab.get_by_text("Too few photos can be used")).to_be_visible()
     expect(tab.locator(".verdicts .photo.refused").first).to_contain_text(re.compile("dark|No face"))
     _accessible(tab)
@@ -320,7 +323,7 @@ def test_too_few_usable_photos_and_then_better_ones(tab: Tab, address: str, peop
     tab.locator("input[type=file]").set_input_files(good[6:11])
     expect(tab.locator(".photo.sent")).to_have_count(5)
     tab.get_by_role("button", name="Look at the photos again").click()
-    expect(tab.locator(".head .badge")).to_have_text("In work")
+    expect(tab.locator(".head .badge")).to_have_text("In progress")
     expect(tab.locator(".verdicts .photo.good")).to_have_count(5, timeout=LOOK_SECONDS * 1000)
     tab.get_by_role("button", name="Delete my data").click()
     tab.get_by_role("button", name="Delete everything").click()
@@ -338,7 +341,7 @@ def test_photos_are_dropped_and_what_is_none_is_told(tab: Tab, address: str) -> 
         Dropped("large.jpg", "image/jpeg", size=25_000_001),
     )
     refused = tab.locator(".photo.refused .state")
-    told = ["is not a JPEG, PNG or WebP photo", "cannot be read as a picture", "is larger than 25 MB"]
+    told = ["is not a JPEG, PNG, WebP, HEIC or AVIF photo", "cannot be read as a picture", "is larger than 25 MB"]
     expect(tab.locator(".photo.sent")).to_have_count(19, timeout=120_000)
     expect(refused).to_have_text(told)
     _drop(tab, _photo(20), _photo(21))

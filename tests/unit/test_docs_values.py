@@ -12,6 +12,7 @@ from chart import CHART, ROOT, render, the
 from profile_contract.model import Contract
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
+from profile_web.config import SignIn
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
 BLOCKS = [
@@ -27,11 +28,13 @@ SNIPPETS = [(page, document) for page, document in BLOCKS if document.keys() <= 
 
 
 # A patch of Flux's own Deployment, in a Kustomization.
+# The configuration of the proxy before the page.
+PROXIES = [(page, document) for page, document in BLOCKS if "injectRequestHeaders" in document]
 PATCHES = [(page, document) for page, document in BLOCKS if document.keys() == {"patches"}]
 
 
 def test_every_block_is_one_or_the_other() -> None:
-    known = [*RESOURCES, *SNIPPETS, *PATCHES]
+    known = [*RESOURCES, *SNIPPETS, *PATCHES, *PROXIES]
     assert [(page, document) for page, document in BLOCKS if (page, document) not in known] == []
     assert {"docs/install.md", "docs/page.md"} <= {page for page, _ in SNIPPETS}
 
@@ -52,7 +55,23 @@ def test_the_pages_values_ask_for_the_page(tmp_path: Path) -> None:
     (shown,) = (document for page, document in SNIPPETS if page == "docs/page.md")
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump(shown))
-    rule = the("Ingress", "profile-studio-web", "--values", str(file))["spec"]["rules"][0]
-    assert rule["host"] == "portraits.example.com"
     policy = the("NetworkPolicy", "profile-studio-web", "--values", str(file))["spec"]["ingress"][0]
     assert policy["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "oauth2-proxy"}}}]
+    (container,) = the("Deployment", "profile-studio-web", "--values", str(file))["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert "PROFILE_WEB_PROXY_SECRET" in {variable["name"] for variable in container["env"]}
+
+
+def test_the_proxy_says_what_the_page_reads(tmp_path: Path) -> None:
+    ((_, proxy),) = PROXIES
+    (shown,) = (document for page, document in SNIPPETS if page == "docs/page.md")
+    page = SignIn()
+    assert {header["name"] for header in proxy["injectRequestHeaders"]} == {
+        page.subject_header, page.user_header, page.groups_header, page.proxy_secret_header
+    }  # fmt: skip
+    assert proxy["providers"][0]["oidcConfig"]["issuerURL"] == shown["web"]["signIn"]["issuer"]
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(shown))
+    assert proxy["upstreamConfig"]["upstreams"][0]["uri"] == "http://profile-studio-web"
+    assert the("Service", "profile-studio-web", "--values", str(file))["spec"]["ports"][0]["port"] == 80

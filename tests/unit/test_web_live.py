@@ -71,7 +71,7 @@ def view(found: dict[str, Any]) -> str:
 
 
 async def told(
-    watch: Watch, name: str = "p-1", visitor: Visitor = VISITOR, seconds: float = 0.15
+    watch: Watch, name: str = "p-1", visitor: Visitor = VISITOR, seconds: float = 0.6
 ) -> list[tuple[Any, Any]]:
     return [(event.event, event.data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
 
@@ -88,7 +88,7 @@ async def test_what_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put(NAMESPACE, "p-1", document())
         following = asyncio.create_task(told(watch))
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.2)
         api.put(NAMESPACE, "p-1", document())
         assert await following == [("request", "1"), ("request", "2"), ("again", "{}")]
 
@@ -96,10 +96,10 @@ async def test_what_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_after_an_outage_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put(NAMESPACE, "p-1", document())
-        following = asyncio.create_task(told(watch, seconds=0.3))
-        await asyncio.sleep(0.06)
+        following = asyncio.create_task(told(watch, seconds=0.9))
+        await asyncio.sleep(0.2)
         api.failure = ConnectionError()
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.2)
         api.failure = None
         assert [event for event, _ in await following] == ["request", "away", "request", "again"]
 
@@ -109,7 +109,7 @@ async def test_what_is_not_the_visitors_any_more_is_gone(monkeypatch: pytest.Mon
     async with watching(monkeypatch) as (watch, api):
         api.put(NAMESPACE, "p-1", document())
         following = asyncio.create_task(told(watch, seconds=5))
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.2)
         if change == "deleted":
             api.requests.clear()
         elif change == "relabelled":
@@ -134,8 +134,8 @@ async def test_however_many_pages_are_open_the_cluster_is_asked_once(monkeypatch
         people = [Visitor(f"{n}", NAMESPACE, f"owner-{n}") for n in range(30)]
         for person in people:
             api.put(NAMESPACE, f"p-{person.owner}", document(person.owner, f"p-{person.owner}"))
-        monkeypatch.setattr(live, "PAUSE_SECONDS", 0.1)
-        following = [told(watch, f"p-{person.owner}", person, 0.35) for person in people for _ in range(MOST)]
+        monkeypatch.setattr(live, "PAUSE_SECONDS", 0.2)
+        following = [told(watch, f"p-{person.owner}", person, 0.8) for person in people for _ in range(MOST)]
         everything = await asyncio.gather(*following)
         assert all(events[0][0] == "request" for events in everything)
         assert len(api.calls) <= 6
@@ -145,7 +145,7 @@ async def test_however_many_pages_are_open_the_cluster_is_asked_once(monkeypatch
 async def test_who_stops_following_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put(NAMESPACE, "p-1", document())
-        await told(watch, seconds=0.03)
+        await told(watch, seconds=0.3)
         await asyncio.sleep(0.05)
         calls = len(api.calls)
         await asyncio.sleep(0.1)
@@ -157,7 +157,7 @@ async def test_who_stops_following_costs_nothing_more(monkeypatch: pytest.Monkey
 async def test_one_visitor_follows_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put(NAMESPACE, "p-1", document())
-        following = [asyncio.create_task(told(watch, seconds=0.2)) for _ in range(MOST)]
+        following = [asyncio.create_task(told(watch, seconds=0.8)) for _ in range(MOST)]
         await asyncio.sleep(0.05)
         assert watch.streams(VISITOR) == MOST
         assert await told(watch) == [("busy", "{}")]
@@ -173,7 +173,7 @@ async def test_progress_is_told_to_everybody_who_follows_and_to_no_other(monkeyp
     async with watching(monkeypatch, redis) as (watch, api):
         for name in ("p-1", "p-2"):
             api.put(NAMESPACE, name, document(name=name))
-        following = [asyncio.create_task(told(watch, name, seconds=0.3)) for name in ("p-1", "p-1", "p-2")]
+        following = [asyncio.create_task(told(watch, name, seconds=0.9)) for name in ("p-1", "p-1", "p-2")]
         await asyncio.sleep(0.05)
         redis.tell("p-1", 40)
         first, second, other = await asyncio.gather(*following)
@@ -206,7 +206,7 @@ def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         whole = page.page.watch.follow
 
         def short(*arguments: Any) -> Any:
-            return whole(*arguments, 0.1)
+            return whole(*arguments, 1.0)
 
         page.page.watch.follow = short
         answer = page.get("/api/requests/p-1/events")

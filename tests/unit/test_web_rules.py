@@ -18,7 +18,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_web.answers import STATIC
 from profile_web.app import _sample
 from profile_web.config import Defaults
-from profile_web.downloads import files_of
+from profile_web.downloads import disposition, files_of
 from profile_web.problems import Problem
 from profile_web.views import LikenessReport, comparison_views, request_view
 from profile_web.visitor import OWNER_LABEL, Visitor
@@ -204,6 +204,23 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
     assert comparison_views(LikenessReport.model_validate({"scores": []}), MADE, _link) == []
 
 
+@pytest.mark.parametrize(
+    "key", ["other/uploads/ceo/p/ceo.jpg", f"{MADE}../p-2/x.png", "portraits/requests/p-11/x.png", ""]
+)
+def test_what_lies_elsewhere_has_no_link(key: str) -> None:
+    portrait = {"style": "s", "key": key, "seed": 1, "rank": 1, "likeness": 91, "layouts": {}}
+    cut = {**portrait, "key": f"{MADE}s/01.png", "layouts": {"resume": key}}
+    status: dict[str, Any] = {"portraits": [portrait, cut], "contactSheet": key, "printSheet": key, "adapter": key}
+    view = request_view(_document(_condition("Ready"), **status), _link)
+    assert [(shown.url, shown.cuts) for shown in view.portraits] == [(f"store:{MADE}s/01.png", [])]
+    assert (view.contact_sheet, view.print_sheet, view.adapter) == ("", "", "")
+    verdict = {"name": f"../{key}", "accepted": False, "reason": "Blurred"}
+    assert request_view(_document(photos={"verdicts": [verdict]}), _link).photos[0].url == ""
+    side = {"style": "s", "tone": "Warm", "key": key, "likeness": 60, "delivered": True}
+    report = LikenessReport.model_validate({"comparisons": [{"seed": 2, "sides": [side]}], "tones": []})
+    assert comparison_views(report, MADE, _link)[0].sides[0].url == ""
+
+
 @pytest.mark.parametrize("style", sorted(known_styles()))
 def test_every_style_of_the_chart_has_a_square_picture_that_says_what_made_it(style: str) -> None:
     file = STATIC / _sample(style).lstrip("/")
@@ -236,3 +253,20 @@ def test_everything_that_was_delivered_is_in_the_zip() -> None:
         "w/01-square.jpg": f"{MADE}w/01-square.jpg",
         "contact-sheet.jpg": f"{MADE}contact-sheet.jpg",
     }
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("", 'attachment; filename="p-1.zip"'),
+        ("My card", "attachment; filename=\"p-1.zip\"; filename*=UTF-8''My%20card.zip"),
+        ("사원증", "attachment; filename=\"p-1.zip\"; filename*=UTF-8''%EC%82%AC%EC%9B%90%EC%A6%9D.zip"),
+        (
+            "../a\"; x='\r\nSet-Cookie: y",
+            "attachment; filename=\"p-1.zip\"; filename*=UTF-8''_a%22%3B%20x%3D%27__Set-Cookie%3A%20y.zip",
+        ),
+        ("\x1b\ud800..", "attachment; filename=\"p-1.zip\"; filename*=UTF-8''__.zip"),
+    ],
+)  # fmt: skip
+def test_a_zip_is_saved_under_its_title_which_cannot_leave_the_header(title: str, expected: str) -> None:
+    assert disposition("p-1", title) == expected

@@ -409,7 +409,8 @@ async def portraits(name: Draft, page: Served, visitor: Visits) -> StreamingResp
     files = downloads.files_of(_status(document), request_prefix(visitor.namespace, name))
     if not files:
         raise Problem(Code.NO_PORTRAITS)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    title = str((document["metadata"].get("annotations") or {}).get(wishes.TITLE_ANNOTATION, ""))
+    headers = {"Content-Disposition": downloads.disposition(name, title)}
     return StreamingResponse(downloads.zipped(files, page.grants.read), headers=headers, media_type="application/zip")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from zipstream import ZIP_STORED, ZipStream
 
@@ -25,6 +26,14 @@ def files_of(status: ProfileRequestStatus, made: str) -> dict[str, str]:
         if one:
             files[PurePosixPath(one).name] = one
     return {name: key for name, key in files.items() if is_below(made, key)}
+
+
+def disposition(name: str, title: str = "") -> str:
+    """The header that makes a browser save the ZIP under its title (RFC 6266), or under its name where the browser
+    does not know that form. Nothing in a title can leave the header."""
+    plain = f'attachment; filename="{name}.zip"'
+    shown = "".join(letter if letter.isprintable() and letter not in "/\\" else "_" for letter in title).strip(". ")
+    return f"{plain}; filename*=UTF-8''{quote(f'{shown}.zip', safe='')}" if shown else plain
 
 
 def zipped(files: dict[str, str], read: Read) -> Iterator[bytes]:

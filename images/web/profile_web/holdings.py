@@ -16,6 +16,9 @@ from .problems import Code, Problem
 from .visitor import Visitor
 from .wishes import PhotoWish
 
+# So often all photos of a draft may be taken away and sent anew while the forms for the first of them live.
+EXCHANGES = 2
+
 
 @dataclass(frozen=True)
 class Form:
@@ -114,7 +117,7 @@ def check_photos(
         raise Problem(Code.PHOTO_TOO_LARGE, megabytes=limits.photo_bytes // 1_000_000)
     if holding.photos(draft, refused) + len(wished) > limits.most_photos:
         raise Problem(Code.TOO_MANY_PHOTOS, most=limits.most_photos)
-    if holding.retired(draft) + len(wished) > limits.most_photos:
+    if holding.retired(draft) + len(wished) > EXCHANGES * limits.most_photos:
         raise Problem(Code.TOO_MANY_CHANGES)
     if holding.bytes + sum(photo.bytes for photo in wished) > limits.visitor_bytes:
         raise Problem(Code.TOO_MANY_BYTES)

@@ -1,6 +1,15 @@
-// The page's own HTTP interface. Every function throws an Error whose message may be shown.
+// The page's own HTTP interface. Every function throws a Failure: a code, which texts.js says in the visitor's language.
 
 const HEADERS = { "X-Profile-Studio": "page" };
+const RETRY_MILLISECONDS = 5000;
+
+export class Failure extends Error {
+  constructor(code, values = {}) {
+    super(code);
+    this.code = code;
+    this.values = values;
+  }
+}
 
 async function call(method, path, body) {
   const options = { method, headers: { ...HEADERS } };
@@ -8,10 +17,14 @@ async function call(method, path, body) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(path, options);
+  // fetch throws for a line that is down, and for nothing else here.
+  const answer = await fetch(path, options).catch(() => {
+    throw new Failure("network");
+  });
   if (answer.status === 204) return null;
-  const found = await answer.json().catch(() => ({ message: answer.statusText }));
-  if (!answer.ok) throw new Error(found.message || answer.statusText);
+  // A proxy before the page answers in its own words.
+  const found = await answer.json().catch(() => ({ code: answer.status === 401 ? "not-signed-in" : "cluster-away" }));
+  if (!answer.ok) throw new Failure(found.code ?? "internal", found.values);
   return found;
 }
 
@@ -23,17 +36,58 @@ export const comparisons = (name) => call("GET", `/api/requests/${name}/comparis
 export const create = (wish) => call("POST", "/api/requests", wish);
 export const lookAgain = (name) => call("POST", `/api/requests/${name}/look-again`);
 export const remove = (name) => call("DELETE", `/api/requests/${name}`);
-export const uploadForms = (draft, photos) => call("POST", "/api/uploads", { draft, photos });
+export const photos = (draft) => call("GET", `/api/uploads/${draft}`);
+export const uploadForms = (draft, wished) => call("POST", "/api/uploads", { draft, photos: wished });
 export const forgetPhoto = (draft, name) =>
   call("DELETE", `/api/uploads/${draft}/${encodeURIComponent(name)}`);
 export const zipPath = (name) => `/api/requests/${name}/portraits.zip`;
 
-/** Follow a request; `handlers` by event: request, progress, away, gone. Returns what ends it. */
+/** Follow a request; `handlers` by event: request, progress, away, gone, and failed with a Failure that only the
+ * visitor can mend. Goes on by itself after an outage. Returns what ends it. */
 export function follow(name, handlers) {
-  const source = new EventSource(`/api/requests/${name}/events`);
-  for (const [event, handle] of Object.entries(handlers)) {
-    source.addEventListener(event, (message) => handle(JSON.parse(message.data)));
+  let source = null;
+  let timer = 0;
+  let ended = false;
+
+  function open() {
+    if (ended) return;
+    source = new EventSource(`/api/requests/${name}/events`);
+    for (const event of ["request", "progress", "away", "gone"]) {
+      source.addEventListener(event, (message) => handlers[event](JSON.parse(message.data)));
+    }
+    // The service lets no stream live for ever, so that sign-in is asked again.
+    source.addEventListener("again", () => {
+      source.close();
+      open();
+    });
+    source.addEventListener("busy", later);
+    source.onerror = () => {
+      handlers.away({});
+      if (source.readyState === EventSource.CLOSED) later();
+    };
   }
-  source.onerror = () => handlers.away({});
-  return () => source.close();
+
+  /** A stream that was refused does not say why, so the request is asked for. */
+  function later() {
+    source.close();
+    timer = setTimeout(look, RETRY_MILLISECONDS);
+  }
+
+  async function look() {
+    if (ended) return;
+    try {
+      handlers.request(await request(name));
+    } catch (failure) {
+      if (failure.code === "request-not-found") return handlers.gone({});
+      if (failure.code === "not-signed-in") return handlers.failed(failure);
+    }
+    open();
+  }
+
+  open();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+    source.close();
+  };
 }

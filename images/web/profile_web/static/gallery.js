@@ -34,7 +34,9 @@ export function Gallery({ request, fail }) {
 function Portrait({ portrait, title }) {
   return html`
     <li class="portrait">
-      <img src=${portrait.url} alt=${t("portrait.alt", { style: title, rank: portrait.rank })} />
+      <a class="enlarge" href=${portrait.url} target="_blank" rel="noopener">
+        <img src=${portrait.url} alt=${t("portrait.alt", { style: title, rank: portrait.rank })} />
+      </a>
       ${portrait.likeness > 0 && html`<${Likeness} percent=${portrait.likeness} />`}
       <ul class="cuts">
         <li><${Save} url=${portrait.save} file=${portrait.file}>${t("portrait.full")}<//></li>
@@ -89,7 +91,8 @@ function Compare({ request, title, fail }) {
 const inOrder = (sides, styles) => [...sides].sort((one, other) => styles.indexOf(one.style) - styles.indexOf(other.style));
 
 function Side({ side, title }) {
-  const shift = side.bShift == null ? "" : t("compare.shift", { shift: signed(side.bShift) });
+  const key = side.bShift < 0 ? "compare.cooler" : "compare.warmer";
+  const shift = side.bShift == null ? "" : t(key, { shift: signed(side.bShift) });
   return html`
     <figure class=${side.delivered ? "" : "other"}>
       ${side.url

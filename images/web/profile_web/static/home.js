@@ -1,15 +1,17 @@
 // All of a visitor's requests.
 
 import * as api from "./api.js";
+import { Picture } from "./photos.js";
 import { dateText, t } from "./texts.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 const EVERY_MILLISECONDS = 5000;
 
-export function Home({ fail }) {
+export function Home({ session, fail }) {
   const [requests, setRequests] = useState(null);
   useEffect(() => {
-    const look = () => api.requests().then(setRequests, fail);
+    // What went wrong a moment ago is not said any longer than it is so.
+    const look = () => api.requests().then((found) => (setRequests(found), fail(null)), fail);
     look();
     const timer = setInterval(look, EVERY_MILLISECONDS);
     return () => clearInterval(timer);
@@ -25,7 +27,7 @@ export function Home({ fail }) {
           ${requests.map((request) => html`<${Card} key=${request.name} request=${request} />`)}
         </ul>`
       : html`<p class="empty">${t("home.none")}</p>`)}
-    <p class="promise">${t("home.promise")}</p>
+    <p class="promise">${t(session.retain ? "home.promiseRetain" : "home.promise")}</p>
   `;
 }
 
@@ -36,7 +38,7 @@ function Card({ request }) {
   return html`
     <li class="card">
       <a href=${`#/request/${request.name}`} aria-label=${t("home.open", { title })}>
-        ${shown ? html`<img src=${shown.url} alt="" />` : html`<span class="blank" aria-hidden="true"></span>`}
+        <${Picture} url=${shown?.url} />
         <span class="title">${title}</span>
         <span class=${`badge ${request.state}`}>${t(`state.${request.state}`)}</span>
       </a>

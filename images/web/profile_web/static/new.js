@@ -1,14 +1,24 @@
 // A new request: photos, looks, cuts.
 
 import * as api from "./api.js";
-import { PhotoDrop, PhotoList, usePhotos } from "./photos.js";
-import { styleTitle, t } from "./texts.js";
+import { PhotoDrop, PhotoList, forgetPhotos, usePhotos } from "./photos.js";
+import { say, styleTitle, t } from "./texts.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
-const NOUNS = ["person", "woman", "man"];
+const NOUNS = ["woman", "man", "person"];
 const FIRST_STYLES = ["studio-warm", "studio-cool"];
 const FIRST_LAYOUTS = ["square", "employee-card", "resume"];
-const MOST_PORTRAITS = 8;
+// What was chosen, for whoever reloads the page or comes back to it in this tab.
+const KEPT = "profile-studio-draft";
+
+function keptDraft(user) {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT));
+    return kept?.user === user ? kept : null;
+  } catch {
+    return null;
+  }
+}
 
 /** Each new request has a draft of its own; the heading stands, and keeps the focus, while that is fetched. */
 export function New({ fail }) {
@@ -24,16 +34,23 @@ export function New({ fail }) {
 }
 
 function Form({ session, fail }) {
-  const { limits, layouts, draft } = session;
-  const chosen = usePhotos(draft, limits);
+  const { limits, layouts } = session;
+  const [kept] = useState(() => keptDraft(session.user));
+  const draft = kept?.draft ?? session.draft;
+  const chosen = usePhotos(draft, draft, limits, { restored: kept !== null });
   const [styles, setStyles] = useState([]);
-  const [wish, setWish] = useState({ title: "", noun: "person", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4 });
+  const [wish, setWish] = useState(
+    kept?.wish ?? { title: "", noun: "", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4 },
+  );
   const [consent, setConsent] = useState(false);
   const [told, setTold] = useState([]);
-  const [refused, setRefused] = useState("");
+  const [refused, setRefused] = useState(null);
   const [starting, setStarting] = useState(false);
   const change = (news) => setWish((before) => ({ ...before, ...news }));
 
+  useEffect(() => {
+    sessionStorage.setItem(KEPT, JSON.stringify({ user: session.user, draft, wish }));
+  }, [wish]);
   useEffect(() => {
     api.styles().then((found) => {
       setStyles(found);
@@ -44,21 +61,27 @@ function Form({ session, fail }) {
 
   const missing = problemsOf(wish, chosen, consent, limits);
   // What was told and is mended goes; nothing new is told before the visitor asks again.
-  const problems = [refused, ...told.filter((problem) => missing.includes(problem))].filter(Boolean);
+  const problems = [refused && say(refused), ...told.filter((problem) => missing.includes(problem))].filter(Boolean);
 
   async function start(event) {
     event.preventDefault();
-    setRefused("");
+    setRefused(null);
     setTold(missing);
     if (missing.length) return;
     setStarting(true);
     try {
-      const request = await api.create({ draft, ...wish });
-      location.hash = `#/request/${request.name}`;
-    } catch (error) {
-      setRefused(error.message);
-      setStarting(false);
+      await api.create({ draft, ...wish });
+    } catch (failure) {
+      // It was made, and the answer was lost.
+      if (failure.code !== "name-taken") {
+        setRefused(failure);
+        setStarting(false);
+        return;
+      }
     }
+    sessionStorage.removeItem(KEPT);
+    forgetPhotos(draft);
+    location.hash = `#/request/${draft}`;
   }
 
   return html`
@@ -68,9 +91,11 @@ function Form({ session, fail }) {
         <p class="hint">${t("new.photosHint", { fewest: limits.fewestPhotos, most: limits.mostPhotos })}</p>
         <${PhotoDrop} limits=${limits} add=${chosen.add} />
         <${PhotoList} ...${chosen} limits=${limits} />
+        <p class="hint">${t("new.kept", { count: session.draftHours })}</p>
         <label class="field">
           ${t("new.noun")}
           <select value=${wish.noun} onChange=${(event) => change({ noun: event.target.value })}>
+            <option value="" disabled>${t("noun.choose")}</option>
             ${NOUNS.map((noun) => html`<option key=${noun} value=${noun}>${t(`noun.${noun}`)}</option>`)}
           </select>
         </label>
@@ -95,9 +120,10 @@ function Form({ session, fail }) {
           <input
             type="number"
             min="1"
-            max=${MOST_PORTRAITS}
+            max=${limits.mostPortraits}
+            step="1"
             value=${wish.portraits}
-            onInput=${(event) => change({ portraits: event.target.valueAsNumber || 1 })}
+            onInput=${(event) => change({ portraits: event.target.valueAsNumber })}
           />
         </label>
       </fieldset>
@@ -155,6 +181,8 @@ function StyleChoice({ style, checked, toggle }) {
   `;
 }
 
+const inRange = (count, most) => Number.isInteger(count) && count >= 1 && count <= most;
+
 function toggled(names, name) {
   return names.includes(name) ? names.filter((one) => one !== name) : [...names, name];
 }
@@ -164,7 +192,9 @@ function problemsOf(wish, chosen, consent, limits) {
   return [
     chosen.busy && t("new.waitUploads"),
     !chosen.busy && missing > 0 && t("new.needPhotos", { count: missing }),
+    !wish.noun && t("new.needNoun"),
     !wish.styles.length && t("new.needStyles"),
+    !inRange(wish.portraits, limits.mostPortraits) && t("new.portraitsRange", { most: limits.mostPortraits }),
     !wish.layouts.length && t("new.needLayouts"),
     !consent && t("new.needConsent"),
   ].filter(Boolean);

@@ -4,8 +4,11 @@ import * as api from "./api.js";
 import { Home } from "./home.js";
 import { New } from "./new.js";
 import { Request } from "./request.js";
-import { chosenLanguage, otherLanguage, speak, t } from "./texts.js";
+import { chosenLanguage, otherLanguage, say, speak, t } from "./texts.js";
 import { html, render, useEffect, useState } from "./vendor/htm-preact.js";
+
+const PASSING = ["network", "cluster-away", "store-away"];
+const RETRY_MILLISECONDS = 5000;
 
 function useAddress() {
   const [address, setAddress] = useState(location.hash);
@@ -21,14 +24,11 @@ function Page() {
   const address = useAddress();
   const [, setLanguage] = useState("");
   const [session, setSession] = useState(null);
-  const [problem, setProblem] = useState("");
-  const fail = (error) => setProblem(error.message);
+  const [problem, setProblem] = useState(null);
 
+  useEffect(() => begin(setSession, setProblem), []);
   useEffect(() => {
-    api.session().then(setSession, fail);
-  }, []);
-  useEffect(() => {
-    setProblem("");
+    setProblem(null);
   }, [address]);
   useEffect(() => {
     document.querySelector("h1")?.focus({ preventScroll: true });
@@ -40,14 +40,41 @@ function Page() {
     <a class="skip" href="#content" onClick=${skip}>${t("skip")}</a>
     <nav class="top" aria-label=${t("title")}>
       <a class="brand" href="#/"><img src="/icon.svg" alt="" width="28" height="28" />${t("title")}</a>
-      <span class="who">${session && t("signedIn", { user: session.user })}</span>
+      <span class="who">${session && (session.local ? t("local") : t("signedIn", { user: session.user }))}</span>
       <button type="button" class="small" lang=${otherLanguage()} onClick=${change}>${t("language")}</button>
     </nav>
     <main id="content" tabindex="-1">
-      ${problem && html`<p class="note bad" role="alert">${problem}</p>`} ${session && show(address, session, fail)}
+      ${problem && html`<${Problem} failure=${problem} address=${address} />`}
+      ${session && show(address, session, setProblem)}
     </main>
     <footer>${t("footer")}</footer>
   `;
+}
+
+/** Asks who visits, until somebody answers. Returns what ends it. */
+function begin(setSession, setProblem) {
+  let timer = 0;
+  const ask = () =>
+    api.session().then(
+      (session) => {
+        setProblem(null);
+        setSession(session);
+      },
+      (failure) => {
+        setProblem(failure);
+        if (PASSING.includes(failure.code)) timer = setTimeout(ask, RETRY_MILLISECONDS);
+      },
+    );
+  ask();
+  return () => clearTimeout(timer);
+}
+
+function Problem({ failure, address }) {
+  const home = ["", "#", "#/"].includes(address);
+  return html`<p class="note bad" role="alert">
+    ${say(failure)} ${!home && html`<a href="#/">${t("back")}</a>`}
+    ${failure.code === "not-signed-in" && html`<a href="/">${t("reload")}</a>`}
+  </p>`;
 }
 
 // The address says what is shown: a link to an anchor would change it.
@@ -60,7 +87,7 @@ function show(address, session, fail) {
   if (address === "#/new") return html`<${New} fail=${fail} />`;
   const name = address.match(/^#\/request\/([\w.-]+)$/)?.[1];
   if (name) return html`<${Request} key=${name} name=${name} session=${session} fail=${fail} />`;
-  return html`<${Home} fail=${fail} />`;
+  return html`<${Home} session=${session} fail=${fail} />`;
 }
 
 await speak(chosenLanguage());

@@ -3,12 +3,14 @@
 import * as api from "./api.js";
 import { Gallery } from "./gallery.js";
 import { titleOf } from "./home.js";
-import { PhotoDrop, PhotoList, usePhotos } from "./photos.js";
+import { PhotoDrop, PhotoList, Picture, Remove, forgetPhotos, usePhotos } from "./photos.js";
 import { knows, t } from "./texts.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 const STAGES = ["preprocess", "train", "generate", "finish"];
 const MINUTE = 90;
+// Links live for an hour.
+const LINK_MILLISECONDS = 40 * 60_000;
 
 export function Request({ name, session, fail }) {
   const [request, setRequest] = useState(null);
@@ -31,6 +33,7 @@ export function Request({ name, session, fail }) {
           stop();
           setGone(true);
         },
+        failed: fail,
       });
     }, fail);
     return () => stop();
@@ -61,8 +64,8 @@ export function Request({ name, session, fail }) {
   `;
 }
 
-/** Links are signed anew with every look. A picture that is shown already must not be loaded again; what is saved later
- * needs the newer link, since the older one ends. */
+/** Links are signed anew with every look. A picture that is shown already must not be loaded again while its link
+ * lives; what is saved later needs the newer link, since the older one ends. */
 function withOldLinks(news, before) {
   const known = new Map();
   const visit = (value, use) => {
@@ -74,10 +77,19 @@ function withOldLinks(news, before) {
   };
   const path = (url) => url.split("?")[0];
   visit(before, (url) => known.set(path(url), url));
-  return visit(news, (url) => known.get(path(url)) ?? url);
+  return visit(news, (url) => (lives(known.get(path(url))) ? known.get(path(url)) : url));
 }
 
 const isPicture = (text) => text.startsWith("http") && !text.includes("response-content-disposition");
+
+/** Whether a link was signed so lately that it will be good for a while. */
+function lives(url) {
+  const time = url && new URL(url).searchParams.get("X-Amz-Date");
+  const parts = time?.match(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/)?.slice(1).map(Number);
+  if (!parts) return false;
+  const [year, month, ...rest] = parts;
+  return Date.now() - Date.UTC(year, month - 1, ...rest) < LINK_MILLISECONDS;
+}
 
 function Gone() {
   return html`<h1 tabindex="-1">${t("gone")}</h1>
@@ -92,7 +104,7 @@ function readyText(request) {
 
 function stalledText(request) {
   const key = `reason.${request.reason}`;
-  return knows(key) ? t(key) : t("reason.other", { message: request.message });
+  return knows(key) ? t(key) : t("reason.other", { reason: request.reason });
 }
 
 function Steps({ request, progress }) {
@@ -129,39 +141,71 @@ function remainingText({ percent, remainingSeconds }) {
   return `${share}, ${left}`;
 }
 
+/** What was found about each photo; where the visitor has to mend something, photos can be taken away and added. */
 function Photos({ request, session, fail }) {
-  const { photos } = request;
-  const wanted = request.state === "Stalled";
+  const wanted = request.state === "Stalled" && request.reason !== "Unreadable";
+  const [there, setThere] = useState(null);
+  const [taken, setTaken] = useState([]);
+  useEffect(() => {
+    setTaken([]);
+    // Before they were looked at, and when there are too many to be, only the store knows them.
+    if (wanted) api.photos(request.name).then(setThere, fail);
+  }, [wanted, request.revision]);
+
+  const verdicts = new Map(request.photos.map((photo) => [photo.name, photo]));
+  const stored = (there ?? []).map((photo) => verdicts.get(photo.name) ?? photo);
+  const photos = wanted && there ? stored.filter((photo) => !taken.includes(photo.name)) : request.photos;
   if (!photos.length && !wanted) return null;
   const accepted = photos.filter((photo) => photo.accepted).length;
+  const take = (photo) =>
+    api.forgetPhoto(request.name, photo.name).then(
+      () => setTaken((before) => [...before, photo.name]),
+      (failure) => (failure.code === "photo-not-found" ? setTaken((before) => [...before, photo.name]) : fail(failure)),
+    );
+  // Against what was looked at, whenever that changed: in another tab, or before the page was loaded.
+  const changed = there !== null && (photos.length !== verdicts.size || photos.some((photo) => !verdicts.has(photo.name)));
+  // Those that could not be used make room for others.
+  const present = photos.filter((photo) => photo.accepted !== false).length;
   return html`
     <section aria-labelledby="photos-heading">
       <h2 id="photos-heading">${t("request.photos")}</h2>
       <p class="hint">${t("request.photosSummary", { accepted, count: photos.length })}</p>
       <ul class="photos verdicts">
-        ${photos.map(
-          (photo) => html`
-            <li key=${photo.name} class=${photo.accepted ? "photo good" : "photo refused"}>
-              <img src=${photo.url} alt="" loading="lazy" />
-              <span class="name">${photo.name}</span>
-              <span class="state">${photo.accepted ? "✓ " : ""}${t(`photo.${photo.reason}`)}</span>
-            </li>
-          `,
-        )}
+        ${photos.map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} take=${wanted && take} />`)}
       </ul>
-      ${wanted && html`<${MorePhotos} request=${request} session=${session} fail=${fail} />`}
+      ${wanted &&
+      html`<${MorePhotos} request=${request} session=${session} present=${present} changed=${changed} fail=${fail} />`}
     </section>
   `;
 }
 
-function MorePhotos({ request, session, fail }) {
-  const chosen = usePhotos(request.name, session.limits, request.photos.length);
-  const look = () => api.lookAgain(request.name).catch(fail);
+function Verdict({ photo, take }) {
+  const { name, accepted, reason } = photo;
+  const state = reason ? (accepted ? "good" : "refused") : "";
+  return html`
+    <li class=${`photo ${state}`}>
+      <${Picture} url=${photo.url} lazy />
+      <span class="name">${name}</span>
+      <span class="state">${accepted ? "✓ " : ""}${reason ? t(`photo.${reason}`) : ""}</span>
+      ${take && html`<${Remove} name=${name} remove=${() => take(photo)} />`}
+    </li>
+  `;
+}
+
+function MorePhotos({ request, session, present, changed, fail }) {
+  const key = `${request.name} ${request.revision}`;
+  const chosen = usePhotos(key, request.name, session.limits, { present });
+  const look = () => api.lookAgain(request.name).then(() => forgetPhotos(key), fail);
   return html`
     <h3>${t("request.addPhotos")}</h3>
     <${PhotoDrop} limits=${session.limits} add=${chosen.add} />
     <${PhotoList} ...${chosen} limits=${session.limits} />
-    <button type="button" class="button primary" disabled=${chosen.busy || !chosen.sent} onClick=${look}>
+    <button
+      type="button"
+      class="button primary"
+      disabled=${chosen.busy || !(chosen.sent || changed)}
+      onClick=${look}
+    >
       ${t("request.lookAgain")}
     </button>
   `;
@@ -184,12 +228,12 @@ function Deletion({ request, fail }) {
       ${asking &&
       html`
         <dialog ref=${dialog} aria-labelledby="delete-ask" onClose=${() => setAsking(false)}>
-          <p id="delete-ask">${t("request.deleteAsk")}</p>
+          <p id="delete-ask">${t(request.retain ? "request.deleteAskRetain" : "request.deleteAsk")}</p>
           <div class="row">
             <button type="button" class="button" autofocus onClick=${() => setAsking(false)}>
               ${t("request.deleteNo")}
             </button>
-            <button type="button" class="button danger" onClick=${go}>${t("request.deleteYes")}</button>
+            <button type="button" class="button danger" onClick=${go}>${t(request.retain ? "request.deleteYesRetain" : "request.deleteYes")}</button>
           </div>
         </dialog>
       `}

@@ -36,6 +36,14 @@ export function knows(key) {
   return key in texts;
 }
 
+/** What a Failure of api.js means. */
+export function say(failure) {
+  const key = `error.${failure.code}`;
+  const values = { ...failure.values };
+  if (knows(`field.${values.field}`)) values.field = t(`field.${values.field}`);
+  return knows(key) ? t(key, values) : t("error.internal");
+}
+
 /** A style's title; Korean ones are optional. */
 export function styleTitle(style) {
   return style.title[language] || style.title.en;

@@ -128,7 +128,7 @@ MUTANTS = (
     (
         "W19",
         W + "holdings.py",
-        "    if holding.retired(draft) + len(wished) > limits.most_photos:\n        raise Problem(Code.TOO_MANY_CHANGES)\n",
+        "    if holding.retired(draft) + len(wished) > EXCHANGES * limits.most_photos:\n        raise Problem(Code.TOO_MANY_CHANGES)\n",
         "",
         "taking photos away gives forms without end",
     ),

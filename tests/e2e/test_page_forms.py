@@ -1,0 +1,268 @@
+"""The page's forms in a real browser, without a cluster: what survives, what heals by itself, what can be mended."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+
+from page_stand import Stand, draft_of, stand
+from page_world import NAMESPACE, failure
+from profile_web.answers import ENGLISH
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+WIDE, PHONE = ViewportSize(width=1100, height=900), ViewportSize(width=390, height=844)
+PICTURES = Path(__file__).resolve().parents[2] / "out" / "page"
+# Pages look again every five seconds, on a machine that does other things too.
+expect.set_options(timeout=30_000)
+TIMES = {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "chromium is missing: run `make browser`"
+    with sync_playwright() as playwright:
+        # The sandbox of Chromium wants namespaces that root may not make here.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Stand]:
+    with stand() as standing:
+        yield standing
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=WIDE, locale="en-US", reduced_motion="reduce")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext) -> Iterator[Tab]:
+    tab = context.new_page()
+    mistakes: list[str] = []
+    tab.on("pageerror", lambda error: mistakes.append(str(error)))
+    yield tab
+    assert mistakes == []
+
+
+def photo(number: int, name: str = "", kind: str = "image/jpeg") -> Any:
+    pixels = np.random.default_rng(number).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=40)
+    return {"name": name or f"{number:02d}.jpg", "mimeType": kind, "buffer": out.getvalue()}
+
+
+def choose(tab: Tab, *photos: Any) -> None:
+    tab.locator("input[type=file]").set_input_files(list(photos))
+
+
+def shoot(tab: Tab, name: str) -> None:
+    """A picture of the whole page, on a desk and on a phone, to be looked at."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for size, ending in ((WIDE, ""), (PHONE, "-phone")):
+        tab.set_viewport_size(size)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        tab.screenshot(path=PICTURES / f"{name}{ending}.png", full_page=True)
+    tab.set_viewport_size(WIDE)
+
+
+def test_photos_and_choices_are_there_after_a_reload_and_after_going_back(page: Stand, tab: Tab) -> None:
+    tab.goto(f"{page.url}#/new")
+    choose(tab, photo(1), photo(2), photo(3))
+    expect(tab.locator(".photo.sent")).to_have_count(3)
+    tab.get_by_label("The photos show").select_option("woman")
+    tab.get_by_label("Name").fill("My card")
+    tab.get_by_label("Portraits for each look").fill("2")
+    tab.reload()
+    expect(tab.locator(".photo.sent")).to_have_count(3)
+    assert tab.get_by_label("The photos show").input_value() == "woman"
+    assert tab.get_by_label("Name").input_value() == "My card"
+    tab.get_by_role("link", name="All portraits").click()
+    expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+    tab.go_back()
+    expect(tab.locator(".photo.sent")).to_have_count(3)
+    choose(tab, photo(4), photo(5))
+    expect(tab.locator(".photo.sent")).to_have_count(5)
+    tab.get_by_role("button", name="Remove 01.jpg").click()
+    expect(tab.locator(".photo.sent")).to_have_count(4)
+    choose(tab, photo(6))
+    expect(tab.locator(".photo.sent")).to_have_count(5)
+    shoot(tab, "7-form-kept")
+    tab.get_by_text("These are photos of myself").click()
+    tab.get_by_role("button", name="Make my portraits").click()
+    expect(tab.get_by_role("heading", name="My card")).to_be_visible()
+    (document,) = page.api.requests.values()
+    assert document["spec"]["portraits"] == 2
+    assert sorted(page.photos()) == ["02.jpg", "03.jpg", "04.jpg", "05.jpg", "06.jpg"]
+    assert {draft_of(key) for key in page.store.objects} == {document["metadata"]["name"]}
+    # The next form is a new one.
+    tab.goto(f"{page.url}#/new")
+    expect(tab.get_by_role("button", name="Make my portraits")).to_be_visible()
+    expect(tab.locator(".photo")).to_have_count(0)
+
+
+def test_what_the_fields_do_not_take_is_said_before_anything_is_asked(page: Stand, tab: Tab) -> None:
+    tab.goto(f"{page.url}#/new")
+    tab.get_by_label("Portraits for each look").fill("99")
+    start = tab.get_by_role("button", name="Make my portraits")
+    start.click()
+    problems = tab.get_by_role("alert")
+    expect(problems).to_contain_text("Choose 1 to 8 portraits for each look.")
+    expect(problems).to_contain_text("Please say who the photos show.")
+    shoot(tab, "8-form-problems")
+    for wrong in ("2.5", "0", "-1", ""):
+        tab.get_by_label("Portraits for each look").fill(wrong)
+        start.click()
+        expect(problems).to_contain_text("Choose 1 to 8")
+    tab.get_by_label("Portraits for each look").fill("8")
+    expect(problems).not_to_contain_text("Choose 1 to 8")
+    assert page.api.requests == {}
+
+
+@pytest.mark.parametrize("answers", [[503, 500], [403], [403, 503]])
+def test_a_photo_that_the_store_did_not_take_is_sent_again_by_itself(page: Stand, tab: Tab, answers: list[int]) -> None:
+    page.refusals.extend(answers)
+    tab.goto(f"{page.url}#/new")
+    choose(tab, photo(1), photo(2))
+    expect(tab.locator(".photo.sent")).to_have_count(2)
+    assert len(page.photos()) == 2
+
+
+def test_a_line_that_was_down_is_waited_for(page: Stand, tab: Tab, context: BrowserContext) -> None:
+    tab.goto(f"{page.url}#/new")
+    expect(tab.get_by_role("button", name="Make my portraits")).to_be_visible()
+    context.set_offline(True)
+    choose(tab, photo(1), photo(2))
+    expect(tab.locator(".photo.waiting .state")).to_have_text("waits for the connection")
+    context.set_offline(False)
+    expect(tab.locator(".photo.sent")).to_have_count(2)
+    assert sorted(page.photos()) == ["01.jpg", "02.jpg"]
+
+
+def test_heic_is_sent_though_this_browser_cannot_show_it(page: Stand, tab: Tab) -> None:
+    tab.goto(f"{page.url}#/new")
+    heic = {"name": "IMG_1.HEIC", "mimeType": "", "buffer": b"ftypheic" * 500}
+    choose(tab, heic, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo"})
+    expect(tab.locator(".photo.sent")).to_have_count(1)
+    expect(tab.locator(".photo.refused .state")).to_have_text(["is not a JPEG, PNG, WebP, HEIC or AVIF photo"])
+    assert page.photos() == ["IMG_1.HEIC"]
+
+
+def stalled(page: Stand, count: int = 20, used: int = 3) -> str:
+    """A request of which few photos can be used."""
+    from profile_web.visitor import OWNER_LABEL, local_visitor
+
+    owner = local_visitor("you", NAMESPACE).owner
+    names = [f"{number:02d}.jpg" for number in range(count)]
+    for number, name in enumerate(names):
+        page.store.write(f"{NAMESPACE}/uploads/{owner}/p-1/{name}", photo(number)["buffer"])
+    verdicts = [
+        {"name": name, "accepted": number < used, "reason": "Accepted" if number < used else "Blurred"}
+        for number, name in enumerate(names)
+    ]
+    condition = {"type": "Stalled", "status": "True", "reason": "TooFewUsablePhotos", **TIMES}
+    page.api.put(
+        NAMESPACE,
+        "p-1",
+        {
+            "metadata": {"labels": {OWNER_LABEL: owner}, "annotations": {"profilestudio.io/title": "My card"}},
+            "spec": {"photos": {"prefix": f"uploads/{owner}/p-1/"}, "styles": ["studio-warm"]},
+            "status": {"observedGeneration": 1, "conditions": [condition], "photos": {"verdicts": verdicts}},
+        },
+    )
+    return "p-1"
+
+
+def test_of_twenty_photos_that_cannot_be_used_there_is_a_way_out(page: Stand, tab: Tab) -> None:
+    stalled(page)
+    tab.goto(f"{page.url}#/request/p-1")
+    again = tab.get_by_role("button", name="Look at the photos again")
+    expect(again).to_be_disabled()
+    expect(tab.locator(".verdicts .remove")).to_have_count(20)
+    tab.get_by_role("button", name="Remove 19.jpg").click()
+    expect(tab.locator(".verdicts .photo")).to_have_count(19)
+    expect(again).to_be_enabled()
+    choose(tab, *(photo(number) for number in range(30, 34)))
+    expect(tab.locator(".photo.sent")).to_have_count(4)
+    shoot(tab, "9-needs-help")
+    # Taken away and sent: both are there after a reload.
+    tab.reload()
+    expect(tab.locator(".verdicts .photo")).to_have_count(23)
+    again.click()
+    expect(tab.locator(".head .badge")).to_have_text("Needs your help")
+    for _ in range(50):
+        if page.api.requests[NAMESPACE, "p-1"]["spec"]["photos"].get("revision") == 2:
+            break
+        tab.wait_for_timeout(100)
+    assert sorted(page.photos()) == ["00.jpg", "01.jpg", "02.jpg", "30.jpg", "31.jpg", "32.jpg", "33.jpg"]
+
+
+def test_problems_are_said_in_the_visitors_language_and_lead_back(page: Stand, tab: Tab) -> None:
+    tab.goto(f"{page.url}#/request/p-404")
+    expect(tab.get_by_role("alert")).to_contain_text(ENGLISH["error.request-not-found"])
+    tab.get_by_role("button", name="한국어").click()
+    expect(tab.get_by_role("alert")).to_contain_text("요청이 삭제되었거나 본인의 요청이 아닙니다.")
+    shoot(tab, "10-gone-korean")
+    tab.get_by_role("alert").get_by_role("link").click()
+    expect(tab.get_by_role("heading", name="내 프로필 사진")).to_be_visible()
+    expect(tab.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_outage_is_said_while_it_lasts_and_no_longer(page: Stand, tab: Tab) -> None:
+    stalled(page, 6)
+    tab.goto(page.url)
+    expect(tab.locator(".card")).to_have_count(1)
+    page.api.failure = failure(503, "etcd")
+    expect(tab.get_by_role("alert")).to_contain_text(ENGLISH["error.cluster-away"])
+    expect(tab.locator(".card")).to_have_count(1)
+    page.api.failure = None
+    expect(tab.get_by_role("alert")).to_have_count(0)
+    tab.locator(".card a").click()
+    expect(tab.locator(".head .badge")).to_have_text("Needs your help")
+    page.api.failure = failure(503, "etcd")
+    expect(tab.locator(".note").first).to_contain_text("not answering")
+    page.api.failure = None
+    expect(tab.get_by_text("not answering")).to_have_count(0)
+    page.api.requests.clear()
+    expect(tab.get_by_role("heading", name="This request was deleted.")).to_be_visible()
+
+
+def test_a_stream_that_ends_goes_on_by_itself(page: Stand, tab: Tab) -> None:
+    stalled(page, 6)
+    whole = page.app.state.page.watch.follow
+    page.app.state.page.watch.follow = lambda *arguments: whole(*arguments, 0.5)
+    tab.goto(f"{page.url}#/request/p-1")
+    expect(tab.locator(".head .badge")).to_have_text("Needs your help")
+    tab.wait_for_timeout(2500)
+    page.api.requests[NAMESPACE, "p-1"]["status"] = {}
+    page.api.requests[NAMESPACE, "p-1"]["metadata"]["resourceVersion"] = "99"
+    expect(tab.locator(".head .badge")).to_have_text("Waiting")
+    assert not re.search("not answering", tab.locator("main").inner_text())
+
+
+def test_deletion_says_what_is_kept(page: Stand, tab: Tab) -> None:
+    stalled(page, 6)
+    page.api.requests[NAMESPACE, "p-1"]["spec"]["deletionPolicy"] = "Retain"
+    tab.goto(f"{page.url}#/request/p-1")
+    tab.get_by_role("button", name="Delete my data").click()
+    expect(tab.locator("dialog")).to_contain_text("The model of you and the portraits stay")
+    tab.get_by_role("button", name="Delete request and photos").click()
+    expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+    assert page.photos() == []

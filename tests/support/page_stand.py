@@ -1,0 +1,123 @@
+"""The page and a store for a browser, on this machine alone: no cluster, nothing that is drawn."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from page_world import NAMESPACE, ApiServer, MemoryStore, TokenService
+from profile_contract.store import content_type_of
+from profile_web.app import Around, make_app
+from profile_web.cluster import Cluster
+from profile_web.config import Drafts, Limits, Namespaces, PageStore, SignIn, WebConfig
+from profile_web.grants import Grants
+
+BUCKET = "profiles"
+USER = "you"
+
+
+@dataclass
+class Stand:
+    """Where the page is, and what stands behind it. `refusals`: answers that the store gives instead of taking photos,
+    the next one first."""
+
+    url: str
+    api: ApiServer
+    store: MemoryStore
+    app: Any
+    refusals: list[int] = field(default_factory=list)
+
+    def photos(self) -> list[str]:
+        """The names of the photos in the store."""
+        return [key.rpartition("/")[2] for key in self.store.objects]
+
+
+@contextmanager
+def stand(**limits: Any) -> Iterator[Stand]:
+    """Everybody is USER."""
+    api, store = ApiServer(), MemoryStore()
+    port, store_port = _free(), _free()
+    config = WebConfig(
+        sign_in=SignIn(mode="Local", user=USER),
+        namespaces=Namespaces(default=NAMESPACE),
+        store=PageStore(endpoint="store:9000", bucket=BUCKET, public_url=f"http://127.0.0.1:{store_port}"),
+        limits=Limits(**limits),
+        drafts=Drafts(),
+    )
+    memory: Any = store
+    nobody: Any = api
+
+    async def connected() -> Cluster:
+        return Cluster(nobody, api)
+
+    app = make_app(config, {}, Around(grants=Grants(config.store, {}, memory, TokenService()), connect=connected))
+    standing = Stand(f"http://127.0.0.1:{port}/", api, store, app)
+    with _served(app, port), _served(_store(standing), store_port):
+        yield standing
+
+
+def _store(standing: Stand) -> Starlette:
+    """Takes forms and shows objects, whoever signed for them."""
+
+    async def take(request: Request) -> Response:
+        if standing.refusals:
+            return Response(status_code=standing.refusals.pop(0))
+        async with request.form() as fields:
+            file: Any = fields["file"]
+            standing.store.write(str(fields["key"]), await file.read())
+        return Response(status_code=204)
+
+    async def show(request: Request) -> Response:
+        key = request.path_params["key"]
+        data = standing.store.objects.get(key)
+        if data is None:
+            return Response(status_code=404)
+        return Response(data, media_type=content_type_of(key))
+
+    routes = [Route(f"/{BUCKET}", take, methods=["POST"]), Route(f"/{BUCKET}/{{key:path}}", show, methods=["GET"])]
+    app = Starlette(routes=routes)
+    # Browsers of the page's origin send photos here.
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    return app
+
+
+@contextmanager
+def _served(app: Any, port: int) -> Iterator[None]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the page did not start"
+        time.sleep(0.02)
+    yield
+    server.should_exit = True
+    thread.join(10)
+
+
+def _free() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def draft_of(key: str) -> str:
+    """The draft whose photo a key names."""
+    match = re.match(rf"{NAMESPACE}/uploads/[0-9a-f]+/([^/]+)/", key)
+    assert match is not None
+    return match[1]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from profile_contract.artifacts import REPORT, uploads_prefix
 from profile_contract.names import Reason
 from profile_contract.orders import PhotoRef, StageReport
+from profile_contract.photo_names import is_litter
 from profile_contract.signing import PrefixSigner, Sessions, Signers, StsSessions
 from profile_contract.store import NotFound, Store, StoredObject, open_s3
 
@@ -42,13 +43,13 @@ class StoreAccess:
         return await self._off(lambda: self._store.list(prefix))
 
     async def photos(self, key: Key, prefix: str) -> tuple[PhotoRef, ...]:
-        """The photos under a request's prefix, by name."""
+        """The photos under a request's prefix, by name; what came along with them is left out."""
         base = uploads_prefix(key.namespace, prefix)
         found = await self.list(base)
         return tuple(
             PhotoRef(name=entry.key.removeprefix(base), key=entry.key, bytes=entry.bytes, etag=entry.etag)
             for entry in found
-            if not entry.key.endswith("/")
+            if not is_litter(entry.key.removeprefix(base))
         )
 
     async def report(self, prefix: str, kind: type[ReportT]) -> ReportT | None:

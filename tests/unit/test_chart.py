@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from chart import (
+    CHART,
     CPU,
     NAMES,
     STYLES,
@@ -14,9 +17,11 @@ from chart import (
     config_of,
     of_kind,
     render,
+    run,
     sandbox_arguments,
     the,
 )
+from profile_contract.weights import named_digests
 from profile_operator.config import OperatorConfig
 
 
@@ -189,6 +194,29 @@ def test_weights_on_a_claim_are_served_by_the_runtime() -> None:
     # KServe puts the service's name in, and mounts the claim there.
     assert (variables["PROFILE_MODEL_NAME"], variables["PROFILE_MODELS"]) == ("{{.Name}}", "/mnt/models")
     assert container["readinessProbe"]["httpGet"]["path"] == "/v2/models/{{.Name}}/ready"
+
+
+def test_the_digests_of_weights_reach_all_who_load_them(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"models": {"sha256": {"sdxl-1.0": "A" * 64, "face.onnx": "required"}}}))
+    arguments = ("--values", str(values), "--set", "models.existingClaim=weights")
+    said = f"face.onnx=required,sdxl-1.0={'A' * 64}"
+    (container,) = the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]["containers"]
+    assert {"name": "PROFILE_WEIGHTS_SHA256", "value": said} in container["env"]
+    jobs = config_of(*arguments)["jobs"]
+    for stage in ("preprocess", "train", "finish"):
+        assert jobs[stage]["env"]["PROFILE_WEIGHTS_SHA256"] == said
+    assert named_digests({"PROFILE_WEIGHTS_SHA256": said}) == {"face.onnx": "required", "sdxl-1.0": "a" * 64}
+    assert "PROFILE_WEIGHTS_SHA256" not in yaml.safe_dump_all(render())
+
+
+@pytest.mark.parametrize("wrong", [{"sdxl": "abc"}, {"a=b": "required"}, {"a,b": "required"}, {"sdxl": ""}])
+def test_what_is_no_digest_is_refused_by_the_chart(tmp_path: Path, wrong: Object) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"models": {"sha256": wrong}}))
+    refused = run("template", "profile-studio", str(CHART), "--values", str(values))
+    assert refused.returncode != 0
+    assert "sha256" in refused.stderr
 
 
 def test_gpus_are_asked_for_by_value() -> None:

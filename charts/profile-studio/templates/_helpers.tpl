@@ -78,7 +78,19 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- $_ := set $job "imagePullPolicy" .root.Values.images.pullPolicy -}}
 {{- $_ := set $job "gpus" (.root.Values.gpu.enabled | ternary (default 0 $job.gpus) 0) -}}
 {{- $_ := set $job "gpuResource" .root.Values.gpu.resource -}}
+{{- with include "profile-studio.weightsSha256" .root }}
+{{- $_ := set $job "env" (mergeOverwrite (dict "PROFILE_WEIGHTS_SHA256" .) (default (dict) $job.env)) -}}
+{{- end }}
 {{- toYaml $job -}}
+{{- end -}}
+
+{{/* models.sha256 as stages and predictor read it, empty where nothing is named. */}}
+{{- define "profile-studio.weightsSha256" -}}
+{{- $entries := list }}
+{{- range $name, $sha256 := .Values.models.sha256 }}
+{{- $entries = append $entries (printf "%s=%s" $name $sha256) }}
+{{- end }}
+{{- join "," $entries -}}
 {{- end -}}
 
 {{/* profile_operator.config.OperatorConfig, as YAML. */}}

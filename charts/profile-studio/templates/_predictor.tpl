@@ -16,6 +16,9 @@
   imagePullPolicy: {{ .root.Values.images.pullPolicy }}
   env:
   - {name: PROFILE_MODELS, value: {{ .models }}}
+  {{- with include "profile-studio.weightsSha256" .root }}
+  - {name: PROFILE_WEIGHTS_SHA256, value: {{ . | quote }}}
+  {{- end }}
   - {name: PROFILE_MODEL_NAME, value: {{ .model | quote }}}
   - {name: PROFILE_BASE_MODEL, value: {{ .root.Values.training.baseModel | quote }}}
   - {name: PROFILE_CONTROL_MODEL, value: {{ .root.Values.training.controlModel | quote }}}

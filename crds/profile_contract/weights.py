@@ -36,7 +36,9 @@ REQUIRED = "required"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUMS_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 # What a loader might take; notes, licences and pictures beside it are nobody's business.
-_LOADED = frozenset({".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".json", ".txt", ".model", ".py"})
+_LOADED = frozenset(
+    {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".json", ".txt", ".model", ".py", ".yaml", ".yml"}
+)
 
 # (path, size, times of change, inode) -> sha256, for as long as the process lives: models are loaded more than once.
 _known: dict[tuple[str, int, int, int, int], str] = {}

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from profile_contract.weights import SUMS, write_sums
+from profile_contract.weights import WeightsError, check_model, write_sums
 from profile_models.text import let_everybody_read
 
 HOME = Path(__file__).resolve().parents[1]
@@ -27,9 +27,7 @@ def install(models: Path, home: Path = HOME) -> list[str]:
 
 def _install(source: Path, target: Path) -> bool:
     digest, stamp = digest_of(source), target / STAMP
-    if stamp.is_file() and stamp.read_text() == digest:
-        if not (target / SUMS).is_file():
-            write_sums(target)
+    if stamp.is_file() and stamp.read_text() == digest and _sound(target):
         return False
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".installing-") as scratch:
         copy = Path(scratch) / target.name
@@ -40,6 +38,14 @@ def _install(source: Path, target: Path) -> bool:
         shutil.rmtree(target, ignore_errors=True)
         copy.rename(target)
     return True
+
+
+def _sound(model: Path) -> bool:
+    """Whether an installed model is still what its SHA256SUMS says."""
+    try:
+        return check_model(model.parent, model.name)
+    except WeightsError:
+        return False
 
 
 def digest_of(folder: Path) -> str:

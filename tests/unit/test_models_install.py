@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from profile_contract.weights import SUMS, check_model
 from profile_models.install import NAMES, install
 
 
@@ -31,6 +32,20 @@ def test_a_changed_one_replaces_it_whole(home: Path, tmp_path: Path) -> None:
     assert install(models, home) == [NAMES[0]]
     assert [file.name for file in (models / NAMES[0] / "unet").iterdir()] == ["other.json"]
     assert not list(models.glob(".installing-*"))
+
+
+def test_it_brings_its_sums_and_one_that_was_changed_is_brought_anew(home: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    install(models, home)
+    assert all(check_model(models, name, {}) for name in NAMES)
+    config = models / NAMES[0] / "unet" / "config.json"
+    config.write_text("changed")
+    (models / NAMES[1] / SUMS).unlink()
+    assert install(models, home) == list(NAMES)
+    assert config.read_text() == NAMES[0]
+    assert all(check_model(models, name, {}) for name in NAMES)
+    (models / NAMES[0] / "recipe.yaml").write_text("training: {}")
+    assert install(models, home) == [NAMES[0]]
 
 
 def test_a_clone_without_it_is_told_so(tmp_path: Path) -> None:

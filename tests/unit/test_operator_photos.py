@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from fake_store import MemoryStore, store_access
-
 from profile_operator.snapshot import Key
 
 

@@ -193,6 +193,7 @@ class Secrets(Contract):
     secret_key: SecretStr
     redis: SecretStr = SecretStr("")
     database: SecretStr = SecretStr("")
+    predictor_token: SecretStr = SecretStr("")
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Secrets:
@@ -205,6 +206,7 @@ class Secrets(Contract):
             secret_key=SecretStr(env["AWS_SECRET_ACCESS_KEY"]),
             redis=SecretStr(env.get("PROFILE_REDIS", "")),
             database=SecretStr(env.get("PROFILE_DATABASE", "")),
+            predictor_token=SecretStr(env.get("PROFILE_PREDICTOR_TOKEN", "").strip()),
         )
 
 

@@ -56,7 +56,7 @@ class OperatorApp:
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
-        self._predictor = PredictorClient(config.generation)
+        self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value())
         self._history = History(secrets.database.get_secret_value(), config)
         self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
         credentials = CredentialsIssuer(kube, store, config, secrets)

@@ -50,12 +50,14 @@ class PredictorRefused(Exception):
 class PredictorClient:
     """Calls predictors by name."""
 
-    def __init__(self, config: GenerationConfig) -> None:
+    def __init__(self, config: GenerationConfig, token: str = "") -> None:
+        """`token`: what predictors want to be shown; empty: nothing."""
         self._config = config
         timeout = httpx.Timeout(config.call_seconds, connect=config.connect_seconds)
         # Every call may meet another pod; a connection kept open would bind us to one.
         limits = httpx.Limits(max_keepalive_connections=0, max_connections=config.concurrency * 2)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False, headers=headers)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -104,6 +106,9 @@ def _refusal(predictor: str, response: httpx.Response) -> Exception:
     if status == httpx.codes.NOT_FOUND:
         text = "its model is still loading, was unloaded, or the style names the wrong predictor"
         return PredictorUnavailable(f"the predictor {predictor} has no model named {predictor} (404): {text}")
+    if status == httpx.codes.UNAUTHORIZED:
+        text = "operator and predictor were given different tokens (predictor.existingSecret); start both anew"
+        return PredictorUnavailable(f"the predictor {predictor} does not know us (401): {text}")
     if status in _LATER:
         return PredictorUnavailable(f"the predictor {predictor} answers {status}")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:

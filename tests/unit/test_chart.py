@@ -182,6 +182,21 @@ def test_the_predictor_holds_no_secret(sandbox_values: tuple[str, ...]) -> None:
         assert "AWS_" not in text
 
 
+def test_operator_and_predictor_share_a_token_where_one_is_named() -> None:
+    named = ("--set", "predictor.existingSecret=predictor-token")
+    wanted = {"secretKeyRef": {"name": "predictor-token", "key": "token"}}
+    service = the("InferenceService", "profile-predictor", *named)["spec"]["predictor"]
+    runtime = the("ServingRuntime", "profile-studio-sdxl", *named)["spec"]
+    operator = the("Deployment", "profile-studio-operator", *named)["spec"]["template"]["spec"]
+    for pod, variable in (
+        (service, "PROFILE_TOKEN"),
+        (runtime, "PROFILE_TOKEN"),
+        (operator, "PROFILE_PREDICTOR_TOKEN"),
+    ):
+        (container,) = pod["containers"]
+        assert [one["valueFrom"] for one in container["env"] if one["name"] == variable] == [wanted]
+
+
 def test_weights_on_a_claim_are_served_by_the_runtime() -> None:
     predictor = the("InferenceService", "profile-predictor", "--set", "models.existingClaim=weights")["spec"][
         "predictor"

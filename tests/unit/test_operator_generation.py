@@ -22,7 +22,7 @@ from profile_contract.progress import ProgressEvent
 from profile_contract.store import FolderStore, StoredObject, StoreError
 from profile_operator import generation as module
 from profile_operator import metrics
-from profile_operator.config import GenerationConfig
+from profile_operator.config import GenerationConfig, Secrets
 from profile_operator.generation import GenerationRunner
 from profile_operator.generation_work import GenerationWork
 from profile_operator.predictor_client import (
@@ -357,9 +357,33 @@ async def test_eviction(bench: Bench) -> None:
     await client.close()
 
 
+@pytest.mark.parametrize(("token", "shown"), [("", None), ("t0ken", "Bearer t0ken")])
+async def test_a_token_is_shown_where_there_is_one(token: str, shown: str | None) -> None:
+    client = PredictorClient(CONFIG.generation, token)
+    asked: list[str | None] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("Authorization"))
+        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 0}']}]})
+
+    client._client._transport = httpx.MockTransport(answer)
+    await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    assert asked == [shown]
+    await client.close()
+
+
+def test_the_predictors_token_comes_from_the_environment() -> None:
+    account = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert Secrets.from_environment(account).predictor_token.get_secret_value() == ""
+    found = Secrets.from_environment({**account, "PROFILE_PREDICTOR_TOKEN": "t0ken\n"})
+    assert found.predictor_token.get_secret_value() == "t0ken"
+    assert "t0ken" not in repr(found)
+
+
 @pytest.mark.parametrize(
     ("response", "error"),
     [
+        (httpx.Response(401), PredictorUnavailable),
         (httpx.Response(429), PredictorBusy),
         (httpx.Response(404), PredictorUnavailable),
         (httpx.Response(408), PredictorUnavailable),

@@ -34,6 +34,10 @@
   - {name: PROFILE_STORE_HOSTS, value: {{ printf "%s%s" (ternary "https://" "" (default false .root.Values.store.secure)) .root.Values.store.endpoint | quote }}}
   - {name: PROFILE_STORE_BUCKET, value: {{ .root.Values.store.bucket | quote }}}
   - {name: PROFILE_METRICS_PORT, value: "9090"}
+  {{- with .root.Values.predictor.existingSecret }}
+  - name: PROFILE_TOKEN
+    valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
+  {{- end }}
   - {name: HOME, value: /tmp}
   {{- range $key, $value := .root.Values.predictor.env }}
   - {name: {{ $key }}, value: {{ $value | quote }}}

@@ -121,6 +121,8 @@ def _parsed(text: bytes) -> _Call:
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadCall(HTTP_BAD_REQUEST, "the call is no JSON document in UTF-8") from error
+    if not isinstance(document, dict):
+        raise BadCall(HTTP_BAD_REQUEST, "the call is no V2 inference request: it must be a JSON object with inputs")
     try:
         return _Call.model_validate(document)
     except ValidationError as error:

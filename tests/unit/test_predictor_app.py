@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from predictor_world import INFER, NAME, World, adapter, order, world
+from profile_contract.generation import GenerationOrder
+from profile_contract.orders import RequestRef
 from profile_predictor.server.app import MAXIMUM_BODY, Limits
 
 READY = f"/v2/models/{NAME}/ready"
@@ -142,8 +144,7 @@ async def test_who_is_not_done_when_the_grace_is_over_is_told_so() -> None:
         await asyncio.sleep(0.2)
         found.model.stop()
         call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
+        await call
         assert (sent[0]["status"], found.client.app.calls) == (503, 0)
         assert "going down" in json.loads(sent[1]["body"])["error"]
 
@@ -169,7 +170,7 @@ async def test_with_a_token_nobody_else_draws(given_token: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"content-type": ""},
+        {"content-type": " "},
         {"content-type": "text/plain"},
         {"content-type": "multipart/form-data; boundary=x"},
         {"content-type": "application/x-www-form-urlencoded"},
@@ -328,6 +329,14 @@ async def test_wrong_tensors_are_refused_with_a_sentence(predictor: World, wrong
     reply = await predictor.client.infer(inputs)
     assert reply.status == 400, reply.content[:200]
     assert wrong["name"][:10] in reply.error or "inputs." in reply.error
+
+
+async def test_a_call_that_does_not_say_its_type_is_read_as_its_header_says(predictor: World) -> None:
+    """As Triton's client sends it."""
+    untold = {"content-type": ""}
+    assert (await predictor.client.infer(PLAIN, headers=untold)).status == 200
+    body, headers = binary({"inputs": [*PLAIN[1:], raw_tensor("prompt", 5)]}, packed(b"x"))
+    assert (await predictor.client.ask("POST", INFER, body, headers | untold)).status == 200
 
 
 async def test_two_of_a_name_are_refused(predictor: World) -> None:
@@ -514,7 +523,10 @@ async def test_a_surprise_is_answered_without_its_text(predictor: World) -> None
 async def test_a_name_cannot_forge_a_line_of_the_log(predictor: World, caplog: pytest.LogCaptureFixture) -> None:
     name = "x\n2026-11-27 00:00:00,000 CRITICAL profile_predictor forged \x1b[31m"
     with caplog.at_level(logging.INFO):
-        assert (await predictor.client.order({**order(), "request": {"namespace": "t", "name": name}})).status == 200
+        assert (await predictor.client.order({**order(), "request": {"namespace": "t", "name": name}})).status == 400
+        forged = RequestRef.model_construct(namespace="t", name=name, uid="")
+        document = GenerationOrder.model_validate(order()).model_copy(update={"request": forged})
+        await predictor.model._generate(document, time.monotonic())
     assert caplog.messages
     assert not any("\n" in message or "\x1b" in message for message in caplog.messages)
 

@@ -115,10 +115,11 @@ class PredictorApp:
         except _HungUp:
             return
         except asyncio.CancelledError:
-            # The grace is over. No pause: whoever cancels does so again.
-            if self._model.stopping:
-                await _send(_refusal(_going_down()), send)
-            raise
+            if not self._model.stopping:
+                raise
+            # The grace is over: the call ends with this answer. No pause here: whoever cancels does so again.
+            await _send(_refusal(_going_down()), send)
+            return
         except Exception:
             log.exception("a call failed")
             answer = _refusal(BadCall(500, "the call failed; the predictor's log says why"))

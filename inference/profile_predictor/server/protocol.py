@@ -100,7 +100,9 @@ def read_call(headers: Mapping[str, str], body: bytes, model: str) -> InferReque
 
 
 def _media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").split(";")[0].strip().lower()
+    """Triton's client says nothing: then it is what its other header says."""
+    untold = BINARY_TYPE if LENGTH_HEADER in headers else JSON_TYPE
+    return headers.get("content-type", untold).split(";")[0].strip().lower()
 
 
 def _json_length(headers: Mapping[str, str], body: bytes) -> int:

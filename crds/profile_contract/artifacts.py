@@ -67,6 +67,11 @@ def request_prefix(namespace: str, name: str) -> str:
     return f"{_part('namespace', namespace, _NAME)}/requests/{_part('name', name, _NAME)}/"
 
 
+def request_prefix_of(key: str) -> str:
+    """The request's prefix that an artifact's key, or a stage's prefix, lies below."""
+    return "/".join(key.split("/")[:3]) + "/"
+
+
 def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
     """Where one run of a stage leaves what it makes. Raises ForeignKey for what is no name or no digest."""
     return f"{request_prefix(namespace, name)}{_STAGE_FOLDERS[stage]}/{_part('digest', digest, _DIGEST)}/"

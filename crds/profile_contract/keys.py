@@ -16,6 +16,8 @@ UNSAFE_IN_POLICY = frozenset("*?$\\")
 LONGEST_POLICY = 2048
 # With them a key could leave a header, a quoted name or a command line that it is put into.
 _QUOTES = frozenset("\"'`\\")
+# In photos' names, which people chose, these are ordinary letters.
+_IN_NAMES = frozenset("'`")
 
 
 class ForeignKey(ValueError):
@@ -25,15 +27,17 @@ class ForeignKey(ValueError):
 def check_below(prefix: str, key: str) -> str:
     """The key, if it names an object below `prefix` (which ends with '/'). Raises ForeignKey.
 
-    Refused: another prefix, the prefix itself, empty parts, '.' and '..', quotes, backslashes, control characters,
-    lone surrogates, and keys of more than 1,024 bytes. What the prefix itself holds is not asked again.
+    Refused: another prefix, the prefix itself, empty parts, '.' and '..', quotes (in photos' names, double ones only),
+    backslashes, control characters, lone surrogates, and keys of more than 1,024 bytes. What the prefix itself holds is
+    not asked again.
     """
     if not prefix.endswith("/") or not key.startswith(prefix):
         raise ForeignKey(f"the key {_shown(key)} does not lie below {_shown(prefix)}")
     if any(part in ("", ".", "..") for part in key.split("/")):
         raise ForeignKey(f"the key {_shown(key)} has an empty part, '.' or '..'")
     rest = key.removeprefix(prefix)
-    if _QUOTES & set(rest) or any(unicodedata.category(letter) in _UNSEEN for letter in rest):
+    quotes = _QUOTES - _IN_NAMES if prefix.split("/")[1:2] == ["uploads"] else _QUOTES
+    if quotes & set(rest) or any(unicodedata.category(letter) in _UNSEEN for letter in rest):
         raise ForeignKey(f"the key {_shown(key)} holds quotes, a backslash or control characters")
     if len(key.encode()) > LONGEST_KEY:
         raise ForeignKey(f"the key {_shown(key)} has more than {LONGEST_KEY} bytes")

@@ -54,9 +54,13 @@ class Session:
 
 
 class Sessions(Protocol):
-    """Who gives temporary credentials under a policy. Raises StoreError."""
+    """Who gives temporary credentials under a policy, and takes them back. Raises StoreError."""
 
-    def issue(self, policy: str, seconds: int) -> Session: ...
+    def issue(self, policy: str, seconds: int, tag: str = "") -> Session:
+        """Credentials; what was issued under a tag can be revoked together."""
+
+    def revoke(self, tag: str) -> bool:
+        """End all credentials of this tag before their time; False where the store cannot."""
 
 
 class StsSessions:
@@ -67,11 +71,11 @@ class StsSessions:
         self._account = env.get("AWS_ACCESS_KEY_ID", ""), env.get("AWS_SECRET_ACCESS_KEY", "")
         self._http = pool_for(self._url, read_seconds=20)
 
-    def issue(self, policy: str, seconds: int) -> Session:
+    def issue(self, policy: str, seconds: int, tag: str = "") -> Session:
         """Credentials under a session policy, for at least 900 seconds. Raises StoreError."""
         # The client's own AssumeRoleProvider takes an hour for the least, which is longer than most links live.
         try:
-            body, headers = self._request(policy, seconds)
+            body, headers = self._request(policy, seconds, tag)
             response = self._http.request("POST", self._url.origin, body=body, headers=headers)
             if response.status != 200:
                 raise StoreError(f"the store gave no temporary credentials: STS answered {response.status}")
@@ -81,7 +85,38 @@ class StsSessions:
         except Exception as error:  # the client raises what it met: urllib3's errors, ValueError, XML errors
             raise StoreError(f"the store gave no temporary credentials: {type(error).__name__}") from error
 
-    def _request(self, policy: str, seconds: int) -> tuple[str, dict[str, str]]:
+    def revoke(self, tag: str) -> bool:
+        """End all credentials that this account issued under the tag (MinIO's revoke-tokens, for one's own sessions).
+
+        False where the store knows no such thing. One MinIO server obeys at once, the others of a cluster as soon as
+        they read the accounts anew. Raises StoreError where the store does not answer.
+        """
+        query = urlencode({"tokenRevokeType": tag})
+        url = f"{self._url.origin}/minio/admin/v3/revoke-tokens/builtin?{query}"
+        try:
+            response = self._http.request("POST", url, headers=self._signed_for_s3(url))
+        except Exception as error:  # urllib3's errors are many
+            raise StoreError(f"the store cannot be reached: {type(error).__name__}") from error
+        return response.status in (200, 204)
+
+    def _signed_for_s3(self, url: str) -> dict[str, str]:
+        from minio.credentials import Credentials
+        from minio.signer import sign_v4_s3
+        from minio.time import to_amz_date
+
+        now, empty = datetime.now(UTC), hashlib.sha256(b"").hexdigest()
+        signed: dict[str, str] = sign_v4_s3(
+            method="POST",
+            url=urlsplit(url),
+            region=self._url.region,
+            headers={"Host": self._url.host, "X-Amz-Date": to_amz_date(now), "X-Amz-Content-Sha256": empty},
+            credentials=Credentials(access_key=self._account[0], secret_key=self._account[1]),
+            content_sha256=empty,
+            date=now,
+        )
+        return signed
+
+    def _request(self, policy: str, seconds: int, tag: str) -> tuple[str, dict[str, str]]:
         """Body and signed headers of the call."""
         from minio.credentials import Credentials
         from minio.signer import sign_v4_sts
@@ -93,6 +128,7 @@ class StsSessions:
                 "Version": "2011-06-15",
                 "DurationSeconds": str(max(seconds, SHORTEST_SESSION_SECONDS)),
                 "Policy": policy,
+                **({"TokenRevokeType": tag} if tag else {}),
             }
         )
         now = datetime.now(UTC)
@@ -135,9 +171,9 @@ class PrefixSigner:
     credentials (a store without STS gives none, so there are no links to it).
     """
 
-    def __init__(self, prefix: str, url: str, sessions: Sessions) -> None:
+    def __init__(self, prefix: str, url: str, sessions: Sessions, tag: str = "") -> None:
         """`url` is the store as whoever uses the links reaches it. Raises ValueError for an unsafe prefix."""
-        self.prefix, self._url, self._sessions = prefix, url, sessions
+        self.prefix, self._url, self._sessions, self._tag = prefix, url, sessions, tag
         self._bucket = StoreUrl.parse(url).bucket
         self._policies: dict[Right, str] = {
             "read": prefix_policy(self._bucket, read=(prefix,), write=()),
@@ -177,7 +213,7 @@ class PrefixSigner:
             standing = self._signing.get(right)
             if standing is not None and standing[0].ends - datetime.now(UTC) > timedelta(seconds=seconds):
                 return standing[1]
-            session = self._sessions.issue(self._policies[right], seconds + SHARED_SECONDS)
+            session = self._sessions.issue(self._policies[right], seconds + SHARED_SECONDS, self._tag)
             store = open_s3(self._url, session.environment)
             self._signing[right] = session, store
             return store
@@ -189,14 +225,18 @@ class Signers:
     def __init__(self, url: str, sessions: Sessions) -> None:
         """`url` is the store as whoever uses the links reaches it; `sessions` may ask it elsewhere."""
         self._url, self._sessions = url, sessions
-        self._signers: OrderedDict[str, PrefixSigner] = OrderedDict()
+        self._signers: OrderedDict[tuple[str, str], PrefixSigner] = OrderedDict()
         self._lock = threading.Lock()
 
-    def below(self, prefix: str) -> PrefixSigner:
-        """The signer of a prefix that ends with '/'. Raises ValueError for one that no policy can say safely."""
+    def below(self, prefix: str, tag: str = "") -> PrefixSigner:
+        """The signer of a prefix that ends with '/'. Raises ValueError for one that no policy can say safely.
+
+        What it signs ends when the tag is revoked.
+        """
         with self._lock:
-            signer = self._signers.pop(prefix, None) or PrefixSigner(prefix, self._url, self._sessions)
-            self._signers[prefix] = signer
+            known = self._signers.pop((prefix, tag), None)
+            signer = known or PrefixSigner(prefix, self._url, self._sessions, tag)
+            self._signers[prefix, tag] = signer
             while len(self._signers) > MOST_PREFIXES:
                 self._signers.popitem(last=False)
             return signer
@@ -204,4 +244,5 @@ class Signers:
     def forget(self, prefix: str) -> None:
         """What lay there is gone: sign nothing more with the sessions that stand."""
         with self._lock:
-            self._signers.pop(prefix, None)
+            for known in [known for known in self._signers if known[0] == prefix]:
+                del self._signers[known]

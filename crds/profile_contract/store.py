@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,12 +27,20 @@ if TYPE_CHECKING:
     from minio.datatypes import PostPolicy
 
 
+# S3's limit on one call that deletes.
+MOST_KEYS_IN_A_CALL = 1000
+
+
 class StoreError(Exception):
     """The store could not be reached, or refused."""
 
 
 class NotFound(StoreError):
     """There is nothing under that key."""
+
+
+class TooLarge(StoreError):
+    """There is more under that key than anybody wants to read."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,16 @@ class Store(Protocol):
         """Delete exactly these objects; `delete` takes those along whose keys begin like one of them."""
 
 
+class BoundedStore(Store, Protocol):
+    """A store that can be asked for no more than somebody can bear, whoever wrote what lies there."""
+
+    def list(self, prefix: str, most: int | None = None) -> list[StoredObject]:
+        """The first `most` objects below the prefix, sorted by key; no more pages are asked for."""
+
+    def read(self, key: str, most: int | None = None) -> bytes:
+        """The content. Raises NotFound, and TooLarge for more than `most` bytes, of which no more are read."""
+
+
 def content_type_of(key: str) -> str:
     """The content type of a file by its ending."""
     endings = {".png": "image/png", ".jpg": "image/jpeg", ".json": "application/json", ".pdf": "application/pdf"}
@@ -84,13 +103,13 @@ class FolderStore:
             raise StoreError(f"key {key!r} leaves the store")
         return path
 
-    def list(self, prefix: str) -> list[StoredObject]:
-        """All objects below the prefix, sorted by key."""
+    def list(self, prefix: str, most: int | None = None) -> list[StoredObject]:
+        """The objects below the prefix (the first `most`), sorted by key."""
         folder = self._path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0])
         if not folder.is_dir():
             return []
         keys = (path.relative_to(self.root).as_posix() for path in folder.rglob("*") if path.is_file())
-        return [self._object(key) for key in sorted(keys) if key.startswith(prefix)]
+        return [self._object(key) for key in islice((key for key in sorted(keys) if key.startswith(prefix)), most)]
 
     def _object(self, key: str) -> StoredObject:
         data = self._path(key).read_bytes()
@@ -100,10 +119,11 @@ class FolderStore:
         """The object, or None where nothing is."""
         return self._object(key) if self._path(key).is_file() else None
 
-    def read(self, key: str) -> bytes:
-        """The content. Raises NotFound."""
+    def read(self, key: str, most: int | None = None) -> bytes:
+        """The content. Raises NotFound, and TooLarge for more than `most` bytes."""
         try:
-            return self._path(key).read_bytes()
+            with self._path(key).open("rb") as file:
+                return _within(file.read(-1 if most is None else most + 1), key, most)
         except FileNotFoundError:
             raise NotFound(key) from None
 
@@ -136,10 +156,11 @@ class S3Store:
     def __init__(self, client: Minio, bucket: str) -> None:
         self._client, self._bucket = client, bucket
 
-    def list(self, prefix: str) -> list[StoredObject]:
-        """All objects below the prefix, sorted by key."""
+    def list(self, prefix: str, most: int | None = None) -> list[StoredObject]:
+        """The objects below the prefix (the first `most`), sorted by key; no page is asked for that holds none."""
         with _store_errors(prefix):
-            found = list(self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True))
+            listed = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
+            found = list(islice(listed, most))
         return [
             StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"'), o.last_modified) for o in found
         ]
@@ -153,12 +174,12 @@ class S3Store:
             return None
         return StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
 
-    def read(self, key: str) -> bytes:
-        """The content. Raises NotFound."""
+    def read(self, key: str, most: int | None = None) -> bytes:
+        """The content. Raises NotFound, and TooLarge for more than `most` bytes, of which no more are read."""
         with _store_errors(key):
             response = self._client.get_object(bucket_name=self._bucket, object_name=key)
             try:
-                return bytes(response.read())
+                return _within(bytes(response.read(None if most is None else most + 1)), key, most)
             finally:
                 response.close()
                 response.release_conn()
@@ -176,9 +197,14 @@ class S3Store:
 
     def delete(self, prefix: str) -> int:
         """Delete everything below the prefix; returns how many objects went."""
-        keys = [found.key for found in self.list(prefix)]
-        self._remove(keys, f"below {prefix}")
-        return len(keys)
+        count = 0
+        with _store_errors(prefix):
+            listed = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
+            # However many there are, no more than one call's worth is held.
+            while keys := [found.object_name or "" for found in islice(listed, MOST_KEYS_IN_A_CALL)]:
+                self._remove(keys, f"below {prefix}")
+                count += len(keys)
+        return count
 
     def remove(self, keys: Iterable[str]) -> None:
         """Delete exactly these objects; one that is not there is none to delete."""
@@ -232,6 +258,13 @@ class S3Store:
 def _file_name(name: str) -> str:
     """A file's name that cannot leave its quotes in a header: letters outside of ASCII become '_'."""
     return "".join(letter if " " <= letter <= "~" and letter not in '"\\/;%' else "_" for letter in name)[:200]
+
+
+def _within(data: bytes, key: str, most: int | None) -> bytes:
+    """The data. Raises TooLarge where it is more than `most` bytes."""
+    if most is not None and len(data) > most:
+        raise TooLarge(f"{key} has more than {most} bytes")
+    return data
 
 
 @contextlib.contextmanager

@@ -24,9 +24,11 @@ from .plan import (
     DropReport,
     EventNote,
     ForgetAdapters,
+    IssueCredentials,
     Plan,
     Purge,
     RemoveFinalizer,
+    Revoke,
     StartGeneration,
     StopGeneration,
     SuspendJob,
@@ -75,6 +77,8 @@ class Purger(Protocol):
 
     async def forget_adapters(self, prefix: str) -> None: ...
 
+    async def revoke(self, head: RequestHead, prefix: str) -> bool: ...
+
 
 class Applier:
     """Carries out plans."""
@@ -117,6 +121,8 @@ class Applier:
                 await self._create(action, head)
             case SuspendJob():
                 await self._suspend(action, head)
+            case IssueCredentials(stage, scopes):
+                await self._credentials.ensure(head, stage, scopes)
             case DeleteJob(name):
                 await self._kube.delete_job(head.key.namespace, name)
             case _:
@@ -135,6 +141,9 @@ class Applier:
             case Purge(prefix):
                 count = await self._purger.purge(head, prefix)
                 log.info("%s: %d artifacts deleted", head.key, count)
+            case Revoke(prefix):
+                if not await self._purger.revoke(head, prefix):
+                    log.info("%s: the store revokes no credentials; they are left to end", head.key)
             case ForgetAdapters(prefix):
                 await self._purger.forget_adapters(prefix)
             case _:
@@ -147,7 +156,7 @@ class Applier:
         except Missing:
             return
         finally:
-            self._credentials.forget(head.uid)
+            self._store.forget(head.uid)
 
     async def _create(self, action: CreateJob, head: RequestHead) -> None:
         """Create the Job, or adopt the one that an earlier try created."""

@@ -102,7 +102,10 @@ class JobsConfig(Contract):
     labels: dict[str, str] = Field(default={}, description="On every stage's Job and pod, below the stage's own.")
     models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
     credentials_seconds: int = Field(
-        default=6 * 3600, ge=900, le=7 * 24 * 3600, description="How long a Job's store credentials are valid."
+        default=6 * 3600,
+        ge=900,
+        le=7 * 24 * 3600,
+        description="The longest that a Job's store credentials may be valid; each outlast their Job by 10 minutes.",
     )
 
     @model_validator(mode="after")
@@ -114,6 +117,10 @@ class JobsConfig(Contract):
                 f"the longest activeDeadlineSeconds plus {CREDENTIALS_MARGIN_SECONDS}"
             )
         return self
+
+    def seconds_of(self, stage: Stage) -> int:
+        """How long a stage's credentials are valid: its deadline, and time to pull images and start."""
+        return min(self.of(stage).active_deadline_seconds + CREDENTIALS_MARGIN_SECONDS, self.credentials_seconds)
 
     def of(self, stage: Stage) -> StageJob:
         """The Job of a stage. Raises KeyError for generate, which has none."""
@@ -142,8 +149,21 @@ class GenerationConfig(Contract):
     )
     connect_seconds: float = Field(default=5.0, gt=0)
     call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
-    grant_seconds: int = Field(default=1800, ge=60, le=7 * 24 * 3600, description="How long a grant is valid.")
+    grant_seconds: int = Field(
+        default=660,
+        ge=60,
+        le=7 * 24 * 3600,
+        description="How long a link for the predictor is valid: longer than one call. Deletion waits for its end.",
+    )
     longest_pause_seconds: float = Field(default=60.0, gt=0, description="Longest pause between tries.")
+
+    @model_validator(mode="after")
+    def _links_outlive_calls(self) -> Self:
+        if self.grant_seconds < self.call_seconds:
+            raise ValueError(
+                f"grantSeconds must be at least callSeconds ({self.call_seconds:.0f}): links are used last"
+            )
+        return self
 
     @property
     def picture(self) -> PictureSize:
@@ -181,6 +201,12 @@ class OperatorConfig(Contract):
     resync_seconds: float = Field(default=300.0, gt=0, description="Every request is looked at this often.")
     progress_interval_seconds: float = Field(default=30.0, gt=0, description="Shortest pause between progress writes.")
     progress_step_percent: int = Field(default=10, ge=1, le=100, description="Progress below this is not written.")
+    revocation_seconds: float = Field(
+        default=900.0,
+        ge=0.0,
+        description="How long servers of the store may still take credentials that were revoked: other servers of a "
+        "MinIO cluster than the one that was asked read them anew every 10 minutes; 0 for a single one.",
+    )
     workers: int = Field(default=8, ge=1, le=64, description="Requests looked at at the same time.")
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")

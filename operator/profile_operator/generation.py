@@ -261,6 +261,8 @@ class GenerationRunner:
     async def _call(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
         """One batch."""
         async with self._calls:
+            if run.stopping.is_set():
+                raise Stopped
             # Signed when it is this call's turn: links live hardly longer than the call.
             order = await self._store.signed(lambda: self._order(run, style, missing))
             with metrics.GENERATION_SECONDS.labels(predictor=style.spec.predictor).time():
@@ -271,7 +273,7 @@ class GenerationRunner:
     def _order(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
         """The order for the next batch, with its links. Asks the store for credentials now and then."""
         config, request = self._config, run.work.request
-        signer = self._store.signer(request_prefix(request.namespace, request.name))
+        signer = self._store.signer(request_prefix(request.namespace, request.name), request.uid)
         return generation_order(
             request,
             run.work.adapter,

@@ -62,8 +62,8 @@ def labels(request: str, stage: Stage | None = None) -> dict[str, str]:
     return {**common, names.LABEL_STAGE: stage.value} if stage else common
 
 
-def credentials(key: Key, uid: str, data: Mapping[str, str]) -> Document:
-    """The Secret with the temporary credentials of a request's Jobs."""
+def credentials(key: Key, uid: str, data: Mapping[str, str], marks: Mapping[str, str]) -> Document:
+    """The Secret with the temporary credentials of a request's Jobs; `marks` are its annotations."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -71,6 +71,7 @@ def credentials(key: Key, uid: str, data: Mapping[str, str]) -> Document:
             "name": names.credentials_secret(key.name),
             "namespace": key.namespace,
             "labels": labels(key.name),
+            "annotations": dict(marks),
             "ownerReferences": [owner_reference(key.name, uid)],
         },
         "type": "Opaque",

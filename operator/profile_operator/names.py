@@ -19,6 +19,13 @@ LABEL_STAGE = f"{GROUP}/stage"
 # On Jobs: the whole digest, of which the name holds eight digits.
 DIGEST_ANNOTATION = f"{GROUP}/digest"
 
+# On the credentials' Secret: whose they are, for which stage and scope, when they end, and when the last of all ends.
+CREDENTIALS_UID = f"{GROUP}/uid"
+CREDENTIALS_STAGE = f"{GROUP}/credentials-stage"
+CREDENTIALS_SCOPE = f"{GROUP}/credentials-scope"
+CREDENTIALS_END = f"{GROUP}/credentials-end"
+LAST_END = f"{GROUP}/last-credentials-end"
+
 FIELD_MANAGER = "profile-operator"
 CONTAINER = "stage"
 COMPONENT = "profile-operator"

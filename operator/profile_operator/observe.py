@@ -29,7 +29,17 @@ from . import names
 from .chain import Chain, chain_of
 from .config import OperatorConfig
 from .kube import Document, Kube
-from .snapshot import GenerationView, JobState, JobView, Key, Reports, RequestHead, Snapshot, Termination
+from .snapshot import (
+    CredentialsView,
+    GenerationView,
+    JobState,
+    JobView,
+    Key,
+    Reports,
+    RequestHead,
+    Snapshot,
+    Termination,
+)
 from .store_access import StoreAccess
 
 log = logging.getLogger(__name__)
@@ -66,9 +76,14 @@ class Observer:
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot. Raises SpecError, StoreError or KubeError."""
         if head.deleting:
-            jobs = await self._jobs(head.key)
-            spec = deletion_spec(spec_document)
-            return Snapshot(head=head, spec=spec, jobs=jobs, generation=self._generation.view(head.uid))
+            return Snapshot(
+                head=head,
+                spec=deletion_spec(spec_document),
+                jobs=await self._jobs(head.key),
+                generation=self._generation.view(head.uid),
+                credentials=await self._credentials(head.key),
+                revoked=self._store.revoked(head.uid),
+            )
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
@@ -87,6 +102,7 @@ class Observer:
             reports=reports,
             generation=self._generation.view(head.uid),
             progress=await self._latest_progress(head.key, chain, jobs),
+            credentials=await self._credentials(head.key) if _starting(head, chain, jobs) else None,
             seconds_since_write=seconds_since_write,
         )
 
@@ -111,7 +127,7 @@ class Observer:
         if not asked and pinned is not None and pinned.digest and await self._stands(head, spec, pinned.digest, jobs):
             return None, pinned.digest
         try:
-            photos = await self._store.photos(head.key, spec.photos.prefix)
+            photos = await self._store.photos(head.key, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
         except ValueError as error:
             raise SpecError(str(error)) from None
         return photos, photos_digest(list(photos))
@@ -149,6 +165,11 @@ class Observer:
                 return await self._progress.latest(key, job.stage, job.digest)
         return None
 
+    async def _credentials(self, key: Key) -> CredentialsView | None:
+        """The credentials that stand in the request's Secret, or None where there is no Secret of ours."""
+        annotations = await self._kube.secret_annotations(key.namespace, names.credentials_secret(key.name))
+        return CredentialsView.read(annotations or {})
+
     # --- Jobs ---
 
     async def _jobs(self, key: Key) -> tuple[JobView, ...]:
@@ -179,6 +200,18 @@ def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
     """
     moved = pinned.prefix not in ("", photos.prefix)
     return moved or pinned.revision != photos.revision or (bool(retry) and pinned.retry != retry)
+
+
+def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
+    """Whether a pod is still to start, for which the Secret must be there."""
+    return any(
+        job.state is JobState.ACTIVE
+        and not job.running
+        and not job.deleting
+        and job.owner_uid == head.uid
+        and job.digest == chain.of(job.stage)
+        for job in jobs
+    )
 
 
 def parse_head(document: Document) -> RequestHead:

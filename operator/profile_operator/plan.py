@@ -57,6 +57,14 @@ class SuspendJob:
 
 
 @dataclass(frozen=True)
+class IssueCredentials:
+    """Make the Secret hold the stage's credentials again: a pod that waits for them starts by itself."""
+
+    stage: Stage
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True)
 class DropReport:
     """Forget a BadInput report, so that the stage may run again."""
 
@@ -83,6 +91,13 @@ class Purge:
 
 
 @dataclass(frozen=True)
+class Revoke:
+    """End every link and all credentials that were handed out for the request, if the store can."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
 class ForgetAdapters:
     """Evict the request's adapters from the predictors, and leave the artifacts."""
 
@@ -95,10 +110,12 @@ Action = (
     | CreateJob
     | DeleteJob
     | SuspendJob
+    | IssueCredentials
     | DropReport
     | StartGeneration
     | StopGeneration
     | Purge
+    | Revoke
     | ForgetAdapters
 )
 

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 EVICTION_SECONDS = 10.0
 MOST_DIGESTS = 64
+# Of a request's adapters with their checkpoints: more did not come from training.
+MOST_OBJECTS = 10_000
 
 
 class ArtifactPurger:
@@ -46,6 +48,10 @@ class ArtifactPurger:
         self._history.forget(head.key)
         return count
 
+    async def revoke(self, head: RequestHead, prefix: str) -> bool:
+        """End what was handed out for the request before its time; False where the store cannot. Raises StoreError."""
+        return await self._store.revoke(prefix, head.uid)
+
     async def forget_adapters(self, prefix: str) -> None:
         """Have every predictor forget the request's adapters. The digests are read before the reports go."""
         digests = await self._adapter_digests(prefix)
@@ -61,8 +67,8 @@ class ArtifactPurger:
                 log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
 
     async def _adapter_digests(self, prefix: str) -> list[str]:
-        found = await self._store.list(f"{prefix}adapter/")
-        reports = [entry.key.removesuffix(REPORT) for entry in found if entry.key.endswith(f"/{REPORT}")]
+        listed = await self._store.list(f"{prefix}adapter/", MOST_OBJECTS)
+        reports = [entry.key.removesuffix(REPORT) for entry in listed if entry.key.endswith(f"/{REPORT}")]
         adapters = [await self._store.report(folder, TrainReport) for folder in reports]
         return sorted({report.adapter.sha256 for report in adapters if report is not None and report.adapter})
 

@@ -14,7 +14,8 @@ from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
 
-from .names import FINALIZER
+from . import names
+from .clock import parsed
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +48,7 @@ class RequestHead:
     @property
     def finalized(self) -> bool:
         """Whether our finalizer holds it."""
-        return FINALIZER in self.finalizers
+        return names.FINALIZER in self.finalizers
 
 
 class JobState(StrEnum):
@@ -100,6 +101,31 @@ class JobView:
 
 
 @dataclass(frozen=True)
+class CredentialsView:
+    """The credentials in a request's Secret. `last_end`: when the last of all that were ever issued for it ends."""
+
+    uid: str
+    stage: Stage
+    scope: str
+    ends: datetime
+    last_end: datetime
+
+    @classmethod
+    def read(cls, annotations: Mapping[str, str]) -> CredentialsView | None:
+        """What the Secret's annotations say; None where they are not ours."""
+        try:
+            return cls(
+                uid=annotations[names.CREDENTIALS_UID],
+                stage=Stage(annotations[names.CREDENTIALS_STAGE]),
+                scope=annotations[names.CREDENTIALS_SCOPE],
+                ends=parsed(annotations[names.CREDENTIALS_END]),
+                last_end=parsed(annotations[names.LAST_END]),
+            )
+        except (KeyError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
 class GenerationView:
     """What the generation beside the loop does for this request. `digest` is the whole work's."""
 
@@ -144,6 +170,10 @@ class Snapshot:
     generation: GenerationView = GenerationView()
     progress: ProgressEvent | None = None
     seconds_since_write: float = float("inf")
+    # Read where a pod is still to start, and while the request is deleted.
+    credentials: CredentialsView | None = None
+    # When everything that was handed out was revoked.
+    revoked: datetime | None = None
 
     def job(self, name: str) -> JobView | None:
         """The Job of that name."""

@@ -41,11 +41,12 @@ def chart_values() -> dict[str, Any]:
         "database": {"existingSecret": services.DATABASE_SECRET},
         "redis": {"existingSecret": services.REDIS_SECRET},
         "gpu": {"enabled": False},
-        **{
-            component: {"podAnnotations": _annotation(folders)}
-            for component, folders in SOURCES.items()
-            if component != "web"
+        "operator": {
+            # A MinIO of one server knows at once what was revoked.
+            "config": {"revocationSeconds": 0},
+            "podAnnotations": _annotation(SOURCES["operator"]),
         },
+        "predictor": {"podAnnotations": _annotation(SOURCES["predictor"])},
         "networkPolicies": {
             "metricsFrom": [
                 {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": layout.SERVICES_NAMESPACE}}}

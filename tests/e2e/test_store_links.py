@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from profile_contract.signing import PrefixSigner, Signers, StsSessions
-from profile_contract.store import StoreError
+from profile_contract.store import StoreError, TooLarge
 from profile_sandbox import services
 from real_minio import RealMinio, real_minio
 
@@ -83,3 +83,27 @@ def test_an_account_that_the_store_does_not_know_signs_nothing(minio: RealMinio)
     stranger = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing-at-all"}
     with pytest.raises(StoreError, match="gave no temporary credentials: STS answered 403"):
         Signers(minio.url, StsSessions(minio.url, stranger)).below(HR).put(CANDIDATE, 60)
+
+
+def test_what_was_issued_under_a_tag_ends_with_it(minio: RealMinio) -> None:
+    sessions = StsSessions(minio.url, minio.operator)
+    signers = Signers(minio.url, sessions)
+    late, other = signers.below(HR, "uid-1").put(CANDIDATE, 300), signers.below(HR, "uid-2").put(CANDIDATE, 300)
+    assert httpx.put(late, content=b"x").status_code == 200
+    assert sessions.revoke("uid-1")
+    assert httpx.put(late, content=b"late").status_code == 403
+    assert httpx.put(other, content=b"other").status_code == 200
+    minio.store().delete(CANDIDATE)
+    assert sessions.revoke("nobody-has-this-one")
+
+
+def test_a_listing_and_a_reading_stop_where_they_are_told_to(minio: RealMinio) -> None:
+    store = minio.store()
+    for number in range(5):
+        store.write(f"lab/uploads/a/{number}.jpg", b"12345")
+    assert [found.key for found in store.list("lab/uploads/a/", most=3)] == [f"lab/uploads/a/{n}.jpg" for n in range(3)]
+    assert store.read("lab/uploads/a/1.jpg", most=5) == b"12345"
+    with pytest.raises(TooLarge, match="has more than 4 bytes"):
+        store.read("lab/uploads/a/1.jpg", most=4)
+    assert store.delete("lab/uploads/a/") == 5
+    assert store.list("lab/uploads/a/") == []

@@ -45,6 +45,7 @@ from profile_operator.plan import (
     Plan,
     Purge,
     RemoveFinalizer,
+    Revoke,
     StartGeneration,
     StopGeneration,
     SuspendJob,
@@ -72,6 +73,7 @@ CONFIG = OperatorConfig(
     ),
     training=TrainParameters(base_model="sdxl"),
     preprocess=PreprocessParameters(maximum_photos=12),
+    revocation_seconds=0,
 )
 SPEC = ProfileRequestSpec(
     photos=Photos(prefix="uploads/minji/"), styles=["warm", "plain"], portraits=1, candidates=2, seed=7
@@ -116,6 +118,8 @@ class World:
     writes: list[str] = field(default_factory=list)
     listings: int = 0
     crash_after: int | None = None
+    deleted: datetime | None = None
+    revoked: datetime | None = None
     plan: Plan = Plan()
 
     # --- reading ---
@@ -127,6 +131,7 @@ class World:
             generation=self.generation,
             resource_version="1",
             deleting=self.deleting,
+            deleted=self.deleted,
             finalizers=self.finalizers,
             retry=self.retry,
             status=self.status,
@@ -143,6 +148,7 @@ class World:
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,
+            revoked=self.revoked,
         )
 
     def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
@@ -177,6 +183,7 @@ class World:
 
     def cycle(self) -> Plan:
         self.now += timedelta(seconds=5)
+        self.deleted = (self.deleted or self.now) if self.deleting else None
         self.plan = decide(self.snapshot(), self.now, CONFIG)
         for action in self.plan.actions:
             self._act(action)
@@ -224,6 +231,8 @@ class World:
                     self.view = GenerationView(digest=work.digest, running=True, total=work.total)
             case StopGeneration():
                 self.view = replace(self.view, running=False)
+            case Revoke():
+                self.revoked = self.now
             case Purge(prefix):
                 self.store = {key: report for key, report in self.store.items() if not key.startswith(prefix)}
             case _:
@@ -331,8 +340,8 @@ def dataset_report(order: PreprocessOrder, common: dict[str, object]) -> Preproc
         DatasetImage(
             photo=p.name,
             image=f"{order.output}{p.name}",
-            mask="m",
-            pose="p",
+            mask=f"{order.output}{p.name}.mask.png",
+            pose=f"{order.output}{p.name}.pose.png",
             caption="{subject}",
             width=64,
             height=64,

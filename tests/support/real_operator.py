@@ -24,10 +24,10 @@ from profile_operator.credentials import CredentialsIssuer
 from profile_operator.generation_work import GenerationWork
 from profile_operator.history import History
 from profile_operator.kube import Kube
-from profile_operator.observe import Observer
+from profile_operator.observe import Observer, parse_head
 from profile_operator.purge import ArtifactPurger
 from profile_operator.reconcile import Reconciler
-from profile_operator.snapshot import GenerationView, Key
+from profile_operator.snapshot import GenerationView, Key, RequestHead
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
 AT = "2026-01-02T03:04:05Z"
@@ -86,12 +86,18 @@ class RealOperator:
     reconciler: Reconciler
     observer: Observer
     applier: Applier
+    credentials: CredentialsIssuer
+    purger: ArtifactPurger
     config: OperatorConfig
 
     @property
     def document(self) -> dict[str, Any]:
         """The request as it stands."""
         return self.server.objects[f"{REQUESTS.format(KEY.namespace)}/{KEY.name}"]
+
+    @property
+    def head(self) -> RequestHead:
+        return parse_head(self.document)
 
     @property
     def status(self) -> ProfileRequestStatus:
@@ -176,8 +182,8 @@ class RealOperator:
         self.document["metadata"]["deletionTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.server._stamped(self.document)
 
-    @property
     def gone(self) -> bool:
+        """Whether the request was let go."""
         return f"{REQUESTS.format(KEY.namespace)}/{KEY.name}" not in self.server.objects
 
     def pod(self, job: str, **status: Any) -> None:
@@ -223,4 +229,16 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
         observer = Observer(kube, access, beside, beside, config)
         reconciler = Reconciler(kube, observer, applier, history, config=config, forget=lambda uid: None)
-        yield RealOperator(server, store, tokens, beside, kube, reconciler, observer, applier, config)
+        yield RealOperator(
+            server,
+            store,
+            tokens,
+            beside,
+            kube,
+            reconciler,
+            observer,
+            applier,
+            credentials,
+            purger,
+            config,
+        )

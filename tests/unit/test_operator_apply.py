@@ -1,164 +1,163 @@
-"""The only writer and its credentials, against an API server and a store in memory."""
+"""The only writer and its credentials: real writes to an API server in memory, and what a store issues."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import base64
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
+from fake_kubernetes import SECRETS
 from operator_world import CONFIG, KEY, World
 from profile_contract.names import Stage
 from profile_contract.request import Progress
-from profile_contract.store import StoreError
-from profile_operator.apply import Applier, OwnerConflict, only_progress
-from profile_operator.config import ConfigError, JobsConfig, Secrets, read_config
-from profile_operator.credentials import CredentialsIssuer
-from profile_operator.kube import Conflicted, Document
-from profile_operator.plan import AddFinalizer, CreateJob, EventNote, Plan, RemoveFinalizer, Scope
-from profile_operator.snapshot import RequestHead
+from profile_operator.apply import only_progress
+from profile_operator.config import ConfigError, GenerationConfig, JobsConfig, Secrets, read_config
+from profile_operator.plan import Plan, RemoveFinalizer, Scope
+from profile_operator.workqueue import ExpectedError
+from real_operator import RealOperator, real_operator
 
-SECRETS = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"), redis=SecretStr("redis://r"))
-
-
-@dataclass
-class Server:
-    """An API server that notes what it is asked."""
-
-    jobs: dict[str, Document] = field(default_factory=dict)
-    secrets: list[Document] = field(default_factory=list)
-    finalizers: list[tuple[list[str], str]] = field(default_factory=list)
-    statuses: list[tuple[Document, str]] = field(default_factory=list)
-    events: list[Document] = field(default_factory=list)
-
-    async def create_job(self, document: Document) -> Document:
-        name = document["metadata"]["name"]
-        if name in self.jobs:
-            raise Conflicted("it exists", 409)
-        self.jobs[name] = document
-        return document
-
-    async def job(self, namespace: str, name: str) -> Document:
-        return self.jobs[name]
-
-    async def apply_secret(self, document: Document) -> None:
-        self.secrets.append(document)
-
-    async def set_finalizers(self, key: Any, finalizers: Any, version: str) -> Document:
-        self.finalizers.append((list(finalizers), version))
-        return {"metadata": {"resourceVersion": "2"}}
-
-    async def set_status(self, key: Any, status: Document, version: str, *, kind: str) -> Document:
-        self.statuses.append((status, version))
-        return {}
-
-    async def create_event(self, document: Document) -> None:
-        self.events.append(document)
-
-
-@dataclass
-class Issuing:
-    """A store that issues credentials; `ends` in so many seconds."""
-
-    seconds: float = 21_600
-    policies: list[str] = field(default_factory=list)
-    down: bool = False
-
-    async def credentials(self, policy: str, seconds: int) -> tuple[dict[str, str], datetime]:
-        if self.down:
-            raise StoreError("away")
-        self.policies.append(policy)
-        return {"AWS_ACCESS_KEY_ID": f"key{len(self.policies)}"}, datetime.now(UTC) + timedelta(seconds=self.seconds)
-
-
-@dataclass
-class Bench:
-    """An applier over memory, and the first plan of a request."""
-
-    server: Server
-    store: Issuing
-    applier: Applier
-    head: RequestHead
-    action: CreateJob
+SECRET = f"{SECRETS.format('hr')}/minji-store-credentials"
 
 
 @pytest.fixture
-def bench() -> Bench:
-    server, store, world = Server(), Issuing(), World()
-    issuer = CredentialsIssuer(server, store, CONFIG, SECRETS)  # type: ignore[arg-type]
-    applier = Applier(
-        server, store, issuer, None, None, config=CONFIG, secrets=SECRETS,  # type: ignore[arg-type]
-    )  # fmt: skip
-    plan = world.cycle()
-    action = next(action for action in plan.actions if isinstance(action, CreateJob))
-    return Bench(server, store, applier, World().snapshot().head, action)
+async def operator() -> AsyncIterator[RealOperator]:
+    async with real_operator() as operator:
+        yield operator
 
 
-async def test_a_job_comes_after_its_credentials_and_the_status_under_the_new_version(bench: Bench) -> None:
-    status = bench.head.status.model_copy(update={"stage_text": "Preprocessing"})
-    plan = Plan((AddFinalizer(), bench.action), status, (EventNote(reason_running(), "preprocess: begins"),))
-    await bench.applier.apply(plan, bench.head)
-    assert list(bench.server.jobs) == [bench.action.name]
-    assert bench.server.finalizers == [(["profilestudio.io/purge"], "1")]
-    assert bench.server.statuses[0][1] == "2"
-    assert [event["message"] for event in bench.server.events] == ["preprocess: begins"]
-    data = bench.server.secrets[0]["data"]
-    assert sorted(data) == [
-        "PROFILE_REDIS", "finish.AWS_ACCESS_KEY_ID", "preprocess.AWS_ACCESS_KEY_ID", "train.AWS_ACCESS_KEY_ID",
-    ]  # fmt: skip
+def issued(operator: RealOperator) -> list[tuple[dict[str, list[str]], int]]:
+    """Of each session: what it may do where, and for how many seconds."""
+    found = []
+    for policy, seconds in operator.tokens.asked:
+        granted = {action: one["Resource"] for one in policy["Statement"] for action in one["Action"]}
+        found.append((granted, seconds))
+    return found
 
 
-def reason_running() -> Any:
-    from profile_contract.names import Reason
-
-    return Reason.RUNNING
-
-
-async def test_the_job_of_an_earlier_try_is_adopted(bench: Bench) -> None:
-    await bench.applier.apply(Plan((bench.action,)), bench.head)
-    await bench.applier.apply(Plan((bench.action,)), bench.head)
-    assert len(bench.server.jobs) == 1
-
-
-async def test_a_foreign_job_of_that_name_is_not_adopted(bench: Bench) -> None:
-    await bench.applier.apply(Plan((bench.action,)), bench.head)
-    with pytest.raises(OwnerConflict, match=bench.action.name):
-        await bench.applier.apply(Plan((bench.action,)), replace(bench.head, uid="another"))
+async def test_a_job_comes_after_its_credentials(operator: RealOperator) -> None:
+    await operator.cycle()
+    order = [call.path.rpartition("/")[2] for call in operator.server.writes() if call.body != {}]
+    assert order == ["minji", "minji-store-credentials", "jobs", "status"]
+    data = {name: base64.b64decode(value).decode() for name, value in operator.secret["data"].items()}
+    assert data == {
+        "preprocess.AWS_ACCESS_KEY_ID": "ACCESS1",
+        "preprocess.AWS_SECRET_ACCESS_KEY": "secret1",
+        "preprocess.AWS_SESSION_TOKEN": "token1",
+    }
+    uid = operator.document["metadata"]["uid"]
+    assert operator.secret["metadata"]["ownerReferences"][0]["uid"] == uid
+    assert operator.tokens.tags == [uid]
 
 
-async def test_without_credentials_no_job_is_created(bench: Bench) -> None:
-    bench.store.down = True
-    with pytest.raises(StoreError):
-        await bench.applier.apply(Plan((bench.action,)), bench.head)
-    assert bench.server.jobs == {}
+async def test_each_stage_gets_its_own_credentials_for_as_long_as_its_job_may_take() -> None:
+    jobs = CONFIG.jobs.model_copy(
+        update={"preprocess": CONFIG.jobs.preprocess.model_copy(update={"active_deadline_seconds": 1800})}
+    )
+    async with real_operator(CONFIG.model_copy(update={"jobs": jobs})) as operator:
+        await operator.ready()
+        (preprocess, short), (train, long), (finish, _) = issued(operator)
+    area = "arn:aws:s3:::profiles/hr/requests/minji"
+    assert (short, long) == (1800 + 600, 3600 + 600)
+    assert preprocess["s3:GetObject"][0] == "arn:aws:s3:::profiles/hr/uploads/minji/*"
+    assert [place.rsplit("/", 2)[0] for place in preprocess["s3:PutObject"]] == [f"{area}/dataset"]
+    assert [place.rsplit("/", 2)[0] for place in train["s3:GetObject"]] == [f"{area}/dataset", f"{area}/adapter"]
+    assert [place.rsplit("/", 2)[0] for place in train["s3:PutObject"]] == [f"{area}/adapter"]
+    dataset, candidates, portraits = finish["s3:GetObject"]
+    assert dataset.startswith(f"{area}/dataset/")
+    assert candidates == f"{area}/candidates/*"
+    assert finish["s3:PutObject"] == [portraits]
+    assert portraits.startswith(f"{area}/portraits/")
 
 
-async def test_credentials_of_all_stages_are_written_once(bench: Bench) -> None:
-    issuer = CredentialsIssuer(bench.server, bench.store, CONFIG, SECRETS)  # type: ignore[arg-type]
-    scopes = bench.action.scopes
-    for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
-        await issuer.ensure(bench.head, stage, scopes)
-    assert len(bench.server.secrets) == 1
-    assert len(bench.store.policies) == 3
+async def test_without_credentials_no_job_is_created(operator: RealOperator) -> None:
+    operator.tokens.away = True
+    with pytest.raises(ExpectedError, match="no temporary credentials"):
+        await operator.cycle()
+    assert operator.jobs == {}
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert operator.condition("Ready")[:2] == ("False", "StoreUnavailable")
 
 
-async def test_credentials_are_issued_anew_for_another_scope_or_when_they_would_end_too_soon(bench: Bench) -> None:
-    issuer = CredentialsIssuer(bench.server, bench.store, CONFIG, SECRETS)  # type: ignore[arg-type]
-    await issuer.ensure(bench.head, Stage.FINISH, (Scope(Stage.FINISH, (), "a/"),))
-    await issuer.ensure(bench.head, Stage.FINISH, (Scope(Stage.FINISH, (), "b/"),))
-    assert len(bench.server.secrets) == 2
-    bench.store.seconds = 1000
-    await issuer.ensure(bench.head, Stage.FINISH, (Scope(Stage.FINISH, (), "c/"),))
-    await issuer.ensure(bench.head, Stage.FINISH, (Scope(Stage.FINISH, (), "c/"),))
-    assert len(bench.server.secrets) == 4
+async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperator) -> None:
+    await operator.cycle()
+    del operator.server.objects[SECRET]
+    assert await operator.cycle() == CONFIG.progress_interval_seconds
+    assert operator.secret["data"]["preprocess.AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
+    await operator.cycle()
+    assert len(operator.tokens.asked) == 2
+    assert len(operator.jobs) == 1
 
 
-async def test_letting_a_request_go_leaves_other_finalizers(bench: Bench) -> None:
-    head = replace(bench.head, finalizers=("other/one", "profilestudio.io/purge"))
-    await bench.applier.apply(Plan((RemoveFinalizer(),)), head)
-    assert bench.server.finalizers == [(["other/one"], "1")]
+async def test_a_secret_of_somebody_else_under_that_name_is_taken_over(operator: RealOperator) -> None:
+    await operator.cycle()
+    del operator.server.objects[SECRET]
+    operator.server.put(SECRETS.format("hr"), {"metadata": {"name": "minji-store-credentials"}, "data": {"a": "b"}})
+    await operator.cycle()
+    assert "preprocess.AWS_ACCESS_KEY_ID" in operator.secret["data"]
+
+
+async def test_a_pod_that_runs_needs_no_look_at_its_secret(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.job("preprocess")["status"] = {"startTime": "2026-01-02T03:04:05Z", "active": 1, "ready": 1}
+    before = len(operator.server.calls)
+    await operator.cycle()
+    assert [call.path for call in operator.server.calls[before:] if "/secrets/" in call.path] == []
+
+
+async def test_credentials_that_fit_are_not_issued_again(operator: RealOperator) -> None:
+    await operator.cycle()
+    head = operator.head
+    scope = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/x/")
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
+    assert len(operator.tokens.asked) == 2
+    other = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/y/")
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (other,))
+    assert len(operator.tokens.asked) == 3
+
+
+async def test_credentials_that_would_end_before_the_job_are_issued_again(operator: RealOperator) -> None:
+    await operator.cycle()
+    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
+    # Ten minutes more than the deadline are asked for, five must be left.
+    for shorter, times in ((299, 1), (301, 2)):
+        operator.tokens.shorter, before = shorter, len(operator.tokens.asked)
+        del operator.server.objects[SECRET]
+        for _ in range(2):
+            await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
+        assert len(operator.tokens.asked) - before == times
+
+
+async def test_the_last_end_of_all_that_was_issued_stands_on_the_secret(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.finish("preprocess")
+    await operator.cycle()
+    annotations = operator.secret["metadata"]["annotations"]
+    assert annotations["profilestudio.io/credentials-stage"] == "train"
+    assert annotations["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
+    operator.tokens.shorter = 4000
+    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
+    await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
+    after = operator.secret["metadata"]["annotations"]
+    assert after["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
+    ends = datetime.fromisoformat(after["profilestudio.io/credentials-end"])
+    assert ends < datetime.now(UTC) + timedelta(seconds=250)
+
+
+async def test_letting_a_request_go_leaves_other_finalizers(operator: RealOperator) -> None:
+    operator.document["metadata"]["finalizers"] = ["other/one", "profilestudio.io/purge", "another/one"]
+    await operator.applier.apply(Plan((RemoveFinalizer(),)), operator.head)
+    assert operator.document["metadata"]["finalizers"] == ["other/one", "another/one"]
+
+
+def test_links_for_the_predictor_outlive_its_calls() -> None:
+    with pytest.raises(ValueError, match="grantSeconds must be at least callSeconds"):
+        GenerationConfig(grant_seconds=599)
+    assert GenerationConfig().url("p") == "http://p-predictor.profile-studio.svc"
 
 
 def test_which_writes_are_progress() -> None:

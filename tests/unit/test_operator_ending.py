@@ -142,7 +142,9 @@ def test_deletion_ends_the_job_before_it_purges() -> None:
     assert world.store
     assert not [job for job in world.jobs.values() if not job.finished]
     world.cycle()
-    assert gone(world)
+    assert not gone(world)
+    assert not [key for key in world.store if key.startswith(request_area())]
+    world.run(until=gone)
     assert not [key for key in world.store if key.startswith(request_area())]
     assert world.events[-1].reason is Reason.ARTIFACTS_PURGED
 
@@ -152,8 +154,7 @@ def test_deletion_waits_for_the_batch_that_is_drawn() -> None:
     world.deleting = True
     world.cycle()
     assert not gone(world)
-    world.cycle()
-    assert gone(world)
+    world.run(until=gone)
 
 
 def test_deletion_with_retain_leaves_the_artifacts() -> None:

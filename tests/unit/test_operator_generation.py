@@ -58,7 +58,8 @@ class FolderAccess:
     async def write(self, key: str, data: bytes, content_type: str = "") -> None:
         self.store.write(key, data, content_type)
 
-    def signer(self, prefix: str) -> FolderSigner:
+    def signer(self, prefix: str, tag: str) -> FolderSigner:
+        assert tag == "u1"
         return FolderSigner(prefix)
 
     async def signed(self, sign: Callable[[], GenerationOrder]) -> GenerationOrder:
@@ -182,7 +183,7 @@ async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Benc
     assert (order.adapter.key, order.adapter.sha256) == (bench.work.adapter.key, "a" * 64)
     assert "sign=get" in order.adapter.url
     item = order.items[0]
-    assert item.put_url == f"http://store/{item.key}?sign=put&seconds=1800"
+    assert item.put_url == f"http://store/{item.key}?sign=put&seconds=660"
     assert item.pose is not None
     assert item.pose.url.startswith("http://store/hr/requests/minji/dataset/")
     assert (order.width, order.steps) == (64, 30)

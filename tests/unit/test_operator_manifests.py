@@ -221,7 +221,7 @@ def test_the_longest_name_fits_a_host_name() -> None:
 
 
 def test_the_secret_of_the_credentials_is_owned_by_the_request() -> None:
-    assert manifests.credentials(KEY, "u1", {"train.AWS_ACCESS_KEY_ID": "abc"}) == {
+    assert manifests.credentials(KEY, "u1", {"train.AWS_ACCESS_KEY_ID": "abc"}, {"profilestudio.io/uid": "u1"}) == {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -234,6 +234,7 @@ def test_the_secret_of_the_credentials_is_owned_by_the_request() -> None:
                 "app.kubernetes.io/managed-by": "profile-operator",
                 "profilestudio.io/request": "minji",
             },
+            "annotations": {"profilestudio.io/uid": "u1"},
             "ownerReferences": [OWNER],
         },
         "type": "Opaque",

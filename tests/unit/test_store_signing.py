@@ -27,14 +27,19 @@ class Sts:
     lives: int = 0
     asked: list[tuple[dict[str, object], int]] = field(default_factory=list)
     away: bool = False
+    tags: list[str] = field(default_factory=list)
 
-    def issue(self, policy: str, seconds: int) -> Session:
+    def issue(self, policy: str, seconds: int, tag: str = "") -> Session:
         if self.away:
             raise StoreError("the store gave no temporary credentials: STS answered 501")
         self.asked.append((json.loads(policy), seconds))
         number = len(self.asked)
         ends = datetime.now(UTC) + timedelta(seconds=self.lives or seconds)
+        self.tags.append(tag)
         return Session(f"ACCESS{number}", f"secret{number}", f"token{number}", ends)
+
+    def revoke(self, tag: str) -> bool:
+        return False
 
 
 def query(url: str) -> dict[str, str]:
@@ -93,6 +98,24 @@ def test_a_session_is_shared_until_it_would_end_before_the_link() -> None:
     assert len(sts.asked) == 1
     signer.put(f"{PREFIX}d", 3600)
     assert [seconds for _, seconds in sts.asked] == [720, 4200]
+
+
+def test_sessions_bear_the_tag_that_ends_them() -> None:
+    sts = Sts()
+    signers = Signers(URL, sts)
+    signers.below(PREFIX, "uid-1").put(f"{PREFIX}a", 60)
+    signers.below(PREFIX, "uid-2").put(f"{PREFIX}a", 60)
+    signers.below(PREFIX, "uid-1").get(f"{PREFIX}a", 60)
+    assert sts.tags == ["uid-1", "uid-2", "uid-1"]
+
+
+def test_apostrophes_are_letters_of_photos_names_alone() -> None:
+    assert check_below("hr/uploads/a/", "hr/uploads/a/Minji's.jpg")
+    for key in ('hr/uploads/a/"x".jpg', "hr/uploads/a/x\\.jpg"):
+        with pytest.raises(ForeignKey):
+            check_below("hr/uploads/a/", key)
+    with pytest.raises(ForeignKey):
+        check_below(PREFIX, f"{PREFIX}Minji's.jpg")
 
 
 def test_a_session_that_ends_is_renewed() -> None:

@@ -9,7 +9,16 @@ from profile_contract.names import ConditionType, Reason, Stage
 from profile_operator.chain import Chain, chain_of
 from profile_operator.config import OperatorConfig
 from profile_operator.generation_work import GenerationWork, UnknownPose, generation_work
-from profile_operator.plan import Action, AddFinalizer, DeleteJob, Plan, StartGeneration, StopGeneration, SuspendJob
+from profile_operator.plan import (
+    Action,
+    AddFinalizer,
+    DeleteJob,
+    IssueCredentials,
+    Plan,
+    StartGeneration,
+    StopGeneration,
+    SuspendJob,
+)
 from profile_operator.snapshot import JobState, Snapshot
 
 from .deletion import decide_deletion
@@ -27,7 +36,7 @@ SOON_SECONDS = 2.0
 def decide(snapshot: Snapshot, now: datetime, config: OperatorConfig) -> Plan:
     """The plan for what is true now. Calling it again with what the plan made true gives an empty plan."""
     if snapshot.head.deleting:
-        return decide_deletion(snapshot, now)
+        return decide_deletion(snapshot, now, config)
     if _finished_unclear(snapshot):
         return Plan()
     outcome, actions = _outcome(snapshot, config)
@@ -59,7 +68,8 @@ def _outcome(snapshot: Snapshot, config: OperatorConfig) -> tuple[Outcome, tuple
     if obstacle is not None:
         return Outcome(chain, _without_style(steps, obstacle), obstacle), ()
     steps, actions = _advance(steps, snapshot, chain, config)
-    return Outcome(chain, steps), (*_superseded(snapshot, chain), *_resume(steps, snapshot, chain), *actions)
+    held = (*_resume(steps, snapshot, chain), *_credentials(steps, snapshot, chain))
+    return Outcome(chain, steps), (*_superseded(snapshot, chain), *held, *actions)
 
 
 def _advance(
@@ -148,6 +158,20 @@ def _resume(steps: tuple[Step, ...], snapshot: Snapshot, chain: Chain) -> tuple[
         SuspendJob(step.job.name, suspended=False, scopes=open_scopes(steps, snapshot, chain))
         for step in steps
         if step.phase is Phase.RUNNING and step.job is not None and step.job.state is JobState.SUSPENDED
+    )
+
+
+def _credentials(steps: tuple[Step, ...], snapshot: Snapshot, chain: Chain) -> tuple[Action, ...]:
+    """Credentials for a stage whose pod is still to start and finds none: somebody deleted the Secret."""
+    standing = snapshot.credentials
+    return tuple(
+        IssueCredentials(step.stage, open_scopes(steps, snapshot, chain))
+        for step in steps
+        if step.phase is Phase.RUNNING
+        and step.job is not None
+        and step.job.state is JobState.ACTIVE
+        and not step.job.running
+        and (standing is None or (standing.uid, standing.stage) != (snapshot.head.uid, step.stage))
     )
 
 

@@ -155,7 +155,7 @@ def test_tables_tell_verdicts_figures_and_what_was_not_met() -> None:
 class _Everything(FolderStore):
     """A store that gives something for every key: what a report may name is not the store's to refuse."""
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, most: int | None = None) -> bytes:
         return b"stranger's"
 
 

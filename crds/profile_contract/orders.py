@@ -36,6 +36,7 @@ def _below_models(name: str) -> str:
 # x, y, width, height in pixels; a face may reach past the edge.
 Edge = Annotated[int, Field(ge=-65536, le=65536)]
 FaceBox = tuple[Edge, Edge, Edge, Edge]
+Key = Annotated[str, Field(min_length=1, max_length=1024)]
 Prefix = Annotated[str, Field(max_length=1024), AfterValidator(_sound_prefix)]
 ModelName = Annotated[str, Field(max_length=253), AfterValidator(_below_models)]
 
@@ -100,7 +101,7 @@ class PreprocessOrder(StageOrder):
     """Photos to dataset."""
 
     stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
-    photos: list[PhotoRef]
+    photos: list[PhotoRef] = Field(max_length=1000)
     parameters: PreprocessParameters
 
 
@@ -215,7 +216,7 @@ class TrainOrder(StageOrder):
     """Dataset to adapter. `dataset` is the key of the preprocess report."""
 
     stage: Literal[Stage.TRAIN] = Stage.TRAIN
-    dataset: str
+    dataset: Key
     parameters: TrainParameters
 
 
@@ -274,9 +275,9 @@ class GenerateReport(StageReport):
 class StyleCandidates(Contract):
     """The candidates of one style, for finishing."""
 
-    style: str
+    style: str = Field(max_length=253)
     tone: Tone
-    candidates: list[Candidate]
+    candidates: list[Candidate] = Field(max_length=1000)
 
 
 class FinishParameters(Contract):
@@ -292,8 +293,8 @@ class FinishOrder(StageOrder):
     """Candidates to portraits. `dataset` is the key of the preprocess report."""
 
     stage: Literal[Stage.FINISH] = Stage.FINISH
-    dataset: str
-    styles: list[StyleCandidates]
+    dataset: Key
+    styles: list[StyleCandidates] = Field(max_length=64)
     parameters: FinishParameters
 
 

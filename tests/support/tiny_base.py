@@ -14,7 +14,7 @@ from profile_contract.names import AdapterLayers
 from profile_trainer.cache import CachedExample, TextEmbedding
 from profile_trainer.model import Base
 
-WEIGHT = "block.to_q.lora_A.default.weight"
+WEIGHT = "mid_block.attentions.0.to_q.lora_A.default.weight"
 CHANNELS = 4
 
 

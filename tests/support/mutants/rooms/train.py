@@ -253,4 +253,32 @@ MUTANTS = (
         "cv2.dnn.readNetFromTFLite(str(models / WEIGHTS))",
         "the mask network is loaded whatever its digest",
     ),
+    (
+        "T37",
+        "images/trainer/profile_trainer/stage.py",
+        "        check_weights(base, parameters.min_snr_gamma)\n",
+        "",
+        "a base whose weights are NaN is trained on",
+    ),
+    (
+        "T38",
+        "images/trainer/profile_trainer/model.py",
+        "    check_prediction(name, pipeline.scheduler.config)\n",
+        "",
+        "a base of another prediction is loaded",
+    ),
+    (
+        "T39",
+        "images/trainer/profile_trainer/stage.py",
+        "skipped_steps=trained.skipped,",
+        "skipped_steps=0,",
+        "the report says nothing of skipped steps",
+    ),
+    (
+        "T40",
+        "images/trainer/profile_trainer/stage.py",
+        "        except NotFinite as error:",
+        "        except ZeroDivisionError as error:",
+        "an adapter that is not finite ends in a traceback",
+    ),
 )

@@ -21,6 +21,7 @@ from profile_cli.plugin.looks import list_row, short_age, style_row
 from profile_cli.plugin.spec import spec_of
 from profile_cli.plugin.words import arranged, commands_of
 from profile_contract.names import LayoutName
+from profile_contract.request import Photos, ProfileRequestSpec
 
 JPEG = b"\xff\xd8\xff\xe0"
 KUBECONFIG = """
@@ -45,13 +46,16 @@ def kubeconfig(tmp_path: Path) -> str:
 def test_create_asks_for_what_was_said_and_leaves_the_rest_to_the_api() -> None:
     arguments = parser().parse_args(
         ["create", "minji", "photos", "--style", "studio-cool", "--style", "campus", "--noun", "woman",
-         "--layouts", "square, resume", "--portraits", "2"]
+         "--layouts", "square, resume", "--portraits", "2", "--candidates", "6", "--minimum-likeness", "0"]
     )  # fmt: skip
     spec = spec_of(arguments)
     assert spec.styles == ["studio-cool", "campus"]
     assert spec.layouts == [LayoutName.SQUARE, LayoutName.RESUME]
     assert spec.photos.prefix == "uploads/minji/"
-    assert (spec.subject.noun, spec.portraits) == ("woman", 2)
+    assert (spec.subject.noun, spec.portraits, spec.candidates, spec.minimum_likeness) == ("woman", 2, 6, 0)
+    assert spec_of(parser().parse_args(["create", "minji", "photos"])) == ProfileRequestSpec(
+        photos=Photos(prefix="uploads/minji/"), styles=["studio-warm"]
+    )
 
 
 def test_a_layout_that_does_not_exist_is_said() -> None:

@@ -18,6 +18,8 @@ from profile_models.tokenizer import make_tokenizer
 
 NAME = "studio-mini"
 CONTROL_NAME = "studio-mini-controlnet"
+# What is said of the model by hand outlives its weights.
+RECIPE = "recipe.yaml"
 
 CARD = """---
 license: cc0-1.0
@@ -73,6 +75,8 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
         for name in (CONTROL_NAME, NAME):
             folder = Path(scratch) / name
             (folder / "README.md").write_text(CARD.format(name=name))
+            if (models / name / RECIPE).is_file():
+                shutil.copyfile(models / name / RECIPE, folder / RECIPE)
             write_sums(folder)
             let_everybody_read(folder)
             shutil.rmtree(models / name, ignore_errors=True)

@@ -39,6 +39,11 @@ STORY = {
     "--from-literal=url=redis://:PASSWORD@redis.data.svc:6379/0": "--dry-run=client",
     "kubectl -n profile-system create secret generic profile-database "
     "--from-literal=dsn=postgresql://profile:PASSWORD@postgres.data.svc/profile": "--dry-run=client",
+    "kubectl -n profile-system create secret generic profile-predictor-token "
+    '--from-literal=token="$(openssl rand -hex 32)"': "--dry-run=client",
+    "kubectl -n profile-system create secret generic page-proxy "
+    "--from-literal=secret=$(openssl rand -hex 24)": "--dry-run=client",
+    "kubectl -n portraits create quota requests --hard=count/profilerequests.profilestudio.io=200": "--dry-run=client",
     "helm upgrade profile-studio charts/profile-studio -n profile-system -f values.yaml": "--wait",
     "kubectl -n profile-system wait --for=condition=Ready inferenceservice/profile-predictor --timeout=15m": "",
     "helm -n profile-system test profile-studio --logs": "",
@@ -117,6 +122,7 @@ ELSEWHERE = {
 }
 # Words about a command, and no whole one.
 WORDS = {
+    "helm template",
     "helm --wait",
     "helm test",
     "helm upgrade",

@@ -254,6 +254,13 @@ class S3Store:
             )
         return url
 
+    def scan(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects below the prefix, sorted by key, page by page: more of them than anybody could hold at once."""
+        with _store_errors(prefix):
+            for one in self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True):
+                tag = (one.etag or "").strip('"')
+                yield StoredObject(one.object_name or "", one.size or 0, tag, one.last_modified)
+
 
 def _file_name(name: str) -> str:
     """A file's name that cannot leave its quotes in a header: letters outside of ASCII become '_'."""

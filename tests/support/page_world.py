@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Iterable, Iterator
@@ -59,19 +60,21 @@ class ApiServer:
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _asked(self, call: str) -> None:
+    async def _asked(self, call: str) -> None:
         self.calls.append(call)
+        # Others go on meanwhile, as they do while a real one is asked.
+        await asyncio.sleep(0.002)
         if self.failure is not None:
             raise self.failure
 
     async def list_cluster_custom_object(self, *_: Any, **__: Any) -> Document:
-        self._asked("styles")
+        await self._asked("styles")
         return {"items": copy.deepcopy(self.styles)}
 
     async def list_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, *, label_selector: str = "", **____: Any
     ) -> Document:
-        self._asked("list")
+        await self._asked("list")
         owners = set(label_selector.partition("(")[2].rstrip(")").split(",")) if "(" in label_selector else None
         found = [
             copy.deepcopy(one)
@@ -83,13 +86,13 @@ class ApiServer:
     async def get_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, name: str, **____: Any
     ) -> Any:
-        self._asked("get")
+        await self._asked("get")
         return copy.deepcopy(self._one(namespace, name))
 
     async def create_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, body: Document, **____: Any
     ) -> Document:
-        self._asked("create")
+        await self._asked("create")
         name = body["metadata"]["name"]
         if (namespace, name) in self.requests:
             raise failure(409, f'profilerequests "{name}" already exists')
@@ -98,14 +101,14 @@ class ApiServer:
     async def patch_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, name: str, body: Document, **____: Any
     ) -> None:
-        self._asked("patch")
+        await self._asked("patch")
         document = self._one(namespace, name)
         document["spec"]["photos"] |= body["spec"]["photos"]
 
     async def delete_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, name: str, **____: Any
     ) -> None:
-        self._asked("delete")
+        await self._asked("delete")
         self._one(namespace, name)
         del self.requests[namespace, name]
 
@@ -151,6 +154,9 @@ class MemoryStore:
     def list(self, prefix: str) -> list[StoredObject]:
         self._asked()
         return [self._object(key) for key in sorted(self.objects) if key.startswith(prefix)]
+
+    def scan(self, prefix: str) -> Iterator[StoredObject]:
+        yield from self.list(prefix)
 
     def stat(self, key: str) -> StoredObject | None:
         self._asked()

@@ -12,7 +12,7 @@ from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, owner, sent_to, wo
 from profile_contract.store import StoredObject, StoreError
 from profile_web.config import Drafts, Namespaces, WebConfig
 from profile_web.grants import UPLOAD_SECONDS
-from profile_web.purges import AGAIN_SECONDS, Purges, expired_drafts
+from profile_web.purges import AGAIN_SECONDS, Purges, expired_drafts, newest_photos
 
 BASE = sent_to(MINJI, "p-1")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -171,7 +171,8 @@ def stored(key: str, hours: float | None) -> StoredObject:
 
 
 def expired(*objects: StoredObject, requested: tuple[str, ...] = ()) -> list[str]:
-    return expired_drafts(objects, "ns", requested, NOW, 24 * 3600)
+    found = expired_drafts(newest_photos(objects, "ns", NOW), requested, NOW, 24 * 3600)
+    return [f"ns/{prefix}" for prefix in found]
 
 
 OWNER = "0123456789abcdef" * 2

@@ -73,7 +73,8 @@ def view(found: dict[str, Any]) -> str:
 async def told(
     watch: Watch, name: str = "p-1", visitor: Visitor = VISITOR, seconds: float = 0.6
 ) -> list[tuple[Any, Any]]:
-    return [(event.event, event.data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
+    async with asyncio.timeout(seconds + 20):
+        return [(event.event, event.data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
 
 
 async def test_what_did_not_change_is_told_once_and_the_page_asks_again_in_the_end(

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, failure, owner, sent_to, world
+from profile_contract.store import StoredObject
 from profile_web.config import Defaults, Limits, Namespaces, WebConfig
 from profile_web.visitor import OWNER_LABEL
 
@@ -264,6 +265,21 @@ def test_one_visitor_has_so_many_drafts_bytes_and_photos(page: World) -> None:
         assert small.ask_for_forms(1, size=80_000).status_code == 200
         assert code(small.ask_for_forms(1, size=80_000)) == (429, "too-many-bytes")
     assert code(page.ask_for_forms(size=25_000_001)) == (422, "photo-too-large")
+
+
+def test_a_folder_that_somebody_filled_does_not_fill_the_pages_memory(
+    page: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def scan(prefix: str) -> Iterator[StoredObject]:
+        for number in range(100_000):
+            asked.append(number)
+            yield StoredObject(f"{prefix}p-1/{number}.jpg", 1, "tag")
+
+    monkeypatch.setattr(page.store, "scan", scan)
+    assert code(page.ask_for_forms()) == (429, "too-many-bytes")
+    assert len(asked) <= 20_000
 
 
 def test_a_draft_that_became_a_request_is_none_any_more() -> None:

@@ -94,6 +94,20 @@ def test_a_wish_becomes_a_request_in_the_visitors_own_area() -> None:
     assert (spec.portraits, spec.candidates, spec.minimum_likeness) == (3, 6, 60)
 
 
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("  My\tcard ", "My card"),
+        ("a\x1b[2J\r\nb", "a [2J b"),
+        ("a\u202eb\x9b", "a b"),
+        ("민지 사원증 👩🏽‍💼", "민지 사원증 👩🏽‍💼"),
+    ],
+)
+def test_a_title_is_one_line_that_no_terminal_obeys(title: str, plain: str) -> None:
+    wish = Wish(draft="p-1", title=title, styles=["studio-warm"])
+    assert manifest(wish, VISITOR, Defaults())["metadata"]["annotations"] == {"profilestudio.io/title": plain}
+
+
 MADE = "portraits/requests/p-1/"
 
 

@@ -146,6 +146,9 @@ ME = Visitor("minji", "portraits", "me")
         ({OWNER_LABEL: "me"}, {"photos": {"prefix": "uploads/./x/"}}, False),
         ({OWNER_LABEL: "me"}, {"photos": {"prefix": ["uploads/me/p-1/"]}}, False),
         ({OWNER_LABEL: "me"}, {}, False),
+        ({OWNER_LABEL: "me"}, {"photos": "uploads/me/p-1/"}, False),
+        ({OWNER_LABEL: "me"}, ["photos"], False),
+        ([OWNER_LABEL], {"photos": {"prefix": "uploads/me/p-1/"}}, False),
         ({OWNER_LABEL: "me"}, None, False),
     ],
 )

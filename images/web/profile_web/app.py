@@ -30,11 +30,12 @@ from .answers import STATIC, problem_answer
 from .cluster import Cluster, Document, connect
 from .config import WebConfig, read_keys
 from .door import Door
-from .grants import MOST_REPORT_BYTES, UPLOAD_SECONDS, Grants, Links, Upload, store_problem
+from .grants import MOST_LISTED, MOST_REPORT_BYTES, UPLOAD_SECONDS, Grants, Links, Upload, store_problem
 from .live import Progress, Watch
 from .problems import NOT_FOUND, Code, Problem
-from .purges import AGAIN_SECONDS, Purges, expired_drafts
+from .purges import AGAIN_SECONDS, Purges, expired_drafts, newest_photos
 from .views import (
+    UNREADABLE_ERRORS,
     LikenessReport,
     RequestView,
     StyleView,
@@ -47,7 +48,7 @@ from .views import (
     style_view,
     unreadable_view,
 )
-from .visitor import Visitor
+from .visitor import Visitor, photos_prefix_of
 from .wishes import Draft, UploadWish, Wish
 
 log = logging.getLogger(__name__)
@@ -115,13 +116,14 @@ class Page:
 
     async def delete_expired(self, namespace: str) -> None:
         """Delete the drafts of a namespace that nobody ended. Raises Problem and StoreError."""
-        objects = await self.grants.list(f"{namespace}/uploads/")
+        now = datetime.now(UTC)
+        photos = self.grants.scan(f"{namespace}/uploads/")
+        newest = await asyncio.to_thread(newest_photos, photos, namespace, now)
         # Asked after the store: a request that was made meanwhile keeps its photos.
-        requests = await self.cluster.listed(namespace)
-        named = {str((one.get("spec") or {}).get("photos", {}).get("prefix")) for one in requests}
-        for prefix in expired_drafts(objects, namespace, named, datetime.now(UTC), self.config.drafts.seconds):
+        named = [str(photos_prefix_of(request)) for request in await self.cluster.listed(namespace)]
+        for prefix in expired_drafts(newest, named, now, self.config.drafts.seconds):
             log.info("photos of a draft that nobody ended are deleted")
-            await self.grants.delete(prefix)
+            await self.grants.delete(f"{namespace}/{prefix}")
 
     def prefix(self, visitor: Visitor, draft: str) -> str:
         """The key prefix of a request's photos."""
@@ -145,7 +147,10 @@ class Page:
     async def holding(self, visitor: Visitor) -> holdings.Holding:
         """What the visitor has in the store, and may still send there."""
         base = uploads_prefix(visitor.namespace, f"uploads/{visitor.owner}/")
-        there = holdings.arrived(await self.grants.list(base), base)
+        objects = await self.grants.list(base)
+        if len(objects) >= MOST_LISTED:
+            raise Problem(Code.TOO_MANY_BYTES)
+        there = holdings.arrived(objects, base)
         return holdings.Holding(there, self.forms.living(visitor, _now()))
 
     async def shown(self, visitor: Visitor, document: Document) -> RequestView:
@@ -174,7 +179,7 @@ def _now() -> float:
 def _view(document: Document, links: Links) -> RequestView:
     try:
         return request_view(document, links)
-    except (ValueError, KeyError, TypeError) as error:
+    except UNREADABLE_ERRORS as error:
         log.warning("request %r cannot be read: %s", document["metadata"]["name"], type(error).__name__)
         return unreadable_view(document)
 
@@ -296,10 +301,7 @@ async def _unusable(page: Page, visitor: Visitor, draft: str, holding: holdings.
     not be used. Raises Problem."""
     requests = {str(one["metadata"]["name"]): one for one in await page.cluster.requests(visitor)}
     holdings.check_drafts(holding, draft, requests, page.config.limits)
-    try:
-        return refused_photos(requests[draft]) if draft in requests else set()
-    except ValidationError:
-        return set()
+    return refused_photos(requests[draft]) if draft in requests else set()
 
 
 @api.delete("/uploads/{draft}/{name}", status_code=204)

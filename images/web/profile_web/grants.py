@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from profile_contract.keys import ForeignKey
 from profile_contract.model import Tolerant
@@ -25,6 +26,8 @@ UPLOAD_SECONDS, PICTURE_SECONDS = 300, 3600
 FEWEST_BYTES = 1000
 # A likeness report of 128 portraits has some 100 kB; more is none of ours.
 MOST_REPORT_BYTES = 4_000_000
+# More objects than all of a visitor's limits allow; each takes a kilobyte of memory.
+MOST_LISTED = 20_000
 # Portraits, cuts and sheets; the print sheet of many portraits is the largest.
 MOST_FILE_BYTES = 256_000_000
 
@@ -92,8 +95,12 @@ class Grants:
         return Upload(name=name, url=f"{self._origin}/{self._bucket}", fields=fields)
 
     async def list(self, prefix: str) -> list[StoredObject]:
-        """Everything below a prefix."""
-        return await asyncio.to_thread(self._own.list, prefix)
+        """What lies below a prefix, MOST_LISTED objects at most."""
+        return await asyncio.to_thread(lambda: [*islice(self._own.scan(prefix), MOST_LISTED)])
+
+    def scan(self, prefix: str) -> Iterator[StoredObject]:
+        """Everything below a prefix, while it is listed; not on the event loop."""
+        return self._own.scan(prefix)
 
     async def delete(self, prefix: str) -> None:
         """Delete everything below a prefix that ends with '/', and sign nothing there any more."""

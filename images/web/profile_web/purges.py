@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,13 +97,11 @@ def _entries(place: str) -> list[str]:
     return [f"{after} {place}" for after in AGAIN_SECONDS]
 
 
-def expired_drafts(
-    objects: Iterable[StoredObject], namespace: str, requested: Collection[str], now: datetime, seconds: int
-) -> list[str]:
-    """The prefixes of drafts whose newest photo is older than that and which no request names. Pure.
+def newest_photos(objects: Iterable[StoredObject], namespace: str, now: datetime) -> dict[str, datetime]:
+    """Of each draft's prefix, as requests name it, when its newest photo was sent. Pure.
 
-    `objects`: what lies below the namespace's uploads. `requested`: `spec.photos.prefix` of all its requests. Only
-    what looks like a draft of the page is one; whoever uploads otherwise says themselves what goes.
+    `objects`: what lies below the namespace's uploads. Only what looks like a draft of the page is one; whoever uploads
+    otherwise says themselves what goes.
     """
     newest: dict[str, datetime] = {}
     for one in objects:
@@ -112,5 +110,17 @@ def expired_drafts(
             # Without a time it counts as new: better late than wrong.
             written = one.modified or now
             newest[match[1]] = max(newest.get(match[1], datetime.min.replace(tzinfo=UTC)), written)
-    old = (prefix for prefix, at in newest.items() if (now - at).total_seconds() > seconds)
-    return sorted(f"{namespace}/{prefix}" for prefix in old if prefix not in set(requested))
+    return newest
+
+
+def expired_drafts(
+    newest: Mapping[str, datetime], requested: Collection[str], now: datetime, seconds: int
+) -> list[str]:
+    """The prefixes of drafts whose newest photo is older than that and which no request names. Pure.
+
+    `requested`: `spec.photos.prefix` of all the namespace's requests, asked for after the photos.
+    """
+    kept = set(requested)
+    return sorted(
+        prefix for prefix, at in newest.items() if (now - at).total_seconds() > seconds and prefix not in kept
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
 from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
@@ -119,6 +121,8 @@ class RequestView(Tolerant):
 
 # The reason of a request that this version of the page cannot read: its owner can still delete it.
 UNREADABLE = "Unreadable"
+# What reading one may raise: pydantic's ValidationError is a ValueError.
+UNREADABLE_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def style_view(document: dict[str, Any], sample: str) -> StyleView:
@@ -182,13 +186,16 @@ def request_state(document: dict[str, Any]) -> str:
     """A request's state alone, see RequestView; of one that cannot be read, Stalled."""
     try:
         return request_view(document, _no_link).state
-    except (ValueError, KeyError, TypeError):
+    except UNREADABLE_ERRORS:
         return "Stalled"
 
 
 def refused_photos(document: dict[str, Any]) -> set[str]:
-    """The names of the photos that preprocessing could not use. Raises ValidationError."""
-    status = ProfileRequestStatus.model_validate(document.get("status") or {})
+    """The names of the photos that preprocessing could not use; of a status that cannot be read, none."""
+    try:
+        status = ProfileRequestStatus.model_validate(document.get("status") or {})
+    except ValidationError:
+        return set()
     return {one.name for one in status.photos.verdicts if not one.accepted} if status.photos else set()
 
 

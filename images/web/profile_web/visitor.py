@@ -109,9 +109,20 @@ def _next_group(text: str) -> tuple[str, str]:
 def belongs(document: dict[str, Any], visitor: Visitor, prefix: str) -> bool:
     """Whether a request is this visitor's: by its label, and by its photos, which lie where this visitor's photos for
     a request of this name do. The label alone is no proof: whoever may edit requests may write any."""
-    labels = document["metadata"].get("labels") or {}
-    photos = (document.get("spec") or {}).get("photos") or {}
-    return labels.get(OWNER_LABEL) == visitor.owner and photos.get("prefix") == prefix
+    label = _at(document, "metadata", "labels", OWNER_LABEL)
+    return label == visitor.owner and photos_prefix_of(document) == prefix
+
+
+def photos_prefix_of(document: dict[str, Any]) -> Any:
+    """`spec.photos.prefix`; None where there is none."""
+    return _at(document, "spec", "photos", "prefix")
+
+
+def _at(document: Any, *path: str) -> Any:
+    """What stands there; None where nothing does, or something else on the way."""
+    for part in path:
+        document = document.get(part) if isinstance(document, dict) else None
+    return document
 
 
 def host_is_allowed(host: str, sign_in: SignIn) -> bool:

@@ -31,6 +31,7 @@ PHOTO_TYPES: dict[str, tuple[str, ...]] = {
 }
 DRAFT = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 MOST_CANDIDATES = 32
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTES = str.maketrans({"'": "’", "`": "’"})
 
 Draft = Annotated[str, Field(pattern=DRAFT.pattern)]
@@ -88,6 +89,12 @@ def photo_name(wish: PhotoWish, taken: Iterable[str]) -> str:
     return photo_names.distinct([name], taken)[0]
 
 
+def plain_title(title: str) -> str:
+    """A title in one line, without what a terminal would obey: `kubectl` shows titles too."""
+    plain = "".join(" " if _OBEYED.match(letter) else letter for letter in title)
+    return " ".join(plain.split())
+
+
 def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]:
     """The ProfileRequest."""
     spec = ProfileRequestSpec(
@@ -106,7 +113,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
             "name": wish.draft,
             "namespace": visitor.namespace,
             "labels": {OWNER_LABEL: visitor.owner},
-            "annotations": {TITLE_ANNOTATION: wish.title.strip()},
+            "annotations": {TITLE_ANNOTATION: plain_title(wish.title)},
         },
         "spec": spec.model_dump(mode="json", by_alias=True, exclude_defaults=True),
     }

@@ -65,8 +65,8 @@ MUTANTS = (
     (
         "W10",
         W + "visitor.py",
-        'return labels.get(OWNER_LABEL) == visitor.owner and photos.get("prefix") == prefix',
-        "return labels.get(OWNER_LABEL) == visitor.owner",
+        "return label == visitor.owner and photos_prefix_of(document) == prefix",
+        "return bool(label == visitor.owner)",
         "a label that was changed shows another's photos",
     ),
     (
@@ -170,8 +170,8 @@ MUTANTS = (
     (
         "W25",
         W + "purges.py",
-        "if prefix not in set(requested))",
-        "if True)",
+        " > seconds and prefix not in kept",
+        " > seconds",
         "photos of requests are deleted as old drafts",
     ),
     (
@@ -247,7 +247,7 @@ MUTANTS = (
     (
         "W36",
         W + "app.py",
-        "    except (ValueError, KeyError, TypeError) as error:\n",
+        "    except UNREADABLE_ERRORS as error:\n",
         "    except KeyError as error:\n",
         "one broken request breaks its owner's whole page",
     ),

@@ -454,6 +454,50 @@ def test_no_call_is_answered_with_anything_but_a_sentence(
         assert reply.error
 
 
+_ORDERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "request": st.just({"namespace": "team", "name": "minji"}) | _JSON,
+        "items": st.lists(
+            st.fixed_dictionaries(
+                {"seed": st.integers(-1, 2**64) | _JSON, "prompt": st.text(max_size=20) | _JSON},
+                optional={
+                    "negativePrompt": st.text(max_size=20) | _JSON,
+                    "pose": st.fixed_dictionaries({"url": st.text(max_size=20)}) | _JSON,
+                    "putUrl": st.sampled_from(["", "http://store/x", "x"]) | _JSON,
+                    "key": st.text(max_size=20) | _JSON,
+                },
+            ),
+            max_size=5,
+        )
+        | _JSON,
+        "width": st.sampled_from([64, 72, 65, 0]) | _JSON,
+        "height": st.just(64) | _JSON,
+        "steps": st.integers(-1, 3) | _JSON,
+        "guidance": st.floats() | _JSON,
+        "controlWeight": st.floats() | _JSON,
+        "controlEnd": st.floats() | _JSON,
+        "mode": st.sampled_from(["TextToImage", "ImageToImage"]) | _JSON,
+        "strength": st.floats() | _JSON,
+        "adapter": st.none()
+        | st.fixed_dictionaries({"url": st.text(max_size=9), "sha256": st.text(max_size=64)})
+        | _JSON,
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_ORDERS, st.sampled_from(["order", "evict"]))
+def test_no_order_is_answered_with_anything_but_pictures_or_a_sentence(
+    predictor: World, document: dict[str, Any], name: str
+) -> None:
+    whole = {**order(), **document} if name == "order" else document
+    reply = asyncio.run(asyncio.wait_for(predictor.client.order(whole, name), 20))
+    assert reply.status in (200, 400), reply.content
+    if reply.status == 400:
+        assert reply.error
+
+
 # --- seeds ---
 
 

@@ -51,7 +51,7 @@ _PORTS = st.sampled_from(["", ":80", ":443", ":9000", ":9001", ":0", ":99999"])
 _SCHEMES = st.sampled_from(["http", "https", "HTTP", "ftp", "file", "//", ""])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(_SCHEMES, _USERS, _HOSTS, _PORTS, st.text(max_size=12))
 def test_whatever_a_link_looks_like_it_leads_to_the_store_or_nowhere(
     scheme: str, user: str, host: str, port: str, rest: str

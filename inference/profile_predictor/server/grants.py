@@ -45,7 +45,7 @@ def allowed(url: httpx.URL, hosts: Sequence[str]) -> bool:
     if url.scheme not in _PORTS or url.userinfo or not url.host:
         return False
     host = f"[{url.host}]" if ":" in url.host else url.host
-    place = f"{host}:{url.port or _PORTS[url.scheme]}"
+    place = f"{host}:{_PORTS[url.scheme] if url.port is None else url.port}"
     return any((url.scheme, place) in _places(entry.lower()) for entry in hosts)
 
 

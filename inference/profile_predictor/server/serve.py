@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
     server = Server(settings, model)
     # uvicorn raises the signal anew when it has stopped; by then it has been obeyed.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(model, server), name="watch", daemon=True).start()
+    threading.Thread(target=_watch, args=(model,), name="watch", daemon=True).start()
     try:
         server.run()
     finally:
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         self.force_exit = True
 
 
-def _watch(model: PredictorModel, server: Server) -> None:
+def _watch(model: PredictorModel) -> None:
     """A lost accelerator comes back only with a new process: end this one, and the kubelet starts it."""
     while not model.broken:
         time.sleep(WATCH_SECONDS)

@@ -1,0 +1,125 @@
+"""The predictor on real sockets: both families, metrics apart, and an end that waits for nobody who is slow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from predictor_world import INFER, NAME, World, order, world
+from profile_predictor.server import metrics, serve
+from profile_predictor.server.serve import Server
+from profile_predictor.server.settings import Settings
+
+READY = f"/v2/models/{NAME}/ready"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
+    """A server of this world's model in a thread of its own."""
+    port = free_port()
+    told = Settings(engine=found.engine.config, model_name=NAME, hosts=(), port=port, **settings)
+    server = Server(told, found.model)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    try:
+        yield server, port, thread
+    finally:
+        server.handle_exit(signal.SIGTERM, None)
+        server.force_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def ask(port: int, **more: Any) -> httpx.Response:
+    tensor = {"name": "order", "shape": [1], "datatype": "BYTES", "data": [json.dumps(order(**more))]}
+    return httpx.post(f"http://127.0.0.1:{port}{INFER}", json={"inputs": [tensor]}, timeout=60, trust_env=False)
+
+
+def test_both_families_are_answered() -> None:
+    with world() as found, serving(found) as (_, port, _):
+        hosts = ["127.0.0.1"] + (["[::1]"] if socket.has_dualstack_ipv6() else [])
+        for host in hosts:
+            reply = httpx.get(f"http://{host}:{port}{READY}", trust_env=False)
+            assert (reply.status_code, "server" in reply.headers) == (200, False)
+
+
+def test_an_unread_body_ends_the_connection_and_not_the_next_call() -> None:
+    with world() as found, serving(found) as (_, port, _), socket.create_connection(("127.0.0.1", port), 10) as line:
+        line.sendall(b"POST /v2/repository/x HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\nGET " + READY.encode())
+        received = b""
+        while part := line.recv(4096):
+            received += part
+        assert received.startswith(b"HTTP/1.1 404")
+        assert received.count(b"HTTP/1.1") == 1
+
+
+def test_metrics_are_at_a_port_of_their_own_and_nothing_else_is() -> None:
+    port = free_port()
+    metrics.serve(port)
+    with world() as found, serving(found) as (_, own, _):
+        assert ask(own).status_code == 200
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        assert 'profile_predictor_orders_total{outcome="done"}' in text
+        assert "profile_predictor_queue_orders 0.0" in text
+        assert httpx.get(f"http://127.0.0.1:{own}/metrics", trust_env=False).status_code == 404
+        assert httpx.post(f"http://127.0.0.1:{port}{INFER}", content=b"{}", trust_env=False).status_code in (405, 501)
+
+
+def test_who_is_slow_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One never sends its body, one never reads its answer; an order that runs is finished all the same."""
+    monkeypatch.setattr(serve, "PARTING_SECONDS", 0.5)
+    with world() as found, serving(found, grace_seconds=60) as (server, port, thread):
+        stalled = socket.create_connection(("127.0.0.1", port))
+        head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+        stalled.sendall(head.encode() + b"{")
+        reader = socket.socket()
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", port))
+        for _ in range(200):
+            reader.sendall(f"GET /v2/models/{NAME} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        found.pipeline.pause = 0.1
+        answers: list[httpx.Response] = []
+        running = threading.Thread(target=lambda: answers.append(ask(port, steps=15)))
+        running.start()
+        deadline = time.monotonic() + 10
+        while not found.pipeline.drawn and time.monotonic() < deadline:
+            time.sleep(0.02)
+        started = time.monotonic()
+        server.handle_exit(signal.SIGTERM, None)
+        assert b"503" in stalled.recv(200)
+        running.join(30)
+        thread.join(30)
+        assert time.monotonic() - started < 12
+        assert not thread.is_alive()
+        assert [answer.status_code for answer in answers] == [200]
+        stalled.close()
+        reader.close()
+
+
+def test_a_lost_accelerator_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+    monkeypatch.setattr("os.kill", lambda pid, sig: sent.append(sig))
+    monkeypatch.setattr(serve, "WATCH_SECONDS", 0.01)
+    with world() as found:
+        found.queue.broken = True
+        serve._watch(found.model)
+    assert sent == [signal.SIGTERM]

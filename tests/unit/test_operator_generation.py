@@ -411,3 +411,27 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after("7") == 7
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert retry_after("") > 0
+
+
+async def test_a_style_whose_report_stands_is_not_drawn_again_where_pictures_are_gone(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    for style in bench.work.styles:
+        bench.access.store.remove([candidate.key for candidate in style.candidates])
+    drawn = len(bench.predictor.drawn)
+    bench.runner.ensure(replace(bench.work, digest="another"))
+    await bench.finish()
+    assert len(bench.predictor.drawn) == drawn
+
+
+async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing(bench: Bench) -> None:
+    await bench.runner._calls.acquire()
+    for _ in range(CONFIGURATION.concurrency - 1):
+        await bench.runner._calls.acquire()
+    bench.runner.ensure(bench.work)
+    await asyncio.sleep(0.05)
+    bench.runner.stop("u1")
+    for _ in range(CONFIGURATION.concurrency):
+        bench.runner._calls.release()
+    await bench.finish()
+    assert bench.predictor.orders == []

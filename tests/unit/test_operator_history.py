@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -10,6 +13,7 @@ import pytest
 from operator_world import CONFIG, KEY, World
 from profile_contract.names import Stage
 from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, Score, TrainReport
+from profile_contract.request import Subject
 from profile_contract.store import FolderStore
 from profile_operator import history as module
 from profile_operator.history import Database, History
@@ -128,3 +132,33 @@ async def test_without_a_database_there_is_no_history() -> None:
     notes.forget(KEY)
     await notes.prune(set())
     assert not notes._pending
+
+
+class Slow(Database):
+    """A database that takes as long to write as the test wants, and notes what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.written: list[Row] = []
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+
+    def write(self, request: Row, rows: Rows) -> None:
+        self.began.set()
+        assert self.go_on.wait(5)
+        self.written.append(request)
+
+
+async def test_what_is_noted_while_an_older_note_is_written_is_written_too() -> None:
+    database, history, world = Slow(), History("", CONFIG), finished()
+    history._database = database
+    history.record(world.snapshot())
+    writing = asyncio.create_task(history._try(KEY))
+    await asyncio.to_thread(database.began.wait, 5)
+    newer = replace(world.snapshot(), spec=world.spec.model_copy(update={"subject": Subject(noun="woman")}))
+    history.record(newer)
+    database.go_on.set()
+    assert await writing
+    assert await history._try(KEY)
+    assert [row[3] for row in database.written] == ["person", "woman"]
+    assert not history._pending

@@ -110,3 +110,19 @@ async def test_failures_are_tried_again_with_growing_pauses(monkeypatch: pytest.
     await until(lambda: len(handler.calls) == 4)
     assert asyncio.get_running_loop().time() - started >= 0.01 + 0.02 + 0.04
     await stop(tasks)
+
+
+async def test_pauses_double_up_to_a_minute_and_begin_anew_after_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = WorkQueue()
+
+    async def fails(key: Key) -> float | None:
+        raise ExpectedError("the store is away")
+
+    async def succeeds(key: Key) -> float | None:
+        return None
+
+    pauses = [await queue._handle(A, fails) for _ in range(9)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert await queue._handle(B, fails) == 1
+    assert await queue._handle(A, succeeds) is None
+    assert await queue._handle(A, fails) == 1

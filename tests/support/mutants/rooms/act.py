@@ -11,8 +11,8 @@ MUTANTS = (
     (
         "A02",
         "operator/profile_operator/apply.py",
-        "await self._kube.set_status(head.key, plan.status.document(), spec, version, kind=kind)",
-        "await self._kube.set_status(head.key, plan.status.document(), spec, head.resource_version, kind=kind)",
+        "await self._kube.set_status(head.key, changed_status(head, plan.status), version, kind=kind)",
+        "await self._kube.set_status(head.key, changed_status(head, plan.status), head.resource_version, kind=kind)",
         "status written under the old resourceVersion",
     ),
     (

@@ -11,15 +11,15 @@ MUTANTS = (
     (
         "C02",
         "operator/profile_operator/credentials.py",
-        "ends = min(ends, until)",
-        "ends = until",
-        "credentials: the last stage's end counts, not the first",
+        "last_end = max(ends, standing.last_end) if standing is not None and standing.uid == head.uid else ends",
+        "last_end = ends",
+        "credentials: the end of what was issued before is forgotten",
     ),
     (
         "C03",
         "operator/profile_operator/credentials.py",
-        "issued.ends - now >= deadline + _MARGIN",
-        "issued.ends - now >= _MARGIN",
+        "standing.ends >= needed",
+        "standing.ends >= datetime.now(UTC) + _MARGIN",
         "credentials need not outlast the Job's deadline",
     ),
     (
@@ -39,8 +39,8 @@ MUTANTS = (
     (
         "C06",
         "crds/profile_contract/artifacts.py",
-        'any(p in ("", ".", "..") for p in parts[:-1])',
-        'any(p in ("", ".") for p in parts[:-1])',
+        '_PHOTOS_PREFIX.fullmatch(prefix) and ".." not in prefix',
+        "True",
         "uploads prefix: '..' allowed",
     ),
 )

@@ -32,7 +32,7 @@ MUTANTS = (
     (
         "B01",
         "operator/profile_operator/observe.py",
-        "asked = pinned is None or pinned.revision != spec.photos.revision or pinned.retry != head.retry",
+        "asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)",
         "asked = True",
         "photos are listed anew in every cycle, whatever the revision",
     ),

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from profile_contract.signing import Session, Signers
-from profile_contract.store import NotFound, StoredObject, StoreError
+from profile_contract.store import NotFound, StoredObject, StoreError, TooLarge
 from profile_operator.store_access import StoreAccess
 
 URL = "s3://profiles?endpoint=minio:9000&secure=false&region=us-east-1"
@@ -54,7 +54,7 @@ class MemoryStore:
             raise NotFound(key)
         data = self.objects[key]
         if most is not None and len(data) > most:
-            raise StoreError(f"{key} has more than {most} bytes")
+            raise TooLarge(f"{key} has more than {most} bytes")
         return data
 
     def write(self, key: str, data: bytes, content_type: str = "") -> None:

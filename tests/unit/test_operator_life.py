@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -397,3 +398,42 @@ async def test_the_time_of_a_condition_moves_with_its_status_alone(operator: Rea
     }
     assert times["Ready"] == ("False", "StageFailed", "2020-01-01T00:00:00Z", 1)
     assert times["Stalled"][2] != "2020-01-01T00:00:00Z"
+
+
+# --- what a stranger wrote ---------------------------------------------------------------------------------------
+
+
+async def test_a_report_that_cannot_be_read_stalls_and_is_not_made_again_for_ever(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.finish("preprocess")
+    key = next(key for key in operator.store.objects if key.endswith("report.json"))
+    good = operator.store.objects[key]
+    for bad in (b"{", b" " * 1_048_577, b'{"stage": "preprocess"}'):
+        operator.store.objects[key] = bad
+        for _ in range(2):
+            await operator.cycle()
+        assert operator.condition("Stalled")[:2] == ("True", "InvalidOrder")
+        assert "its report in the store cannot be read (" in operator.condition("Stalled")[2]
+        assert len(operator.jobs) == 1
+    operator.store.objects[key] = good
+    await operator.cycle()
+    assert operator.condition("Trained")[1] == "Running"
+
+
+async def test_keys_of_others_reach_neither_a_status_nor_an_order(operator: RealOperator) -> None:
+    await operator.cycle()
+    for stage in ("preprocess", "train"):
+        operator.finish(stage)
+        await operator.cycle()
+    operator.generate()
+    await operator.cycle()
+    operator.finish("finish")
+    key = next(key for key in operator.store.objects if "/portraits/" in key)
+    report = json.loads(operator.store.objects[key])
+    report["contactSheet"] = "finance/requests/ceo/portraits/x/contact-sheet.jpg"
+    operator.store.objects[key] = json.dumps(report).encode()
+    await operator.cycle()
+    assert operator.condition("Stalled")[:2] == ("True", "InvalidOrder")
+    assert "does not lie below 'hr/requests/minji/'" in operator.condition("Stalled")[2]
+    assert "finance" not in json.dumps(operator.document["status"].get("contactSheet", ""))
+    assert operator.status.portraits == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from operator_world import CONFIG, KEY
 from profile_contract.names import Reason, Stage
@@ -293,3 +295,32 @@ def test_the_longest_policy_fits_the_store() -> None:
 def test_a_prefix_that_would_widen_a_policy_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="must not hold"):
         session_policy("profiles", Scope(Stage.PREPROCESS, (prefix,), "hr/requests/minji/dataset/d/"))
+
+
+prefixes = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).map(lambda name: f"hr/{name}/")
+
+
+@given(read=st.lists(prefixes, max_size=3), write=prefixes, other=prefixes)
+@settings(max_examples=200, deadline=None)
+def test_a_session_policy_is_never_wider_than_its_prefixes(read: list[str], write: str, other: str) -> None:
+    try:
+        policy = json.loads(session_policy("profiles", Scope(Stage.TRAIN, tuple(read), write)))
+    except ValueError:
+        assert set("*?$\\") & set("".join((*read, write)))
+        return
+    key = f"arn:aws:s3:::profiles/{other}x"
+    for statement in policy["Statement"]:
+        for place in statement["Resource"]:
+            # Only the last letter is a pattern: what stands before it is meant as it is.
+            assert not set("*?$") & set(place.removesuffix("*"))
+        allowed = any(key.startswith(place.removesuffix("*")) for place in statement["Resource"] if place.endswith("*"))
+        within = (write,) if "s3:PutObject" in statement["Action"] else (*read, write)
+        if statement["Action"] != ["s3:ListBucket"]:
+            assert allowed == any(other.startswith(prefix) for prefix in within)
+
+
+@pytest.mark.parametrize("letter", "*?$\\")
+def test_no_prefix_of_a_policy_may_widen_it_neither_to_read_nor_to_write(letter: str) -> None:
+    for scope in (Scope(Stage.TRAIN, (f"hr/a{letter}/",), "hr/b/"), Scope(Stage.TRAIN, ("hr/a/",), f"hr/b{letter}/")):
+        with pytest.raises(ValueError, match="must not hold"):
+            session_policy("profiles", scope)

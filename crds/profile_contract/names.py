@@ -15,7 +15,7 @@ class Stage(StrEnum):
 
 
 # Raised by hand when a stage's code changes what it makes from the same inputs: it is part of every stage's digest.
-STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 1, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
+STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 2, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
 
 
 class Tone(StrEnum):
@@ -100,6 +100,7 @@ class Reason(StrEnum):
     NO_PHOTOS = "NoPhotos"
     TOO_MANY_PHOTOS = "TooManyPhotos"
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
+    TWO_PEOPLE = "TwoPeople"
     STYLE_NOT_FOUND = "StyleNotFound"
     STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
     INVALID_SPEC = "InvalidSpec"
@@ -127,6 +128,8 @@ class PhotoReason(StrEnum):
 
     ACCEPTED = "Accepted"
     NOT_AN_IMAGE = "NotAnImage"
+    DAMAGED = "Damaged"
+    TOO_MUCH_WORK = "TooMuchWork"
     TOO_MANY_BYTES = "TooManyBytes"
     TOO_MANY_PIXELS = "TooManyPixels"
     TOO_SMALL = "TooSmall"
@@ -145,7 +148,11 @@ class PhotoReason(StrEnum):
 
 PHOTO_ADVICE: dict[PhotoReason, str] = {
     PhotoReason.ACCEPTED: "",
-    PhotoReason.NOT_AN_IMAGE: "This file cannot be read as a picture. Upload a JPEG, PNG or WebP photo.",
+    PhotoReason.NOT_AN_IMAGE: ("This file cannot be read as a picture. Upload a JPEG, HEIC, PNG, WebP or AVIF photo."),
+    PhotoReason.DAMAGED: "The file is damaged: a part of the picture is missing or changed. Send the original again.",
+    PhotoReason.TOO_MUCH_WORK: (
+        "The picture takes too long to open. Open it yourself, save it as an ordinary JPEG, and upload that."
+    ),
     PhotoReason.TOO_MANY_BYTES: "The file is too large. Upload a photo below the size limit, as your phone saves it.",
     PhotoReason.TOO_MANY_PIXELS: (
         "The picture has too many pixels. Upload an ordinary phone photo of at most 60 megapixels."
@@ -163,7 +170,9 @@ PHOTO_ADVICE: dict[PhotoReason, str] = {
     PhotoReason.FACE_COVERED: (
         "Part of your face is covered. Use a photo without a mask, sunglasses or a hand before your face."
     ),
-    PhotoReason.BLURRED: "The photo is blurred. Hold the phone still, or use a photo taken in better light.",
+    PhotoReason.BLURRED: (
+        "The photo is blurred, or was saved too small. Use the original photo, taken with a steady hand in good light."
+    ),
     PhotoReason.TOO_DARK: "The photo is too dark. Use a photo taken in better light.",
     PhotoReason.TOO_BRIGHT: "The photo is overexposed. Use a photo without strong light on your face.",
     PhotoReason.OTHER_PERSON: (

@@ -159,6 +159,11 @@ class PreprocessReport(StageReport):
 
     stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
     verdicts: list[PhotoVerdict] = []
+    warnings: list[Annotated[str, Field(max_length=300)]] = Field(
+        default=[],
+        max_length=20,
+        description="What is true of the accepted photos together and will show in portraits.",
+    )
     images: list[DatasetImage] = []
     poses: list[PoseMap] = []
     ceiling: float | None = Field(default=None, description="Mean cosine between accepted photos.")

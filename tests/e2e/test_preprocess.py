@@ -97,7 +97,7 @@ def test_every_bad_photo_gets_its_reason_and_advice(preprocess: Preprocess, woma
     assert {name: found[name] for name in good} == dict.fromkeys(good, PhotoReason.ACCEPTED)
     assert {name: found[name] for name in bad} == {
         "a-letter.jpg": PhotoReason.NOT_AN_IMAGE,
-        "a-truncated.jpg": PhotoReason.NOT_AN_IMAGE,
+        "a-truncated.jpg": PhotoReason.DAMAGED,
         "a-huge.png": PhotoReason.TOO_MANY_PIXELS,
         "a-thumbnail.jpg": PhotoReason.TOO_SMALL,
         "a-couple.jpg": PhotoReason.SEVERAL_PEOPLE,

@@ -36,6 +36,9 @@ def face(height: float, *, at: tuple[float, float] = (100.0, 100.0)) -> Face:
 class OneFace:
     """Sees a face in the middle of every picture, an eighth of its height from eyes to mouth."""
 
+    def glance(self, image: NDArray[np.uint8]) -> float:
+        return 0.9 if image.size else 0.0
+
     def find(self, image: NDArray[np.uint8]) -> list[Face]:
         height, width = image.shape[:2]
         x, y, down = width / 2, 0.42 * height, height / 8

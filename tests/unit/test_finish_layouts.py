@@ -9,7 +9,7 @@ from PIL import Image
 from profile_contract.layouts import LAYOUTS
 from profile_contract.names import LayoutName
 from profile_faces import Face
-from profile_finisher.checklist import Cutting, checks
+from profile_finisher.checklist import POSED, Cutting, Pose, checks
 from profile_finisher.cutting import GIVE, Window, centred, cut, window_for
 from profile_finisher.encoding import jpeg_within, within
 from profile_finisher.head import Head, head_of
@@ -115,7 +115,7 @@ def test_a_jpeg_keeps_to_its_kilobytes_and_tells_its_dpi() -> None:
 
 def test_the_checklist_says_what_was_met() -> None:
     layout = LAYOUTS[LayoutName.EMPLOYEE_CARD]
-    good = Cutting(354, 472, 300, 150_000, head_share=61, eye_line=59, scale=0.8, outside=0.02)
+    good = Cutting(354, 472, 300, 150_000, 61, 59, scale=0.8, outside=0.02, pose=Pose(2, -4, upright=True))
     told = {check.name: check for check in checks(layout, good)}
     assert [name for name, check in told.items() if not check.met] == ["official identification"]
     assert told["official identification"].measured == "no: synthesised picture"
@@ -132,3 +132,24 @@ def test_the_visible_mark_changes_the_lower_right_corner_only() -> None:
     assert changed.any()
     assert rows.min() > 370
     assert columns.min() > 150
+
+
+@pytest.mark.parametrize("name", LayoutName)
+def test_cards_and_id_photos_say_how_the_head_is_held(name: LayoutName) -> None:
+    layout = LAYOUTS[name]
+    rows = ("upright", "head straight", "facing the camera")
+    met = {"upright": True, "head straight": True, "facing the camera": True}
+
+    def told(pose: Pose | None) -> dict[str, bool]:
+        cutting = Cutting(354, 472, 300, 150_000, head_share=61, eye_line=59, scale=0.8, outside=0.02, pose=pose)
+        return {check.name: check.met for check in checks(layout, cutting) if check.name in rows}
+
+    if name not in POSED:
+        assert name in {LayoutName.SQUARE, LayoutName.RESUME, LayoutName.PRINT}
+        assert told(Pose(0, 0, True)) == {}
+        return
+    assert told(Pose(-8.0, 10.0, True)) == told(Pose(8.0, -10.0, True)) == met
+    assert told(Pose(-8.1, 0, True)) == told(Pose(8.1, 0, True)) == met | {"head straight": False}
+    assert told(Pose(0, -10.1, True)) == told(Pose(0, 10.1, True)) == met | {"facing the camera": False}
+    assert told(Pose(0, 0, False)) == met | {"upright": False}
+    assert told(None) == dict.fromkeys(rows, False)

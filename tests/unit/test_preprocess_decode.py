@@ -1,7 +1,7 @@
-"""Limits hold before anything is decoded; what is decoded is upright, sRGB, reduced and without metadata."""
+"""From a file to the photo that is looked at: limits, reasons, reduced size, and the way back into the file."""
 
 import io
-import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +9,14 @@ from PIL import Image
 
 from profile_contract.names import PhotoReason
 from profile_contract.orders import PreprocessParameters
-from profile_preprocess.decode import WORKING_EDGE, Refused, decode
+from profile_faces.decoding import Decoder, Refusal
+from profile_preprocess.decode import REASONS, WORKING_AREA, Frame, Refused, allowed, decode
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    with Decoder() as shared:
+        yield shared
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
@@ -18,79 +25,72 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     return out.getvalue()
 
 
-def refusal(data: bytes, **limits: int) -> PhotoReason:
-    with pytest.raises(Refused) as refused:
-        decode(data, PreprocessParameters(**limits))
-    return refused.value.reason
+def numbered(width: int, height: int) -> Image.Image:
+    """Every pixel tells its place: red is x, green is y."""
+    y, x = np.mgrid[:height, :width].astype(np.uint8)
+    return Image.fromarray(np.stack([x, y, np.zeros_like(x)], axis=2))
 
 
-def halves(width: int, height: int) -> Image.Image:
-    """Red above, blue below."""
-    image = Image.new("RGB", (width, height), "blue")
-    image.paste("red", (0, 0, width, height // 2))
-    return image
+def test_every_refusal_has_a_reason() -> None:
+    assert set(REASONS) == set(Refusal)
+    assert all(str(refusal) == str(reason) for refusal, reason in REASONS.items())
+
+
+def test_a_request_s_limits_are_the_decoder_s() -> None:
+    limits = allowed(PreprocessParameters(maximum_bytes=5, maximum_pixels=6, resolution=2048))
+    assert (limits.bytes, limits.pixels, limits.area, limits.shortest_edge) == (5, 6, 4 * 2048**2, 256)
+    assert allowed(PreprocessParameters(resolution=256)).area == WORKING_AREA
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"Dear Sir or Madam,\nthis is no photo.\n", encoded(halves(400, 400), "GIF")],
-    ids=["empty", "text", "GIF"],
+    ("data", "reason"),
+    [
+        (b"", PhotoReason.NOT_AN_IMAGE),
+        (encoded(Image.new("RGB", (800, 200))), PhotoReason.TOO_SMALL),
+        (encoded(Image.new("RGB", (800, 800)))[:-400], PhotoReason.DAMAGED),
+        (encoded(Image.new("L", (10_000, 10_000)), "PNG"), PhotoReason.TOO_MANY_PIXELS),
+        (bytes(30_000_001), PhotoReason.TOO_MANY_BYTES),
+    ],
 )
-def test_what_is_no_photo(data: bytes) -> None:
-    assert refusal(data) is PhotoReason.NOT_AN_IMAGE
+def test_refused(data: bytes, reason: PhotoReason, decoder: Decoder) -> None:
+    with pytest.raises(Refused) as refused:
+        decode(data, PreprocessParameters(), decoder)
+    assert refused.value.reason is reason
 
 
-def test_a_photo_whose_end_is_missing() -> None:
-    noise = Image.effect_noise((800, 800), 80).convert("RGB")
-    whole = encoded(noise)
-    assert refusal(whole[: len(whole) // 2]) is PhotoReason.NOT_AN_IMAGE
+@pytest.mark.parametrize("size", [(6000, 4000), (12_000, 2000), (3000, 9000)])
+def test_large_photos_are_looked_at_on_a_copy_of_one_area(size: tuple[int, int], decoder: Decoder) -> None:
+    photo = decode(encoded(Image.new("RGB", size)), PreprocessParameters(), decoder)
+    height, width = photo.pixels.shape[:2]
+    assert 0.99 * WORKING_AREA < height * width <= WORKING_AREA
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
+    assert photo.frame.scale == pytest.approx(width / size[0])
 
 
-def test_a_hundred_megapixels_are_refused_by_the_header() -> None:
-    data = encoded(Image.new("L", (10_000, 10_000)), "PNG")
-    tracemalloc.start()
-    try:
-        assert refusal(data) is PhotoReason.TOO_MANY_PIXELS
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    finally:
-        tracemalloc.stop()
+def test_blue_comes_first(decoder: Decoder) -> None:
+    photo = decode(encoded(Image.new("RGB", (300, 300), "red"), "PNG"), PreprocessParameters(), decoder)
+    assert photo.pixels[5, 5].tolist() == [0, 0, 255]
 
 
-def test_too_many_bytes_and_too_few_pixels() -> None:
-    data = encoded(halves(300, 300))
-    assert refusal(data, maximum_bytes=len(data) - 1) is PhotoReason.TOO_MANY_BYTES
-    assert refusal(encoded(halves(800, 200))) is PhotoReason.TOO_SMALL
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("size", [(250, 256), (256, 250), (256, 256)])
+def test_a_part_of_the_turned_photo_is_that_part_of_the_file(
+    turns: int, size: tuple[int, int], decoder: Decoder
+) -> None:
+    data = encoded(numbered(*size), "PNG")
+    whole = decoder.open(data)
+    assert whole.facts.width == size[0]
+    frame = Frame(*(size if turns % 2 == 0 else size[::-1]), (0, 0, *size), turns)
+    turned = np.rot90(whole.pixels, turns)
+    left, top, width, height = 30, 50, 90, 60
+    part = decoder.open(data, box=frame.in_file(left, top, width, height)).pixels
+    assert np.array_equal(np.rot90(part, turns), turned[top : top + height, left : left + width])
 
 
-def test_exif_orientation_is_applied() -> None:
-    tags = Image.Exif()
-    tags[0x0112] = 3  # upside down
-    photo = decode(encoded(halves(400, 600), exif=tags), PreprocessParameters())
-    assert photo.pixels.shape == (600, 400, 3)
-    assert photo.pixels[10, 10, 0] > 200  # BGR: blue is above now
-    assert photo.pixels[-10, 10, 2] > 200
-
-
-def test_a_sideways_photo_stands_up() -> None:
-    tags = Image.Exif()
-    tags[0x0112] = 6
-    assert decode(encoded(halves(400, 600), exif=tags), PreprocessParameters()).pixels.shape == (400, 600, 3)
-
-
-def test_large_photos_are_decoded_reduced() -> None:
-    photo = decode(encoded(halves(6000, 4000)), PreprocessParameters())
-    assert max(photo.pixels.shape) == WORKING_EDGE
-    assert photo.scale == pytest.approx(WORKING_EDGE / 6000)
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
-def test_every_kind_of_picture_becomes_three_colours(mode: str) -> None:
-    source = Image.new("I;16", (300, 300)) if mode == "I;16" else halves(300, 300).convert(mode)
-    photo = decode(encoded(source, "JPEG" if mode == "CMYK" else "PNG"), PreprocessParameters())
-    assert photo.pixels.shape == (300, 300, 3)
-    assert photo.pixels.dtype == np.uint8
-
-
-def test_what_is_transparent_becomes_white() -> None:
-    photo = decode(encoded(Image.new("RGBA", (300, 300), (0, 0, 0, 0)), "PNG"), PreprocessParameters())
-    assert (photo.pixels == 255).all()
+def test_a_part_of_a_part_of_a_reduced_photo() -> None:
+    """A photo shown at half size from (1000, 500) on: its pixels 10 to 20 are the file's 1020 to 1040."""
+    frame = Frame(width=400, height=300, box=(1000, 500, 1800, 1100))
+    assert frame.scale == 0.5
+    assert frame.in_file(10, 20, 10, 30) == (1020, 540, 1040, 600)
+    upside_down = Frame(width=400, height=300, box=(1000, 500, 1800, 1100), turns=2)
+    assert upside_down.in_file(10, 20, 10, 30) == (1760, 1000, 1780, 1060)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .likeness import Likeness, ceiling, cosine, likeness
 
 if TYPE_CHECKING:
+    from .angles import head_angles
     from .mask import MaskReader
     from .measures import face_patch, sharpness
     from .reader import Face, FaceReader, WeightsMissing
@@ -24,6 +25,7 @@ __all__ = [
     "ceiling",
     "cosine",
     "face_patch",
+    "head_angles",
     "likeness",
     "sharpness",
 ]
@@ -34,6 +36,7 @@ _LATER = {
     "MaskReader": "mask",
     "WeightsMissing": "reader",
     "face_patch": "measures",
+    "head_angles": "angles",
     "sharpness": "measures",
 }
 

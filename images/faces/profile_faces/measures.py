@@ -14,16 +14,16 @@ SHARPNESS_WIDTH = 112
 BLUR_WIDTH = 9
 
 
-def sharpness(image: Image, face: Face) -> float:
+def sharpness(image: Image, face: Face, width: int = SHARPNESS_WIDTH) -> float:
     """Sharpness of the face at 112 pixels width, 0 to 100: one minus the blur effect, the worse of both directions.
 
     The blur effect (Crété-Roffet, Dolmiere, Ladret and Nicolas, 2007) is how little a picture changes when it is
     blurred again; unlike the variance of the Laplacian it hardly depends on what is in the picture.
     """
     patch = face_patch(image, face)
-    if patch.shape[1] > SHARPNESS_WIDTH:
-        height = max(1, round(patch.shape[0] * SHARPNESS_WIDTH / patch.shape[1]))
-        patch = cv2.resize(patch, (SHARPNESS_WIDTH, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    if patch.shape[1] > width:
+        height = max(1, round(patch.shape[0] * width / patch.shape[1]))
+        patch = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
     grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY).astype(np.float64)
     return 100 * (1 - max(_blur_effect(grey, axis) for axis in (0, 1)))
 

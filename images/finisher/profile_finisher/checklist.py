@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from profile_contract.layouts import Layout
+from profile_contract.names import LayoutName
 from profile_contract.orders import Check
 
 from .encoding import BYTES_PER_KILOBYTE
@@ -14,13 +15,27 @@ from .encoding import BYTES_PER_KILOBYTE
 TOLERANCE = 5.0
 # Enlarged further, a portrait looks soft in print.
 LARGEST_SCALE = 1.5
+# ICAO 9303 allows 8 degrees of tilt, and of turn 5, which five points do not tell so closely.
+MOST_TILT = 8.0
+MOST_TURN = 10.0
+# Cuts that are held beside a face.
+POSED = (LayoutName.ID_SIZE, LayoutName.EMPLOYEE_CARD, LayoutName.STUDENT_CARD)
 # A little continued background is not seen; a continued shoulder is.
 MOST_OUTSIDE = 0.10
 
 
 @dataclass(frozen=True)
+class Pose:
+    """How the head is held, in degrees: `tilt` clockwise, `turn` to the picture's right. `upright`: not upside down."""
+
+    tilt: float
+    turn: float
+    upright: bool
+
+
+@dataclass(frozen=True)
 class Cutting:
-    """How a layout's file came out. Shares in per cent of its height, None where no face was found."""
+    """How a layout's file came out. Shares in per cent of its height; they and the pose are None without a face."""
 
     width: int
     height: int
@@ -30,6 +45,7 @@ class Cutting:
     eye_line: float | None
     scale: float
     outside: float
+    pose: Pose | None = None
 
 
 def checks(layout: Layout, found: Cutting) -> list[Check]:
@@ -45,6 +61,7 @@ def checks(layout: Layout, found: Cutting) -> list[Check]:
         Check(name="dpi", met=found.dpi == layout.dpi, measured=str(found.dpi), wanted=str(layout.dpi)),
         _share("head share", found.head_share, layout.head_share),
         _share("eye line", found.eye_line, layout.eye_line),
+        *(_posed(found.pose) if layout.name in POSED else []),
         Check(
             name="kilobytes",
             met=kilobytes <= layout.max_kilobytes,
@@ -70,6 +87,22 @@ def checks(layout: Layout, found: Cutting) -> list[Check]:
             wanted="a photograph",
         ),
     ]
+
+
+def _posed(pose: Pose | None) -> list[Check]:
+    if pose is None:
+        nothing = ("upright", "head straight", "facing the camera")
+        return [Check(name=name, met=False, measured="no face found", wanted="a face") for name in nothing]
+    return [
+        Check(name="upright", met=pose.upright, measured="yes" if pose.upright else "no", wanted="yes"),
+        _angle("head straight", pose.tilt, MOST_TILT),
+        _angle("facing the camera", pose.turn, MOST_TURN),
+    ]
+
+
+def _angle(name: str, degrees: float, most: float) -> Check:
+    wanted = f"at most {most:.0f} degrees"
+    return Check(name=name, met=abs(degrees) <= most, measured=f"{abs(degrees):.0f} degrees", wanted=wanted)
 
 
 def _share(name: str, measured: float | None, wanted: int) -> Check:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from profile_contract.layouts import LAYOUTS, Layout
 from profile_contract.names import LayoutName
 from profile_contract.orders import FinishParameters, LayoutFile, Portrait, Score
 from profile_contract.store import Store
-from profile_faces import FaceReader
+from profile_faces import FaceReader, head_angles
 
-from .checklist import Cutting, checks
+from .checklist import POSED, Cutting, Pose, checks
 from .cutting import Window, centred, cut, window_for
 from .encoding import jpeg_within, png
 from .head import Head, head_of, mean_head
@@ -56,6 +58,7 @@ class Deliverer:
         scale, outside = layout.width / window.width, window.outside(image.shape[1], image.shape[0])
         # Measured on the finished cut, not computed from what it was meant to be.
         found = _measured(data, layout, self._head(pixels) if head else None, scale, outside)
+        found = replace(found, pose=self._pose(pixels) if layout.name in POSED else None)
         return LayoutFile(
             layout=name, key=key, width=found.width, height=found.height, bytes=len(data), checks=checks(layout, found)
         )
@@ -74,6 +77,16 @@ class Deliverer:
     def _head(self, image: Pixels) -> Head | None:
         found = self._faces.find(image)
         return head_of(found[0]) if found else None
+
+    def _pose(self, image: Pixels) -> Pose | None:
+        """How the largest face of a cut is held. A face's points look upright however it lies: its score tells."""
+        found = self._faces.find(image)
+        if not found:
+            return None
+        height, width = image.shape[:2]
+        turn, _, tilt = head_angles(found[0], width, height)
+        glances = [self._faces.glance(np.ascontiguousarray(np.rot90(image, turns))) for turns in range(4)]
+        return Pose(tilt=tilt, turn=turn, upright=glances[0] >= max(glances))
 
     def _shown(self, image: Pixels) -> Pixels:
         return visibly_marked(image) if self._parameters.visible_mark else image

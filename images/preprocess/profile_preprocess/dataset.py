@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,26 +14,26 @@ from profile_faces import MaskReader
 
 from .captions import caption
 from .crop import Cut, Framing, bucket_for, cut_to
-from .decode import Photo, Pixels
+from .decode import Pixels
 from .look import Seen
 from .poses import pose_map, presets
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """An accepted photo: `number` counts them from 1."""
+    """An accepted photo: `number` counts them from 1. `part` opens the file at a cut, as large as the file has it."""
 
     number: int
     name: str
-    photo: Photo
     seen: Seen
     yaw: float
     held_out: bool
+    part: Callable[[Cut], Pixels]
 
     def cut(self, size: tuple[int, int], framing: Framing) -> Cut:
         """Where to cut it for an output size."""
-        height, width = self.photo.pixels.shape[:2]
-        return cut_to(width, height, self.seen.face.box, size, framing)
+        frame = self.seen.frame
+        return cut_to(frame.width, frame.height, self.seen.face.box, size, framing)
 
 
 class DatasetWriter:
@@ -44,9 +45,9 @@ class DatasetWriter:
 
     def image(self, accepted: Accepted) -> DatasetImage:
         """Cut the photo, write crop, mask and pose map, and describe them."""
-        height, width = accepted.photo.pixels.shape[:2]
-        cut = accepted.cut(bucket_for(width, height, self._resolution), self._framing)
-        crop = cut_out(accepted.photo.pixels, cut)
+        frame = accepted.seen.frame
+        cut = accepted.cut(bucket_for(frame.width, frame.height, self._resolution), self._framing)
+        crop = resized(accepted.part(cut), cut)
         box = cut.box(accepted.seen.face.box)
         name = f"{accepted.number:02d}"
         return DatasetImage(
@@ -81,11 +82,9 @@ class DatasetWriter:
         return key
 
 
-def cut_out(image: Pixels, cut: Cut) -> Pixels:
+def resized(part: Pixels, cut: Cut) -> Pixels:
     """The cut's pixels at its output size."""
-    left, top = int(cut.left), int(cut.top)
-    part = image[top : max(top + 1, round(cut.top + cut.height)), left : max(left + 1, round(cut.left + cut.width))]
-    way = cv2.INTER_AREA if cut.scale < 1 else cv2.INTER_LANCZOS4
+    way = cv2.INTER_AREA if cut.out_width < part.shape[1] else cv2.INTER_LANCZOS4
     return cv2.resize(part, (cut.out_width, cut.out_height), interpolation=way).astype(np.uint8)
 
 

@@ -1,27 +1,34 @@
-"""Bytes to an upright sRGB picture, within limits that are checked before anything is decoded."""
+"""Bytes to the upright photo that is looked at, and to the parts of it that are cut."""
 
 from __future__ import annotations
 
-import io
-import warnings
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
 
 from profile_contract.names import PhotoReason
 from profile_contract.orders import PreprocessParameters
+from profile_faces.decoding import Box, Decoder, Facts, Limits, Picture, Refusal
+from profile_faces.decoding import Refused as NotOpened
 
 Pixels = NDArray[np.uint8]
 
-# What phones and cameras write (the reader of JPEG reads MPO too); PIL's many other readers are left out.
-FORMATS = ("JPEG", "PNG", "WEBP")
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
 SHORTEST_EDGE = 256
-# Photos are looked at on a copy with this longest edge: a face of 96 pixels in 60 megapixels is still one of 20 then,
-# and YOLO and YuNet look at 640 pixels anyway. A quarter of a second is saved, and nine tenths of the memory.
-WORKING_EDGE = 2048
+# Photos are looked at on a copy of this many pixels, whatever their shape: a face of 96 pixels in 60 megapixels is
+# still one of 25 then, and the networks look at 640 pixels anyway. What is trained on is cut from the file itself.
+WORKING_AREA = 2048 * 2048
+
+REASONS = {
+    Refusal.NOT_AN_IMAGE: PhotoReason.NOT_AN_IMAGE,
+    Refusal.DAMAGED: PhotoReason.DAMAGED,
+    Refusal.TOO_MANY_BYTES: PhotoReason.TOO_MANY_BYTES,
+    Refusal.TOO_MANY_PIXELS: PhotoReason.TOO_MANY_PIXELS,
+    Refusal.TOO_SMALL: PhotoReason.TOO_SMALL,
+    Refusal.TOO_MUCH_WORK: PhotoReason.TOO_MUCH_WORK,
+}
 
 
 class Refused(Exception):
@@ -33,70 +40,73 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class Frame:
+    """How a photo is looked at: `box` of the file's upright picture, in its pixels, brought to a size, then turned.
+
+    `width` and `height` are the photo's after `turns` quarter turns counter-clockwise.
+    """
+
+    width: int
+    height: int
+    box: Box
+    turns: int = 0
+
+    @property
+    def scale(self) -> float:
+        """The photo's pixels per pixel of the file."""
+        return (self.height if self.turns % 2 else self.width) / (self.box[2] - self.box[0])
+
+    def in_file(self, left: float, top: float, width: float, height: float) -> Box:
+        """A rectangle of the photo's pixels as a box in the file's pixels, rounded outwards."""
+        wide, high = self.width, self.height
+        corners = np.array([[left, top], [left + width, top + height]])
+        for _ in range(self.turns):  # back, a quarter turn clockwise each time
+            corners = np.stack([high - corners[:, 1], corners[:, 0]], axis=1)
+            wide, high = high, wide
+        # A hair's breadth is no pixel: what was computed to lie at 12.0001 lies at 12.
+        x0, y0 = (math.floor(value + 0.01) for value in corners.min(axis=0) / self.scale)
+        x1, y1 = (math.ceil(value - 0.01) for value in corners.max(axis=0) / self.scale)
+        return (self.box[0] + x0, self.box[1] + y0, self.box[0] + x1, self.box[1] + y1)
+
+
+@dataclass(frozen=True)
 class Photo:
-    """An upright picture without metadata: BGR (H, W, 3). `scale` is its size as a share of the uploaded one's."""
+    """A picture without metadata: BGR (H, W, 3), its place in the file, and what the file was."""
 
     pixels: Pixels
-    scale: float
+    frame: Frame
+    facts: Facts
+
+    def turned(self, turns: int) -> Photo:
+        """The same, turned by further quarter turns counter-clockwise."""
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, turns))
+        frame = Frame(pixels.shape[1], pixels.shape[0], self.frame.box, (self.frame.turns + turns) % 4)
+        return Photo(pixels=pixels, frame=frame, facts=self.facts)
 
 
-def decode(data: bytes, limits: PreprocessParameters) -> Photo:
-    """Decode a photo, reduced to WORKING_EDGE (or twice the training resolution), upright and in sRGB.
+def decode(data: bytes, limits: PreprocessParameters, decoder: Decoder, box: Box | None = None) -> Photo:
+    """Open a photo, or the part of it in `box`, reduced to WORKING_AREA (or four times the training crop's).
 
-    Raises Refused with TooManyBytes, NotAnImage, TooManyPixels or TooSmall; only the header was read until then.
+    Raises Refused with TooManyBytes, NotAnImage, Damaged, TooManyPixels, TooSmall or TooMuchWork.
     """
-    if len(data) > limits.maximum_bytes:
-        raise Refused(PhotoReason.TOO_MANY_BYTES)
-    image = _open(data)
-    width, height = image.size
-    if width * height > limits.maximum_pixels:
-        raise Refused(PhotoReason.TOO_MANY_PIXELS)
-    if min(width, height) < SHORTEST_EDGE:
-        raise Refused(PhotoReason.TOO_SMALL)
-    edge = max(WORKING_EDGE, 2 * limits.resolution)
     try:
-        upright = _upright(image, edge)
-    except (OSError, SyntaxError, ValueError) as error:  # PIL's ways to say that a file is broken
-        raise Refused(PhotoReason.NOT_AN_IMAGE) from error
-    pixels = np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
-    return Photo(pixels=pixels, scale=max(pixels.shape[:2]) / max(width, height))
+        picture = decoder.open(data, allowed(limits), box)
+    except NotOpened as refused:
+        raise Refused(REASONS[refused.refusal]) from refused
+    return as_photo(picture)
 
 
-def _open(data: bytes) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            # The pixel limit is ours, and is asked next.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise Refused(PhotoReason.TOO_MANY_PIXELS) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise Refused(PhotoReason.NOT_AN_IMAGE) from error
+def allowed(limits: PreprocessParameters) -> Limits:
+    """What the decoder is told of a request's limits."""
+    return Limits(
+        bytes=limits.maximum_bytes,
+        pixels=limits.maximum_pixels,
+        shortest_edge=SHORTEST_EDGE,
+        area=max(WORKING_AREA, 4 * limits.resolution**2),
+    )
 
 
-def _upright(image: Image.Image, edge: int) -> Image.Image:
-    """Decode at a reduced scale where the format can, apply EXIF orientation and colour profile."""
-    image.draft("RGB", (edge, edge))
-    image.load()
-    image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
-    return _srgb(ImageOps.exif_transpose(image))
-
-
-def _srgb(image: Image.Image) -> Image.Image:
-    """Colours as sRGB (phones write Display P3), transparency on white."""
-    profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), layered)
-    if profile and image.mode == "RGB":
-        image = _converted(image, profile)
-    return image.convert("RGB")
-
-
-def _converted(image: Image.Image, profile: bytes) -> Image.Image:
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        done = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
-    except (ImageCms.PyCMSError, OSError):
-        return image  # a broken profile is no reason to refuse the photo: its colours are nearly sRGB anyway
-    return done or image
+def as_photo(picture: Picture) -> Photo:
+    """A picture as it is looked at."""
+    pixels = np.ascontiguousarray(picture.pixels[:, :, ::-1])
+    return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,39 @@ SAME_PERSON = 0.45
 # photos is nearer to each of them than they are to each other, and hardly nearer to other people. Measured on eight
 # renders of one person with one to four of another: 0.3 % of the subject rejected, 4 % of the others accepted.
 LIKE_SUBJECT = 0.55
+# A second person in as many photos as this, per photo of the first, may be the one who is meant.
+TIE = 2 / 3
+# Two photos are a pair of strangers, not a person who was photographed often.
+SMALLEST_RIVAL = 3
 
 
-def subject(embeddings: Sequence[Embedding]) -> list[bool]:
-    """For each photo, whether it shows the subject. Ties between groups go to the one that agrees most with itself."""
+@dataclass(frozen=True)
+class Subject:
+    """`shown`: for each photo, whether it shows the subject. `rivals`: for each, whether it shows a person who may as
+    well be meant; all False where the subject is clear."""
+
+    shown: list[bool]
+    rivals: list[bool]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the photos say who is meant."""
+        return not any(self.rivals)
+
+
+def subject(embeddings: Sequence[Embedding]) -> Subject:
+    """Who most of the photos show; every photo should be of another moment, or one moment votes many times."""
     if not embeddings:
-        return []
-    groups = cluster(similarities(embeddings), SAME_PERSON)
+        return Subject([], [])
     table = similarities(embeddings)
-    core = max(groups, key=lambda group: (len(group), float(table[np.ix_(group, group)].mean()), -group[0]))
-    return [likeness_to_core(index, core, embeddings) >= LIKE_SUBJECT for index in range(len(embeddings))]
+    groups = cluster(table, SAME_PERSON)
+    ranked = sorted(groups, key=lambda group: (len(group), float(table[np.ix_(group, group)].mean()), -group[0]))
+    core, second = ranked[-1], ranked[-2] if len(ranked) > 1 else []
+    shown = [likeness_to_core(index, core, embeddings) >= LIKE_SUBJECT for index in range(len(embeddings))]
+    # Photos of the subject that stood apart at first are no second person.
+    rival = [index for index in second if not shown[index]]
+    tie = len(rival) >= max(SMALLEST_RIVAL, TIE * sum(shown))
+    return Subject(shown, [tie and index in rival for index in range(len(embeddings))])
 
 
 def likeness_to_core(index: int, core: Sequence[int], embeddings: Sequence[Embedding]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from profile_contract.exits import TryAgain
 from profile_contract.names import PhotoReason, Reason
 from profile_contract.orders import PreprocessParameters
-from profile_faces import Face, FaceReader, MaskReader, WeightsMissing, sharpness
+from profile_faces import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
 
-from . import quality
+from . import light, quality
 from .covering import covering
-from .decode import Photo
-from .duplicates import difference_hash
+from .decode import Frame, Photo
+from .detail import detail
+from .moments import aligned_grey
 from .people import PeopleReader, Person
+from .upright import Upright, upright
 from .verdicts import SECOND_BODY_SCORE, Measures, judge
 
 # COCO joints of the eyes.
@@ -44,12 +46,13 @@ class Networks:
 
 @dataclass(frozen=True)
 class Seen:
-    """The subject's face and joints (17, 3) in pixels of the decoded photo, `embedding` (128,), `hash` (64,) bool."""
+    """The subject's face and joints (17, 3) in pixels of the frame, `embedding` (128,), `face_grey` (112, 112)."""
 
     face: Face
     joints: NDArray[np.float32]
     embedding: NDArray[np.float32]
-    hash: NDArray[np.bool_]
+    face_grey: NDArray[np.float32]
+    frame: Frame
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,22 @@ class Look:
     seen: Seen | None = None
 
 
-def look_at(photo: Photo, networks: Networks, parameters: PreprocessParameters) -> Look:
-    """Measure one decoded photo and judge it by itself."""
-    faces = networks.faces.find(photo.pixels)
-    people = networks.people.find(photo.pixels)
-    if not faces:
-        measures = Measures(people=len(people))
+def look_at(photo: Photo, networks: Networks, parameters: PreprocessParameters, *, long: bool = False) -> Look:
+    """Measure one decoded photo, turned upright first, and judge it by itself. `long`: it is a part of a long one."""
+    view = upright(photo, networks.faces)
+    people = networks.people.find(view.photo.pixels)
+    if not view.faces:
+        measures = Measures(people=len(people), grey=photo.facts.grey, long=long)
         return Look(reason=judge(measures, parameters), measures=measures)
-    person = _owner(faces[0], people)
-    measures = _measure(photo, faces, people, person)
+    face = view.faces[0]
+    person = _owner(face, people)
+    measures = replace(_measure(view, people, person), long=long)
     seen = Seen(
-        face=faces[0],
+        face=face,
         joints=person.joints if person else np.zeros((17, 3), dtype=np.float32),
-        embedding=networks.faces.embed(photo.pixels, faces[0]),
-        hash=difference_hash(photo.pixels),
+        embedding=networks.faces.embed(view.photo.pixels, face),
+        face_grey=aligned_grey(networks.faces.aligned(view.photo.pixels, face)),
+        frame=view.photo.frame,
     )
     return Look(reason=judge(measures, parameters), measures=measures, seen=seen)
 
@@ -86,30 +91,36 @@ def _owner(face: Face, people: list[Person]) -> Person | None:
     return next(inside, None)
 
 
-def _measure(photo: Photo, faces: list[Face], people: list[Person], person: Person | None) -> Measures:
-    image, face = photo.pixels, faces[0]
+def _measure(view: Upright, people: list[Person], person: Person | None) -> Measures:
+    image, faces = view.photo.pixels, view.faces
+    face = faces[0]
     height, width = image.shape[:2]
-    yaw, pitch, roll = quality.head_angles(face, width, height)
+    yaw, pitch, roll = head_angles(face, width, height)
     levels = quality.lightness(image, face)
-    cover = covering(image, face)
+    cover, fine = covering(image, face), detail(image, face)
     return Measures(
         faces=len(faces),
         people=len(people),
         second_face=faces[1].box[3] / face.box[3] if len(faces) > 1 else 0.0,
         second_body=_second_body(people, person),
-        face_height=face.box[3] / photo.scale,
+        face_height=face.box[3] / view.photo.frame.scale,
         head_inside=quality.head_inside(face, width, height),
         edge_gap=quality.edge_gap(face, width, height),
         yaw=yaw,
         pitch=pitch,
         roll=roll,
+        turns=view.photo.frame.turns,
         eye_seen=float(person.joints[list(EYES), 2].min()) if person else 1.0,
-        eyes_lightness=cover.eyes,
-        mouth_colour=cover.mouth,
-        sharpness=sharpness(image, face),
-        lightness=float(levels.mean()),
-        highlights=float(np.percentile(levels, 95)),
+        eyes_lightness=cover.eyes_lightness,
+        eyes_covered=cover.eyes,
+        mouth_covered=cover.mouth,
+        sharpness=fine.sharpness,
+        blocks=fine.blocks,
+        fineness=fine.fineness,
+        light=light.exposure(image),
         burnt=float((levels > quality.BURNT).mean()),
+        clipped=light.clipped(face_patch(image, face)),
+        grey=view.photo.facts.grey,
     )
 
 

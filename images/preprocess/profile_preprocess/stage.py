@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 from profile_contract.exits import BadInput
 from profile_contract.names import PhotoReason, Reason, Stage
-from profile_contract.orders import DatasetImage, PhotoRef, PhotoVerdict, PoseMap, PreprocessOrder, PreprocessReport
+from profile_contract.orders import (
+    DatasetImage,
+    PhotoRef,
+    PhotoVerdict,
+    PoseMap,
+    PreprocessOrder,
+    PreprocessReport,
+)
 from profile_contract.progress import StageProgress
 from profile_contract.shell import models_folder
 from profile_contract.store import NotFound, Store, StoreError
 from profile_faces import ceiling
+from profile_faces.decoding import Decoder
 
 from . import verdicts
 from .crop import Framing
 from .dataset import Accepted, DatasetWriter
-from .decode import Photo, Refused, decode
-from .duplicates import Fingerprint, duplicates
+from .decode import Refused
 from .holdout import held_out
-from .identity import subject
-from .look import Look, Networks, Seen, look_at
+from .identity import Subject, subject
+from .look import Look, Networks, Seen
+from .moments import Fingerprint, repeats
+from .opener import Opener
 from .people import accelerator
-from .verdicts import Measures
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +46,18 @@ def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> Prepro
     networks = Networks.load(models_folder())
     steps = 2 * len(order.photos)
     looks: list[Look] = []
-    for number, photo in enumerate(order.photos):
-        looks.append(_look(photo, order, store, networks))
-        progress.at(number + 1, steps, f"looked at {photo.name}")
-    looks, repeats = _judge_together(looks)
-    told = [_verdict(order, index, look, repeats) for index, look in enumerate(looks)]
-    base = _report(order, told)
-    if base.outcome == "BadInput":
-        return base
-    images, poses = _write(order, store, networks, looks, progress)
+    with Decoder() as decoder:
+        opener = Opener(store, decoder, order.parameters)
+        for number, photo in enumerate(order.photos):
+            looks.append(_look(photo, opener, networks))
+            progress.at(number + 1, steps, f"looked at {photo.name}")
+        looks, repeated, people = judge_together(looks)
+        told = [_verdict(order, index, look, repeated) for index, look in enumerate(looks)]
+        base = _report(order, told, looks, people)
+        if base.outcome == "BadInput":
+            return base
+        writer = _writer(order, store, networks)
+        images, poses = _write(order, opener, writer, looks, progress)
     return base.model_copy(update={"images": images, "poses": poses, "ceiling": _ceiling(looks)})
 
 
@@ -58,81 +70,82 @@ def _check_count(order: PreprocessOrder) -> None:
         raise BadInput(Reason.TOO_MANY_PHOTOS, text)
 
 
-def _look(photo: PhotoRef, order: PreprocessOrder, store: Store, networks: Networks) -> Look:
+def _look(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
     """Look at one photo. Whatever is wrong with it becomes its verdict; only a failing store ends the stage."""
     try:
-        return look_at(_decoded(photo, order, store), networks, order.parameters)
+        return opener.look(photo, networks)
     except Refused as refused:
         return Look(reason=refused.reason)
     except NotFound:
-        log.warning("photo %s has gone since it was listed", photo.name)
+        log.warning("photo %r has gone since it was listed", photo.name)
     except StoreError:
         raise
     except Exception:  # one photo that a library stumbles over must not cost the person all the others
-        log.exception("photo %s could not be looked at", photo.name)
+        log.exception("photo %r could not be looked at", photo.name)
     return Look(reason=PhotoReason.NOT_AN_IMAGE)
 
 
-def _decoded(photo: PhotoRef, order: PreprocessOrder, store: Store) -> Photo:
-    if photo.bytes > order.parameters.maximum_bytes:
-        raise Refused(PhotoReason.TOO_MANY_BYTES)
-    return decode(store.read(photo.key), order.parameters)
+def judge_together(looks: list[Look]) -> tuple[list[Look], dict[int, int], Subject]:
+    """What only all photos together tell: which photos repeat a moment (and which photo's), and who the subject is.
 
-
-def _judge_together(looks: list[Look]) -> tuple[list[Look], dict[int, int]]:
-    """What only all photos together tell: who the subject is, and which photos repeat others (and which those)."""
+    Repeats go first: one moment has one vote.
+    """
     looks = list(looks)
     good = _accepted(looks)
-    for (index, _), same in zip(good, subject([seen.embedding for _, seen in good]), strict=True):
+    originals = repeats([_fingerprint(looks[index], seen) for index, seen in good])
+    repeated = {index: good[first][0] for (index, _), first in zip(good, originals, strict=True) if first is not None}
+    for index in repeated:
+        looks[index] = replace(looks[index], reason=PhotoReason.DUPLICATE)
+    good = _accepted(looks)
+    people = subject([seen.embedding for _, seen in good])
+    for (index, _), same in zip(good, people.shown, strict=True):
         if not same:
             looks[index] = replace(looks[index], reason=PhotoReason.OTHER_PERSON)
-    good = _accepted(looks)
-    originals = duplicates([_fingerprint(looks[index], seen) for index, seen in good])
-    repeats = {index: good[first][0] for (index, _), first in zip(good, originals, strict=True) if first is not None}
-    for index in repeats:
-        looks[index] = replace(looks[index], reason=PhotoReason.DUPLICATE)
-    return looks, repeats
+    return looks, repeated, people
 
 
 def _fingerprint(look: Look, seen: Seen) -> Fingerprint:
-    goodness = look.measures.face_height * look.measures.sharpness
-    return Fingerprint(hash=seen.hash, embedding=seen.embedding, goodness=goodness)
+    return Fingerprint(face=seen.face_grey, embedding=seen.embedding, detail=look.measures.worth)
 
 
-def _verdict(order: PreprocessOrder, index: int, look: Look, repeats: dict[int, int]) -> PhotoVerdict:
-    figures = look.measures.figures() if look.measures != Measures() else {}
-    original = order.photos[repeats[index]].name if index in repeats else ""
-    return verdicts.verdict(order.photos[index].name, look.reason, figures, original)
+def _verdict(order: PreprocessOrder, index: int, look: Look, repeated: dict[int, int]) -> PhotoVerdict:
+    original = order.photos[repeated[index]].name if index in repeated else ""
+    return verdicts.verdict(order.photos[index].name, look.reason, look.measures, original)
 
 
-def _report(order: PreprocessOrder, told: list[PhotoVerdict]) -> PreprocessReport:
+def _report(order: PreprocessOrder, told: list[PhotoVerdict], looks: list[Look], people: Subject) -> PreprocessReport:
     minimum = order.parameters.minimum_photos
     gpu, count = accelerator()
     report = PreprocessReport(
         digest=order.digest,
         stage=Stage.PREPROCESS,
         verdicts=told,
+        warnings=verdicts.warnings([look.measures for look in looks], told),
         message=verdicts.summary(told),
         gpu=gpu,
         gpu_count=count,
     )
-    if sum(verdict.accepted for verdict in told) >= minimum:
-        return report
-    update = {
-        "outcome": "BadInput",
-        "reason": Reason.TOO_FEW_USABLE_PHOTOS,
-        "message": verdicts.too_few(told, minimum),
-    }
-    return report.model_copy(update=update)
+    if not people.is_clear:
+        return _bad_input(report, Reason.TWO_PEOPLE, verdicts.two_people(sum(people.shown), sum(people.rivals)))
+    if sum(verdict.accepted for verdict in told) < minimum:
+        return _bad_input(report, Reason.TOO_FEW_USABLE_PHOTOS, verdicts.too_few(told, minimum))
+    return report
+
+
+def _bad_input(report: PreprocessReport, reason: Reason, message: str) -> PreprocessReport:
+    return report.model_copy(update={"outcome": "BadInput", "reason": reason, "message": message})
+
+
+def _writer(order: PreprocessOrder, store: Store, networks: Networks) -> DatasetWriter:
+    framing = Framing(order.parameters.face_percent / 100)
+    return DatasetWriter(store, order.output, networks.mask, order.parameters.resolution, framing)
 
 
 def _write(
-    order: PreprocessOrder, store: Store, networks: Networks, looks: list[Look], progress: StageProgress
+    order: PreprocessOrder, opener: Opener, writer: DatasetWriter, looks: list[Look], progress: StageProgress
 ) -> tuple[list[DatasetImage], list[PoseMap]]:
     good = _accepted(looks)
     kept_apart = held_out([seen.embedding for _, seen in good])
-    framing = Framing(order.parameters.face_percent / 100)
-    writer = DatasetWriter(store, order.output, networks.mask, order.parameters.resolution, framing)
     images: list[DatasetImage] = []
     poses: list[PoseMap] = []
     for number, (index, seen) in enumerate(good, start=1):
@@ -140,10 +153,10 @@ def _write(
         accepted = Accepted(
             number=number,
             name=photo.name,
-            photo=_decoded(photo, order, store),
             seen=seen,
             yaw=looks[index].measures.yaw,
             held_out=number - 1 in kept_apart,
+            part=partial(opener.part, photo, seen.frame),
         )
         images.append(writer.image(accepted))
         poses.append(writer.square_pose(accepted))

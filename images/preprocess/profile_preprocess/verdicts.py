@@ -6,7 +6,7 @@ Thresholds said to be tuned were set on 150 rendered photos (real photos: five),
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from profile_contract.names import PHOTO_ADVICE, PhotoReason
@@ -25,22 +25,40 @@ EDGE_GAP = 0.04
 YAW = 55.0
 # YOLO's confidence for an eye that is hidden is below .5, for a visible one above .6. Tuned.
 EYE_SEEN = 0.5
-# Frontal enough for sunglasses and masks to be told by colour. Tuned with drawn ones: see Covering.
-COVERING_YAW = 25.0
+# Frontal enough for a mouth and eyes to have the shapes that were learnt: see Covering.
+COVERING_YAW = 35.0
+# Frontal enough for both cheeks to be in the same light as the eyes.
+SUNGLASSES_YAW = 25.0
 DARK_EYES = 0.20
-OTHER_MOUTH = 25.0
+# Where nothing was before them, 1 of 100 mouths reached this, and fewer eyes.
+MOUTH_COVERED = 0.0
+EYES_COVERED = 0.6
 # Sharp photos reach 48 to 68; blurred by 2 % of the face's width they fall below 33, smeared by an eye's length to 24
 # to 44. Tuned.
 SHARPNESS = 45.0
-# L* that the lightest twentieth of the face reaches: dark skin in ordinary light has 45 and more. Tuned.
-DARK = 30.0
+# Steps across a grid per steps elsewhere: photos up to 1.5, JPEG of quality 75 up to 1.7, of quality 10 from 2.6.
+BLOCKS = 2.6
+# Photos lose a tenth of their sharpness at twice the size; enlarged from a face of 75 pixels they lose a third.
+FINENESS = 0.72
+# Sharper than this is sharpened.
+ENOUGH_SHARPNESS = 60.0
+GREY_WORTH = 0.7
+# Stops below white of the lightest places: photos reach -2, and half of them -0.4. What lacks three stops can still be
+# seen; four are too many. Between people of different skin this differs by less than half a stop.
+DARK = -3.9
+# A photo that looks into the camera.
+FRONTAL = 20.0
+LONG_ADVICE = "The picture is very long: crop it around your head and shoulders."
 # Share of the face at L* above 97, where no skin is left.
-BRIGHT = 0.25
+BRIGHT = 0.4
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured on one photo. Heights in pixels of the uploaded photo, angles in degrees."""
+    """What was measured on one photo. Heights in pixels of the uploaded photo, angles in degrees, light in stops.
+
+    `turns`: quarter turns counter-clockwise that brought the photo upright.
+    """
 
     faces: int = 0
     people: int = 0
@@ -52,13 +70,25 @@ class Measures:
     yaw: float = 0.0
     pitch: float = 0.0
     roll: float = 0.0
+    turns: int = 0
     eye_seen: float = 1.0
     eyes_lightness: float = 1.0
-    mouth_colour: float = 0.0
+    eyes_covered: float = -1.0
+    mouth_covered: float = -1.0
     sharpness: float = 0.0
-    lightness: float = 0.0
-    highlights: float = 0.0
+    blocks: float = 1.0
+    fineness: float = 1.0
+    light: float = 0.0
     burnt: float = 0.0
+    clipped: float = 0.0
+    grey: bool = False
+    long: bool = False
+
+    @property
+    def worth(self) -> float:
+        """What training can learn from the photo, to choose among photos of one moment: real detail, and colour."""
+        detail = self.face_height * min(self.sharpness, ENOUGH_SHARPNESS)
+        return detail * (1 - self.clipped) * (GREY_WORTH if self.grey else 1.0)
 
     def figures(self) -> dict[str, float]:
         """The measures for the report, rounded."""
@@ -73,11 +103,11 @@ def judge(measures: Measures, parameters: PreprocessParameters) -> PhotoReason:
         (m.second_face >= SECOND_FACE or m.second_body >= SECOND_BODY, PhotoReason.SEVERAL_PEOPLE),
         (m.face_height < parameters.minimum_face_pixels, PhotoReason.FACE_TOO_SMALL),
         (m.head_inside < HEAD_INSIDE or m.edge_gap < EDGE_GAP, PhotoReason.HEAD_CUT_OFF),
-        (m.highlights < DARK, PhotoReason.TOO_DARK),
+        (m.light < DARK, PhotoReason.TOO_DARK),
         (m.burnt > BRIGHT, PhotoReason.TOO_BRIGHT),
         # A profile measures less sharp than it is; in a blurred photo an eye is not seen though it is there.
         (abs(m.yaw) > YAW, PhotoReason.FACE_TURNED_AWAY),
-        (m.sharpness < SHARPNESS, PhotoReason.BLURRED),
+        (m.sharpness < SHARPNESS or m.blocks > BLOCKS or m.fineness < FINENESS, PhotoReason.BLURRED),
         (m.eye_seen < EYE_SEEN, PhotoReason.FACE_TURNED_AWAY),
         (_covered(m), PhotoReason.FACE_COVERED),
     )
@@ -85,17 +115,38 @@ def judge(measures: Measures, parameters: PreprocessParameters) -> PhotoReason:
 
 
 def _covered(m: Measures) -> bool:
-    frontal = abs(m.yaw) <= COVERING_YAW
-    return frontal and (m.eyes_lightness < DARK_EYES or m.mouth_colour > OTHER_MOUTH)
+    shapes = abs(m.yaw) <= COVERING_YAW and (m.mouth_covered > MOUTH_COVERED or m.eyes_covered > EYES_COVERED)
+    return shapes or (abs(m.yaw) <= SUNGLASSES_YAW and m.eyes_lightness < DARK_EYES)
 
 
-def verdict(name: str, reason: PhotoReason, figures: dict[str, float], duplicate_of: str = "") -> PhotoVerdict:
+def verdict(name: str, reason: PhotoReason, measures: Measures, duplicate_of: str = "") -> PhotoVerdict:
     """The verdict as it is reported: reason, advice in plain words, figures."""
     advice = PHOTO_ADVICE[reason]
     if duplicate_of:
         advice = f"{advice} It repeats {duplicate_of}."
     accepted = reason is PhotoReason.ACCEPTED
+    if measures.long and not accepted:
+        advice = f"{advice} {LONG_ADVICE}"
+    figures = measures.figures() if measures.faces or measures.people else {}
     return PhotoVerdict(name=name, accepted=accepted, reason=reason, advice=advice[:300], measures=figures)
+
+
+def warnings(looks: Sequence[Measures], verdicts: Sequence[PhotoVerdict]) -> list[str]:
+    """What is true of the accepted photos together and will show in every portrait."""
+    good = [measures for measures, told in zip(looks, verdicts, strict=True) if told.accepted]
+    told = []
+    if good and all(measures.grey for measures in good):
+        told.append("No photo has colour: the portraits will be black and white, or coloured by chance.")
+    elif 2 * sum(measures.grey for measures in good) >= max(len(good), 1):
+        told.append("Half of the photos or more have no colour: add photos in colour.")
+    if good and all(abs(measures.yaw) > FRONTAL for measures in good):
+        told.append("No photo is taken from the front: add one that looks into the camera.")
+    if any(measures.turns for measures in good):
+        count = sum(measures.turns > 0 for measures in good)
+        told.append(f"{count} of the accepted photos lay on the side or upside down and were turned upright.")
+    if refused := sum(not verdict.accepted for verdict in verdicts):
+        told.append(f"{refused} of {len(verdicts)} photos were left out; each has its reason.")
+    return told
 
 
 def too_few(verdicts: list[PhotoVerdict], minimum: int) -> str:
@@ -105,6 +156,14 @@ def too_few(verdicts: list[PhotoVerdict], minimum: int) -> str:
     for reason, count in most_frequent(verdicts)[:3]:
         text += f" {count} x {reason}: {PHOTO_ADVICE[reason]}"
     return text
+
+
+def two_people(first: int, second: int) -> str:
+    """What to tell when the photos do not say who is meant."""
+    return (
+        f"The photos show two people: one is in {first} of them, another in {second}. "
+        "Which one is meant? Remove the photos of the other one."
+    )
 
 
 def summary(verdicts: list[PhotoVerdict]) -> str:

@@ -16,6 +16,7 @@ ADVICE: dict[Reason, str] = {
     Reason.NO_PHOTOS: "Upload 5 to 20 photos there; it is looked at again every minute.",
     Reason.TOO_MANY_PHOTOS: "Remove some of them; it is looked at again every minute.",
     Reason.TOO_FEW_USABLE_PHOTOS: "See status.photos.verdicts, add better photos and raise spec.photos.revision.",
+    Reason.TWO_PEOPLE: "Remove the photos of the person who is not meant and raise spec.photos.revision.",
     Reason.STYLE_NOT_FOUND: "Correct spec.styles, or create the ProfileStyle.",
     Reason.STYLE_NOT_UNDERSTOOD: "Bring the operator up to the version of the ProfileStyle, or correct the style.",
     Reason.INVALID_SPEC: "Correct the spec.",

@@ -19,9 +19,21 @@ CHART = ROOT / "charts" / "profile-studio"
 CPU = ("--values", str(CHART / "values-cpu.yaml"))
 STYLES_KNOWN = ("--api-versions", "profilestudio.io/v1alpha1/ProfileStyle")
 NAMES = {"app.kubernetes.io/name": "profile-studio", "app.kubernetes.io/instance": "profile-studio"}
+# How names begin of what no namespace holds.
+CLUSTER = "profile-system-profile-studio"
 STYLES = {"studio-warm", "studio-cool", "business-neutral", "campus"}
 
 Object = dict[str, Any]
+# The rule by which pods reach the cluster's own DNS, and no other.
+DNS: Object = {
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+}
 
 
 @functools.cache

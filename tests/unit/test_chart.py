@@ -10,7 +10,9 @@ import yaml
 
 from chart import (
     CHART,
+    CLUSTER,
     CPU,
+    DNS,
     NAMES,
     STYLES,
     Object,
@@ -40,9 +42,8 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("CustomResourceDefinition", "profilerequests.profilestudio.io"),
         ("CustomResourceDefinition", "profilestyles.profilestudio.io"),
         ("ServiceAccount", "profile-studio"),
-        *(("ClusterRole", f"profile-studio-{role}") for role in ("cluster", "requests", "edit", "view")),
-        ("ClusterRoleBinding", "profile-studio-cluster"),
-        ("ClusterRoleBinding", "profile-studio-requests"),
+        *(("ClusterRole", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "edit", "view", "uninstall")),
+        *(("ClusterRoleBinding", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "uninstall")),
         ("ConfigMap", "profile-studio-operator"),
         ("Deployment", "profile-studio-operator"),
         ("Service", "profile-studio-operator"),
@@ -51,8 +52,10 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("NetworkPolicy", "profile-studio-operator"),
         ("NetworkPolicy", "profile-studio-predictor"),
         ("NetworkPolicy", "profile-studio-test"),
+        ("NetworkPolicy", "profile-studio-uninstall"),
         *(("ConfigMap", f"profile-studio-dashboard-{board}") for board in ("gpu", "likeness", "predictor", "requests")),
         *((kind, "profile-studio-test") for kind in ("ServiceAccount", "Role", "RoleBinding", "Pod")),
+        *((kind, "profile-studio-uninstall") for kind in ("ServiceAccount", "Job")),
         *(("ProfileStyle", style) for style in STYLES),
     }
 
@@ -97,7 +100,7 @@ def test_without_database_and_redis_nothing_names_their_secrets() -> None:
 
 def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     group = "profilestudio.io"
-    assert the("ClusterRole", "profile-studio-requests")["rules"] == [
+    assert the("ClusterRole", f"{CLUSTER}-requests")["rules"] == [
         {"apiGroups": [group], "resources": ["profilerequests"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
@@ -110,7 +113,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ]
-    assert the("ClusterRole", "profile-studio-cluster")["rules"] == [
+    assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
     ]
@@ -118,7 +121,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
 
 def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
     arguments = ("--set", "watchNamespaces={hr,campus}")
-    assert set(of_kind("ClusterRoleBinding", *arguments)) == {"profile-studio-cluster"}
+    assert set(of_kind("ClusterRoleBinding", *arguments)) == {f"{CLUSTER}-cluster", f"{CLUSTER}-uninstall"}
     bindings = [
         found
         for found in render(*arguments)
@@ -129,12 +132,12 @@ def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
         assert binding["roleRef"] == {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
-            "name": "profile-studio-requests",
+            "name": f"{CLUSTER}-requests",
         }
         assert binding["subjects"] == [
             {"kind": "ServiceAccount", "name": "profile-studio", "namespace": "profile-system"}
         ]
-    rules = the("ClusterRole", "profile-studio-cluster", *arguments)["rules"]
+    rules = the("ClusterRole", f"{CLUSTER}-cluster", *arguments)["rules"]
     assert {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]} in rules
 
 
@@ -300,11 +303,11 @@ def test_the_predictor_is_reached_by_the_operator_and_reaches_the_store(sandbox_
             "ports": [{"port": 9090, "protocol": "TCP"}],
         },
     ]
-    system = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     assert spec["egress"] == [
-        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}], "to": [system]},
+        DNS,
         {"ports": [{"port": 9000, "protocol": "TCP"}]},
     ]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert not of_kind("NetworkPolicy", "--set", "networkPolicies.enabled=false")
 
 

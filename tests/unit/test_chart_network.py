@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from chart import NAMES, Object, of_kind, render, the
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from chart import DNS, NAMES, Object, of_kind, render, the
 
 WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com")
 REDIS = ("--set", "redis.existingSecret=profile-redis")
 REQUESTS = ("--set", "networkPolicies.requestNamespaces={hr,campus}")
 CLOSED = ("--set", "networkPolicies.egress.enabled=true")
-DNS: Object = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+EVERYWHERE = ("profile-studio-operator", "profile-studio-web", "profile-studio-predictor", "profile-studio-stages")
+METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254")
+PREDICTORS: Object = {
+    "ports": [{"port": 8080, "protocol": "TCP"}],
+    "to": [
+        {
+            "podSelector": {"matchExpressions": [{"key": "serving.kserve.io/inferenceservice", "operator": "Exists"}]},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "profile-system"}},
+        }
+    ],
+}
 
 
 def tcp(*ports: int) -> Object:
@@ -35,19 +49,78 @@ def test_without_redis_stages_reach_the_store_alone() -> None:
     assert "profile-studio-stages" not in of_kind("NetworkPolicy")
 
 
-def test_the_store_can_be_named() -> None:
+def test_the_store_can_be_named_for_everybody_who_reaches_it() -> None:
     peers = '[{"ipBlock":{"cidr":"10.0.0.8/32"}}]'
     named = ("--set-json", f"networkPolicies.egress.storeTo={peers}")
-    egress = the("NetworkPolicy", "profile-studio-stages", *REQUESTS, *named)["spec"]["egress"]
-    assert egress == [DNS, {**tcp(9000), "to": [{"ipBlock": {"cidr": "10.0.0.8/32"}}]}]
-    predictor = the("NetworkPolicy", "profile-studio-predictor", *named)["spec"]["egress"]
-    assert predictor[1:] == egress[1:]
+    for name in EVERYWHERE:
+        egress = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED, *named)["spec"]["egress"]
+        rules = [rule for rule in egress if rule["ports"][0]["port"] == 9000]
+        assert rules == [{**tcp(9000), "to": [{"ipBlock": {"cidr": "10.0.0.8/32"}}]}], name
 
 
-def test_the_predictor_asks_for_names_where_it_may() -> None:
-    node = '[{"ipBlock":{"cidr":"169.254.20.10/32"}}]'
-    said = ("--set-json", f"networkPolicies.egress.dnsTo={node}")
-    egress = the("NetworkPolicy", "profile-studio-predictor", *said)["spec"]["egress"]
+@pytest.mark.parametrize(
+    ("field", "port", "names"),
+    [
+        ("apiServerTo", 443, ("operator", "web")),
+        ("databaseTo", 5432, ("operator",)),
+        ("redisTo", 6379, ("operator", "web", "stages")),
+    ],
+)
+def test_whoever_else_is_reached_can_be_named(field: str, port: int, names: tuple[str, ...]) -> None:
+    peer = {"ipBlock": {"cidr": "10.0.0.8/32"}}
+    named = ("--set-json", f'networkPolicies.egress.{field}=[{{"ipBlock":{{"cidr":"10.0.0.8/32"}}}}]')
+    database = ("--set", "database.existingSecret=profile-database")
+    for name in names:
+        arguments = (*WEB, *REQUESTS, *REDIS, *CLOSED, *database, *named)
+        egress = the("NetworkPolicy", f"profile-studio-{name}", *arguments)["spec"]["egress"]
+        (rule,) = (rule for rule in egress if rule["ports"][0]["port"] == port)
+        assert rule["to"] == [peer]
+
+
+def test_predictors_of_ones_own_can_be_named() -> None:
+    named = ("--set-json", 'networkPolicies.egress.predictorTo=[{"ipBlock":{"cidr":"10.0.0.9/32"}}]')
+    egress = the("NetworkPolicy", "profile-studio-operator", *CLOSED, *named)["spec"]["egress"]
+    assert egress[-1] == {"to": [{"ipBlock": {"cidr": "10.0.0.9/32"}}]}
+    elsewhere = the("NetworkPolicy", "profile-studio-operator", *CLOSED, "--set", "generation.namespace=serving")
+    (place,) = elsewhere["spec"]["egress"][-1]["to"]
+    assert place["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "serving"}}
+
+
+def reaches(rule: Object, address: str, port: int) -> bool:
+    """Whether a rule lets a pod reach an address outside the cluster at a TCP port."""
+    ports = rule.get("ports")
+    if ports is not None and not any(one["protocol"] == "TCP" and one["port"] == port for one in ports):
+        return False
+    if "to" not in rule:
+        return True
+    blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+    where = ip_address(address)
+    return any(
+        where in ip_network(block["cidr"]) and not any(where in ip_network(one) for one in block.get("except", ()))
+        for block in blocks
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["minio.data.svc:9000", "s3.example.com:80", "[fd00::1]:80"])
+def test_nobody_reaches_a_clouds_metadata_service(endpoint: str) -> None:
+    """It gives away the node's own credentials, on port 80."""
+    store = ("--set-string", f"store.endpoint={endpoint}")
+    for name in EVERYWHERE:
+        egress = the("NetworkPolicy", name, *WEB, *REQUESTS, *REDIS, *CLOSED, *store)["spec"]["egress"]
+        for address in METADATA:
+            assert not [rule for rule in egress if reaches(rule, address, 80)], f"{name} reaches {address}"
+        store_port = int(endpoint.rpartition(":")[2])
+        for address in ("203.0.113.9", "2001:db8::9"):
+            assert [rule for rule in egress if reaches(rule, address, store_port)], f"{name} reaches no store"
+
+
+def test_names_are_asked_of_the_clusters_own_dns_alone() -> None:
+    for name in EVERYWHERE:
+        egress = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED)["spec"]["egress"]
+        rules = [rule for rule in egress if "ports" not in rule or any(one["port"] == 53 for one in rule["ports"])]
+        assert rules == [DNS], name
+    local = ("--set-json", 'networkPolicies.egress.dnsTo=[{"ipBlock":{"cidr":"169.254.20.10/32"}}]')
+    egress = the("NetworkPolicy", "profile-studio-stages", *REQUESTS, *local)["spec"]["egress"]
     assert egress[0] == {**DNS, "to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}]}
 
 
@@ -76,5 +149,5 @@ def test_operator_and_page_reach_what_they_need() -> None:
     )
     assert operator["policyTypes"] == page["policyTypes"] == ["Ingress", "Egress"]
     assert page["egress"] == [tcp(443, 6443), DNS, tcp(9000), tcp(6379)]
-    assert operator["egress"] == [*page["egress"], tcp(5432), tcp(80, 8080)]
+    assert operator["egress"] == [*page["egress"], tcp(5432), PREDICTORS]
     assert operator["podSelector"]["matchLabels"] == {**NAMES, "app.kubernetes.io/component": "operator"}

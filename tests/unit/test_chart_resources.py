@@ -59,11 +59,13 @@ def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> No
     for style in of_kind("ProfileStyle").values():
         assert style["metadata"]["annotations"] == {
             "helm.sh/hook": "post-install,post-upgrade",
+            # Or a rollback to the first revision, whose objects they are not, would delete them.
+            "helm.sh/resource-policy": "keep",
             "meta.helm.sh/release-name": "profile-studio",
             "meta.helm.sh/release-namespace": "profile-system",
         }
     for style in of_kind("ProfileStyle", *STYLES_KNOWN).values():
-        assert "annotations" not in style["metadata"]
+        assert style["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
         assert style["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
     assert not of_kind("ProfileStyle", "--set", "styles.install=false")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from math import inf
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,15 @@ def test_lint_is_clean(values: tuple[str, ...]) -> None:
         ("operator.replicas=2", "replicas"),
         ("crds.enabled=true", "enabled"),
         ("gpus=1", "gpus"),
+        ("jobs.train.activeDeadlineSeconds=999999", "jobs/train/activeDeadlineSeconds"),
+        ("training.resolution=100", "training/resolution"),
+        ("training.resolution=32", "training/resolution"),
+        ("preprocess.resolution=100", "preprocess/resolution"),
+        ("store.endpoint=fd00::1:9000", "store/endpoint"),
+        ("store.endpoint=[minio]:9000", "store/endpoint"),
+        ("store.endpoint=-minio:9000", "store/endpoint"),
+        ("uninstall.check=maybe", "uninstall/check"),
+        ("rbac.aggregate=edit", "rbac/aggregate"),
     ],
 )
 def test_schema_names_the_value_it_refuses(setting: str, complaint: str) -> None:
@@ -67,8 +78,103 @@ def test_schema_names_the_value_it_refuses(setting: str, complaint: str) -> None
     assert complaint in result.stderr
 
 
-def test_a_training_size_that_sdxl_cannot_have_is_refused() -> None:
-    assert run("template", "x", str(CHART), "--set", "training.resolution=32").returncode != 0
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("jobs.train.activeDeadlineSeconds=86400", "jobs.credentialsSeconds is 21600: it must be at least 87000"),
+        ("jobs.preprocess.activeDeadlineSeconds=21001", "it must be at least 21601, jobs.preprocess.activeDeadline"),
+        ("jobs.credentialsSeconds=900", "jobs.credentialsSeconds is 900: it must be at least 2400"),
+        ("gpu.enabled=false,jobs.train.gpus=2", "jobs.train.gpus is 2, but gpu.enabled is false"),
+        ("gpu.enabled=false,jobs.finish.gpus=1", "jobs.finish.gpus is 1, but gpu.enabled is false"),
+        ("gpu.enabled=false,predictor.gpus=2", "predictor.gpus is 2, but gpu.enabled is false"),
+        ("training.rank=128", "training.rank is 128, but the predictor takes adapters up to predictor.maximumRank 64"),
+        ("predictor.maximumRank=16", "training.rank is 32, but the predictor takes adapters up to"),
+        ("preprocess.minimumPhotos=30", "preprocess.minimumPhotos is 30 and preprocess.maximumPhotos 20"),
+        ("preprocess.maximumPhotos=4", "preprocess.minimumPhotos is 5 and preprocess.maximumPhotos 4"),
+        ("generation.callSeconds=3600", "generation.grantSeconds is 1800 and generation.callSeconds 3600"),
+        (
+            "web.enabled=true,web.store.publicUrl=https://s.example.com,web.limits.mostPhotos=4",
+            "web.limits.fewestPhotos is 5 and web.limits.mostPhotos 4",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_in_a_sentence(settings: str, sentence: str) -> None:
+    result = run("template", "profile-studio", str(CHART), "--set", settings)
+    assert result.returncode != 0, f"{settings} was accepted"
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "gpu.enabled=false",
+        "jobs.train.activeDeadlineSeconds=21000",
+        "jobs.train.activeDeadlineSeconds=604200,jobs.credentialsSeconds=604800",
+        "training.rank=64",
+        "training.rank=128,predictor.enabled=false",
+        "preprocess.minimumPhotos=20",
+        "generation.callSeconds=1800",
+    ],
+)
+def test_values_at_the_edge_are_taken_by_chart_and_operator(settings: str) -> None:
+    OperatorConfig.model_validate(config_of("--set", settings))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["minio.data.svc:9000", "s3.example.com:443", "[fd00::1]:9000", "[::ffff:10.0.0.1]:80", "10.0.0.1:9000"]
+)
+def test_a_store_is_named_by_name_or_by_address(endpoint: str) -> None:
+    assert config_of("--set-string", f"store.endpoint={endpoint}")["store"]["endpoint"] == endpoint
+    policy = the("NetworkPolicy", "profile-studio-predictor", "--set-string", f"store.endpoint={endpoint}")
+    assert policy["spec"]["egress"][1]["ports"] == [{"port": int(endpoint.rpartition(":")[2]), "protocol": "TCP"}]
+
+
+# What a value may be at least and at most, and what it must be a multiple of.
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
+
+
+def _bounds(schema: dict[str, Any]) -> dict[str, float]:
+    (own,) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    return {name: own[name] for name in BOUNDS if name in own}
+
+
+def _narrower(outer: dict[str, float], inner: dict[str, float]) -> bool:
+    """Whether everything within the inner bounds is within the outer ones."""
+    return (
+        inner.get("minimum", inner.get("exclusiveMinimum", -inf)) >= outer.get("minimum", -inf)
+        and inner.get("maximum", inner.get("exclusiveMaximum", inf)) <= outer.get("maximum", inf)
+        and ("exclusiveMinimum" not in outer or inner.get("exclusiveMinimum", -inf) >= outer["exclusiveMinimum"])
+        and ("multipleOf" not in outer or inner.get("multipleOf", 1) % outer["multipleOf"] == 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [
+        (("properties", "training"), TrainParameters),
+        (("properties", "preprocess"), PreprocessParameters),
+        (("properties", "generation"), GenerationConfig),
+        (("$defs", "job"), StageJob),
+        (("properties", "operator", "properties", "config"), OperatorConfig),
+    ],
+)
+def test_whatever_figure_the_schema_takes_the_operator_takes(section: tuple[str, ...], model: type[Contract]) -> None:
+    """Or an upgrade goes well, and the operator that it brings never starts."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for step in section:
+        schema = schema[step]
+    wanted = model.model_json_schema(by_alias=True)["properties"]
+    looser = {
+        name: (_bounds(wanted[name]), _bounds(schema["properties"][name]))
+        for name, field in schema["properties"].items()
+        if {"integer", "number"} & set(_types(field)) and not _narrower(_bounds(wanted[name]), _bounds(field))
+    }
+    assert looser == {}
+
+
+def _types(field: dict[str, Any]) -> list[str]:
+    found = field.get("type", [])
+    return [found] if isinstance(found, str) else list(found)
 
 
 # --- the operator's configuration --------------------------------------------------------------------------------
@@ -121,8 +227,10 @@ def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
 def test_config_takes_what_the_values_say() -> None:
     arguments = ["--set", "watchNamespaces={hr,campus}", "--set", "models.existingClaim=weights"]
     arguments += ["--set", "operator.config.workers=3", "--set", "images.pullSecrets={registry}"]
+    arguments += ["--set", "jobs.credentialsSeconds=28800"]
     config = OperatorConfig.model_validate(config_of(*arguments))
     assert config.watch_namespaces == ["hr", "campus"]
+    assert config.jobs.credentials_seconds == 28800
     assert (config.jobs.models_claim, config.jobs.image_pull_secrets, config.workers) == ("weights", ["registry"], 3)
 
 

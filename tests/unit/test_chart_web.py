@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from chart import CHART as FOLDER
-from chart import CPU, Object, of_kind, render, run, the
+from chart import CLUSTER, CPU, Object, of_kind, render, run, the
 from profile_sandbox.values import web_values
 from profile_web.config import Limits, WebConfig
 
@@ -47,16 +47,16 @@ def test_it_may_make_requests_in_its_visitors_namespaces_and_nowhere_else(values
         if found["kind"] == "RoleBinding" and found["metadata"]["name"].startswith(NAME)
     ]
     assert [binding["metadata"]["namespace"] for binding in bindings] == ["demo", "portraits-hr"]
-    assert {binding["roleRef"]["name"] for binding in bindings} == {f"{NAME}-requests"}
-    assert the("ClusterRole", f"{NAME}-requests", *values)["rules"] == [
+    assert {binding["roleRef"]["name"] for binding in bindings} == {f"{CLUSTER}-web-requests"}
+    assert the("ClusterRole", f"{CLUSTER}-web-requests", *values)["rules"] == [
         {
             "apiGroups": ["profilestudio.io"],
             "resources": ["profilerequests"],
             "verbs": ["get", "list", "create", "patch", "delete"],
         }
     ]
-    (bound,) = (found for name, found in of_kind("ClusterRoleBinding", *values).items() if name.startswith(NAME))
-    assert bound["roleRef"]["name"] == f"{NAME}-styles"
+    bound = the("ClusterRoleBinding", f"{CLUSTER}-web-styles", *values)
+    assert bound["roleRef"]["name"] == f"{CLUSTER}-web-styles"
 
 
 def test_its_container(values: tuple[str, ...]) -> None:

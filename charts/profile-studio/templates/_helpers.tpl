@@ -13,6 +13,27 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Names of objects that no namespace holds: two teams may give their releases the same name. */}}
+{{- define "profile-studio.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "profile-studio.fullname" .) -}}
+{{- end -}}
+
+{{/*
+Whether a cluster-wide object stands that another release, or somebody by hand, has made: not empty then. Such an object
+is left to whoever owns it, for Helm refuses to share one. Where no cluster is asked (`helm template`), none stands.
+Call with (dict "root" $ "apiVersion" ... "kind" ... "name" ...).
+*/}}
+{{- define "profile-studio.foreign" -}}
+{{- with lookup .apiVersion .kind "" .name -}}
+{{- $notes := default dict .metadata.annotations -}}
+{{- $owner := printf "%s/%s" (get $notes "meta.helm.sh/release-namespace") (get $notes "meta.helm.sh/release-name") -}}
+{{- $managed := eq (get (default dict .metadata.labels) "app.kubernetes.io/managed-by") "Helm" -}}
+{{- if or (not $managed) (ne $owner (printf "%s/%s" $.root.Release.Namespace $.root.Release.Name)) -}}
+{{- $managed | ternary $owner "somebody" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "profile-studio.serviceAccount" -}}
 {{- default (include "profile-studio.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
@@ -93,8 +114,46 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- join "," $entries -}}
 {{- end -}}
 
+{{/* Values that are sound one by one and make no sense together: refused before anything is installed. */}}
+{{- define "profile-studio.refuseContradictions" -}}
+{{- $jobs := .Values.jobs -}}
+{{- range $stage := list "preprocess" "train" "finish" -}}
+{{- $job := get $jobs $stage -}}
+{{- $least := add $job.activeDeadlineSeconds 600 -}}
+{{- if lt (int $jobs.credentialsSeconds) (int $least) -}}
+{{- fail (printf "jobs.credentialsSeconds is %d: it must be at least %d, jobs.%s.activeDeadlineSeconds (%d) and 600 more, or a Job outlives its credentials" (int $jobs.credentialsSeconds) (int $least) $stage (int $job.activeDeadlineSeconds)) -}}
+{{- end -}}
+{{- if and (not $.Values.gpu.enabled) (gt (int (default 0 $job.gpus)) (eq $stage "train" | ternary 1 0)) -}}
+{{- fail (printf "jobs.%s.gpus is %d, but gpu.enabled is false: switch GPUs on, or ask for none" $stage (int $job.gpus)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.predictor.enabled (not .Values.gpu.enabled) (gt (int .Values.predictor.gpus) 1) -}}
+{{- fail (printf "predictor.gpus is %d, but gpu.enabled is false: switch GPUs on, or ask for none" (int .Values.predictor.gpus)) -}}
+{{- end -}}
+{{- $rank := int (default 32 .Values.training.rank) -}}
+{{- if and .Values.predictor.enabled (gt $rank (int .Values.predictor.maximumRank)) -}}
+{{- fail (printf "training.rank is %d, but the predictor takes adapters up to predictor.maximumRank %d: raise that, or lower the rank" $rank (int .Values.predictor.maximumRank)) -}}
+{{- end -}}
+{{- $fewest := int (default 5 .Values.preprocess.minimumPhotos) -}}
+{{- $most := int (default 20 .Values.preprocess.maximumPhotos) -}}
+{{- if gt $fewest $most -}}
+{{- fail (printf "preprocess.minimumPhotos is %d and preprocess.maximumPhotos %d: no request could have enough photos" $fewest $most) -}}
+{{- end -}}
+{{- $call := int (default 600 .Values.generation.callSeconds) -}}
+{{- $grant := int (default 1800 .Values.generation.grantSeconds) -}}
+{{- if lt $grant $call -}}
+{{- fail (printf "generation.grantSeconds is %d and generation.callSeconds %d: the predictor's leave to write would end before its answer is due" $grant $call) -}}
+{{- end -}}
+{{- with .Values.web -}}
+{{- if and .enabled (gt (int .limits.fewestPhotos) (int .limits.mostPhotos)) -}}
+{{- fail (printf "web.limits.fewestPhotos is %d and web.limits.mostPhotos %d: nobody could send enough photos" (int .limits.fewestPhotos) (int .limits.mostPhotos)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* profile_operator.config.OperatorConfig, as YAML. */}}
 {{- define "profile-studio.operatorConfig" -}}
+{{- include "profile-studio.refuseContradictions" . -}}
 store:
   endpoint: {{ .Values.store.endpoint | quote }}
   bucket: {{ .Values.store.bucket | quote }}

@@ -1,0 +1,92 @@
+"""Before `helm uninstall`: whether requests stand that nobody could finish deleting without the operator.
+
+A request holds a finalizer, so that what was made of somebody's photos goes with it. Once the operator is gone, a
+request that is deleted, or its namespace, waits for ever. So nothing is uninstalled while such requests stand, unless
+somebody says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Collection, Sequence
+
+from . import names
+from .kube import Document, Kube, KubeError, Missing, connect
+from .snapshot import Key
+
+NAMED = 10
+
+
+def main() -> int:
+    """Returns the exit code: 0 where the release may go."""
+    parser = argparse.ArgumentParser(prog="profile_operator.release_end", description=__doc__)
+    parser.add_argument("--release", required=True, help="NAMESPACE/NAME of the release")
+    parser.add_argument("--namespace", action="append", default=[], help="a namespace that it serves; none: all")
+    parser.add_argument("--definitions-go", action="store_true", help="the CRDs go with the release, and every request")
+    arguments = parser.parse_args()
+    try:
+        requests = asyncio.run(_requests())
+    except KubeError as error:
+        print(f"not uninstalled: the requests cannot be listed: {error}", file=sys.stderr)
+        return 1
+    waiting = left_behind(requests, arguments.namespace, definitions_go=arguments.definitions_go)
+    if waiting:
+        print(refusal(waiting, arguments.release, definitions_go=arguments.definitions_go), file=sys.stderr)
+        return 1
+    print("no request stands in the way")
+    return 0
+
+
+async def _requests() -> list[Document]:
+    kube = Kube(await connect())
+    try:
+        answer = await kube.call("GET", f"/apis/{names.API_VERSION}/{names.REQUESTS}")
+    except Missing:
+        # The definitions are gone already, and every request with them.
+        return []
+    finally:
+        await kube.close()
+    return list(answer["items"])
+
+
+def left_behind(requests: Sequence[Document], namespaces: Collection[str], *, definitions_go: bool) -> list[Key]:
+    """The requests that nobody could finish deleting, by name. Pure.
+
+    `namespaces` are those that the release serves; empty: all. Where the definitions go, every request counts.
+    """
+    keys = []
+    for request in requests:
+        metadata = request["metadata"]
+        served = definitions_go or not namespaces or metadata["namespace"] in namespaces
+        if served and (definitions_go or names.FINALIZER in metadata.get("finalizers", ())):
+            keys.append(Key(metadata["namespace"], metadata["name"]))
+    return sorted(keys, key=lambda key: (key.namespace, key.name))
+
+
+def refusal(waiting: Sequence[Key], release: str, *, definitions_go: bool) -> str:
+    """What a person reads: which requests stand, and the ways on. Pure."""
+    named = ", ".join(f"{key.namespace}/{key.name}" for key in waiting[:NAMED])
+    more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+    namespace, _, name = release.partition("/")
+    lines = [
+        f"Nothing was uninstalled: {len(waiting)} ProfileRequests still exist ({named}{more}).",
+        "Without the operator nobody can finish deleting them, or what was made of these people's photos.",
+        "- To delete them, and everything that was made for them, while the operator runs:",
+        *(f"    kubectl -n {one} delete preq --all" for one in sorted({key.namespace for key in waiting})),
+        "  Then uninstall again.",
+    ]
+    if definitions_go:
+        lines += ["- To keep them, keep their definitions: set crds.keep to true, upgrade, and uninstall again."]
+    else:
+        lines += [
+            "- To keep them for a later installation:",
+            f"    helm uninstall {name} -n {namespace} --no-hooks",
+            "  Until then, a request that is deleted stays Terminating, and its namespace with it.",
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Who may do what by the chart's roles, and what is asked before a release goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from chart import CHART, CLUSTER, Object, of_kind, render, run, the
+
+READING = {"get", "list", "watch"}
+WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.namespaces.default=hr")
+
+
+def aggregated(role: str, *arguments: str) -> dict[str, set[str]]:
+    """What the roles of this release add to one of Kubernetes' own for people: resource -> verbs."""
+    label = f"rbac.authorization.k8s.io/aggregate-to-{role}"
+    rights: dict[str, set[str]] = {}
+    for found in of_kind("ClusterRole", *arguments).values():
+        if found["metadata"]["labels"].get(label) == "true":
+            for rule in found["rules"]:
+                for resource in rule["resources"]:
+                    rights.setdefault(resource, set()).update(rule["verbs"])
+    return rights
+
+
+def test_by_default_nobody_is_given_gpu_time() -> None:
+    for role in ("view", "edit", "admin"):
+        assert aggregated(role) == {"profilerequests": READING, "profilestyles": READING}
+
+
+def test_editors_may_ask_for_portraits_where_the_platform_says_so_and_viewers_never() -> None:
+    told = ("--set", "rbac.aggregate=true")
+    assert aggregated("view", *told) == {"profilerequests": READING, "profilestyles": READING}
+    for role in ("edit", "admin"):
+        rights = aggregated(role, *told)
+        assert rights["profilerequests"] == READING | {"create", "update", "patch", "delete"}
+        assert rights["profilestyles"] == READING
+
+
+def test_the_edit_role_alone_is_enough_to_work_with_requests() -> None:
+    (rule,) = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
+    assert rule == {
+        "apiGroups": ["profilestudio.io"],
+        "resources": ["profilerequests"],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    }
+
+
+def test_the_page_may_do_what_its_visitors_do_and_no_more() -> None:
+    (rule,) = the("ClusterRole", f"{CLUSTER}-web-requests", *WEB)["rules"]
+    assert set(rule["verbs"]) <= {"get", "list", "create", "patch", "delete"}
+    (rule,) = the("ClusterRole", f"{CLUSTER}-web-styles", *WEB)["rules"]
+    assert (rule["resources"], set(rule["verbs"])) == (["profilestyles"], {"get", "list"})
+
+
+def rendered(release: str, namespace: str) -> set[tuple[str, str, str]]:
+    result = run(
+        *("template", release, str(CHART), "--namespace", namespace),
+        *("--set", f"watchNamespaces={{{namespace}-requests}}", *WEB, "--set", "crds.install=false"),
+        *("--set", f"styles.install=false,web.namespaces.default={namespace}-requests"),
+    )
+    assert result.returncode == 0, result.stderr
+    import yaml
+
+    return {
+        (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+        for found in yaml.safe_load_all(result.stdout)
+        if found
+    }
+
+
+def test_two_teams_releases_of_one_name_share_no_object() -> None:
+    first, second = rendered("profile-studio", "team-a"), rendered("profile-studio", "team-b")
+    assert first
+    assert first & second == set()
+
+
+def test_every_binding_names_a_role_that_there_is() -> None:
+    for arguments in (WEB, (*WEB, "--set", "watchNamespaces={hr}")):
+        roles = set(of_kind("ClusterRole", *arguments)) | set(of_kind("Role", *arguments))
+        bindings = [found for found in render(*arguments) if found["kind"].endswith("RoleBinding")]
+        assert bindings
+        for binding in bindings:
+            assert binding["roleRef"]["name"] in roles, binding["metadata"]["name"]
+
+
+# --- before a release goes ---------------------------------------------------------------------------------------
+
+
+def job(*arguments: str) -> Object:
+    return the("Job", "profile-studio-uninstall", *arguments)
+
+
+def test_before_a_release_goes_its_requests_are_looked_for() -> None:
+    notes = job()["metadata"]["annotations"]
+    assert notes["helm.sh/hook"] == "pre-delete"
+    # Helm shows the log, which says what to do.
+    assert notes["helm.sh/hook-output-log-policy"] == "hook-failed"
+    spec = job()["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 120)
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "profile_operator.release_end"]
+    assert container["args"] == ["--release=profile-system/profile-studio"]
+    assert the("ClusterRole", f"{CLUSTER}-uninstall")["rules"] == [
+        {"apiGroups": ["profilestudio.io"], "resources": ["profilerequests"], "verbs": ["list"]}
+    ]
+
+
+def test_it_looks_where_the_release_serves() -> None:
+    def arguments(*values: str) -> list[str]:
+        found: list[str] = job(*values)["spec"]["template"]["spec"]["containers"][0]["args"]
+        return found[1:]
+
+    named = ("--set", "watchNamespaces={hr,campus}")
+    assert arguments(*named) == ["--namespace=hr", "--namespace=campus"]
+    # With the definitions every request of the cluster would go.
+    assert arguments(*named, "--set", "crds.keep=false") == ["--definitions-go"]
+    assert arguments(*named, "--set", "crds.keep=false,crds.install=false") == ["--namespace=hr", "--namespace=campus"]
+
+
+def test_whoever_wants_no_such_question_says_so() -> None:
+    names = {
+        name
+        for kind in ("Job", "ServiceAccount", "ClusterRole")
+        for name in of_kind(kind, "--set", "uninstall.check=false")
+    }
+    assert not [name for name in names if "uninstall" in name]
+
+
+@pytest.mark.parametrize("kind", ["ServiceAccount", "ClusterRole", "ClusterRoleBinding"])
+def test_its_rights_are_there_before_it_and_gone_after_it(kind: str) -> None:
+    (found,) = (found for name, found in of_kind(kind).items() if name.endswith("-uninstall"))
+    notes = found["metadata"]["annotations"]
+    assert (notes["helm.sh/hook"], notes["helm.sh/hook-weight"]) == ("pre-delete", "-1")
+    assert set(notes["helm.sh/hook-delete-policy"].split(",")) == {
+        "before-hook-creation",
+        "hook-succeeded",
+        "hook-failed",
+    }

@@ -192,7 +192,12 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
     (tmp_path / "charts").symlink_to(CLONE / "charts")
     (line,) = re.findall(r"^    helm (install .+)$", (CLONE / "docs" / "install.md").read_text(), re.MULTILINE)
     try:
-        gone = run(target, target.helm, "uninstall", release.RELEASE, "-n", product.release_namespace, "--wait")
+        refused = run(target, target.helm, "uninstall", release.RELEASE, *namespace, "--wait")
+        assert refused.returncode != 0
+        assert f"{space.name}/person" in refused.stdout + refused.stderr
+        assert "--no-hooks" in refused.stdout + refused.stderr
+        product.kubectl.run(*namespace, "get", "deployment", release.OPERATOR)
+        gone = run(target, target.helm, "uninstall", release.RELEASE, *namespace, "--wait", "--no-hooks")
         assert gone.returncode == 0, gone.stderr
         assert request.document()["metadata"]["uid"] == uid
         assert product.kubectl.get("-n", product.release_namespace, "isvc")["items"] == []

@@ -159,7 +159,7 @@ def test_the_owners_key_is_made_once_and_kept() -> None:
 
 
 def test_the_owners_label_cannot_be_changed() -> None:
-    spec = the("ValidatingAdmissionPolicy", f"{NAME}-owner", *CPU, *HEADER)["spec"]
+    spec = the("ValidatingAdmissionPolicy", f"{CLUSTER}-web-owner", *CPU, *HEADER)["spec"]
     assert spec["matchConstraints"]["resourceRules"] == [
         {
             "apiGroups": ["profilestudio.io"],
@@ -169,8 +169,8 @@ def test_the_owners_label_cannot_be_changed() -> None:
         }
     ]
     assert spec["failurePolicy"] == "Fail"
-    binding = the("ValidatingAdmissionPolicyBinding", f"{NAME}-owner", *CPU, *HEADER)["spec"]
-    assert binding == {"policyName": f"{NAME}-owner", "validationActions": ["Deny"]}
+    binding = the("ValidatingAdmissionPolicyBinding", f"{CLUSTER}-web-owner", *CPU, *HEADER)["spec"]
+    assert binding == {"policyName": f"{CLUSTER}-web-owner", "validationActions": ["Deny"]}
     without = (*CPU, *HEADER, "--set", "web.immutableOwner=false")
     assert not of_kind("ValidatingAdmissionPolicy", *without)
     assert not of_kind("ValidatingAdmissionPolicyBinding", *without)

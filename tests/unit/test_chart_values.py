@@ -91,7 +91,7 @@ def test_schema_names_the_value_it_refuses(setting: str, complaint: str) -> None
         ("predictor.maximumRank=16", "training.rank is 32, but the predictor takes adapters up to"),
         ("preprocess.minimumPhotos=30", "preprocess.minimumPhotos is 30 and preprocess.maximumPhotos 20"),
         ("preprocess.maximumPhotos=4", "preprocess.minimumPhotos is 5 and preprocess.maximumPhotos 4"),
-        ("generation.callSeconds=3600", "generation.grantSeconds is 1800 and generation.callSeconds 3600"),
+        ("generation.callSeconds=3600", "generation.grantSeconds is 660 and generation.callSeconds 3600"),
         (
             "web.enabled=true,web.store.publicUrl=https://s.example.com,web.limits.mostPhotos=4",
             "web.limits.fewestPhotos is 5 and web.limits.mostPhotos 4",
@@ -113,7 +113,7 @@ def test_values_that_contradict_each_other_are_refused_in_a_sentence(settings: s
         "training.rank=64",
         "training.rank=128,predictor.enabled=false",
         "preprocess.minimumPhotos=20",
-        "generation.callSeconds=1800",
+        "generation.callSeconds=660",
     ],
 )
 def test_values_at_the_edge_are_taken_by_chart_and_operator(settings: str) -> None:

@@ -140,7 +140,7 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- fail (printf "preprocess.minimumPhotos is %d and preprocess.maximumPhotos %d: no request could have enough photos" $fewest $most) -}}
 {{- end -}}
 {{- $call := int (default 600 .Values.generation.callSeconds) -}}
-{{- $grant := int (default 1800 .Values.generation.grantSeconds) -}}
+{{- $grant := int (default 660 .Values.generation.grantSeconds) -}}
 {{- if lt $grant $call -}}
 {{- fail (printf "generation.grantSeconds is %d and generation.callSeconds %d: the predictor's leave to write would end before its answer is due" $grant $call) -}}
 {{- end -}}

@@ -7,12 +7,16 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: prepare ## a real cluster on this machine, the product in it, and one person's portraits
+demo: ## a real cluster on this machine, the product in it, and one person's portraits
+	@PYTHONPATH=cli $(PYTHON) -m profile_cli.demo.before; answer=$$?; \
+	  if [ $$answer = 0 ]; then $(MAKE) --no-print-directory prepare; \
+	  elif [ $$answer = 3 ]; then $(MAKE) --no-print-directory env weights model; \
+	  else exit $$answer; fi
 	$(RUN) -m profile_cli demo
 
 test: export PROFILE_ALL_TESTS = 1
@@ -20,7 +24,7 @@ test: prepare flux checks browser builder lint ## everything: lint, unit, cluste
 	$(PYTEST) tests/unit tests/packaging tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
-test-unit: env weights model ## unit tests: no cluster, a minute
+test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
 	$(PYTEST) tests/unit
 
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
@@ -102,6 +106,12 @@ model: env ## put the small models of SDXL's architecture in place: a random one
 prepare: system
 	@+$(MAKE) --no-print-directory -j4 binaries env weights model
 
-clean: ## stop the sandbox and remove what it and the tests left (the user's cache stays)
-	@if [ -x $(RUN) ]; then $(RUN) -m profile_sandbox down; fi
-	rm -rf .venv .venv.lock .sandbox out build dist .pytest_cache .mypy_cache .ruff_cache
+clean: ## stop the sandboxes and remove what they and the tests left (the user's cache stays)
+	@if [ -x $(RUN) ]; then for state in .sandbox .sandbox-tests; do $(RUN) -m profile_sandbox --state $$state down; done; fi
+	rm -rf .venv .venv.lock .sandbox .sandbox-tests out build dist .pytest_cache .mypy_cache .ruff_cache
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/profile-studio
+distclean: clean ## and what was put elsewhere: the user's cache (all clones'), Debian packages that were installed for it
+	rm -rf "$(CACHE)"
+	@constraints/debian.sh --remove
+	@echo "What stays: Go's caches, which other programs share ('go clean -cache -modcache' empties them), and pip's and uv's."

@@ -1,7 +1,32 @@
 #!/bin/sh
 # Install the Debian packages named in the given lists (one a line, # starts a comment) where any is missing.
-# No question is asked and no daemon is started: the sandbox starts its own, in namespaces of its own.
+# No question is asked and no daemon is started, now or at the next boot: the sandbox starts its own, in namespaces of its
+# own. What was installed is written down, and `debian.sh --remove` takes it away again.
 set -eu
+
+record=${PROFILE_DEBIAN_RECORD:-/var/lib/profile-studio/debian-packages}
+forbid=${PROFILE_DEBIAN_POLICY:-/usr/sbin/policy-rc.d}
+
+if [ "${1:-}" = --remove ]; then
+    [ -s "$record" ] || exit 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "debian: these packages were installed for Profile Studio and stay; to remove them, as root:" >&2
+        echo "    apt-get purge $(tr '\n' ' ' < "$record")" >&2
+        exit 0
+    fi
+    echo "debian: removing $(tr '\n' ' ' < "$record")" >&2
+    # Packages that something else has come to need since would take that along: they stay.
+    for package in $(cat "$record"); do
+        if DEBIAN_FRONTEND=noninteractive apt-get -s -q purge "$package" 2>/dev/null \
+            | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -vxF -f "$record" > /dev/null; then
+            echo "debian: $package stays, for other packages need it" >&2
+        else
+            DEBIAN_FRONTEND=noninteractive apt-get purge -y -q -o DPkg::Lock::Timeout=600 "$package" > /dev/null
+        fi
+    done
+    rm -f "$record"
+    exit 0
+fi
 
 wanted=$(sed 's/#.*//' "$@" | tr -s ' \t\n' '\n' | sort -u)
 missing=''
@@ -23,14 +48,38 @@ flock 9
 
 log=$(mktemp)
 policy=''
-trap 'rm -f "$log" $policy' EXIT
+before=''
+trap 'rm -f "$log" $before $policy' EXIT
 # Debian starts a daemon as soon as it is installed, unless this file says no (exit code 101).
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-    policy=/usr/sbin/policy-rc.d
+if [ ! -e "$forbid" ]; then
+    policy=$forbid
     printf '#!/bin/sh\nexit 101\n' > $policy
     chmod 755 $policy
 fi
 
+installed() {
+    dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p' | sort -u
+}
+
+# The services of packages that were not there before, which Debian has enabled: a machine's own stay as they are.
+disable_services() {
+    for package in $added; do
+        for unit in $(dpkg-query -L "$package" 2>/dev/null | sed -n 's#^\(/usr\)\?/lib/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$#\2#p'); do
+            if command -v systemctl > /dev/null; then
+                systemctl --quiet disable "$unit" > /dev/null 2>&1 || true
+            fi
+        done
+        # Without systemd, what starts at boot are links to these scripts.
+        for script in $(dpkg-query -L "$package" 2>/dev/null | sed -n 's#^/etc/init\.d/\([^/]*\)$#\1#p'); do
+            if command -v update-rc.d > /dev/null; then
+                update-rc.d "$script" disable > /dev/null 2>&1 || true
+            fi
+        done
+    done
+}
+
+before=$(mktemp)
+installed > "$before"
 echo "debian: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 install() {
@@ -43,4 +92,10 @@ if ! install && ! { apt-get update -q -o DPkg::Lock::Timeout=600 > "$log" 2>&1 &
     echo "debian: the installation failed; see above, or install the packages by hand:$missing" >&2
     exit 1
 fi
-echo "debian: done" >&2
+added=$(installed | comm -13 "$before" -)
+disable_services
+mkdir -p "$(dirname "$record")"
+touch "$record"
+echo "$added" | sort -u "$record" - | sed '/^$/d' > "$record.new"
+mv "$record.new" "$record"
+echo "debian: done; nothing of it starts at boot" >&2

@@ -1,8 +1,8 @@
 """What tests on a cluster share. Nothing here runs unless a test asks for it.
 
-The cluster is this clone's sandbox (the one that stands, else one that is started for the tests and ended after
-them), or the one that KUBECONFIG names: then PROFILE_VALUES names the chart's values for it, and PROFILE_STORE and
-AWS_* its store as reached from this machine. PROFILE_SANDBOX_STATE names another sandbox's state folder.
+The cluster is a sandbox for this clone's tests (the one that stands, else one that is started for them and ended after
+them; never the demo's), or the one that KUBECONFIG names: then PROFILE_VALUES names the chart's values for it, and
+PROFILE_STORE and AWS_* its store as reached from this machine. PROFILE_SANDBOX_STATE names another sandbox's state folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 CLONE = Path(__file__).resolve().parents[1]
 # What the page's requests say about training in tests: the random base model learns nothing, however long.
 PAGE_TRAINING = {"steps": 4, "rank": 4}
-STATE = Path(os.environ.get("PROFILE_SANDBOX_STATE", CLONE / ".sandbox"))
+# Not the demo's: what a test installs must not take a demo's release away from under it.
+STATE = Path(os.environ.get("PROFILE_SANDBOX_STATE", CLONE / ".sandbox-tests"))
+DEMO_STATE = CLONE / ".sandbox"
 
 
 # What may be skipped where everything can be installed: `make test` fails for any other reason to skip.
@@ -63,11 +65,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _own_kubeconfig() -> Path | None:
-    """Somebody's own cluster, where KUBECONFIG names one that is not this sandbox."""
+    """Somebody's own cluster, where KUBECONFIG names one that is no sandbox of this clone."""
     given = os.environ.get("KUBECONFIG")
-    if not given or Path(given).resolve() == (STATE / "kubeconfig").resolve():
-        return None
-    return Path(given)
+    # The demo tells people to export its own.
+    sandboxes = {(state / "kubeconfig").resolve() for state in (STATE, DEMO_STATE)}
+    return Path(given) if given and Path(given).resolve() not in sandboxes else None
 
 
 @pytest.fixture(scope="session")

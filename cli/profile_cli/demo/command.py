@@ -46,7 +46,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--state", type=Path, default=STATE, help="the sandbox's state folder")
     own = command.add_argument_group("on a cluster of your own (with KServe)")
     own.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG")
-    own.add_argument("--values", type=Path, help="values of charts/profile-studio for it")
+    own.add_argument(
+        "--values",
+        type=Path,
+        default=Path(os.environ["PROFILE_VALUES"]) if os.environ.get("PROFILE_VALUES") else None,
+        help="values of charts/profile-studio for it (default: $PROFILE_VALUES)",
+    )
     own.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="the store's URL from this machine")
     command.set_defaults(run=run)
 

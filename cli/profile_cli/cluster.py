@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -32,6 +33,10 @@ OPERATOR = "app.kubernetes.io/part-of=profile-studio,app.kubernetes.io/component
 TIMEOUT_SECONDS = 10
 # Pods made by us run under it; the product's own do everywhere.
 NAMESPACE_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+# What the client raises for a kubeconfig that it cannot take: some with words for people, some not.
+SAID = (ConfigException, OSError, ValueError)
+BROKEN_CONFIG = (*SAID, yaml.YAMLError, TypeError, KeyError, AttributeError)
 
 Answer = TypeVar("Answer")
 
@@ -67,8 +72,8 @@ class Cluster:
         given = _config_file(kubeconfig)
         try:
             api = config.new_client_from_config(config_file=given, context=context)
-        except ConfigException as error:
-            raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
+        except BROKEN_CONFIG as error:
+            raise _unusable(kubeconfig, error) from error
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._custom = client.CustomObjectsApi(api)
@@ -266,9 +271,14 @@ def context_names(kubeconfig: Path | None = None) -> list[str]:
 def _contexts(kubeconfig: Path | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     try:
         contexts, active = config.list_kube_config_contexts(config_file=_config_file(kubeconfig))
-    except (ConfigException, OSError, ValueError) as error:
-        raise CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from error
-    return contexts, active
+        return [*contexts], {**active}
+    except BROKEN_CONFIG as error:
+        raise _unusable(kubeconfig, error) from error
+
+
+def _unusable(kubeconfig: Path | None, error: Exception) -> CommandError:
+    why = " ".join(str(error).split()) if isinstance(error, (*SAID, yaml.YAMLError)) else "it is no kubeconfig"
+    return CommandError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {why}")
 
 
 def _config_file(kubeconfig: Path | None) -> str | None:
@@ -338,6 +348,8 @@ def _call(call: Callable[[], Answer]) -> Answer:
         raise _refusal(error) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"the API server of your kubeconfig does not answer: {network_trouble(error)}") from error
+    except ValueError as error:
+        raise CommandError(f"the kubeconfig's address of the API server cannot be used: {error}") from error
 
 
 def _refusal(error: ApiException) -> _Refused:

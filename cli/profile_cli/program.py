@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import sys
 from collections.abc import Sequence
 
 from .errors import CommandError
@@ -15,6 +17,7 @@ INTERRUPTED = 130
 def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, *, when_interrupted: str) -> int:
     """Run one command. 0: all is well; 1: not, and a message says why; 2: wrong arguments; 130: interrupted."""
     arguments = parser.parse_args(argv)
+    _bear_any_letter()
     terminal = Terminal()
     try:
         code: int = arguments.run(arguments, terminal)
@@ -28,3 +31,10 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, *, 
         terminal.error(f"interrupted; {when_interrupted}")
         return INTERRUPTED
     return code
+
+
+def _bear_any_letter() -> None:
+    """A terminal that cannot show a letter of a photo's name gets its code instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -21,14 +21,14 @@ POSE_PRESETS = ("frontal", "three-quarter-left", "three-quarter-right")
 class Title(Contract):
     """The style's name for people."""
 
-    en: str = Field(min_length=1, max_length=60)
-    ko: str = Field(default="", max_length=60)
+    en: str = Field(min_length=1, max_length=60, description="In English.")
+    ko: str = Field(default="", max_length=60, description="In Korean; where it is missing, the English one is shown.")
 
 
 class Sampler(Contract):
     """How candidates are sampled. No floats in the API: guidance is in tenths, weights are in per cent."""
 
-    steps: int = Field(default=30, ge=1, le=150)
+    steps: int = Field(default=30, ge=1, le=150, description="Steps of denoising.")
     guidance_tenths: int = Field(default=50, ge=10, le=300, description="Classifier-free guidance times ten.")
 
 

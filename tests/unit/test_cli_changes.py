@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from fake_api import FakeApi, serving
+from profile_cli.cluster import Cluster, RequestView, Unreachable
 from profile_cli.plugin import changes, connection
 from profile_cli.plugin.__main__ import main
 from profile_cli.terminal import Terminal
@@ -506,3 +508,22 @@ def test_deletion_is_waited_for_and_not_for_ever(
     monkeypatch.setattr(changes, "DELETION_SECONDS", 0.05)
     assert "still there after 0.05 s" in call("delete", "minji", "--wait", code=1)
     assert "is being deleted" in call("delete", "minji")
+
+
+def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(
+    call: Call, api: FakeApi, store: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _uploaded(api, store)
+    asked: list[str] = []
+    real = Cluster.request
+
+    def away(cluster: Cluster, namespace: str, name: str) -> RequestView | None:
+        asked.append(name)
+        if len(asked) == 2:
+            raise Unreachable("away")
+        return real(cluster, namespace, name)
+
+    monkeypatch.setattr(Cluster, "request", away)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert "is gone" in call("delete", "minji", "--wait")
+    assert len(asked) == 3

@@ -106,7 +106,7 @@ def test_what_the_store_refuses_is_said_in_words(code: str, words: str) -> None:
 
 
 @pytest.mark.usefixtures("account")
-@pytest.mark.parametrize("url", ["profiles", "https://minio:9000/profiles", "s3://", "file:///tmp"])
+@pytest.mark.parametrize("url", ["profiles", "https://minio:9000/profiles", "s3://", "file:///tmp", "s3://[bad"])
 def test_a_store_is_named_as_it_must_be(url: str) -> None:
     with pytest.raises(CommandError, match=r"must be named as s3://BUCKET\?endpoint=HOST:PORT"):
         open_named(url)

@@ -273,6 +273,22 @@ def test_every_option_and_command_has_a_help_of_its_own() -> None:
             assert not action.help.startswith(("of ", "its ")), (name, action.help)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [", "- a", "", "\x00\x01", "a", "contexts: 3", KUBECONFIG.replace("https://127.0.0.1:1", "https://[bad"),
+        KUBECONFIG.replace("token: t", "client-certificate: /nowhere"), KUBECONFIG.replace("current-context: work", ""),
+        KUBECONFIG.replace("cluster: c,", "cluster: none,"),
+    ],
+)  # fmt: skip
+def test_a_kubeconfig_that_is_none_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "config").write_text(text)
+    assert main(["--kubeconfig", str(tmp_path / "config"), "watch", "minji"]) == 1
+    assert "cannot be used" in capsys.readouterr().out
+
+
 # --- tables ------------------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 3, 2, 12, 0, 4, tzinfo=UTC)

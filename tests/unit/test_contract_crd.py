@@ -92,3 +92,11 @@ def test_styles_are_a_column_of_names_and_titles_one_of_their_own() -> None:
     }
     assert columns["Styles"] == ".status.stylesText"
     assert columns["Title"] == r".metadata.annotations.profilestudio\.io/title"
+
+
+@pytest.mark.parametrize("crd", [profile_request_crd(), profile_style_crd()], ids=["request", "style"])
+def test_explain_has_words_for_every_field_of_a_spec(crd: dict[str, Any]) -> None:
+    spec = schema(crd)["properties"]["spec"]
+    assert [
+        path for path, node in nodes(spec) if path and not path.endswith(".items") and not node.get("description")
+    ] == []

@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any
 
-from profile_cli.cluster import Cluster, Forbidden, Taken
+from profile_cli.cluster import Cluster, Forbidden, Taken, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
 from profile_cli.photos import FoundPhotos, find_photos
@@ -283,13 +283,21 @@ def _retained(request: dict[str, Any]) -> bool:
 
 def _wait_until_gone(cluster: Cluster, namespace: str, name: str) -> None:
     deadline = time.monotonic() + DELETION_SECONDS
-    while cluster.request(namespace, name) is not None:
+    while not _is_gone(cluster, namespace, name):
         if time.monotonic() > deadline:
             raise CommandError(
                 f"the request is still there after {DELETION_SECONDS} s: `kubectl -n {namespace} describe preq {name}` "
                 "says what it waits for"
             )
         time.sleep(1)
+
+
+def _is_gone(cluster: Cluster, namespace: str, name: str) -> bool:
+    """Whether the request is gone; an API server that is away says nothing about that."""
+    try:
+        return cluster.request(namespace, name) is None
+    except Unreachable:
+        return False
 
 
 def _refuse_shared(cluster: Cluster, namespace: str, name: str, prefix: str) -> None:

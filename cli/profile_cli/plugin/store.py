@@ -31,8 +31,7 @@ def open_named(url: str) -> S3Store:
     """The store of that URL, with credentials from the environment. Raises CommandError."""
     if not url:
         raise CommandError(NO_STORE)
-    parts = urlsplit(url)
-    if parts.scheme != "s3" or not parts.netloc:
+    if not _is_s3(url):
         raise CommandError(f"the store {url!r} must be named as {FORM}")
     missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not os.environ.get(name)]
     if missing:
@@ -41,6 +40,14 @@ def open_named(url: str) -> S3Store:
         return open_s3(url, os.environ)
     except (StoreError, ValueError) as error:
         raise CommandError(f"the store {url} cannot be opened: {error}") from error
+
+
+def _is_s3(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "s3" and bool(parts.netloc)
 
 
 @contextlib.contextmanager

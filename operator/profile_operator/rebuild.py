@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
-from profile_contract.artifacts import REPORT
+from profile_contract.artifacts import REPORT, request_prefix_of
 from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
-from profile_contract.store import Store
+from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
+from profile_contract.store import BoundedStore, TooLarge
 
 from .history import Database, insert, put_request, request_row
 from .history_rows import TABLES, Row, rows_of
@@ -27,7 +26,7 @@ _KINDS: dict[str, type[StageReport]] = {
 }
 
 
-def stored_reports(store: Store) -> dict[Key, list[tuple[str, StageReport]]]:
+def stored_reports(store: BoundedStore) -> dict[Key, list[tuple[str, StageReport]]]:
     """Every readable report in the store, by request. Raises StoreError."""
     found: dict[Key, list[tuple[str, StageReport]]] = {}
     for entry in store.list(""):
@@ -36,9 +35,10 @@ def stored_reports(store: Store) -> dict[Key, list[tuple[str, StageReport]]]:
             continue
         key, folder, digest = place
         try:
-            report = _KINDS[folder].model_validate_json(store.read(entry.key))
-        except ValidationError:
-            log.warning("the report at %s cannot be read and is left out", entry.key)
+            data = store.read(entry.key, LONGEST_REPORT)
+            report = read_report(_KINDS[folder], data, request_prefix_of(entry.key))
+        except (TooLarge, UnsoundReport) as error:
+            log.warning("the report at %s cannot be read and is left out: %s", entry.key, error)
             continue
         found.setdefault(key, []).append((digest, report))
     return found
@@ -66,7 +66,7 @@ def _keys(found: Iterable[Key]) -> tuple[tuple[str, str], ...]:
     return tuple((key.namespace, key.name) for key in found) or (("", ""),)
 
 
-def rebuild(store: Store, database: Database, documents: Iterable[Document] = ()) -> int:
+def rebuild(store: BoundedStore, database: Database, documents: Iterable[Document] = ()) -> int:
     """Replace all rows by what store and cluster tell, in one transaction; returns how many requests there are.
 
     `documents`: the ProfileRequests of the cluster. Of a request that was deleted and left its artifacts, what the

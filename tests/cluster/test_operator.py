@@ -224,6 +224,24 @@ def test_a_retry_annotation_looks_again_once(operated: Operated, people: Path) -
     assert list(again) == list(before)
     assert request.status.photos is not None
     assert request.status.photos.retry == "once"
+    # Many statuses were written since: what somebody applied is still theirs to take away.
+    shown = space.kubectl.run("-n", space.name, "get", "preq", "few", "-o", "json", "--show-managed-fields")
+    managed = json.loads(shown)["metadata"]["managedFields"]
+    owned = [entry["fieldsV1"].get("f:metadata", {}) for entry in managed if "subresource" not in entry]
+    assert any(RETRY in json.dumps(fields) for fields in owned)
+    managers = {entry["manager"] for entry in managed}
+    assert "profile-operator" in managers
+    assert "OpenAPI-Generator" not in managers
+    request.delete()
+
+
+def test_a_secret_that_somebody_deletes_is_made_anew(operated: Operated) -> None:
+    space = operated.space
+    request = space.request("held", photos={"prefix": "uploads/few/"}, training={"steps": 4, "rank": 4})
+    name = "held-store-credentials"
+    wait_for(lambda: space.kubectl.run("-n", space.name, "get", "secret", name, "--ignore-not-found"), 60, "its Secret")
+    space.kubectl.run("-n", space.name, "delete", "secret", name)
+    request.wait("Stalled", reason="TooFewUsablePhotos", seconds=240)
     request.delete()
 
 

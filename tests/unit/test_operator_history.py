@@ -27,7 +27,7 @@ def finished() -> World:
     prefix = world.chain.prefix(Stage.FINISH)
     report = world.store[prefix]
     assert isinstance(report, FinishReport)
-    score = Score(style="warm", seed=7, key="k", faces=1, cosine=0.6, likeness=50, delivered=True)
+    score = Score(style="warm", seed=7, key=f"{prefix}k.png", faces=1, cosine=0.6, likeness=50, delivered=True)
     world.store[prefix] = report.model_copy(update={"scores": [score]})
     return world
 

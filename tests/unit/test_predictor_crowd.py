@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from predictor_world import Reply, World, adapter, order, world
-from profile_predictor.engine import Full
+from profile_contract.generation import GenerationOrder
+from profile_predictor.engine import Full, Refused
 from profile_predictor.server import model as server_model
 from profile_predictor.server.pools import Writing
 
@@ -230,6 +231,26 @@ async def test_an_eviction_of_nobody_refuses_nobody() -> None:
         assert (await found.client.order({"sha256": [""]}, "evict")).status == 400
         assert found.queue.evict([""]).result(5) == 0
         assert (await found.client.order(order())).status == 200
+
+
+async def test_deleted_between_reading_and_waiting() -> None:
+    with world() as found:
+        grant = found.store.grant("/a/ann", adapter(1))
+        wanted = GenerationOrder.model_validate(order(grant))
+        ready = found.engine.fetch(wanted, found.model._grants.of("team"))
+        await found.client.evict(grant["sha256"])
+        with pytest.raises(Refused, match=DELETED):
+            found.queue.submit(ready)
+        assert found.pipeline.drawn == []
+
+
+async def test_who_needs_no_adapter_is_refused_by_no_deletion() -> None:
+    with world() as found:
+        found.pipeline.pause = 0.3
+        calls = [begun(found.client.order(order(width=width))) for width in (64, 128)]
+        await until(lambda: found.pipeline.drawn and found.queue._waiting)
+        assert found.queue.evict(["", "f" * 64]).result(5) == 0
+        assert [(await call).status for call in calls] == [200, 200]
 
 
 @pytest.mark.parametrize(("late", "status"), [(-20, 400), (20, 200)])

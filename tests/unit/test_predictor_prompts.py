@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers.utils.logging
@@ -138,6 +139,21 @@ def test_no_token_of_any_text_is_lost(reader: PromptReader, text: str) -> None:
         assert [token for chunk in chunks for token in chunk] == tokenizer(text, truncation=False).input_ids[1:-1]
         assert all(len(chunk) <= 75 for chunk in chunks)
         assert all(chunks) or chunks == [[]]
+
+
+def test_pictures_that_are_no_numbers_are_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of an adapter that is too strong."""
+    pictures = np.full((1, 64, 64, 3), 0.5)
+    pictures[0, 9, 9, 1] = np.nan
+
+    def draws(**arguments: Any) -> Any:
+        return SimpleNamespace(images=pictures)
+
+    monkeypatch.setattr(type(engine._pipeline), "_way", lambda self, shape: draws)
+    with pytest.raises(Refused, match="not finite"):
+        drawn(engine, "woman")
+    pictures[0, 9, 9, 1] = 1.0
+    assert drawn(engine, "woman")[9, 9].tolist() == [128, 255, 128]
 
 
 def test_no_library_quotes_prompts(engine: Engine, capfd: pytest.CaptureFixture[str], caplog: Any) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -28,6 +28,25 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def large_picture() -> bytes:
+    """A call that is answered with 12 MB: more than lies between two sockets."""
+    sizes = [
+        {"name": name, "shape": [1], "datatype": "INT32", "data": [value]}
+        for name, value in (("width", 2048), ("height", 2048), ("steps", 1))
+    ]
+    prompt = {"name": "prompt", "shape": [1], "datatype": "BYTES", "data": ["x"]}
+    body = json.dumps({"inputs": [prompt, *sizes], "parameters": {"binary_data_output": True}}).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 @contextlib.contextmanager
 def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
     """A server of this world's model in a thread of its own."""
@@ -36,10 +55,7 @@ def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, thread
     server = Server(told, found.model)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: server.started)
     try:
         yield server, port, thread
     finally:
@@ -84,6 +100,7 @@ def test_metrics_are_at_a_port_of_their_own_and_nothing_else_is() -> None:
         assert httpx.post(f"http://127.0.0.1:{port}{INFER}", content=b"{}", trust_env=False).status_code in (405, 501)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed resource <TCPTransport:ResourceWarning")
 def test_who_is_slow_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """One never sends its body, one never reads its answer; an order that runs is finished all the same."""
     monkeypatch.setattr(serve, "PARTING_SECONDS", 0.5)
@@ -94,15 +111,14 @@ def test_who_is_slow_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -
         reader = socket.socket()
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect(("127.0.0.1", port))
-        for _ in range(200):
-            reader.sendall(f"GET /v2/models/{NAME} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        reader.sendall(large_picture())
+        wait_until(lambda: found.pipeline.drawn and not found.queue.taken)
+        found.pipeline.drawn.clear()
         found.pipeline.pause = 0.1
         answers: list[httpx.Response] = []
         running = threading.Thread(target=lambda: answers.append(ask(port, steps=15)))
         running.start()
-        deadline = time.monotonic() + 10
-        while not found.pipeline.drawn and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: found.pipeline.drawn)
         started = time.monotonic()
         server.handle_exit(signal.SIGTERM, None)
         assert b"503" in stalled.recv(200)

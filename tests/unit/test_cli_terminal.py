@@ -96,6 +96,15 @@ def test_a_strangers_text_is_one_line_and_no_emoji(terminal: Terminal, screen: i
     assert "a b" in screen.getvalue()
 
 
+def test_a_bar_shows_brackets_as_they_are(screen: io.StringIO) -> None:
+    console = Console(file=screen, width=120, highlight=False, force_terminal=True, color_system=None)
+    with Terminal(console).tracker("[red]hr") as tracker:
+        tracker.show("looked at [bold]a.jpg", 40)
+        assert isinstance(tracker, BarTracker)
+        tracker.refresh()
+    assert "[red]hr: looked at [bold]a.jpg" in screen.getvalue()
+
+
 def test_text_to_be_copied_keeps_its_lines(terminal: Terminal, screen: io.StringIO) -> None:
     terminal.plain("one\n\ttwo [bold] :smile:")
     assert screen.getvalue().splitlines()[0] == "one"

@@ -18,8 +18,11 @@ from profile_cli.plugin.commands import parser as plugin_parser
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
 NOTES = ROOT / "charts" / "profile-studio" / "templates" / "NOTES.txt"
-# Nobody's namespace is asked for: kinds that have none, files and folders that name theirs, words about a kind.
-NO_NAMESPACE = re.compile(r"profilestyles?\b|namespace\b|explain\b|apply -k\b|apply -f examples/style|profile\b|krew\b")
+# Nobody's namespace is asked for: kinds that have none, files and folders that name theirs, words about a kind, what
+# the chart's notes take from a list of the cluster's own objects.
+NO_NAMESPACE = re.compile(
+    r"profilestyles?\b|namespace\b|explain\b|apply -k\b|apply -f examples/style|profile\b|krew\b|label --overwrite \{\{"
+)
 HAS_NAMESPACE = re.compile(r" (-n|--namespace|-A|--all-namespaces)\b")
 OWN_FILES = re.compile(r"\b(?:examples|charts|constraints|images)/[\w./-]+")
 # A path that the reader fills in.

@@ -15,6 +15,7 @@ from .errors import CommandError
 TAKEN = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
 ADVICE = f"{', '.join(TAKEN[:-1])} and {TAKEN[-1]} photos are taken; save others as JPEG"
 # How pictures are called: a file that is called so and holds none is broken.
+BROKEN = "broken "
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 # Says to photo programs, on Android first, that a folder's pictures are not meant.
 NO_MEDIA = ".nomedia"
@@ -115,9 +116,11 @@ def _kinds(places: Iterable[Path]) -> Iterator[tuple[Path, str]]:
 
 
 def _files(place: Path) -> Iterator[tuple[Path, str]]:
-    """The files of one place; with a word for what cannot be looked into."""
+    """The files of one place; with their kind, or a word for what cannot be looked into, where that is known."""
     if place.is_file():
-        yield place, ""
+        kind = _kind(place)
+        # Who names a photo is told by its verdict what is wrong with it.
+        yield place, TAKEN[0] if kind.startswith(BROKEN) else kind
         return
     if not place.is_dir():
         raise CommandError(f"{place} does not exist: give photos, or folders that hold photos")
@@ -147,7 +150,7 @@ def _kind(file: Path) -> str:
     if not head:
         return "empty"
     ending = file.suffix.lower()
-    return kind_of(head) or (f"broken {ending}" if ending in PICTURES else ending or "without ending")
+    return kind_of(head) or (f"{BROKEN}{ending}" if ending in PICTURES else ending or "without ending")
 
 
 def _name(file: Path) -> str:

@@ -98,9 +98,11 @@ def test_a_request_is_made_with_its_photos_and_knows_who_sent_them(
 def test_a_taken_name_replaces_nothing(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
     before = api.request("minji")
     store.write("hr/uploads/minji/mine.jpg", b"mine")
-    said = call("create", "minji", folder(tmp_path), code=1)
-    assert "already exists" in said
-    assert "kubectl profile add minji" in said
+    # Two photos are too few for a new request, and meant for this one.
+    for photos in (folder(tmp_path, 2, name="two"), folder(tmp_path)):
+        said = call("create", "minji", photos, code=1)
+        assert "already exists" in said
+        assert "kubectl profile add minji" in said
     assert store.names() == ["mine.jpg"]
     assert api.requests == {("hr", "minji"): before}
     assert not [one for one in api.calls if one.startswith(("PATCH", "PUT"))]

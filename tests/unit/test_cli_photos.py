@@ -71,6 +71,14 @@ def test_a_picture_in_name_alone_is_broken(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_photo_that_is_named_is_taken_to_be_judged_and_other_files_are_not(tmp_path: Path) -> None:
+    """As a shell's photos/* names all that is there."""
+    _folder(tmp_path, {"a.jpg": b"text", "b.png": PNG, "labels.json": b"{}", "c.gif": b"GIF89a", "Thumbs.db": b"x"})
+    found = find_photos([tmp_path / name for name in ("a.jpg", "b.png", "labels.json", "c.gif", "Thumbs.db")])
+    assert list(found) == ["a.jpg", "b.png"]
+    assert found.sentence == "5 files: 2 taken, 3 left out (1 .db, 1 .json, 1 GIF)"
+
+
 def test_litter_is_not_even_counted(tmp_path: Path) -> None:
     litter = (
         ".hidden.jpg",

@@ -36,10 +36,10 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     spec = spec_of(arguments)
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
-    check_count(len(photos), any_number=arguments.any_number)
     namespace = namespace_of(arguments)
     document = manifest(spec, namespace, arguments.name, {UPLOADER: PLUGIN})
     if arguments.dry_run == CLIENT:
+        check_count(len(photos), any_number=arguments.any_number)
         with contextlib.suppress(_Unseen):
             _check_styles(cluster_of(arguments)[0], spec.styles)
         return _print(document, terminal)
@@ -47,6 +47,8 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     store = None if arguments.dry_run == SERVER else store_of(arguments)
     cluster, _ = cluster_of(arguments)
     _ask_first(cluster, document)
+    # Who wants to add two photos to a request that is there is told about that, not about their number.
+    check_count(len(photos), any_number=arguments.any_number)
     if store is None:
         return _print(document, terminal)
     with store_explained(arguments.store):

@@ -2,7 +2,8 @@
 
 The cluster is a sandbox for this clone's tests (the one that stands, else one that is started for them and ended after
 them; never the demo's), or the one that KUBECONFIG names: then PROFILE_VALUES names the chart's values for it, and
-PROFILE_STORE and AWS_* its store as reached from this machine. PROFILE_SANDBOX_STATE names another sandbox's state folder.
+PROFILE_STORE and AWS_* its store as reached from this machine. PROFILE_SANDBOX_STATE names the state folder of another
+sandbox.
 """
 
 from __future__ import annotations

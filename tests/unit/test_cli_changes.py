@@ -12,7 +12,7 @@ import pytest
 
 from fake_api import FakeApi, serving
 from profile_cli.cluster import Cluster, RequestView, Unreachable
-from profile_cli.plugin import changes, connection
+from profile_cli.plugin import connection, deletion
 from profile_cli.plugin.__main__ import main
 from profile_cli.terminal import Terminal
 from profile_contract.store import FolderStore, StoreError
@@ -507,7 +507,7 @@ def test_deletion_is_waited_for_and_not_for_ever(
         return real(method, url, body, kind)
 
     monkeypatch.setattr(api, "answer", lingering)
-    monkeypatch.setattr(changes, "DELETION_SECONDS", 0.05)
+    monkeypatch.setattr(deletion, "DELETION_SECONDS", 0.05)
     assert "still there after 0.05 s" in call("delete", "minji", "--wait", code=1)
     assert "is being deleted" in call("delete", "minji")
 

@@ -14,7 +14,7 @@ from typing import Any
 from profile_cli.terminal import Terminal
 from profile_contract.names import LayoutName
 
-from . import changes, completion_program, doctor, looks
+from . import changes, completion_program, deletion, doctor, looks
 from .connection import cluster_of
 from .spec import FEWEST, MOST
 from .words import DRY_RUN, DRY_RUNS, NO
@@ -156,7 +156,7 @@ def _add_photos(command: argparse.ArgumentParser) -> None:
 
 def _add_delete(commands: Any) -> None:
     delete = _add_named(
-        commands, "delete", changes.delete, "delete a request, what was made for it, and its uploaded photos"
+        commands, "delete", deletion.delete, "delete a request, what was made for it, and its uploaded photos"
     )
     delete.add_argument("--keep-photos", action="store_true", help="leave the uploaded photos in the store")
     delete.add_argument("--wait", action="store_true", help="return only when the request is gone")

@@ -45,7 +45,7 @@ MUTANTS = (
     ),
     (
         "L07",
-        "cli/profile_cli/plugin/changes.py",
+        "cli/profile_cli/plugin/deletion.py",
         ("    if arguments.wait:\n        _wait_until_gone"),
         ("    if False:\n        _wait_until_gone"),
         "delete --wait does not wait, and says it is gone",

@@ -79,12 +79,16 @@ def test_doctor_tells_what_is_missing_and_what_to_do(profile: Profile, kubectl: 
     assert "the store answers you" in away
 
 
-def test_doctor_counts_against_nobody_what_a_namespaces_editor_cannot_see(
-    profile: Profile, kubectl: Kubectl, target: Target, space: Space, tmp_path: Path
+def test_doctor_counts_against_nobody_what_a_namespaces_editor_cannot_see(  # noqa: PLR0917
+    product: Product, profile: Profile, kubectl: Kubectl, target: Target, space: Space, tmp_path: Path
 ) -> None:
     editor, theirs = f"{space.name}:editor", tmp_path / "kubeconfig"
     kubectl.run("-n", space.name, "create", "serviceaccount", "editor")
-    kubectl.run("-n", space.name, "create", "rolebinding", "editor", "--clusterrole=edit", f"--serviceaccount={editor}")
+    # Editors may not ask for portraits by that alone: the chart's own role says so.
+    for role in ("edit", f"{product.release_namespace}-profile-studio-edit"):
+        kubectl.run(
+            "-n", space.name, "create", "rolebinding", role, f"--clusterrole={role}", f"--serviceaccount={editor}"
+        )
     token = kubectl.run("-n", space.name, "create", "token", "editor").strip()
     shutil.copy(target.kubeconfig, theirs)
     own = ("--kubeconfig", str(theirs), "config")

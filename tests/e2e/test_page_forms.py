@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Route, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from page_stand import Stand, draft_of, stand
@@ -242,6 +242,22 @@ def test_an_outage_is_said_while_it_lasts_and_no_longer(page: Stand, tab: Tab) -
     expect(tab.get_by_text("not answering")).to_have_count(0)
     page.api.requests.clear()
     expect(tab.get_by_role("heading", name="This request was deleted.")).to_be_visible()
+
+
+def test_who_is_not_signed_in_any_more_is_led_to_sign_in(page: Stand, tab: Tab) -> None:
+    stalled(page, 6)
+    tab.goto(page.url)
+    expect(tab.locator(".card")).to_have_count(1)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.headers["accept"])
+        route.fulfill(status=401, content_type="text/html", body="<html>Sign in</html>")
+
+    tab.route("**/api/**", refuse)
+    expect(tab.get_by_role("alert")).to_contain_text("You are not signed in")
+    expect(tab.get_by_role("alert").get_by_role("link", name="Sign in again")).to_be_visible()
+    assert set(asked) == {"application/json"}
 
 
 def test_a_stream_that_ends_goes_on_by_itself(page: Stand, tab: Tab) -> None:

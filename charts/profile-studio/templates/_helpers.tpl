@@ -207,7 +207,7 @@ store:
 limits:
   {{- toYaml .Values.web.limits | nindent 2 }}
 drafts:
-  {{- toYaml .Values.web.drafts | nindent 2 }}
+  {{- toYaml (default dict .Values.web.drafts) | nindent 2 }}
 defaults:
   {{- toYaml .Values.web.defaults | nindent 2 }}
 port: 8080

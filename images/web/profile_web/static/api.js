@@ -1,6 +1,7 @@
 // The page's own HTTP interface. Every function throws a Failure: a code, which texts.js says in the visitor's language.
 
-const HEADERS = { "X-Profile-Studio": "page" };
+// Proxies answer a script with 401 when the session is over, and do not lead it to a page for signing in.
+const HEADERS = { "X-Profile-Studio": "page", Accept: "application/json" };
 const RETRY_MILLISECONDS = 5000;
 
 export class Failure extends Error {
@@ -23,7 +24,7 @@ async function call(method, path, body) {
   });
   if (answer.status === 204) return null;
   // A proxy before the page answers in its own words.
-  const found = await answer.json().catch(() => ({ code: answer.status === 401 ? "not-signed-in" : "cluster-away" }));
+  const found = await answer.json().catch(() => ({ code: [401, 403].includes(answer.status) ? "not-signed-in" : "cluster-away" }));
   if (!answer.ok) throw new Failure(found.code ?? "internal", found.values);
   return found;
 }

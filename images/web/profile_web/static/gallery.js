@@ -91,8 +91,7 @@ function Compare({ request, title, fail }) {
 const inOrder = (sides, styles) => [...sides].sort((one, other) => styles.indexOf(one.style) - styles.indexOf(other.style));
 
 function Side({ side, title }) {
-  const key = side.bShift < 0 ? "compare.cooler" : "compare.warmer";
-  const shift = side.bShift == null ? "" : t(key, { shift: signed(side.bShift) });
+  const shift = side.bShift == null ? "" : t(lightOf(side.bShift), { shift: signed(side.bShift) });
   return html`
     <figure class=${side.delivered ? "" : "other"}>
       ${side.url
@@ -105,6 +104,12 @@ function Side({ side, title }) {
       </figcaption>
     </figure>
   `;
+}
+
+// A difference below one is seen by nobody.
+function lightOf(shift) {
+  if (Math.abs(shift) < 1) return "compare.neutral";
+  return shift < 0 ? "compare.cooler" : "compare.warmer";
 }
 
 // A true minus sign, as wide as the plus.

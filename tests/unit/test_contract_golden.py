@@ -33,12 +33,12 @@ PLATFORM = Platform(
 )
 SPEC = ProfileRequestSpec(photos=Photos(prefix="uploads/minji/"), styles=["studio-warm", "studio-cool"])
 GOLDEN = Digests(
-    preprocess="b64f3aec91fb1417",
-    train="6634a118b5db2553",
-    styles={"studio-warm": "86cba9875d5d382d", "studio-cool": "2ce36e6cfba77b41"},
-    finish="681ad789864b9929",
+    preprocess="bada5a533f860e17",
+    train="15ddd06dbcfea3e9",
+    styles={"studio-warm": "a880662d56a68ff8", "studio-cool": "6205d25e0b7f5e15"},
+    finish="581213efc7d5f004",
 )
-VERSIONS = {Stage.PREPROCESS: 1, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
+VERSIONS = {Stage.PREPROCESS: 2, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
 
 
 def digests(

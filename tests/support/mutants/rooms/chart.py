@@ -4,24 +4,8 @@ MUTANTS = (
     (
         "H01",
         "charts/profile-studio/templates/rbac.yaml",
-        (
-            '    rbac.authorization.k8s.io/aggregate-to-edit: "true"\n'
-            '    rbac.authorization.k8s.io/aggregate-to-admin: "true"\n'
-            '    {{- include "profile-studio.labels" $component | nindent 4 }}\n'
-            "rules:\n"
-            "- apiGroups: [profilestudio.io]\n"
-            "  resources: [profilerequests]\n"
-            "  verbs: [create"
-        ),
-        (
-            '    rbac.authorization.k8s.io/aggregate-to-view: "true"\n'
-            '    rbac.authorization.k8s.io/aggregate-to-admin: "true"\n'
-            '    {{- include "profile-studio.labels" $component | nindent 4 }}\n'
-            "rules:\n"
-            "- apiGroups: [profilestudio.io]\n"
-            "  resources: [profilerequests]\n"
-            "  verbs: [create"
-        ),
+        "  resources: [profilerequests, profilestyles]\n  verbs: [get, list, watch]\n",
+        "  resources: [profilerequests, profilestyles]\n  verbs: [get, list, watch, create, delete]\n",
         "viewers may create and delete requests",
     ),
     (

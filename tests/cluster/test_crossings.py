@@ -1,0 +1,258 @@
+"""What strangers try, on the real cluster with the real store: each attempt, and what it got (docs/hardening.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from hardening import section
+from product import Learned, Product, Request, Space, wait_for
+from profile_cli.demo.target import Target
+from profile_contract.artifacts import REPORT
+from profile_contract.names import Stage
+from profile_contract.signing import Signers, StsSessions
+from profile_contract.store import StoreError, open_s3
+from profile_operator.names import credentials_secret, secret_key
+from profile_sandbox import Sandbox, SandboxError, services
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+OPERATOR = "app.kubernetes.io/component=operator"
+PREDICTOR = "serving.kserve.io/inferenceservice=profile-predictor"
+MODEL = "/v2/models/profile-predictor"
+# One call to the predictor from another pod: method, path, bytes of body; prints status, seconds and the answer's head.
+CALL = """
+import json, sys, time, httpx
+method, path, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+began = time.monotonic()
+url = "http://profile-predictor-predictor.profile-system.svc" + path
+try:
+    answer = httpx.request(method, url, content=b"[" * size, headers={"Content-Type": "application/json"}, timeout=60)
+    status, text = answer.status_code, answer.text[:200]
+except httpx.TransportError as error:  # a server that refuses a body may close the connection under it
+    status, text = 0, type(error).__name__
+print(json.dumps([status, time.monotonic() - began, text]))
+"""
+MEMORY = "print(next(l.split()[1] for l in open('/proc/1/status') if l.startswith('VmRSS')))"
+
+
+@dataclass
+class Attempts:
+    """What was tried in this module, as rows for people."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, what: str, got: str) -> None:
+        """One more row."""
+        self.rows.append((what, got))
+
+
+@pytest.fixture(scope="module")
+def attempts() -> Iterator[Attempts]:
+    kept = Attempts()
+    yield kept
+    section("crossings", [("attempt", "what it got"), *kept.rows])
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A request that is ready, in a namespace of its own."""
+
+    space: Space
+    request: Request
+
+
+@pytest.fixture(scope="module")
+def ready(product: Product, learned: Learned) -> Iterator[Ready]:
+    with product.space() as space:
+        space.take_over(learned)
+        request = space.request(subject={"noun": "woman"})
+        request.wait("Ready", seconds=300)
+        yield Ready(space, request)
+
+
+def in_pod(product: Product, label: str, *arguments: str) -> str:
+    """What Python says in a pod of the release."""
+    namespace = product.release_namespace
+    pods = product.kubectl.get("-n", namespace, "pods", "-l", label, "--field-selector=status.phase=Running")["items"]
+    return product.kubectl.run("-n", namespace, "exec", pods[0]["metadata"]["name"], "--", "python", *arguments)
+
+
+def call(product: Product, method: str, path: str, size: int = 2) -> tuple[int, float, str]:
+    """Status (0: the connection was closed), seconds and answer of a call to the predictor."""
+    status, seconds, text = json.loads(in_pod(product, OPERATOR, "-c", CALL, method, path, str(size)))
+    return status, seconds, text
+
+
+def predictor_megabytes(product: Product) -> float:
+    return int(in_pod(product, PREDICTOR, "-c", MEMORY)) / 1024
+
+
+# --- the predictor's doors -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v2/repository/models/profile-predictor/unload"),
+        ("POST", "/v2/repository/models/profile-predictor/load"),
+        ("POST", "/v2/repository/index"),
+        ("POST", "/v1/models/profile-predictor:predict"),
+        ("GET", "/docs"),
+        ("GET", "/openapi.json"),
+        ("GET", "/metrics"),
+    ],
+)
+def test_doors_that_nobody_meant_to_open_are_none(product: Product, attempts: Attempts, method: str, path: str) -> None:
+    status, _, _ = call(product, method, path)
+    assert status == 404
+    assert call(product, "GET", f"{MODEL}/ready")[0] == 200
+    attempts.note(f"`{method} {path}` at the predictor", f"{status}; it stays ready")
+
+
+@pytest.mark.parametrize("path", ["/v1/models/profile-predictor:predict", f"{MODEL}/infer"])
+def test_a_large_body_does_not_fill_the_predictor(product: Product, attempts: Attempts, path: str) -> None:
+    before = predictor_megabytes(product)
+    status, seconds, text = call(product, "POST", path, 57_000_000)
+    grown = predictor_megabytes(product) - before
+    assert status in (0, 404, 413), text
+    assert seconds < 30
+    assert grown < 150
+    assert call(product, "GET", f"{MODEL}/ready")[0] == 200
+    attempts.note(
+        f"57 MB to `{path}`", f"{status or 'the connection is closed'} after {seconds:.1f} s; {grown:+.0f} MB of memory"
+    )
+
+
+def test_the_predictor_is_asked_from_within_the_cluster_alone(product: Product, attempts: Attempts) -> None:
+    service = product.kubectl.get("-n", product.release_namespace, "isvc", "profile-predictor")
+    assert service["metadata"]["labels"]["networking.kserve.io/visibility"] == "cluster-local"
+    attempts.note("a way to the predictor from outside", "none is made: it is marked as local to the cluster")
+
+
+# --- the store -----------------------------------------------------------------------------------------------------
+
+
+def test_a_link_that_writes_copies_nobodys_photo(ready: Ready, target: Target, attempts: Attempts) -> None:
+    space = ready.space
+    foreign = f"{space.name}-other/uploads/ceo/IMG_0001.jpg"
+    key = f"{space.name}/requests/person/candidates/aaaa/000001.png"
+    space.store.write(foreign, b"somebody else's face")
+    try:
+        sessions = StsSessions(target.store_url, target.store_environment)
+        link = Signers(target.store_url, sessions).below(f"{space.name}/requests/person/").put(key, 60)
+        copied = httpx.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{foreign}"})
+        assert copied.status_code == 403
+        assert space.store.stat(key) is None
+        assert httpx.put(link, content=b"drawn").status_code == 200
+    finally:
+        space.store.delete(foreign)
+        space.store.delete(key)
+    attempts.note(
+        "a photo of another namespace, copied by a link that may write", "403; the link writes its own object"
+    )
+
+
+def test_a_report_that_names_anothers_files_is_not_believed(
+    product: Product, learned: Learned, attempts: Attempts
+) -> None:
+    with product.space() as space:
+        space.take_over(learned)
+        (key,) = [key for key in space.made() if "/adapter/" in key and key.endswith(f"/{REPORT}")]
+        report = json.loads(space.store.read(key))
+        report["adapter"]["key"] = f"{learned.space.name}/requests/learned/adapter/x/adapter.safetensors"
+        space.store.write(key, json.dumps(report).encode())
+        request = space.request(subject={"noun": "woman"})
+        condition = request.wait("Ready", status="False", reason="InvalidOrder", seconds=120)
+        assert request.status.portraits == []
+        assert learned.space.name not in json.dumps(request.document()["status"])
+    attempts.note(
+        "a report that names another request's adapter", f"{condition.reason}; nothing is signed, read or shown"
+    )
+
+
+def test_more_photos_than_are_taken_stop_the_listing(product: Product, attempts: Attempts) -> None:
+    with product.space() as space:
+        for number in range(60):
+            space.store.write(f"{space.name}/uploads/person/{number:03}.jpg", b"x")
+        request = space.request()
+        condition = request.wait("Stalled", reason="TooManyPhotos", seconds=60)
+    attempts.note("60 objects where 20 photos are taken", f"{condition.reason}, after 21 were listed")
+
+
+@pytest.mark.parametrize("prefix", ["uploads/./x/", "uploads/../x/", "uploads/a'b/", "uploads/a*/", "uploads/.hidden/"])
+def test_a_prefix_that_leads_elsewhere_is_refused(ready: Ready, attempts: Attempts, prefix: str) -> None:
+    with pytest.raises(SandboxError, match=r"photos\.prefix"):
+        ready.space.request("elsewhere", photos={"prefix": prefix})
+    attempts.note(f"photos under `{prefix}`", "refused by the API server, with what is wrong")
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_answers_to_its_own_names_and_script(sandbox: Sandbox, product: Product, attempts: Attempts) -> None:
+    address = f"http://{sandbox.address('web')}"
+    rebound = httpx.get(f"{address}/api/session", headers={"Host": "evil.example"})
+    assert rebound.status_code in (400, 403, 421)
+    forged = httpx.post(f"{address}/api/requests", json={})
+    assert forged.status_code == 403
+    huge = httpx.post(f"{address}/api/requests", content=b"[" * 15_000_000, headers={"X-Profile-Studio": "page"})
+    assert huge.status_code == 413
+    attempts.note("the page under another site's name", f"{rebound.status_code}")
+    attempts.note("a form of another site", f"{forged.status_code}")
+    attempts.note("15 MB where a few lines are expected", f"{huge.status_code}, unread")
+
+
+# --- rights --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "verb", "allowed"), [("view", "create", "no"), ("view", "list", "yes"), ("edit", "create", "no")]
+)
+def test_nobody_is_given_gpu_time_unasked(ready: Ready, attempts: Attempts, role: str, verb: str, allowed: str) -> None:
+    kubectl, name = ready.space.kubectl, ready.space.name
+    kubectl.run("-n", name, "create", "rolebinding", f"{role}-{verb}", f"--clusterrole={role}", f"--user={role}-{verb}")
+    command = ("auth", "can-i", verb, "profilerequests.profilestudio.io", "-n", name, f"--as={role}-{verb}")
+    wait_for(lambda: _answer(kubectl, *command) == allowed, 20, f"may {role} {verb}: {allowed}")
+    attempts.note(
+        f"`{verb}` of requests by the role `{role}` of the namespace", "allowed" if allowed == "yes" else "refused"
+    )
+
+
+def _answer(kubectl: Any, *command: str) -> str:
+    """yes or no; kubectl ends with 1 for no."""
+    try:
+        return str(kubectl.run(*command)).strip()
+    except SandboxError:
+        return "no"
+
+
+# --- gone means gone -----------------------------------------------------------------------------------------------
+
+
+def test_who_kept_a_jobs_credentials_writes_nothing_after_deletion(
+    ready: Ready, target: Target, attempts: Attempts
+) -> None:
+    """Last of this module: its request is gone after it."""
+    space, request = ready.space, ready.request
+    kept = space.kubectl.get("-n", space.name, "secret", credentials_secret(request.name))["data"]
+    variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    keys = {name: base64.b64decode(kept[secret_key(Stage.FINISH, name)]).decode() for name in variables}
+    copied = open_s3(target.store_url, keys)
+    output = next(key for key in space.made() if "/portraits/" in key).rpartition("/")[0] + "/"
+    copied.write(output + "early.png", b"early", "image/png")
+    began = time.monotonic()
+    request.delete(seconds=240)
+    seconds = time.monotonic() - began
+    with pytest.raises(StoreError):
+        copied.write(output + "late.png", b"late", "image/png")
+    assert space.made() == []
+    attempts.note(
+        "a Job's credentials, kept and used after the request was deleted", f"refused; it was gone in {seconds:.0f} s"
+    )

@@ -71,4 +71,32 @@ MUTANTS = (
         "rest: list[str] = []",
         "letting go removes others' finalizers",
     ),
+    (
+        "A11",
+        "operator/profile_operator/apply.py",
+        "{name: None for name in old if name not in new}",
+        "{}",
+        "what is no longer true stays in the status",
+    ),
+    (
+        "A12",
+        "operator/profile_operator/kube.py",
+        '{"metadata": {"resourceVersion": resource_version}, "status": status}',
+        '{"status": status}',
+        "a status is written without its version being checked",
+    ),
+    (
+        "A13",
+        "operator/profile_operator/kube.py",
+        'settings.client_session_kwargs = {"trust_env": False}',
+        "pass",
+        "the API server is asked through a proxy",
+    ),
+    (
+        "A14",
+        "operator/profile_operator/store_access.py",
+        "self.list(base, most)",
+        "self.list(base)",
+        "all uploads are listed, however many",
+    ),
 )

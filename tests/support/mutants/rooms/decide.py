@@ -92,4 +92,25 @@ MUTANTS = (
         "*(SuspendJob(job.name, suspended=True) for job in jobs), *stop)",
         "suspend patches Jobs that are going away",
     ),
+    (
+        "D14",
+        "operator/profile_operator/observe.py",
+        'moved = pinned.prefix not in ("", photos.prefix)',
+        "moved = False",
+        "photos under another prefix are not looked at",
+    ),
+    (
+        "D15",
+        "operator/profile_operator/observe.py",
+        "(bool(retry) and pinned.retry != retry)",
+        "(pinned.retry != retry)",
+        "taking the retry annotation away looks at the photos again",
+    ),
+    (
+        "D16",
+        "crds/profile_contract/chain.py",
+        "sorted(spec.styles)",
+        "spec.styles",
+        "another order of the styles finishes again",
+    ),
 )

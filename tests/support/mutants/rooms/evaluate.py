@@ -43,4 +43,25 @@ MUTANTS = (
         "shares += [None if value is None else value for value in like]",
         "style's share not per ceiling",
     ),
+    (
+        "E07",
+        "cli/profile_cli/evaluate/person.py",
+        "        if not candidate.twin\n    ]\n    seen",
+        "    ]\n    seen",
+        "neutral twins are counted as candidates",
+    ),
+    (
+        "E08",
+        "cli/profile_cli/evaluate/drawing.py",
+        "    missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]",
+        "    missing = [one for one in wanted if store.stat(one.key) is None]",
+        "portraits of other settings are kept",
+    ),
+    (
+        "E09",
+        "cli/profile_cli/evaluate/person.py",
+        "Share(sum(count == 1 for count in measured.faces), len(measured.faces))",
+        "Share(sum(count >= 1 for count in measured.faces), len(measured.faces))",
+        "two faces are one",
+    ),
 )

@@ -207,7 +207,7 @@ def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         whole = page.page.watch.follow
 
         def short(*arguments: Any) -> Any:
-            return whole(*arguments, 1.0)
+            return whole(*arguments, 5.0)
 
         page.page.watch.follow = short
         answer = page.get("/api/requests/p-1/events")

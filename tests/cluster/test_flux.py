@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from flux_world import RELEASE, Flux, Repository, adapted
-from product import Learned, Product, Request, Space, wait_for
+from product import Product, Request, Space, pictures_in, wait_for
 from profile_sandbox import Sandbox, flux
 
 # The first time on a machine, the controllers are compiled.
@@ -91,14 +91,14 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(
-    sandbox: Sandbox, product: Product, learned: Learned, tmp_path_factory: pytest.TempPathFactory
+    sandbox: Sandbox, product: Product, people: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Story]:
     kubectl, folder = product.kubectl, tmp_path_factory.mktemp("flux")
     space = Space(kubectl, product.store, f"test-{uuid.uuid4().hex[:8]}")
     repository = Repository(folder / "team")
     shutil.copytree(EXAMPLES, repository.folder / "examples")
     repository.begin()
-    space.take_over(learned, "minji")
+    space.upload(pictures_in(people / "p00060"), "uploads/minji/")
     try:
         with flux.running(kubectl, folder / "manifests", print) as server:
             story = Story(Flux(kubectl, server), repository, space)

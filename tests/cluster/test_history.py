@@ -15,7 +15,15 @@ from psycopg2.extensions import make_dsn
 
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.names import PhotoReason, Stage
-from profile_contract.orders import FinishReport, PhotoVerdict, PreprocessReport, Score, StageReport, TrainReport
+from profile_contract.orders import (
+    FileRef,
+    FinishReport,
+    PhotoVerdict,
+    PreprocessReport,
+    Score,
+    StageReport,
+    TrainReport,
+)
 from profile_contract.store import FolderStore
 from profile_operator import migrations
 from profile_operator.history import Database
@@ -34,6 +42,7 @@ QUESTIONS = [
 pytestmark = pytest.mark.cluster
 
 KEY = Key("hr", "minji")
+AREA = "hr/requests/minji/"
 DAY = "2026-03-01T{}:00:00+00:00"
 
 
@@ -65,13 +74,24 @@ def _reports() -> dict[Stage, StageReport]:
         for number, reason in enumerate([PhotoReason.ACCEPTED, PhotoReason.ACCEPTED, PhotoReason.BLURRED])
     ]
     scores = [
-        Score(style="studio-warm", seed=seed, key=f"{seed}.png", faces=1, cosine=0.5, likeness=likeness, delivered=good)
+        Score(
+            style="studio-warm",
+            seed=seed,
+            key=f"{AREA}candidates/d/{seed}.png",
+            faces=1,
+            cosine=0.5,
+            likeness=likeness,
+            delivered=good,
+        )
         for seed, likeness, good in ((1, 90, True), (2, 80, True), (3, 30, False))
     ]
+    adapter = FileRef(key=f"{AREA}adapter/d2/adapter.safetensors", sha256="a" * 64, bytes=3)
     times = {"started_at": DAY.format("01"), "seconds": 600.0, "gpu": "H100", "gpu_count": 2}
     return {
         Stage.PREPROCESS: PreprocessReport(digest="d1", verdicts=verdicts, finished_at=DAY.format("00")),
-        Stage.TRAIN: TrainReport(digest="d2", base_model="sdxl", finished_at=DAY.format("02"), **times),
+        Stage.TRAIN: TrainReport(
+            digest="d2", base_model="sdxl", adapter=adapter, finished_at=DAY.format("02"), **times
+        ),
         Stage.FINISH: FinishReport(digest="d3", scores=scores, finished_at=DAY.format("03")),
     }
 

@@ -312,6 +312,17 @@ def test_a_jpeg_whose_rest_never_arrived(share: float, progressive: bool, decode
     assert refusal(decoder, begin + b"\xff\xd9") is Refusal.DAMAGED
 
 
+@pytest.mark.parametrize("kind", [b"IDAU", b"iDAT", b"IDAT"])
+def test_a_png_of_which_a_chunk_is_spoilt(kind: bytes, decoder: Decoder, photo: Image.Image) -> None:
+    """Renamed, a chunk of the picture looks like one for others; changed, it is not what its check sum says."""
+    data = encoded(photo, "PNG")
+    at = data.rindex(b"IDAT")
+    spoilt = data[:at] + kind + data[at + 4 : at + 9] + bytes([data[at + 9] ^ (kind == b"IDAT")]) + data[at + 10 :]
+    assert refusal(decoder, spoilt) is Refusal.DAMAGED
+    assert refusal(decoder, data[: data.rindex(b"IEND") - 4]) is Refusal.DAMAGED
+    assert decoder.open(data).facts.format == "PNG"
+
+
 # --- work ------------------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ def check_jpeg(data: bytes, most_scans: int) -> None:
     try:
         _, _, space, sampling = SIMPLEJPEG.decode_jpeg_header(data, strict=False)[:4]
         means = _block_means(data, SPACES.get(space, "RGB"))
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # KeyError: a kind of colours that simplejpeg has no name for
         raise Refused(Refusal.DAMAGED, str(error)) from error
     if seam(means, BLOCKS.get(sampling, (8, 8))) > SEAM:
         raise Refused(Refusal.DAMAGED, "there is a seam along the order of its blocks")

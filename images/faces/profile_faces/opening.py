@@ -101,7 +101,7 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
 def _header(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     try:
         return Image.open(io.BytesIO(without_extras(data)), formats=[name for name in formats if name in Image.OPEN])
-    except MemoryError:
+    except (MemoryError, Refused):
         raise
     except Exception as error:
         broken = data.startswith(SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")

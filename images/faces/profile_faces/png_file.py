@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from .picture import Refusal, Refused
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What the picture is made of. Everything else is for others.
 NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -15,19 +17,23 @@ LARGEST_EXIF = 200_000
 def without_extras(data: bytes) -> bytes:
     """The file with the chunks alone that make up the picture, its colours and its orientation.
 
-    Other files are given back as they are; a file that ends too early still does.
+    Other files are given back as they are. Raises Refused (Damaged) where a chunk is not what its check sum says, or
+    the end is missing: a reader that meets a chunk it does not know leaves it out, and shows the rest.
     """
     if not data.startswith(SIGNATURE):
         return data
-    parts, place = [SIGNATURE], len(SIGNATURE)
-    while place + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
+    parts, place, kind = [SIGNATURE], len(SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", data[place : place + 8].ljust(8, b"\0"))
         end = place + 12 + length
-        if _kept(kind, data[place + 8 : min(end - 4, len(data))]):
+        if end > len(data):
+            raise Refused(Refusal.DAMAGED, "the file ends too early")
+        content = data[place + 8 : end - 4]
+        if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
+            raise Refused(Refusal.DAMAGED, "a check sum is wrong")
+        if _kept(kind, content):
             parts.append(data[place:end])
         place = end
-        if kind == b"IEND":
-            break
     return b"".join(parts)
 
 

@@ -323,6 +323,42 @@ def test_a_png_of_which_a_chunk_is_spoilt(kind: bytes, decoder: Decoder, photo: 
     assert decoder.open(data).facts.format == "PNG"
 
 
+def test_a_changed_bit_that_shifts_what_follows_leaves_a_seam(decoder: Decoder, photo: Image.Image) -> None:
+    """Most are read to their end without a warning, and have another light or colour from there on."""
+    data, chance, shifted = (PERSON / "02.jpg").read_bytes(), random.Random(4), 0  # noqa: S311
+    for _ in range(120):
+        changed = bytearray(data)
+        changed[chance.randrange(700, len(data))] ^= 1 << chance.randrange(8)
+        wrong = np.asarray(Image.open(io.BytesIO(bytes(changed)))).astype(int) - np.asarray(photo).astype(int)
+        if (np.abs(wrong).max(axis=2) > 40).mean() > 0.02:
+            shifted += 1
+            assert outcome(decoder, bytes(changed)) == "Damaged"
+    assert shifted >= 3
+
+
+@pytest.mark.parametrize("level", [0, 1, 100, 254, 255])
+def test_every_level_of_sixteen_bits_is_one_of_eight(level: int, decoder: Decoder) -> None:
+    data = encoded(Image.fromarray(np.full((64, 64), 257 * level, np.uint16)), "PNG")
+    assert decoder.open(data).pixels[3, 3].tolist() == [level] * 3
+
+
+def test_an_answer_that_was_interrupted_is_not_taken_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Decoder() as interrupted:
+        small = encoded(Image.new("RGB", (8, 8)))
+        interrupted.open(small)
+        before = child(interrupted)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(interrupted._process), "open", _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                interrupted.open(small)
+        assert interrupted.open(small).facts.width == 8
+        assert child(interrupted) != before
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 # --- work ------------------------------------------------------------------------------------------------------
 
 

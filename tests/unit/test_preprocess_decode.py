@@ -94,3 +94,8 @@ def test_a_part_of_a_part_of_a_reduced_photo() -> None:
     assert frame.in_file(10, 20, 10, 30) == (1020, 540, 1040, 600)
     upside_down = Frame(width=400, height=300, box=(1000, 500, 1800, 1100), turns=2)
     assert upside_down.in_file(10, 20, 10, 30) == (1760, 1000, 1780, 1060)
+
+
+def test_the_scale_of_a_photo_that_lay_on_its_side() -> None:
+    assert Frame(width=300, height=400, box=(0, 0, 800, 600), turns=1).scale == 0.5
+    assert Frame(width=400, height=300, box=(0, 0, 800, 600), turns=2).scale == 0.5

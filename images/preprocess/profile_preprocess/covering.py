@@ -30,6 +30,9 @@ Region = tuple[slice, slice]
 EYES: tuple[Region, ...] = (np.s_[60:80, 36:64], np.s_[60:80, 96:124])
 CHEEKS: tuple[Region, ...] = (np.s_[95:112, 42:60], np.s_[95:112, 100:118])
 
+# Where lips and teeth have edges, and where eyes have them.
+LIPS, BOTH_EYES = np.s_[118:156, 52:108], np.s_[58:84, 30:130]
+
 CELL, DIRECTIONS = 8, 8
 # No cell of a block counts for more than this share: one strong edge is not all.
 LARGEST_SHARE = 0.3
@@ -52,10 +55,12 @@ EYES_PART = Part("eyes", np.s_[46:94, 24:136], (64, 32))
 class Covering:
     """`mouth` and `eyes`: about -1 where they are seen, about 1 where something is before them.
 
+    `mouth_edges`: edges in the mouth per edges in the eyes; about 0.8, and next to none in a hand or a mask.
     `eyes_lightness`: of the eyes per lightness of the cheeks (sunglasses: below 0.2).
     """
 
     mouth: float
+    mouth_edges: float
     eyes: float
     eyes_lightness: float
 
@@ -65,8 +70,12 @@ def covering(image: Pixels, face: Face) -> Covering:
     upright = upright_face(image, face)
     lightness = cv2.cvtColor(upright.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)[:, :, 0]
     eyes, cheeks = (float(np.median(np.concatenate([lightness[r].ravel() for r in part]))) for part in (EYES, CHEEKS))
+    edges = _edges(upright)
     return Covering(
-        mouth=_hidden(upright, MOUTH_PART), eyes=_hidden(upright, EYES_PART), eyes_lightness=eyes / max(cheeks, 1.0)
+        mouth=_hidden(upright, MOUTH_PART),
+        mouth_edges=float(edges[LIPS].mean() / max(edges[BOTH_EYES].mean(), 1e-3)),
+        eyes=_hidden(upright, EYES_PART),
+        eyes_lightness=eyes / max(cheeks, 1.0),
     )
 
 
@@ -95,6 +104,15 @@ def shapes(upright: Pixels, part: Part) -> NDArray[np.float32]:
     # Blocks with next to nothing in them stay small: noise is no shape.
     blocks = blocks / np.sqrt(energy + 0.05 * energy.mean() + 1e-3)
     return np.minimum(blocks, LARGEST_SHARE).astype(np.float32).reshape(-1)
+
+
+def _edges(upright: Pixels) -> NDArray[np.float32]:
+    """How steep the grey picture is in each place; noise is smoothed away."""
+    levels = np.sqrt(cv2.cvtColor(upright, cv2.COLOR_BGR2GRAY).astype(np.float32))
+    smooth = cv2.GaussianBlur(levels, (0, 0), 1)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, 1 - x, ksize=1) for x in (1, 0))
+    steep: NDArray[np.float32] = np.hypot(across, down).astype(np.float32)
+    return steep
 
 
 def _by_cell(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ def _measure(view: Upright, people: list[Person], person: Person | None) -> Meas
         eyes_lightness=cover.eyes_lightness,
         eyes_covered=cover.eyes,
         mouth_covered=cover.mouth,
+        mouth_edges=cover.mouth_edges,
         sharpness=fine.sharpness,
         blocks=fine.blocks,
         fineness=fine.fineness,

@@ -179,7 +179,7 @@ def test_what_takes_too_long_is_ended_and_the_next_picture_opened(
 ) -> None:
     monkeypatch.setattr(pictures, "PHOTO", replace(PHOTO, seconds=0.05, scans=10_000))
     with pytest.raises(Refused, match="too much time"):
-        opened(reader, "photo", scans_repeated(60))
+        opened(reader, "photo", scans_repeated(3000))
     monkeypatch.undo()
     assert opened(reader, "photo", png()).shape == (64, 64, 3)
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sse_starlette.sse import AppStatus
 
 from page_world import MINJI, NAMESPACE, ApiServer, owner, world
 from profile_contract.progress import ProgressEvent, stream_key
@@ -199,6 +200,8 @@ def test_a_stream_ends_before_sign_in_and_links_are_old() -> None:
 
 def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
+    # A server that ended in this process before ends every later stream of it, too.
+    monkeypatch.setattr(AppStatus, "should_exit", False)
     from page_world import STORE
 
     config = WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=Limits(streams=1))
@@ -207,7 +210,7 @@ def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         whole = page.page.watch.follow
 
         def short(*arguments: Any) -> Any:
-            return whole(*arguments, 5.0)
+            return whole(*arguments, 1.0)
 
         page.page.watch.follow = short
         answer = page.get("/api/requests/p-1/events")

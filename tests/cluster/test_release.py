@@ -37,6 +37,7 @@ EVERYTHING = (
     *STYLES_KNOWN,
     *("--set", "web.enabled=true,web.replicas=2,web.store.publicUrl=https://store.example.com"),
     *("--set", "web.ingress.enabled=true,web.ingress.host=portraits.example.com,web.namespaces.default=hr"),
+    *("--set", "web.signIn.proxySecret=proxy"),
     *("--set", "predictor.podDisruptionBudget.enabled=true,networkPolicies.egress.enabled=true"),
     *("--set", "redis.existingSecret=profile-redis,database.existingSecret=profile-database"),
     *("--set-json", 'jobs.train.extraVolumes=[{"name":"ca","configMap":{"name":"ca"}}]'),
@@ -80,6 +81,7 @@ def _pods() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every pod of a release with everything on, by name: its own, KServe's both ways, and the stages'."""
     for name, deployment in of_kind("Deployment", *EVERYTHING).items():
         yield name, deployment["spec"]["template"]["spec"]
+    yield "uninstall", the("Job", "profile-studio-uninstall", *EVERYTHING)["spec"]["template"]["spec"]
     yield "helm-test", the("Pod", "profile-studio-test", *EVERYTHING)["spec"]
     claim = (*EVERYTHING, "--set", "models.existingClaim=weights")
     for name, arguments in (("predictor", EVERYTHING), ("predictor-claim", claim)):
@@ -90,7 +92,11 @@ def _pods() -> Iterator[tuple[str, dict[str, Any]]]:
     config = OperatorConfig.model_validate(config_of(*claim))
     request = RequestRef(namespace="hr", name="minji", uid="u1")
     order = PreprocessOrder(
-        request=request, digest="d" * 16, output="hr/o/", photos=[], parameters=PreprocessParameters()
+        request=request,
+        digest="d" * 16,
+        output=f"hr/requests/minji/dataset/{'d' * 16}/",
+        photos=[],
+        parameters=PreprocessParameters(),
     )
     for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
         # The pod is the stage's; the order is but a text in it.
@@ -118,6 +124,7 @@ def test_every_pod_is_admitted_where_the_restricted_standard_is_enforced(target:
     assert set(pods) == {
         "profile-studio-operator",
         "profile-studio-web",
+        "uninstall",
         "helm-test",
         "predictor",
         "predictor-claim",

@@ -6,9 +6,10 @@ both versions run this clone's. That new parameters change no digest, tests/unit
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-# Values that the previous version did not know.
-NEW_VALUES = ("web",)
+# Values that the previous version did not know, as paths.
+NEW_VALUES = (("web",), ("operator", "config", "revocationSeconds"))
 
 
 def _install_previous(target: Target, folder: Path) -> None:
     (chart,) = FIXTURES.glob("profile-studio-*.tgz")
     values = folder / "values.yaml"
-    values.write_text(json.dumps({name: value for name, value in target.values.items() if name not in NEW_VALUES}))
+    values.write_text(json.dumps(_without_new(target.values)))
     files = [str(release.CHART / "values-cpu.yaml"), str(values)]
     result = run(
         target,
@@ -39,6 +40,17 @@ def _install_previous(target: Target, folder: Path) -> None:
         *(argument for file in files for argument in ("--values", file)),
     )
     assert result.returncode == 0, result.stderr
+
+
+def _without_new(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that the previous version takes."""
+    kept = copy.deepcopy(values)
+    for *folders, name in NEW_VALUES:
+        place = kept
+        for folder in folders:
+            place = place.get(folder, {})
+        place.pop(name, None)
+    return kept
 
 
 def _uids(request: Request) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,9 @@ def _install_previous(target: Target, folder: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def _without_new(values: dict[str, Any]) -> dict[str, Any]:
+def _without_new(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that the previous version takes."""
-    kept = copy.deepcopy(values)
+    kept = copy.deepcopy(dict(values))
     for *folders, name in NEW_VALUES:
         place = kept
         for folder in folders:

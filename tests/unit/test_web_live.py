@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sse_starlette.sse import AppStatus
 
 from page_world import MINJI, NAMESPACE, ApiServer, owner, world
 from profile_contract.progress import ProgressEvent, stream_key
@@ -200,8 +199,6 @@ def test_a_stream_ends_before_sign_in_and_links_are_old() -> None:
 
 def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
-    # A server that ended in this process before ends every later stream of it, too.
-    monkeypatch.setattr(AppStatus, "should_exit", False)
     from page_world import STORE
 
     config = WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=Limits(streams=1))

@@ -1,4 +1,4 @@
-"""python -m profile_models fetch | random | install | sums | studio-mini | choose"""
+"""python -m profile_models fetch | random | install | sums | studio-mini | portraits | choose"""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def _write_sums(folders: list[Path]) -> None:
             sys.exit(f"models: {error}")
 
 
+def _add_portraits(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    if "portraits" not in sys.argv[1:2]:
+        commands.add_parser("portraits", help="the small portrait model made again: its stages, each resumable")
+        return
+    from profile_models.portraits.stages import add_to
+
+    add_to(commands)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="profile_models", description="Models for development, tests and the demo.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -49,6 +58,7 @@ def main() -> None:
     )
     choose.add_argument("--count", type=int, default=10, help="people of the cast")
     _add_studio_mini(commands)
+    _add_portraits(commands)
     arguments = parser.parse_args()
     if arguments.command == "fetch":
         # Runs before the environment is installed: the standard library is all there is.
@@ -77,7 +87,7 @@ def main() -> None:
     if arguments.command == "sums":
         _write_sums(arguments.folders)
         return
-    if arguments.command == "studio-mini":
+    if arguments.command in {"studio-mini", "portraits"}:
         arguments.run(arguments)
         return
     from profile_models.random_sdxl import make

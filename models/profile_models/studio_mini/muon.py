@@ -32,7 +32,7 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     current = matrix.T if tall else matrix
     current = current / (current.norm() + 1e-7)
     gram = current @ current.T
-    product = torch.eye(len(gram))
+    product = torch.eye(len(gram), device=gram.device)
     for _ in range(ROUNDS):
         factor = torch.addmm(b * gram, gram, gram, alpha=c)
         factor.diagonal().add_(a)

@@ -62,8 +62,8 @@ RARE_WORDS = ("sks", "ohwx", "zwx", "qrv", "xjy", "vbk")
 TURNED, HALF_TURNED = 20.0, 40.0
 
 
-def who(facts: Mapping[str, Any], draw: Generator) -> str:
-    """The person in words: more or fewer of them."""
+def who(facts: Mapping[str, Any], draw: Generator, *, rare: bool = True) -> str:
+    """The person in words: more or fewer of them, a rare word that says nothing among them unless `rare` is false."""
     noun = "woman" if facts["gender"] == "female" else "man"
     if draw.random() < 0.12:
         noun = "person"
@@ -74,7 +74,7 @@ def who(facts: Mapping[str, Any], draw: Generator) -> str:
         parts.append(ancestry)
     words = " ".join([*parts, noun])
     words = f"{'an' if words[0] in 'aeiouAEIOU' else 'a'} {words}"
-    if draw.random() < 0.25:
+    if rare and draw.random() < 0.25:
         words = words.replace(" ", f" {draw.choice(RARE_WORDS)} ", 1)
     looks = [text for text in _looks(facts) if draw.random() < 0.65]
     return words + (f" with {' and '.join(looks)}" if looks else "")
@@ -133,12 +133,15 @@ def facing(yaw: float) -> str:
     return f"turned {'slightly ' if abs(yaw) < HALF_TURNED else ''}to the {side}"
 
 
-def prompt(facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator) -> str:
+def prompt(
+    facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str | None = None
+) -> str:
     """One prompt: an opening, then most of what is true, in the styles' order or shuffled.
 
     `yaw` of the facts counts head and body together. The tone's words stand in it always: they must be obeyed.
+    `known_as` stands for the person instead of words for their looks.
     """
-    opening = str(draw.choice(OPENINGS)).format(who=who(facts, draw))
+    opening = str(draw.choice(OPENINGS)).format(who=known_as or who(facts, draw))
     if draw.random() < 0.7:
         opening += f" in {clothes(facts)}"
     tone_words = TONE_WORDS[tone]

@@ -86,7 +86,13 @@ def _make_idle(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(_bias(layer))
+
+
+def _bias(layer: nn.Conv2d) -> torch.Tensor:
+    if layer.bias is None:
+        raise TypeError("SDXL's autoencoder has no convolution without a bias")
+    return layer.bias
 
 
 def _calibrate(network: nn.Module, given: torch.Tensor) -> None:
@@ -99,11 +105,7 @@ def _calibrate(network: nn.Module, given: torch.Tensor) -> None:
         layer.weight.copy_((variance + layer.eps).sqrt().repeat_interleave(size))
         layer.bias.copy_(groups.mean(dim=(0, 2)).repeat_interleave(size))
 
-    hooks = [
-        layer.register_forward_pre_hook(undo)  # type: ignore[arg-type]
-        for layer in network.modules()
-        if isinstance(layer, nn.GroupNorm)
-    ]
+    hooks = [layer.register_forward_pre_hook(undo) for layer in network.modules() if isinstance(layer, nn.GroupNorm)]
     with torch.no_grad():
         network(given)
     for hook in hooks:
@@ -138,11 +140,6 @@ def _put_pairs(layer: nn.Conv2d, layout: Layout, inputs: Sequence[int], matrix: 
         layer.weight[target, list(inputs), row, column] = -values
 
 
-def _put_bias(layer: nn.Conv2d, layout: Layout, values: torch.Tensor) -> None:
-    layer.bias[layout.plus] = values
-    layer.bias[layout.minus] = -values
-
-
 def _set_encoder(vae: AutoencoderKL, transform: LinearTransform) -> None:
     """Gather the pixels of a block into channels, halving by halving; the last halving weighs them."""
     encoder: Any = vae.encoder
@@ -150,7 +147,7 @@ def _set_encoder(vae: AutoencoderKL, transform: LinearTransform) -> None:
     places = [(0, 0, colour) for colour in range(3)]
     for level, block in enumerate(encoder.down_blocks[:2]):
         _pass_on(block.resnets[0], len(places))
-        gathered = []
+        gathered: list[tuple[int, int, int]] = []
         for row, column in QUARTERS:
             for channel, (down, right, colour) in enumerate(places):
                 block.downsamplers[0].conv.weight[len(gathered), channel, row, column] = 1.0
@@ -268,18 +265,18 @@ def _double(layer: nn.Conv2d, layout: Layout, cells: int) -> None:
     """After doubling `cells`: the same pairs and constants, ramps of the finer cells, and what alternates."""
     pairs = [*layout.plus, *layout.minus]
     layer.weight[pairs, pairs, 1, 1] = 1.0
-    _put_constants(layer.bias, layout.constants)
+    _put_constants(_bias(layer), layout.constants)
     kernels, shifts = _finer(cells)
     for (axis, ramp), alternating in zip(_ramps(layout.free).items(), _alternating(layout.free), strict=True):
         for target, weights, shift in zip([ramp, *alternating], kernels, shifts, strict=True):
-            layer.bias[target] = shift
+            _bias(layer)[target] = float(shift)
             for channel, three in zip([ramp, layout.constants[0]], weights, strict=True):
                 for offset, value in enumerate(three):
                     tap = (1, offset) if axis == AXES[0] else (offset, 1)
                     layer.weight[target, channel, *tap] = float(value)
 
 
-def _finer(cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _finer(cells: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Kernels (3, 2, 3) and shifts (3,) along one axis: from a doubled ramp and a constant, which the padding ends, to
     the finer ramp, to -1, +1 and to its negative. They are exact; least squares only finds them."""
     given = np.stack([_ramp(cells), np.full(cells, CONSTANT)]).repeat(2, axis=1)
@@ -289,10 +286,10 @@ def _finer(cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     wanted = np.stack([_ramp(2 * cells), alternating, -alternating])
     known = np.concatenate([features, np.ones((1, 2 * cells))]).T
     solved, *_ = np.linalg.lstsq(known, wanted.T, rcond=1e-12)
-    return solved[:-1].T.reshape(3, 3, 2).transpose(0, 2, 1), solved[-1]
+    return np.asarray(solved[:-1].T.reshape(3, 3, 2).transpose(0, 2, 1), np.float64), np.asarray(solved[-1], np.float64)
 
 
-def _ramp(cells: int) -> NDArray[np.float64]:
+def _ramp(cells: int) -> NDArray[Any]:
     """What the walk adds up to, or a finer one: rising by 1 a cell, about 0 in the middle."""
     middle = cells / 2 - 1 if cells == CELLS else (cells - 1) / 2
     return np.arange(cells) - middle

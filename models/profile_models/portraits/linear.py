@@ -56,6 +56,16 @@ class LinearTransform:
         tile = self.mean.reshape(BLOCK, BLOCK, 3).permute(2, 0, 1)
         return plain + tile.repeat(1, *latents.shape[2:])
 
+    def narrowed(self, channels: int) -> LinearTransform:
+        """The first channels alone."""
+        return LinearTransform(self.mean, self.basis[:, :channels].contiguous(), self.scale[:channels])
+
+    def rescaled(self, power: float, pictures: torch.Tensor) -> LinearTransform:
+        """With another power of the deviations; the latents of `pictures` get a deviation of 1 over all channels."""
+        scale = self.scale ** (power / POWER)
+        plain = LinearTransform(self.mean, self.basis, scale)
+        return LinearTransform(self.mean, self.basis, scale * plain.encode(pictures).std())
+
     def save(self, path: Path) -> None:
         """`path` ends in .npz."""
         path.parent.mkdir(parents=True, exist_ok=True)

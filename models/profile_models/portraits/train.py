@@ -123,8 +123,8 @@ class Trainer:
             },
         )
 
-    def run(self, clock: Clock, path: Path) -> None:
-        """Train until the clock says so; states go to `path`."""
+    def run(self, clock: Clock, path: Path | None) -> None:
+        """Train until the clock says so; states go to `path`, or nowhere."""
         for network in self.networks.values():
             network.train()
         losses: list[torch.Tensor] = []
@@ -138,10 +138,11 @@ class Trainer:
             if self.step % REPORT_EVERY == 0:
                 self._report(losses, (time.monotonic() - started) / (self.step - first))
                 losses = []
-            if time.monotonic() - saved > clock.save_every:
+            if path is not None and time.monotonic() - saved > clock.save_every:
                 self.save(path)
                 saved = time.monotonic()
-        self.save(path)
+        if path is not None:
+            self.save(path)
 
     def _report(self, losses: list[torch.Tensor], seconds: float) -> None:
         controlled, free = torch.stack(losses).mean(dim=0).tolist()

@@ -68,6 +68,11 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
     # diffusers notes where it came from: a folder of this machine.
     autoencoder.register_to_config(_name_or_path="")
     whole, controlnet = pipeline(state, autoencoder, merges)
+    write(whole, controlnet, models)
+
+
+def write(whole: object, controlnet: ControlNetModel, models: Path) -> None:
+    """A pipeline and its ControlNet in half precision, in place of those that are in `models`."""
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".exporting-") as scratch:
         whole.to(dtype=torch.float16).save_pretrained(Path(scratch) / NAME)  # type: ignore[attr-defined]

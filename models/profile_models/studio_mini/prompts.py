@@ -133,9 +133,7 @@ def facing(yaw: float) -> str:
     return f"turned {'slightly ' if abs(yaw) < HALF_TURNED else ''}to the {side}"
 
 
-def prompt(
-    facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str | None = None
-) -> str:
+def prompt(facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str | None = None) -> str:
     """One prompt: an opening, then most of what is true, in the styles' order or shuffled.
 
     `yaw` of the facts counts head and body together. The tone's words stand in it always: they must be obeyed.

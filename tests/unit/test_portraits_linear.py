@@ -23,7 +23,7 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def transform(pictures: np.ndarray) -> LinearTransform:
-    return fit(pictures, np.tile(np.float32([8, 8, 16, 16]), (len(pictures), 1)), channels=CHANNELS)
+    return fit(pictures, np.tile(np.array([8, 8, 16, 16], dtype=np.float32), (len(pictures), 1)), channels=CHANNELS)
 
 
 def tensor(pictures: np.ndarray) -> torch.Tensor:
@@ -50,7 +50,7 @@ def test_the_first_channels_hold_most(pictures: np.ndarray, transform: LinearTra
 
 
 def test_the_same_pictures_give_the_same_transform(pictures: np.ndarray, tmp_path: Path) -> None:
-    faces = np.tile(np.float32([8, 8, 16, 16]), (len(pictures), 1))
+    faces = np.tile(np.array([8, 8, 16, 16], dtype=np.float32), (len(pictures), 1))
     once, again = (fit(pictures, faces, channels=16) for _ in range(2))
     assert torch.equal(once.basis, again.basis)
     once.save(tmp_path / "transform.npz")

@@ -363,3 +363,8 @@ def test_helms_test_asks_in_a_namespace_that_is_watched() -> None:
     assert arguments("--set", "test.photos=uploads/test/")[2] == "--photos=uploads/test/"
     assert not [one for one in arguments() if "likeness" in one]
     assert "--minimum-likeness=0" in arguments("--set", "test.minimumLikeness=0")
+
+
+def test_there_are_as_many_predictors_as_were_asked_for() -> None:
+    predictor = the("InferenceService", "profile-predictor", "--set", "predictor.replicas=3")["spec"]["predictor"]
+    assert (predictor["minReplicas"], predictor["maxReplicas"]) == (3, 3)

@@ -32,7 +32,14 @@ class Reach:
         ran = {name for line in mutant.lines(self._root) for name in contexts.get(line, ()) if name}
         if not ran:  # A line that runs at import: whoever uses anything of the file may see it.
             ran = {name for names in contexts.values() for name in names if name}
-        return sorted({name.split("|")[0] for name in ran})
+        return sorted({name.split("|")[0] for name in ran}) or self._named(mutant)
+
+    def _named(self, mutant: Mutant) -> list[str]:
+        """Test files that name the module: of models, which are but declared, nothing runs after the import."""
+        module = mutant.file.removesuffix(".py").rpartition("profile_")
+        name = f"profile_{module[2]}".replace("/", ".")
+        files = sorted((self._root / "tests" / "unit").glob("test_*.py"))
+        return [str(file.relative_to(self._root)) for file in files if name in file.read_text()]
 
 
 def measure(root: Path, command: list[str], environment: dict[str, str]) -> Reach:

@@ -30,9 +30,11 @@ class Reach:
                 return sorted(str(path.relative_to(self._root)) for path in self._root.glob(pattern))
         contexts = self._data.contexts_by_lineno(str(self._root / mutant.file))
         ran = {name for line in mutant.lines(self._root) for name in contexts.get(line, ()) if name}
-        if not ran:  # A line that runs at import: whoever uses anything of the file may see it.
-            ran = {name for names in contexts.values() for name in names if name}
-        return sorted({name.split("|")[0] for name in ran}) or self._named(mutant)
+        if ran:
+            return sorted({name.split("|")[0] for name in ran})
+        # A line that runs at import: whoever uses anything of the file may see it, and whoever names it.
+        using = {name.split("|")[0] for names in contexts.values() for name in names if name}
+        return sorted(using | set(self._named(mutant)))
 
     def _named(self, mutant: Mutant) -> list[str]:
         """Test files that name the module: of models, which are but declared, nothing runs after the import."""

@@ -92,7 +92,7 @@ binaries: ## compile the sandbox's Kubernetes once per machine, into the user's 
 flux: system ## compile Flux's controllers for their test, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --flux
 
-checks: system ## compile kubeconform, kube-score and krew for their tests, once per machine, into the user's cache
+checks: system ## compile kubeconform, kube-score, krew and actionlint for their tests, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --checks
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos

@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
             if arguments.checks:
                 build.ensure_checks(say)
                 build.ensure_krew(say)
+                build.ensure_actions(say)
             return 0
         if arguments.command == "doctor":
             return _doctor()
@@ -60,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     compiling = commands.add_parser("build", help="compile the cluster's programs, once for this machine")
     compiling.add_argument("--flux", action="store_true", help="and Flux's controllers, which a test asks for")
     compiling.add_argument(
-        "--checks", action="store_true", help="and kubeconform, kube-score and krew, for tests of chart and plug-in"
+        "--checks",
+        action="store_true",
+        help="and kubeconform, kube-score, krew and actionlint, for tests of chart, plug-in and workflows",
     )
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")

@@ -51,6 +51,7 @@ CLUSTER_MINUTES = 12
 FLUX_MINUTES = 6
 CHECKS_MINUTES = 2
 KREW_MINUTES = 1
+ACTIONS_MINUTES = 1
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -78,6 +79,11 @@ def checks_folder() -> Path:
 def krew_folder() -> Path:
     """Where this clone's pins put krew."""
     return programs_folder() / f"krew-{pins_key(programs.KREW.folder)}"
+
+
+def actions_folder() -> Path:
+    """Where this clone's pins put actionlint."""
+    return programs_folder() / f"actions-{pins_key(programs.ACTIONS.folder)}"
 
 
 def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
@@ -125,6 +131,14 @@ def ensure_krew(say: Say) -> Path:
     Raises SandboxError without a Go tool-chain, or when the compile fails.
     """
     return _ensure_add_on(krew_folder(), programs.KREW, KREW_MINUTES, dict, say)
+
+
+def ensure_actions(say: Say) -> Path:
+    """Compile actionlint if it is missing, and return its folder.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(actions_folder(), programs.ACTIONS, ACTIONS_MINUTES, dict, say)
 
 
 def _ensure_add_on(

@@ -99,6 +99,9 @@ KREW = Module(
     ),
 )
 
+# Apart: it shares nothing with the others.
+ACTIONS = Module(paths.ADD_ONS / "actions", (Program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),))
+
 
 def found_elsewhere(program: Program) -> bool:
     """Whether a binary of the right minor version from the machine may stand in: Kubernetes' own say theirs."""

@@ -79,7 +79,7 @@ def test_kubectl_finds_runs_and_completes_it(made: Path, tmp_path: Path) -> None
 def krew() -> Path:
     folder = build.krew_folder()
     if build.missing(folder, [programs.KREW]):
-        pytest.skip("krew is not compiled: `make checks`")
+        pytest.fail("krew is not compiled: run `make checks`")
     return folder
 
 

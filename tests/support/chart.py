@@ -41,7 +41,7 @@ def helm() -> str:
     found = programs_folder() / "helm"
     program = str(found) if found.exists() else shutil.which("helm")
     if program is None:
-        pytest.skip("helm is neither compiled (`make binaries`) nor on the PATH")
+        pytest.fail("helm is neither compiled nor on the PATH: run `make binaries`")
     return program
 
 

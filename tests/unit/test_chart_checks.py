@@ -42,7 +42,7 @@ VARIANTS = {"defaults": (), "everything": EVERYTHING, "cpu": CPU}
 def checks() -> Path:
     folder = build.checks_folder()
     if not (folder / build.ADD_ON_MANIFESTS).exists():
-        pytest.skip("kubeconform and kube-score are not compiled: `make checks`")
+        pytest.fail("kubeconform and kube-score are not compiled: run `make checks`")
     return folder
 
 

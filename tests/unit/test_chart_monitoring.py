@@ -26,7 +26,7 @@ PROMETHEUS_OPERATOR = ("--api-versions", "monitoring.coreos.com/v1")
 def promtool() -> str:
     program = shutil.which("promtool")
     if program is None:
-        pytest.skip("promtool is not installed (`make system` brings Debian's prometheus)")
+        pytest.fail("promtool is not installed: run `make system`, which brings Debian's prometheus")
     return program
 
 

@@ -106,9 +106,13 @@ def test_what_was_installed_goes_again_and_what_was_there_stays(machine: Machine
     machine.run(str(machine.folder / "list.txt"))
     machine.run("--remove")
     assert machine.installed == {"nginx"}
+    # Or the next would take away what somebody has installed for themselves since.
+    assert not (machine.folder / "state" / "packages").exists()
+    (machine.folder / "installed" / "redis").write_text(PACKAGES["redis"])
     before = machine.said
     machine.run("--remove")
     assert machine.said == before
+    assert machine.installed == {"nginx", "redis"}
 
 
 def test_where_nothing_is_missing_nothing_is_touched(machine: Machine) -> None:

@@ -36,7 +36,7 @@ test-e2e: prepare browser ## the whole pipeline on a real cluster
 test-images: env builder ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
 	$(PYTEST) tests/images
 
-mutants: env weights model binaries ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
+mutants: env weights model binaries checks ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
 	PYTHONPATH=tests/support $(RUN) -m mutants $(ONLY)
 
 lint: env ## ruff, mypy --strict, import contracts, hadolint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -53,20 +54,60 @@ def test_a_whole_environment_needs_no_sandbox(tmp_path: Path) -> None:
     assert ask(KUBECONFIG=str(kubeconfig), **dict.fromkeys(NEEDED, "x")).returncode == 3
 
 
-def test_the_demo_asks_before_it_compiles(tmp_path: Path) -> None:
-    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "nowhere"), "MAKEFLAGS": ""}
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Programs that make runs: they write down what they are asked, and do nothing but answer the first question.
+
+    On a machine where all is compiled and installed already, to do it again is silent: only this shows it.
+    """
+    (tmp_path / "bin").mkdir()
+    record = f'echo "$(basename "$0") $*" >> {shlex.quote(str(tmp_path / "asked"))}'
+    before = f'case "$*" in *profile_cli.demo.before*) exec {shlex.quote(sys.executable)} "$@" ;; esac'
+    for name, body in {"python": before, "dpkg-query": "printf installed", "apt-get": ":"}.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\n{record}\n{body}\n")
+        program.chmod(0o755)
+    return tmp_path
+
+
+def demo(recorded: Path, **environment: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """`make demo` of the Makefile alone, in a folder without an environment; and what it asked, in order."""
+    (recorded / "Makefile").write_bytes((CLONE / "Makefile").read_bytes())
+    for name in ("cli", "constraints", "sandbox"):
+        if not (recorded / name).exists():
+            (recorded / name).symlink_to(CLONE / name)
     done = subprocess.run(
-        ["make", "demo", f"PYTHON={sys.executable}"],
-        cwd=CLONE,
-        env=environment,
+        ["make", "demo", f"PYTHON={recorded / 'bin' / 'python'}"],
+        cwd=recorded,
+        env={"PATH": f"{recorded / 'bin'}:{os.environ['PATH']}", "HOME": str(recorded), **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
+    asked = recorded / "asked"
+    return done, asked.read_text().splitlines() if asked.exists() else []
+
+
+def test_the_demo_asks_before_it_installs_or_compiles_anything(recorded: Path) -> None:
+    done, asked = demo(recorded, KUBECONFIG=str(recorded / "nowhere"))
     assert done.returncode != 0
     assert "PROFILE_VALUES" in done.stderr
-    assert "compil" not in done.stdout + done.stderr
+    assert asked == ["python -m profile_cli.demo.before"]
+
+
+def test_a_cluster_of_ones_own_needs_nothing_compiled(recorded: Path) -> None:
+    (recorded / "config").touch()
+    _, asked = demo(recorded, KUBECONFIG=str(recorded / "config"), **dict.fromkeys(NEEDED, "x"))
+    assert asked[0] == "python -m profile_cli.demo.before"
+    assert "python constraints/environment.py" in asked
+    assert not [line for line in asked if "profile_sandbox build" in line or line.startswith(("apt-get", "dpkg-query"))]
+
+
+def test_without_one_the_sandbox_is_compiled(recorded: Path) -> None:
+    _, asked = demo(recorded)
+    assert asked[0] == "python -m profile_cli.demo.before"
+    assert "python -m profile_sandbox build" in asked
 
 
 def test_tests_leave_the_demos_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks weights model prepare clean distclean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +39,13 @@ test-images: env builder ## build the images and run them as pods do (PROFILE_IM
 mutants: env weights model binaries checks ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
 	PYTHONPATH=tests/support $(RUN) -m mutants $(ONLY)
 
-lint: env ## ruff, mypy --strict, import contracts, hadolint
+lint: env actionlint ## ruff, mypy --strict, import contracts, hadolint, actionlint
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(wildcard $(SOURCES))
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/hadolint images/*/Dockerfile
+	"$$($(RUN) -c 'from profile_sandbox import build; print(build.actions_folder())')/actionlint" -shellcheck= -pyflakes=
 
 format: env ## let ruff format and fix what it can
 	$(RUN) -m ruff check --fix .
@@ -94,6 +95,9 @@ flux: system ## compile Flux's controllers for their test, once per machine, int
 
 checks: system ## compile kubeconform, kube-score, krew and actionlint for their tests, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --checks
+
+actionlint: ## compile what reads the workflows, once per machine, into the user's cache: a minute
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --actions
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch

@@ -32,6 +32,9 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         if arguments.command == "build":
+            if arguments.actions:
+                build.ensure_actions(say)
+                return 0
             build.ensure_programs(say)
             if arguments.flux:
                 build.ensure_flux(say)
@@ -64,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--checks",
         action="store_true",
         help="and kubeconform, kube-score, krew and actionlint, for tests of chart, plug-in and workflows",
+    )
+    compiling.add_argument(
+        "--actions", action="store_true", help="actionlint and nothing else: it needs no packages of the machine"
     )
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
     commands.add_parser("down", help="end it and leave nothing but its logs")

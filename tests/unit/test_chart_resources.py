@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
 from chart import (
     CHART,
     ROOT,
@@ -76,6 +78,7 @@ def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(shown)
     pod = the("Deployment", "profile-studio-operator", "--values", str(file))["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"] == "registry.example.com/profile-studio/operator:0.1.0"
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert pod["containers"][0]["image"] == f"registry.example.com/profile-studio/operator:{version}"
     binding = the("RoleBinding", "profile-studio-requests", "--values", str(file))
     assert binding["metadata"]["namespace"] == "hr"

@@ -1,6 +1,7 @@
 """The workflows, as far as they can be tried without a runner: shape, rights, and what the release refuses."""
 
 import os
+import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ BASE_IMAGE, REGISTRY, VERSION = CHECKS.values()
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 WRITES_IMAGES = {"contents": "read", "packages": "write", "id-token": "write"}
 READS = {"contents": "read"}
+# A tag may be moved to other code, a commit may not. What is named by a tag all the same, and why.
+BY_TAG = {
+    "debian:12": "its digest changes with every security update, and an old one's package lists are gone",
+}
+PINNED = re.compile(r"^ *-? *uses: ([a-z-]+/[a-z-]+)@([0-9a-f]{40}) # (v[0-9]+\.[0-9]+\.[0-9]+)$")
 
 
 def checked(step: dict[str, Any], folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -92,6 +98,22 @@ def test_the_clones_credentials_are_not_left_to_what_is_run_after() -> None:
     checkouts = [(place, step) for place, step in every_step() if step.get("uses", "").startswith("actions/checkout@")]
     assert len(checkouts) == 5
     assert [place for place, step in checkouts if step.get("with", {}).get("persist-credentials") is not False] == []
+
+
+def test_an_action_is_named_by_its_commit_with_the_version_beside_it() -> None:
+    lines = [line for path in FOLDER.iterdir() for line in path.read_text().splitlines() if "uses:" in line]
+    others = [line.split()[-1] for line in lines if not PINNED.match(line)]
+    assert others == ["./.github/workflows/test.yaml"]
+    pins = {match.groups() for line in lines if (match := PINNED.match(line))}
+    # Of one action, one version: two would be read, and one of them would be forgotten.
+    assert len({action for action, _, _ in pins}) == len(pins)
+    assert len({commit for _, commit, _ in pins}) == len(pins)
+
+
+def test_an_image_that_a_job_runs_in_is_named_by_its_digest() -> None:
+    jobs = [job for workflow in WORKFLOWS.values() for job in workflow["jobs"].values() if "container" in job]
+    images = {job["container"]["image"] for job in jobs}
+    assert {image for image in images if "@sha256:" not in image} == BY_TAG.keys()
 
 
 def test_no_expression_is_pasted_into_a_script() -> None:

@@ -21,11 +21,11 @@ demo: ## a real cluster on this machine, the product in it, and one person's por
 
 test: export PROFILE_ALL_TESTS = 1
 test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
-	$(PYTEST) tests/unit tests/packaging tests/cluster tests/e2e
+	$(PYTEST) tests/unit tests/guards tests/packaging tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
 test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit tests/guards
 
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster

@@ -1,0 +1,221 @@
+"""The product as its guards meet it: the only file here that names the product's modules.
+
+Sources that move change the import lines of this file, and nothing that is recorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import importlib
+import io
+import itertools
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import time_machine
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel
+
+from operator_world import CONFIG, SPEC
+from profile_contract import generation as calls
+from profile_contract import orders, progress
+from profile_contract.candidates import PictureSize
+from profile_contract.chain import Platform, digests_of
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.style import ProfileStyleSpec
+from profile_operator import migrations
+from profile_sandbox import values as sandbox_values
+from real_operator import RealOperator, real_operator
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "profile-studio"
+BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+METRICS = {
+    "operator": "profile_operator.metrics",
+    "predictor": "profile_predictor.server.metrics",
+    "page": "profile_web.metrics",
+}
+CROSSING: dict[str, type[BaseModel]] = {
+    "preprocess order": orders.PreprocessOrder,
+    "preprocess report": orders.PreprocessReport,
+    "train order": orders.TrainOrder,
+    "train report": orders.TrainReport,
+    "generation order": calls.GenerationOrder,
+    "generation result": calls.GenerationResult,
+    "generate report": orders.GenerateReport,
+    "finish order": orders.FinishOrder,
+    "finish report": orders.FinishReport,
+    "eviction order": calls.EvictionOrder,
+    "eviction result": calls.EvictionResult,
+    "progress event": progress.ProgressEvent,
+}
+
+Document = dict[str, Any]
+
+
+@contextmanager
+def still_clock() -> Iterator[time_machine.Traveller]:
+    """It is BEGIN until somebody shifts the clock, and what is random counts up."""
+    numbers = itertools.count(1)
+    with (
+        time_machine.travel(BEGIN, tick=False) as traveller,
+        mock.patch.object(uuid, "uuid4", side_effect=lambda: uuid.UUID(int=next(numbers) << 64)),
+    ):
+        yield traveller
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, models and enums as documents, whatever their classes are called."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    return value
+
+
+# --- the operator ------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def operator() -> AsyncIterator[RealOperator]:
+    """The operator's real parts before their first look at `hr/minji`, which wishes for one style."""
+    spec = SPEC.model_copy(update={"styles": ["warm"]})
+    with mock.patch("real_operator.SPEC", spec):
+        async with real_operator(CONFIG) as standing:
+            yield standing
+
+
+def viewed_generation(standing: RealOperator, *, done: int, remaining_seconds: int) -> None:
+    """Generation is so far."""
+    standing.beside.seen = dataclasses.replace(
+        standing.beside.seen, done=done, remaining_seconds=remaining_seconds, running=True
+    )
+
+
+# --- digests -----------------------------------------------------------------------------------------------------
+
+
+def stage_digests(
+    spec: Document, styles: dict[str, Document], platform: dict[str, Document], photos: list[Document]
+) -> Document:
+    """The digests of all stages of a request; `platform` has preprocess, training and picture."""
+    digests: Document = plain(
+        digests_of(
+            ProfileRequestSpec.model_validate(spec),
+            orders.photos_digest([orders.PhotoRef.model_validate(photo) for photo in photos]),
+            {name: ProfileStyleSpec.model_validate(style) for name, style in styles.items()},
+            Platform(
+                preprocess=orders.PreprocessParameters.model_validate(platform["preprocess"]),
+                training=orders.TrainParameters.model_validate(platform["training"]),
+                picture=PictureSize(**platform["picture"]),
+            ),
+        )
+    )
+    return digests
+
+
+# --- what crosses borders ----------------------------------------------------------------------------------------
+
+
+def schemas() -> dict[str, Document]:
+    """The JSON schema of all that crosses a border, without the names of classes."""
+    return {name: _schema(model) for name, model in CROSSING.items()}
+
+
+def written(kind: str, document: Document) -> str:
+    """What is written of a document that was read: canonical JSON."""
+    model: Any = CROSSING[kind].model_validate(document)
+    text: str = model.to_json()
+    return text
+
+
+def stream_key(namespace: str, name: str) -> str:
+    """The Redis stream of a request."""
+    return progress.stream_key(namespace, name)
+
+
+def _schema(model: type[BaseModel]) -> Document:
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+
+    def inlined(node: Any, *, names: bool = False) -> Any:
+        if isinstance(node, list):
+            return [inlined(inner) for inner in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return inlined(
+                {**definitions[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
+            )
+        # Descriptions and titles come from classes; `properties` holds fields that may be called so.
+        left_out = () if names else ("title", "description")
+        return {key: inlined(inner, names=key == "properties") for key, inner in node.items() if key not in left_out}
+
+    document: Document = inlined(schema)
+    return document
+
+
+# --- metrics and the database ------------------------------------------------------------------------------------
+
+
+def metrics() -> dict[str, list[Document]]:
+    """The metrics of each program: name, kind, help, labels and buckets."""
+    return {program: _metrics(module) for program, module in METRICS.items()}
+
+
+def _metrics(module: str) -> list[Document]:
+    standing = [
+        value for value in vars(importlib.import_module(module)).values() if isinstance(value, MetricWrapperBase)
+    ]
+    described = [
+        {
+            "name": metric._name,
+            "type": metric._type,
+            "help": metric._documentation,
+            "labels": list(metric._labelnames),
+            **({"buckets": [str(bound) for bound in metric._upper_bounds]} if hasattr(metric, "_upper_bounds") else {}),
+        }
+        for metric in standing
+    ]
+    return sorted(described, key=lambda one: str(one["name"]))
+
+
+def database() -> str:
+    """The SQL that makes the database of nothing."""
+    text = io.StringIO()
+    scripts = ScriptDirectory(str(migrations.FOLDER))
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": text})
+    with Operations.context(context):
+        for script in reversed(list(scripts.walk_revisions())):
+            text.write(f"-- {script.revision} after {script.down_revision}\n")
+            script.module.upgrade()
+    return text.getvalue()
+
+
+# --- the chart ---------------------------------------------------------------------------------------------------
+
+
+def demo_values() -> Document:
+    """What the demo says to the chart on this machine's sandbox, beside the chart's own values files."""
+    text = json.dumps({**sandbox_values.chart_values(), **sandbox_values.web_values("127.0.0.1:9000")})
+    document: Document = json.loads(text)
+    for program in ("operator", "predictor", "web"):
+        # Changes with the sources.
+        document[program]["podAnnotations"] = {}
+    return document

@@ -13,7 +13,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a real cluster on this machine, the product in it, and one person's portraits
-	@PYTHONPATH=cli $(PYTHON) -m profile_cli.demo.before; answer=$$?; \
+	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 is needed, and there is no $(PYTHON): Debian 12 has it (apt-get install python3.11 python3.11-venv); elsewhere, make demo PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@PYTHONPATH=cli:sandbox $(PYTHON) -m profile_cli.demo.before; answer=$$?; \
 	  if [ $$answer = 0 ]; then $(MAKE) --no-print-directory prepare; \
 	  elif [ $$answer = 3 ]; then $(MAKE) --no-print-directory env weights model; \
 	  else exit $$answer; fi

@@ -1,4 +1,4 @@
-"""`profile-studio`: the folder runner, the demo and the evaluation."""
+"""`profile-studio`: the folder runner, the demo, the evaluation, and what this machine lacks for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from . import machine
 from .demo import command as demo_command
 from .evaluate import command as evaluate_command
 from .folder import command as folder_command
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     folder_command.add_to(commands)
     demo_command.add_to(commands)
+    machine.add_to(commands)
     evaluate_command.add_to(commands)
     return top
 

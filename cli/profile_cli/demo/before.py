@@ -1,4 +1,4 @@
-"""Before anything is compiled for the demo: is a cluster of somebody's own meant, and is all there that it needs?
+"""Before anything is compiled for the demo: whose cluster is meant, and is there what `make` cannot bring by itself?
 
 Python's standard library is all that this needs: it runs before the environment is there.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from profile_sandbox import doctor
 
 CLONE = Path(__file__).resolve().parents[3]
 # What a cluster of one's own needs beside KUBECONFIG, and what for.
@@ -19,15 +21,21 @@ NEEDED = {
 
 
 def main() -> int:
-    """Prints what is missing. Exit code 0: this machine's own cluster is meant; 3: another, and all is there."""
+    """Prints what is missing. Exit code 0: this machine's own cluster is meant; 3: another; 1: something is missing."""
     kubeconfig = own_kubeconfig(os.environ, CLONE)
-    if kubeconfig is None:
-        return 0
-    trouble = missing(kubeconfig, os.environ)
+    trouble = lacking(doctor.preflight()) if kubeconfig is None else missing(kubeconfig, os.environ)
     if trouble:
         print(trouble, file=sys.stderr)
         return 1
-    return 3
+    return 0 if kubeconfig is None else 3
+
+
+def lacking(findings: Sequence[doctor.Finding]) -> str:
+    """What this machine lacks for a cluster of its own, as a person reads it; empty where nothing does."""
+    if not findings:
+        return ""
+    lines = [f"- {finding.problem}: {finding.advice}" for finding in findings]
+    return "\n".join(["`make demo` cannot begin on this machine:", *lines, doctor.ELSEWHERE])
 
 
 def own_kubeconfig(environment: Mapping[str, str], clone: Path) -> Path | None:

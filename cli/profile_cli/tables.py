@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from profile_contract.names import PhotosWarningKind
 from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
-from profile_contract.request import PortraitStatus, Verdict
+from profile_contract.request import PhotosWarning, PortraitStatus, Verdict
 
 PHOTO_COLUMNS = ("photo", "verdict", "advice")
 PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")
 STATUS_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts")
 CANDIDATE_COLUMNS = ("style", "#seed", "#faces", "#likeness", "delivered", "why not")
 TONE_COLUMNS = ("style", "tone", "#pairs", "#b* shift", "#L* shift", "in range")
+# Of the photos that a warning is about, so many are named.
+MOST_NAMED = 5
 
 Rows = list[tuple[str, ...]]
 
@@ -19,6 +22,19 @@ Rows = list[tuple[str, ...]]
 def photo_rows(verdicts: Sequence[PhotoVerdict] | Sequence[Verdict]) -> Rows:
     """A row a photo."""
     return [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
+
+
+def warning_lines(warnings: Sequence[PhotosWarning]) -> list[str]:
+    """A line a warning about the photos, naming those that it is about; that some were left out, the table says."""
+    told = [one for one in warnings if one.kind is not PhotosWarningKind.LEFT_OUT]
+    return [f"note: {one.message}{_named(one.photos)}" for one in told]
+
+
+def _named(photos: Sequence[str]) -> str:
+    if not photos:
+        return ""
+    more = f" and {len(photos) - MOST_NAMED} more" if len(photos) > MOST_NAMED else ""
+    return f" ({', '.join(photos[:MOST_NAMED])}{more})"
 
 
 def portrait_rows(report: FinishReport) -> Rows:

@@ -10,6 +10,7 @@ from typing import Any
 
 from profile_cli.cluster import Cluster, RequestView, Unreachable
 from profile_cli.errors import CommandError
+from profile_cli.tables import warning_lines
 from profile_cli.terminal import Terminal, duration
 from profile_contract.names import ConditionType, Reason, Stage
 from profile_contract.request import StageStatus
@@ -135,3 +136,6 @@ def tell(view: RequestView, told: set[str], terminal: Terminal) -> None:
         took = "" if seconds is None else f" after {duration(seconds)}"
         photos = f": {view.status.photos_text} photos accepted" if stage is Stage.PREPROCESS else ""
         terminal.say(f"{stage} ended{took}{photos}")
+        if stage is Stage.PREPROCESS and view.status.photos:
+            for line in warning_lines(view.status.photos.warnings):
+                terminal.say(line)

@@ -5,14 +5,14 @@ The operator and the folder runner agree through it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .artifacts import candidate_key
 from .generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from .names import Mode, Tone
-from .orders import Candidate, FileRef, PoseMap, PreprocessReport, RequestRef
+from .orders import Candidate, FileRef, GenerateReport, PoseMap, PreprocessReport, RequestRef
 from .style import POSE_FROM_PHOTOS, ProfileStyleSpec
 
 # Pose maps drawn from the person's own photos are named so; all others are presets.
@@ -174,3 +174,9 @@ def generation_order(
         mode=style.mode,
         strength=style.strength_percent / 100,
     )
+
+
+def last_drawn(reports: Iterable[GenerateReport]) -> str:
+    """When the last candidate of all styles was drawn, as their reports tell it; empty where they do not."""
+    # Times of one form, all in UTC: the greatest text is the latest.
+    return max((report.finished_at for report in reports), default="")[:40]

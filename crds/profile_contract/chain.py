@@ -21,12 +21,19 @@ from .style import ProfileStyleSpec
 
 @dataclass(frozen=True)
 class Platform:
-    """What is set for all requests: by the platform team, or by the folder runner's arguments."""
+    """What is set for all requests: by the platform team, or by the folder runner's arguments. `toy`: the base model
+    is for demonstrations alone."""
 
     preprocess: PreprocessParameters
     training: TrainParameters
     picture: PictureSize
     visible_mark: bool = False
+    toy: bool = False
+
+    @property
+    def toy_model(self) -> str:
+        """The base model's name where it is a toy, else nothing."""
+        return self.training.base_model if self.toy else ""
 
     def train_parameters(self, spec: ProfileRequestSpec) -> TrainParameters:
         """The defaults with what the request says about training."""
@@ -40,6 +47,7 @@ class Platform:
             minimum_likeness=spec.minimum_likeness,
             layouts=list(spec.layouts),
             visible_mark=self.visible_mark,
+            toy_model=self.toy_model,
         )
 
 

@@ -146,6 +146,16 @@ class PhotoReason(StrEnum):
     DUPLICATE = "Duplicate"
 
 
+class PhotosWarningKind(StrEnum):
+    """What is true of accepted photos, or of all together, and worth knowing although nothing stops for it."""
+
+    NO_COLOUR = "NoColour"
+    LITTLE_COLOUR = "LittleColour"
+    NOT_FRONTAL = "NotFrontal"
+    TURNED_UPRIGHT = "TurnedUpright"
+    LEFT_OUT = "LeftOut"
+
+
 PHOTO_ADVICE: dict[PhotoReason, str] = {
     PhotoReason.ACCEPTED: "",
     PhotoReason.NOT_AN_IMAGE: ("This file cannot be read as a picture. Upload a JPEG, HEIC, PNG, WebP or AVIF photo."),

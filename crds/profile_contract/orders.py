@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from .keys import check_below
 from .model import Contract, Tolerant, digest_of
 from .names import STAGE_VERSIONS, AdapterLayers, LayoutName, PhotoReason, Reason, Stage, Tone
+from .request import PhotosWarning
 from .style import ProfileStyleSpec
 
 
@@ -159,9 +160,9 @@ class PreprocessReport(StageReport):
 
     stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
     verdicts: list[PhotoVerdict] = []
-    warnings: list[Annotated[str, Field(max_length=300)]] = Field(
+    warnings: list[PhotosWarning] = Field(
         default=[],
-        max_length=20,
+        max_length=10,
         description="What is true of the accepted photos together and will show in portraits.",
     )
     images: list[DatasetImage] = []
@@ -292,6 +293,9 @@ class FinishParameters(Contract):
     minimum_likeness: int = Field(ge=-100, le=100)
     layouts: list[LayoutName] = Field(max_length=8)
     visible_mark: bool = False
+    toy_model: ModelName = Field(
+        default="", description="The base model, where it is a toy for demonstrations: the contact sheet says so."
+    )
 
 
 class FinishOrder(StageOrder):
@@ -301,6 +305,9 @@ class FinishOrder(StageOrder):
     dataset: Key
     styles: list[StyleCandidates] = Field(max_length=64)
     parameters: FinishParameters
+    # What documents say of themselves; no part of the digest.
+    title: str = Field(default="", max_length=100, description="The request's title, as its owner gave it.")
+    drawn_at: str = Field(default="", max_length=40, description="When the last candidate was drawn, ISO 8601.")
 
 
 class Check(Tolerant):

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
 from .model import Contract, Tolerant
-from .names import DeletionPolicy, LayoutName, PhotoReason, Stage
+from .names import DeletionPolicy, LayoutName, PhotoReason, PhotosWarningKind, Stage
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Key = Annotated[str, Field(max_length=1024)]
@@ -125,6 +125,15 @@ class Verdict(Tolerant):
     advice: str = Field(default="", max_length=300)
 
 
+class PhotosWarning(Tolerant):
+    """What a person should know about the photos although nothing stops for it. `photos`: the names of those that it
+    is about."""
+
+    kind: PhotosWarningKind
+    message: str = Field(default="", max_length=300)
+    photos: list[Annotated[str, Field(max_length=256)]] = Field(default=[], max_length=40)
+
+
 class PhotosStatus(Tolerant):
     """The photos as they were last looked at."""
 
@@ -136,6 +145,9 @@ class PhotosStatus(Tolerant):
     accepted: int = Field(default=0, ge=0)
     rejected: int = Field(default=0, ge=0)
     verdicts: list[Verdict] = Field(default=[], max_length=40)
+    warnings: list[PhotosWarning] = Field(
+        default=[], max_length=10, description="What will show in portraits, or is worth knowing, of the photos."
+    )
 
 
 class StageStatus(Tolerant):
@@ -183,6 +195,11 @@ class ProfileRequestStatus(Tolerant):
     stages: StagesStatus | None = None
     portraits: list[PortraitStatus] = Field(default=[], max_length=128)
     adapter: Key | None = Field(default=None, description="Key of the adapter in the served form.")
+    toy_model: str | None = Field(
+        default=None,
+        max_length=253,
+        description="The model that drew the portraits, where it is but a toy for demonstrations.",
+    )
     contact_sheet: Key | None = None
     print_sheet: Key | None = Field(default=None, description="Key of the PDF with every cut in its exact size.")
     likeness_report: Key | None = None

@@ -58,6 +58,7 @@ def platform_of(config: OperatorConfig) -> Platform:
         training=config.training,
         picture=config.generation.picture,
         visible_mark=config.finish.visible_mark,
+        toy=config.finish.toy,
     )
 
 

@@ -186,6 +186,7 @@ class FinishConfig(Contract):
     """What the platform decides about portraits."""
 
     visible_mark: bool = False
+    toy: bool = Field(default=False, description="The base model is a toy: pages, terminals and contact sheets say so.")
 
 
 class OperatorConfig(Contract):

@@ -13,6 +13,9 @@ FINALIZER = f"{GROUP}/purge"
 # A person sets it to a new value to have failed stages tried again and the photos looked at anew.
 RETRY_ANNOTATION = f"{GROUP}/retry"
 RETRY_LENGTH = 64
+# How its owner calls a request; the page sets it.
+TITLE_ANNOTATION = f"{GROUP}/title"
+TITLE_LENGTH = 100
 
 LABEL_REQUEST = f"{GROUP}/request"
 LABEL_STAGE = f"{GROUP}/stage"

@@ -229,7 +229,13 @@ def parse_head(document: Document) -> RequestHead:
         retry=metadata.get("annotations", {}).get(names.RETRY_ANNOTATION, "")[: names.RETRY_LENGTH],
         status=status,
         unread_status=unread,
+        title=_title(metadata.get("annotations", {}).get(names.TITLE_ANNOTATION, "")),
     )
+
+
+def _title(text: str) -> str:
+    """A title on one line of letters that are seen; whoever may write requests wrote it."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[: names.TITLE_LENGTH]
 
 
 def _status(document: Document) -> tuple[ProfileRequestStatus, Document | None]:

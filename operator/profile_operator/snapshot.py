@@ -44,6 +44,7 @@ class RequestHead:
     deleted: datetime | None = None
     # The status as it stands, where it could not be read: then every field of it is written anew.
     unread_status: Mapping[str, Any] | None = None
+    title: str = ""
 
     @property
     def finalized(self) -> bool:

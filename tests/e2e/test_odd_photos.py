@@ -106,7 +106,7 @@ def test_photos_that_lie_any_way_make_the_dataset_that_upright_ones_make(
 ) -> None:
     lying = preprocess(odd_photos.turned_set())
     crops = [np.asarray(Image.open(io.BytesIO(store.read(image.image)))).astype(int) for image in lying.images]
-    assert any("turned upright" in warning for warning in lying.warnings)
+    assert any("turned upright" in warning.message for warning in lying.warnings)
     for photo in odd_photos.turned_set():
         store.delete(f"ns/uploads/person/{photo}")
     upright = preprocess(odd_photos.upright_set())
@@ -118,7 +118,7 @@ def test_photos_that_lie_any_way_make_the_dataset_that_upright_ones_make(
         again = np.asarray(Image.open(io.BytesIO(store.read(image.image)))).astype(int)
         # Files that were turned were compressed otherwise, and a face is found some pixels away.
         assert np.abs(crop - again).mean() < 12
-    assert not any("turned upright" in warning for warning in upright.warnings)
+    assert not any("turned upright" in warning.message for warning in upright.warnings)
 
 
 def test_copies_of_one_photo_are_one_photo(preprocess: Preprocess) -> None:
@@ -139,4 +139,4 @@ def test_two_people_are_asked_about(preprocess: Preprocess) -> None:
 def test_black_and_white_is_told(preprocess: Preprocess) -> None:
     report = preprocess(odd_photos.grey_set())
     assert report.outcome == "Done"
-    assert report.warnings[0].startswith("No photo has colour")
+    assert report.warnings[0].message.startswith("No photo has colour")

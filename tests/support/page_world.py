@@ -100,10 +100,20 @@ class ApiServer:
 
     async def patch_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, name: str, body: Document, **____: Any
-    ) -> None:
+    ) -> Document:
+        """A merge patch; one that names another version than the one that stands is a conflict."""
         await self._asked("patch")
         document = self._one(namespace, name)
-        document["spec"]["photos"] |= body["spec"]["photos"]
+        if body.get("metadata", {}).get("resourceVersion", "") not in ("", document["metadata"]["resourceVersion"]):
+            raise failure(409, "the object has been modified; please apply your changes to the latest version")
+        self._version += 1
+        document["metadata"] |= {
+            "generation": document["metadata"]["generation"] + 1, "resourceVersion": str(self._version),
+        }  # fmt: skip
+        for field, value in body["spec"].items():
+            standing = document["spec"].get(field)
+            document["spec"][field] = {**standing, **value} if isinstance(value, dict) and standing else value
+        return copy.deepcopy(document)
 
     async def delete_namespaced_custom_object(
         self, _: str, __: str, namespace: str, ___: str, name: str, **____: Any

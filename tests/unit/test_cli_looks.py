@@ -129,6 +129,39 @@ def test_verdicts_are_shown_and_what_to_do_about_the_refused(call: Call, api: Fa
     assert json.loads(call("photos", "minji", "-o", "json"))[1]["name"] == NAUGHTY
 
 
+def test_warnings_about_the_photos_are_said_with_the_photos_that_they_are_about(call: Call, api: FakeApi) -> None:
+    good = {"name": "a.jpg", "accepted": True, "reason": "Accepted"}
+    upright = "2 of the accepted photos lay on the side or upside down and were turned upright."
+    names = [NAUGHTY, *(f"{n}.jpg" for n in range(6))]
+    warnings = [
+        {"kind": "TurnedUpright", "message": upright, "photos": names},
+        {"kind": "NotFrontal", "message": "No photo is taken from the front."},
+        {"kind": "LeftOut", "message": "1 of 3 photos were left out; each has its reason.", "photos": ["b.jpg"]},
+    ]
+    stages = {"preprocess": {"digest": "d", "startTime": SECOND, "completionTime": SECOND}}
+    said(api, condition("Ready", "True", "Succeeded"), photos={"verdicts": [good], "warnings": warnings}, stages=stages)
+    for command in ("photos", "watch"):
+        text = " ".join(call(command, "minji").split())
+        assert f"note: {upright} (a\\x1b[2J\\x1b]0;pwned\\x07.jpg, 0.jpg, 1.jpg, 2.jpg, 3.jpg and 2 more)" in text
+        assert "note: No photo is taken from the front." in text
+        assert "left out" not in text
+
+
+def test_a_toys_portraits_are_said_to_be_one_wherever_they_are_shown(
+    call: Call, api: FakeApi, store: FolderStore, tmp_path: Path
+) -> None:
+    store.write(str(PORTRAIT["key"]), b"portrait")
+    store.write(f"{KEY}studio-warm/1-square.jpg", b"square")
+    store.write(f"{KEY}contact-sheet.jpg", b"sheet")
+    shown = (("watch", "minji"), ("portraits", "minji"), ("portraits", "minji", "--out", str(tmp_path / "out")))
+    ready = condition("Ready", "True", "Succeeded")
+    for toy, times in (("studio-mini", 1), (None, 0)):
+        said(api, ready, portraits=[PORTRAIT], contactSheet=f"{KEY}contact-sheet.jpg", toyModel=toy)
+        for words in shown:
+            text = " ".join(call(*words, *(["--store", "s3://any"] if "--out" in words else [])).split())
+            assert text.count("studio-mini is a small demonstration model") == times, text
+
+
 def test_portraits_are_listed_without_a_folder_and_without_a_store(call: Call, api: FakeApi) -> None:
     said(api)
     assert "no portraits yet" in call("portraits", "minji")

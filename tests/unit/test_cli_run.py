@@ -162,6 +162,7 @@ def test_studio_minis_recipe_is_what_the_chart_sets_for_it() -> None:
         "training": {**models, **recipe["training"]},
         "preprocess": recipe["preprocess"],
         "generation": recipe["generation"],
+        "finish": {"toy": bool(recipe["toy"])},
     }
     assert "studio-mini is a toy" in read_recipe(MINI).toy
 

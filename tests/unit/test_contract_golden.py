@@ -281,7 +281,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "control_end_percent": 80,
         "predictor": "profile-predictor",
     },
-    FinishParameters: {"visible_mark": False},
+    FinishParameters: {"visible_mark": False, "toy_model": ""},
 }
 
 

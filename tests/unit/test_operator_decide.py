@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from operator_world import CONFIG, Crash, World, fail, ready, stages_of
-from profile_contract.names import Reason, Stage
+from operator_world import CONFIG, Crash, World, dataset_report, fail, ready, stages_of
+from profile_contract.names import PhotosWarningKind, Reason, Stage
+from profile_contract.orders import FinishOrder, PreprocessOrder, PreprocessReport
+from profile_contract.request import PhotosWarning
 from profile_operator.decide import decide
+from profile_operator.decide.orders import order_of
+from profile_operator.observe import parse_head
 from profile_operator.plan import CreateJob
 from profile_operator.snapshot import Termination
 
@@ -143,3 +147,60 @@ def test_progress_is_written_when_due_only() -> None:
     assert due.again == CONFIG.progress_interval_seconds
     foreign = event.model_copy(update={"digest": "other"})
     assert decide(replace(snapshot, progress=foreign, seconds_since_write=31.0), world.now, CONFIG).status is None
+
+
+# --- what is worth knowing ---------------------------------------------------------------------------------------
+
+
+def test_warnings_of_the_photos_stand_in_the_status_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warned(order: PreprocessOrder, common: dict[str, object]) -> PreprocessReport:
+        told = PhotosWarning(
+            kind=PhotosWarningKind.TURNED_UPRIGHT, message="Look\nat https://evil.example/x", photos=["a"]
+        )
+        return dataset_report(order, common).model_copy(update={"warnings": [told]})
+
+    monkeypatch.setattr("operator_world.dataset_report", warned)
+    world = World().run()
+    assert ready(world)
+    assert world.status.photos is not None
+    (warning,) = world.status.photos.warnings
+    assert (warning.kind, warning.message, warning.photos) == ("TurnedUpright", "Look at [link]", ["a"])
+
+
+def test_a_toy_is_named_in_the_status_and_to_finishing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = World().run()
+    assert plain.status.toy_model is None
+    toy = CONFIG.model_copy(update={"finish": CONFIG.finish.model_copy(update={"toy": True})})
+    before = plain.chain
+    monkeypatch.setattr("operator_world.CONFIG", toy)
+    world = World().run()
+    assert world.status.toy_model == CONFIG.training.base_model
+    assert (world.chain.preprocess, world.chain.train, world.chain.generate) == (
+        before.preprocess, before.train, before.generate,
+    )  # fmt: skip
+    assert world.chain.finish != before.finish
+
+
+def test_finishing_is_told_the_title_and_when_the_last_candidate_was_drawn() -> None:
+    world = World().run()
+    chain = world.chain
+    ends = [report.finished_at for report in world.reports(chain).generate.values()]
+    finish = order_of(Stage.FINISH, world.snapshot(), chain, CONFIG)
+    assert isinstance(finish, FinishOrder)
+    assert len(ends) == 2
+    assert (finish.title, finish.drawn_at) == ("", max(ends))
+    assert finish.drawn_at
+    titled = replace(world.snapshot(), head=replace(world.snapshot().head, title="Employee card"))
+    order = order_of(Stage.FINISH, titled, chain, CONFIG)
+    assert isinstance(order, FinishOrder)
+    assert (order.title, order.digest) == ("Employee card", finish.digest)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"), [("Employee\ncard \x1b[2J", "Employee card [2J"), ("사원증", "사원증"), ("x" * 300, "x" * 100)]
+)
+def test_a_title_is_one_line_of_bounded_length(text: str, title: str) -> None:
+    metadata = {"namespace": "hr", "name": "minji", "uid": "u", "resourceVersion": "1"}
+    head = parse_head({"metadata": {**metadata, "annotations": {"profilestudio.io/title": text}}})
+    assert head.title == title
+    assert parse_head({"metadata": metadata}).title == ""

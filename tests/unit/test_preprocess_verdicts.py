@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from profile_contract.names import PHOTO_ADVICE, PhotoReason
+from profile_contract.names import PHOTO_ADVICE, PhotoReason, PhotosWarningKind
 from profile_contract.orders import PreprocessParameters
+from profile_contract.request import PhotosWarning
 from profile_preprocess.verdicts import Measures, judge, summary, too_few, two_people, verdict, warnings
 
 GOOD = Measures(
@@ -99,9 +100,13 @@ def test_too_few_names_counts_and_the_most_frequent_reasons_with_advice() -> Non
     assert summary(told) == "1 of 4 photos accepted (rejected: 2 x Blurred, 1 x NoFace)"
 
 
-def told(*measures: Measures, accepted: bool = True) -> list[str]:
+def noted(*measures: Measures, accepted: bool = True) -> list[PhotosWarning]:
     reason = PhotoReason.ACCEPTED if accepted else PhotoReason.BLURRED
     return warnings(measures, [verdict(f"{n}.jpg", reason, one) for n, one in enumerate(measures)])
+
+
+def told(*measures: Measures, accepted: bool = True) -> list[str]:
+    return [warning.message for warning in noted(*measures, accepted=accepted)]
 
 
 def test_nothing_is_left_out_silently() -> None:
@@ -112,6 +117,20 @@ def test_nothing_is_left_out_silently() -> None:
     assert told(replace(GOOD, yaw=-30.0), replace(GOOD, yaw=25.0))[0].startswith("No photo is taken from the front")
     assert told(replace(GOOD, turns=1), GOOD, replace(GOOD, turns=2))[0].startswith("2 of the accepted photos lay")
     assert told(replace(GOOD, grey=True), accepted=False) == ["1 of 1 photos were left out; each has its reason."]
+
+
+def test_a_warning_names_its_kind_and_the_photos_that_it_is_about() -> None:
+    grey, turned = replace(GOOD, grey=True), replace(GOOD, turns=1)
+    assert [(one.kind, one.photos) for one in noted(GOOD, turned, GOOD, turned)] == [
+        (PhotosWarningKind.TURNED_UPRIGHT, ["1.jpg", "3.jpg"])
+    ]
+    assert [(one.kind, one.photos) for one in noted(grey, GOOD)] == [(PhotosWarningKind.LITTLE_COLOUR, ["0.jpg"])]
+    assert [one.kind for one in noted(grey, grey)] == [PhotosWarningKind.NO_COLOUR]
+    aside = noted(replace(GOOD, yaw=-30.0), replace(GOOD, yaw=25.0))
+    assert [(one.kind, one.photos) for one in aside] == [(PhotosWarningKind.NOT_FRONTAL, [])]
+    # What was refused is turned for nobody.
+    assert [one.kind for one in noted(turned, accepted=False)] == [PhotosWarningKind.LEFT_OUT]
+    assert len(noted(*[turned] * 45)[0].photos) == 40
 
 
 def test_a_long_picture_is_told_what_to_do() -> None:

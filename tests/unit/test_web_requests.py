@@ -61,7 +61,7 @@ def test_a_request_is_made_as_it_was_wished_in_the_visitors_own_area(page: World
 ROUTES = [
     ("GET", "/api/requests/p-1"), ("GET", "/api/requests/p-1/events"), ("GET", "/api/requests/p-1/comparisons"),
     ("GET", "/api/requests/p-1/portraits.zip"), ("POST", "/api/requests/p-1/look-again"),
-    ("DELETE", "/api/requests/p-1"), ("DELETE", "/api/uploads/p-1/0.jpg"),
+    ("POST", "/api/requests/p-1/look"), ("DELETE", "/api/requests/p-1"), ("DELETE", "/api/uploads/p-1/0.jpg"),
 ]  # fmt: skip
 
 
@@ -71,8 +71,9 @@ def test_anothers_request_is_as_one_that_does_not_exist(page: World, method: str
     before = dict(page.store.objects), json.dumps(page.api.requests[NAMESPACE, "p-1"])
     from page_world import as_
 
-    refused = page.client.request(method, path, headers=as_(JUNHO))
-    missing = page.client.request(method, path.replace("p-1", "p-2"), headers=as_(JUNHO))
+    body = {"styles": ["studio-cool"]} if path.endswith("/look") else None
+    refused = page.client.request(method, path, headers=as_(JUNHO), json=body)
+    missing = page.client.request(method, path.replace("p-1", "p-2"), headers=as_(JUNHO), json=body)
     assert refused.status_code == 404
     assert refused.json() == missing.json()
     assert before == (page.store.objects, json.dumps(page.api.requests[NAMESPACE, "p-1"]))
@@ -433,3 +434,118 @@ def test_what_stays_in_the_store_is_said(page: World) -> None:
             True,
             True,
         )
+
+
+# --- another look ------------------------------------------------------------------------------------------------
+
+LOOK = {"styles": ["studio-cool", "studio-warm"], "layouts": ["resume", "square"], "portraits": 4}
+
+
+def test_another_look_changes_styles_and_cuts_and_nothing_that_was_learnt_from(page: World) -> None:
+    made = page.made(portraits=[PORTRAIT], conditions=READY)
+    before = json.loads(json.dumps(made["spec"]))
+    answer = page.post("/api/requests/p-1/look", LOOK)
+    assert answer.status_code == 200
+    # Until the operator looks at it.
+    assert answer.json()["state"] == "Waiting"
+    after = page.api.requests[NAMESPACE, "p-1"]["spec"]
+    assert after == {**before, "styles": ["studio-cool", "studio-warm"], "layouts": ["resume", "square"]}
+    assert len(page.api.requests) == 1
+
+
+def test_more_portraits_are_chosen_from_more_candidates(page: World) -> None:
+    page.made(portraits=[PORTRAIT], conditions=READY)
+    assert page.post("/api/requests/p-1/look", {**LOOK, "portraits": 6}).status_code == 200
+    spec = page.api.requests[NAMESPACE, "p-1"]["spec"]
+    assert (spec["portraits"], spec["candidates"]) == (6, 12)
+
+
+def test_another_look_is_asked_for_by_the_page_itself_alone(page: World) -> None:
+    page.made(portraits=[PORTRAIT], conditions=READY)
+    headers = {"X-Auth-Request-User": MINJI}
+    assert code(page.client.post("/api/requests/p-1/look", json=LOOK, headers=headers)) == (403, "not-from-page")
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == ["studio-warm"]
+
+
+def stalled_by(reason: str) -> list[dict[str, Any]]:
+    return [{"type": "Stalled", "status": "True", "reason": reason, **TIMES}]
+
+
+RUNNING = [{"type": "Reconciling", "status": "True", "reason": "Running", **TIMES}]
+RESTS = [
+    (READY, True), (stalled_by("StyleNotFound"), True), (stalled_by("StyleNotUnderstood"), True),
+    (stalled_by("NoLikenessReached"), True), (stalled_by("TooFewUsablePhotos"), False), (STALLED, False),
+    (RUNNING, False), ([], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("conditions", "may"), RESTS)
+def test_a_request_is_changed_while_it_rests_and_where_a_look_helps(
+    page: World, conditions: list[dict[str, Any]], may: bool
+) -> None:
+    page.made(portraits=[PORTRAIT], conditions=conditions)
+    answer = page.post("/api/requests/p-1/look", LOOK)
+    assert answer.status_code == 200 if may else code(answer) == (409, "not-at-rest")
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == (LOOK["styles"] if may else ["studio-warm"])
+
+
+def test_a_request_that_is_being_deleted_gets_no_other_look(page: World) -> None:
+    document = page.made(portraits=[PORTRAIT], conditions=READY)
+    document["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert code(page.post("/api/requests/p-1/look", LOOK)) == (409, "not-at-rest")
+
+
+def test_of_two_looks_asked_for_at_once_the_second_is_refused(page: World) -> None:
+    document = page.made(portraits=[PORTRAIT], conditions=READY)
+    get = page.api.get_namespaced_custom_object
+
+    async def changed_since(*named: Any, **more: Any) -> Any:
+        read = await get(*named, **more)
+        document["metadata"]["resourceVersion"] = "changed"
+        return read
+
+    page.api.get_namespaced_custom_object = changed_since  # type: ignore[method-assign]
+    assert code(page.post("/api/requests/p-1/look", LOOK)) == (409, "not-at-rest")
+    assert document["spec"]["styles"] == ["studio-warm"]
+
+
+def test_another_look_counts_as_a_request_that_is_worked_on() -> None:
+    with world(limited(active_requests=2)) as page:
+        page.made("p-1", portraits=[PORTRAIT], conditions=READY)
+        page.made("p-2")
+        assert page.post("/api/requests/p-1/look", LOOK).status_code == 200
+        ready = page.api.requests[NAMESPACE, "p-1"]
+        ready["status"]["observedGeneration"] = ready["metadata"]["generation"]
+        page.made("p-3")
+        assert code(page.post("/api/requests/p-1/look", LOOK)) == (429, "too-many-active")
+        # What others are waiting for is none of hers.
+        page.made("p-4", JUNHO, portraits=[PORTRAIT], conditions=READY)
+        assert page.post("/api/requests/p-4/look", LOOK, JUNHO).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"portraits": 9}, {"portraits": 0}, {"styles": []}, {"layouts": ["x"]}, {"noun": "man"}]
+)
+def test_a_look_beyond_the_pages_limits_is_refused(page: World, wrong: dict[str, Any]) -> None:
+    page.made(portraits=[PORTRAIT], conditions=READY)
+    assert code(page.post("/api/requests/p-1/look", {**LOOK, **wrong})) == (422, "invalid")
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == ["studio-warm"]
+
+
+# --- what is worth knowing ---------------------------------------------------------------------------------------
+
+
+def test_warnings_about_photos_are_shown_and_the_toy_that_drew(page: World) -> None:
+    verdicts = [{"name": f"{n}.jpg", "accepted": True, "reason": "Accepted"} for n in range(3)]
+    warnings = [
+        {"kind": "TurnedUpright", "message": "in English", "photos": ["1.jpg"]},
+        {"kind": "NoColour", "message": "in English"},
+        {"kind": "LeftOut", "message": "in English", "photos": ["2.jpg"]},
+    ]
+    photos = {"verdicts": verdicts, "warnings": warnings}
+    page.made(portraits=[PORTRAIT], conditions=READY, photos=photos, toyModel="studio-mini")
+    shown = page.get("/api/requests/p-1").json()
+    assert shown["warnings"] == [{"kind": "TurnedUpright", "photos": ["1.jpg"]}, {"kind": "NoColour", "photos": []}]
+    assert shown["toyModel"] == "studio-mini"
+    page.made("p-2", portraits=[], toyModel="studio-mini")
+    assert page.get("/api/requests/p-2").json()["toyModel"] == ""

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from profile_contract.layouts import LAYOUTS
-from profile_contract.names import PhotoReason, Reason, Stage, Tone
+from profile_contract.names import PhotoReason, PhotosWarningKind, Reason, Stage, Tone
 from profile_web.problems import Code
 
 STATIC = Path(__file__).resolve().parents[2] / "images" / "web" / "profile_web" / "static"
@@ -46,4 +46,5 @@ def test_every_word_of_the_api_that_the_page_shows_has_a_text() -> None:
     wanted |= {f"layout.{name}" for name in LAYOUTS} | {f"tone.{tone}" for tone in Tone}
     wanted |= {f"error.{code}" for code in Code} | {f"reason.{reason}" for reason in Reason if reason not in NO_END}
     wanted |= {f"state.{state}" for state in ("Waiting", "Running", "Ready", "Stalled", "Deleting")}
+    wanted |= {f"warning.{kind}" for kind in PhotosWarningKind if kind is not PhotosWarningKind.LEFT_OUT}
     assert wanted <= TEXTS["en"].keys()

@@ -173,7 +173,9 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     import torch
 
     recipe = read_recipe(folder / models.base)
-    chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values.over(recipe.values))
+    chosen = platform(
+        choice, models, accelerated=torch.cuda.is_available(), values=values.over(recipe.values), toy=bool(recipe.toy)
+    )
     said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
     chosen = replace(chosen, training=training)

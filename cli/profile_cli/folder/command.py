@@ -104,7 +104,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    settings = platform(choice, models, accelerated=_accelerated(), values=values.over(recipe.values))
+    settings = platform(
+        choice, models, accelerated=_accelerated(), values=values.over(recipe.values), toy=bool(recipe.toy)
+    )
     job = Run(store, folder, spec, styles, settings, terminal)
     try:
         results = job.results()
@@ -189,14 +191,20 @@ def _show_refusal(refused: InputRefused, terminal: Terminal) -> None:
     """The figures behind a refusal: verdicts of the photos, or what was measured on the candidates."""
     report = refused.report
     if isinstance(report, PreprocessReport) and report.verdicts:
-        terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(report.verdicts))
+        _show_photos(report, terminal)
     if isinstance(report, FinishReport) and report.scores:
         terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(report))
 
 
+def _show_photos(report: PreprocessReport, terminal: Terminal) -> None:
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(report.verdicts))
+    for line in tables.warning_lines(report.warnings):
+        terminal.say(line)
+
+
 def _tell(results: Results, out: Path, terminal: Terminal) -> None:
     finish = results.finish
-    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
+    _show_photos(results.preprocess, terminal)
     terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(finish))
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))

@@ -12,7 +12,7 @@ from profile_cli.errors import CommandError
 from profile_cli.results import Results
 from profile_cli.terminal import Terminal, duration
 from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
-from profile_contract.candidates import PlannedCandidate, UnknownPose, Wanted, planned_candidates
+from profile_contract.candidates import PlannedCandidate, UnknownPose, Wanted, last_drawn, planned_candidates
 from profile_contract.chain import Digests, Platform, digests_of
 from profile_contract.exits import StageError
 from profile_contract.names import Stage
@@ -169,6 +169,7 @@ class Run:
                 for name, report in made.items()
             ],
             parameters=self.platform.finish_parameters(self.spec),
+            drawn_at=last_drawn(made.values()),
         )
         return self._stage(Stage.FINISH, order, FinishReport, _finish)
 

@@ -112,8 +112,11 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
         raise CommandError(f"these arguments cannot be used: {problems}") from error
 
 
-def platform(choice: Choice, models: Models, *, accelerated: bool, values: Values = NOTHING_SAID) -> Platform:
-    """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine."""
+def platform(
+    choice: Choice, models: Models, *, accelerated: bool, values: Values = NOTHING_SAID, toy: bool = False
+) -> Platform:
+    """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine.
+    `toy`: the base model's own recipe calls it one."""
     resolution = choice.resolution or values.training.get("resolution") or models.resolution
     fitting = {"resolution": resolution, "mixedPrecision": "bf16" if accelerated else "no"}
     chosen = {"baseModel": models.base, "controlModel": models.control, "resolution": resolution}
@@ -126,6 +129,7 @@ def platform(choice: Choice, models: Models, *, accelerated: bool, values: Value
         preprocess=PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked}),
         training=TrainParameters.model_validate({**fitting, **values.training, **chosen}),
         picture=replace(picture, steps=choice.sampler_steps or picture.steps),
+        toy=toy,
     )
 
 

@@ -13,6 +13,8 @@ from profile_cli.results import deliver, deliver_files, files_of_status, read_re
 from profile_cli.terminal import Terminal
 from profile_contract import GROUP
 from profile_contract.names import ConditionType, Stage
+from profile_contract.request import ProfileRequestStatus
+from profile_contract.toys import toy_notice
 
 from .connection import cluster_of, standing_request, store_of
 from .store import store_explained
@@ -84,7 +86,14 @@ def watch_request(arguments: argparse.Namespace, terminal: Terminal) -> int:
     count = len(view.status.portraits)
     portraits = f"{count} portrait{'s' if count != 1 else ''}"
     terminal.say(f"ready: {portraits}" + (f", likeness up to {best} %" if best else ""))
+    _tell_toy(view.status, terminal)
     return 0
+
+
+def _tell_toy(status: ProfileRequestStatus, terminal: Terminal) -> None:
+    """What the portraits are, where a toy drew them."""
+    if status.toy_model:
+        terminal.say(toy_notice(status.toy_model))
 
 
 def _watch_lines(cluster: Cluster, namespace: str, name: str, terminal: Terminal) -> int:
@@ -110,6 +119,8 @@ def show_photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say("no verdicts yet: the photos have not been looked at")
         return 0
     terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(verdicts))
+    for line in tables.warning_lines(photos.warnings if photos else []):
+        terminal.say(line)
     if any(not verdict.accepted for verdict in verdicts):
         terminal.say(f"`kubectl profile remove {arguments.name} --refused` takes those away that cannot be used")
     return 0
@@ -133,6 +144,7 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return 0
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
     terminal.say(f"{len(files)} files in {arguments.out}")
+    _tell_toy(view.status, terminal)
     return 0
 
 
@@ -147,6 +159,7 @@ def _list_portraits(view: RequestView, arguments: argparse.Namespace, terminal: 
         return 0
     terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(portraits))
     terminal.say(f"`kubectl profile portraits {arguments.name} --out FOLDER` downloads them")
+    _tell_toy(view.status, terminal)
     return 0
 
 
@@ -160,6 +173,7 @@ def _download_former(view: RequestView, arguments: argparse.Namespace, terminal:
     terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(view.status.portraits))
     terminal.say("these were made before the request changed: not all of its stages have ended again")
     terminal.say(f"{len(files)} files in {arguments.out}")
+    _tell_toy(view.status, terminal)
     return 0
 
 

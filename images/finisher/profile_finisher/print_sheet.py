@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
@@ -25,11 +26,14 @@ FOOT_POINTS = 5
 Place = tuple[float, float]
 
 
-def print_sheet(store: Store, portraits: list[Portrait], title: str) -> bytes:
-    """A PDF with a page for each layout of each portrait. Raises StoreError."""
+def print_sheet(store: Store, portraits: list[Portrait], title: str, drawn: datetime | None = None) -> bytes:
+    """A PDF with a page for each layout of each portrait, dated when they were drawn. Raises StoreError."""
     stream = io.BytesIO()
-    # invariant: the same portraits give the same bytes.
+    # invariant: the same portraits give the same bytes, and no clock is read.
     canvas = Canvas(stream, pagesize=(PAGE_WIDTH * mm, PAGE_HEIGHT * mm), invariant=True)
+    if drawn is not None:
+        date = drawn.astimezone(UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
+        canvas.setDateFormatter(lambda *_: date)
     canvas.setTitle(title)
     canvas.setSubject(STATEMENT)
     canvas.setCreator(SOFTWARE)

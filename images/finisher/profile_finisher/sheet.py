@@ -9,12 +9,14 @@ from PIL import Image
 
 from profile_contract.names import Tone
 from profile_contract.orders import DatasetImage, FinishOrder, Portrait, Score, ToneShift
+from profile_contract.toys import toy_notice
 
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
 from .encoding import jpeg
 from .marking import STATEMENT
 from .references import References
 from .thumbnails import Thumbnails
+from .titles import drawn_title
 
 PHOTO_COLUMNS = 10
 PORTRAIT_COLUMNS = 4
@@ -58,8 +60,10 @@ def _head(order: FinishOrder, references: References) -> list[Image.Image]:
         f"other (mean cosine {references.ceiling:.2f}). "
     )
     facts += f"Portraits below {floor} % are not delivered." if floor else "No likeness floor was set."
+    toy = order.parameters.toy_model
     return [
-        text_band(f"Portraits for {order.request.name}", 44),
+        text_band(drawn_title(order), 44),
+        *([text_band(toy_notice(toy), 22, above=8)] if toy else []),
         text_band(facts, 20, colour=FAINT, above=8, below=8),
         rule_band(12, 16),
         text_band("The photos", 26, below=10),

@@ -35,6 +35,7 @@ from .references import References, read_references
 from .scoring import score_candidate
 from .sheet import StyleSection, contact_sheet
 from .thumbnails import Thumbnails
+from .titles import drawn_at, title_of
 from .tone import Colours, colours, tone_shift
 
 
@@ -75,7 +76,7 @@ def run(order: FinishOrder, store: Store, progress: StageProgress) -> FinishRepo
     store.write(order.output + CONTACT_SHEET, sheet, "image/jpeg")
     portraits = [portrait for section in sections for portrait in section.portraits]
     if portraits:
-        pages = print_sheet(store, portraits, f"Portraits for {order.request.name}")
+        pages = print_sheet(store, portraits, title_of(order), drawn_at(order))
         store.write(order.output + PRINT_SHEET, pages, "application/pdf")
     return _report(order, bench.references, sections)
 

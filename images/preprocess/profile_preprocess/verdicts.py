@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from profile_contract.names import PHOTO_ADVICE, PhotoReason
+from profile_contract.names import PhotosWarningKind as Kind
 from profile_contract.orders import PhotoVerdict, PreprocessParameters
+from profile_contract.request import PhotosWarning
 
 # A second person counts when his face, or else his body, is at least this share of the subject's: passers-by in the
 # background of a square are smaller. In a picture of two friends the shares are .6 to 1.
@@ -51,6 +53,8 @@ GREY_WORTH = 0.7
 DARK = -3.9
 # A photo that looks into the camera.
 FRONTAL = 20.0
+# As a status holds them.
+MOST_NAMED, NAME_LENGTH = 40, 256
 LONG_ADVICE = "The picture is very long: crop it around your head and shoulders."
 # Share of the face at L* above 97, where no skin is left.
 BRIGHT = 0.4
@@ -137,22 +141,35 @@ def verdict(name: str, reason: PhotoReason, measures: Measures, duplicate_of: st
     return PhotoVerdict(name=name, accepted=accepted, reason=reason, advice=advice[:300], measures=figures)
 
 
-def warnings(looks: Sequence[Measures], verdicts: Sequence[PhotoVerdict]) -> list[str]:
-    """What is true of the accepted photos together and will show in every portrait."""
-    good = [measures for measures, told in zip(looks, verdicts, strict=True) if told.accepted]
-    told = []
-    if good and all(measures.grey for measures in good):
-        told.append("No photo has colour: the portraits will be black and white, or coloured by chance.")
-    elif 2 * sum(measures.grey for measures in good) >= max(len(good), 1):
-        told.append("Half of the photos or more have no colour: add photos in colour.")
-    if good and all(abs(measures.yaw) > FRONTAL for measures in good):
-        told.append("No photo is taken from the front: add one that looks into the camera.")
-    if any(measures.turns for measures in good):
-        count = sum(measures.turns > 0 for measures in good)
-        told.append(f"{count} of the accepted photos lay on the side or upside down and were turned upright.")
-    if refused := sum(not verdict.accepted for verdict in verdicts):
-        told.append(f"{refused} of {len(verdicts)} photos were left out; each has its reason.")
-    return told
+def warnings(looks: Sequence[Measures], verdicts: Sequence[PhotoVerdict]) -> list[PhotosWarning]:
+    """What is true of the accepted photos together and will show in every portrait, and what became of some."""
+    good = [(measures, told.name) for measures, told in zip(looks, verdicts, strict=True) if told.accepted]
+    grey = [name for measures, name in good if measures.grey]
+    turned = [name for measures, name in good if measures.turns]
+    refused = [told.name for told in verdicts if not told.accepted]
+    noted: list[PhotosWarning] = []
+    if grey and len(grey) == len(good):
+        text = "No photo has colour: the portraits will be black and white, or coloured by chance."
+        noted.append(_warning(Kind.NO_COLOUR, text, grey))
+    elif grey and 2 * len(grey) >= len(good):
+        noted.append(
+            _warning(Kind.LITTLE_COLOUR, "Half of the photos or more have no colour: add photos in colour.", grey)
+        )
+    if good and all(abs(measures.yaw) > FRONTAL for measures, _ in good):
+        noted.append(
+            _warning(Kind.NOT_FRONTAL, "No photo is taken from the front: add one that looks into the camera.", [])
+        )
+    if turned:
+        text = f"{len(turned)} of the accepted photos lay on the side or upside down and were turned upright."
+        noted.append(_warning(Kind.TURNED_UPRIGHT, text, turned))
+    if refused:
+        text = f"{len(refused)} of {len(verdicts)} photos were left out; each has its reason."
+        noted.append(_warning(Kind.LEFT_OUT, text, refused))
+    return noted
+
+
+def _warning(kind: Kind, message: str, photos: list[str]) -> PhotosWarning:
+    return PhotosWarning(kind=kind, message=message, photos=[name[-NAME_LENGTH:] for name in photos[:MOST_NAMED]])
 
 
 def too_few(verdicts: list[PhotoVerdict], minimum: int) -> str:

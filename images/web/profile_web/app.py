@@ -42,6 +42,7 @@ from .views import (
     comparison_views,
     is_below,
     layout_views,
+    may_look_otherwise,
     refused_photos,
     request_state,
     request_view,
@@ -49,7 +50,7 @@ from .views import (
     unreadable_view,
 )
 from .visitor import Visitor, photos_prefix_of
-from .wishes import Draft, UploadWish, Wish
+from .wishes import Draft, Look, UploadWish, Wish
 
 log = logging.getLogger(__name__)
 
@@ -357,6 +358,22 @@ async def look_again(name: Draft, page: Served, visitor: Visits) -> None:
         for photo in there & refused_photos(document):
             await page.grants.remove(prefix + photo)
     await page.cluster.look_again(visitor, name)
+
+
+@api.post("/requests/{name}/look")
+async def look(name: Draft, wish: Look, page: Served, visitor: Visits) -> dict[str, Any]:
+    """Another look for the same person: what was learnt of them is used again."""
+    limits = page.config.limits
+    if wish.portraits > limits.most_portraits:
+        raise Problem(Code.INVALID, field="portraits")
+    async with page.lock(visitor):
+        document = await page.cluster.request(visitor, name)
+        if not may_look_otherwise(document):
+            raise Problem(Code.NOT_AT_REST)
+        others = [one for one in await page.cluster.requests(visitor) if one["metadata"]["name"] != name]
+        holdings.check_active([request_state(one) for one in others], limits)
+        changed = await page.cluster.look_otherwise(visitor, document, wish)
+    return (await page.shown(visitor, changed)).document()
 
 
 @api.delete("/requests/{name}", status_code=204)

@@ -16,7 +16,7 @@ from profile_contract import GROUP, VERSION
 
 from .problems import NOT_FOUND, Code, Problem
 from .visitor import OWNER_LABEL, Visitor, belongs
-from .wishes import photos_prefix
+from .wishes import Look, look_patch, photos_prefix
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,27 @@ class Cluster:
                 _content_type="application/merge-patch+json", _request_timeout=TIMEOUT_SECONDS,
             )
         )  # fmt: skip
+
+    async def look_otherwise(self, visitor: Visitor, document: Document, look: Look) -> Document:
+        """Ask for another look of a request, as it was read. Raises Problem, NOT_AT_REST if it changed since."""
+        metadata = document["metadata"]
+        # Of this version: one of the same name that was made since, or that goes on since, is left alone.
+        patch = {
+            "metadata": {"resourceVersion": metadata["resourceVersion"]},
+            "spec": look_patch(look, document["spec"]),
+        }
+        try:
+            found: Document = await _call(
+                self._custom.patch_namespaced_custom_object(
+                    GROUP, VERSION, visitor.namespace, REQUESTS, str(metadata["name"]), patch,
+                    _content_type="application/merge-patch+json", _request_timeout=TIMEOUT_SECONDS,
+                )
+            )  # fmt: skip
+        except Problem as problem:
+            if problem.code is Code.NAME_TAKEN:
+                raise Problem(Code.NOT_AT_REST) from problem
+            raise
+        return found
 
     async def delete(self, visitor: Visitor, name: str) -> None:
         """Ask for a request's deletion, and with it that of everything it made."""

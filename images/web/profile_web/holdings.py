@@ -135,5 +135,10 @@ def check_requests(states: Iterable[str], limits: Limits) -> None:
     known = list(states)
     if len(known) >= limits.requests:
         raise Problem(Code.TOO_MANY_REQUESTS, most=limits.requests)
-    if sum(state in ("Waiting", "Running") for state in known) >= limits.active_requests:
+    check_active(known, limits)
+
+
+def check_active(states: Iterable[str], limits: Limits) -> None:
+    """Whether one more request may be worked on beside those in these states. Raises Problem."""
+    if sum(state in ("Waiting", "Running") for state in states) >= limits.active_requests:
         raise Problem(Code.TOO_MANY_ACTIVE, most=limits.active_requests)

@@ -26,6 +26,7 @@ class Code(StrEnum):
     PHOTO_NOT_FOUND = "photo-not-found"
     NO_PORTRAITS = "no-portraits"
     NO_PHOTOS = "no-photos"
+    NOT_AT_REST = "not-at-rest"
     NAME_TAKEN = "name-taken"
     NOT_A_PHOTO = "not-a-photo"
     PHOTO_TOO_LARGE = "photo-too-large"
@@ -60,6 +61,7 @@ STATUS: dict[Code, int] = {
     Code.PHOTO_NOT_FOUND: NOT_FOUND,
     Code.NO_PORTRAITS: NOT_FOUND,
     Code.NO_PHOTOS: 422,
+    Code.NOT_AT_REST: 409,
     Code.NAME_TAKEN: 409,
     Code.NOT_A_PHOTO: 422,
     Code.PHOTO_TOO_LARGE: 422,

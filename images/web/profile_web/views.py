@@ -11,7 +11,16 @@ from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_pr
 from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
 from profile_contract.model import Tolerant
-from profile_contract.names import ConditionType, DeletionPolicy, LayoutName, PhotoReason, Stage, Tone
+from profile_contract.names import (
+    ConditionType,
+    DeletionPolicy,
+    LayoutName,
+    PhotoReason,
+    PhotosWarningKind,
+    Reason,
+    Stage,
+    Tone,
+)
 from profile_contract.orders import ComparedSide, Comparison, ToneShift
 from profile_contract.request import (
     Condition,
@@ -50,6 +59,13 @@ class PhotoView(Tolerant):
     url: str
     accepted: bool
     reason: PhotoReason
+
+
+class WarningView(Tolerant):
+    """What is worth knowing about the photos; `photos`: the names of those that it is about."""
+
+    kind: PhotosWarningKind
+    photos: list[str] = []
 
 
 class CutView(Tolerant):
@@ -96,7 +112,8 @@ class LikenessReport(Tolerant):
 
 class RequestView(Tolerant):
     """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits. `retain`: what was
-    made of the photos outlives the request."""
+    made of the photos outlives the request. `portraits_each`: how many were asked for of each style. `toy_model`: the
+    model that drew the portraits, where it is for demonstrations alone."""
 
     name: str
     title: str
@@ -110,7 +127,10 @@ class RequestView(Tolerant):
     revision: int = 1
     styles: list[str] = []
     layouts: list[LayoutName] = []
+    portraits_each: int = 0
     photos: list[PhotoView] = []
+    warnings: list[WarningView] = []
+    toy_model: str = ""
     portraits: list[PortraitView] = []
     best_likeness: int | None = None
     contact_sheet: str = ""
@@ -121,6 +141,8 @@ class RequestView(Tolerant):
 
 # The reason of a request that this version of the page cannot read: its owner can still delete it.
 UNREADABLE = "Unreadable"
+# What other looks may mend.
+LOOKS_MEND = frozenset({Reason.STYLE_NOT_FOUND, Reason.STYLE_NOT_UNDERSTOOD, Reason.NO_LIKENESS_REACHED})
 # What reading one may raise: pydantic's ValidationError is a ValueError.
 UNREADABLE_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
@@ -165,7 +187,10 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         revision=spec.photos.revision,
         styles=list(spec.styles),
         layouts=list(spec.layouts),
+        portraits_each=spec.portraits,
         photos=_photos(status, sent, _within(sent, link)),
+        warnings=_warnings(status),
+        toy_model=(status.toy_model or "") if status.portraits else "",
         portraits=[_portrait(one, saved) for one in status.portraits if is_below(made, one.key)],
         best_likeness=status.best_likeness,
         contact_sheet=_maybe(status.contact_sheet, saved),
@@ -188,6 +213,15 @@ def request_state(document: dict[str, Any]) -> str:
         return request_view(document, _no_link).state
     except UNREADABLE_ERRORS:
         return "Stalled"
+
+
+def may_look_otherwise(document: dict[str, Any]) -> bool:
+    """Whether other looks may be asked of a request: it is at rest, and more than its photos are at fault."""
+    try:
+        shown = request_view(document, _no_link)
+    except UNREADABLE_ERRORS:
+        return False
+    return shown.state == "Ready" or (shown.state == "Stalled" and shown.reason in LOOKS_MEND)
 
 
 def refused_photos(document: dict[str, Any]) -> set[str]:
@@ -264,6 +298,12 @@ def _photos(status: ProfileRequestStatus, prefix: str, link: Link) -> list[Photo
         PhotoView(name=one.name, url=link(prefix + one.name), accepted=one.accepted, reason=one.reason)
         for one in verdicts
     ]
+
+
+def _warnings(status: ProfileRequestStatus) -> list[WarningView]:
+    """Those that the verdicts do not tell already."""
+    told = status.photos.warnings if status.photos else []
+    return [WarningView(kind=one.kind, photos=one.photos) for one in told if one.kind is not PhotosWarningKind.LEFT_OUT]
 
 
 def _portrait(one: PortraitStatus, link: Link) -> PortraitView:

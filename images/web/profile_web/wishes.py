@@ -20,6 +20,7 @@ from .problems import Code, Problem
 from .visitor import OWNER_LABEL, Visitor
 
 TITLE_ANNOTATION = "profilestudio.io/title"
+DEFAULT_PORTRAITS = int(ProfileRequestSpec.model_fields["portraits"].default)
 # What preprocessing reads, by the content types that browsers give it, with the endings that such files have.
 PHOTO_TYPES: dict[str, tuple[str, ...]] = {
     "image/jpeg": (".jpg", ".jpeg"),
@@ -52,15 +53,25 @@ class UploadWish(Contract):
     photos: list[PhotoWish] = Field(min_length=1, max_length=40)
 
 
-class Wish(Contract):
+class Look(Contract):
+    """What portraits shall look like, and how many there shall be of each style."""
+
+    styles: list[Name] = Field(min_length=1, max_length=8)
+    layouts: list[LayoutName] = Field(default=[LayoutName.SQUARE], min_length=1, max_length=8)
+    portraits: int = Field(default=4, ge=1, le=16)
+
+    @property
+    def candidates(self) -> int:
+        """How many are drawn of each style, to choose from."""
+        return min(MOST_CANDIDATES, 2 * self.portraits)
+
+
+class Wish(Look):
     """A new request."""
 
     draft: Draft
     title: str = Field(default="", max_length=60)
     noun: Literal["person", "woman", "man"] = "person"
-    styles: list[Name] = Field(min_length=1, max_length=8)
-    layouts: list[LayoutName] = Field(default=[LayoutName.SQUARE], min_length=1, max_length=8)
-    portraits: int = Field(default=4, ge=1, le=16)
 
 
 def new_draft() -> str:
@@ -103,7 +114,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
         styles=wish.styles,
         layouts=wish.layouts,
         portraits=wish.portraits,
-        candidates=min(MOST_CANDIDATES, 2 * wish.portraits),
+        candidates=wish.candidates,
         **{name: value for name, value in defaults if value is not None},
     )
     return {
@@ -117,3 +128,12 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
         },
         "spec": spec.model_dump(mode="json", by_alias=True, exclude_defaults=True),
     }
+
+
+def look_patch(look: Look, spec: dict[str, Any]) -> dict[str, Any]:
+    """What of a request's spec changes for another look. Neither person nor photos: nothing is learnt again."""
+    patch: dict[str, Any] = {"styles": look.styles, "layouts": [str(name) for name in look.layouts]}
+    # Of another number of candidates every style would be drawn anew.
+    if spec.get("portraits", DEFAULT_PORTRAITS) != look.portraits:
+        patch |= {"portraits": look.portraits, "candidates": look.candidates}
+    return patch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profile_contract.artifacts import REPORT, request_prefix, uploads_prefix
+from profile_contract.candidates import last_drawn
 from profile_contract.names import Stage
 from profile_contract.orders import (
     FinishOrder,
@@ -51,6 +52,8 @@ def order_of(
             dataset=dataset,
             styles=_styles(snapshot),
             parameters=finish_parameters(snapshot.spec, config),
+            title=snapshot.head.title,
+            drawn_at=last_drawn(snapshot.reports.generate.values()),
         )
     raise ValueError(f"{stage} is not a Job")
 

@@ -8,6 +8,7 @@ from profile_contract.names import Stage
 from profile_contract.orders import FinishReport, PreprocessReport
 from profile_contract.request import (
     PhotosStatus,
+    PhotosWarning,
     PortraitStatus,
     ProfileRequestStatus,
     Progress,
@@ -15,7 +16,7 @@ from profile_contract.request import (
     StageStatus,
     Verdict,
 )
-from profile_operator.chain import Chain
+from profile_operator.chain import Chain, platform_of
 from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig
 from profile_operator.snapshot import Snapshot
@@ -52,6 +53,7 @@ def next_status(snapshot: Snapshot, outcome: Outcome, now: datetime, config: Ope
         stages=stages,
         portraits=portraits,
         adapter=_adapter(snapshot, outcome) or old.adapter,
+        toy_model=(platform_of(config).toy_model or None) if finish else old.toy_model,
         contact_sheet=(finish.contact_sheet or None) if finish else old.contact_sheet,
         print_sheet=(finish.print_sheet or None) if finish else old.print_sheet,
         likeness_report=(finish.likeness_report or None) if finish else old.likeness_report,
@@ -85,7 +87,8 @@ def _photos(snapshot: Snapshot, outcome: Outcome, config: OperatorConfig) -> Pho
         return base
     verdicts = _verdicts(report, config.preprocess.maximum_photos)
     accepted = sum(verdict.accepted for verdict in verdicts)
-    return base.model_copy(update={"accepted": accepted, "rejected": len(verdicts) - accepted, "verdicts": verdicts})
+    told = {"verdicts": verdicts, "warnings": _warnings(report)}
+    return base.model_copy(update={"accepted": accepted, "rejected": len(verdicts) - accepted, **told})
 
 
 def _verdicts(report: PreprocessReport, most: int) -> list[Verdict]:
@@ -97,6 +100,13 @@ def _verdicts(report: PreprocessReport, most: int) -> list[Verdict]:
             advice=plain(verdict.advice, ADVICE_LENGTH),
         )
         for verdict in report.verdicts[: min(most, 40)]
+    ]
+
+
+def _warnings(report: PreprocessReport) -> list[PhotosWarning]:
+    """A stage's words come from a container that opens strangers' files: no line and no link of theirs gets on."""
+    return [
+        warning.model_copy(update={"message": plain(warning.message, ADVICE_LENGTH)}) for warning in report.warnings
     ]
 
 

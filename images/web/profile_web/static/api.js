@@ -36,6 +36,7 @@ export const request = (name) => call("GET", `/api/requests/${name}`);
 export const comparisons = (name) => call("GET", `/api/requests/${name}/comparisons`);
 export const create = (wish) => call("POST", "/api/requests", wish);
 export const lookAgain = (name) => call("POST", `/api/requests/${name}/look-again`);
+export const look = (name, wish) => call("POST", `/api/requests/${name}/look`, wish);
 export const remove = (name) => call("DELETE", `/api/requests/${name}`);
 export const photos = (draft) => call("GET", `/api/uploads/${draft}`);
 export const uploadForms = (draft, wished) => call("POST", "/api/uploads", { draft, photos: wished });

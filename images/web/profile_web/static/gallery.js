@@ -10,7 +10,9 @@ export function Gallery({ request, fail }) {
     api.styles().then((styles) => setTitles(new Map(styles.map((style) => [style.name, styleTitle(style)]))), fail);
   }, []);
   const title = (style) => titles.get(style) ?? style;
-  const styles = request.styles.filter((style) => request.portraits.some((portrait) => portrait.style === style));
+  // While another look is drawn, the portraits of the former one stay.
+  const drawn = request.portraits.map((portrait) => portrait.style);
+  const styles = [...new Set([...request.styles.filter((style) => drawn.includes(style)), ...drawn])];
   return html`
     <section aria-labelledby="portraits-heading">
       <h2 id="portraits-heading">${t("request.portraits")}</h2>

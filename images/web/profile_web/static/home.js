@@ -16,11 +16,13 @@ export function Home({ session, fail }) {
     const timer = setInterval(look, EVERY_MILLISECONDS);
     return () => clearInterval(timer);
   }, []);
+  const toy = (requests ?? []).map((request) => request.toyModel).find(Boolean);
   return html`
     <header class="head">
       <h1 tabindex="-1">${t("home.heading")}</h1>
       <a class="button primary" href="#/new">${t("home.new")}</a>
     </header>
+    ${toy && html`<p class="note">${t("toy", { model: toy })}</p>`}
     ${requests &&
     (requests.length
       ? html`<ul class="requests">

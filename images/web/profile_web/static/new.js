@@ -1,8 +1,9 @@
 // A new request: photos, looks, cuts.
 
 import * as api from "./api.js";
+import { LayoutFields, StyleFields, amongOffered, lookProblems } from "./looks.js";
 import { PhotoDrop, PhotoList, forgetPhotos, usePhotos } from "./photos.js";
-import { say, styleTitle, t } from "./texts.js";
+import { say, t } from "./texts.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 const NOUNS = ["woman", "man", "person"];
@@ -54,8 +55,7 @@ function Form({ session, fail }) {
   useEffect(() => {
     api.styles().then((found) => {
       setStyles(found);
-      const offered = found.map((style) => style.name);
-      setWish((before) => ({ ...before, styles: before.styles.filter((name) => offered.includes(name)) }));
+      setWish((before) => amongOffered(before, found));
     }, fail);
   }, []);
 
@@ -103,49 +103,11 @@ function Form({ session, fail }) {
       <fieldset>
         <legend>${t("new.styles")}</legend>
         <p class="hint">${t("new.stylesHint")}</p>
-        <div class="styles">
-          ${styles.map(
-            (style) => html`
-              <${StyleChoice}
-                key=${style.name}
-                style=${style}
-                checked=${wish.styles.includes(style.name)}
-                toggle=${() => change({ styles: toggled(wish.styles, style.name) })}
-              />
-            `,
-          )}
-        </div>
-        <label class="field">
-          ${t("new.portraits")}
-          <input
-            type="number"
-            min="1"
-            max=${limits.mostPortraits}
-            step="1"
-            value=${wish.portraits}
-            onInput=${(event) => change({ portraits: event.target.valueAsNumber })}
-          />
-        </label>
+        <${StyleFields} look=${wish} change=${change} offered=${styles} limits=${limits} />
       </fieldset>
       <fieldset>
         <legend>${t("new.layouts")}</legend>
-        <div class="layouts">
-          ${layouts.map(
-            (layout) => html`
-              <label key=${layout.name} class="choice">
-                <input
-                  type="checkbox"
-                  checked=${wish.layouts.includes(layout.name)}
-                  onChange=${() => change({ layouts: toggled(wish.layouts, layout.name) })}
-                />
-                <span>
-                  ${t(`layout.${layout.name}`)}
-                  <small>${t("layout.size", { width: layout.widthMm, height: layout.heightMm })}</small>
-                </span>
-              </label>
-            `,
-          )}
-        </div>
+        <${LayoutFields} look=${wish} change=${change} layouts=${layouts} />
       </fieldset>
       <label class="field">
         ${t("new.title")}
@@ -168,34 +130,13 @@ function Form({ session, fail }) {
   `;
 }
 
-function StyleChoice({ style, checked, toggle }) {
-  return html`
-    <label class="style">
-      <input type="checkbox" checked=${checked} onChange=${toggle} />
-      ${style.sample
-        ? html`<img src=${style.sample} alt="" />`
-        : html`<span class="swatch" style=${{ background: style.background }} aria-hidden="true"></span>`}
-      <span>${styleTitle(style)}</span>
-      <small>${t(`tone.${style.tone}`)}</small>
-    </label>
-  `;
-}
-
-const inRange = (count, most) => Number.isInteger(count) && count >= 1 && count <= most;
-
-function toggled(names, name) {
-  return names.includes(name) ? names.filter((one) => one !== name) : [...names, name];
-}
-
 function problemsOf(wish, chosen, consent, limits) {
   const missing = limits.fewestPhotos - chosen.sent;
   return [
     chosen.busy && t("new.waitUploads"),
     !chosen.busy && missing > 0 && t("new.needPhotos", { count: missing }),
     !wish.noun && t("new.needNoun"),
-    !wish.styles.length && t("new.needStyles"),
-    !inRange(wish.portraits, limits.mostPortraits) && t("new.portraitsRange", { most: limits.mostPortraits }),
-    !wish.layouts.length && t("new.needLayouts"),
+    ...lookProblems(wish, limits),
     !consent && t("new.needConsent"),
   ].filter(Boolean);
 }

@@ -1,6 +1,7 @@
 // One request, live: its steps, what was found about each photo, its portraits.
 
 import * as api from "./api.js";
+import { AnotherLook } from "./another.js";
 import { Gallery } from "./gallery.js";
 import { titleOf } from "./home.js";
 import { PhotoDrop, PhotoList, Picture, Remove, forgetPhotos, usePhotos } from "./photos.js";
@@ -56,9 +57,12 @@ export function Request({ name, session, fail }) {
     <div aria-live="polite">
       ${away && html`<p class="note">${t("away")}</p>`} ${done && html`<p class="note good">${readyText(request)}</p>`}
       ${request.state === "Stalled" && html`<p class="note bad">${stalledText(request)}</p>`}
+      ${request.toyModel && html`<p class="note">${t("toy", { model: request.toyModel })}</p>`}
+      <${Warnings} warnings=${request.warnings} />
     </div>
     ${!done && request.state !== "Stalled" && html`<${Steps} request=${request} progress=${progress} />`}
     ${request.portraits.length > 0 && html`<${Gallery} request=${request} fail=${fail} />`}
+    <${AnotherLook} request=${request} session=${session} fail=${fail} />
     <${Photos} request=${request} session=${session} fail=${fail} />
     <${Deletion} request=${request} fail=${fail} />
   `;
@@ -94,6 +98,16 @@ function lives(url) {
 function Gone() {
   return html`<h1 tabindex="-1">${t("gone")}</h1>
     <p><a href="#/">← ${t("back")}</a></p>`;
+}
+
+/** What is worth knowing about the photos, although nothing stops for it. */
+function Warnings({ warnings }) {
+  if (!warnings.length) return null;
+  return html`
+    <ul class="note warnings">
+      ${warnings.map(({ kind, photos }) => html`<li key=${kind}>${t(`warning.${kind}`, { count: photos.length })}</li>`)}
+    </ul>
+  `;
 }
 
 function readyText(request) {
@@ -171,7 +185,7 @@ function Photos({ request, session, fail }) {
       <h2 id="photos-heading">${t("request.photos")}</h2>
       <p class="hint">${t("request.photosSummary", { accepted, count: photos.length })}</p>
       <ul class="photos verdicts">
-        ${photos.map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} take=${wanted && take} />`)}
+        ${photos.map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} warnings=${request.warnings} take=${wanted && take} />`)}
       </ul>
       ${wanted &&
       html`<${MorePhotos} request=${request} session=${session} present=${present} changed=${changed} fail=${fail} />`}
@@ -179,14 +193,16 @@ function Photos({ request, session, fail }) {
   `;
 }
 
-function Verdict({ photo, take }) {
+function Verdict({ photo, warnings, take }) {
   const { name, accepted, reason } = photo;
+  const concerned = warnings.filter((warning) => warning.photos.includes(name));
   const state = reason ? (accepted ? "good" : "refused") : "";
   return html`
     <li class=${`photo ${state}`}>
       <${Picture} url=${photo.url} lazy />
       <span class="name">${name}</span>
       <span class="state">${accepted ? "✓ " : ""}${reason ? t(`photo.${reason}`) : ""}</span>
+      ${concerned.map(({ kind }) => html`<span key=${kind} class="state warned">${t(`warned.${kind}`)}</span>`)}
       ${take && html`<${Remove} name=${name} remove=${() => take(photo)} />`}
     </li>
   `;

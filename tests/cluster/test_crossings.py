@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ import httpx
 import pytest
 
 from hardening import section
+from page_on_cluster import as_, page_on
+from page_stand import free_port, served
 from product import Learned, Product, Request, Space, wait_for
 from profile_cli.demo.target import Target
 from profile_contract.artifacts import REPORT
@@ -21,6 +24,7 @@ from profile_contract.signing import Signers, StsSessions
 from profile_contract.store import StoreError, open_s3
 from profile_operator.names import credentials_secret, secret_key
 from profile_sandbox import Sandbox, SandboxError, services
+from profile_web import purges
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 OPERATOR = "app.kubernetes.io/component=operator"
@@ -39,6 +43,9 @@ except httpx.TransportError as error:  # a server that refuses a body may close 
     status, text = 0, type(error).__name__
 print(json.dumps([status, time.monotonic() - began, text]))
 """
+PHOTO = b"no picture, and large enough to be taken for one" * 40
+VISITOR = "visitor@example.com"
+LIMITS = {"most_photos": 8, "drafts": 3, "streams": 3}
 MEMORY = "print(next(l.split()[1] for l in open('/proc/1/status') if l.startswith('VmRSS')))"
 
 
@@ -207,6 +214,79 @@ def test_the_page_answers_to_its_own_names_and_script(sandbox: Sandbox, product:
     attempts.note("the page under another site's name", f"{rebound.status_code}")
     attempts.note("a form of another site", f"{forged.status_code}")
     attempts.note("15 MB where a few lines are expected", f"{huge.status_code}, unread")
+
+
+@pytest.fixture
+def visitor(
+    sandbox: Sandbox, target: Target, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[httpx.Client]:
+    """A visitor of a page that is the cluster's and the store's, by HTTP; what is deleted is soon emptied again."""
+    monkeypatch.setenv("KUBECONFIG", str(target.kubeconfig))
+    monkeypatch.setattr(purges, "AGAIN_SECONDS", (2.0, 4.0))
+    monkeypatch.setattr(purges, "LOOK_SECONDS", 0.5)
+    port = free_port()
+    with (
+        product.space() as space,
+        served(page_on(sandbox, space.name, [VISITOR], **LIMITS), port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=as_(VISITOR), timeout=20) as client,
+    ):
+        yield client
+
+
+def asked(visitor: httpx.Client, draft: str, number: int = 0) -> httpx.Response:
+    """The answer to a wish for a form that sends one photo."""
+    photo = {"name": f"{number}.jpg", "type": "image/jpeg", "bytes": len(PHOTO)}
+    return visitor.post("/api/uploads", json={"draft": draft, "photos": [photo]})
+
+
+def sent(form: dict[str, Any]) -> int:
+    """The store's answer to a photo that comes by a form."""
+    files = {"file": ("photo.jpg", PHOTO, "image/jpeg")}
+    return httpx.post(form["url"], data=form["fields"], files=files, timeout=20).status_code
+
+
+def codes(answers: list[httpx.Response]) -> list[str]:
+    """Why answers are refusals; nothing for those that are none."""
+    return ["" if answer.status_code == 200 else answer.json()["code"] for answer in answers]
+
+
+def test_a_flood_of_forms_and_of_drafts_ends(visitor: httpx.Client, attempts: Attempts) -> None:
+    photos, drafts = LIMITS["most_photos"], LIMITS["drafts"]
+    forms = codes([asked(visitor, "p-0", number) for number in range(photos + 5)])
+    assert forms == [""] * photos + ["too-many-photos"] * 5
+    attempts.note(f"{len(forms)} forms for one request's photos", f"{photos} are given, then `too-many-photos`")
+    begun = codes([asked(visitor, f"p-{number}") for number in range(1, drafts + 5)])
+    assert begun == [""] * (drafts - 1) + ["too-many-drafts"] * 5
+    attempts.note(f"{drafts + 5} drafts that nobody ends", f"{drafts} may stand at once, then `too-many-drafts`")
+
+
+def test_a_flood_of_streams_ends_and_a_late_form_leaves_nothing(
+    visitor: httpx.Client, product: Product, attempts: Attempts
+) -> None:
+    """One request for both: it is followed as often as may be, and a form for it is used after it was deleted."""
+    most = LIMITS["streams"]
+    assert sent(asked(visitor, "p-1").json()[0]) in (200, 204)
+    late = asked(visitor, "p-1", 1).json()[0]
+    made = visitor.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]})
+    assert made.status_code == 201, made.text
+    with ExitStack() as opened:
+        begun = [opened.enter_context(visitor.stream("GET", "/api/requests/p-1/events")) for _ in range(most + 5)]
+        # A stream that came too late for the door says so itself, and ends.
+        firsts = [next(answer.iter_lines()) for answer in begun if answer.status_code == 200]
+    assert {answer.status_code for answer in begun} <= {200, 429}
+    assert firsts.count("event: request") == most
+    attempts.note(f"{len(begun)} streams of one visitor", f"{most} are open at once, then `too-many-streams`")
+    assert visitor.delete("/api/requests/p-1").status_code == 204
+    prefix = late["fields"]["key"].rpartition("/")[0] + "/"
+    assert product.store.list(prefix) == []
+    # The store lets a form live until it ends, whatever was deleted meanwhile.
+    assert sent(late) in (200, 204)
+    assert asked(visitor, "p-1", 2).json()["code"] == "request-not-found"
+    wait_for(lambda: product.store.list(prefix) == [], 20, "what came late is gone")
+    attempts.note(
+        "a form that is used after its request was deleted",
+        "the store takes the photo; once forms have ended it is deleted, and no other form is given meanwhile",
+    )
 
 
 # --- rights --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,48 +11,31 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from page_on_cluster import as_, page_on
 from product import Product, Request, Space, pictures_in
 from profile_cli.demo.target import Target
-from profile_contract.request import Training
 from profile_sandbox import Sandbox, SandboxError, passwords, services
-from profile_web.app import make_app
-from profile_web.config import Defaults, Limits, Namespaces, PageStore, WebConfig
 from profile_web.purges import AGAIN_SECONDS
 from profile_web.visitor import OWNER_LABEL
 
 pytestmark = pytest.mark.cluster
 
 MOST_BYTES = 200_000
-OWNER_KEY = "an owner's key of at least thirty-two characters"
 FEWEST_PHOTOS = 5
-# The random base model draws nobody: with any floor nothing would be delivered.
-SMALL = Defaults(minimum_likeness=0, training=Training(steps=4, rank=4))
-PAGE = {"X-Profile-Studio": "page"}
 MINJI, JUNHO, NOBODY = "minji@example.com", "junho@example.com", "guest@elsewhere.example"
-
-
-def _as(user: str) -> dict[str, str]:
-    return {**PAGE, "X-Auth-Request-User": f"subject of {user}", "X-Auth-Request-Email": user}
 
 
 @pytest.fixture
 def page(sandbox: Sandbox, target: Target, space: Space, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """The page behind a sign-in proxy, with the store account that the chart asks for."""
     monkeypatch.setenv("KUBECONFIG", str(target.kubeconfig))
-    address = sandbox.address("minio")
-    store = PageStore(
-        endpoint=address, bucket=services.BUCKET, region=services.REGION, secure=False, public_url=f"http://{address}"
-    )
-    places = Namespaces(by_user={MINJI: space.name, JUNHO: space.name})
-    config = WebConfig(namespaces=places, store=store, limits=Limits(photo_bytes=MOST_BYTES), defaults=SMALL)
-    account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
-    with TestClient(make_app(config, {**os.environ, **account, "PROFILE_WEB_OWNER_KEY": OWNER_KEY})) as client:
+    with TestClient(page_on(sandbox, space.name, [MINJI, JUNHO], photo_bytes=MOST_BYTES)) as client:
         yield client
 
 
 def _form(page: TestClient, photo: Path, *, user: str = MINJI, draft: str = "p-1") -> dict[str, Any]:
     wish = {"draft": draft, "photos": [{"name": photo.name, "type": "image/jpeg", "bytes": photo.stat().st_size}]}
-    answer = page.post("/api/uploads", json=wish, headers=_as(user))
+    answer = page.post("/api/uploads", json=wish, headers=as_(user))
     assert answer.status_code == 200, answer.text
     form: dict[str, Any] = answer.json()[0]
     return form
@@ -80,23 +62,23 @@ def test_a_form_takes_this_photo_and_nothing_else(page: TestClient, space: Space
 def test_requests_are_their_owners_alone(page: TestClient, space: Space, people: Path) -> None:
     photo = pictures_in(people / "p00060")[0]
     assert _send(_form(page, photo), photo.read_bytes()) in (200, 204)
-    made = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=_as(MINJI))
+    made = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=as_(MINJI))
     assert made.status_code == 201, made.text
-    assert [one["name"] for one in page.get("/api/requests", headers=_as(MINJI)).json()] == ["p-1"]
-    assert page.get("/api/requests", headers=_as(JUNHO)).json() == []
+    assert [one["name"] for one in page.get("/api/requests", headers=as_(MINJI)).json()] == ["p-1"]
+    assert page.get("/api/requests", headers=as_(JUNHO)).json() == []
     for path in ("/api/requests/p-1", "/api/requests/p-1/events", "/api/requests/p-1/portraits.zip"):
-        assert page.get(path, headers=_as(JUNHO)).status_code == 404
-    assert page.post("/api/requests/p-1/look-again", headers=_as(JUNHO)).status_code == 404
-    assert page.delete("/api/requests/p-1", headers=_as(JUNHO)).status_code == 404
-    assert page.delete(f"/api/uploads/p-1/{photo.name}", headers=_as(JUNHO)).status_code == 404
-    again = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=_as(MINJI))
+        assert page.get(path, headers=as_(JUNHO)).status_code == 404
+    assert page.post("/api/requests/p-1/look-again", headers=as_(JUNHO)).status_code == 404
+    assert page.delete("/api/requests/p-1", headers=as_(JUNHO)).status_code == 404
+    assert page.delete(f"/api/uploads/p-1/{photo.name}", headers=as_(JUNHO)).status_code == 404
+    again = page.post("/api/requests", json={"draft": "p-1", "styles": ["studio-warm"]}, headers=as_(MINJI))
     assert again.status_code == 409
     assert again.json()["code"] == "name-taken"
     # Whoever may edit requests still cannot make somebody else's theirs.
     with pytest.raises(SandboxError, match=f"{OWNER_LABEL} .* cannot be changed"):
         space.kubectl.run("-n", space.name, "label", "profilerequest", "p-1", "--overwrite", f"{OWNER_LABEL}=somebody")
     late = _form(page, photo)
-    assert page.delete("/api/requests/p-1", headers=_as(MINJI)).status_code == 204
+    assert page.delete("/api/requests/p-1", headers=as_(MINJI)).status_code == 204
     assert space.store.list(f"{space.name}/uploads/") == []
     # The store takes a form until it ends, whatever was deleted meanwhile: what comes so does not stay.
     assert _send(late, photo.read_bytes()) in (200, 204)
@@ -113,12 +95,12 @@ def test_comparisons_are_their_owners_alone(page: TestClient, space: Space, peop
         assert _send(_form(page, photo), photo.read_bytes()) in (200, 204)
     styles = {"studio-warm", "studio-cool"}
     wish = {"draft": "p-1", "noun": "woman", "styles": sorted(styles), "portraits": 1}
-    assert page.post("/api/requests", json=wish, headers=_as(MINJI)).status_code == 201
+    assert page.post("/api/requests", json=wish, headers=as_(MINJI)).status_code == 201
     path = "/api/requests/p-1/comparisons"
     # There are none yet, which is no mistake; whose they will be is decided already.
-    assert (page.get(path, headers=_as(MINJI)).json(), page.get(path, headers=_as(JUNHO)).status_code) == ([], 404)
+    assert (page.get(path, headers=as_(MINJI)).json(), page.get(path, headers=as_(JUNHO)).status_code) == ([], 404)
     Request(space.kubectl, space.name, "p-1").wait(seconds=600)
-    rows = page.get(path, headers=_as(MINJI)).json()
+    rows = page.get(path, headers=as_(MINJI)).json()
     sides = [side for row in rows for side in row["sides"]]
     assert rows
     assert all({side["style"] for side in row["sides"]} == styles for row in rows)
@@ -131,28 +113,28 @@ def test_comparisons_are_their_owners_alone(page: TestClient, space: Space, peop
         assert picture.headers["Cache-Control"] == "private, no-store"
         # The link's signature is the leave: without it the store shows nobody anything.
         assert httpx.get(side["url"].partition("?")[0]).status_code == 403
-    refused = page.get(path, headers=_as(JUNHO))
-    missing = page.get("/api/requests/p-2/comparisons", headers=_as(JUNHO))
+    refused = page.get(path, headers=as_(JUNHO))
+    missing = page.get("/api/requests/p-2/comparisons", headers=as_(JUNHO))
     # Somebody else's is as one that does not exist.
     assert (refused.status_code, missing.status_code) == (404, 404)
     assert refused.json() == missing.json()
-    assert page.get(path, headers=_as(NOBODY)).status_code == 403
+    assert page.get(path, headers=as_(NOBODY)).status_code == 403
     assert page.get(path).status_code == 401
 
 
 def test_what_cannot_be_asked_for_is_said_in_words(page: TestClient) -> None:
-    nothing = page.post("/api/requests", json={"draft": "p-9", "styles": ["studio-warm"]}, headers=_as(MINJI))
+    nothing = page.post("/api/requests", json={"draft": "p-9", "styles": ["studio-warm"]}, headers=as_(MINJI))
     assert (nothing.status_code, nothing.json()["code"]) == (422, "no-photos")
-    wrong = page.post("/api/requests", json={"draft": "p-9", "styles": []}, headers=_as(MINJI))
+    wrong = page.post("/api/requests", json={"draft": "p-9", "styles": []}, headers=as_(MINJI))
     assert wrong.status_code == 422
     assert wrong.json()["values"] == {"field": "styles"}
     many = {"draft": "p-9", "photos": [{"name": f"{n}.jpg", "type": "image/jpeg", "bytes": 9} for n in range(21)]}
-    assert page.post("/api/uploads", json=many, headers=_as(MINJI)).json()["code"] == "too-many-photos"
+    assert page.post("/api/uploads", json=many, headers=as_(MINJI)).json()["code"] == "too-many-photos"
 
 
 def test_the_door(page: TestClient) -> None:
     assert page.get("/api/session").status_code == 401
-    refused = page.get("/api/session", headers=_as(NOBODY))
+    refused = page.get("/api/session", headers=as_(NOBODY))
     assert refused.status_code == 403
     assert NOBODY in refused.json()["message"]
     # Another site's form can make a browser send this, cookies and all, but not the header.

@@ -282,3 +282,72 @@ def test_deletion_says_what_is_kept(page: Stand, tab: Tab) -> None:
     tab.get_by_role("button", name="Delete request and photos").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
     assert page.photos() == []
+
+
+def ready(page: Stand, **status: Any) -> str:
+    """A request whose two portraits in the first style are there."""
+    stalled(page, 6, used=6)
+    document = page.api.requests[NAMESPACE, "p-1"]
+    key = f"{NAMESPACE}/requests/p-1/portraits/d/studio-warm"
+    for number in (1, 2):
+        for ending in (".png", "-square.jpg"):
+            page.store.write(f"{key}/0{number}{ending}", photo(number)["buffer"])
+    portraits = [
+        {"style": "studio-warm", "key": f"{key}/0{n}.png", "seed": n, "rank": n, "likeness": 60 - n,
+         "layouts": {"square": f"{key}/0{n}-square.jpg"}}
+        for n in (1, 2)
+    ]  # fmt: skip
+    condition = {"type": "Ready", "status": "True", "reason": "Succeeded", **TIMES}
+    document["status"] |= {"conditions": [condition], "portraits": portraits, "bestLikeness": 59, **status}
+    cool = {"title": {"en": "Cool", "ko": "쿨"}, "prompt": "p", "tone": "Cool", "backgroundColour": "#aabbcc"}
+    page.api.styles.append({"metadata": {"name": "studio-cool"}, "spec": cool})
+    return "p-1"
+
+
+def test_who_has_portraits_gets_another_look_without_sending_anything(page: Stand, tab: Tab) -> None:
+    ready(page)
+    tab.goto(f"{page.url}#/request/p-1")
+    tab.get_by_role("button", name="Change looks or cuts").click()
+    make = tab.get_by_role("button", name="Make these portraits")
+    make.click()
+    expect(tab.get_by_role("alert")).to_contain_text("Change something first")
+    tab.locator(".another .style", has_text="Cool").click()
+    shoot(tab, "11-another-look")
+    tab.get_by_label("Employee card").check()
+    make.click()
+    expect(tab.locator(".head .badge")).to_have_text("Waiting")
+    expect(make).to_have_count(0)
+    spec = page.api.requests[NAMESPACE, "p-1"]["spec"]
+    assert (spec["styles"], spec["layouts"]) == (["studio-warm", "studio-cool"], ["square", "employee-card"])
+    # What was drawn before is there while the new look is.
+    expect(tab.locator(".portrait")).to_have_count(2)
+
+
+def test_a_look_that_is_refused_says_why_where_it_was_asked_for(page: Stand, tab: Tab) -> None:
+    ready(page)
+    tab.goto(f"{page.url}#/request/p-1")
+    tab.get_by_role("button", name="Change looks or cuts").click()
+    tab.locator(".another .style", has_text="Cool").click()
+    page.api.requests[NAMESPACE, "p-1"]["status"]["conditions"] = []
+    tab.get_by_role("button", name="Make these portraits").click()
+    expect(tab.get_by_role("alert")).to_contain_text(ENGLISH["error.not-at-rest"])
+
+
+def test_what_is_worth_knowing_stands_above_and_beside_the_photo(page: Stand, tab: Tab) -> None:
+    ready(page, toyModel="studio-mini")
+    photos = page.api.requests[NAMESPACE, "p-1"]["status"]["photos"]
+    photos["warnings"] = [{"kind": "TurnedUpright", "photos": ["03.jpg"]}, {"kind": "NotFrontal", "photos": []}]
+    tab.goto(f"{page.url}#/request/p-1")
+    expect(tab.locator(".warnings li")).to_have_text(
+        [ENGLISH["warning.TurnedUpright.one"].replace("{count}", "1"), ENGLISH["warning.NotFrontal"]]
+    )
+    expect(tab.locator(".photo", has=tab.get_by_text("03.jpg")).locator(".warned")).to_have_text(["turned upright"])
+    expect(tab.locator(".photo .warned")).to_have_count(1)
+    toy = ENGLISH["toy"].replace("{model}", "studio-mini")
+    expect(tab.get_by_text(toy)).to_have_count(1)
+    shoot(tab, "12-worth-knowing")
+    tab.get_by_role("button", name="한국어").click()
+    expect(tab.get_by_text("시연용 소형 모델(studio-mini)로 만든 사진입니다.")).to_have_count(1)
+    shoot(tab, "12-worth-knowing-korean")
+    tab.get_by_role("link", name="전체 목록").click()
+    expect(tab.get_by_text("시연용 소형 모델(studio-mini)로 만든 사진입니다.")).to_have_count(1)

@@ -49,7 +49,7 @@ class Stand:
 def stand(**limits: Any) -> Iterator[Stand]:
     """Everybody is USER."""
     api, store = ApiServer(), MemoryStore()
-    port, store_port = _free(), _free()
+    port, store_port = free_port(), free_port()
     config = WebConfig(
         sign_in=SignIn(mode="Local", user=USER),
         namespaces=Namespaces(default=NAMESPACE),
@@ -65,7 +65,7 @@ def stand(**limits: Any) -> Iterator[Stand]:
 
     app = make_app(config, {}, Around(grants=Grants(config.store, {}, memory, TokenService()), connect=connected))
     standing = Stand(f"http://127.0.0.1:{port}/", api, store, app)
-    with _served(app, port), _served(_store(standing), store_port):
+    with served(app, port), served(_store(standing), store_port):
         yield standing
 
 
@@ -95,7 +95,8 @@ def _store(standing: Stand) -> Starlette:
 
 
 @contextmanager
-def _served(app: Any, port: int) -> Iterator[None]:
+def served(app: Any, port: int) -> Iterator[None]:
+    """The application on a port of this machine, while the block runs."""
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -109,7 +110,8 @@ def _served(app: Any, port: int) -> Iterator[None]:
     thread.join(10)
 
 
-def _free() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -110,9 +110,9 @@ class ApiServer:
         document["metadata"] |= {
             "generation": document["metadata"]["generation"] + 1, "resourceVersion": str(self._version),
         }  # fmt: skip
-        for field, value in body["spec"].items():
-            standing = document["spec"].get(field)
-            document["spec"][field] = {**standing, **value} if isinstance(value, dict) and standing else value
+        for name_of, value in body["spec"].items():
+            standing = document["spec"].get(name_of)
+            document["spec"][name_of] = {**standing, **value} if isinstance(value, dict) and standing else value
         return copy.deepcopy(document)
 
     async def delete_namespaced_custom_object(

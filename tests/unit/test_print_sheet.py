@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from profile_contract.names import LayoutName
 from profile_contract.orders import FinishOrder, FinishParameters, LayoutFile, Portrait, RequestRef
 from profile_contract.store import FolderStore
 from profile_finisher import sheet
+from profile_finisher.bands import text_band
 from profile_finisher.print_sheet import FOOT, GAP, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, places, print_sheet
 from profile_finisher.references import References
 from profile_finisher.thumbnails import Thumbnails
@@ -109,10 +111,12 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 
 def test_a_sheet_says_once_that_a_toy_drew_it(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    band = sheet.text_band
-    monkeypatch.setattr(
-        sheet, "text_band", lambda text, *rest, **more: (written.append(text), band(text, *rest, **more))[1]
-    )
+
+    def written_band(text: str, size: int, **more: Any) -> Image.Image:
+        written.append(text)
+        return text_band(text, size, **more)
+
+    monkeypatch.setattr(sheet, "text_band", written_band)
     references = References(images=[], embeddings=[], ceiling=0.6)
     for toy, times in (("", 0), ("studio-mini", 1)):
         written.clear()

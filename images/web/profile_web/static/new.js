@@ -47,11 +47,17 @@ function Form({ session, fail }) {
   const [told, setTold] = useState([]);
   const [refused, setRefused] = useState(null);
   const [starting, setStarting] = useState(false);
-  const change = (news) => setWish((before) => ({ ...before, ...news }));
+  const keep = (chosen) => sessionStorage.setItem(KEPT, JSON.stringify({ user: session.user, draft, wish: chosen }));
+  const change = (news) => {
+    setWish((before) => {
+      const chosen = { ...before, ...news };
+      // At once: who reloads right after a choice has no patience for effects.
+      keep(chosen);
+      return chosen;
+    });
+  };
 
-  useEffect(() => {
-    sessionStorage.setItem(KEPT, JSON.stringify({ user: session.user, draft, wish }));
-  }, [wish]);
+  useEffect(() => keep(wish), [wish]);
   useEffect(() => {
     api.styles().then((found) => {
       setStyles(found);

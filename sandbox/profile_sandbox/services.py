@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from minio.error import MinioAdminException
 
 from . import layout, passwords
 from .passwords import Passwords
+from .paths import CLONE
 from .runtime import postgres_folder
 
 BUCKET = "profiles"
+OPERATOR_POLICY = CLONE / "examples" / "store" / "operator-policy.json"
 REGION = "us-east-1"
 NAMES = ("minio", "postgres", "prometheus", "redis")
 # The product's logins, in its own namespace.
@@ -103,13 +106,20 @@ def prepare_store(address: str, secret: Passwords) -> None:
         region=REGION,
         secure=False,
     )
-    _add_user(admin, passwords.STORE_OPERATOR_USER, secret.store_operator, [_may(["s3:*"], "", "/*")])
+    _add_user(admin, passwords.STORE_OPERATOR_USER, secret.store_operator, operator_statements())
     web = [
         _may(["s3:ListBucket"], ""),
         _may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "/*/uploads/*"),
         _may(["s3:GetObject"], "/*/requests/*"),
     ]
     _add_user(admin, passwords.STORE_WEB_USER, secret.store_web, web)
+
+
+def operator_statements() -> list[dict[str, object]]:
+    """What the operator's account may do: the policy that people are given (docs/install.md), for this bucket."""
+    text = OPERATOR_POLICY.read_text().replace("arn:aws:s3:::profile-studio", f"arn:aws:s3:::{BUCKET}")
+    statements: list[dict[str, object]] = json.loads(text)["Statement"]
+    return statements
 
 
 def _add_user(admin: MinioAdmin, user: str, key: str, statements: list[dict[str, object]]) -> None:

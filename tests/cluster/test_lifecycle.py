@@ -103,11 +103,13 @@ def test_a_rollback_to_the_first_revision_keeps_styles_and_definitions(cluster: 
 
 def test_a_first_upgrade_that_fails_takes_nothing_along(cluster: Cluster) -> None:
     cluster.install("studio", "one")
-    bad = ("--set", "watchNamespaces={nowhere}")
+    # Taken by the chart, and refused by the API server halfway.
+    bad = ("--set-string", "operator.podLabels.team=no label!")
     failed = cluster.run(
-        *(helm(), "upgrade", "studio", str(CHART), "-n", "one", *SMALL, *bad, "--atomic", "--timeout", "20s")
+        *(helm(), "upgrade", "studio", str(CHART), "-n", "one", *SMALL, *bad, "--atomic", "--timeout", "5s")
     )
     assert failed.returncode != 0
+    assert "no label!" in failed.stderr
     assert everything_stands(cluster)
 
 

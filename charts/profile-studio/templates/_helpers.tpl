@@ -151,9 +151,38 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- end -}}
 {{- end -}}
 
+{{/*
+Namespaces in which the release has objects and that do not exist: refused by name, or Helm would notice halfway and leave
+a failed release. Where no cluster is asked (`helm template`) all of them may exist; the release's own, Helm may create.
+*/}}
+{{- define "profile-studio.refuseMissingNamespaces" -}}
+{{- if lookup "v1" "Namespace" "" "kube-system" -}}
+{{- $named := dict "watchNamespaces" .Values.watchNamespaces -}}
+{{- if .Values.networkPolicies.enabled -}}
+{{- $_ := set $named "networkPolicies.requestNamespaces" .Values.networkPolicies.requestNamespaces -}}
+{{- end -}}
+{{- if .Values.web.enabled -}}
+{{- $visitors := .Values.web.namespaces -}}
+{{- $_ := set $named "web.namespaces" (compact (concat (values $visitors.byUser) (values $visitors.byGroup) (list $visitors.default))) -}}
+{{- end -}}
+{{- $missing := list -}}
+{{- range $value, $namespaces := $named -}}
+{{- range uniq $namespaces -}}
+{{- if and (ne . $.Release.Namespace) (not (lookup "v1" "Namespace" "" .)) -}}
+{{- $missing = append $missing (printf "%s names the namespace %s, which does not exist: kubectl create namespace %s" $value . .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $missing -}}
+{{- fail (join "; " .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* profile_operator.config.OperatorConfig, as YAML. */}}
 {{- define "profile-studio.operatorConfig" -}}
 {{- include "profile-studio.refuseContradictions" . -}}
+{{- include "profile-studio.refuseMissingNamespaces" . -}}
 store:
   endpoint: {{ .Values.store.endpoint | quote }}
   bucket: {{ .Values.store.bucket | quote }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -29,7 +30,7 @@ NOT_LOADED = ("README.md", "sd_xl_base_1.0.safetensors", "unet/diffusion_pytorch
 
 def options(line: str, name: str) -> list[str]:
     words = shlex.split(line)
-    return [value for option, value in zip(words, words[1:], strict=False) if option == name]
+    return [value for option, value in itertools.pairwise(words) if option == name]
 
 
 @pytest.mark.parametrize("line", DOWNLOADS)

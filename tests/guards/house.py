@@ -5,6 +5,8 @@ Sources that move change the import lines of this file, and nothing that is reco
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import dataclasses
 import enum
 import importlib
@@ -12,7 +14,7 @@ import io
 import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,15 +28,29 @@ from alembic.script import ScriptDirectory
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
+import fake_api
+import page_world
 from operator_world import CONFIG, SPEC
+from profile_cli import __main__ as runner_main
+from profile_cli.folder import command as runner_command
+from profile_cli.folder import runner
+from profile_cli.plugin import __main__ as plugin_main
+from profile_cli.plugin import commands as plugin_commands
+from profile_cli.plugin import connection, doctor
+from profile_cli.results import Results, files_of
 from profile_contract import generation as calls
 from profile_contract import orders, progress
 from profile_contract.candidates import PictureSize
 from profile_contract.chain import Platform, digests_of
 from profile_contract.request import ProfileRequestSpec
+from profile_contract.store import FolderStore
 from profile_contract.style import ProfileStyleSpec
 from profile_operator import migrations
 from profile_sandbox import values as sandbox_values
+from profile_web import live
+from profile_web.answers import STATIC
+from profile_web.cluster import Cluster
+from profile_web.visitor import OWNER_LABEL, Visitor
 from real_operator import RealOperator, real_operator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,3 +235,117 @@ def demo_values() -> Document:
         # Changes with the sources.
         document[program]["podAnnotations"] = {}
     return document
+
+
+# --- the page ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def page() -> Iterator[page_world.World]:
+    """The page behind a proxy, over an API server and a store in memory."""
+    with page_world.world() as standing:
+        yield standing
+
+
+def page_headers(**more: str) -> dict[str, str]:
+    """What the proxy says of a visitor, and what the page's own script sends."""
+    return page_world.as_(page_world.MINJI, **more)
+
+
+def page_files() -> list[str]:
+    """The files that the page serves, samples apart, which are pictures."""
+    names = (file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
+    return sorted(names)
+
+
+def page_routes(standing: page_world.World) -> set[str]:
+    """The paths that the page answers by itself."""
+    paths: set[str] = set()
+    pending: list[Any] = list(standing.client.app.routes)  # type: ignore[attr-defined]
+    while pending:
+        route = pending.pop()
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            pending += inner.routes
+        elif getattr(route, "methods", None):
+            paths.add(route.path)
+    return paths
+
+
+async def page_events() -> list[Document]:
+    """What a page is told that follows a request while it is made, until nothing happens any more."""
+    api = page_world.ApiServer()
+    nobody: Any = api
+    visitor = Visitor("minji@example.com", page_world.NAMESPACE, "me")
+    spec = {"photos": {"prefix": "uploads/me/p-1/"}, "styles": ["studio-warm"]}
+    api.put(page_world.NAMESPACE, "p-1", {"metadata": {"labels": {OWNER_LABEL: "me"}}, "spec": spec})
+    told: list[Document] = []
+    with mock.patch.object(live, "PAUSE_SECONDS", 0.01), mock.patch.object(live, "WAIT_SECONDS", 0.02):
+        watch = live.Watch(Cluster(nobody, api), live.Progress(None))
+        events = watch.follow(visitor, "p-1", lambda found: str(found["spec"]), 5, 0.2)
+        told += [{"event": event.event, "data": event.data} async for event in events]
+        await watch.close()
+    return told
+
+
+# --- the commands ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def plugin(folder: Path) -> Iterator[tuple[fake_api.FakeApi, Callable[[list[str]], int]]]:
+    """`kubectl profile` over an API server in this process and a store in a folder: the server, and the command."""
+    api, store = fake_api.FakeApi(), FolderStore(folder / "store")
+    api.namespaces.append("empty")
+    with fake_api.serving(api, folder / "kubeconfig"), contextlib.ExitStack() as stack:
+        for module in (connection, doctor):
+            stack.enter_context(mock.patch.object(module, "open_named", return_value=store))
+        yield api, plugin_main.main
+
+
+def helps() -> dict[str, str]:
+    """The help of every command of every program, by its words."""
+    return {**_helps(plugin_commands.parser()), **_helps(runner_main.parser())}
+
+
+def _helps(parser: argparse.ArgumentParser) -> dict[str, str]:
+    helps = {parser.prog: parser.format_help()}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                helps |= _helps(inner)
+    return helps
+
+
+def model_folder(folder: Path) -> None:
+    """A base model by name alone, with its ControlNet and a recipe, where models lie."""
+    for part, config in (("unet", {"sample_size": 16}), ("vae", {"block_out_channels": [8] * 4})):
+        (folder / "studio-mini" / part).mkdir(parents=True)
+        (folder / "studio-mini" / part / "config.json").write_text(json.dumps(config))
+    (folder / "studio-mini-controlnet").mkdir()
+    (folder / "studio-mini" / "recipe.yaml").write_text("toy: It is a toy.\n")
+
+
+@contextmanager
+def folder_runner(reports: dict[str, Document]) -> Iterator[Callable[[list[str]], int]]:
+    """`profile-studio` whose stages leave these reports at once; the seed 2 is refused as bad input."""
+
+    class Ready(runner.Run):
+        def results(self) -> Results:
+            preprocess = orders.PreprocessReport.model_validate(reports["preprocess report"])
+            if self.spec.seed == 2:
+                raise runner.InputRefused(preprocess)
+            results = Results(
+                preprocess=preprocess,
+                train=orders.TrainReport.model_validate(reports["train report"]),
+                generate=(orders.GenerateReport.model_validate(reports["generate report"]),),
+                finish=orders.FinishReport.model_validate(reports["finish report"]),
+            )
+            for key in files_of(results).values():
+                self.store.write(key, b"made")
+            return results
+
+    with (
+        mock.patch.object(runner_command, "Run", Ready),
+        mock.patch.object(runner_command, "_accelerated", return_value=False),
+    ):
+        yield runner_main.main

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from profile_contract.names import PhotosWarningKind
 from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
+from profile_contract.photo_names import shown_name
 from profile_contract.request import PhotosWarning, PortraitStatus, Verdict
 
 PHOTO_COLUMNS = ("photo", "verdict", "advice")
@@ -21,7 +22,7 @@ Rows = list[tuple[str, ...]]
 
 def photo_rows(verdicts: Sequence[PhotoVerdict] | Sequence[Verdict]) -> Rows:
     """A row a photo."""
-    return [(verdict.name, verdict.reason, verdict.advice) for verdict in verdicts]
+    return [(shown_name(verdict.name), verdict.reason, verdict.advice) for verdict in verdicts]
 
 
 def warning_lines(warnings: Sequence[PhotosWarning]) -> list[str]:
@@ -34,7 +35,7 @@ def _named(photos: Sequence[str]) -> str:
     if not photos:
         return ""
     more = f" and {len(photos) - MOST_NAMED} more" if len(photos) > MOST_NAMED else ""
-    return f" ({', '.join(photos[:MOST_NAMED])}{more})"
+    return f" ({', '.join(map(shown_name, photos[:MOST_NAMED]))}{more})"
 
 
 def portrait_rows(report: FinishReport) -> Rows:

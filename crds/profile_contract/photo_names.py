@@ -55,9 +55,24 @@ def photo_name(raw: str) -> str | None:
     """
     if is_litter(raw):
         return None
-    part = _SEPARATORS.split(raw)[-1].strip()
-    name = _within(unicodedata.normalize("NFC", _UNSAFE.sub("-", part)).strip(), LONGEST_NAME)
+    name = _safe(_SEPARATORS.split(raw)[-1])
     return None if is_litter(name) else name
+
+
+def shown_name(key: str) -> str:
+    """How a photo is called before people; `key` is its path below the photos' prefix, written by anybody.
+
+    Whoever writes to a store directly gives names that never went through `photo_name`. Folders stay, each part is as
+    safe as a photo's name, and a name that `photo_name` gave is shown as it is. Not for finding the photo: two keys
+    may be shown alike.
+    """
+    parts = [_safe(part) for part in _SEPARATORS.split(key)]
+    return "/".join(part for part in parts if part) or "photo"
+
+
+def _safe(part: str) -> str:
+    """One part of a path, in NFC, of at most LONGEST_NAME bytes, without what _UNSAFE names; may be empty."""
+    return _within(unicodedata.normalize("NFC", _UNSAFE.sub("-", part.strip())).strip(), LONGEST_NAME)
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

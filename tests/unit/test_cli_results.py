@@ -141,6 +141,8 @@ def test_missing_artifacts_are_said_plainly(tmp_path: Path) -> None:
 def test_tables_tell_verdicts_figures_and_what_was_not_met() -> None:
     verdict = PhotoVerdict(name="a.jpg", accepted=False, reason=PhotoReason.BLURRED, advice="Hold the phone still.")
     assert tables.photo_rows([verdict]) == [("a.jpg", "Blurred", "Hold the phone still.")]
+    strange = verdict.model_copy(update={"name": "in/\u202ea\n.jpg"})
+    assert tables.photo_rows([strange])[0][0] == "in/-a-.jpg"
     rows = tables.portrait_rows(_results(1).finish)
     assert rows == [("studio-warm", "1", "1", "71 %", "resume 354x472", "eye line")]
     score = Score(style="studio-warm", seed=2, key="k", faces=0, refusal="no face")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profile_contract.keys import check_below
-from profile_contract.photo_names import LONGEST_NAME, distinct, is_litter, photo_name
+from profile_contract.photo_names import LONGEST_NAME, distinct, is_litter, photo_name, shown_name
 
 QUICK = settings(max_examples=150, deadline=None)
 # Surrogates too: that is how Python reads a name that is no UTF-8.
@@ -100,3 +100,30 @@ def test_names_told_apart_are_still_names(raw: list[str]) -> None:
     assert len({name.casefold() for name in apart}) == len(names)
     assert all(photo_name(name) == name for name in apart)
     assert apart[:1] == names[:1], "the first of a name keeps it"
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("party/2024/a.jpg", "party/2024/a.jpg"),
+        ("a\nb.jpg", "a-b.jpg"),
+        ("in/\u202egpj.exe", "in/-gpj.exe"),
+        ("/", "photo"),
+        ("", "photo"),
+    ],
+)
+def test_a_key_is_shown_with_its_folders(key: str, shown: str) -> None:
+    assert shown_name(key) == shown
+
+
+@QUICK
+@given(ANY_NAME)
+def test_whatever_a_key_is_what_is_shown_of_it_stays_on_its_line(key: str) -> None:
+    shown = shown_name(key)
+    assert shown
+    assert shown_name(shown) == shown
+    assert not any(c in "\\\"'`\u202e\u2066" or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
+    assert all(1 <= len(part.encode()) <= LONGEST_NAME for part in shown.split("/"))
+    name = photo_name(key)
+    assert name is None or (shown_name(name) == name and shown.split("/")[-1] == name)

@@ -148,8 +148,8 @@ def test_cards_and_id_photos_say_how_the_head_is_held(name: LayoutName) -> None:
         assert name in {LayoutName.SQUARE, LayoutName.RESUME, LayoutName.PRINT}
         assert told(Pose(0, 0, True)) == {}
         return
-    assert told(Pose(-8.0, 10.0, True)) == told(Pose(8.0, -10.0, True)) == met
+    assert told(Pose(-8.0, 14.0, True)) == told(Pose(8.0, -14.0, True)) == met
     assert told(Pose(-8.1, 0, True)) == told(Pose(8.1, 0, True)) == met | {"head straight": False}
-    assert told(Pose(0, -10.1, True)) == told(Pose(0, 10.1, True)) == met | {"facing the camera": False}
+    assert told(Pose(0, -14.1, True)) == told(Pose(0, 14.1, True)) == met | {"facing the camera": False}
     assert told(Pose(0, 0, False)) == met | {"upright": False}
     assert told(None) == dict.fromkeys(rows, False)

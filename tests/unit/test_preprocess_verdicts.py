@@ -88,6 +88,9 @@ def test_a_verdict_tells_which_photo_is_repeated() -> None:
     assert not told.accepted
     assert told.advice.startswith(PHOTO_ADVICE[PhotoReason.DUPLICATE])
     assert told.advice.endswith("It repeats a.jpg.")
+    strange = verdict("b\n.jpg", PhotoReason.DUPLICATE, GOOD, "in/a\n\u202e.jpg")
+    assert strange.advice.endswith("It repeats in/a--.jpg.")
+    assert strange.name == "b\n.jpg", "by its name a photo is removed"
 
 
 def test_too_few_names_counts_and_the_most_frequent_reasons_with_advice() -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from profile_contract.names import Tone
 from profile_contract.orders import DatasetImage, FinishOrder, Portrait, Score, ToneShift
+from profile_contract.photo_names import shown_name
 from profile_contract.toys import toy_notice
 
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
@@ -71,7 +72,8 @@ def _head(order: FinishOrder, references: References) -> list[Image.Image]:
 
 
 def _photo(image: DatasetImage, thumbnails: Thumbnails) -> Card:
-    name = image.photo if len(image.photo) <= 20 else f"{image.photo[:9]}...{image.photo[-8:]}"
+    whole = shown_name(image.photo)
+    name = whole if len(whole) <= 20 else f"{whole[:9]}...{whole[-8:]}"
     badge = "held out" if image.held_out else ""
     return Card(picture=thumbnails.get(image.image), title="", lines=(name,), badge=badge)
 

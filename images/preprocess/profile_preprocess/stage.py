@@ -20,6 +20,7 @@ from profile_contract.orders import (
     PreprocessOrder,
     PreprocessReport,
 )
+from profile_contract.photo_names import shown_name
 from profile_contract.progress import StageProgress
 from profile_contract.shell import models_folder
 from profile_contract.store import NotFound, Store, StoreError
@@ -50,7 +51,7 @@ def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> Prepro
         opener = Opener(store, decoder, order.parameters)
         for number, photo in enumerate(order.photos):
             looks.append(_look(photo, opener, networks))
-            progress.at(number + 1, steps, f"looked at {photo.name}")
+            progress.at(number + 1, steps, f"looked at {shown_name(photo.name)}")
         looks, repeated, people = judge_together(looks)
         told = [_verdict(order, index, look, repeated) for index, look in enumerate(looks)]
         base = _report(order, told, looks, people)
@@ -160,7 +161,9 @@ def _write(
         )
         images.append(writer.image(accepted))
         poses.append(writer.square_pose(accepted))
-        progress.at(len(order.photos) * (1 + number / len(good)), 2 * len(order.photos), f"cut {photo.name}")
+        progress.at(
+            len(order.photos) * (1 + number / len(good)), 2 * len(order.photos), f"cut {shown_name(photo.name)}"
+        )
     return images, poses + writer.presets()
 
 

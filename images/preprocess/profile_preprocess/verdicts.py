@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from profile_contract.names import PHOTO_ADVICE, PhotoReason
 from profile_contract.names import PhotosWarningKind as Kind
 from profile_contract.orders import PhotoVerdict, PreprocessParameters
+from profile_contract.photo_names import shown_name
 from profile_contract.request import PhotosWarning
 
 # A second person counts when his face, or else his body, is at least this share of the subject's: passers-by in the
@@ -133,7 +134,7 @@ def verdict(name: str, reason: PhotoReason, measures: Measures, duplicate_of: st
     """The verdict as it is reported: reason, advice in plain words, figures."""
     advice = PHOTO_ADVICE[reason]
     if duplicate_of:
-        advice = f"{advice} It repeats {duplicate_of}."
+        advice = f"{advice} It repeats {shown_name(duplicate_of)}."
     accepted = reason is PhotoReason.ACCEPTED
     if measures.long and not accepted:
         advice = f"{advice} {LONG_ADVICE}"

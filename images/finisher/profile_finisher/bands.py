@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance
 
+from .lettering import lettering
 from .pictures import Pixels
 
 WIDTH = 1760
@@ -41,7 +42,7 @@ def text_band(
     text: str, size: int, *, colour: tuple[int, int, int] = INK, above: int = 0, below: int = 0
 ) -> Image.Image:
     """Text over the page's width, broken between words."""
-    font = ImageFont.load_default(size)
+    font = lettering(size)
     lines = wrapped(text, size, INNER)
     step = round(size * 1.4)
     band = _paper(WIDTH, above + step * len(lines) + below)
@@ -83,7 +84,7 @@ def stacked(bands: Sequence[Image.Image], above: int, below: int) -> Image.Image
 
 def wrapped(text: str, size: int, width: int) -> list[str]:
     """Text broken between words so that no line is wider than `width` pixels; at least one line."""
-    font = ImageFont.load_default(size)
+    font = lettering(size)
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -111,10 +112,10 @@ def _card(card: Card, edge: int, title_size: int) -> Image.Image:
         drawing.rounded_rectangle((0, down, reach, down + 5), 2, fill=GOOD if card.good else POOR)
         down += bar
     if card.title:
-        drawing.text((0, down), card.title, font=ImageFont.load_default(title_size), fill=FAINT if card.faded else INK)
+        drawing.text((0, down), card.title, font=lettering(title_size), fill=FAINT if card.faded else INK)
         down += title
     for line in lines:
-        drawing.text((0, down), line, font=ImageFont.load_default(small), fill=FAINT)
+        drawing.text((0, down), line, font=lettering(small), fill=FAINT)
         down += round(small * 1.4)
     return picture
 
@@ -130,7 +131,7 @@ def _photo(card: Card, edge: int) -> Image.Image:
 
 
 def _badge(drawing: ImageDraw.ImageDraw, text: str, size: int) -> None:
-    font = ImageFont.load_default(size)
+    font = lettering(size)
     wide = round(font.getlength(text))
     drawing.rounded_rectangle((8, 8, 8 + wide + 14, 8 + round(size * 1.5)), 5, fill=INK)
     drawing.text((15, 8 + round(size * 0.75)), text, font=font, fill=PAPER, anchor="lm")

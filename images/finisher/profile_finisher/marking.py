@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from .lettering import lettering
 from .pictures import Pixels
 
 SOFTWARE = "Profile Studio"
@@ -45,7 +46,7 @@ def visibly_marked(image: Pixels) -> Pixels:
     drawing.text(
         place,
         VISIBLE,
-        font=ImageFont.load_default(size),
+        font=lettering(size),
         fill="white",
         anchor="rb",
         stroke_width=1,

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from profile_contract.layouts import LAYOUTS, Layout
 from profile_contract.orders import LayoutFile, Portrait
 from profile_contract.store import Store
 
+from .lettering import TYPEFACE
 from .marking import SOFTWARE, STATEMENT
 
 # All lengths in millimetres.
@@ -22,12 +25,15 @@ MARGIN, GAP = 6.0, 3.0
 CUT_MARK = 2.0
 FOOT = 4.0
 FOOT_POINTS = 5
+FOOT_FONT = "ProfileSheet"
 
 Place = tuple[float, float]
 
 
 def print_sheet(store: Store, portraits: list[Portrait], title: str, drawn: datetime | None = None) -> bytes:
     """A PDF with a page for each layout of each portrait, dated when they were drawn. Raises StoreError."""
+    # Embedded, as photo labs ask for.
+    pdfmetrics.registerFont(TTFont(FOOT_FONT, str(TYPEFACE)))
     stream = io.BytesIO()
     # invariant: the same portraits give the same bytes, and no clock is read.
     canvas = Canvas(stream, pagesize=(PAGE_WIDTH * mm, PAGE_HEIGHT * mm), invariant=True)
@@ -68,7 +74,7 @@ def _page(canvas: Canvas, layout: Layout, data: bytes, foot: str) -> None:
         canvas.drawImage(picture, left * mm, low * mm, layout.width_mm * mm, layout.height_mm * mm)
     canvas.setLineWidth(0.25)
     canvas.lines([tuple(value * mm for value in line) for line in _cut_marks(layout)])
-    canvas.setFont("Helvetica", FOOT_POINTS)
+    canvas.setFont(FOOT_FONT, FOOT_POINTS)
     canvas.drawCentredString(PAGE_WIDTH / 2 * mm, MARGIN / 2 * mm, foot)
     canvas.showPage()
 

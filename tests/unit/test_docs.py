@@ -2,12 +2,13 @@
 
 import re
 import string
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
 
 
 def slug(heading: str) -> str:
@@ -39,3 +40,25 @@ def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     commands = re.findall(r"(?:^    |`)make ((?:[a-z0-9-]+ ?)+)", page.read_text(), re.MULTILINE)
     assert {target for command in commands for target in command.split()} <= targets
+
+
+def test_every_folder_at_the_top_says_what_it_holds() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {path.split("/")[0] for path in listed.split("\0") if "/" in path}
+    assert [name for name in sorted(folders) if name[0] != "." and not (ROOT / name / "README.md").is_file()] == []
+
+
+def test_the_index_of_decisions_names_each_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    rows = re.findall(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    files = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [file for _, file, _ in rows] == files
+    for number, file, title in rows:
+        lines = (folder / file).read_text().splitlines()
+        assert file.startswith(f"{int(number):04}-")
+        assert lines[0].lower() == f"# {number}. {title}".lower()
+        assert re.findall(r"^\*\*(\w+)\.\*\*", "\n".join(lines), re.MULTILINE) == [
+            "Context",
+            "Decision",
+            "Consequences",
+        ]

@@ -16,7 +16,7 @@ from profile_cli.__main__ import parser as studio_parser
 from profile_cli.plugin.commands import parser as plugin_parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/README.md"))]
 NOTES = ROOT / "charts" / "profile-studio" / "templates" / "NOTES.txt"
 # Nobody's namespace is asked for: kinds that have none, files and folders that name theirs, words about a kind, what
 # the chart's notes take from a list of the cluster's own objects.

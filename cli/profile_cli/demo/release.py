@@ -26,7 +26,7 @@ HELM_SECONDS = 180
 # What helm says while another helm works on the same release.
 BUSY = ("another operation", "release: already exists")
 BUSY_SECONDS, BUSY_PAUSE_SECONDS = 60, 5
-STUCK = f"An earlier helm was cut off: `helm rollback {RELEASE} --namespace {NAMESPACE}`, and again."
+STUCK = f"An earlier helm run was interrupted. Run `helm rollback {RELEASE} --namespace {NAMESPACE}`, then try again."
 # Longer than an image pull on a slow line; the sandbox needs half a minute.
 READY_SECONDS = 420
 # A pod may fail once while what it needs comes up.

@@ -183,7 +183,12 @@ def test_who_is_not_let_in(page: Any) -> None:
 
 def test_the_files(page: Any) -> None:
     paths = ["/", *(f"/{name}" for name in house.page_files())]
-    compare("page-files.yaml", as_yaml({path: _answer(page.client.get(path)) for path in paths}))
+    # What stands in them is no answer of the program.
+    answers = {path: _answer(page.client.get(path)) for path in paths}
+    for answer in answers.values():
+        answer["headers"].pop("content-length", None)
+        answer.pop("body")
+    compare("page-files.yaml", as_yaml(answers))
 
 
 def test_every_route_is_asked(page: Any) -> None:

@@ -53,7 +53,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def render(*arguments: str) -> tuple[Object, ...]:
     result = run("template", "profile-studio", str(CHART), "--namespace", "profile-system", *arguments)
     assert result.returncode == 0, result.stderr
-    return tuple(document for document in yaml.safe_load_all(result.stdout) if document)
+    return tuple(document for document in yaml.load_all(result.stdout, Loader=yaml.CSafeLoader) if document)
 
 
 def of_kind(kind: str, *arguments: str) -> dict[str, Object]:

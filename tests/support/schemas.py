@@ -54,7 +54,7 @@ def _needs(whole: Schema, name: str) -> set[str]:
 
 
 def _of_definition(file: Path) -> Iterator[tuple[str, Schema]]:
-    document = yaml.safe_load(file.read_text())
+    document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
     spec = document["spec"]
     for version in spec["versions"]:
         schema = _strict(version["schema"]["openAPIV3Schema"])

@@ -351,3 +351,22 @@ def test_what_is_worth_knowing_stands_above_and_beside_the_photo(page: Stand, ta
     shoot(tab, "12-worth-knowing-korean")
     tab.get_by_role("link", name="전체 목록").click()
     expect(tab.get_by_text("시연용 소형 모델(studio-mini)로 만든 사진입니다.")).to_have_count(1)
+
+
+def test_how_many_photos_are_missing_is_said_and_the_unusable_go_at_once(page: Stand, tab: Tab) -> None:
+    stalled(page, 8)
+    tab.set_viewport_size(PHONE)
+    tab.goto(f"{page.url}#/request/p-1")
+    expect(tab.get_by_text("Add at least 2 more photos.")).to_be_visible()
+    # What has to be done something about comes first, its advice beside it.
+    first = tab.locator(".verdicts .photo").first
+    expect(first).to_contain_text("03.jpg")
+    picture, advice = first.locator("img").bounding_box(), first.locator(".state").bounding_box()
+    assert picture is not None
+    assert advice is not None
+    assert advice["x"] >= picture["x"] + picture["width"]
+    tab.get_by_role("button", name="Remove the 5 that cannot be used").click()
+    expect(tab.locator(".verdicts .photo")).to_have_count(3)
+    assert sorted(page.photos()) == ["00.jpg", "01.jpg", "02.jpg"]
+    choose(tab, photo(30), photo(31))
+    expect(tab.get_by_text("2 of 2 sent")).to_be_visible()

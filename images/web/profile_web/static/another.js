@@ -63,8 +63,14 @@ function Form({ request, session, fail, close }) {
 
   return html`
     <form class="another" onSubmit=${go} novalidate>
-      <${StyleFields} look=${look} change=${change} offered=${offered} limits=${limits} />
-      <${LayoutFields} look=${look} change=${change} layouts=${layouts} />
+      <fieldset>
+        <legend>${t("look.styles")}</legend>
+        <${StyleFields} look=${look} change=${change} offered=${offered} limits=${limits} />
+      </fieldset>
+      <fieldset>
+        <legend>${t("look.layouts")}</legend>
+        <${LayoutFields} look=${look} change=${change} layouts=${layouts} />
+      </fieldset>
       <div role="alert" class="problems">${problems.map((problem) => html`<p key=${problem}>${problem}</p>`)}</div>
       <div class="row">
         <button class="button primary" disabled=${asking}>${t(asking ? "new.starting" : "look.go")}</button>

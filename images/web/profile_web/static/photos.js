@@ -138,9 +138,11 @@ export function PhotoDrop({ limits, add }) {
   `;
 }
 
-export function PhotoList({ photos, limits, take, again }) {
+export function PhotoList({ photos, sent, limits, take, again }) {
   if (!photos.length) return null;
+  const wanted = photos.filter((photo) => photo.state !== "refused").length;
   return html`
+    <p class="hint count" aria-live="polite">${t("photo.count", { sent, count: wanted })}</p>
     <ul class="photos" aria-live="polite">
       ${photos.map(
         (photo) => html`

@@ -171,6 +171,8 @@ function Photos({ request, session, fail }) {
   const photos = wanted && there ? stored.filter((photo) => !taken.includes(photo.name)) : request.photos;
   if (!photos.length && !wanted) return null;
   const accepted = photos.filter((photo) => photo.accepted).length;
+  const refused = photos.filter((photo) => photo.accepted === false);
+  const needed = session.limits.fewestPhotos - accepted;
   const take = (photo) =>
     api.forgetPhoto(request.name, photo.name).then(
       () => setTaken((before) => [...before, photo.name]),
@@ -183,15 +185,26 @@ function Photos({ request, session, fail }) {
   return html`
     <section aria-labelledby="photos-heading">
       <h2 id="photos-heading">${t("request.photos")}</h2>
-      <p class="hint">${t("request.photosSummary", { accepted, count: photos.length })}</p>
+      <p class="hint">
+        ${t("request.photosSummary", { accepted, count: photos.length })}
+        ${wanted && verdicts.size > 0 && needed > 0 && html` <strong>${t("new.needPhotos", { count: needed })}</strong>`}
+      </p>
+      ${wanted &&
+      refused.length > 1 &&
+      html`<button type="button" class="small" onClick=${() => refused.forEach(take)}>
+        ${t("request.removeRefused", { count: refused.length })}
+      </button>`}
       <ul class="photos verdicts">
-        ${photos.map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} warnings=${request.warnings} take=${wanted && take} />`)}
+        ${inNeed(photos).map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} warnings=${request.warnings} take=${wanted && take} />`)}
       </ul>
       ${wanted &&
       html`<${MorePhotos} request=${request} session=${session} present=${present} changed=${changed} fail=${fail} />`}
     </section>
   `;
 }
+
+/** Photos that something has to be done about come first. */
+const inNeed = (photos) => [...photos].sort((one, other) => (one.accepted !== false) - (other.accepted !== false));
 
 function Verdict({ photo, warnings, take }) {
   const { name, accepted, reason } = photo;

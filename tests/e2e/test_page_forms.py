@@ -281,7 +281,13 @@ def test_deletion_says_what_is_kept(page: Stand, tab: Tab) -> None:
     expect(tab.locator("dialog")).to_contain_text("The model of you and the portraits stay")
     tab.get_by_role("button", name="Delete request and photos").click()
     expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+    expect(tab.get_by_text("“My card” is being deleted.")).to_be_visible()
     assert page.photos() == []
+    # Said once.
+    tab.get_by_role("link", name="New portraits").click()
+    tab.get_by_role("link", name="All portraits").click()
+    expect(tab.get_by_role("heading", name="Your portraits")).to_be_visible()
+    expect(tab.get_by_text("is being deleted")).to_have_count(0)
 
 
 def ready(page: Stand, **status: Any) -> str:

@@ -7,9 +7,18 @@ import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 const EVERY_MILLISECONDS = 5000;
 
+// The title of the request that was deleted last: said once, where the visitor is led then.
+let deleted = "";
+
+export function tellDeleted(request) {
+  deleted = titleOf(request);
+}
+
 export function Home({ session, fail }) {
   const [requests, setRequests] = useState(null);
+  const [gone] = useState(deleted);
   useEffect(() => {
+    deleted = "";
     // What went wrong a moment ago is not said any longer than it is so.
     const look = () => api.requests().then((found) => (setRequests(found), fail(null)), fail);
     look();
@@ -22,6 +31,7 @@ export function Home({ session, fail }) {
       <h1 tabindex="-1">${t("home.heading")}</h1>
       <a class="button primary" href="#/new">${t("home.new")}</a>
     </header>
+    <div aria-live="polite">${gone && html`<p class="note good">${t("home.deleted", { title: gone })}</p>`}</div>
     ${toy && html`<p class="note">${t("toy", { model: toy })}</p>`}
     ${requests &&
     (requests.length

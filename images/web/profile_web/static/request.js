@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { AnotherLook } from "./another.js";
 import { Gallery } from "./gallery.js";
-import { titleOf } from "./home.js";
+import { tellDeleted, titleOf } from "./home.js";
 import { PhotoDrop, PhotoList, Picture, Remove, forgetPhotos, usePhotos } from "./photos.js";
 import { knows, t } from "./texts.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
@@ -248,7 +248,10 @@ function Deletion({ request, fail }) {
   }, [asking]);
   const go = () => {
     setAsking(false);
-    api.remove(request.name).then(() => (location.hash = "#/"), fail);
+    api.remove(request.name).then(() => {
+      tellDeleted(request);
+      location.hash = "#/";
+    }, fail);
   };
   if (request.state === "Deleting") return null;
   return html`

@@ -23,6 +23,7 @@ from profile_cli.folder.recipe import read_recipe
 from profile_cli.folder.settings import NAME
 from profile_cli.folder.settings import NAMESPACE as RUN_NAMESPACE
 from profile_cli.styles import known_styles
+from profile_contract.artifacts import ADAPTER
 from profile_contract.names import ConditionType, Stage
 from profile_contract.orders import FinishReport, PreprocessReport, StageReport
 from profile_web.visitor import OWNER_LABEL, local_visitor
@@ -31,7 +32,9 @@ CLONE = Path(__file__).resolve().parents[2]
 PHOTOS = CLONE / "models" / "people" / "p900055"
 TOY = CLONE / "models" / "studio-mini"
 WIDE, PHONE = ViewportSize(width=1100, height=900), ViewportSize(width=390, height=844)
-REQUEST, TITLE = "minji", "Minji"
+# As they were asked for.
+STYLES = ("studio-warm", "studio-cool")
+REQUEST, TITLE = "card", "Employee card"
 TIME = "2026-03-02T09:00:00Z"
 
 
@@ -54,11 +57,12 @@ def seed(standing: Stand, run: Path) -> Document:
             standing.store.write(after + str(file.relative_to(run / WORK / before)), data)
     standing.api.styles = [yaml.safe_load(file.read_text()) for file in known_styles().values()]
     dataset, finish = _report(standing, "dataset", PreprocessReport), _report(standing, "portraits", FinishReport)
-    styles = list(dict.fromkeys(portrait.style for portrait in finish.portraits))
+    (adapter,) = [key for key in standing.store.objects if key.endswith(f"/{ADAPTER}")]
+    styles = [style for style in STYLES if any(portrait.style == style for portrait in finish.portraits)]
     layouts = [str(file.layout) for file in finish.portraits[0].layouts]
     spec = {"photos": {"prefix": f"uploads/{owner}/{REQUEST}/"}, "styles": styles, "layouts": layouts, "portraits": 3}
     metadata = {"labels": {OWNER_LABEL: owner}, "annotations": {"profilestudio.io/title": TITLE}}
-    body = {"metadata": metadata, "spec": spec, "status": _status(dataset, finish)}
+    body = {"metadata": metadata, "spec": spec, "status": _status(dataset, finish, adapter)}
     return standing.api.put(NAMESPACE, REQUEST, body)
 
 
@@ -69,7 +73,7 @@ def _report(standing: Stand, stage: str, kind: Any) -> Any:
     return report
 
 
-def _status(dataset: PreprocessReport, finish: FinishReport) -> Document:
+def _status(dataset: PreprocessReport, finish: FinishReport, adapter: str) -> Document:
     verdicts = [one.model_dump(mode="json", include={"name", "accepted", "reason"}) for one in dataset.verdicts]
     portraits = [
         {
@@ -84,6 +88,7 @@ def _status(dataset: PreprocessReport, finish: FinishReport) -> Document:
         "photos": {"verdicts": verdicts, "warnings": [one.document() for one in dataset.warnings]},
         "portraits": portraits,
         "bestLikeness": max(portrait.likeness for portrait in finish.portraits),
+        "adapter": adapter,
         "contactSheet": finish.contact_sheet,
         "printSheet": finish.print_sheet,
         "likenessReport": finish.likeness_report,
@@ -136,7 +141,12 @@ def draw(browser: Browser, standing: Stand, request: Document, out: Path) -> Non
     loaded(tab)
     tab.screenshot(path=out / "page-form.png", full_page=True)
     request["status"] = in_training(request)
+    # Who follows it is told.
+    request["metadata"]["resourceVersion"] = "training"
+    phone.close()
     tab.goto(f"{standing.url}#/request/{REQUEST}")
+    # Streams tell what was read last, and look again after that.
+    tab.wait_for_timeout(4000)
     expect(tab.locator(".steps .now progress")).to_be_visible(timeout=30_000)
     loaded(tab)
     tab.screenshot(path=out / "page-steps.png", full_page=True)

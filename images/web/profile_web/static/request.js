@@ -195,7 +195,7 @@ function Photos({ request, session, fail }) {
         ${t("request.removeRefused", { count: refused.length })}
       </button>`}
       <ul class="photos verdicts">
-        ${inNeed(photos).map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} warnings=${request.warnings} take=${wanted && take} />`)}
+        ${ordered(photos, wanted).map((photo) => html`<${Verdict} key=${photo.name} photo=${photo} warnings=${request.warnings} take=${wanted && take} />`)}
       </ul>
       ${wanted &&
       html`<${MorePhotos} request=${request} session=${session} present=${present} changed=${changed} fail=${fail} />`}
@@ -203,8 +203,12 @@ function Photos({ request, session, fail }) {
   `;
 }
 
-/** Photos that something has to be done about come first. */
-const inNeed = (photos) => [...photos].sort((one, other) => (one.accepted !== false) - (other.accepted !== false));
+/** Photos that cannot be used stand together: first where something has to be done about them, else last. */
+function ordered(photos, wanted) {
+  const refused = photos.filter((photo) => photo.accepted === false);
+  const others = photos.filter((photo) => photo.accepted !== false);
+  return wanted ? [...refused, ...others] : [...others, ...refused];
+}
 
 function Verdict({ photo, warnings, take }) {
   const { name, accepted, reason } = photo;

@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew lock samples dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,11 +40,12 @@ test-images: env builder ## build the images and run them as pods do (PROFILE_IM
 mutants: env weights model binaries checks ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
 	PYTHONPATH=tests/support $(RUN) -m mutants $(ONLY)
 
-lint: env actionlint ## ruff, mypy --strict, import contracts, hadolint, actionlint
+lint: env actionlint ## ruff, mypy --strict, import contracts, undeclared imports, hadolint, actionlint
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(wildcard $(SOURCES))
 	.venv/bin/lint-imports --no-cache
+	.venv/bin/deptry $(filter-out tests,$(wildcard $(SOURCES)))
 	.venv/bin/hadolint images/*/Dockerfile
 	"$$($(RUN) -c 'from profile_sandbox import build; print(build.actions_folder())')/actionlint" -shellcheck= -pyflakes=
 
@@ -63,11 +64,21 @@ crds: env ## write the CRD manifests and docs/api.md anew from the models in pro
 samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model
 	nice -n 5 $(RUN) -m profile_cli.samples
 
+page: ## fetch the page's one vendored file anew, as its lock file says (needs npm)
+	npm ci --ignore-scripts --no-audit --no-fund --prefix images/web/vendor
+	cp images/web/vendor/node_modules/htm/preact/standalone.module.js images/web/profile_web/static/vendor/htm-preact.js
+	cp images/web/vendor/node_modules/htm/LICENSE images/web/profile_web/static/vendor/htm-LICENSE.txt
+	rm -rf images/web/vendor/node_modules
+	cd images/web/profile_web/static/vendor && sha256sum htm-preact.js > ../../../vendor/SHA256SUMS
+
 dashboards: env ## write the Grafana dashboards anew into the chart
 	$(RUN) -m profile_dashboards charts/profile-studio/files/dashboards
 
 krew: env ## kubectl profile as one file for every platform, and krew's manifest of it (URI=..., HOMEPAGE=...)
 	$(RUN) -m profile_krew --uri '$(URI)' --homepage '$(HOMEPAGE)'
+
+notices: env ## write the table of packages in THIRD_PARTY_NOTICES.md anew
+	$(RUN) constraints/notices.py
 
 lock: ## resolve pyproject.toml into constraints/ anew (UPGRADE=1 takes newer versions)
 	$(PYTHON) constraints/environment.py lock

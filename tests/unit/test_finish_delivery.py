@@ -48,6 +48,18 @@ class OneFace:
         ]
 
 
+class Glances(OneFace):
+    """Has each turn of a picture at a score of its own; a white corner tells how it was turned."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = scores
+
+    def glance(self, image: NDArray[np.uint8]) -> float:
+        corners = [image[0, 0], image[0, -1], image[-1, -1], image[-1, 0]]
+        # A quarter turn to the left takes what was above on the left down, and so on around.
+        return self.scores[{0: 0, 3: 1, 2: 2, 1: 3}[int(np.argmax([corner.sum() for corner in corners]))]]
+
+
 def portrait_picture() -> NDArray[np.uint8]:
     """640 x 640, BGR: grey, so that any mark is seen, with a little noise."""
     noise = np.random.default_rng(1).integers(-2, 3, (640, 640, 3))
@@ -150,6 +162,30 @@ def test_kilobytes_are_of_a_thousand_bytes() -> None:
     data, quality = jpeg_within(noise, 300, 150)
     assert len(data) <= 150_000
     assert len(jpeg(noise, 300, quality + 1)) > 150_000
+
+
+@pytest.mark.parametrize(
+    ("scores", "upright"),
+    [
+        ((0.9, 0.2, 0.3, 0.1), True),
+        ((0.9, 0.9, 0.9, 0.9), True),
+        ((0.90, 0.89, 0.0, 0.0), True),
+        # Lying on either side, and upside down.
+        ((0.5, 0.6, 0.1, 0.1), False),
+        ((0.5, 0.1, 0.6, 0.1), False),
+        ((0.5, 0.1, 0.1, 0.6), False),
+    ],
+)
+def test_a_head_is_upright_where_no_turn_shows_a_better_face(
+    scores: tuple[float, ...], upright: bool, tmp_path: Path
+) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[0, 0] = 255
+    reader = cast("FaceReader", Glances(*scores))
+    parameters = FinishParameters(portraits=1, minimum_likeness=45, layouts=[LayoutName.ID_SIZE])
+    pose = Deliverer(FolderStore(tmp_path), PREFIX, reader, parameters)._pose(image)
+    assert pose is not None
+    assert pose.upright is upright
 
 
 # --- figures -------------------------------------------------------------------------------------------------------

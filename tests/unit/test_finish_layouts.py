@@ -153,3 +153,10 @@ def test_cards_and_id_photos_say_how_the_head_is_held(name: LayoutName) -> None:
     assert told(Pose(0, -14.1, True)) == told(Pose(0, 14.1, True)) == met | {"facing the camera": False}
     assert told(Pose(0, 0, False)) == met | {"upright": False}
     assert told(None) == dict.fromkeys(rows, False)
+
+
+def test_an_angle_is_shown_without_its_sign() -> None:
+    pose = Pose(-6.0, -3.0, upright=True)
+    cutting = Cutting(354, 472, 300, 150_000, head_share=61, eye_line=59, scale=0.8, outside=0.02, pose=pose)
+    measured = {check.name: check.measured for check in checks(LAYOUTS[LayoutName.ID_SIZE], cutting)}
+    assert (measured["head straight"], measured["facing the camera"]) == ("6 degrees", "3 degrees")

@@ -9,6 +9,7 @@ import pytest
 from operator_world import SPEC, World, change, fail, ready, stalled
 from profile_contract.names import DeletionPolicy, Reason, Stage
 from profile_contract.orders import GenerateReport, PreprocessOrder, PreprocessReport
+from profile_operator.decide.obstacles import retrying
 from profile_operator.snapshot import JobState, Termination
 
 MOST_WRITES = 12
@@ -63,6 +64,38 @@ def test_a_new_retry_annotation_runs_the_failed_stage_once_more() -> None:
         world.cycle()
     assert world.created.count(name) == 2
     stalled(world, Reason.STAGE_FAILED)
+
+
+def test_to_take_the_annotation_away_is_no_wish_to_retry() -> None:
+    world = World()
+    world.retry = "1"
+    world.cycle()
+    assert world.status.photos is not None
+    assert world.status.photos.retry == "1"
+    name = fail(world, TRAIN, None)
+    world.retry = ""
+    for _ in range(3):
+        world.cycle()
+    assert world.created.count(name) == 1
+    stalled(world, Reason.STAGE_FAILED)
+
+
+def test_a_retry_is_answered_once() -> None:
+    asked = World()
+    fail(asked, TRAIN, None)
+    snapshot = asked.snapshot()
+    photos = snapshot.head.status.photos
+    assert photos is not None
+    for answered, retry, wanted in (
+        ("", "", False),
+        ("", "1", True),
+        ("1", "1", False),
+        ("1", "2", True),
+        ("1", "", False),
+    ):
+        status = snapshot.head.status.model_copy(update={"photos": photos.model_copy(update={"retry": answered})})
+        head = replace(snapshot.head, status=status, retry=retry)
+        assert retrying(replace(snapshot, head=head)) is wanted, (answered, retry)
 
 
 def test_a_wish_to_retry_outlives_a_suspension() -> None:

@@ -78,4 +78,11 @@ MUTANTS = (
         "pass",
         "a report's foreign keys are believed",
     ),
+    (
+        "N03",
+        "crds/profile_contract/keys.py",
+        "not key.startswith(prefix):",
+        'not key.startswith(prefix.rstrip("/")):',
+        "a neighbour whose name begins alike is below the prefix",
+    ),
 )

@@ -113,4 +113,18 @@ MUTANTS = (
         "spec.styles",
         "another order of the styles finishes again",
     ),
+    (
+        "N10",
+        "operator/profile_operator/decide/obstacles.py",
+        "return looked_at is not None and bool(retry) and looked_at.retry != retry",
+        "return looked_at is not None and looked_at.retry != retry",
+        "to take the retry's annotation away tries again",
+    ),
+    (
+        "N11",
+        "operator/profile_operator/decide/obstacles.py",
+        "return looked_at is not None and bool(retry) and looked_at.retry != retry",
+        "return looked_at is not None and bool(retry)",
+        "a retry that was answered is answered for ever",
+    ),
 )

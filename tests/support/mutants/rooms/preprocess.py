@@ -262,4 +262,32 @@ MUTANTS = (
         "if False:",
         "photos of any size are read from the store",
     ),
+    (
+        "V50",
+        "images/preprocess/profile_preprocess/verdicts.py",
+        "MOUTH_PLAIN = 0.45",
+        "MOUTH_PLAIN = 0.55",
+        "a broad smile is a scarf",
+    ),
+    (
+        "V51",
+        "images/preprocess/profile_preprocess/verdicts.py",
+        "m.mouth_edges < MOUTH_PLAIN",
+        "m.mouth_edges > MOUTH_PLAIN",
+        "a plain scarf is a mouth, teeth are a scarf",
+    ),
+    (
+        "V52",
+        "images/faces/profile_faces/png_file.py",
+        "if zlib.crc32(content, zlib.crc32(kind)) !=",
+        "if zlib.crc32(content, zlib.crc32(kind)) < 0 and 0 !=",
+        "a chunk with a wrong check sum is believed",
+    ),
+    (
+        "V53",
+        "images/faces/profile_faces/png_file.py",
+        "zlib.crc32(content, zlib.crc32(kind))",
+        "zlib.crc32(content)",
+        "a chunk's kind is not in its check sum",
+    ),
 )

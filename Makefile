@@ -123,11 +123,17 @@ prepare: system
 	@+$(MAKE) --no-print-directory -j4 binaries env weights model
 
 clean: ## stop the sandboxes and remove what they and the tests left (the user's cache stays)
-	@if [ -x $(RUN) ]; then for state in .sandbox .sandbox-tests; do $(RUN) -m profile_sandbox --state $$state down; done; fi
+	@for state in .sandbox .sandbox-tests; do \
+	  if [ ! -e $$state/sandbox.json ]; then continue; fi; \
+	  if [ ! -x $(RUN) ]; then echo "$$state may still run, and only .venv can stop it: \`make env\` first; nothing was deleted" >&2; exit 1; fi; \
+	  $(RUN) -m profile_sandbox --state $$state down || exit 1; \
+	done
 	rm -rf .venv .venv.lock .sandbox .sandbox-tests out build dist .pytest_cache .mypy_cache .ruff_cache
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/profile-studio
 distclean: clean ## and what was put elsewhere: the user's cache (all clones'), Debian packages that were installed for it
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox.leftovers
 	rm -rf "$(CACHE)"
 	@constraints/debian.sh --remove
+	@constraints/debian.sh --boot sandbox/apt.txt tests/apt.txt
 	@echo "What stays: Go's caches, which other programs share ('go clean -cache -modcache' empties them), and pip's and uv's."

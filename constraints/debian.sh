@@ -1,10 +1,12 @@
 #!/bin/sh
 # Install the Debian packages named in the given lists (one a line, # starts a comment) where any is missing.
 # No question is asked and no daemon is started, now or at the next boot: the sandbox starts its own, in namespaces of its
-# own. What was installed is written down, and `debian.sh --remove` takes it away again.
+# own. What was installed is written down, and `debian.sh --remove` takes it away again. `debian.sh --boot LISTS` says which
+# services of these packages start at boot, and how to stop that: they may be somebody's own, so it changes nothing.
 set -eu
 
 record=${PROFILE_DEBIAN_RECORD:-/var/lib/profile-studio/debian-packages}
+lock=${PROFILE_DEBIAN_LOCK:-/run/lock/profile-studio-debian.lock}
 forbid=${PROFILE_DEBIAN_POLICY:-/usr/sbin/policy-rc.d}
 
 if [ "${1:-}" = --remove ]; then
@@ -24,7 +26,31 @@ if [ "${1:-}" = --remove ]; then
             DEBIAN_FRONTEND=noninteractive apt-get purge -y -q -o DPkg::Lock::Timeout=600 "$package" > /dev/null
         fi
     done
-    rm -f "$record"
+    rm -f "$record" "$lock"
+    rmdir "$(dirname "$record")" 2> /dev/null || true
+    exit 0
+fi
+
+services_of() {
+    dpkg-query -L "$1" 2>/dev/null | sed -n 's#^\(/usr\)\?/lib/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$#\2#p'
+}
+
+if [ "${1:-}" = --boot ]; then
+    shift
+    command -v systemctl > /dev/null || exit 0
+    enabled=''
+    # A metapackage's services are in the packages that it stands for: those of its own name, with anything behind.
+    for package in $(sed 's/#.*//' "$@" | tr -s ' \t\n' '\n' | sort -u); do
+        for part in $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$package" "$package-*" 2>/dev/null | sed -n 's/^installed //p' | sort -u); do
+            for unit in $(services_of "$part"); do
+                if [ "$(systemctl is-enabled "$unit" 2> /dev/null)" = enabled ]; then enabled="$enabled $unit"; fi
+            done
+        done
+    done
+    [ -n "$enabled" ] || exit 0
+    enabled=$(echo "$enabled" | tr ' ' '\n' | sort -u | tr '\n' ' ')
+    echo "These services start at boot. Earlier versions of Profile Studio left them so; if nobody here needs them:" >&2
+    echo "    systemctl disable --now $(echo "$enabled" | sed 's/^ *//; s/ *$//')" >&2
     exit 0
 fi
 
@@ -43,13 +69,16 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 # One installation at a time, also among several clones on this machine.
-exec 9> /run/lock/profile-studio-debian.lock
+exec 9> "$lock"
 flock 9
 
 log=$(mktemp)
 policy=''
 before=''
 trap 'rm -f "$log" $before $policy' EXIT
+# Without these, a shell that a signal ends leaves the policy behind, and no service could be installed ever after.
+trap 'exit 130' INT
+trap 'exit 143' HUP TERM
 # Debian starts a daemon as soon as it is installed, unless this file says no (exit code 101).
 if [ ! -e "$forbid" ]; then
     policy=$forbid
@@ -64,7 +93,7 @@ installed() {
 # The services of packages that were not there before, which Debian has enabled: a machine's own stay as they are.
 disable_services() {
     for package in $added; do
-        for unit in $(dpkg-query -L "$package" 2>/dev/null | sed -n 's#^\(/usr\)\?/lib/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$#\2#p'); do
+        for unit in $(services_of "$package"); do
             if command -v systemctl > /dev/null; then
                 systemctl --quiet disable "$unit" > /dev/null 2>&1 || true
             fi

@@ -42,7 +42,7 @@ def create(name: str) -> None:
                 (group / setting).write_text((root / setting).read_text())
 
 
-def _roots(mounts: Path = MOUNTS) -> list[Path]:
+def roots(mounts: Path = MOUNTS) -> list[Path]:
     """Every control group file system: beside version 1's, the kubelet makes groups in version 2's as well."""
     rows = [line.split() for line in mounts.read_text().splitlines()]
     return [Path(row[1]) for row in rows if row[2] in ("cgroup", "cgroup2")]
@@ -50,7 +50,7 @@ def _roots(mounts: Path = MOUNTS) -> list[Path]:
 
 def remove(name: str) -> None:
     """Remove the group and everything below it. Its processes have to be gone; the kernel may lag a moment behind."""
-    for root in _roots():
+    for root in roots():
         group = root / name
         for _attempt in range(REMOVE_TRIES):
             if not group.exists():
@@ -66,4 +66,4 @@ def remove(name: str) -> None:
 
 def leftovers(name: str) -> list[Path]:
     """The groups of that name that stand."""
-    return [root / name for root in _roots() if (root / name).exists()]
+    return [root / name for root in roots() if (root / name).exists()]

@@ -15,7 +15,8 @@ PROGRAMS = {
     "dpkg-query": r"""
 case "$1" in
 -L) cat "$MACHINE/installed/$2" ;;
--W) if [ $# = 3 ]; then [ -e "$MACHINE/installed/$3" ] && printf installed
+-W) case "$*" in *" redis redis-"*) echo "installed redis"; echo "installed redis-tools"; exit 0 ;; esac
+    if [ $# = 3 ]; then [ -e "$MACHINE/installed/$3" ] && printf installed
     else for file in "$MACHINE"/installed/*; do echo "installed $(basename "$file")"; done; fi ;;
 esac""",
     "apt-get": r"""
@@ -24,12 +25,17 @@ for word; do
     case " $* " in
     *" -s "*) [ -e "$MACHINE/available/$word" ] && echo "Purg $word [1.0]" ;;
     *" purge "*) rm -f "$MACHINE/installed/$word" ;;
-    *" install "*) [ -e "$MACHINE/available/$word" ] && cp "$MACHINE/available/$word" "$MACHINE/installed/"
+    *" install "*) [ -e "$MACHINE/interrupt" ] && { kill -TERM $PPID; exit 1; }
+        [ -e "$MACHINE/available/$word" ] && cp "$MACHINE/available/$word" "$MACHINE/installed/"
         [ "$word" = redis ] && cp "$MACHINE/available/redis-tools" "$MACHINE/installed/" ;;
     esac
 done
 true""",
-    "systemctl": 'echo "systemctl $*" >> "$MACHINE/said"',
+    "systemctl": """
+case "$1" in
+is-enabled) [ -e "$MACHINE/enabled" ] && grep -qx "$2" "$MACHINE/enabled" && echo enabled || echo disabled ;;
+*) echo "systemctl $*" >> "$MACHINE/said" ;;
+esac""",
     "update-rc.d": 'echo "update-rc.d $*" >> "$MACHINE/said"',
 }
 PACKAGES = {
@@ -64,17 +70,18 @@ class Machine:
         file = self.folder / "said"
         return file.read_text().splitlines() if file.exists() else []
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "MACHINE": str(self.folder),
             "PROFILE_DEBIAN_RECORD": str(self.folder / "state" / "packages"),
             "PROFILE_DEBIAN_POLICY": str(self.folder / "policy-rc.d"),
+            "PROFILE_DEBIAN_LOCK": str(self.folder / "lock"),
         }
         done = subprocess.run(
             ["sh", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         return done
 
 
@@ -120,3 +127,29 @@ def test_where_nothing_is_missing_nothing_is_touched(machine: Machine) -> None:
     machine.run(str(machine.folder / "list.txt"))
     assert machine.said == []
     assert not (machine.folder / "state").exists()
+
+
+def test_an_interrupted_installation_forbids_no_service_for_ever(machine: Machine) -> None:
+    (machine.folder / "interrupt").touch()
+    machine.run(str(machine.folder / "list.txt"), code=143)
+    assert "services may not start" in machine.said
+    assert not (machine.folder / "policy-rc.d").exists()
+
+
+def test_nothing_of_the_record_or_the_lock_stays(machine: Machine) -> None:
+    machine.run(str(machine.folder / "list.txt"))
+    assert (machine.folder / "lock").exists()
+    machine.run("--remove")
+    assert not (machine.folder / "lock").exists()
+    assert not (machine.folder / "state").exists()
+
+
+def test_services_that_start_at_boot_are_named_and_left_as_they_are(machine: Machine) -> None:
+    machine.run(str(machine.folder / "list.txt"))
+    before = machine.said
+    assert machine.run("--boot", str(machine.folder / "list.txt")).stderr == ""
+    (machine.folder / "enabled").write_text("redis.service\nredis-clean.timer\nother.service\n")
+    told = machine.run("--boot", str(machine.folder / "list.txt")).stderr
+    assert told.splitlines()[1] == "    systemctl disable --now redis-clean.timer redis.service"
+    assert "other.service" not in told
+    assert machine.said == before

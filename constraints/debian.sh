@@ -40,8 +40,9 @@ if [ "${1:-}" = --boot ]; then
     command -v systemctl > /dev/null || exit 0
     enabled=''
     # A metapackage's services are in the packages that it stands for: those of its own name, with anything behind.
+    # Essential packages were there before.
     for package in $(sed 's/#.*//' "$@" | tr -s ' \t\n' '\n' | sort -u); do
-        for part in $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$package" "$package-*" 2>/dev/null | sed -n 's/^installed //p' | sort -u); do
+        for part in $(dpkg-query -W -f='${db:Status-Status} ${Essential} ${Package}\n' "$package" "$package-*" 2>/dev/null | sed -n 's/^installed no //p' | sort -u); do
             for unit in $(services_of "$part"); do
                 if [ "$(systemctl is-enabled "$unit" 2> /dev/null)" = enabled ]; then enabled="$enabled $unit"; fi
             done

@@ -6,21 +6,24 @@ Ends with 1 when fewer than the wanted share is seen, or when one is seen by no 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import queue
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from profile_models.folders import cache_folder
 
-from .mutant import Mutant, all_mutants
+from .mutant import ROOT, Mutant, all_mutants
 from .reach import Reach, measure
-from .trial import PYTEST, Copy, Verdict
+from .trial import Copy, Verdict
 
-# Outside of the clone: what looks through the whole tree must not meet it twice.
-PLACE = cache_folder() / "mutants"
+# Outside of the clone: what looks through the whole tree must not meet it twice. Each clone has its own.
+PLACE = cache_folder() / "mutants" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+VERDICTS = PLACE / "verdicts.json"
 WANTED_PERCENT = 90
 
 
@@ -40,8 +43,10 @@ def main() -> int:
         return _seen_elsewhere([mutant for mutant in mutants if mutant.elsewhere])
     copies = [Copy.make(PLACE / str(number)) for number in range(arguments.jobs)]
     print("the unit tests, without any bug ...", flush=True)
-    reach = measure(copies[0].root, [argument for argument in PYTEST if argument != "-x"], copies[0].environment)
-    verdicts = list(_try_all(mutants, reach, copies))
+    reach = measure(copies[0].root, copies[0].environment)
+    verdicts = _without_broken_tests(list(_try_all(mutants, reach, copies)), copies[0])
+    for copy in copies:
+        copy.warm.end()
     _write(verdicts)
     return _tell(verdicts)
 
@@ -51,10 +56,12 @@ def _try_all(mutants: list[Mutant], reach: Reach, copies: list[Copy]) -> Iterato
     for copy in copies:
         free.put(copy)
 
+    killers = _killers()
+
     def attempt(mutant: Mutant) -> Verdict:
         copy = free.get()
         try:
-            return copy.try_out(mutant, reach.tests(mutant))
+            return copy.try_out(mutant, reach.tests(mutant), killers.get(mutant.id, ""))
         finally:
             free.put(copy)
 
@@ -76,9 +83,26 @@ def _seen_elsewhere(mutants: list[Mutant]) -> int:
     return 0 if all(verdict.killed for verdict in verdicts) else 1
 
 
+def _without_broken_tests(verdicts: list[Verdict], copy: Copy) -> list[Verdict]:
+    """A test that fails without any bug has seen none."""
+    broken = {test for test in sorted({v.by for v in verdicts if "::" in v.by}) if copy.fails_anyway(test)}
+    return [
+        replace(verdict, killed=False, by=f"{verdict.by}, which fails anyway") if verdict.by in broken else verdict
+        for verdict in verdicts
+    ]
+
+
+def _killers() -> dict[str, str]:
+    """Which test saw a mutant the last time, by the mutant's id: it is asked first."""
+    rows = json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else []
+    return {row["id"]: row["by"] for row in rows if row["killed"] and "::" in row["by"]}
+
+
 def _write(verdicts: list[Verdict]) -> None:
-    rows = [{"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by} for v in verdicts]
-    (PLACE / "verdicts.json").write_text(json.dumps(rows, indent=1))
+    """Note them; what was not tried this time keeps its former verdict."""
+    rows = {row["id"]: row for row in (json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else [])}
+    rows |= {v.mutant.id: {"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by} for v in verdicts}
+    VERDICTS.write_text(json.dumps(list(rows.values()), indent=1))
 
 
 def _tell(verdicts: list[Verdict]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from coverage import CoverageData
@@ -47,14 +48,15 @@ class Reach:
         return [str(file.relative_to(self._root)) for file in named]
 
 
-def measure(root: Path, command: list[str], environment: dict[str, str]) -> Reach:
+def measure(root: Path, environment: dict[str, str]) -> Reach:
     """Run all unit tests in `root`. Raises RuntimeError where one fails without any bug: nothing could be learnt."""
     file = root / ".coverage"
     configuration = root / ".coveragerc"
     configuration.write_text("[run]\nbranch = False\nomit = tests/*\n")
-    arguments = ["--cov=.", "--cov-context=test", "--cov-report=", "tests/unit"]
+    quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
+    arguments = [*quiet, "--cov=.", "--cov-context=test", "--cov-report=", "tests/unit"]
     done = subprocess.run(
-        [*command, *arguments, f"--cov-config={configuration}"],
+        [sys.executable, "-m", "pytest", *arguments, f"--cov-config={configuration}"],
         cwd=root,
         env={**environment, "COVERAGE_FILE": str(file)},
         capture_output=True,

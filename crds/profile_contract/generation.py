@@ -71,28 +71,32 @@ class GeneratedItem(Tolerant):
     """One candidate that was made. `image` is base64 PNG and stands there only if no `put_url` was given."""
 
     seed: int
-    key: str = ""
-    sha256: str
-    bytes: int
+    key: str = Field(default="", max_length=4096)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0, le=10**9)
     image: str = ""
+
+
+# Milliseconds: a day and more.
+_Milliseconds = Annotated[int, Field(ge=0, le=10**8)]
 
 
 class Timings(Tolerant):
     """Milliseconds."""
 
-    queue: int = 0
-    adapter: int = 0
-    generate: int = 0
-    upload: int = 0
+    queue: _Milliseconds = 0
+    adapter: _Milliseconds = 0
+    generate: _Milliseconds = 0
+    upload: _Milliseconds = 0
 
 
 class GenerationResult(Tolerant):
     """What the predictor answers."""
 
-    items: list[GeneratedItem]
+    items: list[GeneratedItem] = Field(max_length=MAXIMUM_ITEMS)
     timings: Timings = Timings()
-    model: str = ""
-    device: str = ""
+    model: str = Field(default="", max_length=253)
+    device: str = Field(default="", max_length=253)
 
 
 class EvictionOrder(Contract):

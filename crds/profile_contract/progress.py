@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 STREAM_LENGTH = 200
 STREAM_SECONDS = 7 * 24 * 3600
+# Whoever reaches Redis may write events: what goes into a status is bounded.
+MOST_SECONDS = 10**7
+LONGEST_MESSAGE = 1000
 
 
 class ProgressEvent(Tolerant):
@@ -26,8 +29,8 @@ class ProgressEvent(Tolerant):
     stage: Stage
     digest: str
     percent: int = Field(ge=0, le=100)
-    remaining_seconds: int | None = None
-    message: str = ""
+    remaining_seconds: int | None = Field(default=None, ge=0, le=MOST_SECONDS)
+    message: str = Field(default="", max_length=LONGEST_MESSAGE)
     at: float = 0.0
 
 
@@ -93,7 +96,7 @@ class StageProgress:
             return
         self._last, self._percent = now, percent
         elapsed = now - self._started
-        remaining = round(elapsed * (total - done) / done) if done > 0 else None
+        remaining = min(MOST_SECONDS, max(0, round(elapsed * (total - done) / done))) if done > 0 else None
         self._publisher.publish(
             ProgressEvent(
                 namespace=self._request.namespace,
@@ -102,7 +105,7 @@ class StageProgress:
                 digest=self._digest,
                 percent=percent,
                 remaining_seconds=remaining,
-                message=message,
+                message=message[:LONGEST_MESSAGE],
                 at=time.time(),
             )
         )

@@ -12,7 +12,6 @@ the Job's podFailurePolicy understands.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import resource
@@ -28,6 +27,7 @@ from pydantic import ValidationError
 
 from .artifacts import ORDER, REPORT
 from .exits import EXIT_BAD_INPUT, EXIT_DONE, EXIT_TRY_AGAIN, BadInput, StageError, TryAgain
+from .model import canonical_json
 from .names import Reason, Stage
 from .orders import StageOrder, StageReport
 from .progress import Publisher, RedisPublisher, Silent, StageProgress
@@ -132,7 +132,14 @@ def _terminated(number: int, frame: object) -> None:
 
 def _end(code: int, reason: Reason, message: str) -> int:
     log.info("ends with %d %s: %s", code, reason, message)
-    text = json.dumps({"code": code, "reason": reason, "message": message[:1000]})[:TERMINATION_BYTES]
     if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_text(text)
+        TERMINATION_LOG.write_bytes(_last_words(code, reason, message))
     return code
+
+
+def _last_words(code: int, reason: Reason, message: str) -> bytes:
+    """A document that fits whole: one that is cut off could not be read, and its reason would be lost."""
+    words = canonical_json({"code": code, "reason": reason, "message": message[:1000]}).encode()
+    return (
+        words if len(words) <= TERMINATION_BYTES else _last_words(code, reason, message[: len(message[:1000]) * 3 // 4])
+    )

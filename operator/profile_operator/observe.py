@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from profile_contract.model import Tolerant
 from profile_contract.names import DeletionPolicy, Reason, Stage
 from profile_contract.orders import (
     FinishReport,
@@ -342,10 +342,18 @@ def _said(ended: Document) -> Termination:
     if ended.get("reason") == "OOMKilled":
         return Termination(Reason.OUT_OF_MEMORY, "the stage used more memory than its limit")
     try:
-        said = json.loads(ended.get("message", ""))
-        return Termination(Reason(said["reason"]), str(said["message"]))
-    except (ValueError, KeyError, TypeError):
+        # Strict: it may have been written by whoever took the stage over.
+        said = _Said.model_validate_json(ended.get("message", ""))
+    except ValidationError:
         return Termination(Reason.STAGE_FAILED, f"the stage ended with exit code {ended.get('exitCode')}")
+    return Termination(said.reason, said.message)
+
+
+class _Said(Tolerant):
+    """A stage's last words, as `profile_contract.shell` writes them."""
+
+    reason: Reason
+    message: str
 
 
 def waiting_of(pods: list[Document]) -> str:

@@ -23,6 +23,9 @@ from profile_contract.generation import (
 from .config import GenerationConfig
 
 DEFAULT_PAUSE_SECONDS = 2.0
+LONGEST_ANSWER = 1 << 20
+# What is packed may be a thousand times as large.
+_UNPACKED = {"Accept-Encoding": "identity"}
 # Not now: too early, or whoever stands before the predictor has no pod for it. Other 4xx say that this order is wrong.
 _LATER = frozenset({408, 425, 502, 503, 504})
 
@@ -83,17 +86,29 @@ class PredictorClient:
         url = f"{self._config.url(predictor)}/v2/models/{predictor}/infer"
         body = {"inputs": [{"name": tensor, "shape": [1], "datatype": "BYTES", "data": [content]}]}
         try:
-            response = await self._client.post(url, json=body)
+            response = await self._post(url, body)
         except httpx.HTTPError as error:
             raise PredictorUnavailable(f"the predictor {predictor} does not answer: {type(error).__name__}") from error
         if response.status_code == httpx.codes.OK:
             return _result(response)
         raise _refusal(predictor, response)
 
+    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
+        """The whole answer, which is small: candidates go to the store. Raises httpx.HTTPError, for a large one too."""
+        async with self._client.stream("POST", url, json=body, headers=_UNPACKED) as response:
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise httpx.DecodingError("the answer is packed, unasked")
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > LONGEST_ANSWER:
+                    raise httpx.DecodingError(f"the answer has more than {LONGEST_ANSWER} bytes")
+            return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
+
 
 def _result(response: httpx.Response) -> str:
     try:
-        outputs: list[dict[str, Any]] = response.json()["outputs"]
+        outputs: list[dict[str, Any]] = _document(response)["outputs"]
         return str(next(output["data"][0] for output in outputs if output["name"] == RESULT_TENSOR))
     except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
         raise PredictorUnavailable("the predictor's answer holds no result") from error
@@ -116,10 +131,18 @@ def _refusal(predictor: str, response: httpx.Response) -> Exception:
     return PredictorRefused(f"the predictor {predictor} refused the order ({status}): {_reason(response)}")
 
 
+def _document(response: httpx.Response) -> Any:
+    """The answer's JSON. Raises ValueError for whatever is none, also for one that is too deep to be read."""
+    try:
+        return response.json()
+    except RecursionError as error:
+        raise ValueError("the answer is nested too deeply") from error
+
+
 def _reason(response: httpx.Response) -> str:
     """What the predictor says about its refusal, without anything that looks like a link."""
     try:
-        document = response.json()
+        document = _document(response)
         text = str(document.get("error") or document.get("detail") or "")
     except (ValueError, AttributeError):
         text = ""

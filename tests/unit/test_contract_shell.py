@@ -22,7 +22,7 @@ from profile_contract.orders import (
     StageReport,
 )
 from profile_contract.progress import ProgressEvent, StageProgress
-from profile_contract.shell import run_stage
+from profile_contract.shell import TERMINATION_BYTES, _last_words, run_stage
 from profile_contract.store import FolderStore, NotFound, Store, StoreError, open_store
 
 ORDER = PreprocessOrder(
@@ -152,3 +152,36 @@ def test_progress_is_monotone_json_that_anyone_can_read() -> None:
         progress.at(step, 4)
     assert [e.percent for e in seen.events] == [0, 25, 50, 75, 100]
     assert json.loads(seen.events[1].to_json())["remainingSeconds"] >= 0
+
+
+@pytest.mark.parametrize("letter", ["x", "가", "😀", "\n", '"', "\ud800"])
+def test_last_words_are_whole_whatever_they_are_written_in(letter: str) -> None:
+    words = _last_words(65, Reason.STAGE_FAILED, letter * 5000)
+    assert len(words) <= TERMINATION_BYTES
+    said = json.loads(words)
+    assert (said["code"], said["reason"]) == (65, "StageFailed")
+    assert 300 <= len(said["message"]) <= 1000
+    assert set(said["message"]) == {letter}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"remainingSeconds": 10**30}, {"remainingSeconds": -1}, {"message": "x" * 5000}, {"percent": 101}]
+)
+def test_an_event_that_no_status_could_hold_is_none(odd: dict[str, object]) -> None:
+    sound = {"namespace": "hr", "name": "a", "stage": "train", "digest": "d", "percent": 3}
+    ProgressEvent.model_validate_json(json.dumps(sound | {"remainingSeconds": 60}))
+    with pytest.raises(ValueError, match=next(iter(odd))):
+        ProgressEvent.model_validate_json(json.dumps(sound | odd))
+
+
+def test_progress_that_crawls_is_still_told() -> None:
+    heard: list[ProgressEvent] = []
+
+    class Ear:
+        def publish(self, event: ProgressEvent) -> None:
+            heard.append(ProgressEvent.model_validate_json(event.to_json()))
+
+    progress = StageProgress(RequestRef(namespace="hr", name="a"), Stage.TRAIN, "d", Ear(), every_seconds=0)
+    progress.at(1e-12, 1.0, "m" * 5000)
+    progress.at(2.0, 1.0)
+    assert [(event.remaining_seconds is not None, len(event.message)) for event in heard] == [(True, 1000), (True, 0)]

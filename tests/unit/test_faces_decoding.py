@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from profile_faces.damage import scans
 from profile_faces.decoder_process import Gone, _answer
 from profile_faces.decoding import Decoder, Limits, Refusal, Refused
+from profile_faces.png_file import without_extras
 
 PERSON = Path(__file__).resolve().parents[2] / "models" / "people" / "p900006"
 
@@ -376,6 +378,30 @@ def test_many_scans_are_refused_before_they_are_decoded(decoder: Decoder) -> Non
     assert refusal(decoder, scan_bomb(10), scans=12) is Refusal.TOO_MUCH_WORK
     assert decoder.open(scan_bomb(0), Limits(area=10_000, scans=10)).facts.width == 4000
     assert refusal(decoder, scan_bomb(0), scans=9) is Refusal.TOO_MUCH_WORK
+
+
+def test_scans_are_not_hidden_behind_a_marker_that_stands_alone(decoder: Decoder) -> None:
+    plain = scan_bomb(0)
+    last = plain[plain.rfind(b"\xff\xda") : -2]
+    # TEM has no length: what stands behind it is the next marker, not the number of bytes to leave out.
+    hidden = plain[:-2] + (b"\xff\x01" + last) * 300 + b"\xff\xd9"
+    assert scans(hidden, 1000) == scans(plain, 1000) + 300
+    assert refusal(decoder, hidden, scans=20) is Refusal.TOO_MUCH_WORK
+
+
+def test_bytes_that_fill_a_gap_are_passed_in_one_go() -> None:
+    begun = time.monotonic()
+    assert scans(b"\xff\xd8" + b"\xff" * 3_000_000, 10) == 0
+    assert scans(b"\xff\xd8" + b"\xff" * 1000 + b"\xda\x00\x02" + b"\xff\xd9", 10) == 1
+    assert time.monotonic() - begun < 5
+
+
+def test_of_many_colour_profiles_one_is_unpacked(decoder: Decoder, photo: Image.Image) -> None:
+    data = encoded(photo, "PNG")
+    name = b"a\0\0" + zlib.compress(b"\0" * 7_900_000, 9)
+    chunk = struct.pack(">I", len(name)) + b"iCCP" + name + struct.pack(">I", zlib.crc32(name, zlib.crc32(b"iCCP")))
+    assert len(without_extras(data[:33] + chunk * 500 + data[33:])) < len(data) + 2 * len(chunk)
+    assert decoder.open(data[:33] + chunk * 500 + data[33:], Limits(seconds=5.0)).facts.width == 640
 
 
 def test_scans_of_a_picture_behind_the_picture_do_not_count(decoder: Decoder, photo: Image.Image) -> None:

@@ -11,6 +11,7 @@ from profile_contract.names import PhotosWarningKind, Reason, Stage
 from profile_contract.orders import FinishOrder, PreprocessOrder, PreprocessReport
 from profile_contract.request import PhotosWarning
 from profile_operator.decide import decide
+from profile_operator.decide.advice import plain
 from profile_operator.decide.orders import order_of
 from profile_operator.observe import parse_head
 from profile_operator.plan import CreateJob
@@ -204,3 +205,10 @@ def test_a_title_is_one_line_of_bounded_length(text: str, title: str) -> None:
     head = parse_head({"metadata": {**metadata, "annotations": {"profilestudio.io/title": text}}})
     assert head.title == title
     assert parse_head({"metadata": metadata}).title == ""
+
+
+def test_a_message_obeys_no_stranger() -> None:
+    said = plain("a\x1b[31mred\x00\u202e \ud800half\nline\ufeff https://store/x?X-Amz-Signature=1 end")
+    assert said == "a [31mred half line [link] end"
+    assert plain("가" * 600) == "가" * 499 + "…"
+    assert plain("👩\u200d🎓 é") == "👩\u200d🎓 é"

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -397,6 +398,11 @@ def test_the_predictors_token_comes_from_the_environment() -> None:
         (httpx.Response(413), PredictorRefused),
         (httpx.Response(200, json={"outputs": []}), PredictorUnavailable),
         (httpx.Response(200, text="<html>"), PredictorUnavailable),
+        (httpx.Response(200, text="[" * 100_000), PredictorUnavailable),
+        (httpx.Response(200, text='{"outputs": ' + "[" * 100_000), PredictorUnavailable),
+        (httpx.Response(400, text="[" * 100_000), PredictorRefused),
+        (httpx.Response(500, text='{"error": ' + "[" * 100_000), PredictorFailed),
+        (httpx.Response(200, json={"outputs": [{"name": "result", "data": ["x" * 2_000_000]}]}), PredictorUnavailable),
     ],
 )
 async def test_what_answers_mean(response: httpx.Response, error: type[Exception]) -> None:
@@ -404,6 +410,66 @@ async def test_what_answers_mean(response: httpx.Response, error: type[Exception
     client._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: response))
     with pytest.raises(error):
         await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    await client.close()
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def without_end() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100_000_000:
+            sent += 65_536
+            yield b" " * 65_536
+
+    client = PredictorClient(CONFIG.generation)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Accept-Encoding"])
+        return httpx.Response(200, content=without_end())
+
+    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    with pytest.raises(PredictorUnavailable):
+        await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    await client.close()
+    assert sent <= 2 << 20
+    assert asked == ["identity"]
+
+
+SOUND = {"seed": 1, "key": "k", "sha256": "a" * 64, "bytes": 5}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"items": [SOUND | {"sha256": "a" * 5000}]},
+        {"items": [SOUND | {"sha256": "A" * 64}]},
+        {"items": [SOUND | {"key": "k" * 5000}]},
+        {"items": [SOUND | {"bytes": -1}]},
+        {"items": [SOUND] * 5},
+        {"items": [SOUND], "timings": {"generate": 10**300}},
+        {"items": [SOUND], "timings": {"generate": -1}},
+        {"items": [SOUND], "device": "x" * 5000},
+    ],
+)
+async def test_what_a_predictor_says_is_bounded_before_a_report_holds_it(said: dict[str, Any]) -> None:
+    client = PredictorClient(CONFIG.generation)
+
+    def answer(document: dict[str, Any]) -> httpx.MockTransport:
+        data = [json.dumps(document)]
+        return httpx.MockTransport(
+            lambda request: httpx.Response(200, json={"outputs": [{"name": "result", "data": data}]})
+        )
+
+    order = GenerationOrder.model_validate(
+        {"request": {"namespace": "hr", "name": "a"}, "items": [{"seed": 1, "prompt": "x"}], "width": 64, "height": 64}
+    )
+    client._client = httpx.AsyncClient(transport=answer({"items": [SOUND]}))
+    assert (await client.generate("p", order)).items[0].sha256 == "a" * 64
+    client._client = httpx.AsyncClient(transport=answer(said))
+    with pytest.raises(PredictorUnavailable):
+        await client.generate("p", order)
     await client.close()
 
 

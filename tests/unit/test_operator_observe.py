@@ -99,6 +99,19 @@ TERMINATIONS: dict[str, tuple[list[dict[str, Any]], Termination | None]] = {
         [pod("1", exitCode=2, message='{"reason": "Odd", "message": "x"}')],
         Termination(Reason.STAGE_FAILED, "the stage ended with exit code 2"),
     ),
+    **{
+        name: (
+            [pod("1", exitCode=2, message=said)],
+            Termination(Reason.STAGE_FAILED, "the stage ended with exit code 2"),
+        )
+        for name, said in {
+            "nested without end": "[" * 4000,
+            "nested in its message": '{"reason": "StageFailed", "message": ' + "[" * 1500,
+            "half a character": '{"reason": "StageFailed", "message": "\\ud800"}',
+            "a message that is no text": '{"reason": "StageFailed", "message": {"a": 1}}',
+            "a number too long to read": "1" * 4096,
+        }.items()
+    },
 }
 
 

@@ -581,3 +581,20 @@ async def test_an_adapter_is_drawn_with_and_its_tier_told(predictor: World) -> N
     ann = (await predictor.client.order(order(grant))).result["items"][0]["sha256"]
     weak = (await predictor.client.order(order({**grant, "weight": 0.3}))).result["items"][0]["sha256"]
     assert len({base, ann, weak}) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_a_call_in_another_encoding_is_refused_in_words(predictor: World, encoding: str) -> None:
+    reply = await predictor.client.ask("POST", INFER, json.dumps({"inputs": PLAIN}).encode(encoding))
+    assert (reply.status, reply.error) == (400, "the call is no JSON document in UTF-8")
+
+
+@pytest.mark.parametrize(
+    "odd", ["NaN", "Infinity", "-Infinity", "[" * 1100 + "]" * 1100, "1" * 400, "1e999", '"\\u0000"']
+)
+async def test_what_is_left_unread_in_a_call_fails_nothing(predictor: World, odd: str) -> None:
+    body = json.dumps({"inputs": PLAIN}).encode()[:-1] + f', "another": {odd}}}'.encode()
+    reply = await predictor.client.ask("POST", INFER, body)
+    assert reply.status in (200, 400)
+    if reply.status == 400:
+        assert reply.error

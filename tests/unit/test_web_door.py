@@ -276,3 +276,9 @@ def test_every_code_is_said_in_both_languages() -> None:
         texts = json.loads((folder / file).read_text())
         missing = [code for code in Code if f"error.{code}" not in texts]
         assert missing == [], file
+
+
+@pytest.mark.parametrize("told", ["9" * 5000, "9" * 21, "64001", "-1", "+5", "1e3", "\u0663"])
+def test_a_length_that_is_none_or_too_large_is_refused_unread(page: World, told: str) -> None:
+    answer = page.client.post("/api/requests", headers={**as_(MINJI), "Content-Length": told.encode()}, content=b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")

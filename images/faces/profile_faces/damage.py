@@ -15,8 +15,9 @@ from .seam import SEAM, seam
 SIMPLEJPEG = installed("simplejpeg")
 
 START_OF_SCAN, END_OF_IMAGE, QUANTIZATION = 0xDA, 0xD9, 0xDB
-# In compressed data a byte FF is followed by 0, or by a restart marker; anything else begins a segment.
-MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# In compressed data a byte FF is followed by 0, or by a restart marker; anything else begins a segment, but for TEM
+# (01), which stands alone: the bytes behind it are no length. Of FFs that fill a gap the last one is looked at.
+MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
 # Warnings of libjpeg about how a file is written, not about the picture in it.
 HARMLESS = ("Invalid SOS parameters for sequential JPEG", "Warning: unknown JFIF revision number")
 # Pixels of the blocks in which a scan proceeds (width, height), by the chroma's resolution.

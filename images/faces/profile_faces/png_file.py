@@ -10,6 +10,8 @@ from .picture import Refusal, Refused
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What the picture is made of. Everything else is for others.
 NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+# A second one is against the rules, and thousands of profiles would be unpacked.
+ONCE = frozenset({b"iCCP", b"eXIf"})
 LARGEST_PROFILE = 8_000_000
 LARGEST_EXIF = 200_000
 
@@ -23,6 +25,7 @@ def without_extras(data: bytes) -> bytes:
     if not data.startswith(SIGNATURE):
         return data
     parts, place, kind = [SIGNATURE], len(SIGNATURE), b""
+    seen: set[bytes] = set()
     while kind != b"IEND":
         length, kind = struct.unpack(">I4s", data[place : place + 8].ljust(8, b"\0"))
         end = place + 12 + length
@@ -31,8 +34,9 @@ def without_extras(data: bytes) -> bytes:
         content = data[place + 8 : end - 4]
         if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
             raise Refused(Refusal.DAMAGED, "a check sum is wrong")
-        if _kept(kind, content):
+        if kind not in ONCE & seen and _kept(kind, content):
             parts.append(data[place:end])
+        seen.add(kind)
         place = end
     return b"".join(parts)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from kserve import InferRequest
+from kserve.errors import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 JSON_TYPE, BINARY_TYPE = "application/json", "application/octet-stream"
@@ -96,7 +97,10 @@ def read_call(headers: Mapping[str, str], body: bytes, model: str) -> InferReque
         rest = rest[_checked(tensor, rest) :]
     if len(rest):
         raise BadCall(HTTP_BAD_REQUEST, f"{len(rest)} bytes behind the JSON document belong to no input")
-    return InferRequest.from_bytes(body, length, model)
+    try:
+        return InferRequest.from_bytes(body, length, model)
+    except InvalidInput as error:
+        raise _no_json() from error
 
 
 def _media_type(headers: Mapping[str, str]) -> str:
@@ -118,17 +122,22 @@ def _json_length(headers: Mapping[str, str], body: bytes) -> int:
 
 def _parsed(text: bytes) -> _Call:
     try:
-        document = json.loads(text)
+        # Decoded here: json also takes UTF-16, UTF-32 and a mark before the document, which KServe's codec does not.
+        document = json.loads(text.decode())
         # What is no UTF-8 (lone surrogates) could stand in no answer.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise BadCall(HTTP_BAD_REQUEST, "the call is no JSON document in UTF-8") from error
+        raise _no_json() from error
     if not isinstance(document, dict):
         raise BadCall(HTTP_BAD_REQUEST, "the call is no V2 inference request: it must be a JSON object with inputs")
     try:
         return _Call.model_validate(document)
     except ValidationError as error:
         raise BadCall(HTTP_BAD_REQUEST, f"the call is no V2 inference request: {_first(error)}") from error
+
+
+def _no_json() -> BadCall:
+    return BadCall(HTTP_BAD_REQUEST, "the call is no JSON document in UTF-8")
 
 
 def _first(error: ValidationError) -> str:

@@ -9,6 +9,11 @@ from profile_operator.names import RETRY_ANNOTATION
 
 MESSAGE_LENGTH = 500
 _LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+# Terminals obey some, others turn the direction of text, and halves of characters come back from the API server
+# changed: such a status would be written again and again.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _TRY_AGAIN = f"Set the annotation {RETRY_ANNOTATION} to a new value to try again."
 _READ_LOGS = "The pod's log says more."
 
@@ -34,8 +39,8 @@ _GAVE_UP = frozenset({Reason.STORE_UNAVAILABLE, Reason.PENDING, Reason.PREDICTOR
 
 
 def plain(message: str, length: int = MESSAGE_LENGTH) -> str:
-    """The message on one line, without links (one might be signed), cut to a length."""
-    text = _LINK.sub("[link]", " ".join(message.split()))
+    """The message on one line, without links (one might be signed) and control characters, cut to a length."""
+    text = _LINK.sub("[link]", " ".join(_UNSEEN.sub(" ", message).split()))
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 

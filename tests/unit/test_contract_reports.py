@@ -172,3 +172,18 @@ def test_whatever_a_stranger_writes_is_refused_or_bounded(kind: type[StageReport
         named = getattr(report, key, "")
         assert not named or named.startswith(AREA)
     assert 0 <= report.seconds <= 1e7
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "2026-99-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:00:01Z", "2026-01-02T03:04:60Z",
+        "2026-01-02T03:04:05+99:00", "0000-01-02T03:04:05Z", "0001-01-01T00:00:00+14:00", "2026-01-02T03:04:05Z\n",
+        "２０２６-01-02T03:04:05Z",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["startedAt", "finishedAt"])
+def test_a_time_that_no_calendar_has_is_none(field: str, when: str) -> None:
+    read(FinishReport, {**REPORTS[FinishReport], field: "2026-01-02T03:04:05.123456789+09:00"})
+    with pytest.raises(UnsoundReport):
+        read(FinishReport, {**REPORTS[FinishReport], field: when})

@@ -160,6 +160,8 @@ def test_an_adapter_of_this_base_is_served(base: str) -> None:
         (changed(f"unet.{FIRST}.lora_A.weight", torch.full((2, 4), float("nan"))), "not finite"),
         (changed(f"unet.{FIRST}.lora_A.weight", torch.full((2, 4), -float("inf"))), "not finite"),
         (changed(f"unet.{FIRST}.lora_B.weight", torch.full((3, 2), float("nan"))), "not finite"),
+        (changed(f"unet.{FIRST}.lora.down.weight", torch.ones(2, 4)), "twice"),
+        (changed(f"unet.{FIRST}.lora.up.weight", torch.ones(3, 2)), "twice"),
         (adapter(1, size=1e30), "so large"),
         (adapter(1, rank=RANK + 1), "rank 5"),
         (save({key: value for key, value in tensors(1).items() if "to_q" not in key}), "lacks 1 of 2"),

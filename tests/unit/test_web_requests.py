@@ -107,7 +107,7 @@ def test_a_request_for_anothers_photos_shows_them_to_nobody(page: World, prefix:
 
 @pytest.mark.parametrize(
     "broken",
-    [{"styles": []}, {"styles": ["x"], "seed": "many"}, {"unknown": 1, "styles": ["x"]}, {"styles": None}],
+    [{"styles": []}, {"styles": ["x"], "seed": "many"}, {"styles": 7}, {"styles": None}],
 )
 def test_a_request_that_cannot_be_read_spoils_no_other(page: World, broken: dict[str, Any]) -> None:
     page.made("p-1")
@@ -118,6 +118,21 @@ def test_a_request_that_cannot_be_read_spoils_no_other(page: World, broken: dict
     assert shown == {"p-1": ("Waiting", ""), "p-2": ("Stalled", "Unreadable"), "p-3": ("Stalled", "Unreadable")}
     assert page.get("/api/requests/p-2").json()["reason"] == "Unreadable"
     assert page.delete("/api/requests/p-2").status_code == 204
+
+
+def test_what_a_newer_version_added_hides_neither_requests_nor_styles(page: World) -> None:
+    document = page.made("p-1")
+    document["spec"]["novelty"] = {"a": 1}
+    document["spec"]["subject"] = {"noun": "woman", "novelty": 1}
+    shown = page.get("/api/requests/p-1").json()
+    assert (shown["state"], shown["styles"]) == ("Waiting", ["studio-warm"])
+    sound = page.api.styles[0]
+    page.api.styles = [
+        {**sound, "metadata": {"name": "newer"}, "spec": {**sound["spec"], "novelty": 1}},
+        {"metadata": {"name": "without-a-spec"}},
+        sound,
+    ]
+    assert [style["name"] for style in page.get("/api/styles").json()] == ["newer", "studio-warm"]
 
 
 # --- what is signed ----------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ UNREADABLE_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
 def style_view(document: dict[str, Any], sample: str) -> StyleView:
     """Raises pydantic's ValidationError for a style that this version cannot read."""
-    spec = ProfileStyleSpec.model_validate(document["spec"])
+    # As the operator reads: a field of a newer version is left alone.
+    spec = ProfileStyleSpec.model_validate(document.get("spec") or {}, extra="ignore")
     name = document["metadata"]["name"]
     return StyleView(name=name, title=spec.title, tone=spec.tone, background=spec.background_colour, sample=sample)
 
@@ -162,7 +163,7 @@ def layout_views() -> list[LayoutView]:
 
 def request_view(document: dict[str, Any], link: Link) -> RequestView:
     """The request as its owner sees it. Raises ValidationError for one that this version cannot read."""
-    metadata, spec = document["metadata"], ProfileRequestSpec.model_validate(document["spec"])
+    metadata, spec = document["metadata"], ProfileRequestSpec.model_validate(document["spec"], extra="ignore")
     status = ProfileRequestStatus.model_validate(document.get("status") or {})
     fresh = status.observed_generation == metadata["generation"]
     conditions = {one.type: one for one in status.conditions} if fresh else {}

@@ -125,7 +125,10 @@ def _sorted_by_module(
     alphas: dict[str, float] = {}
     for key, tensor in tensors.items():
         if match := _TENSOR.match(key):
-            parts.setdefault(match["module"], {})[match["part"] in _DOWN] = tensor
+            matrices, is_down = parts.setdefault(match["module"], {}), match["part"] in _DOWN
+            if is_down in matrices:
+                raise Refused(f"the adapter holds a matrix of {match['module'][:120]} twice, in two namings")
+            matrices[is_down] = tensor
         elif (match := _ALPHA.match(key)) and tensor.numel() == 1:
             alphas[match["module"]] = float(tensor)
         elif not key.startswith("unet."):

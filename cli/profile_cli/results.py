@@ -183,7 +183,7 @@ def _delivered(record: Path) -> set[str]:
     """What the last run says that it delivered; nothing where its record is not there or not its own."""
     try:
         document = json.loads(record.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return set()
     return (
         {path for path in document if isinstance(path, str) and _is_plain(path)}

@@ -112,8 +112,7 @@ class Kube:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(f"the API server cannot be reached: {type(error).__name__}") from error
         if 200 <= response.status < 300:
-            document: Document = json.loads(data) if data else {}
-            return document
+            return _document(data)
         raise _error(response.status, data)
 
     # --- requests and styles ---
@@ -224,10 +223,21 @@ def _secret_path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{namespace}/secrets/{name}"
 
 
+def _document(data: bytes) -> Document:
+    """Raises KubeError for what is no JSON object: whoever stands between may answer with a page of its own."""
+    try:
+        document = json.loads(data) if data else {}
+    except (ValueError, RecursionError) as error:
+        raise KubeError("the API server's answer is no JSON") from error
+    if not isinstance(document, dict):
+        raise KubeError("the API server's answer is no JSON object")
+    return document
+
+
 def _error(status: int, data: bytes) -> KubeError:
     try:
         message = str(json.loads(data).get("message", ""))[:300]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message = ""
     text = f"the API server answered {status}{': ' + message if message else ''}"
     return {404: Missing, 409: Conflicted}.get(status, KubeError)(text, status)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,7 @@ from profile_finisher.checklist import Cutting, checks
 from profile_finisher.delivery import Deliverer
 from profile_finisher.encoding import jpeg, jpeg_within, png
 from profile_finisher.marking import SOURCE_TYPE, STATEMENT
+from profile_finisher.pictures import Unreadable, read_picture
 from profile_finisher.scoring import counted
 
 PREFIX = "hr/requests/minji/portraits/0123456789abcdef/"
@@ -230,3 +233,13 @@ def test_where_a_line_of_the_checklist_ends(figure: str, name: str, met: float, 
 
 def test_a_second_face_counts_from_a_third_of_the_first_ones_height() -> None:
     assert [found.box[3] for found in counted([face(100), face(35), face(34.9)])] == [100, 35]
+
+
+@pytest.mark.parametrize("size", [0, 60_000])
+def test_a_candidate_that_opencv_calls_a_mistake_is_unreadable(tmp_path: Path, size: int) -> None:
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    store = FolderStore(tmp_path)
+    store.write("a.png", b"\x89PNG\r\n\x1a\n" + chunk if size else b"")
+    with pytest.raises(Unreadable):
+        read_picture(store, "a.png")

@@ -14,7 +14,7 @@ from fake_kubernetes import EVENTS, JOBS, REQUESTS, SECRETS, FakeKubernetes
 from profile_contract.request import ProfileRequestStatus, Progress
 from profile_operator.apply import changed_status
 from profile_operator.health import HealthServer, listen
-from profile_operator.kube import Conflicted, Kube, KubeError, Missing, with_proxy, without_proxy
+from profile_operator.kube import Conflicted, Kube, KubeError, Missing, _document, _error, with_proxy, without_proxy
 from profile_operator.observe import parse_head
 from profile_operator.snapshot import Key
 
@@ -184,3 +184,13 @@ async def test_events_are_posted(server: FakeKubernetes, kube: Kube) -> None:
     await kube.create_event({"metadata": {"name": "a", "namespace": "hr"}, "message": "m"})
     assert [event["message"] for event in server.events("hr")] == ["m"]
     assert server.named(EVENTS.format("hr")).keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>a proxy</html>", b"[" * 100_000, b"null", b"[]", b"\xff\xfe", b'{"items": [']
+)
+def test_an_answer_of_somebody_between_is_a_failure_of_the_api_server(answer: bytes) -> None:
+    with pytest.raises(KubeError, match="no JSON"):
+        _document(answer)
+    assert _document(b"") == {}
+    assert str(_error(500, answer)) == "the API server answered 500"

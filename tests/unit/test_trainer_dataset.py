@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,8 +86,17 @@ def test_a_picture_of_another_size_than_its_report_says_is_refused(
         examples_of(store, [image])
 
 
+def png_header(width: int, height: int) -> bytes:
+    """A PNG file that tells of a size, and holds nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
 @pytest.mark.parametrize("part", ["image", "mask"])
-@pytest.mark.parametrize("content", [None, b"no picture"])
+@pytest.mark.parametrize(
+    "content", [None, b"no picture", b"", png_header(60_000, 60_000), png_header(1 << 21, 10), png_header(0, 0)]
+)
 def test_a_picture_that_cannot_be_read_is_named(store: FolderStore, part: str, content: bytes | None) -> None:
     image = stored(store, "a", 90)
     store.delete(f"a/{part}.png")

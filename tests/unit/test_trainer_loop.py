@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from profile_contract.orders import RequestRef, TrainParameters
 from profile_contract.progress import Silent, StageProgress
 from profile_contract.store import FolderStore
 from profile_trainer import loop
-from profile_trainer.checkpoints import MANIFEST, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
+from profile_trainer.checkpoints import LIKENESS, MANIFEST, MOMENTS, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
 from profile_trainer.finite import NotFinite
 from profile_trainer.loop import Trained, noise_seed
 from profile_trainer.settings import Settings, settings_of
@@ -376,3 +377,41 @@ def test_what_was_unusual_is_told() -> None:
         "training diverged once and went on from its last good checkpoint with other noise",
         "only one photo has the shape 832x1216, so it was trained on in batches of its own",
     ]
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, OPTIMISER])
+def test_a_checkpoint_of_another_shape_is_not_spread_over_the_weights(
+    checkpoints: Checkpoints, store: FolderStore, name: str
+) -> None:
+    train(tiny_base(), checkpoints)
+    kept = checkpoints.complete()[-1]
+    weights = {key: torch.nn.Parameter(value) for key, value in load(store.read(kept.prefix + WEIGHTS)).items()}
+    optimiser = torch.optim.AdamW(weights.values())
+    moments = {
+        f"{moment}.{key}": torch.tensor(1.0) if moment == "step" else torch.zeros_like(weight)
+        for key, weight in weights.items()
+        for moment in MOMENTS
+    }
+    files = {WEIGHTS: {key: value.detach() for key, value in weights.items()}, OPTIMISER: moments}
+
+    def write(changed: dict[str, dict[str, torch.Tensor]]) -> None:
+        contents = {file: save(tensors) for file, tensors in changed.items()}
+        for file, content in contents.items():
+            store.write(kept.prefix + file, content)
+        digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+        text = Manifest(step=kept.step, loss=kept.loss, sha256=digests).to_json()
+        store.write(kept.prefix + MANIFEST, text.encode())
+
+    write(files)
+    assert checkpoints.restore(kept, weights, optimiser)
+    small = {key: torch.ones(1) * 7 for key in files[name]}
+    write({**files, name: small})
+    before = {key: weight.detach().clone() for key, weight in weights.items()}
+    assert not checkpoints.restore(kept, weights, optimiser)
+    assert all(torch.equal(weight, before[key]) for key, weight in weights.items())
+
+
+def test_a_likeness_that_is_nested_without_end_is_none(checkpoints: Checkpoints, store: FolderStore) -> None:
+    train(tiny_base(), checkpoints)
+    store.write(checkpoints.complete()[-1].prefix + LIKENESS, b"[" * 100_000)
+    assert checkpoints.complete()[-1].likeness is None

@@ -18,7 +18,10 @@ class Unreadable(Exception):
 def read_picture(store: Store, key: str) -> Pixels:
     """A picture as BGR (H, W, 3). Raises Unreadable, or StoreError (NotFound where nothing is)."""
     data = np.frombuffer(store.read(key), dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:  # nothing in it, or more pixels than OpenCV reads
+        image = None
     if image is None:
         raise Unreadable(key)
     return image.astype(np.uint8)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -121,7 +122,7 @@ class Checkpoints:
     def _likeness(self, key: str) -> float | None:
         try:
             figure = json.loads(self._store.read(key))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         number = isinstance(figure, int | float) and not isinstance(figure, bool) and math.isfinite(figure)
         return float(figure) if number else None
@@ -146,7 +147,9 @@ class Checkpoints:
         except (NotFound, SafetensorError):
             moments = {}
         names = {f"{moment}.{name}" for moment in MOMENTS for name in weights}
-        if tensors is None or tensors.keys() != weights.keys() or moments.keys() != names or not all_finite(moments):
+        # A smaller tensor would be spread over the whole of a larger one.
+        fits = tensors is not None and moments.keys() == names and _shapes(tensors) == _shapes(weights)
+        if tensors is None or not fits or not all_finite(moments) or not _fit(moments, weights):
             log.warning("checkpoint at step %d is not whole; taking an earlier one", saved.step)
             return False
         with torch.no_grad():
@@ -180,6 +183,19 @@ class Checkpoints:
             self._store.delete(key)
         except StoreError as error:
             log.warning("%s stays: %s", key, error)
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _fit(moments: dict[str, torch.Tensor], weights: dict[str, torch.nn.Parameter]) -> bool:
+    """Whether the optimiser's averages have their weights' shapes, and its steps are numbers."""
+    return all(
+        moments[f"{moment}.{name}"].shape == (torch.Size() if moment == "step" else weight.shape)
+        for name, weight in weights.items()
+        for moment in MOMENTS
+    )
 
 
 def _plain(weights: dict[str, torch.nn.Parameter]) -> dict[str, torch.Tensor]:

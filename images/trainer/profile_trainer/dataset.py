@@ -55,7 +55,7 @@ def read_picture(store: Store, key: str, flags: int = cv2.IMREAD_COLOR) -> Image
     """A decoded picture: BGR, or grey with IMREAD_GRAYSCALE. Raises BadInput if it is none."""
     try:
         decoded = cv2.imdecode(np.frombuffer(store.read(key), np.uint8), flags)
-    except NotFound:
+    except (NotFound, cv2.error):  # OpenCV gives None for most of what is no picture; an empty file it calls a mistake
         decoded = None
     if decoded is None:
         raise BadInput(Reason.INVALID_ORDER, f"{key} of the dataset cannot be read; run preprocessing again")

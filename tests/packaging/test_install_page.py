@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from bare_cluster import bare_cluster
-from chart import STYLES, helm
+from chart import STYLES, STYLES_KNOWN, helm, render
 from page_steps import Command, Values, commands, steps
 from product import wait_for
 from profile_sandbox.build import programs_folder
@@ -311,6 +311,32 @@ def said_to_stay() -> set[str]:
     """The objects in the table of docs/uninstall.md that are not of the page for people."""
     rows = [line.split("|")[1] for line in UNINSTALL.read_text().splitlines() if line.startswith("|")]
     return {name for row in rows if "if the page was on" not in row for name in re.findall(r"`([a-z]+/[^`]+)`", row)}
+
+
+def test_the_page_for_people_leaves_its_key_and_nothing_else() -> None:
+    web = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.signIn.proxySecret=proxy")
+    kept = {
+        f"{found['kind'].lower()}/{found['metadata']['name']}"
+        for found in render(*STYLES_KNOWN, *web)
+        if found["kind"] not in ("CustomResourceDefinition", "ProfileStyle")
+        and found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    (row,) = (line for line in UNINSTALL.read_text().splitlines() if "if the page was on" in line)
+    assert kept == set(re.findall(r"`([a-z]+/[^`]+)`", row.split("|")[1]))
+
+
+def test_an_install_that_gives_up_leaves_no_release(world: World) -> None:
+    """As the page says of --atomic; where no node is, the check before an uninstall cannot run."""
+    for command in commands(INSTALL):
+        if command.startswith("kubectl create namespace "):
+            world.terminal.run(command)
+    world._values(next(step.text for step in steps(INSTALL) if isinstance(step, Values)))
+    with HookPlayer(world):
+        gave_up = world.terminal.type(the_line(INSTALL, "helm install ") + " --atomic --timeout 8s")
+    assert gave_up.returncode != 0
+    assert world.status() == ""
+    assert "profilerequests.profilestudio.io" in world.kubectl.run("get", "crd", "-o", "name")
+    world.install(the_line(INSTALL, "helm install "))
 
 
 def test_an_uninstall_that_asks_nothing_keeps_requests_and_an_install_finds_them(world: World) -> None:

@@ -24,7 +24,7 @@ class Terminal:
         path = os.pathsep.join((str(folder / "bin"), os.environ["PATH"]))
         self.environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(folder), "PATH": path}
 
-    def type(self, command: str, seconds: int = 60) -> subprocess.CompletedProcess[str]:
+    def type(self, command: str, seconds: int = 150) -> subprocess.CompletedProcess[str]:
         """Raises TimeoutExpired for a command that hangs."""
         variable = _VARIABLE.match(command)
         if variable and "\n" not in command and " " not in re.sub(r'"[^"]*"', "", command):
@@ -42,7 +42,7 @@ class Terminal:
             self.environment[variable[1]] = done.stdout
         return done
 
-    def run(self, command: str, seconds: int = 60) -> str:
+    def run(self, command: str, seconds: int = 150) -> str:
         """What it prints. Raises AssertionError with its words where it fails."""
         done = self.type(command, seconds)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

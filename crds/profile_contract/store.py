@@ -98,7 +98,8 @@ class FolderStore:
         self.root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        path = (self.root / key).resolve()
+        with _folder_errors(key):
+            path = (self.root / key).resolve()
         if not path.is_relative_to(self.root):
             raise StoreError(f"key {key!r} leaves the store")
         return path
@@ -112,7 +113,9 @@ class FolderStore:
         return [self._object(key) for key in islice((key for key in sorted(keys) if key.startswith(prefix)), most)]
 
     def _object(self, key: str) -> StoredObject:
-        data = self._path(key).read_bytes()
+        path = self._path(key)
+        with _folder_errors(key):
+            data = path.read_bytes()
         return StoredObject(key, len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
 
     def stat(self, key: str) -> StoredObject | None:
@@ -121,19 +124,24 @@ class FolderStore:
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """The content. Raises NotFound, and TooLarge for more than `most` bytes."""
-        try:
-            with self._path(key).open("rb") as file:
-                return _within(file.read(-1 if most is None else most + 1), key, most)
-        except FileNotFoundError:
-            raise NotFound(key) from None
+        path = self._path(key)
+        with _folder_errors(key), path.open("rb") as file:
+            return _within(file.read(-1 if most is None else most + 1), key, most)
 
     def write(self, key: str, data: bytes, content_type: str = "") -> None:
         """Write the object whole: a reader never sees half of it."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        with _folder_errors(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_bytes(data)
+                part.replace(path)
+            except OSError:
+                # A disk that is full needs the room.
+                with contextlib.suppress(OSError):
+                    part.unlink()
+                raise
 
     def delete(self, prefix: str) -> int:
         """Delete everything below the prefix; returns how many objects went."""
@@ -148,6 +156,19 @@ class FolderStore:
         """Delete exactly these objects; one that is not there is none to delete."""
         for key in keys:
             self._path(key).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _folder_errors(key: str) -> Iterator[None]:
+    """A full disk, a name that is too long, a folder where a file should be: the store fails, and says why."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFound(key) from None
+    except OSError as error:
+        raise StoreError(f"the file {key[:200]!r} of the store: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreError(f"the key {key[:200]!r} is no file's name: {error}") from error
 
 
 class S3Store:

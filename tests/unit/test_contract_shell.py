@@ -185,3 +185,31 @@ def test_progress_that_crawls_is_still_told() -> None:
     progress.at(1e-12, 1.0, "m" * 5000)
     progress.at(2.0, 1.0)
     assert [(event.remaining_seconds is not None, len(event.message)) for event in heard] == [(True, 1000), (True, 0)]
+
+
+@pytest.mark.parametrize("key", ["a/" + "x" * 300, "a\0b", "a/b/c", "", "a/."])
+def test_what_a_folder_cannot_hold_is_a_failure_of_the_store(tmp_path: Path, key: str) -> None:
+    store = FolderStore(tmp_path)
+    store.write("a/b", b"1")
+    with pytest.raises(StoreError):
+        store.write(key, b"2")
+    with pytest.raises(StoreError):
+        store.read(key)
+    assert [found.key for found in store.list("a/")] == ["a/b"]
+
+
+def test_a_full_disk_is_said_and_nothing_is_left_of_what_did_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, whole = FolderStore(tmp_path), Path.write_bytes
+    store.write("a/b", b"before")
+
+    def full(path: Path, data: bytes) -> int:
+        whole(path, data[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        store.write("a/b", b"afterwards")
+    assert store.read("a/b") == b"before"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]

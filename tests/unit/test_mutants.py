@@ -2,10 +2,13 @@
 
 import ast
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from mutants.mutant import ROOT, Mutant, all_mutants
+from mutants.trial import Copy
+from mutants.warm import first_failure
 
 MUTANTS = all_mutants()
 
@@ -35,3 +38,53 @@ def test_lines_are_those_of_the_old_text() -> None:
     assert (ROOT / mutant.file).read_text().splitlines()[line - 1].startswith("def test_every")
     with pytest.raises(ValueError, match="exactly once"):
         Mutant("X", "README.md", "this does not stand there", "", "none").mutated()
+
+
+class Told:
+    """Tests that end as they are told to; what was asked is remembered."""
+
+    def __init__(self, *ends: tuple[int, str]) -> None:
+        self.ends, self.asked = list(ends), list[list[str]]()
+
+    def run(self, tests: list[str], seconds: float) -> tuple[int, str]:
+        self.asked.append(tests)
+        return self.ends.pop(0)
+
+
+HERE = "tests/unit/test_mutants.py::test_ids_are_unique"
+
+
+@pytest.mark.parametrize(
+    ("first", "ends", "killed", "asked"),
+    [
+        ("", [(1, "b")], True, [["a", "b"]]),
+        ("", [(0, "")], False, [["a", "b"]]),
+        ("", [(124, "")], True, [["a", "b"]]),
+        # pytest was asked for a test that is not there, or found none: nobody saw anything.
+        ("", [(4, "")], False, [["a", "b"]]),
+        ("", [(5, "")], False, [["a", "b"]]),
+        # The one that saw it the last time is asked first, and believed if it is that one that fails.
+        (HERE, [(1, HERE)], True, [[HERE]]),
+        (HERE, [(0, ""), (1, "b")], True, [[HERE], ["a", "b"]]),
+        (HERE, [(4, ""), (0, "")], False, [[HERE], ["a", "b"]]),
+        ("tests/unit/test_gone.py::test_x", [(0, "")], False, [["a", "b"]]),
+    ],
+)
+def test_a_verdict_needs_a_test_that_ran(
+    tmp_path: Path, first: str, ends: list[tuple[int, str]], killed: bool, asked: list[list[str]]
+) -> None:
+    file = tmp_path / "tests/unit/test_mutants.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def test_ids_are_unique(): pass\n")
+    mutant = Mutant("X", "tests/unit/test_mutants.py", "pass", "fail", "a bug")
+    told = Told(*ends)
+    copy = Copy(tmp_path)
+    copy.__dict__["warm"] = told
+    verdict = copy.try_out(mutant, ["a", "b"], first)
+    assert (verdict.killed, told.asked) == (killed, asked)
+
+
+def test_what_failed_first_is_read_from_the_summary() -> None:
+    assert first_failure("...\nFAILED tests/a.py::b[c] - assert 1\nFAILED tests/d.py::e") == "tests/a.py::b[c]"
+    assert first_failure("ERROR tests/a.py - ImportError") == "tests/a.py"
+    assert first_failure("3 passed") == ""

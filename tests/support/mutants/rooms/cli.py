@@ -214,8 +214,8 @@ MUTANTS = (
     (
         "L31",
         "cli/profile_cli/folder/command.py",
-        "values=values.over(recipe.values))",
-        "values=values)",
+        "values=values.over(recipe.values)",
+        "values=values",
         "run ignores the model's recipe",
     ),
     (

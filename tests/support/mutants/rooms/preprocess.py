@@ -172,8 +172,8 @@ MUTANTS = (
     (
         "V25",
         "images/preprocess/profile_preprocess/verdicts.py",
-        "if good and all(measures.grey for measures in good):",
-        "if good and any(measures.grey for measures in good):",
+        "if grey and len(grey) == len(good):",
+        "if grey:",
         "one grey photo is told to be all",
     ),
     (

@@ -51,8 +51,8 @@ MUTANTS = (
     (
         "W09",
         W + "wishes.py",
-        "candidates=min(MOST_CANDIDATES, 2 * wish.portraits),",
-        "candidates=wish.portraits,",
+        "return min(MOST_CANDIDATES, 2 * self.portraits)",
+        "return self.portraits",
         "page asks for no candidates to choose from",
     ),
     (
@@ -142,8 +142,8 @@ MUTANTS = (
     (
         "W21",
         W + "holdings.py",
-        'if sum(state in ("Waiting", "Running") for state in known) >= limits.active_requests:',
-        "if len(known) >= 10 * limits.active_requests:",
+        'if sum(state in ("Waiting", "Running") for state in states) >= limits.active_requests:',
+        "if len(list(states)) >= 10 * limits.active_requests:",
         "one visitor may have any number of requests worked on",
     ),
     (

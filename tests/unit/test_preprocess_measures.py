@@ -17,7 +17,7 @@ from profile_contract.progress import Silent, StageProgress
 from profile_faces import Face, head_angles
 from profile_faces.decoding import Facts
 from profile_preprocess import light, quality, stage
-from profile_preprocess.covering import HEIGHT, MOUTH_PART, WIDTH, covering, shapes
+from profile_preprocess.covering import HEIGHT, MOUTH_PART, WIDTH, _as_if_lit, covering, shapes
 from profile_preprocess.crop import Framing, cut_to
 from profile_preprocess.decode import Frame, Photo, Refused
 from profile_preprocess.detail import blocks, detail
@@ -406,3 +406,22 @@ def test_a_photo_that_is_too_large_is_not_read() -> None:
     with pytest.raises(Refused) as refused:
         opener.look(PhotoRef(name="a", key="a", bytes=11, etag=""), None)  # type: ignore[arg-type]
     assert refused.value.reason is PhotoReason.TOO_MANY_BYTES
+
+
+def lightness_of(light: float) -> float:
+    """CIE L* of a grey of this linear light (CIE 15)."""
+    return float(116 * light ** (1 / 3) - 16) if light > (6 / 29) ** 3 else light * (29 / 3) ** 3
+
+
+@pytest.mark.parametrize("stops", [0.0, 1.0, 2.0, 3.0, 4.0])
+def test_less_light_puts_no_sunglasses_on(stops: float) -> None:
+    cheeks, eyes = (lightness_of(light * 2**-stops) for light in (0.0442, 0.0112))
+    assert _as_if_lit(eyes, cheeks) == pytest.approx(0.405, abs=0.01)
+    lenses = lightness_of(0.0009 * 2**-stops)
+    assert _as_if_lit(lenses, cheeks) < 0.05
+
+
+def test_in_enough_light_eyes_are_held_against_cheeks_as_they_are() -> None:
+    assert _as_if_lit(30.0, 60.0) == pytest.approx(0.5)
+    assert _as_if_lit(4.0, 50.0) == pytest.approx(0.08)
+    assert _as_if_lit(0.0, 0.0) == 0.0

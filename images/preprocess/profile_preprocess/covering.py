@@ -30,6 +30,11 @@ Region = tuple[slice, slice]
 EYES: tuple[Region, ...] = (np.s_[60:80, 36:64], np.s_[60:80, 96:124])
 CHEEKS: tuple[Region, ...] = (np.s_[95:112, 42:60], np.s_[95:112, 100:118])
 
+# CIE L* of dark skin in enough light: faces are compared as if they had that at least.
+LIT = 25.0
+# CIE L* per linear light in the darkest part of its scale.
+LINEAR_SLOPE = 903.3
+
 # Where lips and teeth have edges, and where eyes have them.
 LIPS, BOTH_EYES = np.s_[118:156, 52:108], np.s_[58:84, 30:130]
 
@@ -75,8 +80,28 @@ def covering(image: Pixels, face: Face) -> Covering:
         mouth=_hidden(upright, MOUTH_PART),
         mouth_edges=float(edges[LIPS].mean() / max(edges[BOTH_EYES].mean(), 1e-3)),
         eyes=_hidden(upright, EYES_PART),
-        eyes_lightness=eyes / max(cheeks, 1.0),
+        eyes_lightness=_as_if_lit(eyes, cheeks),
     )
+
+
+def _as_if_lit(eyes: float, cheeks: float) -> float:
+    """Lightness of the eyes per lightness of the cheeks, with as much light as brings the cheeks to LIT at least.
+
+    Lightness (0 to 100) falls faster than light in the dark: eyes at a third of the cheeks are at a sixth of them three
+    stops darker. Light itself falls alike everywhere.
+    """
+    gain = max(1.0, _light(LIT) / max(_light(cheeks), 1e-6))
+    return _lightness(gain * _light(eyes)) / max(cheeks, LIT)
+
+
+def _light(lightness: float) -> float:
+    """CIE L* (0 to 100) to linear light, 0 to 1."""
+    return float(((lightness + 16) / 116) ** 3) if lightness > 8 else lightness / LINEAR_SLOPE
+
+
+def _lightness(light: float) -> float:
+    """Linear light, 0 to 1, to CIE L*."""
+    return float(116 * light ** (1 / 3) - 16) if light > 8 / LINEAR_SLOPE else light * LINEAR_SLOPE
 
 
 def upright_face(image: Pixels, face: Face) -> Pixels:

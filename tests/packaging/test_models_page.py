@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -37,7 +38,6 @@ def options(line: str, name: str) -> list[str]:
 def test_the_hubs_program_takes_the_command(line: str, tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "hf"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "MODELS": str(tmp_path)}
-    environment["CONTROLNET_COMMIT"] = "main"
     done = subprocess.run(
         ["bash", "-c", line.replace("hf ", f"{program} ", 1)],
         env=environment,
@@ -52,7 +52,8 @@ def test_the_hubs_program_takes_the_command(line: str, tmp_path: Path) -> None:
 
 def test_every_download_is_held_to_a_commit_and_to_some_files() -> None:
     for line in DOWNLOADS:
-        assert options(line, "--revision"), line
+        (revision,) = options(line, "--revision")
+        assert re.fullmatch(r"[0-9a-f]{40}", revision), line
         assert options(line, "--include"), line
         assert all(folder.startswith("$MODELS/") for folder in options(line, "--local-dir")), line
 

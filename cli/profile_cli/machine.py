@@ -32,7 +32,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(_: argparse.Namespace, terminal: Terminal) -> int:
-    """Exit code 1 where something is missing. It names no folder, host or address: it may be pasted into an issue."""
+    """Exit code 1 where something is missing. No host, address or home is named: it may be pasted into an issue."""
     terminal.table("Profile Studio", FACT_COLUMNS, list(facts(os.environ).items()))
     findings = doctor.examine()
     if not findings:

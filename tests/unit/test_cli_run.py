@@ -16,13 +16,15 @@ from profile_cli.errors import CommandError
 from profile_cli.evaluate import command as evaluate_command
 from profile_cli.folder import command
 from profile_cli.folder.recipe import Recipe, read_recipe
-from profile_cli.folder.runner import Run
+from profile_cli.folder.runner import InputRefused, Run
 from profile_cli.folder.settings import NAMESPACE, PHOTOS_PREFIX
 from profile_cli.folder.values import Drawing, Values, values_of
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
 from profile_contract.candidates import PictureSize
-from profile_contract.names import AdapterLayers
+from profile_contract.names import AdapterLayers, PhotoReason, PhotosWarningKind
+from profile_contract.orders import PhotoVerdict, PreprocessReport
+from profile_contract.request import PhotosWarning
 from profile_contract.store import FolderStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +83,8 @@ def test_with_no_other_option_the_models_recipe_decides(
     assert (training.rank, training.steps, training.learning_rate) == (16, 400, 2e-3)
     assert training.adapter_layers is AdapterLayers.TRANSFORMER
     assert run.platform.preprocess.face_percent == 50
+    # The contact sheet says so, too.
+    assert run.platform.finish_parameters(run.spec).toy_model == "studio-mini"
     assert run.platform.picture == PictureSize(128, 128, 20, 20)
     assert list(run.styles) == ["studio-warm"]
     assert run.spec.subject.noun == "person"
@@ -116,6 +120,7 @@ def test_a_model_without_a_recipe_is_no_toy_and_has_the_platforms_defaults(
     _run(tmp_path, "--noun", "man")
     (run,) = begun
     assert run.platform.train_parameters(run.spec).rank == 32
+    assert run.platform.finish_parameters(run.spec).toy_model == ""
     said = capsys.readouterr().out
     assert "toy" not in said
     assert "--noun" not in said
@@ -150,6 +155,23 @@ def test_evaluate_takes_the_recipe_too(tmp_path: Path, begun: list[Run]) -> None
     assert (training.rank, training.learning_rate) == (16, 2e-3)
     other = evaluate_command._setting(parser().parse_args([*words, "--learning-rate", "1e-3"]), styles, Terminal())
     assert other.platform.training.learning_rate == 1e-3
+
+
+def test_what_is_worth_knowing_about_the_photos_is_said_below_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models")
+    warning = PhotosWarning(kind=PhotosWarningKind.NOT_FRONTAL, message="No photo is taken from the front.")
+    verdicts = [PhotoVerdict(name="0.jfif", accepted=True, reason=PhotoReason.ACCEPTED)]
+    report = PreprocessReport(digest="d", verdicts=verdicts, warnings=[warning], message="too few")
+
+    def refused(_: Run) -> Any:
+        raise InputRefused(report)
+
+    monkeypatch.setattr(command, "Run", type("Refused", (Run,), {"results": refused}))
+    assert _run(tmp_path) == 1
+    said = capsys.readouterr().out
+    assert said.index("0.jfif") < said.index("note: No photo is taken from the front.")
 
 
 # --- recipes -----------------------------------------------------------------------------------------------------

@@ -468,6 +468,13 @@ def test_another_look_changes_styles_and_cuts_and_nothing_that_was_learnt_from(p
     assert len(page.api.requests) == 1
 
 
+def test_candidates_that_somebody_set_stay_while_as_many_portraits_are_wanted(page: World) -> None:
+    made = page.made(portraits=[PORTRAIT], conditions=READY)
+    made["spec"] |= {"portraits": 2, "candidates": 16}
+    assert page.post("/api/requests/p-1/look", {**LOOK, "portraits": 2}).status_code == 200
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["candidates"] == 16
+
+
 def test_more_portraits_are_chosen_from_more_candidates(page: World) -> None:
     page.made(portraits=[PORTRAIT], conditions=READY)
     assert page.post("/api/requests/p-1/look", {**LOOK, "portraits": 6}).status_code == 200

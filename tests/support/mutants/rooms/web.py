@@ -265,4 +265,32 @@ MUTANTS = (
         "      operations: [DELETE]",
         "the owner's label can be changed",
     ),
+    (
+        "W39",
+        W + "app.py",
+        "        if not may_look_otherwise(document):",
+        "        if False:",
+        "another look is asked of a request that is being worked on",
+    ),
+    (
+        "W40",
+        W + "cluster.py",
+        '            "metadata": {"resourceVersion": metadata["resourceVersion"]},',
+        '            "metadata": {},',
+        "of two looks asked for at once the later one wins unseen",
+    ),
+    (
+        "W41",
+        W + "wishes.py",
+        'if spec.get("portraits", DEFAULT_PORTRAITS) != look.portraits:',
+        "if True:",
+        "another look draws every style anew where candidates were set by hand",
+    ),
+    (
+        "W42",
+        W + "app.py",
+        "        holdings.check_active([request_state(one) for one in others], limits)\n",
+        "",
+        "looks may be asked for without end",
+    ),
 )

@@ -27,7 +27,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPONENTS = ("operator", "preprocess", "trainer", "predictor", "finisher", "web")
+COMPONENTS = ("operator", "preprocess", "train", "predictor", "finish", "web")
 # Blender's module wants older libraries than everything else: it stands alone, and only who renders people needs it.
 APART = "people"
 LOCK_FILE = ROOT / "constraints" / "linux-x86_64-py311.txt"

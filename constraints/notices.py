@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
-IMAGES = ("operator", "preprocess", "trainer", "predictor", "finisher", "web")
+IMAGES = ("operator", "preprocess", "train", "predictor", "finish", "web")
 BEGIN, END = "<!-- written by make notices: begin -->", "<!-- end -->"
 # What packages say so that no tool understands it.
 SAID_ELSEWHERE = {"cuda-toolkit": "NVIDIA's proprietary licence (no files of its own)"}

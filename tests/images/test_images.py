@@ -18,9 +18,9 @@ Built = Callable[[str], BuiltImage]
 
 # What each may add to its base image, in MB: a fifth over the 232, 189 and 558 that it does. More is a library that
 # nobody meant to bring.
-BOUNDS = {"operator": 280, "web": 230, "finisher": 670}
+BOUNDS = {"operator": 280, "web": 230, "finish": 670}
 # With PyTorch and its CUDA libraries.
-LARGE = {"preprocess": 7500, "trainer": 7500, "predictor": 7500}
+LARGE = {"preprocess": 7500, "train": 7500, "predictor": 7500}
 LARGE_TOO = os.environ.get("PROFILE_IMAGES") == "all"
 WHY_NOT = "holds PyTorch's CUDA libraries: 3 GB to download, 20 GB of disk; `make test-images PROFILE_IMAGES=all`"
 SMALL_ONES = sorted(BOUNDS)

@@ -68,8 +68,8 @@ CONFIG = OperatorConfig(
     store=StoreConfig(endpoint="minio:9000", bucket="profiles", secure=False),
     jobs=JobsConfig(
         preprocess=StageJob(image="preprocess"),
-        train=StageJob(image="trainer", gpus=1),
-        finish=StageJob(image="finisher"),
+        train=StageJob(image="train", gpus=1),
+        finish=StageJob(image="finish"),
     ),
     training=TrainParameters(base_model="sdxl"),
     preprocess=PreprocessParameters(maximum_photos=12),

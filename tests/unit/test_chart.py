@@ -251,9 +251,9 @@ def test_gpus_are_asked_for_by_value() -> None:
 
 def test_images_by_digest_win_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
-    config = config_of("--set", f"images.digests.trainer={digest}", "--set", "images.tag=1.2.3")
-    assert config["jobs"]["train"]["image"] == f"registry.example.com/profile-studio/trainer@{digest}"
-    assert config["jobs"]["finish"]["image"] == "registry.example.com/profile-studio/finisher:1.2.3"
+    config = config_of("--set", f"images.digests.train={digest}", "--set", "images.tag=1.2.3")
+    assert config["jobs"]["train"]["image"] == f"registry.example.com/profile-studio/train@{digest}"
+    assert config["jobs"]["finish"]["image"] == "registry.example.com/profile-studio/finish:1.2.3"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--set", "models.existingClaim=weights"), CPU], ids=["gpu", "claim", "cpu"])

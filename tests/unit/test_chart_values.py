@@ -45,7 +45,7 @@ def test_lint_is_clean(values: tuple[str, ...]) -> None:
         ("store.existingSecret=", "store/existingSecret"),
         ("store.password=abc", "password"),
         ("images.pullPolicy=Sometimes", "images/pullPolicy"),
-        ("images.digests.trainer=abc", "images/digests/trainer"),
+        ("images.digests.train=abc", "images/digests/train"),
         ("images.digests.web=abc", "web"),
         ("training.rank=0", "training/rank"),
         ("training.steps=many", "training/steps"),
@@ -193,7 +193,7 @@ def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
     assert config.jobs.train == StageJob.model_validate(
         {
             **common,
-            "image": "localhost/profile-studio/trainer:dev",
+            "image": "localhost/profile-studio/train:dev",
             "resources": {"requests": {"cpu": "200m", "memory": "768Mi"}, "limits": {"memory": "4Gi"}},
             "activeDeadlineSeconds": 14400,
             "backoffLimit": 3,
@@ -202,7 +202,7 @@ def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
         }
     )
     assert config.jobs.preprocess.image == "localhost/profile-studio/preprocess:dev"
-    assert config.jobs.finish.image == "localhost/profile-studio/finisher:dev"
+    assert config.jobs.finish.image == "localhost/profile-studio/finish:dev"
     assert (config.training.base_model, config.training.control_model) == (
         "studio-random",
         "studio-random-controlnet",

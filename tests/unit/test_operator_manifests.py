@@ -132,7 +132,7 @@ def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
 
 def test_what_the_platform_sets_reaches_the_job() -> None:
     train = StageJob(
-        image="trainer",
+        image="train",
         gpus=2,
         resources=Resources(requests={"memory": "8Gi"}, limits={"memory": "9Gi"}),
         node_selector={"gpu": "h100"},

@@ -63,7 +63,7 @@ def test_constraints_are_versions_and_digests_and_nothing_else(path: Path) -> No
     assert [text for text in path.read_text().splitlines() if not line.fullmatch(text)] == []
 
 
-@pytest.mark.parametrize("component", ["operator", "preprocess", "trainer", "predictor", "finisher"])
+@pytest.mark.parametrize("component", ["operator", "preprocess", "train", "predictor", "finish"])
 def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> None:
     path = ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt"
     pins = pins_in(path.read_text())
@@ -74,7 +74,7 @@ def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> 
 
 @pytest.mark.parametrize(
     ("component", "absent"),
-    [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("trainer", {"kopf", "kserve", "kubernetes"})],
+    [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("train", {"kopf", "kserve", "kubernetes"})],
 )
 def test_images_hold_only_what_they_need(component: str, absent: set[str]) -> None:
     assert not absent & pins_in((ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt").read_text()).keys()

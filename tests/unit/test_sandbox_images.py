@@ -54,25 +54,25 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 
 
 def test_the_layer_holds_an_environment_of_the_clone_and_the_packages() -> None:
-    with tarfile.open(fileobj=io.BytesIO(images.layer(b"pause", ["crds", "images/trainer"]))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(images.layer(b"pause", ["crds", "images/train"]))) as tar:
         names = tar.getnames()
         site = next(name for name in names if name.endswith("sandbox.pth"))
         lines = tar.extractfile(site).read().decode().splitlines()  # type: ignore[union-attr]
         assert tar.getmember("tmp").mode == 0o1777
         assert tar.getmember(f"{runtime.VENV[1:]}/bin/python").linkname == f"{runtime.PYTHON}/bin/python3"
-    assert lines[:2] == [f"{runtime.SOURCES}/crds", f"{runtime.SOURCES}/images/trainer"]
+    assert lines[:2] == [f"{runtime.SOURCES}/crds", f"{runtime.SOURCES}/images/train"]
     assert runtime.SITE_PACKAGES in lines[2]
 
 
 def test_product_images_follow_their_dockerfiles(tmp_path: Path) -> None:
-    folder = tmp_path / "trainer"
+    folder = tmp_path / "train"
     folder.mkdir()
     (folder / "Dockerfile").write_text(
         "FROM x\nENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app HF_HUB_OFFLINE=1\n"
         'USER 65532:65532\nENTRYPOINT ["python"]\n'
     )
     (image,) = images.product_images(tmp_path)
-    assert image.name == "localhost/profile-studio/trainer:dev"
+    assert image.name == "localhost/profile-studio/train:dev"
     assert image.config.user == "65532:65532"
     environment = image.config.environment
     assert environment["HF_HUB_OFFLINE"] == "1"

@@ -56,7 +56,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* An image by name; call with (dict "root" $ "name" "trainer"). */}}
+{{/* An image by name; call with (dict "root" $ "name" "train"). */}}
 {{- define "profile-studio.image" -}}
 {{- $images := .root.Values.images -}}
 {{- $digest := get $images.digests .name -}}
@@ -92,7 +92,7 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- end -}}
 {{- end -}}
 
-{{/* One stage's Job for the operator's configuration; call with (dict "root" $ "stage" "train" "image" "trainer"). */}}
+{{/* One stage's Job for the operator's configuration; call with (dict "root" $ "stage" "train" "image" "train"). */}}
 {{- define "profile-studio.job" -}}
 {{- $job := deepCopy (get .root.Values.jobs .stage) -}}
 {{- $_ := set $job "image" (include "profile-studio.image" (dict "root" .root "name" .image)) -}}
@@ -198,9 +198,9 @@ jobs:
   preprocess:
     {{- include "profile-studio.job" (dict "root" . "stage" "preprocess" "image" "preprocess") | nindent 4 }}
   train:
-    {{- include "profile-studio.job" (dict "root" . "stage" "train" "image" "trainer") | nindent 4 }}
+    {{- include "profile-studio.job" (dict "root" . "stage" "train" "image" "train") | nindent 4 }}
   finish:
-    {{- include "profile-studio.job" (dict "root" . "stage" "finish" "image" "finisher") | nindent 4 }}
+    {{- include "profile-studio.job" (dict "root" . "stage" "finish" "image" "finish") | nindent 4 }}
 training:
   {{- toYaml .Values.training | nindent 2 }}
 preprocess:

@@ -75,7 +75,7 @@ class Cluster:
 
     def before_the_end(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What the Job before an uninstall says; no node is there to run it."""
-        return self.run(sys.executable, "-m", "profile_operator.release_end", *arguments)
+        return self.run(sys.executable, "-m", "profile_operator.release.end", *arguments)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from profile_operator import names
-from profile_operator.release_end import NAMED, left_behind, refusal
+from profile_operator.release.end import NAMED, left_behind, refusal
 from profile_operator.snapshot import Key
 
 

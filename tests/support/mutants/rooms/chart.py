@@ -129,7 +129,7 @@ MUTANTS = (
     ),
     (
         "H17",
-        "operator/profile_operator/release_end.py",
+        "operator/profile_operator/release/end.py",
         'names.FINALIZER in metadata.get("finalizers", ())',
         '"finalizers" not in metadata',
         "requests that wait for nobody hold a release",

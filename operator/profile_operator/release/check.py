@@ -14,10 +14,9 @@ import uuid
 
 from profile_contract.names import ConditionType, Reason
 from profile_contract.request import ProfileRequestStatus
-
-from . import names
-from .kube import Document, Kube, KubeError, Missing, connect
-from .snapshot import Key
+from profile_operator import names
+from profile_operator.kube import Document, Kube, KubeError, Missing, connect
+from profile_operator.snapshot import Key
 
 NO_PHOTOS = "uploads/nobody/"
 PAUSE_SECONDS = 1.0
@@ -25,7 +24,7 @@ PAUSE_SECONDS = 1.0
 
 def main() -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="profile_operator.release_test", description=__doc__)
+    parser = argparse.ArgumentParser(prog="profile_operator.release.check", description=__doc__)
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--style", required=True)
     parser.add_argument("--photos", default="", help="prefix of somebody's photos, such as uploads/test/; may be empty")

@@ -12,16 +12,16 @@ import asyncio
 import sys
 from collections.abc import Collection, Sequence
 
-from . import names
-from .kube import Document, Kube, KubeError, Missing, connect
-from .snapshot import Key
+from profile_operator import names
+from profile_operator.kube import Document, Kube, KubeError, Missing, connect
+from profile_operator.snapshot import Key
 
 NAMED = 10
 
 
 def main() -> int:
     """Returns the exit code: 0 where the release may go."""
-    parser = argparse.ArgumentParser(prog="profile_operator.release_end", description=__doc__)
+    parser = argparse.ArgumentParser(prog="profile_operator.release.end", description=__doc__)
     parser.add_argument("--release", required=True, help="NAMESPACE/NAME of the release")
     parser.add_argument("--namespace", action="append", default=[], help="a namespace that it serves; none: all")
     parser.add_argument("--definitions-go", action="store_true", help="the CRDs go with the release, and every request")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator_world import World, fail
 from profile_contract.names import Reason, Stage
 from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
-from profile_operator.release_test import document, verdict
+from profile_operator.release.check import document, verdict
 from profile_operator.snapshot import Key, Termination
 
 KEY = Key("profile-system", "helm-test-1")

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
-SOURCES := crds operator images inference charts/dashboards cli sandbox models constraints tests
+SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
 .PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
 
@@ -57,12 +57,12 @@ bench: prepare ## measure, and write docs/benchmarks.md
 	$(PYTEST) tests/bench
 
 crds: env ## write the CRD manifests and docs/api.md anew from the models in profile_contract
-	$(RUN) -m profile_contract.crd crds
+	$(RUN) -m profile_contract.schema.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
-	$(RUN) -m profile_contract.reference docs/api.md
+	$(RUN) -m profile_contract.schema.reference docs/api.md
 
 samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model
-	nice -n 5 $(RUN) -m profile_cli.samples
+	nice -n 5 $(RUN) -m profile_samples
 
 page: ## fetch the page's one vendored file anew, as its lock file says (needs npm)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix images/web/vendor
@@ -87,7 +87,7 @@ env: ## .venv for this clone (packages are installed once per machine, into the 
 	@$(PYTHON) constraints/environment.py
 
 people-env: env ## Blender's own environment, to render people who do not exist
-	@constraints/debian.sh models/apt.txt
+	@constraints/debian.sh workshop/apt.txt
 	@$(PYTHON) constraints/environment.py people
 
 system: ## Debian packages that the sandbox and the libraries need

@@ -73,14 +73,14 @@ def make() -> None:
 
 
 def make_people() -> None:
-    """A second environment, for Blender alone; `.venv/bin/people-python` runs in it and sees `models/`."""
+    """A second environment, for Blender alone; `.venv/bin/people-python` runs in it."""
     cached = installed(component_file(APART), "about 500 MB to download", warm_up=False)
     link_people(cached)
 
 
 def link_people(cached: Path) -> None:
     script = VENV / "bin" / "people-python"
-    content = f'#!/bin/sh\nPYTHONPATH={ROOT / "models"} exec {cached / "bin" / "python"} "$@"\n'
+    content = f'#!/bin/sh\nPYTHONPATH={ROOT / "workshop"}:{ROOT / "models"} exec {cached / "bin" / "python"} "$@"\n'
     if script.exists() and script.read_text() == content:
         return
     script.write_text(content)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from . import machine
 from .demo import command as demo_command
-from .evaluate import command as evaluate_command
-from .folder import command as folder_command
 from .program import run_command
+from .run import command as folder_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,8 @@ def parser() -> argparse.ArgumentParser:
     folder_command.add_to(commands)
     demo_command.add_to(commands)
     machine.add_to(commands)
-    evaluate_command.add_to(commands)
+    # The evaluation stands on the command line and not below it.
+    import_module("profile_evaluate.command").add_to(commands)
     return top
 
 

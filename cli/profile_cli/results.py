@@ -21,17 +21,14 @@ from profile_contract.artifacts import (
     REPORT,
     stage_prefix,
 )
-from profile_contract.names import Stage
-from profile_contract.orders import (
-    FinishOrder,
-    FinishReport,
-    GenerateReport,
-    PreprocessReport,
-    StageReport,
-    TrainReport,
-)
 from profile_contract.request import ProfileRequestStatus
-from profile_contract.store import NotFound, Store, StoreError
+from profile_contract.stages.finish import FinishOrder, FinishReport
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
+from profile_runtime.store.port import NotFound, Store, StoreError
 
 from .errors import CommandError
 

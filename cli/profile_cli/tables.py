@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profile_contract.names import PhotosWarningKind
-from profile_contract.orders import FinishReport, PhotoVerdict, Portrait, StageReport, ToneShift
 from profile_contract.photo_names import shown_name
+from profile_contract.photos import PhotosWarningKind
 from profile_contract.request import PhotosWarning, PortraitStatus, Verdict
+from profile_contract.stages.finish import FinishReport, Portrait, ToneShift
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PhotoVerdict
 
 PHOTO_COLUMNS = ("photo", "verdict", "advice")
 PORTRAIT_COLUMNS = ("style", "#rank", "#seed", "#likeness", "layouts", "not met")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.photo_names import distinct
-from profile_contract.store import Store, StoreError, content_type_of
+from profile_runtime.store.port import Store, StoreError, content_type_of
 
 from .errors import CommandError
 

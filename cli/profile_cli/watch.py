@@ -12,8 +12,9 @@ from profile_cli.cluster import Cluster, RequestView, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.tables import warning_lines
 from profile_cli.terminal import Terminal, duration
-from profile_contract.names import ConditionType, Reason, Stage
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import StageStatus
+from profile_contract.stages.table import Stage
 
 PAUSE_SECONDS = 0.5
 

@@ -13,7 +13,7 @@ import re
 import unicodedata
 
 from .keys import ForeignKey
-from .names import Stage
+from .stages.table import Stage
 
 REPORT = "report.json"
 ORDER = "order.json"

@@ -11,9 +11,11 @@ from typing import Protocol
 
 from .artifacts import candidate_key
 from .generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
-from .names import Mode, Tone
-from .orders import Candidate, FileRef, GenerateReport, PoseMap, PreprocessReport, RequestRef
+from .stages.generate import Candidate, GenerateReport
+from .stages.order import FileRef, RequestRef
+from .stages.preprocess import PoseMap, PreprocessReport
 from .style import POSE_FROM_PHOTOS, ProfileStyleSpec
+from .words import Mode, Tone
 
 # Pose maps drawn from the person's own photos are named so; all others are presets.
 PHOTO_POSE = "photo-"

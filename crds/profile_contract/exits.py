@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .names import Reason
+from .conditions import Reason
 
 EXIT_DONE = 0
 # The input is bad: the same input fails again, so the Job fails at once (podFailurePolicy: FailJob).

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from .model import Contract, Tolerant
-from .names import Mode
-from .orders import RequestRef
+from .stages.order import RequestRef
+from .words import Mode
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"

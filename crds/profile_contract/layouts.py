@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .model import Contract
-from .names import LayoutName
+from .words import LayoutName
 
 MILLIMETRES_PER_INCH = 25.4
 

@@ -1,23 +1,27 @@
-"""Progress events. Redis carries progress only: losing it never fails a stage."""
+"""Progress events, and the stream of Redis that carries them."""
 
 from __future__ import annotations
 
 import logging
-import time
-from typing import Any, Protocol
 
 from pydantic import Field
 
 from .model import Tolerant
-from .names import Stage
-from .orders import RequestRef
+from .stages.table import Stage
 
 log = logging.getLogger(__name__)
 
+
 STREAM_LENGTH = 200
+
+
 STREAM_SECONDS = 7 * 24 * 3600
+
+
 # Whoever reaches Redis may write events: what goes into a status is bounded.
 MOST_SECONDS = 10**7
+
+
 LONGEST_MESSAGE = 1000
 
 
@@ -37,75 +41,3 @@ class ProgressEvent(Tolerant):
 def stream_key(namespace: str, name: str) -> str:
     """The Redis stream of one request; each entry has one field `event` holding a ProgressEvent as JSON."""
     return f"profile:progress:{namespace}:{name}"
-
-
-class Publisher(Protocol):
-    """Takes events somewhere; must not raise."""
-
-    def publish(self, event: ProgressEvent) -> None: ...
-
-
-class Silent:
-    """Publishes nothing."""
-
-    def publish(self, event: ProgressEvent) -> None:
-        """Drop the event."""
-
-
-class RedisPublisher:
-    """Publishes into the request's stream. After a failure it keeps quiet for a while instead of slowing the stage."""
-
-    def __init__(self, url: str, *, quiet_seconds: float = 10.0) -> None:
-        import redis
-
-        self._client: Any = redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
-        self._quiet_seconds = quiet_seconds
-        self._quiet_until = 0.0
-
-    def publish(self, event: ProgressEvent) -> None:
-        """Add the event to the stream, or log why that failed."""
-        if time.monotonic() < self._quiet_until:
-            return
-        key = stream_key(event.namespace, event.name)
-        try:
-            self._client.xadd(key, {"event": event.to_json()}, maxlen=STREAM_LENGTH, approximate=True)
-            self._client.expire(key, STREAM_SECONDS)
-        except Exception as error:  # any failure of Redis is the same to a stage: progress is lost, work goes on
-            self._quiet_until = time.monotonic() + self._quiet_seconds
-            log.warning("progress not published: %s", type(error).__name__)
-
-
-class StageProgress:
-    """What a stage function calls: `progress.at(done, total)`. Estimates the remaining time from the pace so far."""
-
-    def __init__(
-        self, request: RequestRef, stage: Stage, digest: str, publisher: Publisher, *, every_seconds: float = 1.0
-    ) -> None:
-        self._request, self._stage, self._digest, self._publisher = request, stage, digest, publisher
-        self._every_seconds = every_seconds
-        self._started = time.monotonic()
-        self._last = -every_seconds
-        self._percent = -1
-
-    def at(self, done: float, total: float, message: str = "") -> None:
-        """Tell that `done` of `total` is behind us. Cheap: events closer than a second apart are dropped."""
-        now = time.monotonic()
-        percent = max(0, min(100, int(100 * done / total))) if total > 0 else 0
-        ended = percent == 100 and self._percent != 100
-        if not ended and (percent == self._percent or now - self._last < self._every_seconds):
-            return
-        self._last, self._percent = now, percent
-        elapsed = now - self._started
-        remaining = min(MOST_SECONDS, max(0, round(elapsed * (total - done) / done))) if done > 0 else None
-        self._publisher.publish(
-            ProgressEvent(
-                namespace=self._request.namespace,
-                name=self._request.name,
-                stage=self._stage,
-                digest=self._digest,
-                percent=percent,
-                remaining_seconds=remaining,
-                message=message[:LONGEST_MESSAGE],
-                at=time.time(),
-            )
-        )

@@ -15,7 +15,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from .keys import ForeignKey, check_below
-from .orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
+from .stages.finish import FinishReport
+from .stages.generate import GenerateReport
+from .stages.order import StageReport
+from .stages.preprocess import PreprocessReport
+from .stages.train import TrainReport
 
 LONGEST_REPORT = 1_048_576
 LONGEST_TEXT = 4096

@@ -8,7 +8,9 @@ from pydantic import Field, JsonValue
 
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
 from .model import Contract, Tolerant
-from .names import DeletionPolicy, LayoutName, PhotoReason, PhotosWarningKind, Stage
+from .photos import PhotoReason, PhotosWarningKind
+from .stages.table import Stage
+from .words import DeletionPolicy, LayoutName
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Key = Annotated[str, Field(max_length=1024)]

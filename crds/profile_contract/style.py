@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from .model import Contract
-from .names import Mode, Tone
+from .words import Mode, Tone
 
 # The words that stand for {tone} in a prompt. The neutral twin of a candidate is made with the neutral words.
 TONE_WORDS: dict[Tone, str] = {Tone.WARM: "warm light", Tone.COOL: "cool light", Tone.NEUTRAL: "neutral light"}

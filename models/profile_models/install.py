@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from profile_contract.weights import WeightsError, check_model, write_sums
 from profile_models.text import let_everybody_read
+from profile_runtime.weights import WeightsError, check_model, write_sums
 
 HOME = Path(__file__).resolve().parents[1]
 NAMES = ("studio-mini", "studio-mini-controlnet")

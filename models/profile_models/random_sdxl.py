@@ -23,9 +23,9 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from profile_contract.weights import SUMS, write_sums
 from profile_models.text import TextSize, let_everybody_read, make_text_encoders
 from profile_models.tokenizer import make_tokenizer
+from profile_runtime.weights import SUMS, write_sums
 
 NAME = "studio-random"
 CONTROL_NAME = "studio-random-controlnet"

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import kopf
 
-from profile_contract.store import StoreError, open_s3
+from profile_runtime.store.port import StoreError
+from profile_runtime.store.s3 import open_s3
 
+from .clients.kubernetes import Document, Kube, KubeError, connect
 from .config import ConfigError, OperatorConfig, Secrets, read_config
 from .handlers import register
 from .history import Database
-from .kube import Document, Kube, KubeError, connect
 from .operator_app import OperatorApp
 from .rebuild import rebuild
 

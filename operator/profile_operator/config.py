@@ -19,8 +19,9 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS
 from profile_contract.model import Contract
-from profile_contract.names import Stage
-from profile_contract.orders import PreprocessParameters, TrainParameters
+from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainParameters
 
 # A Job's credentials outlast its deadline by this: images are pulled and pods start before the clock runs.
 CREDENTIALS_MARGIN_SECONDS = 600
@@ -41,7 +42,7 @@ class StoreConfig(Contract):
     own_endpoint: str = ""
 
     def url(self, *, own: bool = False) -> str:
-        """The store's URL, see `profile_contract.store`; `own`: as the operator reaches it."""
+        """The store's URL, see `profile_runtime.store.opening`; `own`: as the operator reaches it."""
         endpoint = (self.own_endpoint if own else "") or self.endpoint
         query = {"endpoint": endpoint, "secure": str(self.secure).lower(), "region": self.region}
         return f"s3://{self.bucket}?{urlencode(query, safe=':')}"

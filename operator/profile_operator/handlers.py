@@ -12,10 +12,10 @@ from typing import Any
 import kopf
 
 from profile_contract import GROUP, VERSION
+from profile_contract.resource import Key
 
 from . import names
 from .operator_app import OperatorApp
-from .snapshot import Key
 
 # Several events of one change (a Job's pods, our own writes) come within this time and are looked at once.
 GATHER_SECONDS = 0.1

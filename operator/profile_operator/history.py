@@ -12,15 +12,17 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extras
 
-from profile_contract.names import ConditionType, Stage
-from profile_contract.orders import StageReport
+from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestSpec
+from profile_contract.resource import Key
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.table import Stage
 
 from . import metrics, migrations
-from .chain import Chain, chain_of
 from .config import OperatorConfig
 from .history_rows import TABLES, Row, Rows, rows_of
-from .snapshot import Key, RequestHead, Snapshot
+from .observe.chain import Chain, chain_of
+from .observe.snapshot import RequestHead, Snapshot
 
 log = logging.getLogger(__name__)
 

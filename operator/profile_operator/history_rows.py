@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from profile_contract.model import canonical_json
-from profile_contract.names import Stage
-from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
-
-from .snapshot import Key
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
 
 Row = tuple[object, ...]
 

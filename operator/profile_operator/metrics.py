@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
-from profile_contract.names import PhotoReason, Reason, Stage
+from profile_contract.conditions import Reason
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.table import Stage
 
 _STAGE_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14400)
 

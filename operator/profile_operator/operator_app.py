@@ -6,22 +6,23 @@ import asyncio
 import logging
 from collections import Counter
 
-from profile_contract.progress import Publisher, RedisPublisher, Silent
+from profile_contract.resource import Key
+from profile_runtime.progress import Publisher, RedisPublisher, Silent
 
-from . import metrics, store_access
-from .apply import Applier
+from . import metrics
+from .act.applier import Applier
+from .act.credentials import CredentialsIssuer
+from .act.purge import ArtifactPurger
+from .clients import store as store_access
+from .clients.kubernetes import Kube, KubeError, connect
+from .clients.predictor import PredictorClient
+from .clients.progress import ProgressReader
 from .config import OperatorConfig, Secrets
-from .credentials import CredentialsIssuer
-from .generation import GenerationRunner
+from .generate.runner import GenerationRunner
 from .health import HealthServer
 from .history import History
-from .kube import Kube, KubeError, connect
-from .observe import Observer
-from .predictor_client import PredictorClient
-from .progress_reader import ProgressReader
-from .purge import ArtifactPurger
+from .observe.observer import Observer
 from .reconcile import Reconciler
-from .snapshot import Key
 from .workqueue import WorkQueue
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,19 @@ import logging
 from collections.abc import Iterable
 
 from profile_contract.artifacts import REPORT, request_prefix_of
-from profile_contract.orders import FinishReport, GenerateReport, PreprocessReport, StageReport, TrainReport
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
-from profile_contract.store import BoundedStore, TooLarge
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.train import TrainReport
+from profile_runtime.store.port import BoundedStore, TooLarge
 
+from .clients.kubernetes import Document
 from .history import Database, insert, put_request, request_row
 from .history_rows import TABLES, Row, rows_of
-from .kube import Document
-from .observe import deletion_spec, parse_head
-from .snapshot import Key
+from .observe.observer import deletion_spec, parse_head
 
 log = logging.getLogger(__name__)
 

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from profile_contract.names import ConditionType, Reason
-from profile_contract.store import StoreError
+from profile_contract.conditions import ConditionType, Reason
+from profile_contract.resource import Key
+from profile_runtime.store.port import StoreError
 
 from . import metrics
-from .apply import Applier, OwnerConflict
+from .act.applier import Applier, OwnerConflict
+from .clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
 from .config import OperatorConfig
 from .decide import decide, outage
 from .history import History
-from .kube import Conflicted, Document, Kube, KubeError, Missing
-from .observe import Observer, SpecError, parse_head
-from .snapshot import Key, RequestHead, Snapshot
+from .observe.observer import Observer, SpecError, parse_head
+from .observe.snapshot import RequestHead, Snapshot
 from .stage_metrics import count_ended
 from .workqueue import ExpectedError
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason, Stage
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.stages.table import STAGE_CONDITIONS, Stage
 
 from . import metrics
-from .snapshot import RequestHead
+from .observe.snapshot import RequestHead
 
 
 def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from profile_contract.resource import Key
+
 from . import metrics
-from .snapshot import Key
 
 log = logging.getLogger(__name__)
 

@@ -13,15 +13,15 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageOps
 
-from profile_contract.names import AdapterLayers
+from profile_contract.words import AdapterLayers
+from profile_draw.adapter_file import AdapterWeights, LayerSize, LayerWeights
+from profile_draw.bank import SlotBank
 from profile_models.folders import models_folder
-from profile_predictor.engine.adapter_file import AdapterWeights, LayerSize, LayerWeights
-from profile_predictor.engine.slot_bank import SlotBank
 from profile_sandbox.paths import CLONE
-from profile_trainer.cache import TextEmbedding, encode_examples, encode_text
-from profile_trainer.dataset import Example
-from profile_trainer.loss import step_loss
-from profile_trainer.model import load_base
+from profile_train.cache import TextEmbedding, encode_examples, encode_text
+from profile_train.dataset import Example
+from profile_train.loss import step_loss
+from profile_train.model import load_base
 
 if TYPE_CHECKING:
     from .conftest import Compare, Figures

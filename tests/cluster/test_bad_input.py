@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from product import Product, Request, Space, pictures_in, wait_for
-from profile_contract.names import PHOTO_ADVICE, PhotoReason
+from profile_contract.photos import PHOTO_ADVICE, PhotoReason
 from profile_sandbox import SandboxError
 
 pytestmark = pytest.mark.cluster

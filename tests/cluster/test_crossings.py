@@ -19,10 +19,11 @@ from page_stand import free_port, served
 from product import Learned, Product, Request, Space, wait_for
 from profile_cli.demo.target import Target
 from profile_contract.artifacts import REPORT
-from profile_contract.names import Stage
-from profile_contract.signing import Signers, StsSessions
-from profile_contract.store import StoreError, open_s3
+from profile_contract.stages.table import Stage
 from profile_operator.names import credentials_secret, secret_key
+from profile_runtime.store.credentials import Signers, StsSessions
+from profile_runtime.store.port import StoreError
+from profile_runtime.store.s3 import open_s3
 from profile_sandbox import Sandbox, SandboxError, services
 from profile_web import purges
 

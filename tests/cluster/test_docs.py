@@ -95,9 +95,9 @@ ELSEWHERE = {
     "make ": "what CI and people run; `make test` runs this",
     ".venv/bin/profile-studio run ": "tests/e2e/test_folder_runner.py",
     ".venv/bin/pytest ": "runs this",
-    ".venv/bin/people-python ": "renders for hours; tests/unit/test_people.py runs its parts",
-    ".venv/bin/python -m profile_models ": "trains for hours; tests/unit/test_studio_mini.py runs its parts",
-    ".venv/bin/python tests/support/plugin_pictures.py": "tests/unit/test_plugin_pictures.py",
+    ".venv/bin/people-python ": "renders for hours; tests/unit/workshop/test_people.py runs its parts",
+    ".venv/bin/python -m profile_models ": "trains for hours; tests/unit/workshop/test_studio_mini.py runs its parts",
+    ".venv/bin/python tests/support/plugin_pictures.py": "tests/unit/repository/test_plugin_pictures.py",
     ".venv/bin/python tests/support/page_pictures.py ": "people run it, and look at what came",
     "python -m profile_sandbox ": "tests/cluster/test_sandbox.py, and whoever started this cluster",
     'eval "$(.venv/bin/python -m profile_sandbox env)"': "tests/cluster/test_sandbox.py",
@@ -128,12 +128,12 @@ ELSEWHERE = {
     "kubectl label --overwrite ": "tests/cluster/test_lifecycle.py",
     "kubectl annotate --overwrite ": "tests/cluster/test_lifecycle.py",
     "kubectl delete crd ": "every request of the cluster would be gone",
-    "kubectl krew ": "tests/unit/test_krew.py, by krew itself",
-    "kubectl profile completion --install": "tests/unit/test_krew.py: it writes into the folder of the program",
+    "kubectl krew ": "tests/packaging/test_krew.py, by krew itself",
+    "kubectl profile completion --install": "tests/packaging/test_krew.py: it writes into the folder of the program",
     "kubectl profile add ": "tests/cluster/test_plugin.py",
     "kubectl profile remove ": "tests/cluster/test_plugin.py",
-    "kubectl profile replace ": "tests/unit/test_cli_changes.py",
-    "kubectl -n argocd ": "Argo CD is not here; tests/unit/test_gitops.py runs its health checks",
+    "kubectl profile replace ": "tests/unit/cli/test_changes.py",
+    "kubectl -n argocd ": "Argo CD is not here; tests/unit/chart/test_gitops.py runs its health checks",
     "mc ": "MinIO's client is not here",
     "hf ": "no hub is reached from here",
     "for image in ": "Docker is not here; `make test-images` builds them",
@@ -167,7 +167,7 @@ def lines(page: Path) -> Iterator[str]:
     """The commands in a page's indented blocks, without comments, and whole ones of kubectl and helm in its text."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     inline = [line for line in re.findall(r"`((?:kubectl|helm) [^`\n]+)`", text) if line not in WORDS]
-    # The plug-in's words in the text are taken by its parser: tests/unit/test_docs_commands.py.
+    # The plug-in's words in the text are taken by its parser: tests/unit/repository/test_docs_commands.py.
     inline = [line for line in inline if not line.startswith("kubectl profile ")]
     for line in [*re.findall(rf"^    ({PROGRAMS}.*)$", text, re.MULTILINE), *inline]:
         yield re.sub(r"\s+#.*$", "", line).strip()

@@ -14,22 +14,18 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from profile_contract.artifacts import REPORT, stage_prefix
-from profile_contract.names import PhotoReason, Stage
-from profile_contract.orders import (
-    FileRef,
-    FinishReport,
-    PhotoVerdict,
-    PreprocessReport,
-    Score,
-    StageReport,
-    TrainReport,
-)
-from profile_contract.store import FolderStore
+from profile_contract.photos import PhotoReason
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishReport, Score
+from profile_contract.stages.order import FileRef, StageReport
+from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
 from profile_operator import migrations
 from profile_operator.history import Database
 from profile_operator.history_rows import TABLES, rows_of
 from profile_operator.rebuild import rebuild, request_rows
-from profile_operator.snapshot import Key
+from profile_runtime.store.folder import FolderStore
 from profile_sandbox import Sandbox, passwords
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "history.md"

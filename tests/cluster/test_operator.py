@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from product import Product, Request, Space, pictures_in, wait_for
-from profile_contract.names import Stage
-from profile_contract.store import StoreError, open_s3
+from profile_contract.stages.table import Stage
+from profile_runtime.store.port import StoreError
+from profile_runtime.store.s3 import open_s3
 from profile_sandbox.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]

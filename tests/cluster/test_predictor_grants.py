@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from profile_cli.demo.target import Target
-from profile_contract.store import S3Store
-from profile_predictor.engine.errors import Denied, Expired, Refused
+from profile_draw.errors import Denied, Expired, Refused
 from profile_predictor.server.grants import StoreGrants
+from profile_runtime.store.s3 import S3Store
 
 pytestmark = pytest.mark.cluster
 SECONDS = 60

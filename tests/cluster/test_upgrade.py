@@ -1,13 +1,14 @@
 """From the chart's previous version to this one on a real cluster: requests, and what was made for them, stay.
 
 tests/fixtures holds the packaged chart of the previous version; it changes with a release. Its programs are not kept:
-both versions run this clone's. That new parameters change no digest, tests/unit/test_contract_digests.py tells.
+both versions run this clone's. That new parameters change no digest, tests/unit/contract/test_digests.py tells.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+RENAMED_IMAGES = {"trainer": "train", "finisher": "finish"}
 # Values that the previous version did not know, as paths.
 NEW_VALUES = (("web",), ("operator", "config", "revocationSeconds"))
 
 
 def _install_previous(target: Target, folder: Path) -> None:
-    (chart,) = FIXTURES.glob("profile-studio-*.tgz")
+    chart = _chart_with_this_clones_images(folder)
     values = folder / "values.yaml"
     values.write_text(json.dumps(_without_new(target.values)))
     files = [str(release.CHART / "values-cpu.yaml"), str(values)]
@@ -41,6 +43,21 @@ def _install_previous(target: Target, folder: Path) -> None:
         *(argument for file in files for argument in ("--values", file)),
     )
     assert result.returncode == 0, result.stderr
+
+
+def _chart_with_this_clones_images(folder: Path) -> Path:
+    """The previous chart, unpacked, with the names that two images bore then replaced by those of this clone."""
+    (archive,) = FIXTURES.glob("profile-studio-*.tgz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    chart = folder / "profile-studio"
+    helpers = chart / "templates" / "_helpers.tpl"
+    text = helpers.read_text()
+    for previous, name in RENAMED_IMAGES.items():
+        assert f'"image" "{previous}"' in text
+        text = text.replace(f'"image" "{previous}"', f'"image" "{name}"')
+    helpers.write_text(text)
+    return chart
 
 
 def _without_new(values: Mapping[str, Any]) -> dict[str, Any]:

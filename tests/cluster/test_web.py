@@ -146,7 +146,8 @@ def test_the_door(page: TestClient) -> None:
 
 
 def test_the_pages_account_reads_and_writes_no_more_than_it_must(sandbox: Sandbox, product: Product) -> None:
-    from profile_contract.store import StoreError, open_s3
+    from profile_runtime.store.port import StoreError
+    from profile_runtime.store.s3 import open_s3
 
     url = f"s3://{services.BUCKET}?endpoint={sandbox.address('minio')}&secure=false&region={services.REGION}"
     account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}

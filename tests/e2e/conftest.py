@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from profile_contract.artifacts import stage_prefix
-from profile_contract.names import Stage
-from profile_contract.orders import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport, RequestRef
-from profile_contract.progress import Silent
-from profile_contract.shell import run_stage
-from profile_contract.store import FolderStore
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport
+from profile_contract.stages.table import Stage
 from profile_models.folders import models_folder, photos_folder
+from profile_runtime.progress import Silent
+from profile_runtime.shell import run_stage
+from profile_runtime.store.folder import FolderStore
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from profile_contract.names import PhotoReason
-from profile_contract.orders import PreprocessReport
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PreprocessReport
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 CAST = sorted(folder.name for folder in PEOPLE.iterdir() if (folder / "bad").is_dir())

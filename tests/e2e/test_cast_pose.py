@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from profile_contract.layouts import LAYOUTS
-from profile_contract.names import LayoutName
-from profile_contract.orders import FinishParameters
-from profile_contract.store import FolderStore
-from profile_faces import FaceReader
-from profile_finisher.checklist import MOST_TURN, POSED
-from profile_finisher.cutting import cut
-from profile_finisher.delivery import Deliverer
+from profile_contract.stages.finish import FinishParameters
+from profile_contract.words import LayoutName
+from profile_finish.checklist import MOST_TURN, POSED
+from profile_finish.cutting import cut
+from profile_finish.delivery import Deliverer
+from profile_runtime.store.folder import FolderStore
+from profile_vision import FaceReader
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 # Degrees of the head to the camera.

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from hardening import section
-from profile_contract.names import PhotoReason
-from profile_contract.orders import PreprocessParameters
-from profile_faces import FaceReader
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PreprocessParameters
 from profile_preprocess import light, quality
 from profile_preprocess.verdicts import Measures, judge
+from profile_vision import FaceReader
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 GROUPS = ("african", "asian", "caucasian")

@@ -13,23 +13,20 @@ import pytest
 from PIL import Image
 
 from profile_contract.artifacts import candidate_key, stage_prefix
+from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.layouts import LAYOUTS
-from profile_contract.names import LayoutName, Reason, Stage, Tone
-from profile_contract.orders import (
-    Candidate,
-    FinishOrder,
-    FinishParameters,
-    FinishReport,
-    PreprocessReport,
-    RequestRef,
-    StyleCandidates,
-)
-from profile_contract.progress import Silent
-from profile_contract.shell import run_stage
-from profile_contract.store import FolderStore
-from profile_finisher.marking import SOURCE_TYPE, STATEMENT
-from profile_finisher.stage import run
+from profile_contract.stages.finish import FinishOrder, FinishParameters, FinishReport, StyleCandidates
+from profile_contract.stages.generate import Candidate
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.words import LayoutName, Tone
+from profile_finish.stage import run
+from profile_runtime.progress import Silent
+from profile_runtime.shell import run_stage
+from profile_runtime.store.folder import FolderStore
+from profile_vision.marking import SOURCE_TYPE, STATEMENT
 
 Photos = dict[str, bytes]
 DATASET = stage_prefix("ns", "person", Stage.PREPROCESS, "d" * 16) + "report.json"
@@ -278,7 +275,7 @@ def test_a_candidate_that_is_gone_or_broken_costs_only_itself(store: FolderStore
 
 @pytest.mark.usefixtures("models")
 def test_without_a_dataset_or_candidates_the_order_is_bad(store: FolderStore, man: Photos, tmp_path: Path) -> None:
-    from profile_contract.progress import StageProgress
+    from profile_runtime.progress import StageProgress
 
     order = FinishOrder(
         request=RequestRef(namespace="ns", name="person"),

@@ -12,13 +12,14 @@ from PIL import Image
 
 import odd_photos
 from hardening import section
-from profile_contract.names import PhotoReason, Reason
-from profile_contract.orders import PhotoRef, PreprocessParameters, PreprocessReport
-from profile_contract.store import FolderStore
-from profile_faces.decoding import Decoder, Refused
+from profile_contract.conditions import Reason
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, PreprocessReport
 from profile_preprocess.decode import Refused as PhotoRefused
 from profile_preprocess.look import Networks
 from profile_preprocess.opener import Opener
+from profile_runtime.store.folder import FolderStore
+from profile_vision.decoding import Decoder, Refused
 
 Preprocess = Callable[..., PreprocessReport]
 MUTATIONS = 300

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from profile_contract.conditions import Reason
 from profile_contract.exits import EXIT_BAD_INPUT, EXIT_DONE, BadInput, TryAgain
-from profile_contract.names import PHOTO_ADVICE, PhotoReason, Reason
-from profile_contract.orders import PreprocessOrder, PreprocessReport
-from profile_contract.store import FolderStore
+from profile_contract.photos import PHOTO_ADVICE, PhotoReason
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.style import POSE_PRESETS
-from profile_faces import FaceReader
 from profile_preprocess.look import Networks
+from profile_runtime.store.folder import FolderStore
+from profile_vision import FaceReader
 
 Photos = dict[str, bytes]
 Preprocess = Callable[..., PreprocessReport]
@@ -191,9 +192,9 @@ def test_no_metadata_survives(preprocess: Preprocess, woman: Photos, store: Fold
 def test_no_photos_and_too_many(
     preprocess_order: Callable[..., PreprocessOrder], store: FolderStore, models: Path
 ) -> None:
-    from profile_contract.names import Stage
-    from profile_contract.progress import Silent, StageProgress
+    from profile_contract.stages.table import Stage
     from profile_preprocess.stage import run
+    from profile_runtime.progress import Silent, StageProgress
 
     order = preprocess_order({f"{n}.jpg": b"x" for n in range(3)}, maximum_photos=2)
     progress = StageProgress(order.request, Stage.PREPROCESS, order.digest, Silent())

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import redis
 
-from profile_contract.names import Stage
-from profile_contract.progress import STREAM_LENGTH, STREAM_SECONDS, ProgressEvent, RedisPublisher, stream_key
-from profile_operator.progress_reader import ProgressReader
-from profile_operator.snapshot import Key
+from profile_contract.progress import STREAM_LENGTH, STREAM_SECONDS, ProgressEvent, stream_key
+from profile_contract.resource import Key
+from profile_contract.stages.table import Stage
+from profile_operator.clients.progress import ProgressReader
+from profile_runtime.progress import RedisPublisher
 from profile_web.app import connect_redis
 from profile_web.live import Progress
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from profile_contract.signing import PrefixSigner, Signers, StsSessions
-from profile_contract.store import StoreError, TooLarge
+from profile_runtime.store.credentials import PrefixSigner, Signers, StsSessions
+from profile_runtime.store.port import StoreError, TooLarge
 from profile_sandbox import services
 from real_minio import RealMinio, real_minio
 

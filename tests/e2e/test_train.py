@@ -14,23 +14,18 @@ from safetensors import safe_open
 from safetensors.torch import load, load_file
 
 from profile_contract.artifacts import REPORT, stage_prefix
+from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_contract.names import Reason, Stage
-from profile_contract.orders import (
-    PhotoRef,
-    PreprocessOrder,
-    PreprocessParameters,
-    RequestRef,
-    TrainOrder,
-    TrainParameters,
-    TrainReport,
-)
-from profile_contract.progress import Silent
-from profile_contract.shell import run_stage
-from profile_contract.store import FolderStore
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_models.folders import models_folder
 from profile_preprocess.stage import run as preprocess
-from profile_trainer import loop, loss, stage
+from profile_runtime.progress import Silent
+from profile_runtime.shell import run_stage
+from profile_runtime.store.folder import FolderStore
+from profile_train import loop, loss, stage
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 DATASET = stage_prefix(REQUEST.namespace, REQUEST.name, Stage.PREPROCESS, "dataset")

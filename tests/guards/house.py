@@ -32,20 +32,24 @@ import fake_api
 import page_world
 from operator_world import CONFIG, SPEC
 from profile_cli import __main__ as runner_main
-from profile_cli.folder import command as runner_command
-from profile_cli.folder import runner
 from profile_cli.plugin import __main__ as plugin_main
 from profile_cli.plugin import commands as plugin_commands
 from profile_cli.plugin import connection, doctor
 from profile_cli.results import Results, files_of
+from profile_cli.run import command as runner_command
+from profile_cli.run import runner
 from profile_contract import generation as calls
-from profile_contract import orders, progress
+from profile_contract import progress
 from profile_contract.candidates import PictureSize
-from profile_contract.chain import Platform, digests_of
 from profile_contract.request import ProfileRequestSpec
-from profile_contract.store import FolderStore
+from profile_contract.stages import finish as finish_stage
+from profile_contract.stages import generate as generate_stage
+from profile_contract.stages import preprocess as preprocess_stage
+from profile_contract.stages import train as train_stage
+from profile_contract.stages.chain import Platform, digests_of
 from profile_contract.style import ProfileStyleSpec
 from profile_operator import migrations
+from profile_runtime.store.folder import FolderStore
 from profile_sandbox import values as sandbox_values
 from profile_web import live
 from profile_web.answers import STATIC
@@ -62,15 +66,15 @@ METRICS = {
     "page": "profile_web.metrics",
 }
 CROSSING: dict[str, type[BaseModel]] = {
-    "preprocess order": orders.PreprocessOrder,
-    "preprocess report": orders.PreprocessReport,
-    "train order": orders.TrainOrder,
-    "train report": orders.TrainReport,
+    "preprocess order": preprocess_stage.PreprocessOrder,
+    "preprocess report": preprocess_stage.PreprocessReport,
+    "train order": train_stage.TrainOrder,
+    "train report": train_stage.TrainReport,
     "generation order": calls.GenerationOrder,
     "generation result": calls.GenerationResult,
-    "generate report": orders.GenerateReport,
-    "finish order": orders.FinishOrder,
-    "finish report": orders.FinishReport,
+    "generate report": generate_stage.GenerateReport,
+    "finish order": finish_stage.FinishOrder,
+    "finish report": finish_stage.FinishReport,
     "eviction order": calls.EvictionOrder,
     "eviction result": calls.EvictionResult,
     "progress event": progress.ProgressEvent,
@@ -134,11 +138,11 @@ def stage_digests(
     digests: Document = plain(
         digests_of(
             ProfileRequestSpec.model_validate(spec),
-            orders.photos_digest([orders.PhotoRef.model_validate(photo) for photo in photos]),
+            preprocess_stage.photos_digest([preprocess_stage.PhotoRef.model_validate(photo) for photo in photos]),
             {name: ProfileStyleSpec.model_validate(style) for name, style in styles.items()},
             Platform(
-                preprocess=orders.PreprocessParameters.model_validate(platform["preprocess"]),
-                training=orders.TrainParameters.model_validate(platform["training"]),
+                preprocess=preprocess_stage.PreprocessParameters.model_validate(platform["preprocess"]),
+                training=train_stage.TrainParameters.model_validate(platform["training"]),
                 picture=PictureSize(**platform["picture"]),
             ),
         )
@@ -331,14 +335,14 @@ def folder_runner(reports: dict[str, Document]) -> Iterator[Callable[[list[str]]
 
     class Ready(runner.Run):
         def results(self) -> Results:
-            preprocess = orders.PreprocessReport.model_validate(reports["preprocess report"])
+            preprocess = preprocess_stage.PreprocessReport.model_validate(reports["preprocess report"])
             if self.spec.seed == 2:
                 raise runner.InputRefused(preprocess)
             results = Results(
                 preprocess=preprocess,
-                train=orders.TrainReport.model_validate(reports["train report"]),
-                generate=(orders.GenerateReport.model_validate(reports["generate report"]),),
-                finish=orders.FinishReport.model_validate(reports["finish report"]),
+                train=train_stage.TrainReport.model_validate(reports["train report"]),
+                generate=(generate_stage.GenerateReport.model_validate(reports["generate report"]),),
+                finish=finish_stage.FinishReport.model_validate(reports["finish report"]),
             )
             for key in files_of(results).values():
                 self.store.write(key, b"made")

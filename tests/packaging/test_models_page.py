@@ -17,12 +17,12 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from page_steps import commands
-from profile_contract.weights import check_model, write_sums
+from profile_draw.config import EngineConfig
+from profile_draw.pipeline import Pipeline
 from profile_models import random_sdxl
-from profile_predictor.engine.config import EngineConfig
-from profile_predictor.engine.pipeline import Pipeline
+from profile_runtime.weights import check_model, write_sums
 from profile_sandbox.paths import CLONE
-from profile_trainer.model import load_base
+from profile_train.model import load_base
 
 DOWNLOADS = [line for line in commands(CLONE / "docs" / "install.md") if line.startswith("hf download ")]
 BASE, VAE, CONTROLNET = DOWNLOADS

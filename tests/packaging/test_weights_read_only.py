@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from chart import STYLES_KNOWN, config_of, of_kind, the
-from profile_contract.names import Stage
-from profile_contract.orders import PreprocessOrder, PreprocessParameters, RequestRef
-from profile_operator import manifests
+from profile_contract.resource import Key
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
+from profile_contract.stages.table import Stage
+from profile_operator.act import manifests
 from profile_operator.config import OperatorConfig
-from profile_operator.plan import CreateJob
-from profile_operator.snapshot import Key
+from profile_operator.decide.plan import CreateJob
 from profile_sandbox.paths import CLONE
 
 CLAIM = "weights"

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from kubernetes.aio import client
 
-from profile_operator.kube import Kube
+from profile_operator.clients.kubernetes import Kube
 
 Document = dict[str, Any]
 FOREGROUND = "foregroundDeletion"

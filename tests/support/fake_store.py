@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from profile_contract.signing import Session, Signers
-from profile_contract.store import NotFound, StoredObject, StoreError, TooLarge
-from profile_operator.store_access import StoreAccess
+from profile_operator.clients.store import StoreAccess
+from profile_runtime.store.credentials import Session, Signers
+from profile_runtime.store.port import NotFound, StoredObject, StoreError, TooLarge
 
 URL = "s3://profiles?endpoint=minio:9000&secure=false&region=us-east-1"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from profile_contract.names import PhotoReason
+from profile_contract.photos import PhotoReason
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 ME, OTHER, DARK = "p900006", "p900054", "p900011"

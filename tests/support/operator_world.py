@@ -7,35 +7,32 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
-from profile_contract.names import DeletionPolicy, LayoutName, PhotoReason, Reason, Stage, Tone
-from profile_contract.orders import (
-    Candidate,
+from profile_contract.conditions import Reason
+from profile_contract.photos import PhotoReason
+from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
+from profile_contract.stages.generate import Candidate, GenerateReport
+from profile_contract.stages.order import FileRef, StageReport
+from profile_contract.stages.preprocess import (
     DatasetImage,
-    FileRef,
-    FinishOrder,
-    FinishReport,
-    GenerateReport,
     PhotoRef,
     PhotoVerdict,
-    Portrait,
     PoseMap,
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
-    StageReport,
-    TrainOrder,
-    TrainParameters,
-    TrainReport,
     photos_digest,
 )
-from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title
+from profile_contract.words import DeletionPolicy, LayoutName, Tone
 from profile_operator import names
-from profile_operator.chain import Chain, chain_of
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
 from profile_operator.decide import decide
-from profile_operator.generation_work import GenerationWork
-from profile_operator.plan import (
+from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.decide.plan import (
     Action,
     AddFinalizer,
     CreateJob,
@@ -50,11 +47,11 @@ from profile_operator.plan import (
     StopGeneration,
     SuspendJob,
 )
-from profile_operator.snapshot import (
+from profile_operator.observe.chain import Chain, chain_of
+from profile_operator.observe.snapshot import (
     GenerationView,
     JobState,
     JobView,
-    Key,
     Reports,
     RequestHead,
     Snapshot,

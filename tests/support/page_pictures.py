@@ -18,14 +18,17 @@ from playwright.sync_api import Page as Tab
 
 from page_stand import USER, Stand, stand
 from page_world import NAMESPACE, Document
-from profile_cli.folder.command import WORK
-from profile_cli.folder.recipe import read_recipe
-from profile_cli.folder.settings import NAME
-from profile_cli.folder.settings import NAMESPACE as RUN_NAMESPACE
+from profile_cli.run.command import WORK
+from profile_cli.run.recipe import read_recipe
+from profile_cli.run.settings import NAME
+from profile_cli.run.settings import NAMESPACE as RUN_NAMESPACE
 from profile_cli.styles import known_styles
 from profile_contract.artifacts import ADAPTER
-from profile_contract.names import ConditionType, Stage
-from profile_contract.orders import FinishReport, PreprocessReport, StageReport
+from profile_contract.conditions import ConditionType
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.table import Stage
 from profile_web.visitor import OWNER_LABEL, local_visitor
 
 CLONE = Path(__file__).resolve().parents[2]

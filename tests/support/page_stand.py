@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from page_world import NAMESPACE, ApiServer, MemoryStore, TokenService
-from profile_contract.store import content_type_of
+from profile_runtime.store.port import content_type_of
 from profile_web.app import Around, make_app
 from profile_web.cluster import Cluster
 from profile_web.config import Drafts, Limits, Namespaces, PageStore, SignIn, WebConfig

@@ -14,8 +14,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 from kubernetes.aio.client.exceptions import ApiException
 
-from profile_contract.signing import Session
-from profile_contract.store import NotFound, StoredObject, StoreError
+from profile_runtime.store.credentials import Session
+from profile_runtime.store.port import NotFound, StoredObject, StoreError
 from profile_web.app import Around, make_app
 from profile_web.cluster import Cluster
 from profile_web.config import Namespaces, PageStore, SignInKeys, WebConfig

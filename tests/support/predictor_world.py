@@ -21,9 +21,9 @@ from peft import inject_adapter_in_model
 from PIL import Image
 from safetensors.torch import save
 
+from profile_draw.bank import SlotBank
+from profile_draw.rows import Row, Shape
 from profile_predictor.engine import Engine, EngineConfig, Refused
-from profile_predictor.engine.rows import Row, Shape
-from profile_predictor.engine.slot_bank import SlotBank
 from profile_predictor.server.app import Limits, PredictorApp
 from profile_predictor.server.grants import StoreGrants
 from profile_predictor.server.model import PredictorModel
@@ -76,7 +76,7 @@ class TinyPipeline:
         return 1
 
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool]) -> np.ndarray:
-        from profile_predictor.engine.errors import Unwanted
+        from profile_draw.errors import Unwanted
 
         self.drawn.append([row.prompt for row in rows])
         for _ in range(shape.steps):

@@ -19,7 +19,8 @@ from profile_cli.demo.target import Target
 from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.request import Condition, ProfileRequestStatus
-from profile_contract.store import S3Store, content_type_of
+from profile_runtime.store.port import content_type_of
+from profile_runtime.store.s3 import S3Store
 from profile_sandbox import SandboxError
 from profile_sandbox.kubectl import Kubectl
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from profile_contract.store import S3Store, open_s3
+from profile_runtime.store.s3 import S3Store, open_s3
 from profile_sandbox import passwords, services
 from profile_sandbox.build import programs_folder
 from profile_sandbox.passwords import Passwords

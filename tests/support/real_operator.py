@@ -14,20 +14,23 @@ from fake_store import MemoryStore, Tokens, store_access
 from operator_world import CONFIG, KEY, SPEC, report_for
 from operator_world import STYLES as STYLE_SPECS
 from profile_contract.generation import EvictionOrder
-from profile_contract.names import Stage
-from profile_contract.orders import FinishOrder, PreprocessOrder, TrainOrder
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestStatus
-from profile_operator.apply import Applier
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishOrder
+from profile_contract.stages.preprocess import PreprocessOrder
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder
+from profile_operator.act.applier import Applier
+from profile_operator.act.credentials import CredentialsIssuer
+from profile_operator.act.purge import ArtifactPurger
+from profile_operator.clients.kubernetes import Kube
 from profile_operator.config import OperatorConfig, Secrets
-from profile_operator.credentials import CredentialsIssuer
-from profile_operator.generation_work import GenerationWork
+from profile_operator.decide.generation_work import GenerationWork
 from profile_operator.history import History
-from profile_operator.kube import Kube
-from profile_operator.observe import Observer, parse_head
-from profile_operator.purge import ArtifactPurger
+from profile_operator.observe.observer import Observer, parse_head
+from profile_operator.observe.snapshot import GenerationView, RequestHead
 from profile_operator.reconcile import Reconciler
-from profile_operator.snapshot import GenerationView, Key, RequestHead
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
 AT = "2026-01-02T03:04:05Z"
@@ -137,7 +140,7 @@ class RealOperator:
 
     def generate(self) -> None:
         """Generation comes to its end."""
-        from profile_contract.orders import Candidate, GenerateReport
+        from profile_contract.stages.generate import Candidate, GenerateReport
 
         assert self.beside.work is not None
         for style in self.beside.work.styles:

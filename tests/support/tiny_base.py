@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler
 
-from profile_contract.names import AdapterLayers
-from profile_trainer.cache import CachedExample, TextEmbedding
-from profile_trainer.model import Base
+from profile_contract.words import AdapterLayers
+from profile_train.cache import CachedExample, TextEmbedding
+from profile_train.model import Base
 
 WEIGHT = "mid_block.attentions.0.to_q.lora_A.default.weight"
 CHANNELS = 4

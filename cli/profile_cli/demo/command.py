@@ -18,8 +18,9 @@ from profile_cli.results import PORTRAITS, Results, deliver, read_results
 from profile_cli.terminal import Terminal, duration
 from profile_cli.upload import upload
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
-from profile_contract.names import ConditionType, Stage
+from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestSpec
+from profile_contract.stages.table import Stage
 
 from . import release
 from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_manifest, demo_photos, demo_spec

@@ -13,7 +13,8 @@ import yaml
 
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
-from profile_contract.store import S3Store, StoreError, open_s3
+from profile_runtime.store.port import StoreError
+from profile_runtime.store.s3 import S3Store, open_s3
 from profile_sandbox import Sandbox, build
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError

@@ -14,7 +14,7 @@ from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import Standing, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract import GROUP
-from profile_contract.store import Store
+from profile_runtime.store.port import Store
 
 from .connection import cluster_of, namespace_of, standing_document, standing_request, store_of
 from .looks import watch_request

@@ -7,7 +7,7 @@ from typing import Any
 
 from profile_cli.cluster import Cluster, RequestView, current_namespace
 from profile_cli.errors import CommandError
-from profile_contract.store import S3Store
+from profile_runtime.store.s3 import S3Store
 
 from .store import open_named
 

@@ -15,7 +15,7 @@ from profile_cli.cluster import REQUESTS, STYLES, Cluster, Forbidden
 from profile_cli.errors import CommandError
 from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import uploads_prefix
-from profile_contract.store import StoreError
+from profile_runtime.store.port import StoreError
 
 from .store import FORM, open_named, store_trouble
 

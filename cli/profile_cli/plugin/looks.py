@@ -12,8 +12,9 @@ from profile_cli.cluster import Cluster, RequestView
 from profile_cli.results import deliver, deliver_files, files_of_status, read_results
 from profile_cli.terminal import Terminal
 from profile_contract import GROUP
-from profile_contract.names import ConditionType, Stage
+from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.stages.table import Stage
 from profile_contract.toys import toy_notice
 
 from .connection import cluster_of, standing_request, store_of

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
-from profile_contract.orders import PreprocessParameters
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
+from profile_contract.stages.preprocess import PreprocessParameters
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LIMITS = PreprocessParameters()

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from profile_cli.errors import CommandError
 from profile_cli.network import network_trouble
-from profile_contract.store import S3Store, StoreError, open_s3
+from profile_runtime.store.port import StoreError
+from profile_runtime.store.s3 import S3Store, open_s3
 
 FORM = "s3://BUCKET?endpoint=HOST:PORT"
 NO_STORE = (

@@ -2,11 +2,11 @@
 
 import sys
 
-from profile_contract.names import Stage
-from profile_contract.orders import PreprocessOrder, PreprocessReport
-from profile_contract.progress import StageProgress
-from profile_contract.shell import main
-from profile_contract.store import Store
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_runtime.progress import StageProgress
+from profile_runtime.shell import main
+from profile_runtime.store.port import Store
 
 
 def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:

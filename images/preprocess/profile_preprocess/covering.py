@@ -2,7 +2,7 @@
 
 Asked of the shapes in a grey picture (histograms of oriented gradients, Dalal and Triggs 2005), by a linear rule that
 was fitted on faces with and without things before them: neither the colour of a skin nor that of the light counts.
-How it was fitted: `profile_models.coverings`.
+How it was fitted: `profile_workshop.coverings`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import Face
-
-from .decode import Pixels
+from profile_vision import Face
+from profile_vision.picture import Pixels
 
 FITTED = Path(__file__).with_name("coverings.npz")
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from profile_contract.orders import DatasetImage, PoseMap
-from profile_contract.store import Store
-from profile_faces import MaskReader
+from profile_contract.stages.preprocess import DatasetImage, PoseMap
+from profile_runtime.store.port import Store
+from profile_vision import MaskReader
+from profile_vision.framing import Cut, Framing, bucket_for, cut_to
+from profile_vision.picture import Pixels
+from profile_vision.poses import pose_map, presets
 
 from .captions import caption
-from .crop import Cut, Framing, bucket_for, cut_to
-from .decode import Pixels
 from .look import Seen
-from .poses import pose_map, presets
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from profile_contract.names import PhotoReason
-from profile_contract.orders import PreprocessParameters
-from profile_faces.decoding import Box, Decoder, Facts, Limits, Picture, Refusal
-from profile_faces.decoding import Refused as NotOpened
-
-Pixels = NDArray[np.uint8]
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PreprocessParameters
+from profile_vision.decoding import Box, Decoder, Facts, Limits, Picture, Refusal
+from profile_vision.decoding import Refused as NotOpened
+from profile_vision.picture import Pixels
 
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
 SHORTEST_EDGE = 256

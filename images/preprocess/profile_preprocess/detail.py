@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import Face, face_patch, sharpness
-
-from .decode import Pixels
+from profile_vision import Face, face_patch, sharpness
+from profile_vision.picture import Pixels
 
 # The face is looked at twice as finely as for its sharpness, where the photo has that many pixels.
 FINE_WIDTH = 224

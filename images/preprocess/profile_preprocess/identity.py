@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import cosine
+from profile_vision import cosine
 
 Embedding = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .decode import Pixels
+from profile_vision.picture import Pixels
 
 # Pixels of the copy's longer edge: single hot pixels of the sensor fall out.
 EDGE = 320

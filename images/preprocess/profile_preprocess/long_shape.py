@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from profile_faces import Face, FaceReader
-from profile_faces.decoding import Box
+from profile_vision import Face, FaceReader
+from profile_vision.decoding import Box
 
 from .decode import Photo
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
-from profile_contract.names import PhotoReason, Reason
-from profile_contract.orders import PreprocessParameters
-from profile_faces import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PreprocessParameters
+from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
+from profile_vision.people import PeopleReader, Person
 
 from . import light, quality
 from .covering import covering
 from .decode import Frame, Photo
 from .detail import detail
 from .moments import aligned_grey
-from .people import PeopleReader, Person
 from .upright import Upright, upright
 from .verdicts import SECOND_BODY_SCORE, Measures, judge
 

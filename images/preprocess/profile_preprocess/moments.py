@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import cosine
-
-from .decode import Pixels
+from profile_vision import cosine
+from profile_vision.picture import Pixels
 
 # Over eight people: no pair of 528 photos of different moments is as like as either of these, 52 of 56 edits of one
 # photo are, and 75 of 80 pairs that stand for bursts.

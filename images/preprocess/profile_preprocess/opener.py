@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.names import PhotoReason
-from profile_contract.orders import PhotoRef, PreprocessParameters
-from profile_contract.store import Store
-from profile_faces.decoding import Decoder
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
+from profile_runtime.store.port import Store
+from profile_vision.decoding import Decoder
+from profile_vision.framing import Cut
+from profile_vision.picture import Pixels
 
-from .crop import Cut
-from .decode import Frame, Pixels, Refused, decode
+from .decode import Frame, Refused, decode
 from .long_shape import is_long, part_with_face
 from .look import Look, Networks, look_at
 from .verdicts import Measures

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_faces import Face, face_patch
-
-from .decode import Pixels
+from profile_vision import Face, face_patch
+from profile_vision.picture import Pixels
 
 # L* above which no skin is left.
 BURNT = 97.0

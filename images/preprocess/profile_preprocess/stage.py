@@ -10,9 +10,11 @@ import logging
 from dataclasses import replace
 from functools import partial
 
+from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_contract.names import PhotoReason, Reason, Stage
-from profile_contract.orders import (
+from profile_contract.photo_names import shown_name
+from profile_contract.photos import PhotoReason
+from profile_contract.stages.preprocess import (
     DatasetImage,
     PhotoRef,
     PhotoVerdict,
@@ -20,15 +22,16 @@ from profile_contract.orders import (
     PreprocessOrder,
     PreprocessReport,
 )
-from profile_contract.photo_names import shown_name
-from profile_contract.progress import StageProgress
-from profile_contract.shell import models_folder
-from profile_contract.store import NotFound, Store, StoreError
-from profile_faces import ceiling
-from profile_faces.decoding import Decoder
+from profile_contract.stages.table import Stage
+from profile_runtime.progress import StageProgress
+from profile_runtime.shell import models_folder
+from profile_runtime.store.port import NotFound, Store, StoreError
+from profile_vision import ceiling
+from profile_vision.decoding import Decoder
+from profile_vision.framing import Framing
+from profile_vision.people import accelerator
 
 from . import verdicts
-from .crop import Framing
 from .dataset import Accepted, DatasetWriter
 from .decode import Refused
 from .holdout import held_out
@@ -36,7 +39,6 @@ from .identity import Subject, subject
 from .look import Look, Networks, Seen
 from .moments import Fingerprint, repeats
 from .opener import Opener
-from .people import accelerator
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_faces import Face, FaceReader
+from profile_vision import Face, FaceReader
 
 from .decode import Photo
 

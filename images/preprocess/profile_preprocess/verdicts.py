@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from profile_contract.names import PHOTO_ADVICE, PhotoReason
-from profile_contract.names import PhotosWarningKind as Kind
-from profile_contract.orders import PhotoVerdict, PreprocessParameters
 from profile_contract.photo_names import shown_name
+from profile_contract.photos import PHOTO_ADVICE, PhotoReason
+from profile_contract.photos import PhotosWarningKind as Kind
 from profile_contract.request import PhotosWarning
+from profile_contract.stages.preprocess import PhotoVerdict, PreprocessParameters
 
 # A second person counts when his face, or else his body, is at least this share of the subject's: passers-by in the
 # background of a square are smaller. In a picture of two friends the shares are .6 to 1.

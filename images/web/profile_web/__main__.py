@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from profile_contract.store import StoreError
+from profile_runtime.store.port import StoreError
 
 from . import metrics
 from .app import make_app

@@ -19,8 +19,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from profile_contract.model import Contract
-from profile_contract.names import DeletionPolicy
 from profile_contract.request import Training
+from profile_contract.words import DeletionPolicy
 
 SHORTEST_OWNER_KEY, SHORTEST_PROXY_SECRET = 32, 16
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -88,7 +88,7 @@ class PageStore(Contract):
     public_url: str = Field(pattern=r"^https?://[^/]+$")
 
     def url(self, *, public: bool = False) -> str:
-        """The store's URL, see `profile_contract.store`."""
+        """The store's URL, see `profile_runtime.store.opening`."""
         parts = urlsplit(self.public_url)
         endpoint, secure = (parts.netloc, parts.scheme == "https") if public else (self.endpoint, self.secure)
         query = {"endpoint": endpoint, "secure": str(secure).lower(), "region": self.region}

@@ -1,8 +1,8 @@
 """Leave to send one photo to the store or to read one picture from it, signed here and used by the browser; and what
 the page does in the store itself.
 
-Every link is signed by temporary credentials that reach one request's photos, or what one request made, and nothing
-else (`profile_contract.signing`). The page's own account lists, reads and deletes, and signs nothing for anybody.
+Every link is signed by temporary credentials (`profile_runtime.store.credentials`) that reach one request's photos, or
+what one request made, and nothing else. The page's own account lists, reads and deletes, and signs nothing for anybody.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from itertools import islice
 
 from profile_contract.keys import ForeignKey
 from profile_contract.model import Tolerant
-from profile_contract.signing import Sessions, Signers, StsSessions
-from profile_contract.store import S3Store, Store, StoredObject, StoreError, open_s3
+from profile_runtime.store.credentials import Sessions, Signers, StsSessions
+from profile_runtime.store.port import Store, StoredObject, StoreError
+from profile_runtime.store.s3 import S3Store, open_s3
 
 from .config import PageStore
 from .problems import Code, Problem

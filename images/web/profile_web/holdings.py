@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from profile_contract.store import StoredObject
+from profile_runtime.store.port import StoredObject
 
 from .config import Limits
 from .problems import Code, Problem

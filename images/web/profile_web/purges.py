@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from profile_contract.store import StoredObject, StoreError
+from profile_runtime.store.port import StoredObject, StoreError
 
 from .grants import UPLOAD_SECONDS
 

@@ -8,20 +8,11 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
 from profile_contract.model import Tolerant
-from profile_contract.names import (
-    ConditionType,
-    DeletionPolicy,
-    LayoutName,
-    PhotoReason,
-    PhotosWarningKind,
-    Reason,
-    Stage,
-    Tone,
-)
-from profile_contract.orders import ComparedSide, Comparison, ToneShift
+from profile_contract.photos import PhotoReason, PhotosWarningKind
 from profile_contract.request import (
     Condition,
     PortraitStatus,
@@ -29,7 +20,10 @@ from profile_contract.request import (
     ProfileRequestStatus,
     StagesStatus,
 )
+from profile_contract.stages.finish import ComparedSide, Comparison, ToneShift
+from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec, Title
+from profile_contract.words import DeletionPolicy, LayoutName, Tone
 
 from .wishes import TITLE_ANNOTATION
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from profile_contract import GROUP, VERSION, photo_names
 from profile_contract.model import Contract
-from profile_contract.names import LayoutName
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
+from profile_contract.words import LayoutName
 
 from .config import Defaults
 from .problems import Code, Problem

@@ -6,9 +6,10 @@
 `files` is a port with two methods (see `Files`) that resolves the `url` of an order's grants.
 """
 
-from .config import EngineConfig
+from profile_draw.config import EngineConfig
+from profile_draw.errors import Broken, Denied, EngineError, Expired, Full, Refused, Unavailable, Unwanted
+
 from .engine import Drawn, Engine, ReadyOrder
-from .errors import Broken, Denied, EngineError, Expired, Full, Refused, Unavailable, Unwanted
 from .files import Fetched, Files
 from .queue import DrawingQueue, Observer, Ticket
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import torch
 
 from profile_contract.generation import AdapterGrant
+from profile_draw.adapter_file import AdapterWeights, LayerSize, largest_file, read_adapter
+from profile_draw.errors import Denied, Refused, Unavailable
 
-from .adapter_file import AdapterWeights, LayerSize, largest_file, read_adapter
-from .errors import Denied, Refused, Unavailable
 from .evictions import Evictions
 from .files import Files
 from .host_cache import HostCache

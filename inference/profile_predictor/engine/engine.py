@@ -13,17 +13,17 @@ import numpy as np
 import torch
 
 from profile_contract.generation import GenerationItem, GenerationOrder
+from profile_draw.adapter_file import AdapterWeights
+from profile_draw.bank import SlotBank
+from profile_draw.config import EngineConfig
+from profile_draw.errors import Broken
+from profile_draw.pipeline import Pipeline
+from profile_draw.rows import Piece, Row, by_length, by_pose, check, shape_of
 
-from .adapter_file import AdapterWeights
 from .adapter_store import AdapterStore
-from .config import EngineConfig
-from .errors import Broken
 from .evictions import Evictions
 from .files import Files
 from .pictures import PictureReader, encode_png
-from .pipeline import Pipeline
-from .rows import Piece, Row, by_length, by_pose, check, shape_of
-from .slot_bank import SlotBank
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from .errors import Refused
+from profile_draw.errors import Refused
 
 MOST_DIGESTS = 100_000
 

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from profile_contract.generation import ReadGrant
-from profile_faces import decoding
-from profile_faces.decoding import Decoder, Limits, Refusal
+from profile_draw.errors import Refused, Unavailable
+from profile_vision import decoding
+from profile_vision.decoding import Decoder, Limits, Refusal
 
-from .errors import Refused, Unavailable
 from .files import Files
 
 # Pictures opened at the same time, over all orders.

@@ -14,9 +14,10 @@ from typing import Protocol
 
 import torch
 
+from profile_draw.errors import Broken, Full, Refused, Unwanted
+from profile_draw.rows import Piece, next_batch
+
 from .engine import Drawn, Engine, ReadyOrder
-from .errors import Broken, Full, Refused, Unwanted
-from .rows import Piece, next_batch
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from profile_predictor.engine.errors import Denied, Expired, Refused, Unavailable
+from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from profile_contract.generation import (
     GenerationResult,
     Timings,
 )
+from profile_draw.errors import Broken, Expired, Full, Refused, Unavailable
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
-from profile_predictor.engine.errors import Broken, Expired, Full, Refused, Unavailable
 
 from . import metrics, tensors
 from .grants import OrderGrants, StoreGrants, signed_at

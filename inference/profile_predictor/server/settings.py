@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
-from profile_contract.names import AdapterLayers
-from profile_predictor.engine.config import Dtype, EngineConfig
+from profile_contract.words import AdapterLayers
+from profile_draw.config import Dtype, EngineConfig
 
 
 class BadSettings(Exception):

@@ -25,7 +25,7 @@ from profile_contract.generation import (
     GenerationOrder,
 )
 from profile_contract.model import Contract
-from profile_contract.orders import RequestRef
+from profile_contract.stages.order import RequestRef
 
 IMAGE_TENSOR = "image"
 _TEXTS = {"prompt": "prompt", "negative_prompt": "negative_prompt"}

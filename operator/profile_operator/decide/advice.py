@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from profile_contract.names import Reason
+from profile_contract.conditions import Reason
 from profile_operator.names import RETRY_ANNOTATION
 
 MESSAGE_LENGTH = 500

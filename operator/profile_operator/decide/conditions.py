@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason, Stage
-from profile_contract.orders import TrainReport
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, PortraitStatus
-from profile_operator.snapshot import Snapshot
+from profile_contract.stages.table import STAGE_CONDITIONS, Stage
+from profile_contract.stages.train import TrainReport
+from profile_operator.observe.snapshot import Snapshot
 
 from .advice import advised, plain
 from .outcome import Outcome, nothing_delivered

@@ -10,11 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
-from profile_contract.names import DeletionPolicy, Reason, Stage
+from profile_contract.conditions import Reason
 from profile_contract.request import StagesStatus
+from profile_contract.stages.table import Stage
+from profile_contract.words import DeletionPolicy
 from profile_operator.clock import parsed, stamp
 from profile_operator.config import OperatorConfig
-from profile_operator.plan import (
+from profile_operator.decide.plan import (
     Action,
     DeleteJob,
     EventNote,
@@ -25,7 +27,7 @@ from profile_operator.plan import (
     Revoke,
     StopGeneration,
 )
-from profile_operator.snapshot import JobView, Snapshot
+from profile_operator.observe.snapshot import JobView, Snapshot
 
 from .outage import outage
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from profile_contract.names import STAGE_CONDITIONS, ConditionType, Reason, Stage
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus
-from profile_operator.plan import EventNote
+from profile_contract.stages.table import STAGE_CONDITIONS, Stage
+from profile_operator.decide.plan import EventNote
 
 _OUTAGES = frozenset(
     {Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from profile_contract.names import ConditionType, Reason, Stage
-from profile_operator.chain import Chain, chain_of
+from profile_contract.conditions import ConditionType, Reason
+from profile_contract.stages.table import Stage
 from profile_operator.config import OperatorConfig
-from profile_operator.generation_work import GenerationWork, UnknownPose, generation_work
-from profile_operator.plan import (
+from profile_operator.decide.generation_work import GenerationWork, UnknownPose, generation_work
+from profile_operator.decide.plan import (
     Action,
     AddFinalizer,
     DeleteJob,
@@ -19,7 +19,8 @@ from profile_operator.plan import (
     StopGeneration,
     SuspendJob,
 )
-from profile_operator.snapshot import JobState, Snapshot
+from profile_operator.observe.chain import Chain, chain_of
+from profile_operator.observe.snapshot import JobState, Snapshot
 
 from .deletion import decide_deletion
 from .events import events_between

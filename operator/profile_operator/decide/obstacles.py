@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from profile_contract.artifacts import uploads_prefix
-from profile_contract.names import Reason, Stage
+from profile_contract.conditions import Reason
+from profile_contract.stages.table import Stage
 from profile_operator.config import OperatorConfig
-from profile_operator.policy import UNSAFE_CHARACTERS
-from profile_operator.snapshot import Snapshot
+from profile_operator.decide.policy import UNSAFE_CHARACTERS
+from profile_operator.observe.snapshot import Snapshot
 
 from .advice import plain
 

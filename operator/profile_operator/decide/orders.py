@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from profile_contract.artifacts import REPORT, request_prefix, uploads_prefix
 from profile_contract.candidates import last_drawn
-from profile_contract.names import Stage
-from profile_contract.orders import (
-    FinishOrder,
-    PreprocessOrder,
-    RequestRef,
-    StyleCandidates,
-    TrainOrder,
-)
-from profile_operator.chain import Chain, finish_parameters, train_parameters
+from profile_contract.stages.finish import FinishOrder, StyleCandidates
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PreprocessOrder
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder
 from profile_operator.config import OperatorConfig
-from profile_operator.plan import CreateJob, Scope
-from profile_operator.snapshot import Snapshot
+from profile_operator.decide.plan import CreateJob, Scope
+from profile_operator.observe.chain import Chain, finish_parameters, train_parameters
+from profile_operator.observe.snapshot import Snapshot
 
 from .stages import Phase, Step
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.names import Reason, Stage
-from profile_contract.orders import FinishReport
-from profile_operator.chain import Chain
+from profile_contract.conditions import Reason
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.table import Stage
+from profile_operator.observe.chain import Chain
 
 from .obstacles import Obstacle
 from .stages import Phase, Step

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from profile_contract.artifacts import REPORT
-from profile_contract.names import Reason, Stage
-from profile_contract.orders import StageReport
-from profile_operator.chain import Chain
-from profile_operator.plan import Action, DeleteJob, DropReport
-from profile_operator.snapshot import JobState, JobView, Snapshot
+from profile_contract.conditions import Reason
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.table import Stage
+from profile_operator.decide.plan import Action, DeleteJob, DropReport
+from profile_operator.observe.chain import Chain
+from profile_operator.observe.snapshot import JobState, JobView, Snapshot
 
 # Generation ended with these; the others it works on by itself.
 _FINAL = frozenset({Reason.PREDICTOR_REFUSED, Reason.STAGE_FAILED})

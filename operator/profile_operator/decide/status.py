@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from profile_contract.names import Stage
-from profile_contract.orders import FinishReport, PreprocessReport
 from profile_contract.request import (
     PhotosStatus,
     PhotosWarning,
@@ -16,10 +14,13 @@ from profile_contract.request import (
     StageStatus,
     Verdict,
 )
-from profile_operator.chain import Chain, platform_of
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.table import Stage
 from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig
-from profile_operator.snapshot import Snapshot
+from profile_operator.observe.chain import Chain, platform_of
+from profile_operator.observe.snapshot import Snapshot
 
 from .advice import plain
 from .conditions import next_conditions

@@ -12,11 +12,11 @@ import sys
 import time
 import uuid
 
-from profile_contract.names import ConditionType, Reason
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resource import Key
 from profile_operator import names
-from profile_operator.kube import Document, Kube, KubeError, Missing, connect
-from profile_operator.snapshot import Key
+from profile_operator.clients.kubernetes import Document, Kube, KubeError, Missing, connect
 
 NO_PHOTOS = "uploads/nobody/"
 PAUSE_SECONDS = 1.0

@@ -12,9 +12,9 @@ import asyncio
 import sys
 from collections.abc import Collection, Sequence
 
+from profile_contract.resource import Key
 from profile_operator import names
-from profile_operator.kube import Document, Kube, KubeError, Missing, connect
-from profile_operator.snapshot import Key
+from profile_operator.clients.kubernetes import Document, Kube, KubeError, Missing, connect
 
 NAMED = 10
 

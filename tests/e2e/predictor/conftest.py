@@ -16,7 +16,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image, ImageDraw
 
 from profile_contract.generation import AdapterGrant
-from profile_contract.names import AdapterLayers
+from profile_contract.words import AdapterLayers
 from profile_models import random_sdxl
 
 TARGETS = list(AdapterLayers.ATTENTION.modules)

@@ -17,12 +17,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
-from profile_contract.names import AdapterLayers, Mode
-from profile_contract.orders import RequestRef
+from profile_contract.stages.order import RequestRef
+from profile_contract.words import AdapterLayers, Mode
+from profile_draw.adapter_file import AdapterWeights, LayerWeights
+from profile_draw.rows import Piece
 from profile_models import random_sdxl
 from profile_predictor.engine import Denied, DrawingQueue, Engine, EngineConfig, Fetched, Refused
-from profile_predictor.engine.adapter_file import AdapterWeights, LayerWeights
-from profile_predictor.engine.rows import Piece
 
 pytestmark = pytest.mark.e2e
 PROMPT = "studio profile portrait of sks woman"

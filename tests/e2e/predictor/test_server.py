@@ -32,7 +32,7 @@ from profile_contract.generation import (
     GenerationResult,
     ReadGrant,
 )
-from profile_contract.orders import RequestRef
+from profile_contract.stages.order import RequestRef
 from profile_models import random_sdxl
 
 pytestmark = pytest.mark.e2e

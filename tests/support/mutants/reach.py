@@ -12,9 +12,9 @@ from .mutant import Mutant
 
 # What coverage cannot follow is looked at by these.
 BY_FOLDER = {
-    "charts/": "tests/unit/test_chart*.py",
-    "images/web/profile_web/static/": "tests/unit/test_web*.py",
-    "sandbox/services/": "tests/unit/test_sandbox*.py",
+    "charts/": "tests/unit/chart/test_*.py",
+    "images/web/profile_web/static/": "tests/unit/web/test_*.py",
+    "sandbox/services/": "tests/unit/sandbox/test_*.py",
 }
 
 
@@ -42,9 +42,9 @@ class Reach:
         import, and what runs in a process of its own (the decoder of pictures) leaves no trace here."""
         module = mutant.file.removesuffix(".py").rpartition("profile_")
         name = f"profile_{module[2]}".replace("/", ".")
-        files = sorted((self._root / "tests" / "unit").glob("test_*.py"))
-        room = f"test_{module[2].split('/')[0]}_"
-        named = [file for file in files if name in file.read_text()] or [f for f in files if f.name.startswith(room)]
+        files = sorted((self._root / "tests" / "unit").rglob("test_*.py"))
+        room = module[2].split("/")[0]
+        named = [file for file in files if name in file.read_text()] or [f for f in files if f.parent.name == room]
         return [str(file.relative_to(self._root)) for file in named]
 
 

@@ -129,7 +129,7 @@ MUTANTS = (
     ),
     (
         "L19",
-        "crds/profile_contract/store.py",
+        "runtime/profile_runtime/store/folder.py",
         "        for key in keys:\n            self._path(key).unlink(missing_ok=True)\n",
         "        for key in keys:\n            self.delete(key)\n",
         "removing 1 takes 10 along",
@@ -206,14 +206,14 @@ MUTANTS = (
     ),
     (
         "L30",
-        "cli/profile_cli/folder/values.py",
+        "cli/profile_cli/run/values.py",
         "            training={**recipe.training, **self.training},",
         "            training={**self.training, **recipe.training},",
         "the recipe wins over what was said",
     ),
     (
         "L31",
-        "cli/profile_cli/folder/command.py",
+        "cli/profile_cli/run/command.py",
         "values=values.over(recipe.values)",
         "values=values",
         "run ignores the model's recipe",
@@ -241,7 +241,7 @@ MUTANTS = (
     ),
     (
         "L35",
-        "cli/profile_cli/folder/recipe.py",
+        "cli/profile_cli/run/recipe.py",
         "if file.stat().st_size > MOST_BYTES:",
         "if False:",
         "a recipe of any size is read",

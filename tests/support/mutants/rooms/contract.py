@@ -3,21 +3,21 @@
 MUTANTS = (
     (
         "K01",
-        "crds/profile_contract/shell.py",
+        "runtime/profile_runtime/shell.py",
         ("    signal.signal(signal.SIGTERM, _terminated)\n"),
         "",
         "stages do not hear SIGTERM",
     ),
     (
         "K02",
-        "crds/profile_contract/store.py",
+        "runtime/profile_runtime/store/s3.py",
         ("        if errors:\n            raise StoreError"),
         ("        if False:\n            raise StoreError"),
         "objects that could not be deleted are counted as deleted",
     ),
     (
         "K03",
-        "crds/profile_contract/store.py",
+        "runtime/profile_runtime/store/s3.py",
         'if error.code in ("NoSuchKey", "NoSuchObject"):',
         'if error.code in ("NoSuchKey", "NoSuchObject", "AccessDenied"):',
         "a refused read counts as 'not there'",
@@ -31,7 +31,7 @@ MUTANTS = (
     ),
     (
         "K05",
-        "crds/profile_contract/orders.py",
+        "crds/profile_contract/stages/preprocess.py",
         "return [image for image in self.images if not image.held_out]",
         "return list(self.images)",
         "held-out photos are trained on",
@@ -52,7 +52,7 @@ MUTANTS = (
     ),
     (
         "K09",
-        "crds/profile_contract/store.py",
+        "runtime/profile_runtime/store/s3.py",
         (
             "            url: str = self._client.presigned_put_object(\n"
             "                bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)"
@@ -93,28 +93,28 @@ MUTANTS = (
     ),
     (
         "K16",
-        "crds/profile_contract/weights.py",
+        "runtime/profile_runtime/weights.py",
         "if sha256_of(path) != digest:",
         "if False:",
         "a model's changed file is loaded",
     ),
     (
         "K17",
-        "crds/profile_contract/weights.py",
+        "runtime/profile_runtime/weights.py",
         "if file not in listed:",
         "if False:",
         "a file that was put beside a model's is loaded",
     ),
     (
         "K18",
-        "crds/profile_contract/weights.py",
+        "runtime/profile_runtime/weights.py",
         'if wanted not in ("", REQUIRED) and sha256_of(path) != wanted:',
         "if False:",
         "a model's list of sums may be written anew",
     ),
     (
         "K19",
-        "crds/profile_contract/weights.py",
+        "runtime/profile_runtime/weights.py",
         'file.is_absolute() or ".." in file.parts',
         "file.is_absolute()",
         "a list of sums names files outside of its folder",
@@ -149,14 +149,14 @@ MUTANTS = (
     ),
     (
         "K24",
-        "crds/profile_contract/orders.py",
+        "crds/profile_contract/stages/train.py",
         "rank: int = Field(default=32, ge=1, le=128)",
         "rank: int = Field(default=32, ge=-128, le=128)",
         "a negative rank is taken",
     ),
     (
         "K25",
-        "crds/profile_contract/orders.py",
+        "crds/profile_contract/stages/order.py",
         'if path.is_absolute() or ".." in path.parts or',
         "if path.is_absolute() or",
         "a base model outside of the models folder",
@@ -170,21 +170,21 @@ MUTANTS = (
     ),
     (
         "K27",
-        "crds/profile_contract/orders.py",
+        "crds/profile_contract/stages/order.py",
         '    if not prefix.endswith("/"):\n',
         "    if False:\n",
         "an order's output need not end with '/'",
     ),
     (
         "K28",
-        "crds/profile_contract/weights.py",
+        "runtime/profile_runtime/weights.py",
         'wanted = named_digests(environment).get(name, VISION_SHA256.get(name, ""))',
         'wanted = VISION_SHA256.get(name, "")',
         "networks of one's own cannot be named",
     ),
     (
         "K29",
-        "inference/profile_predictor/engine/pipeline.py",
+        "inference/profile_draw/pipeline.py",
         "    check_model(models, name)\n    return folder",
         "    return folder",
         "the predictor loads changed models",

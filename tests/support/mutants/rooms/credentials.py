@@ -3,21 +3,21 @@
 MUTANTS = (
     (
         "C01",
-        "operator/profile_operator/policy.py",
+        "operator/profile_operator/decide/policy.py",
         'UNSAFE_CHARACTERS = frozenset("*?$\\\\")',
         'UNSAFE_CHARACTERS = frozenset("*?$")',
         "policy: backslash allowed in prefixes",
     ),
     (
         "C02",
-        "operator/profile_operator/credentials.py",
+        "operator/profile_operator/act/credentials.py",
         "last_end = max(ends, standing.last_end) if standing is not None and standing.uid == head.uid else ends",
         "last_end = ends",
         "credentials: the end of what was issued before is forgotten",
     ),
     (
         "C03",
-        "operator/profile_operator/credentials.py",
+        "operator/profile_operator/act/credentials.py",
         "standing.ends >= needed",
         "standing.ends >= datetime.now(UTC) + _MARGIN",
         "credentials need not outlast the Job's deadline",
@@ -31,7 +31,7 @@ MUTANTS = (
     ),
     (
         "C05",
-        "operator/profile_operator/policy.py",
+        "operator/profile_operator/decide/policy.py",
         "if any(UNSAFE_CHARACTERS & set(prefix) for prefix in prefixes):",
         "if any(UNSAFE_CHARACTERS & set(prefix) for prefix in scope.read):",
         "policy: the output prefix is not checked",
@@ -45,14 +45,14 @@ MUTANTS = (
     ),
     (
         "C07",
-        "crds/profile_contract/signing.py",
+        "runtime/profile_runtime/store/credentials.py",
         '"write": prefix_policy(self._bucket, read=(), write=(prefix,))',
         '"write": prefix_policy(self._bucket, read=(prefix,), write=(prefix,))',
         "a link that writes may read, and so copy",
     ),
     (
         "C08",
-        "crds/profile_contract/signing.py",
+        "runtime/profile_runtime/store/credentials.py",
         "standing[0].ends - datetime.now(UTC) > timedelta(seconds=seconds)",
         "standing[0].ends > datetime.now(UTC)",
         "a session ends before the link that it signed",
@@ -66,7 +66,7 @@ MUTANTS = (
     ),
     (
         "C10",
-        "crds/profile_contract/store.py",
+        "runtime/profile_runtime/store/s3.py",
         '"private, no-store"',
         '"private"',
         "browsers keep faces",

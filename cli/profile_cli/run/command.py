@@ -1,0 +1,217 @@
+"""Portraits from photos on this machine, without a cluster: preprocess, train, generate and finish in one process.
+
+What was made stays in the output folder: a second run with other layouts only finishes, one with another style
+generates and finishes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import cv2
+
+from profile_cli import tables
+from profile_cli.errors import CommandError
+from profile_cli.photos import find_photos
+from profile_cli.results import PORTRAITS, Results, deliver
+from profile_cli.styles import known_styles, load_styles
+from profile_cli.terminal import Terminal
+from profile_cli.upload import upload
+from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.words import LayoutName
+from profile_runtime.store.folder import FolderStore
+
+from .recipe import read_recipe
+from .runner import InputRefused, Run
+from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_with, platform, request_spec
+from .values import read_values
+
+WORK = ".profile-studio"
+# The first one is what holds for everybody.
+NOUNS = ("person", "woman", "man")
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program."""
+    layouts = ", ".join(LayoutName)
+    command = commands.add_parser(
+        "run", help="portraits from photos on this machine, without a cluster", description=__doc__
+    )
+    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="photos of one person, or folders")
+    command.add_argument("--out", type=Path, required=True, help="folder for the results and the work")
+    command.add_argument(
+        "--style", action="append", dest="styles", metavar="STYLE",
+        help=f"one of {', '.join(known_styles())}, or a ProfileStyle's YAML file; may be repeated (studio-warm)",
+    )  # fmt: skip
+    command.add_argument(
+        "--noun", choices=NOUNS,
+        help="who is in the photos; the right word gives better portraits (default: a terminal asks, else person)",
+    )  # fmt: skip
+    command.add_argument(
+        "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
+    )
+    command.add_argument(
+        "--portraits", type=int, default=4, help="how many to deliver per style (default: %(default)s)"
+    )
+    command.add_argument("--candidates", type=int, default=8, help="how many to draw per style (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="the first seed (default: %(default)s)")
+    command.add_argument(
+        "--minimum-likeness", type=int, help="deliver no portrait below this likeness, in per cent (default: 45)"
+    )
+    command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
+    training = command.add_argument_group("training and models")
+    training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
+    training.add_argument("--base-model", help="a folder below the models folder, in diffusers' SDXL layout")
+    training.add_argument("--control-model", help="the base model's pose ControlNet; empty for none")
+    training.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
+    training.add_argument("--rank", type=int, help="the adapter's rank (default: the model's recipe, else 32)")
+    training.add_argument(
+        "--steps", type=int, help="training steps (default: the model's recipe, else 80 per photo, 500 to 900)"
+    )
+    training.add_argument("--sampler-steps", type=int, help="steps to draw a candidate in (default: as the style says)")
+    add_values_to(training)
+    command.set_defaults(run=run)
+
+
+def add_values_to(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    """The option that takes a cluster's settings."""
+    group.add_argument(
+        "--values", action="append", type=Path, default=[], metavar="FILE",
+        help="a values file of the chart: use its training, preprocess and generation settings; may be repeated, later "
+        "files win. Options win over files, and files over the model's recipe.yaml",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Run the stages and put the results into the folder. Raises CommandError."""
+    photos = find_photos(arguments.photos)
+    styles = load_styles(arguments.styles or ["studio-warm"])
+    choice = _choice(arguments, _noun(arguments.noun, terminal))
+    spec = request_spec(choice, list(styles))
+    folder = models_folder(arguments.models)
+    values = read_values(arguments.values)
+    models = choose_with(folder, choice, values)
+    prepare(folder, models, terminal)
+    recipe = read_recipe(folder / models.base)
+    if recipe.toy:
+        terminal.say(recipe.toy)
+    out: Path = arguments.out.resolve()
+    store = _work_store(out)
+    sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    terminal.say(photos.sentence)
+    terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
+    settings = platform(
+        choice, models, accelerated=_accelerated(), values=values.over(recipe.values), toy=bool(recipe.toy)
+    )
+    job = Run(store, folder, spec, styles, settings, terminal)
+    try:
+        results = job.results()
+    except InputRefused as refused:
+        _show_refusal(refused, terminal)
+        raise
+    deliver(store, results, out)
+    _tell(results, out, terminal)
+    if recipe.toy:
+        terminal.say(recipe.toy)
+    return 0
+
+
+def _noun(given: str | None, terminal: Terminal) -> str:
+    """Who is in the photos: as said, else as somebody who sits there answers, else a person. Raises CommandError."""
+    if given is not None:
+        return given
+    answer = terminal.ask(f"Who is in the photos: {', '.join(NOUNS)}? [{NOUNS[0]}]")
+    if answer is None:
+        terminal.say("--noun woman or --noun man gives better portraits: nothing was said, so it is a person")
+        return NOUNS[0]
+    if answer and answer.lower() not in NOUNS:
+        raise CommandError(f"{answer!r} is none of {', '.join(NOUNS)}")
+    return answer.lower() or NOUNS[0]
+
+
+def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
+    return Choice(
+        noun=noun,
+        layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
+        portraits=arguments.portraits,
+        candidates=arguments.candidates,
+        seed=arguments.seed,
+        minimum_likeness=arguments.minimum_likeness,
+        minimum_photos=arguments.minimum_photos,
+        rank=arguments.rank,
+        steps=arguments.steps,
+        sampler_steps=arguments.sampler_steps,
+        resolution=arguments.resolution,
+        base_model=arguments.base_model,
+        control_model=arguments.control_model,
+    )
+
+
+def models_folder(given: Path | None) -> Path:
+    if given is not None:
+        return given.resolve()
+    if os.environ.get("PROFILE_MODELS"):
+        return Path(os.environ["PROFILE_MODELS"]).resolve()
+    from profile_models import folders
+
+    return folders.models_folder()
+
+
+def prepare(folder: Path, models: Models, terminal: Terminal) -> None:
+    """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
+    os.environ["PROFILE_MODELS"] = str(folder)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Read by OpenCV as it is loaded, which it may be already.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    if models.base == UNTRAINED:
+        terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")
+
+
+def _accelerated() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _work_store(out: Path) -> FolderStore:
+    try:
+        (out / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{out} cannot be used for the results: {error.strerror}") from error
+    return FolderStore(out / WORK)
+
+
+def _show_refusal(refused: InputRefused, terminal: Terminal) -> None:
+    """The figures behind a refusal: verdicts of the photos, or what was measured on the candidates."""
+    report = refused.report
+    if isinstance(report, PreprocessReport) and report.verdicts:
+        _show_photos(report, terminal)
+    if isinstance(report, FinishReport) and report.scores:
+        terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(report))
+
+
+def _show_photos(report: PreprocessReport, terminal: Terminal) -> None:
+    terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(report.verdicts))
+    for line in tables.warning_lines(report.warnings):
+        terminal.say(line)
+
+
+def _tell(results: Results, out: Path, terminal: Terminal) -> None:
+    finish = results.finish
+    _show_photos(results.preprocess, terminal)
+    terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(finish))
+    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
+    terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
+    terminal.heading("Where things are")
+    terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
+    terminal.plain(f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI})")
+    terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
+    terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
+    terminal.say("done")

@@ -1,0 +1,94 @@
+"""Generation without a cluster: the predictor's engine in this process, reading and writing the folder's store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.generation import MAXIMUM_ITEMS
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import FileRef, StageOrder
+from profile_contract.style import ProfileStyleSpec
+from profile_predictor.engine import Denied, EngineError, Fetched, Refused
+from profile_runtime.progress import StageProgress
+from profile_runtime.store.port import Store
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+
+class StoreFiles:
+    """The engine's files: the URL of a grant is a key of the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self, url: str, limit: int) -> Fetched:
+        """The object. Raises Denied if it is not there, Refused if it is larger than the limit."""
+        stamp = self.stamp(url)
+        content = self._store.read(url)
+        if len(content) > limit:
+            raise Refused(f"{url} has {len(content)} bytes, at most {limit} are read")
+        return Fetched(content, stamp)
+
+    def stamp(self, url: str) -> str:
+        """Key and tag of the object. Raises Denied if it is not there."""
+        found = self._store.stat(url)
+        if found is None:
+            raise Denied(f"{url} is not in the store")
+        return f"{url} {found.etag}"
+
+
+class KeyGrants:
+    """In one process a grant is just the key."""
+
+    def get(self, key: str) -> str:
+        """The key to read."""
+        return key
+
+    def put(self, key: str) -> str:
+        """The key to write."""
+        return key
+
+
+@dataclass(frozen=True)
+class StyleDrawing:
+    """The stage function `run` for the candidates of one style; those that are in the store are not drawn again."""
+
+    engine: Engine
+    name: str
+    style: ProfileStyleSpec
+    adapter: FileRef
+    size: PictureSize
+    planned: Sequence[PlannedCandidate]
+
+    def run(self, order: StageOrder, store: Store, progress: StageProgress) -> GenerateReport:
+        """Draw what is missing, in small batches. Raises StoreError, BadInput for an order that the engine refuses."""
+        sums: dict[str, str] = {}
+        missing = [candidate for candidate in self.planned if store.stat(candidate.key) is None]
+        done = len(self.planned) - len(missing)
+        for begin in range(0, len(missing), MAXIMUM_ITEMS):
+            batch = missing[begin : begin + MAXIMUM_ITEMS]
+            sums |= self._batch(order, batch, store)
+            done += len(batch)
+            progress.at(done, len(self.planned))
+        return GenerateReport(
+            digest=order.digest,
+            style=self.name,
+            style_spec=self.style,
+            candidates=[candidate.made(sums.get(candidate.key, "")) for candidate in self.planned],
+        )
+
+    def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, str]:
+        wanted = generation_order(order.request, self.adapter, self.style, batch, size=self.size, grants=KeyGrants())
+        try:
+            drawn = self.engine.generate(wanted, StoreFiles(store))
+        except EngineError as error:
+            raise BadInput(Reason.PREDICTOR_REFUSED, str(error)) from error
+        for one in drawn:
+            store.write(one.key, one.png, "image/png")
+        return {one.key: one.sha256 for one in drawn}

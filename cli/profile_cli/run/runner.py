@@ -1,0 +1,220 @@
+"""The four stages in one process, on a store in a folder. A stage whose report stands is not run again."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from profile_cli.errors import CommandError
+from profile_cli.results import Results
+from profile_cli.terminal import Terminal, duration
+from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
+from profile_contract.candidates import PlannedCandidate, UnknownPose, Wanted, last_drawn, planned_candidates
+from profile_contract.exits import StageError
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.stages.chain import Digests, Platform, digests_of
+from profile_contract.stages.finish import FinishOrder, FinishReport, StyleCandidates
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import RequestRef, StageOrder, StageReport
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport, photos_digest
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder, TrainReport
+from profile_contract.style import ProfileStyleSpec
+from profile_runtime.progress import StageProgress
+from profile_runtime.shell import StageFunction, run_stage
+from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.port import NotFound, Store, StoreError
+
+from .screen import Screen
+from .settings import NAME, NAMESPACE
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+OrderT = TypeVar("OrderT", bound=StageOrder)
+ReportT = TypeVar("ReportT", bound=StageReport)
+REQUEST = RequestRef(namespace=NAMESPACE, name=NAME)
+
+
+class InputRefused(CommandError):
+    """A stage ended with 'bad input'; its report tells more."""
+
+    def __init__(self, report: StageReport) -> None:
+        super().__init__(f"{report.reason}: {report.message}")
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Run:
+    """One request on a folder's store. `models` is the models folder, which the stages know from $PROFILE_MODELS."""
+
+    store: FolderStore
+    models: Path
+    spec: ProfileRequestSpec
+    styles: Mapping[str, ProfileStyleSpec]
+    platform: Platform
+    terminal: Terminal
+
+    def results(self) -> Results:
+        """Run what is missing. Raises InputRefused, CommandError."""
+        photos = self._photos()
+        digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform)
+        try:
+            dataset = self._preprocess(digests, photos)
+            adapter = self._train(digests)
+            made = self._generate(digests, dataset, adapter)
+            return Results(dataset, adapter, tuple(made.values()), self._finish(digests, made))
+        except StageError as error:
+            raise CommandError(f"{error.reason}: {error.message}") from error
+        except StoreError as error:
+            raise CommandError(f"the work folder cannot be used: {error}") from error
+
+    def _photos(self) -> list[PhotoRef]:
+        base = uploads_prefix(NAMESPACE, self.spec.photos.prefix)
+        return [
+            PhotoRef(name=found.key.removeprefix(base), key=found.key, bytes=found.bytes, etag=found.etag)
+            for found in self.store.list(base)
+        ]
+
+    def _preprocess(self, digests: Digests, photos: list[PhotoRef]) -> PreprocessReport:
+        order = PreprocessOrder(
+            request=REQUEST,
+            digest=digests.preprocess,
+            output=_prefix(Stage.PREPROCESS, digests.preprocess),
+            photos=photos,
+            parameters=self.platform.preprocess,
+        )
+        return self._stage(Stage.PREPROCESS, order, PreprocessReport, _preprocess)
+
+    def _train(self, digests: Digests) -> TrainReport:
+        order = TrainOrder(
+            request=REQUEST,
+            digest=digests.train,
+            output=_prefix(Stage.TRAIN, digests.train),
+            dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
+            parameters=self.platform.train_parameters(self.spec),
+        )
+        return self._stage(Stage.TRAIN, order, TrainReport, _train)
+
+    def _generate(self, digests: Digests, dataset: PreprocessReport, adapter: TrainReport) -> dict[str, GenerateReport]:
+        if adapter.adapter is None:
+            raise CommandError("training left no adapter")
+        engine: Engine | None = None
+        made = {}
+        for name, digest in digests.styles.items():
+            order = StageOrder(request=REQUEST, digest=digest, output=_prefix(Stage.GENERATE, digest))
+            standing = self._standing(order, GenerateReport)
+            if standing is None:
+                from .drawing import StyleDrawing
+
+                engine = engine or self._engine(digests)
+                planned = self._planned(name, order.output, dataset, digests)
+                size = self.platform.picture
+                drawing = StyleDrawing(engine, name, self.styles[name], adapter.adapter, size, planned)
+                standing = self._stage(Stage.GENERATE, order, GenerateReport, drawing.run, what=f"generate {name}")
+            made[name] = standing
+        return made
+
+    def _planned(
+        self, name: str, prefix: str, dataset: PreprocessReport, digests: Digests
+    ) -> tuple[PlannedCandidate, ...]:
+        parameters = self.platform.train_parameters(self.spec)
+        wanted = Wanted(f"{parameters.token} {parameters.noun}", self.spec.seed, self.spec.candidates)
+        try:
+            return planned_candidates(name, self.styles[name], prefix, wanted, dataset)
+        except UnknownPose as error:
+            raise CommandError(str(error)) from error
+
+    def _engine(self, digests: Digests) -> Engine:
+        from profile_predictor.engine import Engine, EngineConfig
+
+        # What training held must go before the pipeline comes: on a GPU both do not fit.
+        gc.collect()
+        parameters = self.platform.train_parameters(self.spec)
+        self.terminal.say(f"loading {parameters.base_model}")
+        try:
+            return Engine.load(
+                EngineConfig(
+                    models=self.models,
+                    base_model=parameters.base_model,
+                    control_model=parameters.control_model,
+                    slots=1,
+                    maximum_rank=parameters.rank,
+                    adapter_layers=parameters.adapter_layers,
+                )
+            )
+        except (FileNotFoundError, ValueError) as error:
+            raise CommandError(f"the models cannot be loaded: {error}") from error
+
+    def _finish(self, digests: Digests, made: Mapping[str, GenerateReport]) -> FinishReport:
+        order = FinishOrder(
+            request=REQUEST,
+            digest=digests.finish,
+            output=_prefix(Stage.FINISH, digests.finish),
+            dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
+            styles=[
+                StyleCandidates(style=name, tone=self.styles[name].tone, candidates=report.candidates)
+                for name, report in made.items()
+            ],
+            parameters=self.platform.finish_parameters(self.spec),
+            drawn_at=last_drawn(made.values()),
+        )
+        return self._stage(Stage.FINISH, order, FinishReport, _finish)
+
+    def _stage(
+        self,
+        stage: Stage,
+        order: OrderT,
+        kind: type[ReportT],
+        run: StageFunction[OrderT, ReportT],
+        *,
+        what: str = "",
+    ) -> ReportT:
+        """The report of a stage: the one that stands, or that of running it now. Raises InputRefused, StageError."""
+        title = what or stage.value
+        standing = self._standing(order, kind)
+        if standing is not None:
+            self.terminal.say(f"{title}: done before ({duration(standing.seconds)} then)")
+            return standing
+        with self.terminal.tracker(title) as tracker:
+            report = run_stage(run, order, stage, self.store, Screen(tracker))
+        if report.outcome != "Done":
+            # A report of the bare kind has no verdicts or scores; then there is nothing more to show.
+            raise InputRefused(report)
+        self.terminal.say(f"{title}: done in {duration(report.seconds)}")
+        return kind.model_validate(report.model_dump())
+
+    def _standing(self, order: StageOrder, kind: type[ReportT]) -> ReportT | None:
+        try:
+            report = kind.model_validate_json(self.store.read(order.output + REPORT))
+        except NotFound:
+            return None
+        return report if report.outcome == "Done" else None
+
+
+def _prefix(stage: Stage, digest: str) -> str:
+    return stage_prefix(NAMESPACE, NAME, stage, digest)
+
+
+# A stage's libraries take seconds to import: only a stage that runs pays for them.
+
+
+def _preprocess(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    from profile_preprocess.stage import run
+
+    return run(order, store, progress)
+
+
+def _train(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+    from profile_train.stage import run
+
+    return run(order, store, progress)
+
+
+def _finish(order: FinishOrder, store: Store, progress: StageProgress) -> FinishReport:
+    from profile_finish.stage import run
+
+    return run(order, store, progress)

@@ -1,0 +1,154 @@
+"""From the command's arguments to a request and the platform's parameters. Pure but for looking at the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from profile_cli.errors import CommandError
+from profile_contract.candidates import PictureSize
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.stages.chain import Platform
+from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.stages.train import TrainParameters
+
+from .values import Values
+
+NOTHING_SAID = Values()
+NAMESPACE = "local"
+NAME = "person"
+PHOTOS_PREFIX = f"uploads/{NAME}/"
+
+# The first of these that lies in the models folder is taken where none is named, each with its ControlNet.
+BASE_MODELS = {
+    "stable-diffusion-xl-base-1.0": "controlnet-openpose-sdxl-1.0",
+    "studio-mini": "studio-mini-controlnet",
+    "studio-random": "studio-random-controlnet",
+}
+UNTRAINED = "studio-random"
+# SDXL's portrait format for an area of 1024 x 1024; a model that was made for less draws squares.
+PORTRAIT_WIDTH, PORTRAIT_HEIGHT, FULL_RESOLUTION = 896, 1152, 1024
+SMALLEST_PORTRAIT_FORMAT = 512
+# The VAE divides an edge by 8, the UNet halves it twice more.
+EDGE_STEP = 32
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user said; None where nothing was said."""
+
+    noun: str
+    layouts: Sequence[str]
+    portraits: int
+    candidates: int
+    seed: int
+    minimum_likeness: int | None
+    minimum_photos: int | None
+    rank: int | None
+    steps: int | None
+    sampler_steps: int | None
+    resolution: int | None
+    base_model: str | None
+    control_model: str | None
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that are used, and the pixels that the base model was made for."""
+
+    base: str
+    control: str
+    resolution: int
+
+
+def choose_models(folder: Path, base: str | None, control: str | None) -> Models:
+    """The models by name, or the best that is there. Raises CommandError that names what is missing."""
+    chosen = base or next((name for name in BASE_MODELS if (folder / name).is_dir()), None)
+    if chosen is None:
+        raise CommandError(
+            f"no base model in {folder}: put SDXL there in diffusers' layout as {next(iter(BASE_MODELS))}/, or name "
+            f"another by --models and --base-model (`make model` makes {UNTRAINED}, an untrained stand-in)"
+        )
+    companion = control if control is not None else BASE_MODELS.get(chosen, "")
+    for name in filter(None, (chosen, companion)):
+        if not (folder / name).is_dir():
+            raise CommandError(f"{folder} holds no model {name!r}: see --models, --base-model and --control-model")
+    return Models(chosen, companion, _native_resolution(folder / chosen))
+
+
+def _native_resolution(model: Path) -> int:
+    """Pixels of the latent edge that the UNet was made for; a VAE halves the edge with each block after the first."""
+    try:
+        latent = json.loads((model / "unet" / "config.json").read_text())["sample_size"]
+        blocks = json.loads((model / "vae" / "config.json").read_text())["block_out_channels"]
+        return int(latent) * 2 ** (len(blocks) - 1)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{model} is not a model in diffusers' SDXL layout: {error}") from error
+
+
+def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
+    """The request. Raises CommandError for values that the API refuses too."""
+    if choice.portraits > choice.candidates:
+        raise CommandError(f"--portraits must not exceed --candidates ({choice.portraits} > {choice.candidates})")
+    document = {
+        "subject": {"noun": choice.noun},
+        "photos": {"prefix": PHOTOS_PREFIX},
+        "styles": list(styles),
+        "portraits": choice.portraits,
+        "candidates": choice.candidates,
+        "seed": choice.seed,
+        "layouts": list(choice.layouts),
+        "training": {"rank": choice.rank, "steps": choice.steps, "resolution": choice.resolution},
+    }
+    if choice.minimum_likeness is not None:
+        document["minimumLikeness"] = choice.minimum_likeness
+    try:
+        return ProfileRequestSpec.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise CommandError(f"these arguments cannot be used: {problems}") from error
+
+
+def platform(
+    choice: Choice, models: Models, *, accelerated: bool, values: Values = NOTHING_SAID, toy: bool = False
+) -> Platform:
+    """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine.
+    `toy`: the base model's own recipe calls it one."""
+    resolution = choice.resolution or values.training.get("resolution") or models.resolution
+    fitting = {"resolution": resolution, "mixedPrecision": "bf16" if accelerated else "no"}
+    chosen = {"baseModel": models.base, "controlModel": models.control, "resolution": resolution}
+    said = {"resolution": choice.resolution, "minimumPhotos": choice.minimum_photos}
+    looked = {name: value for name, value in said.items() if value is not None}
+    # Where a resolution was chosen, a cluster's pixels do not go with it.
+    pixels = {"width": None, "height": None} if choice.resolution else {}
+    picture = values.drawing.model_copy(update=pixels).over(picture_size(resolution, None))
+    return Platform(
+        preprocess=PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked}),
+        training=TrainParameters.model_validate({**fitting, **values.training, **chosen}),
+        picture=replace(picture, steps=choice.sampler_steps or picture.steps),
+        toy=toy,
+    )
+
+
+def choose_with(folder: Path, choice: Choice, values: Values) -> Models:
+    """The models that were chosen, else those of a cluster's values. Raises CommandError as choose_models does."""
+    control = choice.control_model
+    if control is None:
+        control = values.control_model(choice.base_model)
+    return choose_models(folder, choice.base_model or values.base_model, control)
+
+
+def picture_size(resolution: int, steps: int | None) -> PictureSize:
+    """SDXL's portrait format for that area, in steps of 32 pixels; a square below 512."""
+    if resolution < SMALLEST_PORTRAIT_FORMAT:
+        return PictureSize(resolution, resolution, steps)
+    share = resolution / FULL_RESOLUTION
+    return PictureSize(_nearest(PORTRAIT_WIDTH * share), _nearest(PORTRAIT_HEIGHT * share), steps)
+
+
+def _nearest(pixels: float) -> int:
+    return round(pixels / EDGE_STEP) * EDGE_STEP

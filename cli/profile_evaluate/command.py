@@ -1,0 +1,260 @@
+"""What a base model and its training really do, measured on people with known truth.
+
+Every person goes through the product's own stages; the base model is measured without adapters too. What was drawn
+and trained stays in the output folder: cut at any time, the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from profile_cli.errors import CommandError
+from profile_cli.run.command import add_values_to, models_folder, prepare
+from profile_cli.run.recipe import read_recipe
+from profile_cli.run.settings import Choice, choose_with, platform, request_spec
+from profile_cli.run.values import read_values
+from profile_cli.styles import load_styles
+from profile_cli.terminal import Terminal
+from profile_contract.style import ProfileStyleSpec
+from profile_contract.words import AdapterLayers, LayoutName, Tone
+from profile_runtime.store.folder import FolderStore
+from profile_vision import FaceReader, MaskReader, WeightsMissing, cosine
+from profile_vision.framing import Framing
+
+from .base import PORTRAITS, BaseFigures, measure_base, sheet
+from .compare import comparison, plain_style, read_runs
+from .figures import centroid, confusion, own_mean
+from .page import Evaluation, Verdicts, page
+from .people import find_people
+from .person import Measured, Setting, figures_of, figures_of_style, run_person, verdicts_on_bad, without_adapter
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+STYLES = ("studio-warm", "studio-cool", "business-neutral")
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program."""
+    command = commands.add_parser(
+        "evaluate", help="measure a base model and its training on people with known truth", description=__doc__
+    )
+    command.add_argument("--people", type=Path, help="a folder with one folder per person: NN.jpg, person.json, bad/")
+    command.add_argument("--limit", type=int, help="measure only so many people, the first by name")
+    command.add_argument("--out", type=Path, help="the folder for the work and the results")
+    command.add_argument(
+        "--style", action="append", dest="styles", metavar="STYLE",
+        help=f"one that the chart ships, or a ProfileStyle's YAML file; may be repeated ({', '.join(STYLES)})",
+    )  # fmt: skip
+    command.add_argument(
+        "--compare", nargs="+", type=Path, metavar="OUT",
+        help="measure nothing: one table of styles and models from the --out folders of former runs",
+    )  # fmt: skip
+    command.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
+    command.add_argument("--base-model", help="a folder below the models folder, in diffusers' SDXL layout")
+    command.add_argument("--control-model", help="the base model's pose ControlNet")
+    command.add_argument(
+        "--candidates",
+        type=int,
+        default=8,
+        help="how many portraits of each person in each style (default: %(default)s)",
+    )
+    command.add_argument(
+        "--portraits", type=int, default=PORTRAITS, help="how many portraits of the base model (default: %(default)s)"
+    )
+    command.add_argument("--rank", type=int, help="the adapters' rank (default: the model's recipe, else 32)")
+    command.add_argument(
+        "--adapter-layers", choices=list(AdapterLayers), type=AdapterLayers,
+        help="the layers that adapters change (default: the model's recipe, else attention)",
+    )  # fmt: skip
+    command.add_argument(
+        "--steps", type=int, help="training steps (default: the model's recipe, else 80 per photo, 500 to 900)"
+    )
+    command.add_argument(
+        "--learning-rate", type=float, help="the learning rate (default: the model's recipe, else 1e-4, right for SDXL)"
+    )
+    command.add_argument("--sampler-steps", type=int, help="steps to draw a portrait in (default: as the style says)")
+    add_values_to(command)
+    command.add_argument("--page", type=Path, help="write the page here too, its pictures into pictures/ beside it")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Measure, and write page, pictures and figures; or compare what was measured. Raises CommandError."""
+    if arguments.compare:
+        return _compare(arguments.compare, arguments.page, terminal)
+    if arguments.people is None or arguments.out is None:
+        raise CommandError("--people and --out are wanted, or --compare with former runs")
+    people = find_people(arguments.people, arguments.limit)
+    styles = load_styles(arguments.styles or list(STYLES))
+    setting = _setting(arguments, styles, terminal)
+    try:
+        readers = FaceReader(setting.models / "vision"), MaskReader(setting.models / "vision")
+    except WeightsMissing as error:
+        raise CommandError(str(error)) from error
+    out: Path = arguments.out.resolve()
+    measured = []
+    for person in people:
+        terminal.heading(person.name)
+        measured.append(run_person(person, out / "people" / person.name, setting, readers[0], terminal))
+    engine = _engine(setting)
+    terminal.heading("without adapters")
+    measured = [_with_base(one, engine, setting, readers[0]) for one in measured]
+    (out / "base").mkdir(parents=True, exist_ok=True)
+    store = FolderStore(out / "base")
+    base = measure_base(
+        engine,
+        store,
+        one_a_tone(styles.values()),
+        setting.platform.picture,
+        readers,
+        framing=Framing(setting.platform.preprocess.face_percent / 100),
+        portraits=arguments.portraits,
+    )
+    verdicts = [
+        (one.person.name, *row)
+        for one in measured
+        for row in verdicts_on_bad(one.person, out / "verdicts" / one.person.name, setting)
+    ]
+    found = _evaluation(setting, measured, base, Verdicts(tuple(verdicts)))
+    cv2.imwrite(str(out / "base.png"), sheet(store, base))
+    _write(found, measured, out, arguments.page)
+    terminal.say(f"figures: {out / 'evaluation.md'}")
+    return 0
+
+
+def _compare(outs: Sequence[Path], target: Path | None, terminal: Terminal) -> int:
+    text = comparison(read_runs(outs))
+    terminal.plain(text)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text + "\n")
+    return 0
+
+
+def one_a_tone(styles: Iterable[ProfileStyleSpec]) -> dict[Tone, ProfileStyleSpec]:
+    """The first style of each tone but neutral, against whose words the others are measured; it, where it is alone."""
+    found: dict[Tone, ProfileStyleSpec] = {}
+    for style in styles:
+        found.setdefault(style.tone, style)
+    return {tone: style for tone, style in found.items() if tone != Tone.NEUTRAL} or found
+
+
+def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec], terminal: Terminal) -> Setting:
+    choice = Choice(
+        noun="person",
+        layouts=[LayoutName.SQUARE.value],
+        portraits=min(4, arguments.candidates),
+        candidates=arguments.candidates,
+        seed=1,
+        # Every portrait is measured, whoever it looks like.
+        minimum_likeness=0,
+        minimum_photos=None,
+        rank=arguments.rank,
+        steps=arguments.steps,
+        sampler_steps=arguments.sampler_steps,
+        resolution=None,
+        base_model=arguments.base_model,
+        control_model=arguments.control_model,
+    )
+    folder = models_folder(arguments.models)
+    values = read_values(arguments.values)
+    models = choose_with(folder, choice, values)
+    prepare(folder, models, terminal)
+    import torch
+
+    recipe = read_recipe(folder / models.base)
+    chosen = platform(
+        choice, models, accelerated=torch.cuda.is_available(), values=values.over(recipe.values), toy=bool(recipe.toy)
+    )
+    said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
+    training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
+    chosen = replace(chosen, training=training)
+    return Setting(folder, request_spec(choice, list(styles)), styles, chosen)
+
+
+def _engine(setting: Setting) -> Engine:
+    from profile_predictor.engine import Engine, EngineConfig
+
+    parameters = setting.platform.train_parameters(setting.spec)
+    config = EngineConfig(
+        models=setting.models,
+        base_model=parameters.base_model,
+        control_model=parameters.control_model,
+        slots=1,
+        maximum_rank=parameters.rank,
+        adapter_layers=parameters.adapter_layers,
+    )
+    return Engine.load(config)
+
+
+def _with_base(one: Measured, engine: Engine, setting: Setting, faces: FaceReader) -> Measured:
+    base, described = without_adapter(one, engine, setting, faces)
+    return replace(one, base=base, described=described)
+
+
+def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, verdicts: Verdicts) -> Evaluation:
+    centroids = {one.person.name: centroid(one.photos) for one in measured}
+    parameters = setting.platform.train_parameters(setting.spec)
+    return Evaluation(
+        title=parameters.base_model,
+        how=(
+            f"Measured by `profile-studio evaluate` on {len(measured)} people: rank {parameters.rank}, learning rate "
+            f"{parameters.learning_rate:g}, {measured[0].results.train.steps} steps of batch {parameters.batch}, "
+            f"{parameters.resolution} px. Intervals are 95 %."
+        ),
+        base=base,
+        people=tuple(figures_of(one, centroids) for one in measured),
+        styles=tuple(figures_of_style(name, style.tone, measured) for name, style in setting.styles.items()),
+        own={one.person.name: own_mean(one.photos) for one in measured},
+        between={(a, b): cosine(centroids[a], centroids[b]) for a, b in itertools.combinations(centroids, 2)},
+        confusion=confusion(
+            {one.person.name: [face for face in one.portraits if face is not None] for one in measured}, centroids
+        ),
+        verdicts=verdicts,
+    )
+
+
+def _write(found: Evaluation, measured: list[Measured], out: Path, target: Path | None) -> None:
+    pictures = [("Pose maps, then neutral, warm and cool words for the same seeds", "base.png")]
+    for one in measured:
+        name = f"{one.person.name}.jpg"
+        (out / name).write_bytes(one.store.read(one.results.finish.contact_sheet))
+        pictures.append((f"{one.person.name}: photos and portraits", name))
+    (out / "evaluation.md").write_text(page(found, pictures))
+    (out / "figures.json").write_text(json.dumps(_plain(found), indent=1, default=str) + "\n")
+    if target is None:
+        return
+    beside = target.parent / "pictures" / target.stem
+    beside.mkdir(parents=True, exist_ok=True)
+    for _, name in pictures:
+        shutil.copyfile(out / name, beside / name)
+    target.write_text(page(found, [(caption, f"pictures/{target.stem}/{name}") for caption, name in pictures]))
+
+
+def _plain(found: Evaluation) -> dict[str, object]:
+    """JSON has no tuples as keys."""
+    return {
+        "base": {"one_face": asdict(found.base.one_face), "nose": found.base.nose and asdict(found.base.nose)},
+        "tones": [shift.model_dump(mode="json") for shift in found.base.tones],
+        "model": found.title,
+        "styles": [plain_style(one) for one in found.styles],
+        "people": [
+            asdict(replace(one, checkpoints=()))
+            | {"checkpoints": {checkpoint.step: checkpoint.likeness for checkpoint in one.checkpoints}}
+            for one in found.people
+        ],
+        "own": dict(found.own),
+        "between": {" ".join(pair): value for pair, value in found.between.items()},
+        "confusion": found.confusion,
+        "verdicts": [list(row) for row in found.verdicts.rows],
+    }

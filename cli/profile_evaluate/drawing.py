@@ -1,0 +1,96 @@
+"""Portraits without anybody's adapter, drawn by the predictor's engine and kept in the evaluation's store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from profile_contract.candidates import PictureSize
+from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.model import digest_of
+from profile_contract.stages.order import RequestRef
+from profile_contract.style import ProfileStyleSpec
+from profile_runtime.store.port import Store
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+REQUEST = RequestRef(namespace="local", name="evaluation")
+# Beside each portrait: what it was drawn from.
+DIGEST = ".digest"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One portrait: where it goes in the store, and what it is to be."""
+
+    key: str
+    seed: int
+    prompt: str
+    pose_key: str
+
+
+def draw_missing(
+    engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[Wanted]
+) -> None:
+    """Draw what is not in the store yet, as the style samples; and what stands there from other words or settings."""
+    # With it come seconds of torch, which no other command needs.
+    from profile_cli.run.drawing import StoreFiles
+
+    models = [engine.config.base_model, engine.config.control_model]
+    digests = {one.key: _digest(store, models, _order(style, size, [one]), one) for one in wanted}
+    missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]
+    for begin in range(0, len(missing), MAXIMUM_ITEMS):
+        batch = missing[begin : begin + MAXIMUM_ITEMS]
+        for one in engine.generate(_order(style, size, batch), StoreFiles(store)):
+            store.write(one.key, one.png, "image/png")
+            store.write(one.key + DIGEST, digests[one.key].encode(), "text/plain")
+
+
+def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: Wanted) -> str:
+    pose = hashlib.sha256(store.read(wanted.pose_key)).hexdigest() if wanted.pose_key else ""
+    return digest_of([*models, order.document(), pose])
+
+
+def _stands(store: Store, key: str, digest: str) -> bool:
+    """Whether a portrait was drawn so. Its digest is written after it: where that stands, it is whole."""
+    return store.stat(key + DIGEST) is not None and store.read(key + DIGEST).decode() == digest
+
+
+def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:
+    style = size.of(style)
+    return GenerationOrder(
+        request=REQUEST,
+        items=[
+            GenerationItem(
+                seed=one.seed,
+                prompt=one.prompt,
+                negative_prompt=style.negative_prompt,
+                pose=ReadGrant(url=one.pose_key) if one.pose_key else None,
+                key=one.key,
+            )
+            for one in batch
+        ],
+        width=size.width,
+        height=size.height,
+        steps=style.sampler.steps,
+        guidance=style.sampler.guidance_tenths / 10,
+        control_weight=style.control_weight_percent / 100,
+        control_end=style.control_end_percent / 100,
+    )
+
+
+def read(store: Store, key: str) -> NDArray[np.uint8]:
+    """A picture of the store, BGR."""
+    return np.asarray(cv2.imdecode(np.frombuffer(store.read(key), np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def write(store: Store, key: str, picture: NDArray[np.uint8]) -> None:
+    """A BGR picture into the store as PNG."""
+    store.write(key, cv2.imencode(".png", picture)[1].tobytes(), "image/png")

@@ -1,0 +1,255 @@
+"""The evaluation as a page for people: tables with targets, pictures beside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from profile_finish.tone import WANTED
+
+from .base import BaseFigures
+from .figures import PersonFigures, Share, StyleFigures
+
+# What a usable small model must reach.
+ONE_FACE, NOSE, LIKENESS = 0.95, 0.9, 0.8
+GAIN = 0.1
+"""Cosine that the adapter must add to the base model's likeness to be called clear."""
+BETWEEN, OWN = 0.45, 0.6
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Photos that must be refused: (person, file, truth, what was said)."""
+
+    rows: tuple[tuple[str, str, str, str], ...]
+
+    @property
+    def refused(self) -> Share:
+        return Share(sum(said != "Accepted" for *_, said in self.rows), len(self.rows))
+
+    @property
+    def right(self) -> Share:
+        """For the right reason; a remark after a comma is not part of it."""
+        return Share(sum(truth.split(",")[0] == said for *_, truth, said in self.rows), len(self.rows))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    title: str
+    how: str
+    base: BaseFigures
+    people: tuple[PersonFigures, ...]
+    styles: tuple[StyleFigures, ...]
+    own: Mapping[str, float]
+    """Mean cosine between each person's own photos."""
+    between: Mapping[tuple[str, str], float]
+    """Cosine between the mean embeddings of two people."""
+    confusion: Mapping[str, Mapping[str, int]]
+    verdicts: Verdicts
+
+
+def page(found: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
+    """Markdown. `pictures`: (caption, path beside the page)."""
+    parts = [f"# {found.title}", found.how, _summary(found), _base(found.base), _likeness(found.people)]
+    parts.append(_styles(found.styles))
+    parts += [_checkpoints(found.people), _confusion(found.confusion), _people(found)]
+    if found.verdicts.rows:
+        parts.append(_verdicts(found.verdicts))
+    parts += [f"**{caption}**\n\n![{caption}]({path})" for caption, path in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others figures."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+
+
+def _yes(met: bool | None) -> str:
+    return "not measured" if met is None else "met" if met else "**not met**"
+
+
+def share(value: Share) -> str:
+    """Per cent with its interval and counts."""
+    low, high = value.interval
+    return f"{100 * value.value:.0f} % ({100 * low:.0f} to {100 * high:.0f}; {value.hits} of {value.of})"
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "no face" if value is None else f"{value:.{digits}f}"
+
+
+def _summary(found: Evaluation) -> str:
+    rows = [*_base_rows(found.base), *_people_rows(found), *_cast_rows(found)]
+    return "## At a glance\n\n" + table(("figure", "measured", "wanted", ""), rows)
+
+
+def _base_rows(base: BaseFigures) -> list[tuple[str, str, str, str]]:
+    nose, faces = base.nose, base.one_face
+    follows = "no face" if nose is None else f"{nose.x:.2f}, {nose.y:.2f}"
+    rows = [
+        ("portraits with exactly one face", share(faces), "95 %", _yes(faces.value >= ONE_FACE)),
+        (
+            "nose follows the pose map, r in x and y",
+            follows,
+            ".9 each",
+            _yes(nose is not None and min(nose.x, nose.y) >= NOSE),
+        ),
+    ]
+    for shift in base.tones:
+        low, high = WANTED[shift.tone]
+        moved = f"{shift.b_shift:+.1f}, {shift.l_shift:+.1f}"
+        wanted = f"{low:+.0f} to {high:+.0f}, within 4"
+        rows.append((f"shift of b* for {shift.tone.value.lower()} words, and of L*", moved, wanted, _yes(shift.met)))
+    return rows
+
+
+def _people_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
+    least = min(one.share or 0.0 for one in found.people)
+    gain = min(one.gain or 0.0 for one in found.people)
+    measured = [one for one in found.people if one.rises is not None]
+    rises, best = sum(bool(one.rises) for one in measured), sum(one.best_delivered for one in measured)
+    return [
+        (
+            "likeness with the adapter, share of the ceiling, lowest",
+            f"{least:.2f}",
+            f"{LIKENESS}",
+            _yes(least >= LIKENESS),
+        ),
+        ("gain over the base model in cosine, lowest", f"{gain:+.2f}", f"+{GAIN}", _yes(gain >= GAIN)),
+        ("portraits nearest to their own person", share(named(found)), "nobody mistaken", _yes(not mistaken(found))),
+        (
+            "likeness rises over training; the best checkpoint is delivered",
+            f"{rises} and {best} of {len(measured)}",
+            "all",
+            _yes(rises == best == len(measured) if measured else None),
+        ),
+    ]
+
+
+def named(found: Evaluation) -> Share:
+    """Portraits of all people that are nearest to their own person."""
+    table = found.confusion
+    return Share(sum(row.get(name, 0) for name, row in table.items()), sum(sum(row.values()) for row in table.values()))
+
+
+def mistaken(found: Evaluation) -> list[str]:
+    """People most of whose portraits are somebody else's, or nobody's."""
+    return [
+        name for name, row in found.confusion.items() if not sum(row.values()) or max(row, key=row.__getitem__) != name
+    ]
+
+
+def _cast_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
+    own = min(found.own.values())
+    rows = [("a person's own mean cosine, lowest", f"{own:.2f}", f"{OWN}", _yes(own >= OWN))]
+    if found.between:
+        near = max(found.between.values())
+        rows.append(
+            ("two people's mean faces, nearest pair", f"{near:.2f}", f"at most {BETWEEN}", _yes(near <= BETWEEN))
+        )
+    return rows
+
+
+def _base(base: BaseFigures) -> str:
+    lines = [f"{share(base.one_face)} of the base model's portraits show exactly one face (YuNet)."]
+    if base.nose is not None:
+        lines.append(
+            f"The nose is {base.nose.distance:.1f} px from the pose map's on average, over {base.nose.pairs} portraits."
+        )
+    rows = [
+        (shift.tone.value, f"{shift.b_shift:+.2f}", f"{shift.l_shift:+.2f}", str(shift.pairs)) for shift in base.tones
+    ]
+    tones = table(("tone", "shift of b*", "of L*", "pairs of the same seed"), rows)
+    return "## The base model\n\n" + "\n".join(lines) + "\n\n" + tones
+
+
+def _likeness(people: Sequence[PersonFigures]) -> str:
+    rows = [
+        (
+            one.name,
+            f"{one.ceiling:.2f}",
+            _number(one.adapter),
+            _number(one.share),
+            _number(one.base),
+            _number(one.described),
+            share(one.one_face),
+            share(one.named),
+        )
+        for one in people
+    ]
+    head = (
+        "person",
+        "ceiling",
+        "with adapter",
+        "share",
+        "base, token",
+        "base, described",
+        "one face",
+        "nearest to them",
+    )
+    words = "SFace cosines to held-out photos; `ceiling` is real photos against real photos."
+    return "## Likeness\n\n" + words + "\n\n" + table(head, rows)
+
+
+STYLE_HEAD = ("likeness, share of the ceiling", "exactly one face", "shift of b*", "of L*", "pairs", "as promised")
+
+
+def style_cells(one: StyleFigures) -> tuple[str, ...]:
+    """A style's figures as they stand in tables, in the order of STYLE_HEAD."""
+    shift = one.shift
+    tone = ("-", "-", "-", "-")
+    if shift is not None:
+        tone = (f"{shift.b_shift:+.1f}", f"{shift.l_shift:+.1f}", str(shift.pairs), "yes" if shift.met else "no")
+    return (_number(one.share), share(one.one_face), *tone)
+
+
+def _styles(styles: Sequence[StyleFigures]) -> str:
+    rows = [(f"{one.name} ({one.tone.value.lower()})", *style_cells(one)) for one in styles]
+    words = (
+        "With the adapters, all people together. Shifts are against neutral twins of the same seed, one pair a person."
+    )
+    return "## By style\n\n" + words + "\n\n" + table(("style", *STYLE_HEAD), rows)
+
+
+def _checkpoints(people: Sequence[PersonFigures]) -> str:
+    steps = sorted({checkpoint.step for one in people for checkpoint in one.checkpoints})
+    rows = []
+    for one in people:
+        known = {checkpoint.step: checkpoint.likeness for checkpoint in one.checkpoints}
+        cells = [_percent(known.get(step), bold=step == one.chosen_step) for step in steps]
+        rows.append((one.name, *cells))
+    head = ("person", *(str(step) for step in steps))
+    words = "Likeness in per cent of the ceiling at each checkpoint's step; the delivered one in bold."
+    return "## Over training\n\n" + words + "\n\n" + table(head, rows)
+
+
+def _percent(value: float | None, *, bold: bool) -> str:
+    text = "-" if value is None else f"{value:.0f}"
+    return f"**{text}**" if bold else text
+
+
+def _confusion(confusion: Mapping[str, Mapping[str, int]]) -> str:
+    names = list(confusion)
+    rows = [(name, *(str(confusion[name].get(other, 0) or "") for other in names)) for name in names]
+    words = "Portraits of the person in the row, by whose mean face they are nearest to."
+    return "## Who is mistaken for whom\n\n" + words + "\n\n" + table(("", *names), rows)
+
+
+def _people(found: Evaluation) -> str:
+    rows = []
+    for name, own in found.own.items():
+        others = {pair: value for pair, value in found.between.items() if name in pair}
+        nearest = max(others, key=lambda pair: others[pair], default=None)
+        other = "" if nearest is None else next(one for one in nearest if one != name)
+        rows.append((name, f"{own:.2f}", other, "" if nearest is None else f"{others[nearest]:.2f}"))
+    return "## The people\n\n" + table(("person", "own photos, mean cosine", "most like", "mean faces"), rows)
+
+
+def _verdicts(verdicts: Verdicts) -> str:
+    pairs: dict[tuple[str, str], int] = {}
+    for *_, truth, said in verdicts.rows:
+        pairs[truth, said] = pairs.get((truth, said), 0) + 1
+    rows = [(truth, said, str(count)) for (truth, said), count in sorted(pairs.items())]
+    words = f"Refused: {share(verdicts.refused)}. For the right reason: {share(verdicts.right)}."
+    return "## Photos that must be refused\n\n" + words + "\n\n" + table(("truth", "verdict", "photos"), rows)

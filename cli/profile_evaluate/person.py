@@ -1,0 +1,227 @@
+"""One person through the product's own stages, and what came out of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from profile_cli.results import Results
+from profile_cli.run.runner import Run
+from profile_cli.run.settings import NAME, NAMESPACE
+from profile_cli.terminal import Terminal
+from profile_cli.upload import upload
+from profile_contract.artifacts import REPORT, stage_prefix
+from profile_contract.photos import PhotoReason
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.stages.chain import Platform
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.style import ProfileStyleSpec
+from profile_contract.words import Tone
+from profile_finish.scoring import counted
+from profile_runtime.progress import Silent
+from profile_runtime.shell import run_stage
+from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.port import Store
+from profile_vision import FaceReader
+from profile_vision.likeness import Embedding, cosine
+
+from .drawing import Wanted, draw_missing, read
+from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
+from .people import Person
+
+if TYPE_CHECKING:
+    from profile_predictor.engine import Engine
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A person's results, and the embeddings of the faces in each kind of portrait (None where there is no face)."""
+
+    person: Person
+    store: FolderStore
+    results: Results
+    photos: tuple[Embedding, ...]
+    references: tuple[Embedding, ...]
+    portraits: tuple[Embedding | None, ...]
+    faces: tuple[int, ...]
+    styles: tuple[str, ...]
+    """Of each portrait."""
+    base: tuple[Embedding | None, ...] = ()
+    described: tuple[Embedding | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every person is measured with."""
+
+    models: Path
+    spec: ProfileRequestSpec
+    styles: Mapping[str, ProfileStyleSpec]
+    platform: Platform
+
+
+def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader, terminal: Terminal) -> Measured:
+    """Preprocess, train, generate and finish what is not done yet. Raises InputRefused, CommandError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = FolderStore(folder)
+    spec = setting.spec.model_copy(update={"subject": setting.spec.subject.model_copy(update={"noun": person.noun})})
+    upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
+    results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal).results()
+    made = [
+        (report.style, candidate.key)
+        for report in results.generate
+        for candidate in report.candidates
+        if not candidate.twin
+    ]
+    seen = [_embeddings(store, key, faces) for _, key in made]
+    images = results.preprocess.images
+    return Measured(
+        person=person,
+        store=store,
+        results=results,
+        photos=_known(_first(store, image.image, faces) for image in images),
+        references=_known(_first(store, image.image, faces) for image in results.preprocess.reference_images),
+        portraits=tuple(one[0] if len(one) == 1 else None for one in seen),
+        faces=tuple(len(one) for one in seen),
+        styles=tuple(style for style, _ in made),
+    )
+
+
+def without_adapter(
+    measured: Measured, engine: Engine, setting: Setting, faces: FaceReader
+) -> tuple[tuple[Embedding | None, ...], tuple[Embedding | None, ...]]:
+    """The same seeds and poses from the base model alone: with the person's token, and with the person described."""
+    parameters = setting.platform.train_parameters(setting.spec)
+    token = f"{parameters.token} {measured.person.noun}"
+    return (
+        _drawn(measured, engine, setting, faces, kind="base", subject=token),
+        _drawn(measured, engine, setting, faces, kind="described", subject=measured.person.described),
+    )
+
+
+def _drawn(
+    measured: Measured, engine: Engine, setting: Setting, faces: FaceReader, *, kind: str, subject: str
+) -> tuple[Embedding | None, ...]:
+    found: list[Embedding | None] = []
+    poses = {pose.name: pose.key for pose in measured.results.preprocess.poses}
+    for report in measured.results.generate:
+        style = setting.styles[report.style]
+        wanted = [
+            Wanted(
+                key=f"{kind}/{report.style}-{candidate.seed}.png",
+                seed=candidate.seed,
+                prompt=style.prompt_for(subject),
+                pose_key=poses.get(candidate.pose, ""),
+            )
+            for candidate in report.candidates
+            if not candidate.twin
+        ]
+        draw_missing(engine, measured.store, style, setting.platform.picture, wanted)
+        found += [_only(_embeddings(measured.store, one.key, faces)) for one in wanted]
+    return tuple(found)
+
+
+def _only(found: list[Embedding]) -> Embedding | None:
+    return found[0] if len(found) == 1 else None
+
+
+def _embeddings(store: Store, key: str, faces: FaceReader) -> list[Embedding]:
+    picture = read(store, key)
+    return [faces.embed(picture, face) for face in counted(faces.find(picture))]
+
+
+def _first(store: Store, key: str, faces: FaceReader) -> Embedding | None:
+    found = _embeddings(store, key, faces)
+    return found[0] if found else None
+
+
+def _known(found: Iterable[Embedding | None]) -> tuple[Embedding, ...]:
+    return tuple(one for one in found if one is not None)
+
+
+def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> PersonFigures:
+    """Pure: from what was measured."""
+
+    def like(found: Sequence[Embedding | None]) -> float | None:
+        return mean_or_none(_likenesses(found, measured.references))
+
+    name = measured.person.name
+    shown = [one for one in measured.portraits if one is not None]
+    return PersonFigures(
+        name=name,
+        ceiling=measured.results.preprocess.ceiling or 1.0,
+        adapter=like(measured.portraits),
+        base=like(measured.base),
+        described=like(measured.described),
+        one_face=Share(sum(count == 1 for count in measured.faces), len(measured.faces)),
+        named=Share(sum(nearest(one, centroids) == name for one in shown), len(shown)),
+        checkpoints=tuple(measured.results.train.checkpoints),
+        chosen_step=measured.results.train.chosen_step,
+    )
+
+
+def _likenesses(found: Sequence[Embedding | None], references: Sequence[Embedding]) -> list[float | None]:
+    """The mean cosine to the references of each face that there is."""
+    return [None if one is None else float(np.mean([cosine(one, other) for other in references])) for one in found]
+
+
+def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> StyleFigures:
+    """Pure: from what was measured on everybody."""
+    shares: list[float | None] = []
+    faces: list[int] = []
+    for one in measured:
+        mine = [style == name for style in one.styles]
+        ceiling = one.results.preprocess.ceiling or 1.0
+        like = _likenesses(list(itertools.compress(one.portraits, mine)), one.references)
+        shares += [None if value is None else value / ceiling for value in like]
+        faces += itertools.compress(one.faces, mine)
+    shifts = [shift for one in measured for shift in one.results.finish.tones if shift.style == name]
+    return StyleFigures(
+        name=name,
+        tone=tone,
+        share=mean_or_none(shares),
+        one_face=Share(sum(count == 1 for count in faces), len(faces)),
+        shift=together(shifts),
+    )
+
+
+def verdicts_on_bad(person: Person, folder: Path, setting: Setting) -> list[tuple[str, str, str]]:
+    """What preprocessing says of the photos to be refused, among the good ones: (file, truth, verdict)."""
+    if not person.bad:
+        return []
+    from profile_preprocess.stage import run
+
+    store = FolderStore(folder)
+    photos = [*person.photos, *person.bad]
+    listed = []
+    for photo in photos:
+        name = photo.relative_to(photo.parents[1] if photo in person.bad else photo.parent).as_posix()
+        content = photo.read_bytes()
+        store.write(f"photos/{name}", content, "image/jpeg")
+        listed.append(PhotoRef(name=name, key=f"photos/{name}", bytes=len(content), etag=str(len(content))))
+    parameters = setting.platform.preprocess.model_copy(update={"maximum_photos": len(photos), "minimum_photos": 1})
+    request = RequestRef(namespace=NAMESPACE, name=NAME)
+    prefix = stage_prefix(NAMESPACE, NAME, Stage.PREPROCESS, "verdicts")
+    order = PreprocessOrder(request=request, digest="verdicts", output=prefix, photos=listed, parameters=parameters)
+    report = _standing(store, prefix)
+    if report is None:
+        made = run_stage(run, order, Stage.PREPROCESS, store, Silent())
+        report = PreprocessReport.model_validate(made.model_dump())
+    said = {verdict.name: verdict.reason for verdict in report.verdicts}
+    return [
+        (photo.name, why, said.get(f"bad/{photo.name}", PhotoReason.NOT_AN_IMAGE).value)
+        for photo, why in person.bad.items()
+    ]
+
+
+def _standing(store: Store, prefix: str) -> PreprocessReport | None:
+    if store.stat(prefix + REPORT) is None:
+        return None
+    return PreprocessReport.model_validate_json(store.read(prefix + REPORT))

@@ -1,0 +1,110 @@
+"""Writes the API reference from the definitions: `python -m profile_contract.schema.reference FILE`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.style import ProfileStyleSpec
+
+from .crd import schema_of
+
+Schema = dict[str, Any]
+
+HEAD = """# API reference
+
+Generated from the models in `crds/profile_contract` by `make crds`. `kubectl explain preq.spec` tells the same.
+What conditions and their reasons mean: [conditions and reasons](conditions.md).
+"""
+SECTIONS = (
+    ("ProfileRequest: spec", "What is asked for. Namespaced, short name `preq`.", ProfileRequestSpec),
+    (
+        "ProfileRequest: status",
+        "What the operator says. It holds no secret, no signed URL, no image.",
+        ProfileRequestStatus,
+    ),
+    ("ProfileStyle: spec", "What a look is. Cluster-wide, short name `pstyle`.", ProfileStyleSpec),
+)
+COLUMNS = "| field | type | default | limits | what |\n|---|---|---|---|---|\n"
+LIMITS = {
+    "minimum": "from {}", "maximum": "to {}",
+    "minLength": "{} characters or more", "maxLength": "{} characters or fewer",
+    "minItems": "{} or more", "maxItems": "{} or fewer", "multipleOf": "a multiple of {}", "pattern": "`{}`",
+}  # fmt: skip
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    parts = [HEAD]
+    for title, text, model in SECTIONS:
+        rows = "\n".join(_rows(schema_of(model), ""))
+        parts.append(f"## {title}\n\n{text}\n\n{COLUMNS}{rows}\n")
+    rules = "\n".join(f"- {rule['message']}" for rule in (*SPEC_RULES, *OBJECT_RULES))
+    parts.append(f"## Rules between fields of a request\n\n{rules}\n")
+    return "\n".join(parts)
+
+
+def _rows(schema: Schema, above: str) -> Iterator[str]:
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        path = f"{above}{name}"
+        yield _row(path, field, required=name in required)
+        inner = field.get("items", field)
+        if "properties" in inner:
+            yield from _rows(inner, f"{path}[]." if "items" in field else f"{path}.")
+
+
+def _row(path: str, field: Schema, *, required: bool) -> str:
+    default = "**required**" if required else _default(field)
+    cells = (f"`{path}`", _type(field), default, _limits(field), _cell(field.get("description", "")))
+    return f"| {' | '.join(cells)} |"
+
+
+def _type(field: Schema) -> str:
+    if "items" in field:
+        return f"list of {_type(field['items'])}"
+    if "enum" in field:
+        return " ".join(f"`{word}`" for word in field["enum"])
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"map to {_type(field['additionalProperties'])}"
+    return str(field.get("format") or field.get("type", ""))
+
+
+def _default(field: Schema) -> str:
+    found = field.get("default")
+    if found is None or found in ({}, []) or isinstance(found, dict):
+        return ""
+    shown = (
+        ", ".join(map(str, found))
+        if isinstance(found, list)
+        else str(found).lower()
+        if isinstance(found, bool)
+        else str(found)
+    )
+    return f"`{shown}`" if shown else "empty"
+
+
+def _limits(field: Schema) -> str:
+    inner = {key: value for key, value in field.get("items", {}).items() if key == "pattern"}
+    said = [
+        text.format(_cell(str((field | inner)[word])))
+        for word, text in LIMITS.items()
+        if word in field or word in inner
+    ]
+    return ", ".join(said)
+
+
+def _cell(text: str) -> str:
+    """Text that does not end a table's cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> None:
+    Path(sys.argv[1]).write_text(page())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Orders, reports and digests of the four stages, one module a stage."""

@@ -1,0 +1,77 @@
+"""The digests of a request's stages: what a change runs again follows from these alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from profile_contract.candidates import PictureSize
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.style import ProfileStyleSpec
+
+from .finish import FinishParameters, finish_digest
+from .generate import generate_digest
+from .preprocess import PreprocessParameters, preprocess_digest
+from .train import TrainParameters, train_digest
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What is set for all requests: by the platform team, or by the folder runner's arguments. `toy`: the base model
+    is for demonstrations alone."""
+
+    preprocess: PreprocessParameters
+    training: TrainParameters
+    picture: PictureSize
+    visible_mark: bool = False
+    toy: bool = False
+
+    @property
+    def toy_model(self) -> str:
+        """The base model's name where it is a toy, else nothing."""
+        return self.training.base_model if self.toy else ""
+
+    def train_parameters(self, spec: ProfileRequestSpec) -> TrainParameters:
+        """The defaults with what the request says about training."""
+        said = {name: value for name, value in spec.training.model_dump().items() if value is not None}
+        return self.training.model_copy(update={**said, "noun": spec.subject.noun})
+
+    def finish_parameters(self, spec: ProfileRequestSpec) -> FinishParameters:
+        """What is delivered."""
+        return FinishParameters(
+            portraits=spec.portraits,
+            minimum_likeness=spec.minimum_likeness,
+            layouts=list(spec.layouts),
+            visible_mark=self.visible_mark,
+            toy_model=self.toy_model,
+        )
+
+
+@dataclass(frozen=True)
+class Digests:
+    """One digest a stage; for generate one a style. `finish` is empty while a style is missing."""
+
+    preprocess: str
+    train: str
+    styles: Mapping[str, str]
+    finish: str
+
+
+def digests_of(
+    spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], platform: Platform
+) -> Digests:
+    """The digests that follow from a photos digest, the styles that exist and the parameters.
+
+    Preprocessing does not know the subject's noun nor the training resolution of a request: changing them must not
+    look at the photos again.
+    """
+    dataset = preprocess_digest(photos, platform.preprocess)
+    adapter = train_digest(dataset, platform.train_parameters(spec))
+    parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
+    # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
+    candidates = {
+        name: generate_digest(adapter, name, styles[name], parameters) for name in sorted(spec.styles) if name in styles
+    }
+    complete = len(candidates) == len(spec.styles)
+    finish = finish_digest(list(candidates.values()), platform.finish_parameters(spec)) if complete else ""
+    return Digests(preprocess=dataset, train=adapter, styles=candidates, finish=finish)

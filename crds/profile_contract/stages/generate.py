@@ -1,0 +1,37 @@
+"""Generate: an adapter and a style in, candidates out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from profile_contract.model import Tolerant, digest_of
+from profile_contract.stages.order import (
+    StageReport,
+)
+from profile_contract.style import ProfileStyleSpec
+
+from .table import STAGE_VERSIONS, Stage
+
+
+class Candidate(Tolerant):
+    """A picture in the store. `twin`: the neutral twin of the same seed."""
+
+    seed: int
+    key: str
+    sha256: str = ""
+    pose: str = ""
+    twin: bool = False
+
+
+class GenerateReport(StageReport):
+    """The candidates of one style. Written by the operator (or the folder runner) when the last one is in the store."""
+
+    stage: Literal[Stage.GENERATE] = Stage.GENERATE
+    style: str = ""
+    style_spec: ProfileStyleSpec | None = None
+    candidates: list[Candidate] = []
+
+
+def generate_digest(adapter: str, style_name: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
+    """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models)."""
+    return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.distinction(), parameters])

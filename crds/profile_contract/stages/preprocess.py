@@ -1,0 +1,123 @@
+"""Preprocess: photos in, a dataset of one person out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from profile_contract.model import Contract, Tolerant, digest_of
+from profile_contract.photos import PhotoReason
+from profile_contract.request import PhotosWarning
+from profile_contract.stages.order import (
+    FaceBox,
+    StageOrder,
+    StageReport,
+)
+
+from .table import STAGE_VERSIONS, Stage
+
+
+class PhotoRef(Contract):
+    """A raw photo as it was listed. `name` is the key below the photos' prefix."""
+
+    name: str
+    key: str
+    bytes: int = Field(ge=0)
+    etag: str
+
+
+class PreprocessParameters(Contract):
+    """Limits and thresholds of preprocessing; part of its digest."""
+
+    noun: Literal["person", "woman", "man"] = "person"
+    resolution: int = Field(
+        default=1024, ge=64, le=2048, description="Edge in pixels whose square is the area of a training crop."
+    )
+    minimum_photos: int = Field(default=5, ge=1, le=40)
+    maximum_photos: int = Field(default=20, ge=1, le=40)
+    maximum_bytes: int = Field(default=30_000_000, ge=1, le=1_000_000_000)
+    maximum_pixels: int = Field(default=60_000_000, ge=1, le=1_000_000_000)
+    minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
+    face_percent: int = Field(
+        default=40,
+        ge=25,
+        le=60,
+        description="Height of the face's box (hairline to chin) in crops and preset poses, per cent of the picture's.",
+    )
+
+
+class PreprocessOrder(StageOrder):
+    """Photos to dataset."""
+
+    stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
+    photos: list[PhotoRef] = Field(max_length=1000)
+    parameters: PreprocessParameters
+
+
+class PhotoVerdict(Tolerant):
+    """What was found about one photo, with the figures that led to it."""
+
+    name: str
+    accepted: bool
+    reason: PhotoReason
+    advice: str = ""
+    measures: dict[str, float] = Field(default={}, description="Face height, sharpness, brightness, angles, ...")
+
+
+class DatasetImage(Tolerant):
+    """One crop of an accepted photo. Keys are absolute in the store. Boxes are pixels of the crop: x, y, w, h."""
+
+    photo: str
+    image: str
+    mask: str = Field(description="Person mask: 8 bit grey, 255 inside, the size of the image.")
+    pose: str = Field(description="Pose map: RGB skeleton on black, the size of the image.")
+    caption: str = Field(description="What the crop shows; {subject} stands for the person, as in a style's prompt.")
+    width: int = Field(ge=1, le=16384)
+    height: int = Field(ge=1, le=16384)
+    face_box: FaceBox
+    held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
+
+
+class PoseMap(Tolerant):
+    """A pose map that generation may use: `name` is a preset's name or `photo-<n>`."""
+
+    name: str
+    key: str
+    width: int
+    height: int
+
+
+class PreprocessReport(StageReport):
+    """The dataset: a verdict per photo, crops, pose maps."""
+
+    stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
+    verdicts: list[PhotoVerdict] = []
+    warnings: list[PhotosWarning] = Field(
+        default=[],
+        max_length=10,
+        description="What is true of the accepted photos together and will show in portraits.",
+    )
+    images: list[DatasetImage] = []
+    poses: list[PoseMap] = []
+    ceiling: float | None = Field(default=None, description="Mean cosine between accepted photos.")
+
+    @property
+    def training_images(self) -> list[DatasetImage]:
+        """Crops that may be trained on."""
+        return [image for image in self.images if not image.held_out]
+
+    @property
+    def reference_images(self) -> list[DatasetImage]:
+        """Crops that judge likeness: the held-out ones, or all of them where none were held out."""
+        return [image for image in self.images if image.held_out] or self.images
+
+
+def photos_digest(photos: list[PhotoRef]) -> str:
+    """The key of a set of photos: names and contents, whatever their order."""
+    return digest_of(sorted([photo.name, photo.etag, photo.bytes] for photo in photos))
+
+
+def preprocess_digest(photos: str, parameters: PreprocessParameters) -> str:
+    """`photos` is a photos digest."""
+    return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.distinction()])

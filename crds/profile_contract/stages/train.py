@@ -1,0 +1,94 @@
+"""Train: a dataset in, an adapter out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from profile_contract.model import Contract, Tolerant, digest_of
+from profile_contract.stages.order import (
+    FileRef,
+    Key,
+    ModelName,
+    StageOrder,
+    StageReport,
+)
+from profile_contract.words import AdapterLayers
+
+from .table import STAGE_VERSIONS, Stage
+
+
+class TrainParameters(Contract):
+    """How the adapter is trained; part of the digest. Defaults: design figures for SDXL at 1024 px."""
+
+    base_model: ModelName = Field(min_length=1, description="Folder name below the models folder.")
+    control_model: ModelName = ""
+    noun: Literal["person", "woman", "man"] = "person"
+    token: str = Field(
+        default="sks",
+        min_length=1,
+        max_length=40,
+        pattern=r"^[^{}\x00-\x1f]+$",
+        description="The rare token that stands for the person in captions.",
+    )
+    rank: int = Field(default=32, ge=1, le=128)
+    adapter_layers: AdapterLayers = Field(
+        default=AdapterLayers.ATTENTION,
+        description="attention: enough for SDXL. transformer: its feed-forward layers too, for thin models.",
+    )
+    steps: int | None = Field(default=None, ge=1, le=100_000, description="None: clamp(80 x photos, 500, 900).")
+    batch: int = Field(default=4, ge=1, le=64)
+    resolution: int = Field(default=1024, ge=64, le=2048, multiple_of=8)
+    learning_rate: float = Field(default=1e-4, gt=0, le=10)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    crops_per_photo: int = Field(default=3, ge=1, le=16)
+    min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
+    noise_offset: float = Field(default=0.0357, ge=0, le=1)
+    checkpoint_steps: int = Field(default=100, ge=1, le=100_000)
+    validation_images: int = Field(
+        default=4, ge=0, le=16, description="Fixed-seed portraits a checkpoint is judged by."
+    )
+    validation_sampler_steps: int = Field(default=20, ge=1, le=150)
+    gradient_checkpointing: bool = False
+    mixed_precision: Literal["no", "bf16"] = "bf16"
+
+
+class TrainOrder(StageOrder):
+    """Dataset to adapter. `dataset` is the key of the preprocess report."""
+
+    stage: Literal[Stage.TRAIN] = Stage.TRAIN
+    dataset: Key
+    parameters: TrainParameters
+
+
+class Checkpoint(Tolerant):
+    """A checkpoint of training: loss is the mean since the last one; likeness in per cent of the ceiling."""
+
+    step: int
+    key: str
+    loss: float
+    likeness: float | None = None
+
+
+class TrainReport(StageReport):
+    """The adapter in its served form, its WebUI twin, and how they came to be."""
+
+    stage: Literal[Stage.TRAIN] = Stage.TRAIN
+    adapter: FileRef | None = None
+    adapter_webui: FileRef | None = None
+    base_model: str = ""
+    rank: int = 0
+    steps: int = 0
+    chosen_step: int = 0
+    resumed_from: int = 0
+    checkpoints: list[Checkpoint] = []
+    changes: list[str] = Field(default=[], description="Settings made smaller after running out of memory.")
+    skipped_steps: int = Field(default=0, description="Steps that changed nothing: their gradient was not finite.")
+    notes: list[str] = Field(default=[], description="What was unusual about this training, for people.")
+    seconds_per_step: float = 0.0
+
+
+def train_digest(dataset: str, parameters: TrainParameters) -> str:
+    """`dataset` is a preprocess digest."""
+    return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.distinction()])

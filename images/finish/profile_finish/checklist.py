@@ -1,0 +1,113 @@
+"""A layout's checklist: what was asked, what was measured on the file, whether it is met. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from profile_contract.layouts import Layout
+from profile_contract.stages.finish import Check
+from profile_contract.words import LayoutName
+from profile_vision.encoding import BYTES_PER_KILOBYTE
+
+# Percentage points either way, as wide as ICAO 9303 allows (head 70 to 80 %, eyes 50 to 60 %); the five points
+# themselves scatter by up to 5 % of the head between two sizes of one picture.
+TOLERANCE = 5.0
+# Enlarged further, a portrait looks soft in print.
+LARGEST_SCALE = 1.5
+# ICAO 9303 allows 8 degrees of tilt, and of turn 5, which five points do not tell so closely: in cuts of 56 rendered
+# faces turned by less than 10 degrees, 10 would deny up to 11 % of them, 14 denies one in each kind of cut. Of 30 faces
+# turned by 20 to 35 degrees, 14 tells at least 29.
+MOST_TILT = 8.0
+MOST_TURN = 14.0
+# Cuts that are held beside a face.
+POSED = (LayoutName.ID_SIZE, LayoutName.EMPLOYEE_CARD, LayoutName.STUDENT_CARD)
+# A little continued background is not seen; a continued shoulder is.
+MOST_OUTSIDE = 0.10
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the head is held, in degrees: `tilt` clockwise, `turn` to the picture's right. `upright`: not upside down."""
+
+    tilt: float
+    turn: float
+    upright: bool
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a layout's file came out. Shares in per cent of its height; they and the pose are None without a face."""
+
+    width: int
+    height: int
+    dpi: int
+    bytes: int
+    head_share: float | None
+    eye_line: float | None
+    scale: float
+    outside: float
+    pose: Pose | None = None
+
+
+def checks(layout: Layout, found: Cutting) -> list[Check]:
+    """The checklist, in the order that people read it."""
+    kilobytes = found.bytes / BYTES_PER_KILOBYTE
+    return [
+        Check(
+            name="size",
+            met=(found.width, found.height) == (layout.width, layout.height),
+            measured=f"{found.width} x {found.height} px",
+            wanted=f"{layout.width} x {layout.height} px ({layout.width_mm:g} x {layout.height_mm:g} mm)",
+        ),
+        Check(name="dpi", met=found.dpi == layout.dpi, measured=str(found.dpi), wanted=str(layout.dpi)),
+        _share("head share", found.head_share, layout.head_share),
+        _share("eye line", found.eye_line, layout.eye_line),
+        *(_posed(found.pose) if layout.name in POSED else []),
+        Check(
+            name="kilobytes",
+            met=kilobytes <= layout.max_kilobytes,
+            measured=f"{kilobytes:.1f}",
+            wanted=f"at most {layout.max_kilobytes}",
+        ),
+        Check(
+            name="enlargement",
+            met=found.scale <= LARGEST_SCALE,
+            measured=f"x {found.scale:.2f}",
+            wanted=f"at most x {LARGEST_SCALE}",
+        ),
+        Check(
+            name="background added",
+            met=found.outside <= MOST_OUTSIDE,
+            measured=f"{100 * found.outside:.0f} %",
+            wanted=f"at most {100 * MOST_OUTSIDE:.0f} %",
+        ),
+        Check(
+            name="official identification",
+            met=layout.official_identification,
+            measured="no: synthesised picture",
+            wanted="a photograph",
+        ),
+    ]
+
+
+def _posed(pose: Pose | None) -> list[Check]:
+    if pose is None:
+        nothing = ("upright", "head straight", "facing the camera")
+        return [Check(name=name, met=False, measured="no face found", wanted="a face") for name in nothing]
+    return [
+        Check(name="upright", met=pose.upright, measured="yes" if pose.upright else "no", wanted="yes"),
+        _angle("head straight", pose.tilt, MOST_TILT),
+        _angle("facing the camera", pose.turn, MOST_TURN),
+    ]
+
+
+def _angle(name: str, degrees: float, most: float) -> Check:
+    wanted = f"at most {most:.0f} degrees"
+    return Check(name=name, met=abs(degrees) <= most, measured=f"{abs(degrees):.0f} degrees", wanted=wanted)
+
+
+def _share(name: str, measured: float | None, wanted: int) -> Check:
+    if measured is None:
+        return Check(name=name, met=False, measured="no face found", wanted=f"{wanted} %")
+    met = abs(measured - wanted) <= TOLERANCE
+    return Check(name=name, met=met, measured=f"{measured:.0f} %", wanted=f"{wanted} %")

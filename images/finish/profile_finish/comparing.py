@@ -1,0 +1,62 @@
+"""The same start in another light: which pictures stand side by side. Pure.
+
+Every style ranks its own candidates, so the seed that was delivered in one light often was not in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from profile_contract.stages.finish import Score, StyleCandidates
+from profile_contract.stages.generate import Candidate
+from profile_contract.words import Tone
+
+
+@dataclass(frozen=True)
+class Side:
+    """A scored candidate of a style. `showable`: it could be delivered, had there been room."""
+
+    style: str
+    tone: Tone
+    score: Score
+    showable: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one seed became in looks of different tones, in the order of the styles."""
+
+    seed: int
+    sides: tuple[Side, ...]
+
+
+def compared(
+    styles: Sequence[StyleCandidates], ranked: Sequence[Sequence[Score]], showable: Sequence[frozenset[int]]
+) -> list[Row]:
+    """The rows, those with the greatest likeness first. `ranked` and `showable` (seeds) are of the same styles.
+
+    A row holds candidates of one seed and one pose (others have nothing in common), of two tones at least, and one that
+    was delivered at least.
+    """
+    sides: dict[tuple[int, str], list[Side]] = {}
+    for style, scores, seeds in zip(styles, ranked, showable, strict=True):
+        candidates = {one.seed: one for one in style.candidates if not one.twin}
+        for score in scores:
+            side = Side(style.style, style.tone, score, score.seed in seeds)
+            sides.setdefault(_start(candidates, score), []).append(side)
+    rows = [Row(seed, tuple(found)) for (seed, _), found in sides.items() if _worth(found)]
+    return sorted(rows, key=lambda row: (-_best(row), row.seed))
+
+
+def _start(candidates: Mapping[int, Candidate], score: Score) -> tuple[int, str]:
+    return score.seed, candidates[score.seed].pose
+
+
+def _worth(sides: Sequence[Side]) -> bool:
+    return len({side.tone for side in sides}) > 1 and any(side.score.delivered for side in sides)
+
+
+def _best(row: Row) -> int:
+    likeness = [side.score.likeness for side in row.sides if side.score.delivered]
+    return max((one for one in likeness if one is not None), default=-101)

@@ -1,0 +1,60 @@
+"""Which candidates are delivered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profile_contract.stages.finish import FinishParameters, Score
+
+
+def rank(scores: Sequence[Score], parameters: FinishParameters) -> list[Score]:
+    """One style's scores, the best first; `delivered` is set on those that are, `refusal` on the others.
+
+    A candidate needs exactly one face and the floor's likeness. A floor of 0 means none: everything that could be read
+    may be delivered then, faces first.
+    """
+    ordered = sorted(scores, key=_goodness)
+    answer: list[Score] = []
+    taken = 0
+    for score in ordered:
+        why = refusal(score, parameters.minimum_likeness)
+        if not why and taken == parameters.portraits:
+            why = f"{parameters.portraits} better ones were delivered"
+        taken += not why
+        answer.append(score.model_copy(update={"delivered": not why, "refusal": why}))
+    return answer
+
+
+def refusal(score: Score, floor: int) -> str:
+    """Why a candidate cannot be delivered, by itself; empty if it can."""
+    if score.refusal:
+        return score.refusal
+    if floor == 0:
+        return ""
+    if score.faces == 0 or score.likeness is None:
+        return "no face was found in it"
+    if score.faces > 1:
+        return f"{score.faces} faces were found in it"
+    if score.likeness < floor:
+        return f"likeness {score.likeness} % is below the floor of {floor} %"
+    return ""
+
+
+def _goodness(score: Score) -> tuple[bool, bool, int, float, int]:
+    like = score.likeness if score.likeness is not None else -101
+    return (bool(score.refusal), score.faces != 1, -like, -score.sharpness, score.seed)
+
+
+def nothing_delivered(scores: Sequence[Score], floor: int) -> str:
+    """What to tell when no candidate of any style can be delivered: the best figure, and what to do."""
+    seen = [score for score in scores if score.likeness is not None]
+    if not seen:
+        return (
+            f"no face was found in any of {len(scores)} candidates: train longer, or check the base model and the "
+            "style's prompt"
+        )
+    best = max(seen, key=lambda score: score.likeness or -101)
+    return (
+        f"no candidate reached the likeness floor of {floor} %: the best is {best.likeness} % (style {best.style}, "
+        f"seed {best.seed}). Add clear photos from other moments, train longer, or lower minimumLikeness"
+    )

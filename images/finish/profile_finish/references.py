@@ -1,0 +1,58 @@
+"""Whom the portraits must be like: the references of the dataset, and the ceiling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
+from profile_runtime.store.port import NotFound, Store
+from profile_vision import FaceReader, ceiling
+
+from .pictures import Unreadable, read_picture
+
+
+@dataclass(frozen=True)
+class References:
+    """Embeddings (128,) of the photos that judge likeness, the dataset's images, and the ceiling (a mean cosine)."""
+
+    embeddings: list[NDArray[np.float32]]
+    images: list[DatasetImage]
+    ceiling: float
+
+
+def read_references(store: Store, key: str, faces: FaceReader) -> References:
+    """Read the dataset's report and embed its reference images. Raises BadInput if there is nothing to compare with."""
+    dataset = _dataset(store, key)
+    found = [_embedding(store, image, faces) for image in dataset.reference_images]
+    embeddings = [embedding for embedding in found if embedding is not None]
+    if not embeddings:
+        raise BadInput(Reason.INVALID_ORDER, f"the dataset {key} has no photo with a face to compare portraits with")
+    top = dataset.ceiling if dataset.ceiling is not None else ceiling(embeddings)
+    if top <= 0:
+        raise BadInput(Reason.INVALID_ORDER, f"the photos of the dataset {key} show different people")
+    return References(embeddings=embeddings, images=dataset.images, ceiling=top)
+
+
+def _dataset(store: Store, key: str) -> PreprocessReport:
+    try:
+        dataset = PreprocessReport.model_validate_json(store.read(key))
+    except NotFound as error:
+        raise BadInput(Reason.INVALID_ORDER, f"the dataset report {key} is not in the store") from error
+    except ValidationError as error:
+        raise BadInput(Reason.INVALID_ORDER, f"the dataset report {key} cannot be read") from error
+    return dataset
+
+
+def _embedding(store: Store, image: DatasetImage, faces: FaceReader) -> NDArray[np.float32] | None:
+    try:
+        pixels = read_picture(store, image.image)
+    except Unreadable:
+        return None
+    found = faces.find(pixels)
+    return faces.embed(pixels, found[0]) if found else None

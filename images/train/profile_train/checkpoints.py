@@ -1,0 +1,216 @@
+"""Checkpoints in the store: complete, or not there. The manifest is written last and names what belongs to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from profile_contract.model import Tolerant
+from profile_runtime.store.port import NotFound, Store, StoreError
+
+from .finite import all_finite, check_finite
+
+log = logging.getLogger(__name__)
+
+WEIGHTS, OPTIMISER, MANIFEST = "lora.safetensors", "optimiser.safetensors", "manifest.json"
+# Measured after the checkpoint stands: a pod that is stopped while it measures loses no step.
+LIKENESS = "likeness.json"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A complete checkpoint: the mean loss since the one before, its likeness if it could be measured.
+
+    `skipped` steps before it were left out, and their noise was `redrawn` so many times.
+    """
+
+    step: int
+    prefix: str
+    loss: float
+    likeness: float | None
+    skipped: int = 0
+    redrawn: int = 0
+
+
+class Manifest(Tolerant):
+    """What a checkpoint consists of; it is written last."""
+
+    step: int = Field(ge=1)
+    loss: float = Field(allow_inf_nan=False)
+    sha256: dict[str, str]
+    skipped: int = Field(default=0, ge=0)
+    redrawn: int = Field(default=0, ge=0)
+
+
+class Checkpoints:
+    """The checkpoints of one order below `output`, for one attempt's settings."""
+
+    def __init__(self, store: Store, output: str, settings_key: str) -> None:
+        """`settings_key`: only checkpoints made with these settings count."""
+        self._store, self._root, self._settings = store, f"{output}checkpoints/{settings_key}/", settings_key
+
+    def save(
+        self,
+        step: int,
+        weights: dict[str, torch.nn.Parameter],
+        optimiser: torch.optim.Optimizer,
+        loss: float,
+        *,
+        skipped: int = 0,
+        redrawn: int = 0,
+    ) -> Saved:
+        """Upload weights and optimiser whole, then the manifest; then older optimisers may go.
+
+        Raises NotFinite, and writes nothing, if a weight or the optimiser's state is no number.
+        """
+        prefix = self._prefix(step)
+        tensors, moments = _plain(weights), _moments(weights, optimiser)
+        check_finite(tensors)
+        check_finite(moments)
+        files = {WEIGHTS: save(tensors), OPTIMISER: save(moments)}
+        # What stood here before training went back says nothing about these weights.
+        self._delete(prefix + LIKENESS)
+        for name, data in files.items():
+            self._store.write(prefix + name, data)
+        manifest = Manifest(
+            step=step,
+            loss=loss,
+            sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+            skipped=skipped,
+            redrawn=redrawn,
+        )
+        self._store.write(prefix + MANIFEST, manifest.to_json().encode(), "application/json")
+        self._forget_optimisers(before=step)
+        return Saved(step, prefix, loss, None, skipped, redrawn)
+
+    def _prefix(self, step: int) -> str:
+        return f"{self._root}step-{step:06d}/"
+
+    def score(self, saved: Saved, likeness: float | None) -> None:
+        """Note how much the adapter was like the person at a checkpoint."""
+        self._store.write(saved.prefix + LIKENESS, json.dumps(likeness).encode(), "application/json")
+
+    def complete(self) -> list[Saved]:
+        """All complete checkpoints, the earliest first. What cannot be read as one is none."""
+        keys = {entry.key for entry in self._store.list(self._root)}
+        read = (self._saved(key, keys) for key in keys if key.endswith("/" + MANIFEST))
+        return sorted((saved for saved in read if saved is not None), key=lambda saved: saved.step)
+
+    def _saved(self, key: str, keys: set[str]) -> Saved | None:
+        prefix = key.removesuffix(MANIFEST)
+        try:
+            manifest = Manifest.model_validate_json(self._store.read(key))
+        except ValidationError:
+            log.warning("%s is no checkpoint's manifest and is left alone", key)
+            return None
+        if prefix != self._prefix(manifest.step):
+            log.warning("%s tells of step %d, which lies elsewhere; it is left alone", key, manifest.step)
+            return None
+        likeness = self._likeness(prefix + LIKENESS) if prefix + LIKENESS in keys else None
+        return Saved(manifest.step, prefix, manifest.loss, likeness, manifest.skipped, manifest.redrawn)
+
+    def _likeness(self, key: str) -> float | None:
+        try:
+            figure = json.loads(self._store.read(key))
+        except (ValueError, RecursionError):
+            return None
+        number = isinstance(figure, int | float) and not isinstance(figure, bool) and math.isfinite(figure)
+        return float(figure) if number else None
+
+    def weights(self, saved: Saved) -> dict[str, torch.Tensor] | None:
+        """The adapter's weights at a checkpoint; None if they are not whole, or not finite."""
+        try:
+            tensors = load(self._read(saved, WEIGHTS))
+        except (NotFound, SafetensorError):
+            log.warning("the weights of step %d are not whole", saved.step)
+            return None
+        if not all_finite(tensors):
+            log.warning("the weights of step %d are not finite", saved.step)
+            return None
+        return tensors
+
+    def restore(self, saved: Saved, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> bool:
+        """Put a checkpoint's weights and optimiser back; False, and nothing changed, if it is not whole or finite."""
+        tensors = self.weights(saved)
+        try:
+            moments = load(self._read(saved, OPTIMISER)) if tensors is not None else {}
+        except (NotFound, SafetensorError):
+            moments = {}
+        names = {f"{moment}.{name}" for moment in MOMENTS for name in weights}
+        # A smaller tensor would be spread over the whole of a larger one.
+        fits = tensors is not None and moments.keys() == names and _shapes(tensors) == _shapes(weights)
+        if tensors is None or not fits or not all_finite(moments) or not _fit(moments, weights):
+            log.warning("checkpoint at step %d is not whole; taking an earlier one", saved.step)
+            return False
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(tensors[name])
+        state = {
+            number: {moment: moments[f"{moment}.{name}"] for moment in MOMENTS} for number, name in enumerate(weights)
+        }
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        return True
+
+    def _read(self, saved: Saved, name: str) -> bytes:
+        data = self._store.read(saved.prefix + name)
+        wanted = Manifest.model_validate_json(self._store.read(saved.prefix + MANIFEST)).sha256.get(name)
+        if hashlib.sha256(data).hexdigest() != wanted:
+            raise NotFound(saved.prefix + name)
+        return data
+
+    def _forget_optimisers(self, before: int) -> None:
+        """Optimiser states are thrice the adapter's size: only the latest is worth keeping."""
+        for saved in self.complete():
+            if saved.step < before:
+                self._delete(saved.prefix + OPTIMISER)
+
+    def finish(self) -> None:
+        """Nothing will be resumed any more: no optimiser state is kept."""
+        self._forget_optimisers(before=2**62)
+
+    def _delete(self, key: str) -> None:
+        try:
+            self._store.delete(key)
+        except StoreError as error:
+            log.warning("%s stays: %s", key, error)
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _fit(moments: dict[str, torch.Tensor], weights: dict[str, torch.nn.Parameter]) -> bool:
+    """Whether the optimiser's averages have their weights' shapes, and its steps are numbers."""
+    return all(
+        moments[f"{moment}.{name}"].shape == (torch.Size() if moment == "step" else weight.shape)
+        for name, weight in weights.items()
+        for moment in MOMENTS
+    )
+
+
+def _plain(weights: dict[str, torch.nn.Parameter]) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+
+
+def _moments(weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's state; zeros, as it begins with, for a weight that no step has changed yet."""
+    blank = {
+        name: {"step": torch.tensor(0.0), "exp_avg": torch.zeros_like(w), "exp_avg_sq": torch.zeros_like(w)}
+        for name, w in weights.items()
+        if not optimiser.state.get(w)
+    }
+    return {
+        f"{moment}.{name}": (blank.get(name) or optimiser.state[weight])[moment].detach().cpu().contiguous()
+        for name, weight in weights.items()
+        for moment in MOMENTS
+    }

@@ -1,0 +1,139 @@
+"""Reads what preprocessing left: crops, masks, face boxes, captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
+from profile_runtime.store.port import NotFound, Store
+
+Image = NDArray[np.uint8]
+
+# The background still teaches a little, or the adapter would be free to put anything there.
+OUTSIDE_WEIGHT = 0.3
+PERSON_WEIGHT = 1.0
+FACE_WEIGHT = 2.0
+# A crop keeps at least this share of the picture's edges, and always the whole face.
+SMALLEST_CROP = 0.8
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training picture: RGB (H, W, 3), loss weights (H, W) with mean 1, and where the crop began."""
+
+    image: Image
+    weights: NDArray[np.float32]
+    caption: str
+    crop_left: int
+    crop_top: int
+    original_size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+def read_report(store: Store, key: str) -> PreprocessReport:
+    """The preprocess report. Raises BadInput if there is none or nothing to train on."""
+    try:
+        report = PreprocessReport.model_validate_json(store.read(key))
+    except (NotFound, ValueError) as error:
+        raise BadInput(Reason.INVALID_ORDER, "the dataset's report cannot be read; run preprocessing again") from error
+    if not report.training_images:
+        raise BadInput(Reason.TOO_FEW_USABLE_PHOTOS, "the dataset holds no picture to train on; add photos")
+    return report
+
+
+def read_picture(store: Store, key: str, flags: int = cv2.IMREAD_COLOR) -> Image:
+    """A decoded picture: BGR, or grey with IMREAD_GRAYSCALE. Raises BadInput if it is none."""
+    try:
+        decoded = cv2.imdecode(np.frombuffer(store.read(key), np.uint8), flags)
+    except (NotFound, cv2.error):  # OpenCV gives None for most of what is no picture; an empty file it calls a mistake
+        decoded = None
+    if decoded is None:
+        raise BadInput(Reason.INVALID_ORDER, f"{key} of the dataset cannot be read; run preprocessing again")
+    return decoded.astype(np.uint8)
+
+
+def read_examples(
+    store: Store, images: list[DatasetImage], *, crops: int, resolution: int, wanted: int, subject: str
+) -> list[Example]:
+    """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
+
+    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}. Raises
+    BadInput for a picture or mask that cannot be read or has another size than its report says.
+    """
+    examples = []
+    for number, image in enumerate(images):
+        picture = cv2.cvtColor(read_picture(store, image.image), cv2.COLOR_BGR2RGB).astype(np.uint8)
+        mask = read_picture(store, image.mask, cv2.IMREAD_GRAYSCALE)
+        if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):
+            raise BadInput(
+                Reason.INVALID_ORDER,
+                f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
+                "says; run preprocessing again",
+            )
+        weights = loss_weights(mask, image.face_box)
+        size = scaled_size((image.width, image.height), resolution / wanted)
+        caption = image.caption.replace("{subject}", subject)
+        draw = np.random.default_rng(number)
+        boxes = [whole(image)] + [random_crop(image, draw) for _ in range(crops - 1)]
+        examples += [_example(picture, weights, box, size, caption) for box in boxes]
+    return examples
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Width and height scaled, each a multiple of 8, as the VAE needs."""
+    width, height = (max(8, round(edge * scale / 8) * 8) for edge in size)
+    return width, height
+
+
+def whole(image: DatasetImage) -> tuple[int, int, int, int]:
+    """The whole picture as a box x, y, width, height."""
+    return 0, 0, image.width, image.height
+
+
+def random_crop(image: DatasetImage, draw: np.random.Generator) -> tuple[int, int, int, int]:
+    """A box of the picture's own shape that holds the whole face: variety without mirroring."""
+    x, y, w, h = image.face_box
+    share = float(draw.uniform(SMALLEST_CROP, 1.0))
+    share = min(1.0, max(share, (w + 2) / image.width, (h + 2) / image.height))
+    width, height = int(image.width * share), int(image.height * share)
+    return (
+        _between(draw, x + w - width, x, image.width - width),
+        _between(draw, y + h - height, y, image.height - height),
+        width,
+        height,
+    )
+
+
+def _between(draw: np.random.Generator, low: int, high: int, room: int) -> int:
+    low, high = max(0, min(low, room)), max(0, min(high, room))
+    return int(draw.integers(low, max(low, high) + 1))
+
+
+def loss_weights(mask: Image, face_box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    """Weight of each pixel in the loss, mean 1: the face most, then the person, a floor outside."""
+    inside = mask.astype(np.float32) / 255
+    weights = OUTSIDE_WEIGHT + (PERSON_WEIGHT - OUTSIDE_WEIGHT) * inside
+    x, y, w, h = (max(0, edge) for edge in face_box)
+    weights[y : y + h, x : x + w] = FACE_WEIGHT
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def _example(
+    picture: Image, weights: NDArray[np.float32], box: tuple[int, int, int, int], size: tuple[int, int], caption: str
+) -> Example:
+    x, y, w, h = box
+    way = cv2.INTER_AREA if size[0] <= w else cv2.INTER_CUBIC
+    cut = cv2.resize(picture[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8)
+    weight = cv2.resize(weights[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    original = picture.shape[1], picture.shape[0]
+    return Example(cut, weight / weight.mean(), caption, crop_left=x, crop_top=y, original_size=original)

@@ -1,0 +1,243 @@
+"""The training loop: steps, checkpoints, and the choice of the checkpoint that is most like the person."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.stages.train import TrainParameters
+from profile_runtime.progress import StageProgress
+
+from .cache import CachedExample
+from .checkpoints import Checkpoints, Saved
+from .finite import NotFinite
+from .loss import step_loss
+from .model import Base
+from .sampling import batch_of
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+WEIGHT_DECAY = 1e-2
+LONGEST_GRADIENT = 1.0
+# The target has unit variance, so a sound loss is near 1 or below.
+EXPLODED = 25.0
+# So many steps in a row without a finite gradient, a tenth of all between these, and the weights are ruined.
+FEWEST_BARREN_STEPS, MOST_BARREN_STEPS = 3, 20
+# Far from every seed of another step.
+REDRAWN_APART = 0x9E3779B97F4A7C15
+
+
+class Diverged(Exception):
+    """Training cannot go on from where it stands; `since`: after how many steps the trouble began."""
+
+    def __init__(self, message: str, since: int) -> None:
+        super().__init__(message)
+        self.since = since
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the loop leaves: its checkpoints, and how it went.
+
+    `skipped` steps changed nothing, since their gradient was not finite; `redrawn`: whether training had to go back.
+    """
+
+    checkpoints: list[Saved]
+    resumed_from: int
+    seconds_per_step: float
+    skipped: int = 0
+    redrawn: bool = False
+
+
+def train(
+    base: Base,
+    examples: list[CachedExample],
+    parameters: TrainParameters,
+    settings: Settings,
+    *,
+    checkpoints: Checkpoints,
+    progress: StageProgress,
+    judge: Callable[[], float | None],
+) -> Trained:
+    """Train from the last whole checkpoint to the last step. `judge` gives the likeness of the adapter as it is.
+
+    A training that diverges goes on from its last checkpoint once more, with other noise. Raises BadInput when it
+    diverges again, torch.OutOfMemoryError when memory runs out.
+    """
+    course = Course(base, examples, parameters, settings, checkpoints=checkpoints, progress=progress, judge=judge)
+    if settings.gradient_checkpointing:
+        base.unet.enable_gradient_checkpointing()
+    base.unet.train()
+    first = course.resume(settings.steps)
+    started = time.monotonic()
+    while True:
+        try:
+            course.run()
+            break
+        except Diverged as diverged:
+            course.go_back(diverged)
+    seconds = (time.monotonic() - started) / course.taken if course.taken else 0.0
+    kept = [saved for saved in checkpoints.complete() if saved.step <= settings.steps]
+    return Trained(kept, first, seconds, course.skipped, course.redrawn > 0)
+
+
+class Course:
+    """Where a training stands: the next step, what was left out, and how often its noise was drawn anew."""
+
+    def __init__(
+        self,
+        base: Base,
+        examples: list[CachedExample],
+        parameters: TrainParameters,
+        settings: Settings,
+        *,
+        checkpoints: Checkpoints,
+        progress: StageProgress,
+        judge: Callable[[], float | None],
+    ) -> None:
+        """Puts a fresh adapter into the base."""
+        self._base, self._examples, self._sizes = base, examples, [example.size for example in examples]
+        self._parameters, self._settings = parameters, settings
+        self._weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
+        self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
+        self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
+        self._optimiser = self._fresh_optimiser()
+        self.step = self.taken = self.skipped = self.redrawn = 0
+
+    def resume(self, most: int) -> int:
+        """Take up the last sound checkpoint of at most so many steps; gives its step, 0 where there is none."""
+        self._optimiser = self._fresh_optimiser()
+        saved = _resume(self._checkpoints, self._weights, self._optimiser, most)
+        if saved is None:
+            self._begin_anew()
+            return 0
+        self.step, self.skipped, self.redrawn = saved.step, saved.skipped, saved.redrawn
+        if saved.likeness is None:
+            self._checkpoints.score(saved, self._judge())
+        return self.step
+
+    def go_back(self, diverged: Diverged) -> None:
+        """Return to the last sound checkpoint, with other noise from there on. Raises BadInput the second time."""
+        if self.redrawn:
+            raise BadInput(
+                Reason.TRAINING_DIVERGED,
+                f"{diverged}, although training had gone back to its last good checkpoint and drawn other noise; "
+                "set another training.seed, or fewer training.steps",
+            )
+        log.warning("%s; going on from the last good checkpoint with other noise", diverged)
+        self.resume(diverged.since)
+        self.redrawn += 1
+
+    def run(self) -> None:
+        """Train from the next step to the last. Raises Diverged."""
+        losses: list[float] = []
+        barren = 0
+        for step in range(self.step, self._settings.steps):
+            loss, changed = self._step(step)
+            losses.append(loss)
+            barren = 0 if changed else barren + 1
+            self.skipped += not changed
+            if barren == barren_limit(self._settings.steps):
+                raise Diverged(
+                    f"no gradient was finite in the {barren} training steps up to step {step + 1}", step + 1 - barren
+                )
+            self.step = step + 1
+            self.taken += 1
+            self._progress.at(
+                self.step, self._settings.steps, f"step {self.step} of {self._settings.steps}, loss {loss:.3f}"
+            )
+            if self.step % self._parameters.checkpoint_steps == 0 or self.step == self._settings.steps:
+                self._keep(sum(losses) / len(losses))
+                losses = []
+
+    def _step(self, step: int) -> tuple[float, bool]:
+        """One step: its loss, and whether the weights were changed. Raises Diverged."""
+        parameters, settings, optimiser = self._parameters, self._settings, self._optimiser
+        batch = [self._examples[i] for i in batch_of(self._sizes, settings.batch, parameters.seed, step)]
+        draw = torch.Generator().manual_seed(noise_seed(parameters.seed, step, self.redrawn))
+        loss = step_loss(self._base, batch, draw, gamma=parameters.min_snr_gamma, offset=parameters.noise_offset)
+        figure = _sound(loss.item(), step)
+        loss.backward()
+        for group in optimiser.param_groups:
+            group["lr"] = parameters.learning_rate * share_of_rate(step, settings.steps)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
+        # Half precision may overflow once; a step of such a gradient would make every weight NaN, for good.
+        changed = bool(torch.isfinite(norm))
+        if changed:
+            optimiser.step()
+        else:
+            log.warning("step %d is left out: its gradient is not finite", step + 1)
+        optimiser.zero_grad(set_to_none=True)
+        return figure, changed
+
+    def _keep(self, loss: float) -> None:
+        try:
+            saved = self._checkpoints.save(
+                self.step, self._weights, self._optimiser, loss, skipped=self.skipped, redrawn=self.redrawn
+            )
+        except NotFinite as error:
+            raise Diverged(
+                f"the adapter's weights were not finite after step {self.step} of training", self.step - 1
+            ) from error
+        self._checkpoints.score(saved, self._judge())
+        log.info("checkpoint at step %d: loss %.4f", saved.step, saved.loss)
+
+    def _fresh_optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self._weights.values(), lr=self._parameters.learning_rate, weight_decay=WEIGHT_DECAY)
+
+    def _begin_anew(self) -> None:
+        with torch.no_grad():
+            for name, weight in self._weights.items():
+                weight.copy_(self._untrained[name])
+                weight.grad = None
+        self.step = self.skipped = 0
+
+
+def noise_seed(seed: int, step: int, redrawn: int) -> int:
+    """The seed of a step's noise and timesteps: another for each step, and once more for noise that is drawn anew."""
+    return (seed * 1_000_003 + step + redrawn * REDRAWN_APART) % 2**63
+
+
+def barren_limit(steps: int) -> int:
+    """After how many steps in a row without a finite gradient a training of so many steps has diverged."""
+    return min(steps, MOST_BARREN_STEPS, max(FEWEST_BARREN_STEPS, steps // 10))
+
+
+def share_of_rate(step: int, steps: int) -> float:
+    """Of the learning rate, 1 to 0 along half a cosine: at a steady rate the last steps are as rough as the first.
+
+    Pure, so that a training that was cut goes on as if nothing had been.
+    """
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _resume(
+    checkpoints: Checkpoints, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer, most: int
+) -> Saved | None:
+    for saved in reversed(checkpoints.complete()):
+        if saved.step <= most and checkpoints.restore(saved, weights, optimiser):
+            log.info("resuming at step %d", saved.step)
+            return saved
+    return None
+
+
+def _sound(loss: float, step: int) -> float:
+    if math.isfinite(loss) and loss < EXPLODED:
+        return loss
+    raise Diverged(f"the training loss became {loss:.3g} at step {step}", step)
+
+
+def best(checkpoints: list[Saved]) -> Saved:
+    """The checkpoint to deliver: the one most like the person; the last one where likeness could not be measured."""
+    measured = [saved for saved in checkpoints if saved.likeness is not None]
+    if not measured:
+        return checkpoints[-1]
+    return max(measured, key=lambda saved: (saved.likeness or 0.0, saved.step))

@@ -1,0 +1,95 @@
+"""The training loss."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_snr
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+
+from .cache import CachedExample
+from .model import Base
+
+
+def min_snr_weights(noise: DDPMScheduler, timesteps: torch.Tensor, gamma: float, prediction: str) -> torch.Tensor:
+    """Weight of each timestep (B,): Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
+
+    min(SNR, gamma) for the loss on the sample; / SNR for epsilon, / (SNR + 1) for v-prediction, whose errors count so
+    much more on the sample. Pure noise (SNR 0) weighs 1 with epsilon, the limit. gamma 0 weighs all alike.
+    """
+    if gamma <= 0:
+        return torch.ones(len(timesteps), device=timesteps.device)
+    snr = compute_snr(noise, timesteps)
+    capped: torch.Tensor = torch.clamp(snr, max=gamma)
+    if prediction == "sample":
+        return capped
+    if prediction == "v_prediction":
+        return capped / (snr + 1)
+    return torch.where(snr == 0, torch.ones_like(snr), capped / snr)
+
+
+def check_weights(base: Base, gamma: float) -> None:
+    """Raises BadInput where a base's noise schedule gives timesteps no sound weights: they would all be lost."""
+    every = torch.arange(base.noise.config.num_train_timesteps)
+    weights = min_snr_weights(base.noise, every, gamma, base.prediction)
+    mean = float(weights.mean())
+    if bool((weights >= 0).all()) and 0 < mean < float("inf"):
+        return
+    raise BadInput(
+        Reason.MODEL_NOT_FOUND,
+        f"the noise schedule of the base model '{base.name}' gives the training loss no finite weight; "
+        "correct its scheduler/scheduler_config.json, or mount another base model",
+    )
+
+
+def target_of(base: Base, latents: torch.Tensor, noise: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """What the UNet has to predict, of the latents' shape (B, C, h, w)."""
+    if base.prediction == "v_prediction":
+        velocity: torch.Tensor = base.noise.get_velocity(latents, noise, steps)
+        return velocity
+    return latents if base.prediction == "sample" else noise
+
+
+def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> torch.Tensor:
+    """Timesteps (rows,), each as often as its weight (T,) says, spread evenly over a batch.
+
+    To draw by weight and count all alike is, on average, to draw alike and count by weight, with less chance in it:
+    most timesteps of a v-prediction weigh next to nothing.
+    """
+    shares = torch.cumsum(weights.double(), dim=0)
+    places = (torch.arange(rows) + torch.rand(rows, generator=draw)) / rows
+    return torch.searchsorted(shares, places.double() * shares[-1]).clamp(max=len(weights) - 1)
+
+
+def step_loss(
+    base: Base, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float
+) -> torch.Tensor:
+    """The loss of one batch, a scalar. Everything random comes from `draw`, which lives on the CPU."""
+    latents = torch.stack([e.mean + e.deviation * _normal(e.mean.shape, draw, base.device) for e in batch])
+    noise = _normal(latents.shape, draw, base.device)
+    # Noise with its own brightness lets the model reach dark and bright pictures (Guttenberg 2023).
+    noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
+    every = torch.arange(base.noise.config.num_train_timesteps)
+    weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
+    steps = drawn_timesteps(weighed, len(batch), draw).to(base.device)
+    noisy = base.noise.add_noise(latents, noise, steps)
+    with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
+        predicted = base.unet(
+            noisy,
+            steps,
+            torch.cat([e.text.tokens for e in batch]),
+            added_cond_kwargs={
+                "text_embeds": torch.cat([e.text.pooled for e in batch]),
+                "time_ids": torch.stack([e.time_ids for e in batch]),
+            },
+        ).sample
+    target = target_of(base, latents, noise, steps)
+    weights = torch.stack([e.weights for e in batch])
+    squared = (predicted.float() - target.float()).pow(2) * weights
+    return squared.mean() * weighed.mean().to(base.device)
+
+
+def _normal(shape: torch.Size | tuple[int, ...], draw: torch.Generator, device: torch.device) -> torch.Tensor:
+    return torch.randn(shape, generator=draw).to(device)

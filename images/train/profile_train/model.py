@@ -1,0 +1,112 @@
+"""Loads a base model of SDXL's architecture from a folder in diffusers' layout: by configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.training_utils import cast_training_params
+from peft import LoraConfig
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.words import AdapterLayers
+from profile_runtime.weights import WeightsError, check_model
+
+ADAPTER = "default"
+# What a UNet may predict of a noisy picture, and the loss knows.
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+
+
+@dataclass
+class Base:
+    """The base model while it is trained on. `pipeline` holds the text encoders until they are freed."""
+
+    name: str
+    pipeline: StableDiffusionXLPipeline
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    noise: DDPMScheduler
+    device: torch.device
+    autocast: bool
+
+    @property
+    def prediction(self) -> str:
+        """What the UNet predicts, one of PREDICTIONS."""
+        return str(self.noise.config.prediction_type)
+
+    def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
+        """Put a fresh adapter into the UNet and give its parameters by name. Its weights stay in fp32.
+
+        alpha = rank, so that every reader of the file scales it by 1 whether it knows alpha or not.
+        """
+        torch.manual_seed(seed)
+        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(layers.modules))
+        self.unet.add_adapter(config, adapter_name=ADAPTER)
+        # In bf16, small updates would be rounded away.
+        cast_training_params(self.unet, dtype=torch.float32)
+        return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
+
+
+def load_base(models: Path, name: str, *, mixed: bool) -> Base:
+    """Load a base model onto the accelerator if there is one. `mixed`: the UNet in bf16, on an accelerator only.
+
+    Raises BadInput if the folder is not there, is not what its SHA256SUMS says, is no such model, or predicts what the
+    loss does not know.
+    """
+    folder = models / name
+    if not (folder / "model_index.json").is_file():
+        raise BadInput(
+            Reason.MODEL_NOT_FOUND,
+            f"the base model '{name}' is not in the models folder; the platform team mounts it there",
+        )
+    try:
+        check_model(models, name)
+    except WeightsError as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        pipeline = StableDiffusionXLPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, variant=_variant(folder)
+        )
+    except (OSError, ValueError) as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, f"the base model '{name}' cannot be loaded") from error
+    pipeline.set_progress_bar_config(disable=True)
+    check_prediction(name, pipeline.scheduler.config)
+    autocast = mixed and device.type == "cuda"
+    for part in (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae, pipeline.unet):
+        part.requires_grad_(False)
+    pipeline.unet.to(device, dtype=torch.bfloat16 if autocast else torch.float32)
+    return Base(
+        name=name,
+        pipeline=pipeline,
+        unet=pipeline.unet,
+        vae=pipeline.vae,
+        noise=DDPMScheduler.from_config(pipeline.scheduler.config),
+        device=device,
+        autocast=autocast,
+    )
+
+
+def check_prediction(name: str, scheduler: Mapping[str, Any]) -> None:
+    """Raises BadInput for a base whose scheduler says that it predicts, or adds noise, as no loss here expects."""
+    prediction = scheduler.get("prediction_type")
+    if prediction in PREDICTIONS and "beta_schedule" in scheduler:
+        return
+    kind = f"prediction_type {prediction!r}" if "beta_schedule" in scheduler else str(scheduler.get("_class_name"))
+    raise BadInput(
+        Reason.MODEL_NOT_FOUND,
+        f"the base model '{name}' cannot be trained on: its scheduler_config.json says {kind}; "
+        f"what can be trained predicts {', '.join(PREDICTIONS[:-1])} or {PREDICTIONS[-1]}, with noise added by betas",
+    )
+
+
+def _variant(folder: Path) -> str | None:
+    """Many SDXL folders hold half-precision files alone, under names of their own."""
+    plain = (folder / "unet" / "diffusion_pytorch_model.safetensors").is_file()
+    half = any((folder / "unet").glob("*.fp16.safetensors")) or any((folder / "unet").glob("*.fp16-*.safetensors"))
+    return "fp16" if half and not plain else None

@@ -1,0 +1,195 @@
+"""The stage: dataset to adapter."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.stages.order import FileRef
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
+from profile_runtime.progress import StageProgress
+from profile_runtime.shell import models_folder
+from profile_runtime.store.port import Store
+
+from .cache import encode_examples, encode_text, free_encoders
+from .checkpoints import Checkpoints, Saved
+from .dataset import Example, read_examples, read_report
+from .export import served_form, webui_form
+from .finite import NotFinite
+from .loop import Trained, best, train
+from .loss import check_weights
+from .model import Base, load_base
+from .sampling import alone
+from .settings import Settings, settings_of, smaller
+from .validate import PROMPT, judge_of, portraits
+
+log = logging.getLogger(__name__)
+
+
+def run(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+    """Train an adapter on a dataset; when memory runs out, again in the next smaller setting.
+
+    Raises BadInput if base model or dataset are missing, the loss explodes, or the smallest setting is too large.
+    """
+    report = read_report(store, order.dataset)
+    settings = settings_of(order.parameters, len(report.training_images))
+    changes: list[str] = []
+    while True:
+        try:
+            return Attempt(order, store, progress, report, settings).run(changes)
+        except torch.OutOfMemoryError:
+            log.warning("out of memory with %s", settings)
+        # Outside of the except clause: the exception would keep the tensors of the failed attempt alive.
+        next_smaller = smaller(settings)
+        if next_smaller is None:
+            raise BadInput(
+                Reason.OUT_OF_MEMORY,
+                "training does not fit into the memory, in its smallest setting too; "
+                "set a lower training.resolution, or give the Job a larger GPU",
+            )
+        settings, change = next_smaller
+        changes.append(change)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at an order, in one setting."""
+
+    order: TrainOrder
+    store: Store
+    progress: StageProgress
+    report: PreprocessReport
+    settings: Settings
+
+    def run(self, changes: list[str]) -> TrainReport:
+        """Train and write the adapter. Raises torch.OutOfMemoryError if the setting is too large."""
+        parameters = self.order.parameters
+        base = load_base(models_folder(), parameters.base_model, mixed=parameters.mixed_precision == "bf16")
+        check_weights(base, parameters.min_snr_gamma)
+        checkpoints = Checkpoints(self.store, self.order.output, self.settings.key)
+        examples = self._examples()
+        trained = self._train(base, examples, checkpoints)
+        chosen, weights = delivered(checkpoints, trained.checkpoints)
+        adapter, twin = self._export(base, weights)
+        checkpoints.finish()
+        notes = notes_of(trained, alone([example.size for example in examples], parameters.crops_per_photo))
+        on_gpu = base.device.type == "cuda"
+        return TrainReport(
+            digest=self.order.digest,
+            message="; ".join([f"{self.settings.steps} steps, checkpoint {chosen.step} delivered", *notes]),
+            adapter=adapter,
+            adapter_webui=twin,
+            base_model=parameters.base_model,
+            rank=parameters.rank,
+            steps=self.settings.steps,
+            chosen_step=chosen.step,
+            resumed_from=trained.resumed_from,
+            checkpoints=[
+                Checkpoint(step=s.step, key=s.prefix, loss=s.loss, likeness=s.likeness) for s in trained.checkpoints
+            ],
+            changes=changes,
+            skipped_steps=trained.skipped,
+            notes=notes,
+            seconds_per_step=round(trained.seconds_per_step, 4),
+            gpu=torch.cuda.get_device_name() if on_gpu else "",
+            gpu_count=1 if on_gpu else 0,
+        )
+
+    @property
+    def _subject(self) -> str:
+        """The person, as captions name them."""
+        return f"{self.order.parameters.token} {self.order.parameters.noun}"
+
+    def _examples(self) -> list[Example]:
+        return read_examples(
+            self.store,
+            self.report.training_images,
+            crops=self.order.parameters.crops_per_photo,
+            resolution=self.settings.resolution,
+            wanted=self.order.parameters.resolution,
+            subject=self._subject,
+        )
+
+    def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:
+        parameters = self.order.parameters
+        prompt = PROMPT.replace("{subject}", self._subject)
+        texts = encode_text(base, [*(example.caption for example in examples), prompt, ""])
+        cached = encode_examples(base, examples, texts)
+        free_encoders(base)
+        judge = judge_of(self.store, self.report) if parameters.validation_images else None
+
+        def likeness_now() -> float | None:
+            if judge is None:
+                return None
+            made = portraits(
+                base,
+                texts[prompt],
+                texts[""],
+                count=parameters.validation_images,
+                steps=parameters.validation_sampler_steps,
+                size=self.settings.resolution,
+            )
+            return judge.percent(made)
+
+        return train(
+            base,
+            cached,
+            parameters,
+            self.settings,
+            checkpoints=checkpoints,
+            progress=self.progress,
+            judge=likeness_now,
+        )
+
+    def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
+        rank, name = self.order.parameters.rank, self.order.parameters.base_model
+        try:
+            served = served_form(weights, rank, self.order.parameters.adapter_layers, name)
+            twin = webui_form(weights, rank, name, base.unet.config.layers_per_block, self.order.parameters.resolution)
+        except NotFinite as error:
+            raise BadInput(
+                Reason.TRAINING_DIVERGED,
+                f"the adapter is not delivered: {error}; set another training.seed, or fewer training.steps",
+            ) from error
+        return self._write(ADAPTER, served), self._write(ADAPTER_WEBUI, twin)
+
+    def _write(self, name: str, data: bytes) -> FileRef:
+        key = self.order.output + name
+        self.store.write(key, data)
+        return FileRef(key=key, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+def delivered(checkpoints: Checkpoints, saved: list[Saved]) -> tuple[Saved, dict[str, torch.Tensor]]:
+    """The checkpoint to deliver and its weights: the best of those that are whole and finite. Raises BadInput."""
+    left = list(saved)
+    while left:
+        chosen = best(left)
+        weights = checkpoints.weights(chosen)
+        if weights is not None:
+            return chosen, weights
+        left.remove(chosen)
+    raise BadInput(
+        Reason.TRAINING_DIVERGED, "no checkpoint of the training is whole and finite; set another training.seed"
+    )
+
+
+def notes_of(trained: Trained, lonely: list[tuple[int, int]]) -> list[str]:
+    """What was unusual about a training, for people; `lonely` are sizes in pixels that a single photo has."""
+    notes = []
+    if trained.skipped:
+        steps = "1 step was" if trained.skipped == 1 else f"{trained.skipped} steps were"
+        notes.append(f"{steps} skipped, because the gradient was not finite")
+    if trained.redrawn:
+        notes.append("training diverged once and went on from its last good checkpoint with other noise")
+    for width, height in lonely:
+        notes.append(f"only one photo has the shape {width}x{height}, so it was trained on in batches of its own")
+    return notes

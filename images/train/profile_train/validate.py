@@ -1,0 +1,116 @@
+"""Fixed-seed portraits at each checkpoint, and how much they are like the held-out photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import BadInput
+from profile_contract.stages.preprocess import PreprocessReport
+from profile_runtime.shell import models_folder
+from profile_runtime.store.port import Store
+from profile_vision import FaceReader, WeightsMissing, likeness
+from profile_vision.likeness import Embedding
+
+from .cache import TextEmbedding
+from .dataset import Image, read_picture
+from .model import Base
+
+PROMPT = "studio portrait photo of {subject}, facing the camera"
+GUIDANCE = 5.0
+# The detector was not trained on faces of a few dozen pixels: small portraits are enlarged before they are judged.
+SMALLEST_EDGE = 512
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Knows the person: embeddings of the reference photos and the ceiling of real against real."""
+
+    reader: FaceReader
+    references: list[Embedding]
+    ceiling: float
+
+    def percent(self, portraits: list[Image]) -> float | None:
+        """Mean likeness of RGB portraits in per cent of the ceiling; None if no portrait shows a face.
+
+        Beside others that show one, a portrait without a face is like nobody: 0.
+        """
+        found = [self._one(portrait) for portrait in portraits]
+        if all(one is None for one in found):
+            return None
+        return float(np.mean([one or 0.0 for one in found]))
+
+    def _one(self, portrait: Image) -> float | None:
+        picture = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR)
+        scale = SMALLEST_EDGE / max(picture.shape[:2])
+        if scale > 1:
+            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        enlarged = picture.astype(np.uint8)
+        faces = self.reader.find(enlarged)
+        if len(faces) != 1:
+            return None
+        return float(likeness(self.reader.embed(enlarged, faces[0]), self.references, self.ceiling).percent)
+
+
+def judge_of(store: Store, report: PreprocessReport) -> Judge | None:
+    """The judge of a person; None if the references show no face. Raises BadInput if face weights are missing."""
+    try:
+        reader = FaceReader(models_folder() / "vision")
+    except WeightsMissing as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
+    references = []
+    for image in report.reference_images:
+        picture = read_picture(store, image.image)
+        faces = reader.find(picture)
+        if faces:
+            references.append(reader.embed(picture, faces[0]))
+    if not references or not report.ceiling or report.ceiling <= 0:
+        return None
+    return Judge(reader, references, report.ceiling)
+
+
+@torch.no_grad()
+def portraits(
+    base: Base, text: TextEmbedding, empty: TextEmbedding, *, count: int, steps: int, size: int
+) -> list[Image]:
+    """Portraits of the seeds 0, 1, ... with the adapter as it is now, RGB (size, size, 3)."""
+    pipeline = StableDiffusionXLPipeline(
+        vae=base.vae,
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=base.unet,
+        scheduler=type(base.pipeline.scheduler).from_config(base.pipeline.scheduler.config),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    base.vae.to(base.device)
+    base.unet.eval()
+    with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
+        made = [_portrait(pipeline, text, empty, seed=seed, steps=steps, size=size) for seed in range(count)]
+    base.unet.train()
+    base.vae.to("cpu")
+    return made
+
+
+def _portrait(
+    pipeline: StableDiffusionXLPipeline, text: TextEmbedding, empty: TextEmbedding, *, seed: int, steps: int, size: int
+) -> Image:
+    image = pipeline(
+        prompt_embeds=text.tokens,
+        pooled_prompt_embeds=text.pooled,
+        negative_prompt_embeds=empty.tokens,
+        negative_pooled_prompt_embeds=empty.pooled,
+        generator=torch.Generator().manual_seed(seed),
+        num_inference_steps=steps,
+        guidance_scale=GUIDANCE,
+        height=size,
+        width=size,
+        output_type="np",
+    ).images[0]
+    return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)

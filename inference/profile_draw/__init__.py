@@ -1,0 +1,1 @@
+"""How pictures are drawn: pipelines, the bank of adapters, adapter files, shapes and rows. No HTTP."""

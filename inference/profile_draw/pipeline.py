@@ -1,0 +1,211 @@
+"""The diffusers pipelines: one set of modules, four ways to use them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    ControlNetModel,
+    StableDiffusionXLControlNetImg2ImgPipeline,
+    StableDiffusionXLControlNetPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from profile_contract.words import Mode
+from profile_runtime.weights import check_model
+
+from .config import Dtype, EngineConfig
+from .errors import Refused, Unwanted
+from .prompts import PromptReader
+from .rows import Row, Shape
+
+log = logging.getLogger(__name__)
+# Progress bars are for terminals.
+diffusers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
+# Their warnings quote prompts, which are nobody's business.
+diffusers_logging.set_verbosity_error()
+transformers_logging.set_verbosity_error()
+
+NOT_FINITE = (
+    "the pictures are not finite: the adapter, its weight or the guidance is too strong, or the base model needs "
+    "bfloat16 or float32"
+)
+
+
+class Pipeline:
+    """SDXL with or without ControlNet, from noise or from an initial image."""
+
+    def __init__(self, base: Any, control: Any | None) -> None:
+        self._base, self._control = base, control
+        self._prompts = PromptReader(base)
+        self._ways: dict[type[Any], Any] = {StableDiffusionXLPipeline: base}
+
+    @classmethod
+    def load(cls, config: EngineConfig) -> Pipeline:
+        """Load from the models folder, never from elsewhere. Raises FileNotFoundError, or ValueError if it is
+        no SDXL or not what its SHA256SUMS says.
+
+        Weights are read from safetensors alone.
+        """
+        device = torch.device(_device(config.device))
+        dtype = _dtype(config.dtype, device)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        folder = _folder(config.models, config.base_model, "model_index.json")
+        base = StableDiffusionXLPipeline.from_pretrained(folder, **_how(folder / "unet", dtype))
+        control = None
+        if config.control_model:
+            folder = _folder(config.models, config.control_model, "config.json")
+            control = ControlNetModel.from_pretrained(folder, **_how(folder, dtype)).to(device).eval()
+        base.to(device)
+        if device.type == "cuda":
+            base.unet.to(memory_format=torch.channels_last)
+            base.vae.to(memory_format=torch.channels_last)
+        return cls(base, control)
+
+    @property
+    def unet(self) -> Any:
+        """The network that adapters change."""
+        return self._base.unet
+
+    @property
+    def has_control(self) -> bool:
+        """Whether poses can be followed."""
+        return self._control is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return torch.device(self._base.unet.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it calculates in."""
+        dtype = self._base.unet.dtype
+        assert isinstance(dtype, torch.dtype)  # noqa: S101
+        return dtype
+
+    @cached_property
+    def device_name(self) -> str:
+        """The accelerator's name, or `cpu`."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height that the base model was trained for."""
+        edge = int(self._base.unet.config.sample_size) * int(self._base.vae_scale_factor)
+        return edge, edge
+
+    def chunks(self, prompt: str) -> int:
+        """How many chunks of CLIP's length a prompt takes. Raises Refused for one that is too long."""
+        return self._prompts.chunks(prompt)
+
+    def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
+        """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
+
+        `wanted` is asked after every step; Unwanted is raised when it says no. Raises Refused if what comes out are no
+        numbers.
+        """
+        arguments: dict[str, Any] = {
+            # On the CPU, so that a seed means the same everywhere.
+            "generator": [torch.Generator("cpu").manual_seed(row.seed) for row in rows],
+            "num_inference_steps": shape.steps,
+            "guidance_scale": shape.guidance,
+            "output_type": "np",
+            "callback_on_step_end": _stopping(wanted),
+        }
+        poses = [row.pose for row in rows]
+        if shape.has_pose:
+            arguments["controlnet_conditioning_scale"] = shape.control_weight
+            arguments["control_guidance_end"] = shape.control_end
+        if shape.mode == Mode.IMAGE_TO_IMAGE:
+            arguments |= {"image": [row.initial_image for row in rows], "strength": shape.strength}
+            if shape.has_pose:
+                arguments |= {"control_image": poses, "width": shape.width, "height": shape.height}
+        else:
+            arguments |= {"width": shape.width, "height": shape.height}
+            if shape.has_pose:
+                arguments["image"] = poses
+        with torch.inference_mode():
+            arguments |= self._words(shape, rows)
+            pictures = self._way(shape)(**arguments).images
+        if not np.isfinite(pictures).all():
+            raise Refused(NOT_FINITE)
+        return (pictures * 255).round().astype(np.uint8)
+
+    def _words(self, shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
+        """The prompts as the pipeline takes them: texts, or embeddings where they are longer than it reads."""
+        # Never None: the pipeline would take zeros for an empty prompt, and a row would depend on its neighbours.
+        positive, negative = [row.prompt for row in rows], [row.negative_prompt for row in rows]
+        if shape.chunks == 1:
+            return {"prompt": positive, "negative_prompt": negative}
+        embeddings, pooled = self._prompts.read(positive, shape.chunks)
+        words = {"prompt_embeds": embeddings, "pooled_prompt_embeds": pooled}
+        if shape.guided:
+            embeddings, pooled = self._prompts.read(negative, shape.chunks)
+            words |= {"negative_prompt_embeds": embeddings, "negative_pooled_prompt_embeds": pooled}
+        return words
+
+    def _way(self, shape: Shape) -> Any:
+        """The pipeline for a shape; all of them share their modules."""
+        drawn_over = shape.mode == Mode.IMAGE_TO_IMAGE
+        if shape.has_pose:
+            kind: type[Any] = (
+                StableDiffusionXLControlNetImg2ImgPipeline if drawn_over else StableDiffusionXLControlNetPipeline
+            )
+        else:
+            kind = StableDiffusionXLImg2ImgPipeline if drawn_over else StableDiffusionXLPipeline
+        if kind not in self._ways:
+            modules = dict(self._base.components)
+            if shape.has_pose:
+                modules["controlnet"] = self._control
+            self._ways[kind] = kind(**modules)
+        self._ways[kind].set_progress_bar_config(disable=True)
+        return self._ways[kind]
+
+
+def _stopping(wanted: Callable[[], bool]) -> Callable[..., dict[str, Any]]:
+    def after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if not wanted():
+            raise Unwanted("nobody waits for this batch")
+        return tensors
+
+    return after_step
+
+
+def _device(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(wanted: Dtype, device: torch.device) -> torch.dtype:
+    """bfloat16 has float32's range: SDXL's VAE gives black pictures in float16."""
+    if wanted == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
+
+
+def _folder(models: Path, name: str, index: str) -> Path:
+    folder = models / name
+    if not (folder / index).is_file():
+        raise FileNotFoundError(f"no model {name!r}: {folder / index} is not there")
+    check_model(models, name)
+    return folder
+
+
+def _how(weights: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """Arguments of from_pretrained. Some models come as half precision files alone, which must be named."""
+    half = any(weights.glob("*.fp16.safetensors")) and not (weights / "diffusion_pytorch_model.safetensors").exists()
+    variant = {"variant": "fp16"} if half else {}
+    return {"dtype": dtype, "use_safetensors": True, "local_files_only": True, **variant}

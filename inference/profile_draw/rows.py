@@ -1,0 +1,146 @@
+"""Orders cut into pieces that can share a batch. Pure, but for the pictures that rows carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from profile_contract.generation import GenerationOrder
+from profile_contract.words import Mode
+
+from .errors import Refused
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from .adapter_file import AdapterWeights
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that the rows of one batch have in common. `weight` is the adapter's.
+
+    `chunks`: how many times CLIP's length the longest prompt of a row has.
+    """
+
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    mode: Mode
+    strength: float
+    has_pose: bool
+    control_weight: float
+    control_end: float
+    weight: float
+    chunks: int = 1
+
+    @property
+    def guided(self) -> bool:
+        """Whether classifier-free guidance doubles the rows (diffusers does above 1)."""
+        return self.guidance > 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate to draw; `index` is its place in the order."""
+
+    index: int
+    seed: int
+    prompt: str
+    key: str = ""
+    negative_prompt: str = ""
+    pose: Image | None = field(default=None, repr=False, compare=False)
+    initial_image: Image | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one order with one shape. `adapter` None: the base model draws them."""
+
+    shape: Shape
+    rows: tuple[Row, ...]
+    adapter: AdapterWeights | None = None
+
+    @property
+    def digest(self) -> str:
+        """The adapter's sha256, empty without one."""
+        return self.adapter.sha256 if self.adapter else ""
+
+    def cut(self, limit: int) -> list[Piece]:
+        """The same rows in pieces of at most `limit`."""
+        starts = range(0, len(self.rows), limit)
+        return [Piece(self.shape, self.rows[start : start + limit], self.adapter) for start in starts]
+
+
+def shape_of(order: GenerationOrder, *, has_pose: bool, chunks: int = 1) -> Shape:
+    """The shape of an order's rows with or without pose; what does not matter to them is set to one value."""
+    drawn_over = order.mode == Mode.IMAGE_TO_IMAGE
+    return Shape(
+        width=order.width,
+        height=order.height,
+        steps=order.steps,
+        guidance=order.guidance,
+        mode=order.mode,
+        strength=order.strength if drawn_over else 0.0,
+        has_pose=has_pose,
+        control_weight=order.control_weight if has_pose else 0.0,
+        control_end=order.control_end if has_pose else 0.0,
+        weight=order.adapter.weight if order.adapter else 1.0,
+        chunks=chunks,
+    )
+
+
+def check(order: GenerationOrder, *, has_control: bool) -> None:
+    """Raises Refused for an order that no batch can carry out."""
+    drawn_over = order.mode == Mode.IMAGE_TO_IMAGE
+    if drawn_over and int(order.steps * order.strength) < 1:
+        raise Refused(f"{order.steps} steps at strength {order.strength:g} leave no step to draw: raise one of them")
+    for number, item in enumerate(order.items):
+        if drawn_over and item.initial_image is None:
+            raise Refused(f"items[{number}] has no initialImage, which the mode {order.mode} needs")
+        if not drawn_over and item.initial_image is not None:
+            raise Refused(f"items[{number}] has an initialImage, which the mode {order.mode} does not use")
+        if item.pose is not None and not has_control:
+            raise Refused(f"items[{number}] has a pose, but this predictor was started without a control model")
+
+
+def by_pose(order: GenerationOrder) -> dict[bool, list[int]]:
+    """Which items follow a pose and which do not: they take different pipelines.
+
+    A pose of no weight, or of no steps, is none: diffusers refuses an end of 0.
+    """
+    followed = order.control_end > 0 and order.control_weight > 0
+    groups: dict[bool, list[int]] = {}
+    for index, item in enumerate(order.items):
+        groups.setdefault(followed and item.pose is not None, []).append(index)
+    return groups
+
+
+def by_length(indices: Sequence[int], chunks: Sequence[int]) -> dict[int, list[int]]:
+    """Which of these items have prompts of how many chunks (`chunks` is for all of an order's items)."""
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(chunks[index], []).append(index)
+    return groups
+
+
+def next_batch(waiting: Sequence[Piece], limit: int, slots: int) -> list[int]:
+    """Which of the waiting pieces (first come first) are drawn together: positions in `waiting`.
+
+    The first one is always among them, so nobody starves; later ones of the same shape join while there is room for
+    their rows and a slot for their adapters.
+    """
+    if not waiting:
+        return []
+    first = waiting[0]
+    chosen, rows = [0], len(first.rows)
+    digests = {first.digest} - {""}
+    for position, piece in enumerate(waiting[1:], start=1):
+        together = digests | ({piece.digest} - {""})
+        if piece.shape == first.shape and rows + len(piece.rows) <= limit and len(together) <= slots:
+            chosen.append(position)
+            rows += len(piece.rows)
+            digests = together
+    return chosen

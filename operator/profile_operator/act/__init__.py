@@ -1,0 +1,1 @@
+"""The only writer: Jobs, Secrets, status, events, and what is purged."""

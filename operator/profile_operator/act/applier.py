@@ -1,0 +1,198 @@
+"""The only writer: carries out a plan. Every action may be repeated; nothing is decided here."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from profile_contract.request import ProfileRequestStatus
+from profile_operator import metrics, names
+from profile_operator.clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
+from profile_operator.clients.store import StoreAccess
+from profile_operator.clock import stamp
+from profile_operator.config import OperatorConfig, Secrets
+from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.decide.plan import (
+    Action,
+    AddFinalizer,
+    CreateJob,
+    DeleteJob,
+    DropReport,
+    EventNote,
+    ForgetAdapters,
+    IssueCredentials,
+    Plan,
+    Purge,
+    RemoveFinalizer,
+    Revoke,
+    StartGeneration,
+    StopGeneration,
+    SuspendJob,
+)
+from profile_operator.observe.snapshot import RequestHead
+
+from . import manifests
+from .credentials import CredentialsIssuer
+
+log = logging.getLogger(__name__)
+
+
+class OwnerConflict(Exception):
+    """An object of the name that we need belongs to something else."""
+
+
+def only_progress(old: ProfileRequestStatus, new: ProfileRequestStatus) -> bool:
+    """Whether a write tells nothing but how far the running stage is."""
+    return old.model_copy(update={"progress": new.progress, "progress_text": new.progress_text}) == new
+
+
+def changed_status(head: RequestHead, new: ProfileRequestStatus) -> Document:
+    """The status as a merge patch: what stood and stands no more is None. Fields of newer versions are left alone."""
+    old = head.status.document() if head.unread_status is None else head.unread_status
+    return _patch_of(old, new.document())
+
+
+def _patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
+    patch: Document = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        patch[name] = _patch_of(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return patch
+
+
+class Generation(Protocol):
+    """The generation beside the loop."""
+
+    def ensure(self, work: GenerationWork) -> None: ...
+
+    def stop(self, uid: str) -> None: ...
+
+
+class Purger(Protocol):
+    """Deletes what a request made."""
+
+    async def purge(self, head: RequestHead, prefix: str) -> int: ...
+
+    async def forget_adapters(self, prefix: str) -> None: ...
+
+    async def revoke(self, head: RequestHead, prefix: str) -> bool: ...
+
+
+class Applier:
+    """Carries out plans."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: StoreAccess,
+        credentials: CredentialsIssuer,
+        generation: Generation,
+        purger: Purger,
+        *,
+        config: OperatorConfig,
+        secrets: Secrets,
+    ) -> None:
+        self._kube, self._store, self._credentials = kube, store, credentials
+        self._generation, self._purger = generation, purger
+        self._config, self._redis = config, bool(secrets.redis.get_secret_value())
+
+    async def apply(self, plan: Plan, head: RequestHead) -> None:
+        """Actions, then the status, then Events. Raises KubeError, StoreError or OwnerConflict at the first failure."""
+        version = head.resource_version
+        for action in plan.actions:
+            version = await self._act(action, head, version)
+        if plan.status is not None:
+            kind = "progress" if only_progress(head.status, plan.status) else "status"
+            await self._kube.set_status(head.key, changed_status(head, plan.status), version, kind=kind)
+        for note in plan.events:
+            await self._post(note, head)
+
+    async def _act(self, action: Action, head: RequestHead, version: str) -> str:
+        """Carry out one action; returns the request's resource version after it."""
+        match action:
+            case AddFinalizer():
+                written = await self._kube.set_finalizers(head.key, (*head.finalizers, names.FINALIZER), version)
+                return str(written["metadata"]["resourceVersion"])
+            case RemoveFinalizer():
+                await self._remove_finalizer(head, version)
+            case CreateJob():
+                await self._create(action, head)
+            case SuspendJob():
+                await self._suspend(action, head)
+            case IssueCredentials(stage, scopes):
+                await self._credentials.ensure(head, stage, scopes)
+            case DeleteJob(name):
+                await self._kube.delete_job(head.key.namespace, name)
+            case _:
+                await self._beside(action, head)
+        return version
+
+    async def _beside(self, action: Action, head: RequestHead) -> None:
+        """Actions outside the Kubernetes API."""
+        match action:
+            case DropReport(key):
+                await self._store.delete(key)
+            case StartGeneration(work):
+                self._generation.ensure(work)
+            case StopGeneration():
+                self._generation.stop(head.uid)
+            case Purge(prefix):
+                count = await self._purger.purge(head, prefix)
+                log.info("%s: %d artifacts deleted", head.key, count)
+            case Revoke(prefix):
+                if not await self._purger.revoke(head, prefix):
+                    log.info("%s: the store revokes no credentials; they are left to end", head.key)
+            case ForgetAdapters(prefix):
+                await self._purger.forget_adapters(prefix)
+            case _:
+                raise TypeError(f"unknown action {type(action).__name__}")
+
+    async def _remove_finalizer(self, head: RequestHead, version: str) -> None:
+        rest = [finalizer for finalizer in head.finalizers if finalizer != names.FINALIZER]
+        try:
+            await self._kube.set_finalizers(head.key, rest, version)
+        except Missing:
+            return
+        finally:
+            self._store.forget(head.uid)
+
+    async def _create(self, action: CreateJob, head: RequestHead) -> None:
+        """Create the Job, or adopt the one that an earlier try created."""
+        await self._credentials.ensure(head, action.stage, action.scopes)
+        document = manifests.job(action, head.key, head.uid, self._config, redis=self._redis)
+        try:
+            await self._kube.create_job(document)
+            log.info("%s: Job %s created", head.key, action.name)
+        except Conflicted:
+            await self._adopt(action.name, head)
+
+    async def _adopt(self, name: str, head: RequestHead) -> None:
+        try:
+            found = await self._kube.job(head.key.namespace, name)
+        except Missing:
+            # It was no Job of that name that stood in the way: a quota's usage changed meanwhile.
+            raise Conflicted(f"the Job {name} could not be created yet") from None
+        owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", ())]
+        if head.uid not in owners:
+            raise OwnerConflict(f"a Job named {name} exists and belongs to something else")
+        log.info("%s: Job %s was there already", head.key, name)
+
+    async def _suspend(self, action: SuspendJob, head: RequestHead) -> None:
+        if action.scopes and not action.suspended:
+            for scope in action.scopes[:1]:
+                await self._credentials.ensure(head, scope.stage, action.scopes)
+        await self._kube.suspend_job(head.key.namespace, action.name, suspended=action.suspended)
+
+    async def _post(self, note: EventNote, head: RequestHead) -> None:
+        """Post an Event. Losing one is no failure."""
+        if note.warning:
+            metrics.ERRORS.labels(reason=note.reason.value).inc()
+        name = f"{head.key.name}.{uuid.uuid4().hex[:16]}"
+        document = manifests.event(head.key, head.uid, note, at=stamp(datetime.now(UTC)), name=name)
+        try:
+            await self._kube.create_event(document)
+        except KubeError as error:
+            log.warning("%s: Event %s not posted: %s", head.key, note.reason, error)

@@ -1,0 +1,249 @@
+"""What is written to the cluster, as plain documents. Pure: the same plan gives the same document."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from profile_contract.exits import EXIT_BAD_INPUT
+from profile_contract.resource import Key
+from profile_contract.stages.table import Stage
+from profile_operator import names
+from profile_operator.config import JobsConfig, OperatorConfig, StageJob
+from profile_operator.decide.plan import CreateJob, EventNote
+
+Document = dict[str, Any]
+
+SCRATCH = "/scratch"
+MODELS = "/models"
+# Libraries write caches and settings at import; the root file system is read-only.
+SCRATCH_VARIABLES = {
+    "HOME": SCRATCH,
+    "TMPDIR": f"{SCRATCH}",
+    "XDG_CACHE_HOME": f"{SCRATCH}/cache",
+    "XDG_CONFIG_HOME": f"{SCRATCH}/config",
+    "YOLO_CONFIG_DIR": f"{SCRATCH}",
+    "MPLCONFIGDIR": f"{SCRATCH}/matplotlib",
+    "TORCH_HOME": f"{SCRATCH}/torch",
+    "HF_HOME": f"{SCRATCH}/huggingface",
+    "HF_HUB_OFFLINE": "1",
+}
+CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+REDIS_VARIABLE = "PROFILE_REDIS"
+# The user of images/*/Dockerfile.
+USER = 65532
+# A stage that is asked to stop writes its checkpoint first.
+GRACE_SECONDS = 30
+
+
+def owner_reference(name: str, uid: str) -> Document:
+    """What makes an object end with its request."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.REQUEST_KIND,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def labels(request: str, stage: Stage | None = None) -> dict[str, str]:
+    """Labels of everything that belongs to a request."""
+    common = {
+        "app.kubernetes.io/name": "profile-studio",
+        "app.kubernetes.io/component": stage.value if stage else "credentials",
+        "app.kubernetes.io/instance": request,
+        "app.kubernetes.io/managed-by": names.FIELD_MANAGER,
+        names.LABEL_REQUEST: request,
+    }
+    return {**common, names.LABEL_STAGE: stage.value} if stage else common
+
+
+def credentials(key: Key, uid: str, data: Mapping[str, str], marks: Mapping[str, str]) -> Document:
+    """The Secret with the temporary credentials of a request's Jobs; `marks` are its annotations."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": names.credentials_secret(key.name),
+            "namespace": key.namespace,
+            "labels": labels(key.name),
+            "annotations": dict(marks),
+            "ownerReferences": [owner_reference(key.name, uid)],
+        },
+        "type": "Opaque",
+        "data": {name: base64.b64encode(value.encode()).decode() for name, value in sorted(data.items())},
+    }
+
+
+def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis: bool) -> Document:
+    """The Job of a stage. It meets the restricted Pod Security Standard."""
+    settings = config.jobs.of(action.stage)
+    marks = _job_labels(action, key, config.jobs, settings)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": action.name,
+            "namespace": key.namespace,
+            "labels": marks,
+            "annotations": {**settings.annotations, names.DIGEST_ANNOTATION: action.order.digest},
+            "ownerReferences": [owner_reference(key.name, uid)],
+        },
+        "spec": {
+            "backoffLimit": settings.backoff_limit,
+            "activeDeadlineSeconds": settings.active_deadline_seconds,
+            "completions": 1,
+            "parallelism": 1,
+            # Never two pods of a stage at once: the second starts when the first is gone.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": _pod_failure_policy(),
+            "template": {
+                "metadata": _pod_metadata(marks, settings),
+                "spec": _pod(action, key, config, settings, redis=redis),
+            },
+        },
+    }
+
+
+def _job_labels(action: CreateJob, key: Key, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
+    """Ours win: by them the operator, its policies and people find what belongs to a request."""
+    return {**jobs.labels, **settings.labels, **labels(key.name, action.stage)}
+
+
+def _pod_metadata(marks: dict[str, str], settings: StageJob) -> Document:
+    if not settings.annotations:
+        return {"labels": marks}
+    return {"labels": marks, "annotations": dict(settings.annotations)}
+
+
+def _pod_failure_policy() -> Document:
+    return {
+        "rules": [
+            {
+                "action": "FailJob",
+                "onExitCodes": {"containerName": names.CONTAINER, "operator": "In", "values": [EXIT_BAD_INPUT]},
+            },
+            # Evicted or preempted: no fault of the stage, and no attempt used up.
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        ]
+    }
+
+
+def _pod(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool) -> Document:
+    pod: Document = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(action, key, config, settings, redis=redis)],
+        "volumes": _volumes(config.jobs, settings),
+    }
+    optional: Document = {
+        "imagePullSecrets": [{"name": name} for name in config.jobs.image_pull_secrets],
+        "nodeSelector": settings.node_selector,
+        "tolerations": [_without_empty(toleration.document()) for toleration in settings.tolerations],
+        "runtimeClassName": settings.runtime_class_name,
+        "priorityClassName": settings.priority_class_name,
+        "affinity": settings.affinity,
+    }
+    return pod | {name: value for name, value in optional.items() if value}
+
+
+def _without_empty(document: Document) -> Document:
+    return {name: value for name, value in document.items() if value != ""}
+
+
+def _container(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool) -> Document:
+    mounts: list[Document] = [{"name": "scratch", "mountPath": SCRATCH}]
+    if config.jobs.models_claim:
+        mounts.append({"name": "models", "mountPath": MODELS, "readOnly": True})
+    return {
+        "name": names.CONTAINER,
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": _environment(action, key, config, settings, redis=redis),
+        "resources": _resources(settings),
+        # What the stage says itself; its log may hold more than a status should.
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [*mounts, *settings.extra_volume_mounts],
+    }
+
+
+def _environment(
+    action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool
+) -> list[Document]:
+    plain = {
+        "PROFILE_ORDER": action.order.to_json(),
+        "PROFILE_STORE": config.store.url(),
+        "PROFILE_MODELS": MODELS,
+        **SCRATCH_VARIABLES,
+        **settings.env,
+    }
+    environment: list[Document] = [{"name": name, "value": value} for name, value in plain.items()]
+    secret = names.credentials_secret(key.name)
+    environment += [
+        _from_secret(variable, secret, names.secret_key(action.stage.value, variable))
+        for variable in CREDENTIAL_VARIABLES
+    ]
+    if redis:
+        environment.append(_from_secret(REDIS_VARIABLE, secret, REDIS_VARIABLE))
+    return [*environment, *settings.extra_env]
+
+
+def _from_secret(variable: str, secret: str, key: str) -> Document:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _resources(settings: StageJob) -> Document:
+    limits = dict(settings.resources.limits)
+    if settings.gpus:
+        limits[settings.gpu_resource] = str(settings.gpus)
+    return {"requests": dict(settings.resources.requests), "limits": limits}
+
+
+def _volumes(jobs: JobsConfig, settings: StageJob) -> list[Document]:
+    volumes: list[Document] = [{"name": "scratch", "emptyDir": {"sizeLimit": settings.scratch_size}}]
+    if jobs.models_claim:
+        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": jobs.models_claim, "readOnly": True}})
+    return [*volumes, *settings.extra_volumes]
+
+
+def event(key: Key, uid: str, note: EventNote, *, at: str, name: str) -> Document:
+    """An Event about a request."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": key.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.REQUEST_KIND,
+            "name": key.name,
+            "namespace": key.namespace,
+            "uid": uid,
+        },
+        "type": "Warning" if note.warning else "Normal",
+        "reason": note.reason.value,
+        "message": note.message[:1024],
+        "source": {"component": names.COMPONENT},
+        "reportingComponent": names.COMPONENT,
+        "reportingInstance": names.COMPONENT,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }

@@ -1,0 +1,1 @@
+"""What the operator speaks to: Kubernetes, the store, the predictor, Redis."""

@@ -1,0 +1,67 @@
+"""Progress out of Redis. Losing Redis means no progress is shown, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import redis.asyncio as redis
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from profile_contract.progress import ProgressEvent, stream_key
+from profile_contract.resource import Key
+from profile_contract.stages.table import Stage
+
+log = logging.getLogger(__name__)
+
+SECONDS = 1.0
+# Another stage's last events may stand behind the running one's.
+LOOK_BACK = 20
+
+
+class ProgressReader:
+    """Reads and deletes progress streams."""
+
+    def __init__(self, url: str) -> None:
+        self._client: redis.Redis | None = (
+            redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) if url else None
+        )
+
+    async def latest(self, key: Key, stage: Stage, digest: str) -> ProgressEvent | None:
+        """The last event of a stage, or None where there is none or Redis is away."""
+        if self._client is None:
+            return None
+        try:
+            entries = await self._client.xrevrange(stream_key(key.namespace, key.name), count=LOOK_BACK)
+        except (TimeoutError, RedisError, OSError) as error:
+            log.info("progress cannot be read: %s", type(error).__name__)
+            return None
+        for _, fields in entries or ():
+            event = _event(fields)
+            if event is not None and (event.stage, event.digest) == (stage, digest):
+                return event
+        return None
+
+    async def delete(self, key: Key) -> bool:
+        """Delete a request's stream; False where Redis is away (streams end by themselves after a week)."""
+        if self._client is None:
+            return True
+        try:
+            await self._client.delete(stream_key(key.namespace, key.name))
+        except (TimeoutError, RedisError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+
+def _event(fields: Mapping[Any, Any] | None) -> ProgressEvent | None:
+    try:
+        return ProgressEvent.model_validate_json((fields or {}).get(b"event", b""))
+    except ValidationError:
+        return None

@@ -1,0 +1,125 @@
+"""The store, off the event loop: reports, photo listings, links for the predictor, temporary credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from profile_contract.artifacts import REPORT, request_prefix_of, uploads_prefix
+from profile_contract.conditions import Reason
+from profile_contract.photo_names import is_litter
+from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
+from profile_contract.resource import Key
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PhotoRef
+from profile_operator.config import Secrets, StoreConfig
+from profile_runtime.store.credentials import PrefixSigner, Sessions, Signers, StsSessions
+from profile_runtime.store.port import BoundedStore, NotFound, StoredObject, TooLarge
+from profile_runtime.store.s3 import open_s3
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+ReportT = TypeVar("ReportT", bound=StageReport)
+THREADS = 16
+# Files that may come along with photos and are none.
+MOST_LITTER = 1000
+
+
+class StoreAccess:
+    """The operator's own account in the store. Every method raises StoreError when the store fails."""
+
+    def __init__(self, store: BoundedStore, sessions: Sessions, signers: Signers) -> None:
+        self._store, self._sessions, self._signers = store, sessions, signers
+        self._revoked: dict[str, datetime] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    async def _off(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def list(self, prefix: str, most: int | None = None) -> list[StoredObject]:
+        """All objects below a prefix, or the first `most`."""
+        return await self._off(lambda: self._store.list(prefix, most))
+
+    async def photos(self, key: Key, prefix: str, most: int) -> tuple[PhotoRef, ...]:
+        """The first `most` photos under a request's prefix, by name; what came along with them is left out.
+
+        Whoever uploads a million files has no more listed than that, and MOST_LITTER.
+        """
+        base = uploads_prefix(key.namespace, prefix)
+        objects = await self.list(base, most)
+        if len(objects) == most and any(is_litter(entry.key.removeprefix(base)) for entry in objects):
+            objects = await self.list(base, most + MOST_LITTER)
+        return tuple(
+            PhotoRef(name=entry.key.removeprefix(base), key=entry.key, bytes=entry.bytes, etag=entry.etag)
+            for entry in objects
+            if not is_litter(entry.key.removeprefix(base))
+        )[:most]
+
+    async def report(self, prefix: str, kind: type[ReportT]) -> ReportT | None:
+        """The report under a stage's prefix, or None where none stands. One that is not sound counts as BadInput."""
+        try:
+            data = await self._off(lambda: self._store.read(prefix + REPORT, LONGEST_REPORT))
+            return read_report(kind, data, request_prefix_of(prefix))
+        except NotFound:
+            return None
+        except (TooLarge, UnsoundReport) as error:
+            log.warning("the report at %s cannot be read: %s", prefix, error)
+            text = f"its report in the store cannot be read ({error}); delete it, or install matching versions"
+            unreadable: dict[str, object] = {"outcome": "BadInput", "reason": Reason.INVALID_ORDER, "message": text}
+            return kind.model_validate({"stage": kind.model_fields["stage"].default, "digest": "", **unreadable})
+
+    async def write(self, key: str, data: bytes, content_type: str = "") -> None:
+        """Write an object whole."""
+        await self._off(lambda: self._store.write(key, data, content_type))
+
+    async def delete(self, prefix: str) -> int:
+        """Delete everything below a prefix."""
+        return await self._off(lambda: self._store.delete(prefix))
+
+    def signer(self, prefix: str, tag: str) -> PrefixSigner:
+        """Who signs links to what lies below a prefix, as the predictor reaches it. Signing may ask the store.
+
+        Raises ValueError for a prefix that no policy can say safely.
+        """
+        return self._signers.below(prefix, tag)
+
+    async def signed(self, sign: Callable[[], T]) -> T:
+        """Do something that signs links, in a thread."""
+        return await self._off(sign)
+
+    async def credentials(self, policy: str, seconds: int, tag: str) -> tuple[dict[str, str], datetime]:
+        """Temporary credentials under a session policy (STS AssumeRole), and when they end."""
+        session = await self._off(lambda: self._sessions.issue(policy, seconds, tag))
+        return session.environment, session.ends
+
+    async def revoke(self, prefix: str, tag: str) -> bool:
+        """End all links below the prefix and all credentials that were issued under the tag, if the store can."""
+        self._signers.forget(prefix)
+        if not await self._off(lambda: self._sessions.revoke(tag)):
+            return False
+        self._revoked.setdefault(tag, datetime.now(UTC))
+        return True
+
+    def revoked(self, tag: str) -> datetime | None:
+        """When the tag's credentials were revoked, as far as this process knows."""
+        return self._revoked.get(tag)
+
+    def forget(self, tag: str) -> None:
+        """Nobody asks about the tag any more."""
+        self._revoked.pop(tag, None)
+
+
+def connect(config: StoreConfig, secrets: Secrets) -> StoreAccess:
+    """The store that the configuration names, with the operator's own account. Asks nobody."""
+    account = {
+        "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
+        "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
+    }
+    sessions = StsSessions(config.url(own=True), account)
+    # Links are signed for the endpoint that Jobs and the predictor use.
+    return StoreAccess(open_s3(config.url(own=True), account), sessions, Signers(config.url(), sessions))

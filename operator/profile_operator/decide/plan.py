@@ -1,0 +1,142 @@
+"""What is to be done: the actions that `apply` knows, and the plan that `decide` makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from profile_contract.conditions import Reason
+from profile_contract.request import ProfileRequestStatus
+from profile_contract.stages.finish import FinishOrder
+from profile_contract.stages.preprocess import PreprocessOrder
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder
+
+from .generation_work import GenerationWork
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one stage's credentials may do: read below these prefixes, read and write below `write`."""
+
+    stage: Stage
+    read: tuple[str, ...]
+    write: str
+
+
+@dataclass(frozen=True)
+class AddFinalizer:
+    """Hold the request until what it made is purged."""
+
+
+@dataclass(frozen=True)
+class RemoveFinalizer:
+    """Let the request go."""
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Run a stage. `scopes` are those of every stage that is still to run: their credentials are issued together."""
+
+    stage: Stage
+    name: str
+    order: PreprocessOrder | TrainOrder | FinishOrder
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete a Job and wait for its pods to end before it is gone."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class SuspendJob:
+    """Suspend a Job, or let it go on."""
+
+    name: str
+    suspended: bool
+    scopes: tuple[Scope, ...] = ()
+
+
+@dataclass(frozen=True)
+class IssueCredentials:
+    """Make the Secret hold the stage's credentials again: a pod that waits for them starts by itself."""
+
+    stage: Stage
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True)
+class DropReport:
+    """Forget a BadInput report, so that the stage may run again."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class StartGeneration:
+    """Let generation work on this; does nothing if it does so already."""
+
+    work: GenerationWork
+
+
+@dataclass(frozen=True)
+class StopGeneration:
+    """Begin no further batch."""
+
+
+@dataclass(frozen=True)
+class Purge:
+    """Delete everything that the request made: predictor cache, store, progress, history."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Revoke:
+    """End every link and all credentials that were handed out for the request, if the store can."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
+class ForgetAdapters:
+    """Evict the request's adapters from the predictors, and leave the artifacts."""
+
+    prefix: str
+
+
+Action = (
+    AddFinalizer
+    | RemoveFinalizer
+    | CreateJob
+    | DeleteJob
+    | SuspendJob
+    | IssueCredentials
+    | DropReport
+    | StartGeneration
+    | StopGeneration
+    | Purge
+    | Revoke
+    | ForgetAdapters
+)
+
+
+@dataclass(frozen=True)
+class EventNote:
+    """An Event to post. `warning`: the user or the platform should look."""
+
+    reason: Reason
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions in order, then the status (None: as it is), then Events; look again after so many seconds."""
+
+    actions: tuple[Action, ...] = ()
+    status: ProfileRequestStatus | None = None
+    events: tuple[EventNote, ...] = ()
+    again: float | None = None

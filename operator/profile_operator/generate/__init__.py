@@ -1,0 +1,1 @@
+"""Generation beside the loop: short steps that go on where they were cut."""

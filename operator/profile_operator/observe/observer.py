@@ -1,0 +1,359 @@
+"""All reads: one request and what belongs to it, into one Snapshot. A read that fails raises: it is never 'empty'."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from profile_contract.conditions import Reason
+from profile_contract.model import Tolerant
+from profile_contract.progress import ProgressEvent
+from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photos_digest
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
+from profile_contract.style import ProfileStyleSpec
+from profile_contract.words import DeletionPolicy
+from profile_operator import names
+from profile_operator.clients.kubernetes import Document, Kube
+from profile_operator.clients.store import StoreAccess
+from profile_operator.config import OperatorConfig
+
+from .chain import Chain, chain_of
+from .snapshot import CredentialsView, GenerationView, JobState, JobView, Reports, RequestHead, Snapshot, Termination
+
+log = logging.getLogger(__name__)
+
+# Younger pods are on their way; older ones wait for something worth telling.
+PATIENCE_SECONDS = 45.0
+
+
+class SpecError(Exception):
+    """The spec is not what this operator understands; the message names the field."""
+
+
+class Progress(Protocol):
+    """Where progress is read; gives None when it cannot be."""
+
+    async def latest(self, key: Key, stage: Stage, digest: str) -> ProgressEvent | None: ...
+
+
+class Generation(Protocol):
+    """The generation beside the loop."""
+
+    def view(self, uid: str) -> GenerationView: ...
+
+
+class Observer:
+    """Reads everything that one decision may look at."""
+
+    def __init__(
+        self, kube: Kube, store: StoreAccess, progress: Progress, generation: Generation, config: OperatorConfig
+    ) -> None:
+        self._kube, self._store, self._progress = kube, store, progress
+        self._generation, self._config = generation, config
+
+    async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
+        """The whole snapshot. Raises SpecError, StoreError or KubeError."""
+        if head.deleting:
+            return Snapshot(
+                head=head,
+                spec=deletion_spec(spec_document),
+                jobs=await self._jobs(head.key),
+                generation=self._generation.view(head.uid),
+                credentials=await self._credentials(head.key),
+                revoked=self._store.revoked(head.uid),
+            )
+        spec = parse_spec(spec_document)
+        # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
+        jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
+        photos, digest = await self._photos(head, spec, jobs)
+        chain = chain_of(head.key, spec, digest, styles, self._config)
+        reports = await self._reports(chain)
+        return Snapshot(
+            head=head,
+            spec=spec,
+            styles={name: styles[name] for name in spec.styles if name in styles},
+            known_styles=tuple(sorted(styles)),
+            unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
+            photos=photos,
+            photos_digest=digest,
+            jobs=await self._with_reasons(jobs, chain, reports),
+            reports=reports,
+            generation=self._generation.view(head.uid),
+            progress=await self._latest_progress(head.key, chain, jobs),
+            credentials=await self._credentials(head.key) if _starting(head, chain, jobs) else None,
+            seconds_since_write=seconds_since_write,
+        )
+
+    async def _styles(self) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
+        """The styles by name, and what is wrong with those that this version does not understand."""
+        styles, unclear = {}, {}
+        for document in await self._kube.styles():
+            name = document["metadata"]["name"]
+            try:
+                styles[name] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
+            except ValidationError as error:
+                unclear[name] = problems_of(error)
+                log.warning("the ProfileStyle %s cannot be understood by this version: %s", name, unclear[name])
+        return styles, unclear
+
+    async def _photos(
+        self, head: RequestHead, spec: ProfileRequestSpec, jobs: tuple[JobView, ...]
+    ) -> tuple[tuple[PhotoRef, ...] | None, str]:
+        """The listing, if one is needed, and the digest that counts. None: the pinned digest stands."""
+        pinned = head.status.photos
+        asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)
+        if not asked and pinned is not None and pinned.digest and await self._stands(head, spec, pinned.digest, jobs):
+            return None, pinned.digest
+        try:
+            photos = await self._store.photos(head.key, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
+        except ValueError as error:
+            raise SpecError(str(error)) from None
+        return photos, photos_digest(list(photos))
+
+    async def _stands(
+        self, head: RequestHead, spec: ProfileRequestSpec, digest: str, jobs: tuple[JobView, ...]
+    ) -> bool:
+        """Whether preprocessing of the pinned photos is done or under way, so that no listing is needed."""
+        chain = chain_of(head.key, spec, digest, {}, self._config)
+        if any(job.name == chain.job_name(Stage.PREPROCESS) and not job.deleting for job in jobs):
+            return True
+        return await self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport) is not None
+
+    async def _reports(self, chain: Chain) -> Reports:
+        preprocess, train, finish = await asyncio.gather(
+            self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport),
+            self._store.report(chain.prefix(Stage.TRAIN), TrainReport),
+            self._finish_report(chain),
+        )
+        styles = await asyncio.gather(
+            *(
+                self._store.report(chain.prefix(Stage.GENERATE, digest), GenerateReport)
+                for digest in chain.styles.values()
+            )
+        )
+        generate = {name: report for name, report in zip(chain.styles, styles, strict=True) if report is not None}
+        return Reports(preprocess=preprocess, train=train, generate=generate, finish=finish)
+
+    async def _finish_report(self, chain: Chain) -> FinishReport | None:
+        return await self._store.report(chain.prefix(Stage.FINISH), FinishReport) if chain.finish else None
+
+    async def _latest_progress(self, key: Key, chain: Chain, jobs: tuple[JobView, ...]) -> ProgressEvent | None:
+        for job in jobs:
+            if not job.finished and job.digest == chain.of(job.stage):
+                return await self._progress.latest(key, job.stage, job.digest)
+        return None
+
+    async def _credentials(self, key: Key) -> CredentialsView | None:
+        """The credentials that stand in the request's Secret, or None where there is no Secret of ours."""
+        annotations = await self._kube.secret_annotations(key.namespace, names.credentials_secret(key.name))
+        return CredentialsView.read(annotations or {})
+
+    # --- Jobs ---
+
+    async def _jobs(self, key: Key) -> tuple[JobView, ...]:
+        views = [job_view(document) for document in await self._kube.jobs(key)]
+        return tuple(view for view in views if view is not None)
+
+    async def _with_reasons(self, jobs: tuple[JobView, ...], chain: Chain, reports: Reports) -> tuple[JobView, ...]:
+        """Failed Jobs without a report get what their pod said; Jobs that wait long, what the scheduler said."""
+        return tuple([await self._with_reason(job, chain, reports) for job in jobs])
+
+    async def _with_reason(self, job: JobView, chain: Chain, reports: Reports) -> JobView:
+        if job.deleting or job.digest != chain.of(job.stage) or reports.of(job.stage) is not None:
+            return job
+        failed = job.state is JobState.FAILED
+        late = job.state is JobState.ACTIVE and job.started and time.time() - job.started.timestamp() > PATIENCE_SECONDS
+        if not failed and not (late and not job.running):
+            return job
+        pods = await self._kube.pods(chain.key.namespace, job.name)
+        if failed:
+            return job.with_termination(termination_of(pods))
+        return job.with_waiting(waiting_of(pods))
+
+
+def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
+    """Whether the photos are to be looked at again: another place, a raised revision, or a person who asks for it.
+
+    Taking the annotation away asks for nothing. A status of a version before kept no prefix.
+    """
+    moved = pinned.prefix not in ("", photos.prefix)
+    return moved or pinned.revision != photos.revision or (bool(retry) and pinned.retry != retry)
+
+
+def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
+    """Whether a pod is still to start, for which the Secret must be there."""
+    return any(
+        job.state is JobState.ACTIVE
+        and not job.running
+        and not job.deleting
+        and job.owner_uid == head.uid
+        and job.digest == chain.of(job.stage)
+        for job in jobs
+    )
+
+
+def parse_head(document: Document) -> RequestHead:
+    """What is needed of a request even where its spec cannot be read."""
+    metadata = document["metadata"]
+    status, unread = _status(document.get("status") or {})
+    return RequestHead(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata["resourceVersion"],
+        deleting="deletionTimestamp" in metadata,
+        deleted=_time(metadata.get("deletionTimestamp")),
+        finalizers=tuple(metadata.get("finalizers", ())),
+        retry=metadata.get("annotations", {}).get(names.RETRY_ANNOTATION, "")[: names.RETRY_LENGTH],
+        status=status,
+        unread_status=unread,
+        title=_title(metadata.get("annotations", {}).get(names.TITLE_ANNOTATION, "")),
+    )
+
+
+def _title(text: str) -> str:
+    """A title on one line of letters that are seen; whoever may write requests wrote it."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[: names.TITLE_LENGTH]
+
+
+def _status(document: Document) -> tuple[ProfileRequestStatus, Document | None]:
+    try:
+        return ProfileRequestStatus.model_validate(document), None
+    except ValidationError:
+        # Written by another version: it is made anew from what is true, only the times are lost.
+        return ProfileRequestStatus(), document
+
+
+def parse_spec(document: Document) -> ProfileRequestSpec:
+    """The spec. Raises SpecError naming the field.
+
+    What the API server accepted is read tolerantly: a field that this version does not know is left alone.
+    """
+    try:
+        return ProfileRequestSpec.model_validate(document, extra="ignore")
+    except ValidationError as error:
+        raise SpecError(problems_of(error)) from None
+
+
+def problems_of(error: ValidationError) -> str:
+    """What is wrong with a spec, field by field, for a message."""
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+
+
+def deletion_spec(document: Document) -> ProfileRequestSpec:
+    """What deletion needs of the spec. One that cannot be read must not hold the request for ever."""
+    try:
+        return parse_spec(document)
+    except SpecError:
+        retain = document.get("deletionPolicy") == DeletionPolicy.RETAIN
+        policy = DeletionPolicy.RETAIN if retain else DeletionPolicy.DELETE
+        return ProfileRequestSpec(photos=Photos(prefix="uploads/unread/"), styles=["unread"], deletion_policy=policy)
+
+
+def job_view(document: Document) -> JobView | None:
+    """A Job as decisions see it; None for one that does not carry our labels."""
+    metadata, spec, status = document["metadata"], document["spec"], document.get("status", {})
+    try:
+        stage = Stage(metadata.get("labels", {}).get(names.LABEL_STAGE, ""))
+    except ValueError:
+        return None
+    owners = [owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
+    ended = [c for c in status.get("conditions", ()) if c["type"] in ("Complete", "Failed") and c["status"] == "True"]
+    completed = status.get("completionTime") or (ended[0].get("lastTransitionTime") if ended else None)
+    return JobView(
+        name=metadata["name"],
+        stage=stage,
+        digest=metadata.get("annotations", {}).get(names.DIGEST_ANNOTATION, ""),
+        owner_uid=owners[0] if owners else "",
+        state=_job_state(spec, ended),
+        deleting="deletionTimestamp" in metadata,
+        started=_time(status.get("startTime")),
+        completed=_time(completed),
+        failed_pods=status.get("failed", 0),
+        running=bool(status.get("ready")),
+        gpus=_gpus(spec),
+    )
+
+
+def _job_state(spec: Document, ended: list[Document]) -> JobState:
+    if ended:
+        return JobState.SUCCEEDED if ended[0]["type"] == "Complete" else JobState.FAILED
+    return JobState.SUSPENDED if spec.get("suspend") else JobState.ACTIVE
+
+
+def _gpus(spec: Document) -> int:
+    """The GPUs, or slices of one, that the stage's container holds."""
+    containers = spec["template"]["spec"]["containers"]
+    stage = next((one for one in containers if one.get("name") == names.CONTAINER), containers[0])
+    limits: Mapping[str, Any] = stage.get("resources", {}).get("limits", {})
+    return sum(int(value) for name, value in limits.items() if _is_gpu(name) and str(value).isdigit())
+
+
+def _is_gpu(resource: str) -> bool:
+    """Whether an extended resource is a GPU: <vendor>/gpu, a shared one or a MIG slice, or Intel's drivers."""
+    vendor, _, kind = resource.partition("/")
+    if vendor == "gpu.intel.com":
+        return kind in ("i915", "xe")
+    return kind == "gpu" or kind.startswith(("gpu.shared", "mig-"))
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def termination_of(pods: list[Document]) -> Termination | None:
+    """What the stage's container of the last pod said, or what the kubelet said of the whole pod."""
+    for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True):
+        status = pod.get("status", {})
+        # Evicted, out of a node's resources: the container's exit code, if there is one, tells nothing then.
+        if status.get("phase") == "Failed" and status.get("reason"):
+            said = f"{status['reason']}: {status.get('message', '')}".removesuffix(": ")
+            return Termination(Reason.STAGE_FAILED, f"the stage's pod was ended: {said}")
+        for container in status.get("containerStatuses", ()):
+            ended = container.get("state", {}).get("terminated")
+            if container["name"] == names.CONTAINER and ended:
+                return _said(ended)
+    return None
+
+
+def _said(ended: Document) -> Termination:
+    if ended.get("reason") == "OOMKilled":
+        return Termination(Reason.OUT_OF_MEMORY, "the stage used more memory than its limit")
+    try:
+        # Strict: it may have been written by whoever took the stage over.
+        said = _Said.model_validate_json(ended.get("message", ""))
+    except ValidationError:
+        return Termination(Reason.STAGE_FAILED, f"the stage ended with exit code {ended.get('exitCode')}")
+    return Termination(said.reason, said.message)
+
+
+class _Said(Tolerant):
+    """A stage's last words, as `profile_runtime.shell` writes them."""
+
+    reason: Reason
+    message: str
+
+
+def waiting_of(pods: list[Document]) -> str:
+    """Why no pod of a Job runs, in the scheduler's or the kubelet's words; empty if nothing was said."""
+    for pod in pods:
+        status = pod.get("status", {})
+        for condition in status.get("conditions", ()):
+            if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                return f"the pod waits for a node: {condition.get('message', '')}"
+        for container in status.get("containerStatuses", ()):
+            waiting = container.get("state", {}).get("waiting", {})
+            if waiting.get("reason") not in (None, "ContainerCreating"):
+                return f"the pod does not start: {waiting['reason']}"
+    return ""

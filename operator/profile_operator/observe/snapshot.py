@@ -1,0 +1,175 @@
+"""What is true now: everything that one decision about a request may look at, read once, immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from profile_contract.conditions import Reason
+from profile_contract.progress import ProgressEvent
+from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.resource import Key
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
+from profile_contract.style import ProfileStyleSpec
+from profile_operator import names
+from profile_operator.clock import parsed
+
+
+@dataclass(frozen=True)
+class RequestHead:
+    """A request without its spec: what is needed to write its status even where the spec cannot be read."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+    retry: str
+    status: ProfileRequestStatus
+    deleted: datetime | None = None
+    # The status as it stands, where it could not be read: then every field of it is written anew.
+    unread_status: Mapping[str, Any] | None = None
+    title: str = ""
+
+    @property
+    def finalized(self) -> bool:
+        """Whether our finalizer holds it."""
+        return names.FINALIZER in self.finalizers
+
+
+class JobState(StrEnum):
+    """Where a Job stands."""
+
+    ACTIVE = "Active"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Termination:
+    """What a stage's container said when it ended."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A Job of the request. `waiting` tells why no pod runs yet, where the scheduler said so."""
+
+    name: str
+    stage: Stage
+    digest: str
+    owner_uid: str
+    state: JobState
+    deleting: bool = False
+    started: datetime | None = None
+    completed: datetime | None = None
+    failed_pods: int = 0
+    running: bool = False
+    gpus: int = 0
+    termination: Termination | None = None
+    waiting: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no pod of it runs any more."""
+        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
+
+    def with_termination(self, termination: Termination | None) -> JobView:
+        """The same Job with what its pod said."""
+        return replace(self, termination=termination)
+
+    def with_waiting(self, waiting: str) -> JobView:
+        """The same Job with why it waits."""
+        return replace(self, waiting=waiting)
+
+
+@dataclass(frozen=True)
+class CredentialsView:
+    """The credentials in a request's Secret. `last_end`: when the last of all that were ever issued for it ends."""
+
+    uid: str
+    stage: Stage
+    scope: str
+    ends: datetime
+    last_end: datetime
+
+    @classmethod
+    def read(cls, annotations: Mapping[str, str]) -> CredentialsView | None:
+        """What the Secret's annotations say; None where they are not ours."""
+        try:
+            return cls(
+                uid=annotations[names.CREDENTIALS_UID],
+                stage=Stage(annotations[names.CREDENTIALS_STAGE]),
+                scope=annotations[names.CREDENTIALS_SCOPE],
+                ends=parsed(annotations[names.CREDENTIALS_END]),
+                last_end=parsed(annotations[names.LAST_END]),
+            )
+        except (KeyError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class GenerationView:
+    """What the generation beside the loop does for this request. `digest` is the whole work's."""
+
+    digest: str = ""
+    running: bool = False
+    done: int = 0
+    total: int = 0
+    remaining_seconds: int | None = None
+    # Set while something hinders it: PredictorUnavailable, StoreUnavailable (it goes on trying), PredictorRefused.
+    reason: Reason | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports that stand in the store under the current digests. A BadInput report may be a bare StageReport."""
+
+    preprocess: PreprocessReport | None = None
+    train: TrainReport | None = None
+    generate: Mapping[str, GenerateReport] = field(default_factory=dict)
+    finish: FinishReport | None = None
+
+    def of(self, stage: Stage) -> StageReport | None:
+        """The report of a stage that runs as one Job."""
+        return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one moment. `photos` is None where the pinned digest stands and no listing was needed."""
+
+    head: RequestHead
+    spec: ProfileRequestSpec
+    styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
+    known_styles: tuple[str, ...] = ()
+    # Styles that exist and that this version cannot understand, with what it stumbles over.
+    unclear_styles: Mapping[str, str] = field(default_factory=dict)
+    photos: tuple[PhotoRef, ...] | None = None
+    photos_digest: str = ""
+    jobs: tuple[JobView, ...] = ()
+    reports: Reports = Reports()
+    generation: GenerationView = GenerationView()
+    progress: ProgressEvent | None = None
+    seconds_since_write: float = float("inf")
+    # Read where a pod is still to start, and while the request is deleted.
+    credentials: CredentialsView | None = None
+    # When everything that was handed out was revoked.
+    revoked: datetime | None = None
+
+    def job(self, name: str) -> JobView | None:
+        """The Job of that name."""
+        return next((job for job in self.jobs if job.name == name), None)

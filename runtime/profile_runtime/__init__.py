@@ -1,0 +1,1 @@
+"""What every program of ours runs on: the store, progress, the shell of a stage, weights."""

@@ -1,0 +1,1 @@
+"""The store: a port, and what stands behind it."""

@@ -1,0 +1,370 @@
+"""The Helm chart: the objects that it makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chart import (
+    CHART,
+    CLUSTER,
+    CPU,
+    DNS,
+    NAMES,
+    STYLES,
+    Object,
+    config_of,
+    of_kind,
+    render,
+    run,
+    sandbox_arguments,
+    the,
+)
+from profile_operator.config import OperatorConfig
+from profile_runtime.weights import named_digests
+
+
+@pytest.fixture(scope="module")
+def sandbox_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The arguments with which the chart runs in the sandbox."""
+    return sandbox_arguments(tmp_path_factory.mktemp("chart"))
+
+
+# --- objects -----------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
+    made = {(found["kind"], found["metadata"]["name"]) for found in render(*sandbox_values)}
+    assert made == {
+        ("CustomResourceDefinition", "profilerequests.profilestudio.io"),
+        ("CustomResourceDefinition", "profilestyles.profilestudio.io"),
+        ("ServiceAccount", "profile-studio"),
+        *(("ClusterRole", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "edit", "view", "uninstall")),
+        *(("ClusterRoleBinding", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "uninstall")),
+        ("ConfigMap", "profile-studio-operator"),
+        ("Deployment", "profile-studio-operator"),
+        ("Service", "profile-studio-operator"),
+        ("ServingRuntime", "profile-studio-sdxl"),
+        ("InferenceService", "profile-predictor"),
+        ("NetworkPolicy", "profile-studio-operator"),
+        ("NetworkPolicy", "profile-studio-predictor"),
+        ("NetworkPolicy", "profile-studio-test"),
+        ("NetworkPolicy", "profile-studio-uninstall"),
+        *(("ConfigMap", f"profile-studio-dashboard-{board}") for board in ("gpu", "likeness", "predictor", "requests")),
+        *((kind, "profile-studio-test") for kind in ("ServiceAccount", "Role", "RoleBinding", "Pod")),
+        *((kind, "profile-studio-uninstall") for kind in ("ServiceAccount", "Job")),
+        *(("ProfileStyle", style) for style in STYLES),
+    }
+
+
+def test_operator_container(sandbox_values: tuple[str, ...]) -> None:
+    spec = the("Deployment", "profile-studio-operator", *sandbox_values)["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["selector"] == {"matchLabels": {**NAMES, "app.kubernetes.io/component": "operator"}}
+    pod = spec["template"]["spec"]
+    assert (pod["serviceAccountName"], pod["enableServiceLinks"]) == ("profile-studio", False)
+    (container,) = pod["containers"]
+
+    def secret(variable: str, name: str, key: str) -> Object:
+        return {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+
+    assert container["env"] == [
+        {"name": "PROFILE_CONFIG", "value": "/config/config.yaml"},
+        secret("AWS_ACCESS_KEY_ID", "profile-store", "accessKey"),
+        secret("AWS_SECRET_ACCESS_KEY", "profile-store", "secretKey"),
+        secret("PROFILE_DATABASE", "profile-database", "dsn"),
+        secret("PROFILE_REDIS", "profile-redis", "url"),
+    ]
+    assert (container["image"], container["imagePullPolicy"]) == ("localhost/profile-studio/operator:dev", "Never")
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
+    assert container["resources"] == {
+        "requests": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
+    }
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/config", "/tmp"}
+
+
+def test_without_database_and_redis_nothing_names_their_secrets() -> None:
+    (container,) = the("Deployment", "profile-studio-operator")["spec"]["template"]["spec"]["containers"]
+    assert {variable["name"] for variable in container["env"]} == {
+        "PROFILE_CONFIG",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+
+
+def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
+    group = "profilestudio.io"
+    assert the("ClusterRole", f"{CLUSTER}-requests")["rules"] == [
+        {"apiGroups": [group], "resources": ["profilerequests"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
+        {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
+        {
+            "apiGroups": ["batch"],
+            "resources": ["jobs"],
+            "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+        },
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
+    assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
+        {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
+    ]
+
+
+def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
+    arguments = ("--set", "watchNamespaces={hr,campus}")
+    assert set(of_kind("ClusterRoleBinding", *arguments)) == {f"{CLUSTER}-cluster", f"{CLUSTER}-uninstall"}
+    bindings = [
+        found
+        for found in render(*arguments)
+        if found["kind"] == "RoleBinding" and "helm.sh/hook" not in found["metadata"].get("annotations", {})
+    ]
+    assert [found["metadata"]["namespace"] for found in bindings] == ["hr", "campus"]
+    for binding in bindings:
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"{CLUSTER}-requests",
+        }
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "profile-studio", "namespace": "profile-system"}
+        ]
+    rules = the("ClusterRole", f"{CLUSTER}-cluster", *arguments)["rules"]
+    assert {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]} in rules
+
+
+def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
+    service = the("InferenceService", "profile-predictor", *sandbox_values)
+    annotations = service["metadata"]["annotations"]
+    assert annotations["serving.kserve.io/deploymentMode"] == "Standard"
+    # Without it KServe would make an Ingress or an HTTPRoute: a door for the whole world.
+    assert service["metadata"]["labels"]["networking.kserve.io/visibility"] == "cluster-local"
+    predictor = service["spec"]["predictor"]
+    assert "model" not in predictor
+    (container,) = predictor["containers"]
+    assert container["name"] == "kserve-container"
+    assert container["env"] == [
+        {"name": "PROFILE_MODELS", "value": "/models"},
+        {"name": "PROFILE_MODEL_NAME", "value": "profile-predictor"},
+        {"name": "PROFILE_BASE_MODEL", "value": "studio-random"},
+        {"name": "PROFILE_CONTROL_MODEL", "value": "studio-random-controlnet"},
+        {"name": "PROFILE_SLOTS", "value": "4"},
+        {"name": "PROFILE_MAXIMUM_RANK", "value": "64"},
+        {"name": "PROFILE_ADAPTER_LAYERS", "value": "attention"},
+        {"name": "PROFILE_QUEUE", "value": "16"},
+        {"name": "PROFILE_GRACE_SECONDS", "value": "25"},
+        {"name": "PROFILE_GRANT_SECONDS", "value": "1800"},
+        {"name": "PROFILE_STORE_HOSTS", "value": "minio.profile-services.svc:9000"},
+        {"name": "PROFILE_STORE_BUCKET", "value": "profiles"},
+        {"name": "PROFILE_METRICS_PORT", "value": "9090"},
+        {"name": "HOME", "value": "/tmp"},
+        {"name": "OMP_NUM_THREADS", "value": "1"},
+    ]
+    assert container["ports"] == [
+        {"name": "http1", "containerPort": 8080, "protocol": "TCP"},
+        {"name": "metrics", "containerPort": 9090, "protocol": "TCP"},
+    ]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/v2/health/live", "port": 8080}
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/v2/models/profile-predictor/ready", "port": 8080}
+    assert container["resources"] == {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
+
+
+def test_the_predictor_holds_no_secret(sandbox_values: tuple[str, ...]) -> None:
+    for kind, name in (("InferenceService", "profile-predictor"), ("ServingRuntime", "profile-studio-sdxl")):
+        text = json.dumps(the(kind, name, *sandbox_values))
+        assert "secret" not in text.lower()
+        assert "AWS_" not in text
+
+
+def test_operator_and_predictor_share_a_token_where_one_is_named() -> None:
+    named = ("--set", "predictor.existingSecret=predictor-token")
+    wanted = {"secretKeyRef": {"name": "predictor-token", "key": "token"}}
+    service = the("InferenceService", "profile-predictor", *named)["spec"]["predictor"]
+    runtime = the("ServingRuntime", "profile-studio-sdxl", *named)["spec"]
+    operator = the("Deployment", "profile-studio-operator", *named)["spec"]["template"]["spec"]
+    for pod, variable in (
+        (service, "PROFILE_TOKEN"),
+        (runtime, "PROFILE_TOKEN"),
+        (operator, "PROFILE_PREDICTOR_TOKEN"),
+    ):
+        (container,) = pod["containers"]
+        assert [one["valueFrom"] for one in container["env"] if one["name"] == variable] == [wanted]
+
+
+def test_weights_on_a_claim_are_served_by_the_runtime() -> None:
+    predictor = the("InferenceService", "profile-predictor", "--set", "models.existingClaim=weights")["spec"][
+        "predictor"
+    ]
+    assert "containers" not in predictor
+    assert predictor["model"]["runtime"] == "profile-studio-sdxl"
+    assert predictor["model"]["storageUri"] == "pvc://weights"
+    (container,) = the("ServingRuntime", "profile-studio-sdxl")["spec"]["containers"]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    # KServe puts the service's name in, and mounts the claim there.
+    assert (variables["PROFILE_MODEL_NAME"], variables["PROFILE_MODELS"]) == ("{{.Name}}", "/mnt/models")
+    assert container["readinessProbe"]["httpGet"]["path"] == "/v2/models/{{.Name}}/ready"
+
+
+def test_the_digests_of_weights_reach_all_who_load_them(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"models": {"sha256": {"sdxl-1.0": "A" * 64, "face.onnx": "required"}}}))
+    arguments = ("--values", str(values), "--set", "models.existingClaim=weights")
+    said = f"face.onnx=required,sdxl-1.0={'A' * 64}"
+    (container,) = the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]["containers"]
+    assert {"name": "PROFILE_WEIGHTS_SHA256", "value": said} in container["env"]
+    jobs = config_of(*arguments)["jobs"]
+    for stage in ("preprocess", "train", "finish"):
+        assert jobs[stage]["env"]["PROFILE_WEIGHTS_SHA256"] == said
+    assert named_digests({"PROFILE_WEIGHTS_SHA256": said}) == {"face.onnx": "required", "sdxl-1.0": "a" * 64}
+    assert "PROFILE_WEIGHTS_SHA256" not in yaml.safe_dump_all(render())
+
+
+@pytest.mark.parametrize("wrong", [{"sdxl": "abc"}, {"a=b": "required"}, {"a,b": "required"}, {"sdxl": ""}])
+def test_what_is_no_digest_is_refused_by_the_chart(tmp_path: Path, wrong: Object) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"models": {"sha256": wrong}}))
+    refused = run("template", "profile-studio", str(CHART), "--values", str(values))
+    assert refused.returncode != 0
+    assert "sha256" in refused.stderr
+
+
+def test_gpus_are_asked_for_by_value() -> None:
+    def limits(*arguments: str) -> Object:
+        predictor = the("InferenceService", "profile-predictor", *arguments)["spec"]["predictor"]
+        found: Object = predictor["containers"][0]["resources"]["limits"]
+        return found
+
+    assert limits()["nvidia.com/gpu"] == "1"
+    assert limits("--set", "predictor.gpus=2", "--set", "gpu.resource=amd.com/gpu")["amd.com/gpu"] == "2"
+    assert "nvidia.com/gpu" not in limits("--set", "gpu.enabled=false")
+    assert OperatorConfig.model_validate(config_of("--set", "gpu.enabled=false")).jobs.train.gpus == 0
+
+
+def test_images_by_digest_win_over_the_tag() -> None:
+    digest = "sha256:" + "0" * 64
+    config = config_of("--set", f"images.digests.train={digest}", "--set", "images.tag=1.2.3")
+    assert config["jobs"]["train"]["image"] == f"registry.example.com/profile-studio/train@{digest}"
+    assert config["jobs"]["finish"]["image"] == "registry.example.com/profile-studio/finish:1.2.3"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--set", "models.existingClaim=weights"), CPU], ids=["gpu", "claim", "cpu"])
+def test_every_pod_meets_the_restricted_standard(arguments: tuple[str, ...]) -> None:
+    pods = [the("Deployment", "profile-studio-operator", *arguments)["spec"]["template"]["spec"]]
+    service = the("InferenceService", "profile-predictor", *arguments)["spec"]["predictor"]
+    runtime = the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]
+    pods.append({**runtime, **service})
+    for pod in pods:
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] == 65532
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "runAsNonRoot": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
+        for volume in pod["volumes"]:
+            assert volume.keys() & {"configMap", "emptyDir"}
+    assert service["automountServiceAccountToken"] is False
+
+
+def test_metrics_are_annotated(sandbox_values: tuple[str, ...]) -> None:
+    wanted = {"prometheus.io/scrape": "true", "prometheus.io/path": "/metrics"}
+    operator = the("Deployment", "profile-studio-operator", *sandbox_values)["spec"]["template"]["metadata"]
+    assert {**wanted, "prometheus.io/port": "9090"}.items() <= operator["annotations"].items()
+    predictor = the("InferenceService", "profile-predictor", *sandbox_values)["spec"]["predictor"]
+    assert {**wanted, "prometheus.io/port": "9090"}.items() <= predictor["annotations"].items()
+    plain = ("--set", "metrics.annotations=false")
+    assert "annotations" not in the("Service", "profile-studio-operator", *plain)["metadata"]
+
+
+def test_the_predictor_is_reached_by_the_operator_and_reaches_the_store(sandbox_values: tuple[str, ...]) -> None:
+    spec = the("NetworkPolicy", "profile-studio-predictor", *sandbox_values)["spec"]
+    assert spec["podSelector"] == {"matchLabels": {"serving.kserve.io/inferenceservice": "profile-predictor"}}
+    assert spec["ingress"] == [
+        {
+            "from": [{"podSelector": {"matchLabels": {**NAMES, "app.kubernetes.io/component": "operator"}}}],
+            "ports": [{"port": 8080, "protocol": "TCP"}],
+        },
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "profile-services"}}}],
+            "ports": [{"port": 9090, "protocol": "TCP"}],
+        },
+    ]
+    assert spec["egress"] == [
+        DNS,
+        {"ports": [{"port": 9000, "protocol": "TCP"}]},
+    ]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert not of_kind("NetworkPolicy", "--set", "networkPolicies.enabled=false")
+
+
+def test_the_predictor_is_told_the_stores_scheme_bucket_and_how_long_grants_live() -> None:
+    said = (
+        "--set",
+        "store.secure=true,store.endpoint=s3.example.com:443,store.bucket=faces,generation.grantSeconds=600",
+    )
+    (container,) = the("InferenceService", "profile-predictor", *said)["spec"]["predictor"]["containers"]
+    variables = {one["name"]: one.get("value") for one in container["env"]}
+    assert variables["PROFILE_STORE_HOSTS"] == "https://s3.example.com:443"
+    assert (variables["PROFILE_STORE_BUCKET"], variables["PROFILE_GRANT_SECONDS"]) == ("faces", "600")
+
+
+def test_disruption_budget_is_optional() -> None:
+    assert not of_kind("PodDisruptionBudget")
+    budget = the("PodDisruptionBudget", "profile-predictor", "--set", "predictor.podDisruptionBudget.enabled=true")
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+def test_predictor_can_be_left_out() -> None:
+    kinds = {found["kind"] for found in render("--set", "predictor.enabled=false")}
+    assert not kinds & {"InferenceService", "ServingRuntime"}
+
+
+def test_more_environment_and_volumes_reach_every_container() -> None:
+    env = [{"name": "EXTRA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    volumes, mounts = [{"name": "ca", "configMap": {"name": "ca"}}], [{"name": "ca", "mountPath": "/etc/ca"}]
+    arguments: list[str] = ["--set", "web.enabled=true,web.store.publicUrl=https://store.example.com"]
+    for component in ("operator", "predictor", "web"):
+        for field, value in (("extraEnv", env), ("extraVolumes", volumes), ("extraVolumeMounts", mounts)):
+            arguments += ["--set-json", f"{component}.{field}={json.dumps(value)}"]
+    pods = [
+        the("Deployment", f"profile-studio-{component}", *arguments)["spec"]["template"]["spec"]
+        for component in ("operator", "web")
+    ]
+    pods += [the("InferenceService", "profile-predictor", *arguments)["spec"]["predictor"]]
+    pods += [the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]]
+    for pod in pods:
+        (container,) = pod["containers"]
+        assert env[0] in container["env"]
+        assert mounts[0] in container["volumeMounts"]
+        assert volumes[0] in pod["volumes"]
+
+
+def test_helms_test_asks_in_a_namespace_that_is_watched() -> None:
+    def arguments(*values: str) -> list[str]:
+        found: list[str] = the("Pod", "profile-studio-test", *values)["spec"]["containers"][0]["args"]
+        return found
+
+    assert arguments()[0] == "--namespace=profile-system"
+    assert arguments("--set", "watchNamespaces={hr,campus}")[0] == "--namespace=hr"
+    assert arguments("--set", "test.photos=uploads/test/")[2] == "--photos=uploads/test/"
+    assert not [one for one in arguments() if "likeness" in one]
+    assert "--minimum-likeness=0" in arguments("--set", "test.minimumLikeness=0")
+
+
+def test_there_are_as_many_predictors_as_were_asked_for() -> None:
+    predictor = the("InferenceService", "profile-predictor", "--set", "predictor.replicas=3")["spec"]["predictor"]
+    assert (predictor["minReplicas"], predictor["maxReplicas"]) == (3, 3)

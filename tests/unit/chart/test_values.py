@@ -1,0 +1,265 @@
+"""The Helm chart's values: what they refuse, and the operator's configuration that comes of them."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+from typing import Any
+
+import pytest
+
+from chart import (
+    CHART,
+    CPU,
+    config_of,
+    run,
+    sandbox_arguments,
+    the,
+)
+from profile_contract.model import Contract
+from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.stages.train import TrainParameters
+from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig, StageJob
+
+
+@pytest.fixture(scope="module")
+def sandbox_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The arguments with which the chart runs in the sandbox."""
+    return sandbox_arguments(tmp_path_factory.mktemp("chart"))
+
+
+# --- what Helm says ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [(), CPU], ids=["defaults", "cpu"])
+def test_lint_is_clean(values: tuple[str, ...]) -> None:
+    result = run("lint", "--strict", str(CHART), *values)
+    assert result.returncode == 0, result.stdout
+    assert "[WARNING]" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("store.endpoint=http://minio:9000", "store/endpoint"),
+        ("store.endpoint=minio", "store/endpoint"),
+        ("store.existingSecret=", "store/existingSecret"),
+        ("store.password=abc", "password"),
+        ("images.pullPolicy=Sometimes", "images/pullPolicy"),
+        ("images.digests.train=abc", "images/digests/train"),
+        ("images.digests.web=abc", "web"),
+        ("training.rank=0", "training/rank"),
+        ("training.steps=many", "training/steps"),
+        ("training.learnigRate=1", "learnigRate"),
+        ("generation.width=100", "generation/width"),
+        ("generation.batch=9", "generation/batch"),
+        ("jobs.credentialsSeconds=60", "jobs/credentialsSeconds"),
+        ("jobs.train.image=x", "image"),
+        ("jobs.train.resources.requests.memory=lots", "memory"),
+        ("predictor.name=Bad_Name", "predictor/name"),
+        ("predictor.slots=0", "predictor/slots"),
+        ("watchNamespaces={Bad_Name}", "watchNamespaces/0"),
+        ("operator.replicas=2", "replicas"),
+        ("crds.enabled=true", "enabled"),
+        ("gpus=1", "gpus"),
+        ("jobs.train.activeDeadlineSeconds=999999", "jobs/train/activeDeadlineSeconds"),
+        ("training.resolution=100", "training/resolution"),
+        ("training.resolution=32", "training/resolution"),
+        ("preprocess.resolution=100", "preprocess/resolution"),
+        ("store.endpoint=fd00::1:9000", "store/endpoint"),
+        ("store.endpoint=[minio]:9000", "store/endpoint"),
+        ("store.endpoint=-minio:9000", "store/endpoint"),
+        ("uninstall.check=maybe", "uninstall/check"),
+        ("rbac.aggregate=edit", "rbac/aggregate"),
+    ],
+)
+def test_schema_names_the_value_it_refuses(setting: str, complaint: str) -> None:
+    result = run("template", "profile-studio", str(CHART), "--set", setting)
+    assert result.returncode != 0, f"{setting} was accepted"
+    assert complaint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("jobs.train.activeDeadlineSeconds=86400", "jobs.credentialsSeconds is 21600: it must be at least 87000"),
+        ("jobs.preprocess.activeDeadlineSeconds=21001", "it must be at least 21601, jobs.preprocess.activeDeadline"),
+        ("jobs.credentialsSeconds=900", "jobs.credentialsSeconds is 900: it must be at least 2400"),
+        ("gpu.enabled=false,jobs.train.gpus=2", "jobs.train.gpus is 2, but gpu.enabled is false"),
+        ("gpu.enabled=false,jobs.finish.gpus=1", "jobs.finish.gpus is 1, but gpu.enabled is false"),
+        ("gpu.enabled=false,predictor.gpus=2", "predictor.gpus is 2, but gpu.enabled is false"),
+        ("training.rank=128", "training.rank is 128, but the predictor takes adapters up to predictor.maximumRank 64"),
+        ("predictor.maximumRank=16", "training.rank is 32, but the predictor takes adapters up to"),
+        ("preprocess.minimumPhotos=30", "preprocess.minimumPhotos is 30 and preprocess.maximumPhotos 20"),
+        ("preprocess.maximumPhotos=4", "preprocess.minimumPhotos is 5 and preprocess.maximumPhotos 4"),
+        ("generation.callSeconds=3600", "generation.grantSeconds is 660 and generation.callSeconds 3600"),
+        (
+            "web.enabled=true,web.store.publicUrl=https://s.example.com,web.limits.mostPhotos=4",
+            "web.limits.fewestPhotos is 5 and web.limits.mostPhotos 4",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_in_a_sentence(settings: str, sentence: str) -> None:
+    result = run("template", "profile-studio", str(CHART), "--set", settings)
+    assert result.returncode != 0, f"{settings} was accepted"
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "gpu.enabled=false",
+        "jobs.train.activeDeadlineSeconds=21000",
+        "jobs.train.activeDeadlineSeconds=604200,jobs.credentialsSeconds=604800",
+        "training.rank=64",
+        "training.rank=128,predictor.enabled=false",
+        "preprocess.minimumPhotos=20",
+        "generation.callSeconds=660",
+    ],
+)
+def test_values_at_the_edge_are_taken_by_chart_and_operator(settings: str) -> None:
+    OperatorConfig.model_validate(config_of("--set", settings))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["minio.data.svc:9000", "s3.example.com:443", "[fd00::1]:9000", "[::ffff:10.0.0.1]:80", "10.0.0.1:9000"]
+)
+def test_a_store_is_named_by_name_or_by_address(endpoint: str) -> None:
+    assert config_of("--set-string", f"store.endpoint={endpoint}")["store"]["endpoint"] == endpoint
+    policy = the("NetworkPolicy", "profile-studio-predictor", "--set-string", f"store.endpoint={endpoint}")
+    assert policy["spec"]["egress"][1]["ports"] == [{"port": int(endpoint.rpartition(":")[2]), "protocol": "TCP"}]
+
+
+# What a value may be at least and at most, and what it must be a multiple of.
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
+
+
+def _bounds(schema: dict[str, Any]) -> dict[str, float]:
+    (own,) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    return {name: own[name] for name in BOUNDS if name in own}
+
+
+def _narrower(outer: dict[str, float], inner: dict[str, float]) -> bool:
+    """Whether everything within the inner bounds is within the outer ones."""
+    return (
+        inner.get("minimum", inner.get("exclusiveMinimum", -inf)) >= outer.get("minimum", -inf)
+        and inner.get("maximum", inner.get("exclusiveMaximum", inf)) <= outer.get("maximum", inf)
+        and ("exclusiveMinimum" not in outer or inner.get("exclusiveMinimum", -inf) >= outer["exclusiveMinimum"])
+        and ("multipleOf" not in outer or inner.get("multipleOf", 1) % outer["multipleOf"] == 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [
+        (("properties", "training"), TrainParameters),
+        (("properties", "preprocess"), PreprocessParameters),
+        (("properties", "generation"), GenerationConfig),
+        (("$defs", "job"), StageJob),
+        (("properties", "operator", "properties", "config"), OperatorConfig),
+    ],
+)
+def test_whatever_figure_the_schema_takes_the_operator_takes(section: tuple[str, ...], model: type[Contract]) -> None:
+    """Or an upgrade goes well, and the operator that it brings never starts."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for step in section:
+        schema = schema[step]
+    wanted = model.model_json_schema(by_alias=True)["properties"]
+    looser = {
+        name: (_bounds(wanted[name]), _bounds(schema["properties"][name]))
+        for name, field in schema["properties"].items()
+        if {"integer", "number"} & set(_types(field)) and not _narrower(_bounds(wanted[name]), _bounds(field))
+    }
+    assert looser == {}
+
+
+def _types(field: dict[str, Any]) -> list[str]:
+    found = field.get("type", [])
+    return [found] if isinstance(found, str) else list(found)
+
+
+# --- the operator's configuration --------------------------------------------------------------------------------
+
+
+def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
+    config = OperatorConfig.model_validate(config_of(*sandbox_values))
+    common = {"imagePullPolicy": "Never", "gpus": 0, "gpuResource": "nvidia.com/gpu"}
+    assert config.document()["store"] == {
+        "endpoint": "minio.profile-services.svc:9000",
+        "bucket": "profiles",
+        "region": "us-east-1",
+        "secure": False,
+        "ownEndpoint": "",
+    }
+    assert config.jobs.train == StageJob.model_validate(
+        {
+            **common,
+            "image": "localhost/profile-studio/train:dev",
+            "resources": {"requests": {"cpu": "200m", "memory": "768Mi"}, "limits": {"memory": "4Gi"}},
+            "activeDeadlineSeconds": 14400,
+            "backoffLimit": 3,
+            "scratchSize": "2Gi",
+            "env": {"OMP_NUM_THREADS": "1"},
+        }
+    )
+    assert config.jobs.preprocess.image == "localhost/profile-studio/preprocess:dev"
+    assert config.jobs.finish.image == "localhost/profile-studio/finish:dev"
+    assert (config.training.base_model, config.training.control_model) == (
+        "studio-random",
+        "studio-random-controlnet",
+    )
+    assert (config.training.resolution, config.preprocess.resolution, config.generation.width) == (128, 128, 128)
+    assert config.generation.url("profile-predictor") == "http://profile-predictor-predictor.profile-system.svc"
+    assert (config.metrics_port, config.health_port) == (9090, 8080)
+
+
+def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
+    config = OperatorConfig.model_validate(config_of())
+    assert (config.jobs.train.gpus, config.jobs.preprocess.gpus, config.jobs.finish.gpus) == (1, 0, 0)
+    assert [taint.key for taint in config.jobs.train.tolerations] == ["nvidia.com/gpu"]
+    assert config.training == TrainParameters(
+        base_model="stable-diffusion-xl-base-1.0", control_model="controlnet-openpose-sdxl-1.0"
+    )
+    assert config.preprocess == PreprocessParameters()
+    assert config.generation == GenerationConfig(namespace="profile-system")
+    assert config.finish == FinishConfig()
+
+
+def test_config_takes_what_the_values_say() -> None:
+    arguments = ["--set", "watchNamespaces={hr,campus}", "--set", "models.existingClaim=weights"]
+    arguments += ["--set", "operator.config.workers=3", "--set", "images.pullSecrets={registry}"]
+    arguments += ["--set", "jobs.credentialsSeconds=28800"]
+    config = OperatorConfig.model_validate(config_of(*arguments))
+    assert config.watch_namespaces == ["hr", "campus"]
+    assert config.jobs.credentials_seconds == 28800
+    assert (config.jobs.models_claim, config.jobs.image_pull_secrets, config.workers) == ("weights", ["registry"], 3)
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [
+        ("training", TrainParameters),
+        ("preprocess", PreprocessParameters),
+        ("generation", GenerationConfig),
+        ("finish", FinishConfig),
+    ],
+)
+def test_schema_knows_every_field_of_the_configuration(section: str, model: type[Contract]) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"][section]
+    assert set(schema["properties"]) == {field.alias for field in model.model_fields.values()}
+
+
+def test_schema_knows_every_field_of_a_job() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]["job"]
+    made_by_the_chart = {"image", "imagePullPolicy", "gpuResource"}
+    assert set(schema["properties"]) == {field.alias for field in StageJob.model_fields.values()} - made_by_the_chart
+
+
+def test_a_changed_configuration_restarts_the_operator() -> None:
+    def checksum(*arguments: str) -> str:
+        deployment = the("Deployment", "profile-studio-operator", *arguments)
+        text: str = deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        return text
+
+    assert checksum() == checksum("--set", "images.pullPolicy=IfNotPresent")
+    assert checksum() != checksum("--set", "training.rank=16")

@@ -1,0 +1,119 @@
+"""Why something did not answer, in words: tried on real sockets."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import urllib3
+
+from profile_cli.errors import CommandError
+from profile_cli.network import network_trouble
+from profile_cli.plugin.store import open_named, store_explained, store_trouble
+from profile_cli.upload import standing_photos
+from profile_runtime.store.port import StoreError
+
+
+@pytest.fixture
+def plain() -> Iterator[str]:
+    """Something that answers every connection in plain words."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        stop = threading.Event()
+
+        def answer() -> None:
+            while not stop.is_set():
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        stop.set()
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+
+
+def trouble(url: str) -> str:
+    with pytest.raises(urllib3.exceptions.HTTPError) as failed:
+        urllib3.PoolManager(retries=False, timeout=2).request("GET", url)
+    return network_trouble(failed.value)
+
+
+def test_what_happens_on_the_network_is_said_in_words(plain: str) -> None:
+    assert trouble("http://127.0.0.1:1/") == "nothing listens there (connection refused)"
+    assert trouble("http://nobody.invalid/") == "no host of this name is known"
+    assert trouble(f"https://{plain}/") == "it does not speak TLS there"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "self-signed"), "its certificate is not trusted here"),
+        (TimeoutError(), "no answer in time"),
+        (ConnectionResetError(104, "reset"), "the connection was cut"),
+        (ValueError("odd"), "ValueError"),
+    ],
+)
+def test_other_troubles_too(error: Exception, words: str) -> None:
+    assert network_trouble(urllib3.exceptions.MaxRetryError(urllib3.HTTPConnectionPool("h"), "/", error)) == words
+
+
+@pytest.mark.usefixtures("account")
+def test_a_store_that_is_away_is_said_with_what_was_tried_and_what_to_check() -> None:
+    url = "s3://profiles?endpoint=127.0.0.1:1&secure=false"
+    with pytest.raises(CommandError, match=r"Tried http://127.0.0.1:1, bucket profiles: nothing listens") as failed:
+        _listed(url)
+    assert "without &secure=false" in str(failed.value)
+    assert "MaxRetryError" not in str(failed.value).splitlines()[1]
+
+
+def _listed(url: str) -> None:
+    with store_explained(url):
+        standing_photos(open_named(url), "hr", "uploads/minji/")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_store_of_plain_http_is_told_from_one_with_tls(plain: str) -> None:
+    url = f"s3://profiles?endpoint={plain}"
+    with pytest.raises(StoreError) as failed:
+        open_named(url).list("hr/")
+    advice = store_trouble(url, failed.value)
+    assert "it does not speak TLS there" in advice
+    assert "with &secure=false, if it speaks plain HTTP" in advice
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("NoSuchBucket", "no such bucket"),
+        ("InvalidAccessKeyId", "does not know AWS_ACCESS_KEY_ID"),
+        ("ExpiredToken", "expired"),
+    ],
+)
+def test_what_the_store_refuses_is_said_in_words(code: str, words: str) -> None:
+    assert words in store_trouble("s3://profiles?endpoint=h:1", StoreError(f"the store refused hr/: {code}"))
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("url", ["profiles", "https://minio:9000/profiles", "s3://", "file:///tmp", "s3://[bad"])
+def test_a_store_is_named_as_it_must_be(url: str) -> None:
+    with pytest.raises(CommandError, match=r"must be named as s3://BUCKET\?endpoint=HOST:PORT"):
+        open_named(url)
+
+
+def test_a_missing_account_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    with pytest.raises(CommandError, match="set AWS_SECRET_ACCESS_KEY in the environment"):
+        open_named("s3://profiles?endpoint=h:1")

@@ -1,0 +1,240 @@
+"""`profile-studio run`: what it takes from the model, the values files, the options and the person at the terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from profile_cli.__main__ import main, parser
+from profile_cli.errors import CommandError
+from profile_cli.run import command
+from profile_cli.run.recipe import Recipe, read_recipe
+from profile_cli.run.runner import InputRefused, Run
+from profile_cli.run.settings import NAMESPACE, PHOTOS_PREFIX
+from profile_cli.run.values import Drawing, Values, values_of
+from profile_cli.styles import load_styles
+from profile_cli.terminal import Terminal
+from profile_contract.candidates import PictureSize
+from profile_contract.photos import PhotoReason, PhotosWarningKind
+from profile_contract.request import PhotosWarning
+from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
+from profile_contract.words import AdapterLayers
+from profile_evaluate import command as evaluate_command
+from profile_runtime.store.folder import FolderStore
+
+ROOT = Path(__file__).resolve().parents[3]
+MINI = ROOT / "models" / "studio-mini"
+PRESET = ROOT / "charts" / "profile-studio" / "values-studio-mini.yaml"
+RECIPE = {
+    "toy": "It is a toy.",
+    "training": {"rank": 16, "steps": 400, "adapterLayers": "transformer", "learningRate": 2e-3},
+    "preprocess": {"facePercent": 50},
+    "generation": {"steps": 20, "guidanceTenths": 20},
+}
+
+
+def _model(folder: Path, name: str = "studio-mini", recipe: object = RECIPE) -> Path:
+    for part, config in (("unet", {"sample_size": 16}), ("vae", {"block_out_channels": [8] * 4})):
+        (folder / name / part).mkdir(parents=True)
+        (folder / name / part / "config.json").write_text(json.dumps(config))
+    (folder / f"{name}-controlnet").mkdir()
+    if recipe is not None:
+        (folder / name / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return folder / name
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """What would be run; five photos in photos/, studio-mini in models/."""
+    runs: list[Run] = []
+
+    class Stop(Run):
+        def results(self) -> Any:
+            runs.append(self)
+            raise CommandError("begun")
+
+    monkeypatch.setattr(command, "Run", Stop)
+    monkeypatch.setattr(command, "_accelerated", lambda: False)
+    monkeypatch.setenv("PROFILE_MODELS", str(tmp_path / "models"))
+    (tmp_path / "photos").mkdir()
+    for number in range(5):
+        (tmp_path / "photos" / f"{number}.jfif").write_bytes(b"\xff\xd8\xff" + bytes([number]))
+    (tmp_path / "photos" / "a.gif").write_bytes(b"GIF89a")
+    return runs
+
+
+def _run(tmp_path: Path, *words: str) -> int:
+    return main(["run", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), *words])
+
+
+def test_with_no_other_option_the_models_recipe_decides(
+    tmp_path: Path, begun: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models")
+    assert _run(tmp_path) == 1
+    (run,) = begun
+    training = run.platform.train_parameters(run.spec)
+    assert (training.base_model, training.control_model) == ("studio-mini", "studio-mini-controlnet")
+    assert (training.rank, training.steps, training.learning_rate) == (16, 400, 2e-3)
+    assert training.adapter_layers is AdapterLayers.TRANSFORMER
+    assert run.platform.preprocess.face_percent == 50
+    # The contact sheet says so, too.
+    assert run.platform.finish_parameters(run.spec).toy_model == "studio-mini"
+    assert run.platform.picture == PictureSize(128, 128, 20, 20)
+    assert list(run.styles) == ["studio-warm"]
+    assert run.spec.subject.noun == "person"
+    said = capsys.readouterr().out
+    assert "6 files: 5 taken, 1 left out (1 GIF)" in said
+    assert "It is a toy." in said
+    assert "--noun woman or --noun man gives better portraits" in said
+    assert [one.key for one in run.store.list("")] == [f"{NAMESPACE}/{PHOTOS_PREFIX}{n}.jfif" for n in range(5)]
+
+
+def test_options_win_over_values_and_values_over_the_recipe(tmp_path: Path, begun: list[Run]) -> None:
+    _model(tmp_path / "models")
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        yaml.safe_dump(
+            {"training": {"rank": 8, "steps": 300}, "generation": {"guidanceTenths": 30}, "preprocess": None}
+        )
+    )
+    _run(tmp_path, "--values", str(values), "--steps", "12", "--noun", "woman")
+    (run,) = begun
+    training = run.platform.train_parameters(run.spec)
+    assert (training.steps, training.rank, training.learning_rate) == (12, 8, 2e-3)
+    assert run.platform.picture == PictureSize(128, 128, 20, 30)
+    assert run.platform.preprocess.face_percent == 50
+    assert training.noun == "woman"
+
+
+def test_a_model_without_a_recipe_is_no_toy_and_has_the_platforms_defaults(
+    tmp_path: Path, begun: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models", "stable-diffusion-xl-base-1.0", recipe=None)
+    (tmp_path / "models" / "controlnet-openpose-sdxl-1.0").mkdir()
+    _run(tmp_path, "--noun", "man")
+    (run,) = begun
+    assert run.platform.train_parameters(run.spec).rank == 32
+    assert run.platform.finish_parameters(run.spec).toy_model == ""
+    said = capsys.readouterr().out
+    assert "toy" not in said
+    assert "--noun" not in said
+
+
+@pytest.mark.parametrize(("answer", "noun"), [("woman", "woman"), ("MAN", "man"), ("", "person")])
+def test_who_sits_at_a_terminal_is_asked_who_is_in_the_photos(
+    tmp_path: Path, begun: list[Run], monkeypatch: pytest.MonkeyPatch, answer: str, noun: str
+) -> None:
+    _model(tmp_path / "models")
+    monkeypatch.setattr(Terminal, "ask", lambda *_: answer)
+    _run(tmp_path)
+    assert begun[0].spec.subject.noun == noun
+
+
+def test_an_answer_that_is_none_is_said(
+    tmp_path: Path, begun: list[Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models")
+    monkeypatch.setattr(Terminal, "ask", lambda *_: "dog")
+    assert _run(tmp_path) == 1
+    assert "'dog' is none of person, woman, man" in capsys.readouterr().out
+    assert begun == []
+
+
+def test_evaluate_takes_the_recipe_too(tmp_path: Path, begun: list[Run]) -> None:
+    _model(tmp_path / "models")
+    words = ["evaluate", "--people", "p", "--out", "o", "--models", str(tmp_path / "models")]
+    styles = load_styles(["studio-warm"])
+    measured = evaluate_command._setting(parser().parse_args(words), styles, Terminal())
+    training = measured.platform.train_parameters(measured.spec)
+    assert (training.rank, training.learning_rate) == (16, 2e-3)
+    other = evaluate_command._setting(parser().parse_args([*words, "--learning-rate", "1e-3"]), styles, Terminal())
+    assert other.platform.training.learning_rate == 1e-3
+
+
+def test_what_is_worth_knowing_about_the_photos_is_said_below_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models")
+    warning = PhotosWarning(kind=PhotosWarningKind.NOT_FRONTAL, message="No photo is taken from the front.")
+    verdicts = [PhotoVerdict(name="0.jfif", accepted=True, reason=PhotoReason.ACCEPTED)]
+    report = PreprocessReport(digest="d", verdicts=verdicts, warnings=[warning], message="too few")
+
+    def refused(_: Run) -> Any:
+        raise InputRefused(report)
+
+    monkeypatch.setattr(command, "Run", type("Refused", (Run,), {"results": refused}))
+    assert _run(tmp_path) == 1
+    said = capsys.readouterr().out
+    assert said.index("0.jfif") < said.index("note: No photo is taken from the front.")
+
+
+# --- recipes -----------------------------------------------------------------------------------------------------
+
+
+def test_studio_minis_recipe_is_what_the_chart_sets_for_it() -> None:
+    recipe, preset = yaml.safe_load((MINI / "recipe.yaml").read_text()), yaml.safe_load(PRESET.read_text())
+    models = {"baseModel": "studio-mini", "controlModel": "studio-mini-controlnet"}
+    assert preset == {
+        "training": {**models, **recipe["training"]},
+        "preprocess": recipe["preprocess"],
+        "generation": recipe["generation"],
+        "finish": {"toy": bool(recipe["toy"])},
+    }
+    assert "studio-mini is a toy" in read_recipe(MINI).toy
+
+
+def test_what_values_say_wins_field_by_field() -> None:
+    recipe = values_of({"training": {"rank": 16, "batch": 4}, "generation": {"steps": 20, "controlEndPercent": 100}})
+    both = values_of({"training": {"rank": 8}, "generation": {"steps": 9}}).over(recipe)
+    assert both == Values({"rank": 8, "batch": 4}, {}, Drawing(steps=9, control_end_percent=100))
+    assert Values().over(recipe) == recipe
+    # Nothing is not the same as zero.
+    assert values_of({"generation": {"controlEndPercent": 0}}).over(recipe).drawing.control_end_percent == 0
+
+
+def test_a_model_may_have_none(tmp_path: Path) -> None:
+    assert read_recipe(tmp_path) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a", "may hold"),
+        ("toyy: x", "may hold generation, preprocess, toy, training"),
+        ("toy: [1]", "toy must be a text"),
+        (f"toy: {'x' * 501}", "toy must be a text"),
+        ("training: {rnak: 8}", "rnak"),
+        ("training: {baseModel: other}", "has no place in it"),
+        ("generation: {width: 130}", "width"),
+        ("training: 3", "mappings"),
+        ("a: [", "cannot be read"),
+        ("[" * 9000, "cannot be read"),
+        ("#" * 64_001, "more than 64000 bytes"),
+        ("toy: !!python/object/apply:os.system [x]", "cannot be read"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(CommandError, match=said) as failed:
+        read_recipe(tmp_path)
+    assert "recipe.yaml" in str(failed.value)
+
+
+def test_the_command_says_where_it_is_run(tmp_path: Path, begun: list[Run]) -> None:
+    """The work stays in the folder for the results."""
+    _model(tmp_path / "models")
+    _run(tmp_path)
+    assert isinstance(begun[0].store, FolderStore)
+    assert begun[0].store.root == (tmp_path / "out" / ".profile-studio").resolve()
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    words = "import sys, profile_cli.__main__; sys.exit(any(name in sys.modules for name in ('torch', 'diffusers')))"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0

@@ -1,0 +1,294 @@
+"""Golden digests: what a request's stages are keyed by, as figures.
+
+An upgrade that changes one of them trains and draws every finished request again. Where that is meant, the stage's
+version is raised and the figures here are written anew in the same commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from profile_contract.candidates import PictureSize
+from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training
+from profile_contract.stages.chain import Digests, Platform, digests_of
+from profile_contract.stages.finish import FinishParameters
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
+from profile_contract.stages.table import STAGE_VERSIONS, Stage
+from profile_contract.stages.train import TrainParameters
+from profile_contract.style import ProfileStyleSpec, Sampler, Title
+from profile_contract.words import AdapterLayers, LayoutName, Mode, Tone
+
+PHOTOS = photos_digest(
+    [
+        PhotoRef(name="b.jpg", key="hr/uploads/minji/b.jpg", bytes=20, etag="e2"),
+        PhotoRef(name="a.jpg", key="hr/uploads/minji/a.jpg", bytes=10, etag="e1"),
+    ]
+)
+WARM = ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="portrait of {subject}, {tone}")
+STYLES = {"studio-warm": WARM, "studio-cool": WARM.model_copy(update={"tone": Tone.COOL})}
+PLATFORM = Platform(
+    preprocess=PreprocessParameters(),
+    training=TrainParameters(base_model="sdxl", control_model="openpose"),
+    picture=PictureSize(width=896, height=1152),
+)
+SPEC = ProfileRequestSpec(photos=Photos(prefix="uploads/minji/"), styles=["studio-warm", "studio-cool"])
+GOLDEN = Digests(
+    preprocess="bada5a533f860e17",
+    train="15ddd06dbcfea3e9",
+    styles={"studio-warm": "a880662d56a68ff8", "studio-cool": "6205d25e0b7f5e15"},
+    finish="581213efc7d5f004",
+)
+VERSIONS = {Stage.PREPROCESS: 2, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
+
+
+def digests(
+    spec: ProfileRequestSpec = SPEC,
+    platform: Platform = PLATFORM,
+    styles: dict[str, ProfileStyleSpec] = STYLES,
+    photos: str = PHOTOS,
+) -> Digests:
+    return digests_of(spec, photos, styles, platform)
+
+
+def test_the_digests_of_a_request_are_those_of_every_release_with_these_versions() -> None:
+    assert STAGE_VERSIONS == VERSIONS
+    assert digests() == GOLDEN
+
+
+def test_photos_are_keyed_by_names_and_contents() -> None:
+    assert PHOTOS == "b019d6aae5829378"
+
+
+def changed(after: Digests, before: Digests) -> str:
+    """The first letters of the stages whose digest changed; `c` and `w` for the two styles."""
+    pairs = {
+        "p": (before.preprocess, after.preprocess),
+        "t": (before.train, after.train),
+        "w": (before.styles.get("studio-warm"), after.styles.get("studio-warm")),
+        "c": (before.styles.get("studio-cool"), after.styles.get("studio-cool")),
+        "f": (before.finish, after.finish),
+    }
+    return "".join(letter for letter, (old, new) in pairs.items() if old != new)
+
+
+# --- every field that somebody may set: what it runs again -------------------------------------------------------
+
+# A field's path, another value, and what runs again: photos, training, the warm and the cool candidates, finishing.
+SPEC_FIELDS: dict[str, tuple[object, str]] = {
+    "subject": (Subject(noun="woman"), "twcf"),
+    "photos": (Photos(prefix="uploads/minji/", revision=2), ""),
+    "styles": (["studio-warm"], "cf"),
+    "portraits": (3, "f"),
+    "candidates": (6, "wcf"),
+    "seed": (2, "wcf"),
+    "layouts": ([LayoutName.RESUME], "f"),
+    "training": (Training(seed=4), "twcf"),
+    "minimum_likeness": (40, "f"),
+    "deletion_policy": ("Retain", ""),
+    "suspend": (True, ""),
+}
+PREPROCESS_FIELDS: dict[str, tuple[object, str]] = {
+    "noun": ("woman", "ptwcf"),
+    "resolution": (512, "ptwcf"),
+    "minimum_photos": (6, "ptwcf"),
+    "maximum_photos": (19, "ptwcf"),
+    "maximum_bytes": (20_000_000, "ptwcf"),
+    "maximum_pixels": (50_000_000, "ptwcf"),
+    "minimum_face_pixels": (90, "ptwcf"),
+    "face_percent": (50, "ptwcf"),
+}
+TRAIN_FIELDS: dict[str, tuple[object, str]] = {
+    "base_model": ("other", "twcf"),
+    "control_model": ("other", "twcf"),
+    "noun": ("woman", ""),  # the request's own word counts
+    "token": ("ohwx", "twcf"),
+    "rank": (16, "twcf"),
+    "adapter_layers": (AdapterLayers.TRANSFORMER, "twcf"),
+    "steps": (600, "twcf"),
+    "batch": (2, "twcf"),
+    "resolution": (768, "twcf"),
+    "learning_rate": (2e-4, "twcf"),
+    "seed": (5, "twcf"),
+    "crops_per_photo": (2, "twcf"),
+    "min_snr_gamma": (1.0, "twcf"),
+    "noise_offset": (0.01, "twcf"),
+    "checkpoint_steps": (50, "twcf"),
+    "validation_images": (2, "twcf"),
+    "validation_sampler_steps": (10, "twcf"),
+    "gradient_checkpointing": (True, "twcf"),
+    "mixed_precision": ("no", "twcf"),
+}
+PICTURE_FIELDS: dict[str, tuple[object, str]] = {
+    "width": (1024, "wcf"),
+    "height": (1024, "wcf"),
+    "steps": (20, "wcf"),
+    "guidance_tenths": (30, "wcf"),
+    "control_weight_percent": (60, "wcf"),
+    "control_end_percent": (50, "wcf"),
+}
+STYLE_FIELDS: dict[str, tuple[object, str]] = {
+    "title": (Title(en="Warm light"), "wf"),
+    "tone": (Tone.NEUTRAL, "wf"),
+    "prompt": ("picture of {subject}", "wf"),
+    "negative_prompt": ("blurry", "wf"),
+    "background_colour": ("#ffffff", "wf"),
+    "pose": ("frontal", "wf"),
+    "mode": (Mode.IMAGE_TO_IMAGE, "wf"),
+    "strength_percent": (40, "wf"),
+    "sampler": (Sampler(steps=31), "wf"),
+    "adapter_weight_percent": (90, "wf"),
+    "control_weight_percent": (70, "wf"),
+    "control_end_percent": (70, "wf"),
+    "predictor": ("other", "wf"),
+}
+
+
+@pytest.mark.parametrize("field", SPEC_FIELDS)
+def test_what_a_field_of_a_request_runs_again(field: str) -> None:
+    value, runs = SPEC_FIELDS[field]
+    assert changed(digests(SPEC.model_copy(update={field: value})), digests()) == runs
+
+
+@pytest.mark.parametrize("field", PREPROCESS_FIELDS)
+def test_what_a_parameter_of_preprocessing_runs_again(field: str) -> None:
+    value, runs = PREPROCESS_FIELDS[field]
+    platform = Platform(PLATFORM.preprocess.model_copy(update={field: value}), PLATFORM.training, PLATFORM.picture)
+    assert changed(digests(platform=platform), digests()) == runs
+
+
+@pytest.mark.parametrize("field", TRAIN_FIELDS)
+def test_what_a_parameter_of_training_runs_again(field: str) -> None:
+    value, runs = TRAIN_FIELDS[field]
+    platform = Platform(PLATFORM.preprocess, PLATFORM.training.model_copy(update={field: value}), PLATFORM.picture)
+    assert changed(digests(platform=platform), digests()) == runs
+
+
+@pytest.mark.parametrize("field", PICTURE_FIELDS)
+def test_what_a_picture_setting_runs_again(field: str) -> None:
+    value, runs = PICTURE_FIELDS[field]
+    picture = PictureSize(**{**vars(PLATFORM.picture), field: value})
+    platform = Platform(PLATFORM.preprocess, PLATFORM.training, picture)
+    assert changed(digests(platform=platform), digests()) == runs
+
+
+@pytest.mark.parametrize("field", STYLE_FIELDS)
+def test_what_a_field_of_a_style_runs_again(field: str) -> None:
+    value, runs = STYLE_FIELDS[field]
+    styles = {**STYLES, "studio-warm": WARM.model_copy(update={field: value})}
+    assert changed(digests(styles=styles), digests()) == runs
+
+
+def test_the_visible_mark_is_put_on_by_finishing_alone() -> None:
+    platform = Platform(PLATFORM.preprocess, PLATFORM.training, PLATFORM.picture, visible_mark=True)
+    assert changed(digests(platform=platform), digests()) == "f"
+    assert platform.finish_parameters(SPEC) == FinishParameters(
+        portraits=4, minimum_likeness=45, layouts=[LayoutName.SQUARE], visible_mark=True
+    )
+
+
+def test_other_photos_run_everything_again() -> None:
+    assert changed(digests(photos="other"), digests()) == "ptwcf"
+
+
+def test_equal_looks_under_two_names_have_candidates_of_their_own() -> None:
+    both = digests(styles={"studio-warm": WARM, "studio-cool": WARM}).styles
+    assert both["studio-warm"] != both["studio-cool"]
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_stage_whose_code_changed_runs_again_with_all_that_follow(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digests()
+    monkeypatch.setitem(STAGE_VERSIONS, stage, STAGE_VERSIONS[stage] + 1)
+    runs = {Stage.PREPROCESS: "ptwcf", Stage.TRAIN: "twcf", Stage.GENERATE: "wcf", Stage.FINISH: "f"}
+    assert changed(digests(), before) == runs[stage]
+
+
+# --- new fields, and changed defaults ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "table"),
+    [
+        (ProfileRequestSpec, SPEC_FIELDS),
+        (PreprocessParameters, PREPROCESS_FIELDS),
+        (TrainParameters, TRAIN_FIELDS),
+        (ProfileStyleSpec, STYLE_FIELDS),
+    ],
+)
+def test_every_field_stands_in_its_table(model: type[BaseModel], table: dict[str, Any]) -> None:
+    assert set(table) == set(model.model_fields)
+
+
+def test_a_new_field_with_a_default_changes_no_digest() -> None:
+    class Newer(TrainParameters):
+        warmup: int = 0
+
+    newer = Newer(**PLATFORM.training.model_dump())
+    assert changed(digests(platform=Platform(PLATFORM.preprocess, newer, PLATFORM.picture)), digests()) == ""
+    warmer = newer.model_copy(update={"warmup": 10})
+    assert changed(digests(platform=Platform(PLATFORM.preprocess, warmer, PLATFORM.picture)), digests()) == "twcf"
+
+
+def test_what_is_said_as_the_default_says_counts_as_unsaid() -> None:
+    said = SPEC.model_copy(update={"training": Training(rank=PLATFORM.training.rank)})
+    assert changed(digests(said), digests()) == ""
+
+
+# What equal digests stand for. A default that changes changes what is made: raise the stage's version with it.
+DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
+    PreprocessParameters: {
+        "noun": "person",
+        "resolution": 1024,
+        "minimum_photos": 5,
+        "maximum_photos": 20,
+        "maximum_bytes": 30000000,
+        "maximum_pixels": 60000000,
+        "minimum_face_pixels": 96,
+        "face_percent": 40,
+    },
+    TrainParameters: {
+        "control_model": "",
+        "noun": "person",
+        "token": "sks",
+        "rank": 32,
+        "adapter_layers": AdapterLayers.ATTENTION,
+        "steps": None,
+        "batch": 4,
+        "resolution": 1024,
+        "learning_rate": 0.0001,
+        "seed": 0,
+        "crops_per_photo": 3,
+        "min_snr_gamma": 5.0,
+        "noise_offset": 0.0357,
+        "checkpoint_steps": 100,
+        "validation_images": 4,
+        "validation_sampler_steps": 20,
+        "gradient_checkpointing": False,
+        "mixed_precision": "bf16",
+    },
+    ProfileStyleSpec: {
+        "tone": Tone.NEUTRAL,
+        "negative_prompt": "",
+        "background_colour": "#d8d8d8",
+        "pose": "FromPhotos",
+        "mode": Mode.TEXT_TO_IMAGE,
+        "strength_percent": 60,
+        "sampler": Sampler(steps=30, guidance_tenths=50),
+        "adapter_weight_percent": 100,
+        "control_weight_percent": 80,
+        "control_end_percent": 80,
+        "predictor": "profile-predictor",
+    },
+    FinishParameters: {"visible_mark": False, "toy_model": ""},
+}
+
+
+@pytest.mark.parametrize("model", DEFAULTS, ids=lambda model: model.__name__)
+def test_defaults_are_those_that_the_digests_leave_out(model: type[BaseModel]) -> None:
+    fields = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    assert fields == DEFAULTS[model]

@@ -1,0 +1,153 @@
+"""What a style becomes in the order that the predictor gets: every number in its own place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
+from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
+from profile_contract.stages.order import FileRef, RequestRef
+from profile_contract.style import ProfileStyleSpec, Sampler, Title
+from profile_contract.words import Mode
+
+REQUEST = RequestRef(namespace="hr", name="minji", uid="u-1")
+ADAPTER = FileRef(key="hr/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)
+# No two numbers are alike.
+STYLE = ProfileStyleSpec(
+    title=Title(en="Golden"),
+    prompt="{subject} in {tone}",
+    negative_prompt="hat",
+    mode=Mode.IMAGE_TO_IMAGE,
+    strength_percent=35,
+    sampler=Sampler(steps=23, guidance_tenths=47),
+    adapter_weight_percent=91,
+    control_weight_percent=62,
+    control_end_percent=73,
+)
+CANDIDATES = [
+    PlannedCandidate(
+        5, "c/000005.png", "sks woman in warm light", twin=False, pose_key="p/1.png", initial_image="i/1.png"
+    ),
+    PlannedCandidate(6, "c/000006.png", "sks woman in neutral light", twin=True),
+]
+
+
+class Links:
+    """Says which way it was asked for what."""
+
+    def get(self, key: str) -> str:
+        return f"get:{key}"
+
+    def put(self, key: str) -> str:
+        return f"put:{key}"
+
+
+def document(size: PictureSize = PictureSize(896, 1152), style: ProfileStyleSpec = STYLE) -> dict[str, Any]:  # noqa: B008
+    return generation_order(REQUEST, ADAPTER, style, CANDIDATES, size=size, grants=Links()).document()
+
+
+def test_a_golden_order() -> None:
+    assert document() == {
+        "request": {"namespace": "hr", "name": "minji", "uid": "u-1"},
+        "adapter": {
+            "key": "hr/requests/minji/adapter/d/adapter.safetensors",
+            "url": "get:hr/requests/minji/adapter/d/adapter.safetensors",
+            "sha256": "a" * 64,
+            "weight": 0.91,
+        },
+        "items": [
+            {
+                "seed": 5,
+                "prompt": "sks woman in warm light",
+                "negativePrompt": "hat",
+                "pose": {"url": "get:p/1.png", "sha256": ""},
+                "initialImage": {"url": "get:i/1.png", "sha256": ""},
+                "key": "c/000005.png",
+                "putUrl": "put:c/000005.png",
+            },
+            {
+                "seed": 6,
+                "prompt": "sks woman in neutral light",
+                "negativePrompt": "hat",
+                "key": "c/000006.png",
+                "putUrl": "put:c/000006.png",
+            },
+        ],
+        "width": 896,
+        "height": 1152,
+        "steps": 23,
+        "guidance": 4.7,
+        "controlWeight": 0.62,
+        "controlEnd": 0.73,
+        "mode": "ImageToImage",
+        "strength": 0.35,
+    }
+
+
+@pytest.mark.parametrize(
+    ("override", "changes"),
+    [
+        ({"steps": 11}, {"steps": 11}),
+        ({"guidance_tenths": 12}, {"guidance": 1.2}),
+        ({"control_weight_percent": 13}, {"controlWeight": 0.13}),
+        ({"control_end_percent": 14}, {"controlEnd": 0.14}),
+        ({"control_end_percent": 0}, {"controlEnd": 0.0}),
+    ],
+)
+def test_what_a_base_model_wants_otherwise_changes_that_and_the_digest(
+    override: dict[str, int], changes: dict[str, Any]
+) -> None:
+    size = PictureSize(896, 1152, **override)
+    assert document(size) == document() | changes
+    assert size.parameters != PictureSize(896, 1152).parameters
+    assert str(next(iter(override.values()))) in json.dumps(size.parameters)
+
+
+_STYLES = st.builds(
+    ProfileStyleSpec,
+    title=st.just(Title(en="x")),
+    prompt=st.just("{subject}"),
+    negative_prompt=st.text(max_size=1000).filter(lambda text: not any("\ud800" <= one <= "\udfff" for one in text)),
+    mode=st.sampled_from(Mode),
+    strength_percent=st.integers(5, 95),
+    sampler=st.builds(Sampler, steps=st.integers(1, 150), guidance_tenths=st.integers(10, 300)),
+    adapter_weight_percent=st.integers(0, 150),
+    control_weight_percent=st.integers(0, 200),
+    control_end_percent=st.integers(0, 100),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_STYLES)
+def test_whatever_a_style_may_say_makes_an_order_that_arrives_as_it_was_sent(style: ProfileStyleSpec) -> None:
+    sent = generation_order(REQUEST, ADAPTER, style, CANDIDATES, size=PictureSize(64, 2048), grants=Links())
+    assert GenerationOrder.model_validate_json(sent.to_json()) == sent
+    assert sent.guidance == pytest.approx(style.sampler.guidance_tenths / 10)
+    assert sent.control_end == pytest.approx(style.control_end_percent / 100)
+    assert sent.control_weight == pytest.approx(style.control_weight_percent / 100)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, 1.5, "1", True, None])
+def test_seeds_are_whole_numbers_that_a_generator_takes(seed: Any) -> None:
+    assert GenerationItem(seed=2**63 - 1, prompt="").seed == 2**63 - 1
+    with pytest.raises(ValidationError):
+        GenerationItem(seed=seed, prompt="")
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 63 + "\n"])
+def test_digests_look_like_digests(digest: str) -> None:
+    wrong = document() | {"adapter": {"key": "k", "url": "u", "sha256": digest}}
+    with pytest.raises(ValidationError):
+        GenerationOrder.model_validate(wrong)
+
+
+@pytest.mark.parametrize("digests", [[], [""], ["a" * 65], ["a"] * 65])
+def test_an_eviction_names_somebody_and_not_everybody(digests: list[str]) -> None:
+    with pytest.raises(ValidationError):
+        EvictionOrder(sha256=digests)

@@ -1,0 +1,195 @@
+"""The only writer and its credentials: real writes to an API server in memory, and what a store issues."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fake_kubernetes import SECRETS
+from operator_world import CONFIG, KEY, World
+from profile_contract.request import Progress
+from profile_contract.stages.table import Stage
+from profile_operator.act.applier import only_progress
+from profile_operator.config import ConfigError, GenerationConfig, JobsConfig, Secrets, read_config
+from profile_operator.decide.plan import Plan, RemoveFinalizer, Scope
+from profile_operator.workqueue import ExpectedError
+from real_operator import RealOperator, real_operator
+
+SECRET = f"{SECRETS.format('hr')}/minji-store-credentials"
+
+
+@pytest.fixture
+async def operator() -> AsyncIterator[RealOperator]:
+    async with real_operator() as operator:
+        yield operator
+
+
+def issued(operator: RealOperator) -> list[tuple[dict[str, list[str]], int]]:
+    """Of each session: what it may do where, and for how many seconds."""
+    found = []
+    for policy, seconds in operator.tokens.asked:
+        granted = {action: one["Resource"] for one in policy["Statement"] for action in one["Action"]}
+        found.append((granted, seconds))
+    return found
+
+
+async def test_a_job_comes_after_its_credentials(operator: RealOperator) -> None:
+    await operator.cycle()
+    order = [call.path.rpartition("/")[2] for call in operator.server.writes() if call.body != {}]
+    assert order == ["minji", "minji-store-credentials", "jobs", "status"]
+    data = {name: base64.b64decode(value).decode() for name, value in operator.secret["data"].items()}
+    assert data == {
+        "preprocess.AWS_ACCESS_KEY_ID": "ACCESS1",
+        "preprocess.AWS_SECRET_ACCESS_KEY": "secret1",
+        "preprocess.AWS_SESSION_TOKEN": "token1",
+    }
+    uid = operator.document["metadata"]["uid"]
+    assert operator.secret["metadata"]["ownerReferences"][0]["uid"] == uid
+    assert operator.tokens.tags == [uid]
+
+
+async def test_each_stage_gets_its_own_credentials_for_as_long_as_its_job_may_take() -> None:
+    jobs = CONFIG.jobs.model_copy(
+        update={"preprocess": CONFIG.jobs.preprocess.model_copy(update={"active_deadline_seconds": 1800})}
+    )
+    async with real_operator(CONFIG.model_copy(update={"jobs": jobs})) as operator:
+        await operator.ready()
+        (preprocess, short), (train, long), (finish, _) = issued(operator)
+    area = "arn:aws:s3:::profiles/hr/requests/minji"
+    assert (short, long) == (1800 + 600, 3600 + 600)
+    assert preprocess["s3:GetObject"][0] == "arn:aws:s3:::profiles/hr/uploads/minji/*"
+    assert [place.rsplit("/", 2)[0] for place in preprocess["s3:PutObject"]] == [f"{area}/dataset"]
+    assert [place.rsplit("/", 2)[0] for place in train["s3:GetObject"]] == [f"{area}/dataset", f"{area}/adapter"]
+    assert [place.rsplit("/", 2)[0] for place in train["s3:PutObject"]] == [f"{area}/adapter"]
+    dataset, candidates, portraits = finish["s3:GetObject"]
+    assert dataset.startswith(f"{area}/dataset/")
+    assert candidates == f"{area}/candidates/*"
+    assert finish["s3:PutObject"] == [portraits]
+    assert portraits.startswith(f"{area}/portraits/")
+
+
+async def test_without_credentials_no_job_is_created(operator: RealOperator) -> None:
+    operator.tokens.away = True
+    with pytest.raises(ExpectedError, match="no temporary credentials"):
+        await operator.cycle()
+    assert operator.jobs == {}
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert operator.condition("Ready")[:2] == ("False", "StoreUnavailable")
+
+
+async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperator) -> None:
+    await operator.cycle()
+    del operator.server.objects[SECRET]
+    assert await operator.cycle() == CONFIG.progress_interval_seconds
+    assert operator.secret["data"]["preprocess.AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
+    await operator.cycle()
+    assert len(operator.tokens.asked) == 2
+    assert len(operator.jobs) == 1
+
+
+async def test_a_secret_of_somebody_else_under_that_name_is_taken_over(operator: RealOperator) -> None:
+    await operator.cycle()
+    del operator.server.objects[SECRET]
+    operator.server.put(SECRETS.format("hr"), {"metadata": {"name": "minji-store-credentials"}, "data": {"a": "b"}})
+    await operator.cycle()
+    assert "preprocess.AWS_ACCESS_KEY_ID" in operator.secret["data"]
+
+
+async def test_a_pod_that_runs_needs_no_look_at_its_secret(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.job("preprocess")["status"] = {"startTime": "2026-01-02T03:04:05Z", "active": 1, "ready": 1}
+    before = len(operator.server.calls)
+    await operator.cycle()
+    assert [call.path for call in operator.server.calls[before:] if "/secrets/" in call.path] == []
+
+
+async def test_credentials_that_fit_are_not_issued_again(operator: RealOperator) -> None:
+    await operator.cycle()
+    head = operator.head
+    scope = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/x/")
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
+    assert len(operator.tokens.asked) == 2
+    other = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/y/")
+    await operator.credentials.ensure(head, Stage.PREPROCESS, (other,))
+    assert len(operator.tokens.asked) == 3
+
+
+async def test_credentials_that_would_end_before_the_job_are_issued_again(operator: RealOperator) -> None:
+    await operator.cycle()
+    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
+    # Ten minutes more than the deadline are asked for, five must be left.
+    for shorter, times in ((299, 1), (301, 2)):
+        operator.tokens.shorter, before = shorter, len(operator.tokens.asked)
+        del operator.server.objects[SECRET]
+        for _ in range(2):
+            await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
+        assert len(operator.tokens.asked) - before == times
+
+
+async def test_the_last_end_of_all_that_was_issued_stands_on_the_secret(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.finish("preprocess")
+    await operator.cycle()
+    annotations = operator.secret["metadata"]["annotations"]
+    assert annotations["profilestudio.io/credentials-stage"] == "train"
+    assert annotations["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
+    operator.tokens.shorter = 4000
+    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
+    await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
+    after = operator.secret["metadata"]["annotations"]
+    assert after["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
+    ends = datetime.fromisoformat(after["profilestudio.io/credentials-end"])
+    assert ends < datetime.now(UTC) + timedelta(seconds=250)
+
+
+async def test_letting_a_request_go_leaves_other_finalizers(operator: RealOperator) -> None:
+    operator.document["metadata"]["finalizers"] = ["other/one", "profilestudio.io/purge", "another/one"]
+    await operator.applier.apply(Plan((RemoveFinalizer(),)), operator.head)
+    assert operator.document["metadata"]["finalizers"] == ["other/one", "another/one"]
+
+
+def test_links_for_the_predictor_outlive_its_calls() -> None:
+    with pytest.raises(ValueError, match="grantSeconds must be at least callSeconds"):
+        GenerationConfig(grant_seconds=599)
+    assert GenerationConfig().url("p") == "http://p-predictor.profile-studio.svc"
+
+
+def test_which_writes_are_progress() -> None:
+    status = World().run().status
+    progress = Progress(stage=Stage.TRAIN, percent=42)
+    further = status.model_copy(update={"progress": progress, "progress_text": "42%"})
+    assert only_progress(status, further)
+    assert not only_progress(status, further.model_copy(update={"stage_text": "Training"}))
+
+
+def test_the_key_keeps_its_form() -> None:
+    assert str(KEY) == "hr/minji"
+
+
+def test_the_example_configuration_can_be_read(tmp_path: Any) -> None:
+    from pathlib import Path
+
+    example = Path(__file__).parents[3] / "operator" / "example-config.yaml"
+    assert read_config(example).jobs.of(Stage.TRAIN).backoff_limit == 3
+    broken = tmp_path / "config.yaml"
+    broken.write_text("store: {endpoint: x}")
+    with pytest.raises(ConfigError, match=r"store\.bucket"):
+        read_config(broken)
+    with pytest.raises(ConfigError, match="PROFILE_CONFIG"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_credentials_must_outlast_the_longest_job() -> None:
+    with pytest.raises(ValueError, match="credentialsSeconds must be at least 4200"):
+        JobsConfig(**{**CONFIG.jobs.model_dump(), "credentials_seconds": 1000})
+
+
+def test_the_account_comes_from_the_environment() -> None:
+    with pytest.raises(ConfigError, match="AWS_SECRET_ACCESS_KEY"):
+        Secrets.from_environment({"AWS_ACCESS_KEY_ID": "a"})

@@ -1,0 +1,217 @@
+"""The operator's rules, played against a world in memory: a faultless run, and what a status says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from operator_world import CONFIG, Crash, World, dataset_report, fail, ready, stages_of
+from profile_contract.conditions import Reason
+from profile_contract.photos import PhotosWarningKind
+from profile_contract.request import PhotosWarning
+from profile_contract.stages.finish import FinishOrder
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_operator.decide import decide
+from profile_operator.decide.advice import plain
+from profile_operator.decide.orders import order_of
+from profile_operator.decide.plan import CreateJob
+from profile_operator.observe.observer import parse_head
+from profile_operator.observe.snapshot import Termination
+
+MOST_WRITES = 12
+PREPROCESS, TRAIN, GENERATE, FINISH = Stage
+
+
+# --- the faultless run -------------------------------------------------------------------------------------------
+
+
+def test_a_request_runs_through_all_stages_and_is_ready() -> None:
+    world = World().run()
+    assert ready(world)
+    assert stages_of(world) == ["preprocess", "train", "finish"]
+    assert world.generated == ["warm", "plain"]
+    status = world.status
+    assert (status.stage_text, status.progress_text, status.photos_text, status.best_likeness) == (
+        "Done", "100%", "6/6", 51,
+    )  # fmt: skip
+    assert status.styles_text == ", ".join(world.spec.styles)
+    assert [c.type for c in status.conditions] == [
+        "Ready", "Preprocessed", "Trained", "Generated", "Finished", "Reconciling", "Stalled",
+    ]  # fmt: skip
+    assert [c.status for c in status.conditions] == ["True"] * 5 + ["False"] * 2
+    assert status.adapter is not None
+    assert status.adapter.endswith("/adapter.safetensors")
+    assert status.contact_sheet is not None
+
+
+def test_a_whole_request_takes_few_writes() -> None:
+    world = World().run()
+    assert world.writes.count("finalizer") == 1
+    assert world.writes.count("job") == 3
+    # One a stage transition; the Secret comes on top.
+    assert world.writes.count("status") == 5
+    assert len(world.writes) + 1 <= MOST_WRITES
+
+
+def test_nothing_is_written_when_nothing_changed() -> None:
+    world = World().run()
+    before = list(world.writes)
+    world.cycle()
+    assert world.writes == before
+    assert world.plan.actions == ()
+
+
+def test_the_total_of_gpu_seconds_is_job_time_times_gpus() -> None:
+    world = World().run()
+    train = world.jobs[next(name for name in world.jobs if "-train-" in name)]
+    assert train.started is not None
+    assert train.completed is not None
+    assert world.status.gpu_seconds == round((train.completed - train.started).total_seconds()) > 0
+    assert world.status.stages is not None
+    assert world.status.stages.train is not None
+    assert world.status.stages.train.gpu_seconds == world.status.gpu_seconds
+
+
+def test_events_tell_each_transition_once() -> None:
+    told = [(note.reason, note.message.split(":")[0]) for note in World().run().events]
+    assert told == [
+        (Reason.RUNNING, "preprocess"),
+        (Reason.SUCCEEDED, "preprocess"),
+        (Reason.RUNNING, "train"),
+        (Reason.SUCCEEDED, "train"),
+        (Reason.RUNNING, "generate"),
+        (Reason.SUCCEEDED, "generate"),
+        (Reason.RUNNING, "finish"),
+        (Reason.SUCCEEDED, "finish"),
+        (Reason.SUCCEEDED, "ready"),
+    ]
+
+
+@pytest.mark.parametrize("nth", range(1, 10))
+def test_killed_after_any_write_it_ends_the_same_without_a_second_job(nth: int) -> None:
+    faultless = World().run()
+    world = World(crash_after=nth)
+    crashes = 0
+    for _ in range(40):
+        try:
+            world.run()
+            break
+        except Crash:
+            crashes += 1
+            world.crash_after = None
+            world.work_on()
+    assert crashes == 1
+    assert stages_of(world) == ["preprocess", "train", "finish"]
+    assert sorted(world.store) == sorted(faultless.store)
+    assert world.status.portraits == faultless.status.portraits
+    assert ready(world)
+
+
+# --- texts and credentials ---------------------------------------------------------------------------------------
+
+
+def test_no_link_reaches_a_status() -> None:
+    world = World()
+    text = "GET http://minio:9000/profiles/a?X-Amz-Signature=abc failed\nTraceback"
+    fail(world, TRAIN, Termination(Reason.STAGE_FAILED, text))
+    written = world.status.to_json()
+    assert "X-Amz" not in written
+    assert "minio:9000" not in written
+    assert "\\n" not in written
+
+
+def test_credentials_of_all_open_stages_reach_their_inputs_and_own_output_only() -> None:
+    plan = decide(World().snapshot(), World().now, CONFIG)
+    action = next(action for action in plan.actions if isinstance(action, CreateJob))
+    chain = World().chain
+    scopes = {scope.stage: scope for scope in action.scopes}
+    dataset = chain.prefix(PREPROCESS)
+    assert list(scopes) == [PREPROCESS, TRAIN, FINISH]
+    assert (scopes[PREPROCESS].read, scopes[PREPROCESS].write) == (("hr/uploads/minji/",), dataset)
+    assert (scopes[TRAIN].read, scopes[TRAIN].write) == ((dataset,), chain.prefix(TRAIN))
+    assert scopes[FINISH].read == (dataset, "hr/requests/minji/candidates/")
+    assert scopes[FINISH].write == chain.prefix(FINISH)
+
+
+def test_progress_is_written_when_due_only() -> None:
+    world = World()
+    world.cycle()
+    snapshot = world.snapshot()
+    from profile_contract.progress import ProgressEvent
+
+    job = next(iter(world.jobs.values()))
+    event = ProgressEvent(namespace="hr", name="minji", stage=PREPROCESS, digest=job.digest, percent=42)
+    early = decide(replace(snapshot, progress=event, seconds_since_write=5.0), world.now, CONFIG)
+    assert early.status is None
+    due = decide(replace(snapshot, progress=event, seconds_since_write=31.0), world.now, CONFIG)
+    assert due.status is not None
+    assert due.status.progress_text == "42%"
+    assert due.again == CONFIG.progress_interval_seconds
+    foreign = event.model_copy(update={"digest": "other"})
+    assert decide(replace(snapshot, progress=foreign, seconds_since_write=31.0), world.now, CONFIG).status is None
+
+
+# --- what is worth knowing ---------------------------------------------------------------------------------------
+
+
+def test_warnings_of_the_photos_stand_in_the_status_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warned(order: PreprocessOrder, common: dict[str, object]) -> PreprocessReport:
+        told = PhotosWarning(
+            kind=PhotosWarningKind.TURNED_UPRIGHT, message="Look\nat https://evil.example/x", photos=["a"]
+        )
+        return dataset_report(order, common).model_copy(update={"warnings": [told]})
+
+    monkeypatch.setattr("operator_world.dataset_report", warned)
+    world = World().run()
+    assert ready(world)
+    assert world.status.photos is not None
+    (warning,) = world.status.photos.warnings
+    assert (warning.kind, warning.message, warning.photos) == ("TurnedUpright", "Look at [link]", ["a"])
+
+
+def test_a_toy_is_named_in_the_status_and_to_finishing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = World().run()
+    assert plain.status.toy_model is None
+    toy = CONFIG.model_copy(update={"finish": CONFIG.finish.model_copy(update={"toy": True})})
+    before = plain.chain
+    monkeypatch.setattr("operator_world.CONFIG", toy)
+    world = World().run()
+    assert world.status.toy_model == CONFIG.training.base_model
+    assert (world.chain.preprocess, world.chain.train, world.chain.generate) == (
+        before.preprocess, before.train, before.generate,
+    )  # fmt: skip
+    assert world.chain.finish != before.finish
+
+
+def test_finishing_is_told_the_title_and_when_the_last_candidate_was_drawn() -> None:
+    world = World().run()
+    chain = world.chain
+    ends = [report.finished_at for report in world.reports(chain).generate.values()]
+    finish = order_of(Stage.FINISH, world.snapshot(), chain, CONFIG)
+    assert isinstance(finish, FinishOrder)
+    assert len(ends) == 2
+    assert (finish.title, finish.drawn_at) == ("", max(ends))
+    assert finish.drawn_at
+    titled = replace(world.snapshot(), head=replace(world.snapshot().head, title="Employee card"))
+    order = order_of(Stage.FINISH, titled, chain, CONFIG)
+    assert isinstance(order, FinishOrder)
+    assert (order.title, order.digest) == ("Employee card", finish.digest)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"), [("Employee\ncard \x1b[2J", "Employee card [2J"), ("사원증", "사원증"), ("x" * 300, "x" * 100)]
+)
+def test_a_title_is_one_line_of_bounded_length(text: str, title: str) -> None:
+    metadata = {"namespace": "hr", "name": "minji", "uid": "u", "resourceVersion": "1"}
+    head = parse_head({"metadata": {**metadata, "annotations": {"profilestudio.io/title": text}}})
+    assert head.title == title
+    assert parse_head({"metadata": metadata}).title == ""
+
+
+def test_a_message_obeys_no_stranger() -> None:
+    said = plain("a\x1b[31mred\x00\u202e \ud800half\nline\ufeff https://store/x?X-Amz-Signature=1 end")
+    assert said == "a [31mred half line [link] end"
+    assert plain("가" * 600) == "가" * 499 + "…"
+    assert plain("👩\u200d🎓 é") == "👩\u200d🎓 é"

@@ -1,0 +1,250 @@
+"""Gone means gone: nothing can be written after ArtifactsPurged, whoever still holds a link or credentials."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fake_kubernetes import JOBS, SECRETS
+from operator_world import CONFIG, World
+from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.stages.table import Stage
+from profile_operator.clock import parsed, stamp
+from profile_operator.decide import deletion
+from profile_operator.decide.deletion import decide_deletion
+from profile_operator.decide.plan import DeleteJob, Purge, RemoveFinalizer, Revoke, StopGeneration
+from profile_operator.observe.snapshot import CredentialsView, JobState, JobView, Snapshot
+from profile_operator.workqueue import ExpectedError
+from real_operator import RealOperator, real_operator
+
+NOW = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
+AREA = "hr/requests/minji/"
+
+
+@pytest.fixture
+async def operator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RealOperator]:
+    monkeypatch.setattr(deletion, "ARRIVAL", timedelta(0))
+    async with real_operator() as operator:
+        yield operator
+
+
+def stored(operator: RealOperator) -> list[str]:
+    return [key for key in operator.store.objects if key.startswith(AREA)]
+
+
+def purged(operator: RealOperator) -> bool:
+    return any(reason == "ArtifactsPurged" for reason, _ in operator.told)
+
+
+async def test_what_is_written_while_it_is_deleted_goes_too(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.delete()
+    assert await operator.cycle() == 2
+    assert stored(operator) == []
+    assert operator.tokens.revoked == [operator.document["metadata"]["uid"]]
+    assert not operator.gone()
+    assert not purged(operator)
+    assert operator.condition("Ready")[:2] == ("False", "Deleting")
+    # A predictor's thread that was under way: its face arrives after the first purge.
+    operator.store.objects[f"{AREA}candidates/late.png"] = b"face"
+    await operator.cycle()
+    assert stored(operator) == []
+    assert operator.gone()
+    assert purged(operator)
+
+
+async def test_a_store_that_revokes_nothing_is_waited_for(
+    operator: RealOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await operator.ready()
+    operator.tokens.revokes = False
+    operator.delete()
+    for _ in range(3):
+        again = await operator.cycle()
+        assert again == 2
+    assert not operator.gone()
+    assert not purged(operator)
+    end = operator.status.purge_after
+    assert end is not None
+    # The finishing Job's credentials, which were issued last, or training's.
+    assert timedelta(seconds=4100) < parsed(end) - datetime.now(UTC) <= timedelta(seconds=4200)
+    assert f"may still write until {end}" in operator.condition("Ready")[2]
+    operator.store.objects[f"{AREA}dataset/late.png"] = b"face"
+    # A restarted operator knows as well, even if the Secret went with the namespace.
+    operator.server.objects.pop(f"{SECRETS.format('hr')}/minji-store-credentials")
+    await operator.cycle()
+    assert operator.status.purge_after == end
+    operator.document["status"]["purgeAfter"] = stamp(datetime.now(UTC) - timedelta(seconds=1))
+    for stage in operator.document["status"]["stages"].values():
+        stage["startTime"] = stage["completionTime"] = "2020-01-01T00:00:00Z"
+    await operator.cycle()
+    assert operator.gone()
+    assert stored(operator) == []
+
+
+async def test_what_ended_long_ago_is_not_waited_for(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.secret["metadata"]["annotations"]["profilestudio.io/last-credentials-end"] = "2020-01-01T00:00:00Z"
+    operator.delete()
+    await operator.cycle()
+    assert operator.gone()
+    assert purged(operator)
+    assert operator.tokens.revoked == []
+
+
+async def test_a_request_that_began_nothing_is_let_go_at_once(operator: RealOperator) -> None:
+    for key in list(operator.store.objects):
+        del operator.store.objects[key]
+    await operator.cycle()
+    operator.delete()
+    await operator.cycle()
+    assert operator.gone()
+
+
+async def test_a_store_that_is_away_holds_the_deletion(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.delete()
+    operator.store.away = True
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert not operator.gone()
+    assert not purged(operator)
+    operator.store.away = False
+    await operator.cycle()
+    await operator.cycle()
+    assert operator.gone()
+
+
+async def test_the_predictors_are_told_to_forget_before_the_reports_go(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.delete()
+    await operator.cycle()
+    assert operator.beside.evicted[0] == ("profile-predictor", ["a" * 64])
+
+
+async def test_a_million_objects_are_not_listed_to_find_the_adapters(
+    operator: RealOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from profile_operator.act import purge
+
+    monkeypatch.setattr(purge, "MOST_OBJECTS", 50)
+    for number in range(200):
+        operator.store.objects[f"{AREA}adapter/zz/{number}"] = b""
+    before = operator.store.looked_at
+    await operator.purger.forget_adapters(AREA)
+    assert operator.store.looked_at - before == 50
+
+
+async def test_the_job_and_its_pods_end_before_the_purge(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    operator.pod(name)
+    operator.store.objects[f"{AREA}dataset/half"] = b"half"
+    operator.delete()
+    for _ in range(3):
+        assert await operator.cycle() == 2
+        assert stored(operator) == [f"{AREA}dataset/half"]
+    operator.server.end_pods(name)
+    await operator.cycle()
+    assert stored(operator) == []
+    assert operator.server.named(JOBS.format("hr")) == {}
+
+
+async def test_generation_is_stopped_before_the_purge(operator: RealOperator) -> None:
+    await operator.cycle()
+    for stage in ("preprocess", "train"):
+        operator.finish(stage)
+        await operator.cycle()
+    assert operator.beside.seen.running
+    operator.delete()
+    await operator.cycle()
+    assert operator.beside.stopped == [operator.document["metadata"]["uid"]]
+    assert stored(operator) != []
+    await operator.cycle()
+    assert stored(operator) == []
+
+
+# --- when the last of it has ended: pure -------------------------------------------------------------------------
+
+
+def deleted(**fields: object) -> Snapshot:
+    since, held = NOW - timedelta(seconds=30), ("profilestudio.io/purge",)
+    head = replace(World().snapshot().head, deleting=True, deleted=since, finalizers=held)
+    return replace(World().snapshot(), head=head, **fields)  # type: ignore[arg-type]
+
+
+def ran(**stages: StageStatus) -> Callable[[Snapshot], Snapshot]:
+    status = ProfileRequestStatus(stages=StagesStatus(**stages))
+    return lambda snapshot: replace(snapshot, head=replace(snapshot.head, status=status))
+
+
+def end_of(snapshot: Snapshot) -> str | None:
+    plan = decide_deletion(snapshot, NOW, CONFIG)
+    assert (RemoveFinalizer() in plan.actions) == (plan.status is None)
+    return plan.status.purge_after if plan.status else None
+
+
+def test_the_predictors_links_end_so_long_after_the_last_candidate() -> None:
+    # 660 s, and 10 s for what was under way.
+    finished = StageStatus(digest="a", completion_time="2026-01-02T03:50:00Z")
+    assert end_of(ran(generate=finished)(deleted())) == "2026-01-02T04:01:10Z"
+    long_ago = StageStatus(digest="a", completion_time="2026-01-02T03:48:00Z")
+    assert end_of(ran(generate=long_ago)(deleted())) is None
+
+
+def test_links_of_a_generation_that_was_under_way_are_counted_from_the_deletion() -> None:
+    begun = StageStatus(digest="a", start_time="2026-01-02T03:50:00Z")
+    assert end_of(ran(generate=begun)(deleted())) == "2026-01-02T04:10:40Z"
+    trained = StageStatus(digest="a", completion_time="2026-01-02T01:00:00Z")
+    assert end_of(ran(train=trained)(deleted())) == "2026-01-02T04:10:40Z"
+
+
+def test_credentials_end_as_the_secret_says_and_else_from_when_the_stages_began() -> None:
+    begun = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:30:00Z"))
+    assert end_of(begun(deleted())) == "2026-01-02T04:40:10Z"
+    last = datetime(2026, 1, 2, 4, 5, tzinfo=UTC)
+    view = CredentialsView(uid="u1", stage=Stage.TRAIN, scope="s", ends=last, last_end=last)
+    assert end_of(begun(deleted(credentials=view))) == "2026-01-02T04:05:10Z"
+    assert end_of(begun(deleted(credentials=replace(view, uid="another")))) == "2026-01-02T04:40:10Z"
+
+
+def test_an_end_that_was_told_never_comes_nearer() -> None:
+    snapshot = deleted()
+    status = ProfileRequestStatus(purge_after="2026-01-02T05:00:00Z")
+    snapshot = replace(snapshot, head=replace(snapshot.head, status=status))
+    assert end_of(snapshot) == "2026-01-02T05:00:00Z"
+    plan = decide_deletion(snapshot, NOW, CONFIG)
+    # The first purge was done; what was handed out is revoked again, whoever did it before.
+    assert plan.actions == (Revoke(AREA),)
+
+
+def test_what_was_revoked_ends_as_soon_as_every_server_of_the_store_knows() -> None:
+    config = CONFIG.model_copy(update={"revocation_seconds": 900})
+    begun = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))
+    for seconds, gone in ((909, False), (911, True)):
+        snapshot = begun(deleted(revoked=NOW - timedelta(seconds=seconds)))
+        plan = decide_deletion(snapshot, NOW, config)
+        assert (plan.actions == (Purge(AREA), RemoveFinalizer())) is gone
+        assert any(note.reason == "ArtifactsPurged" for note in plan.events) is gone
+
+
+def test_a_pod_on_a_lost_node_holds_a_deletion_no_longer_than_its_credentials() -> None:
+    job = JobView(name="j", stage=Stage.TRAIN, digest="d", owner_uid="u1", state=JobState.ACTIVE, deleting=True)
+    snapshot = deleted(jobs=(job,))
+    assert decide_deletion(snapshot, NOW, CONFIG).actions == ()
+    stuck = replace(snapshot, head=replace(snapshot.head, deleted=NOW - timedelta(seconds=301)))
+    assert decide_deletion(stuck, NOW, CONFIG).actions == (Purge(AREA), RemoveFinalizer())
+    held = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))(stuck)
+    assert Revoke(AREA) in decide_deletion(held, NOW, CONFIG).actions
+    assert RemoveFinalizer() not in decide_deletion(held, NOW, CONFIG).actions
+    # One that was never told to go is told first.
+    told = replace(stuck, jobs=(replace(job, deleting=False),))
+    assert decide_deletion(told, NOW, CONFIG).actions == (DeleteJob("j"),)
+
+
+def test_a_generation_that_runs_is_stopped_however_long_it_takes() -> None:
+    snapshot = deleted(generation=replace(World().snapshot().generation, running=True))
+    assert decide_deletion(snapshot, NOW, CONFIG).actions == (StopGeneration(),)

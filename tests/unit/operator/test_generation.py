@@ -1,0 +1,504 @@
+"""Generation beside the loop: resumable, patient, bounded. The store is a folder, the predictor a small HTTP double."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from operator_world import CONFIG, KEY, World
+from profile_contract.artifacts import REPORT
+from profile_contract.conditions import Reason
+from profile_contract.generation import EvictionOrder, GenerationOrder
+from profile_contract.keys import check_below
+from profile_contract.progress import ProgressEvent
+from profile_contract.resource import Key
+from profile_contract.stages.generate import GenerateReport
+from profile_operator import metrics
+from profile_operator.clients.predictor import (
+    PredictorBusy,
+    PredictorClient,
+    PredictorFailed,
+    PredictorRefused,
+    PredictorUnavailable,
+    retry_after,
+)
+from profile_operator.config import GenerationConfig, Secrets
+from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.generate import runner as module
+from profile_operator.generate.runner import GenerationRunner
+from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.port import StoredObject, StoreError
+
+CONFIGURATION = GenerationConfig(batch=2, width=64, height=64, longest_pause_seconds=0.01)
+
+
+class FolderAccess:
+    """The runner's view of a store, over a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.down = False
+
+    async def list(self, prefix: str) -> list[StoredObject]:
+        if self.down:
+            raise StoreError("the store cannot be reached: MaxRetryError")
+        return self.store.list(prefix)
+
+    async def report(self, prefix: str, kind: type[GenerateReport]) -> GenerateReport | None:
+        if self.store.stat(prefix + REPORT) is None:
+            return None
+        return kind.model_validate_json(self.store.read(prefix + REPORT))
+
+    async def write(self, key: str, data: bytes, content_type: str = "") -> None:
+        self.store.write(key, data, content_type)
+
+    def signer(self, prefix: str, tag: str) -> FolderSigner:
+        assert tag == "u1"
+        return FolderSigner(prefix)
+
+    async def signed(self, sign: Callable[[], GenerationOrder]) -> GenerationOrder:
+        if self.down:
+            raise StoreError("the store gave no temporary credentials: MaxRetryError")
+        return sign()
+
+
+@dataclass
+class FolderSigner:
+    prefix: str
+
+    def get(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=get&seconds={seconds}"
+
+    def put(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=put&seconds={seconds}"
+
+
+@dataclass
+class Predictor:
+    """Answers like the predictor; `answers` are taken first, one a call."""
+
+    access: FolderAccess
+    answers: list[Callable[[], httpx.Response]] = field(default_factory=list)
+    orders: list[GenerationOrder] = field(default_factory=list)
+    lose_answer: bool = False
+    leave_nothing: bool = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.answers:
+            return self.answers.pop(0)()
+        tensor = json.loads(request.content)["inputs"][0]
+        order = GenerationOrder.model_validate_json(tensor["data"][0])
+        self.orders.append(order)
+        if not self.leave_nothing:
+            for item in order.items:
+                self.access.store.write(item.key, b"png")
+        if self.lose_answer:
+            raise httpx.ReadTimeout("lost")
+        items = [{"seed": i.seed, "key": i.key, "sha256": "c" * 64, "bytes": 3} for i in order.items]
+        result = json.dumps({"items": items, "timings": {"generate": 500}, "device": "cuda:0"})
+        output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
+        return httpx.Response(200, json={"outputs": [output]})
+
+    @property
+    def drawn(self) -> list[str]:
+        return [item.key for order in self.orders for item in order.items]
+
+
+@dataclass
+class Bench:
+    """A runner with its store and predictor, and what it said."""
+
+    runner: GenerationRunner
+    access: FolderAccess
+    predictor: Predictor
+    woken: list[Key]
+    events: list[ProgressEvent]
+    work: GenerationWork
+
+    def publish(self, event: ProgressEvent) -> None:
+        self.events.append(event)
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 5.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.runner.view("u1")
+            await asyncio.sleep(0.005)
+
+    async def finish(self) -> None:
+        await self.until(lambda: not self.runner.view("u1").running)
+
+
+def work() -> GenerationWork:
+    world = World().run(until=lambda w: w.view.running)
+    assert world.work is not None
+    return world.work
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.005)
+    access = FolderAccess(tmp_path)
+    predictor = Predictor(access)
+    client = PredictorClient(CONFIGURATION)
+    client._client = httpx.AsyncClient(transport=httpx.MockTransport(predictor))
+    woken: list[Key] = []
+    made = Bench(None, access, predictor, woken, [], work())  # type: ignore[arg-type]
+    made.runner = GenerationRunner(access, client, made, woken.append, CONFIGURATION)  # type: ignore[arg-type]
+    yield made
+    await made.runner.close()
+    await client.close()
+
+
+def report_of(bench: Bench, index: int) -> GenerateReport:
+    style = bench.work.styles[index]
+    return GenerateReport.model_validate_json(bench.access.store.read(style.prefix + REPORT))
+
+
+async def test_all_candidates_are_drawn_in_small_batches_and_the_report_comes_last(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.predictor.drawn == [c.key for style in bench.work.styles for c in style.candidates]
+    assert max(len(order.items) for order in bench.predictor.orders) == 2
+    report = report_of(bench, 0)
+    assert [(c.seed, c.twin) for c in report.candidates] == [(7, False), (7, True), (8, False)]
+    assert {c.sha256 for c in report.candidates} == {"c" * 64}
+    assert (report.seconds, report.gpu, report.gpu_count) == (1.0, "cuda:0", 1)
+    assert bench.runner.view("u1").done == 5
+    # The call that wakes comes right after the end, not with it.
+    await bench.until(lambda: KEY in bench.woken)
+    assert bench.events[-1].percent == 100
+
+
+async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    order = bench.predictor.orders[0]
+    assert order.adapter is not None
+    assert (order.adapter.key, order.adapter.sha256) == (bench.work.adapter.key, "a" * 64)
+    assert "sign=get" in order.adapter.url
+    item = order.items[0]
+    assert item.put_url == f"http://store/{item.key}?sign=put&seconds=660"
+    assert item.pose is not None
+    assert item.pose.url.startswith("http://store/hr/requests/minji/dataset/")
+    assert (order.width, order.steps) == (64, 30)
+
+
+async def test_what_is_in_the_store_is_not_drawn_again(bench: Bench) -> None:
+    there = bench.work.styles[0].candidates[0].key
+    bench.access.store.write(there, b"png")
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert there not in bench.predictor.drawn
+    assert len(bench.predictor.drawn) == 4
+    assert report_of(bench, 0).candidates[0].key == there
+
+
+async def test_a_style_with_its_report_is_left_alone(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    bench.predictor.orders.clear()
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.predictor.orders == []
+
+
+async def test_a_lost_answer_loses_no_work(bench: Bench) -> None:
+    bench.predictor.lose_answer = True
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
+
+
+async def test_a_full_queue_is_waited_for_without_a_word(bench: Bench) -> None:
+    bench.predictor.answers = [lambda: httpx.Response(429, headers={"Retry-After": "0"})] * 3
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.runner.view("u1").reason is None
+    assert len(bench.predictor.drawn) == 5
+
+
+async def test_a_predictor_that_is_away_is_told_once_and_waited_for(bench: Bench) -> None:
+    away = True
+
+    def answer() -> httpx.Response:
+        if away:
+            bench.predictor.answers.append(answer)
+            return httpx.Response(503)
+        return httpx.Response(503)
+
+    bench.predictor.answers = [answer]
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_UNAVAILABLE)
+    await asyncio.sleep(0.05)
+    assert bench.woken == [KEY]
+    assert bench.runner.view("u1").running
+    away = False
+    await bench.finish()
+    assert bench.runner.view("u1").reason is None
+    assert len(bench.predictor.drawn) == 5
+
+
+async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FAILURE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONGEST_FAILURE_PAUSE_SECONDS", 0.02)
+    counted = metrics.ERRORS.labels(reason=Reason.PREDICTOR_FAILS.value)
+    before = counted._value.get()
+    broken = lambda: httpx.Response(500, json={"error": "the pictures are not finite"})  # noqa: E731
+    bench.predictor.answers = [broken] * 4
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert counted._value.get() == before
+    bench.access.store.delete("hr/")
+    bench.predictor.answers = [broken] * 7
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_FAILS)
+    assert counted._value.get() == before + 1
+    view = bench.runner.view("u1")
+    assert view.running
+    assert "the pictures are not finite; so it did 5 times" in view.message
+    await bench.finish()
+    assert bench.runner.view("u1").reason is None
+
+
+def test_what_fails_alike_is_asked_about_ever_more_seldom() -> None:
+    failures = module._Failures()
+    pauses = [failures.pause for _ in range(13) if failures.count("the same") >= module.EQUAL_FAILURES]
+    assert pauses[:6] == [60, 120, 240, 480, 960, 1800]
+    assert set(pauses[6:]) == {1800}
+    assert failures.count("another") == 1
+
+
+async def test_a_predictor_without_the_model_is_told_clearly(bench: Bench) -> None:
+    bench.predictor.answers = [lambda: httpx.Response(404)]
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_UNAVAILABLE)
+    message = bench.runner.view("u1").message
+    assert "has no model named profile-predictor (404)" in message
+    assert "the style names the wrong predictor" in message
+    await bench.finish()
+
+
+async def test_a_report_that_names_a_foreign_key_ends_generation(bench: Bench) -> None:
+    foreign = bench.work.adapter.model_copy(update={"key": "finance/requests/ceo/adapter/a/adapter.safetensors"})
+    bench.runner.ensure(replace(bench.work, adapter=foreign))
+    await bench.finish()
+    view = bench.runner.view("u1")
+    assert view.reason is Reason.STAGE_FAILED
+    assert "does not lie below 'hr/requests/minji/'" in view.message
+    assert bench.predictor.orders == []
+
+
+async def test_a_store_that_is_away_is_waited_for(bench: Bench) -> None:
+    bench.access.down = True
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.STORE_UNAVAILABLE)
+    bench.access.down = False
+    await bench.finish()
+    assert len(bench.predictor.drawn) == 5
+
+
+async def test_a_refused_order_ends_it_and_links_are_cut(bench: Bench) -> None:
+    text = "adapter rank 256 is too high, see http://store/a?X-Amz-Signature=s"
+    bench.predictor.answers = [lambda: httpx.Response(400, json={"error": text})]
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    view = bench.runner.view("u1")
+    assert view.reason is Reason.PREDICTOR_REFUSED
+    assert "rank 256" in view.message
+    assert "Signature" not in view.message
+    assert not bench.access.store.list(bench.work.styles[0].prefix)
+
+
+async def test_a_predictor_that_leaves_nothing_is_not_asked_for_ever(bench: Bench) -> None:
+    bench.predictor.leave_nothing = True
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.runner.view("u1").reason is Reason.PREDICTOR_REFUSED
+    assert len(bench.predictor.orders) <= 5
+
+
+async def test_stopping_begins_no_further_batch_and_starting_goes_on(bench: Bench) -> None:
+    bench.predictor.answers = [lambda: httpx.Response(503)] * 1000
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is not None)
+    bench.runner.stop("u1")
+    await bench.finish()
+    assert bench.predictor.orders == []
+    bench.predictor.answers = []
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert len(bench.predictor.drawn) == 5
+
+
+async def test_the_same_work_is_not_begun_twice(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert len(bench.predictor.drawn) == 5
+
+
+async def test_eviction(bench: Bench) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        tensor = json.loads(request.content)["inputs"][0]
+        assert tensor["name"] == "evict"
+        assert EvictionOrder.model_validate_json(tensor["data"][0]).sha256 == ["a" * 64]
+        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 2}']}]})
+
+    client = PredictorClient(CONFIG.generation)
+    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    assert await client.evict("p", EvictionOrder(sha256=["a" * 64])) == 2
+    await client.close()
+
+
+@pytest.mark.parametrize(("token", "shown"), [("", None), ("t0ken", "Bearer t0ken")])
+async def test_a_token_is_shown_where_there_is_one(token: str, shown: str | None) -> None:
+    client = PredictorClient(CONFIG.generation, token)
+    asked: list[str | None] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("Authorization"))
+        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 0}']}]})
+
+    client._client._transport = httpx.MockTransport(answer)
+    await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    assert asked == [shown]
+    await client.close()
+
+
+def test_the_predictors_token_comes_from_the_environment() -> None:
+    account = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert Secrets.from_environment(account).predictor_token.get_secret_value() == ""
+    found = Secrets.from_environment({**account, "PROFILE_PREDICTOR_TOKEN": "t0ken\n"})
+    assert found.predictor_token.get_secret_value() == "t0ken"
+    assert "t0ken" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (httpx.Response(401), PredictorUnavailable),
+        (httpx.Response(429), PredictorBusy),
+        (httpx.Response(404), PredictorUnavailable),
+        (httpx.Response(408), PredictorUnavailable),
+        (httpx.Response(500), PredictorFailed),
+        (httpx.Response(502), PredictorUnavailable),
+        (httpx.Response(503), PredictorUnavailable),
+        (httpx.Response(504), PredictorUnavailable),
+        (httpx.Response(507), PredictorFailed),
+        (httpx.Response(400, text="no json"), PredictorRefused),
+        (httpx.Response(413), PredictorRefused),
+        (httpx.Response(200, json={"outputs": []}), PredictorUnavailable),
+        (httpx.Response(200, text="<html>"), PredictorUnavailable),
+        (httpx.Response(200, text="[" * 100_000), PredictorUnavailable),
+        (httpx.Response(200, text='{"outputs": ' + "[" * 100_000), PredictorUnavailable),
+        (httpx.Response(400, text="[" * 100_000), PredictorRefused),
+        (httpx.Response(500, text='{"error": ' + "[" * 100_000), PredictorFailed),
+        (httpx.Response(200, json={"outputs": [{"name": "result", "data": ["x" * 2_000_000]}]}), PredictorUnavailable),
+    ],
+)
+async def test_what_answers_mean(response: httpx.Response, error: type[Exception]) -> None:
+    client = PredictorClient(CONFIG.generation)
+    client._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: response))
+    with pytest.raises(error):
+        await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    await client.close()
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def without_end() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100_000_000:
+            sent += 65_536
+            yield b" " * 65_536
+
+    client = PredictorClient(CONFIG.generation)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Accept-Encoding"])
+        return httpx.Response(200, content=without_end())
+
+    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    with pytest.raises(PredictorUnavailable):
+        await client.evict("p", EvictionOrder(sha256=["a" * 64]))
+    await client.close()
+    assert sent <= 2 << 20
+    assert asked == ["identity"]
+
+
+SOUND = {"seed": 1, "key": "k", "sha256": "a" * 64, "bytes": 5}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"items": [SOUND | {"sha256": "a" * 5000}]},
+        {"items": [SOUND | {"sha256": "A" * 64}]},
+        {"items": [SOUND | {"key": "k" * 5000}]},
+        {"items": [SOUND | {"bytes": -1}]},
+        {"items": [SOUND] * 5},
+        {"items": [SOUND], "timings": {"generate": 10**300}},
+        {"items": [SOUND], "timings": {"generate": -1}},
+        {"items": [SOUND], "device": "x" * 5000},
+    ],
+)
+async def test_what_a_predictor_says_is_bounded_before_a_report_holds_it(said: dict[str, Any]) -> None:
+    client = PredictorClient(CONFIG.generation)
+
+    def answer(document: dict[str, Any]) -> httpx.MockTransport:
+        data = [json.dumps(document)]
+        return httpx.MockTransport(
+            lambda request: httpx.Response(200, json={"outputs": [{"name": "result", "data": data}]})
+        )
+
+    order = GenerationOrder.model_validate(
+        {"request": {"namespace": "hr", "name": "a"}, "items": [{"seed": 1, "prompt": "x"}], "width": 64, "height": 64}
+    )
+    client._client = httpx.AsyncClient(transport=answer({"items": [SOUND]}))
+    assert (await client.generate("p", order)).items[0].sha256 == "a" * 64
+    client._client = httpx.AsyncClient(transport=answer(said))
+    with pytest.raises(PredictorUnavailable):
+        await client.generate("p", order)
+    await client.close()
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    assert retry_after("7") == 7
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after("") > 0
+
+
+async def test_a_style_whose_report_stands_is_not_drawn_again_where_pictures_are_gone(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    for style in bench.work.styles:
+        bench.access.store.remove([candidate.key for candidate in style.candidates])
+    drawn = len(bench.predictor.drawn)
+    bench.runner.ensure(replace(bench.work, digest="another"))
+    await bench.finish()
+    assert len(bench.predictor.drawn) == drawn
+
+
+async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing(bench: Bench) -> None:
+    await bench.runner._calls.acquire()
+    for _ in range(CONFIGURATION.concurrency - 1):
+        await bench.runner._calls.acquire()
+    bench.runner.ensure(bench.work)
+    await asyncio.sleep(0.05)
+    bench.runner.stop("u1")
+    for _ in range(CONFIGURATION.concurrency):
+        bench.runner._calls.release()
+    await bench.finish()
+    assert bench.predictor.orders == []

@@ -1,0 +1,329 @@
+"""What the operator writes to the cluster, compared as whole documents; policies and grants."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operator_world import CONFIG, KEY
+from profile_contract.conditions import Reason
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
+from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder
+from profile_operator.act import manifests
+from profile_operator.config import Resources, StageJob, Toleration
+from profile_operator.decide.plan import CreateJob, EventNote, Scope
+from profile_operator.decide.policy import MAXIMUM_CHARACTERS, session_policy
+
+OWNER = {
+    "apiVersion": "profilestudio.io/v1alpha1",
+    "kind": "ProfileRequest",
+    "name": "minji",
+    "uid": "u1",
+    "controller": True,
+    "blockOwnerDeletion": True,
+}
+LABELS = {
+    "app.kubernetes.io/name": "profile-studio",
+    "app.kubernetes.io/component": "preprocess",
+    "app.kubernetes.io/instance": "minji",
+    "app.kubernetes.io/managed-by": "profile-operator",
+    "profilestudio.io/request": "minji",
+    "profilestudio.io/stage": "preprocess",
+}
+ORDER = PreprocessOrder(
+    request=RequestRef(namespace="hr", name="minji", uid="u1"),
+    digest="0123456789abcdef",
+    output="hr/requests/minji/dataset/0123456789abcdef/",
+    photos=[],
+    parameters=PreprocessParameters(),
+)
+ACTION = CreateJob(Stage.PREPROCESS, "minji-preprocess-01234567", ORDER, ())
+
+
+def secret(name: str, key: str) -> dict[str, object]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": "minji-store-credentials", "key": key}}}
+
+
+def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
+    assert manifests.job(ACTION, KEY, "u1", CONFIG, redis=True) == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "minji-preprocess-01234567",
+            "namespace": "hr",
+            "labels": LABELS,
+            "annotations": {"profilestudio.io/digest": "0123456789abcdef"},
+            "ownerReferences": [OWNER],
+        },
+        "spec": {
+            "backoffLimit": 2,
+            "activeDeadlineSeconds": 3600,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": "stage", "operator": "In", "values": [42]},
+                    },
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                ]
+            },
+            "template": {
+                "metadata": {"labels": LABELS},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "terminationGracePeriodSeconds": 30,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 65532,
+                        "runAsGroup": 65532,
+                        "fsGroup": 65532,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [
+                        {
+                            "name": "stage",
+                            "image": "preprocess",
+                            "imagePullPolicy": "IfNotPresent",
+                            "env": [
+                                {"name": "PROFILE_ORDER", "value": ORDER.to_json()},
+                                {
+                                    "name": "PROFILE_STORE",
+                                    "value": "s3://profiles?endpoint=minio:9000&secure=false&region=us-east-1",
+                                },
+                                {"name": "PROFILE_MODELS", "value": "/models"},
+                                {"name": "HOME", "value": "/scratch"},
+                                {"name": "TMPDIR", "value": "/scratch"},
+                                {"name": "XDG_CACHE_HOME", "value": "/scratch/cache"},
+                                {"name": "XDG_CONFIG_HOME", "value": "/scratch/config"},
+                                {"name": "YOLO_CONFIG_DIR", "value": "/scratch"},
+                                {"name": "MPLCONFIGDIR", "value": "/scratch/matplotlib"},
+                                {"name": "TORCH_HOME", "value": "/scratch/torch"},
+                                {"name": "HF_HOME", "value": "/scratch/huggingface"},
+                                {"name": "HF_HUB_OFFLINE", "value": "1"},
+                                secret("AWS_ACCESS_KEY_ID", "preprocess.AWS_ACCESS_KEY_ID"),
+                                secret("AWS_SECRET_ACCESS_KEY", "preprocess.AWS_SECRET_ACCESS_KEY"),
+                                secret("AWS_SESSION_TOKEN", "preprocess.AWS_SESSION_TOKEN"),
+                                secret("PROFILE_REDIS", "PROFILE_REDIS"),
+                            ],
+                            "resources": {"requests": {}, "limits": {}},
+                            "terminationMessagePolicy": "File",
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "readOnlyRootFilesystem": True,
+                                "runAsNonRoot": True,
+                                "capabilities": {"drop": ["ALL"]},
+                            },
+                            "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+                        }
+                    ],
+                    "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "4Gi"}}],
+                },
+            },
+        },
+    }
+
+
+def test_what_the_platform_sets_reaches_the_job() -> None:
+    train = StageJob(
+        image="train",
+        gpus=2,
+        resources=Resources(requests={"memory": "8Gi"}, limits={"memory": "9Gi"}),
+        node_selector={"gpu": "h100"},
+        tolerations=[Toleration(key="nvidia.com/gpu", operator="Exists")],
+        runtime_class_name="nvidia",
+        priority_class_name="low",
+        env={"OMP_NUM_THREADS": "2"},
+    )
+    jobs = CONFIG.jobs.model_copy(update={"train": train, "models_claim": "models", "image_pull_secrets": ["registry"]})
+    config = CONFIG.model_copy(update={"jobs": jobs})
+    order = TrainOrder(
+        request=ORDER.request, digest="d" * 16, output="o/", dataset="d/report.json", parameters=config.training
+    )
+    job = manifests.job(CreateJob(Stage.TRAIN, "minji-train-dddddddd", order, ()), KEY, "u1", config, redis=False)
+    pod = job["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert container["resources"] == {
+        "requests": {"memory": "8Gi"},
+        "limits": {"memory": "9Gi", "nvidia.com/gpu": "2"},
+    }
+    assert pod["nodeSelector"] == {"gpu": "h100"}
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    assert (pod["runtimeClassName"], pod["priorityClassName"]) == ("nvidia", "low")
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["volumes"][1] == {"name": "models", "persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
+    assert container["volumeMounts"][1] == {"name": "models", "mountPath": "/models", "readOnly": True}
+    assert {"name": "OMP_NUM_THREADS", "value": "2"} in container["env"]
+    assert not [entry for entry in container["env"] if entry["name"] == "PROFILE_REDIS"]
+
+
+CA_ENV = {"name": "SSL_CERT_FILE", "value": "/etc/store-ca/ca.crt"}
+CA_VOLUME = {"name": "store-ca", "configMap": {"name": "store-ca"}}
+CA_MOUNT = {"name": "store-ca", "mountPath": "/etc/store-ca", "readOnly": True}
+ON_NODES_WITH_DISKS = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+        }
+    }
+}
+
+
+def test_what_only_the_platform_knows_of_is_added_and_nothing_else_changes() -> None:
+    """Labels of the platform and of the stage, a private CA, where it may run: the rest of the document stays."""
+    plain = manifests.job(ACTION, KEY, "u1", CONFIG, redis=True)
+    preprocess = StageJob(
+        image="preprocess",
+        labels={"team": "portraits", "cost": "stage", "profilestudio.io/request": "stolen"},
+        annotations={"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "stolen"},
+        affinity=ON_NODES_WITH_DISKS,
+        extra_env=[CA_ENV],
+        extra_volumes=[CA_VOLUME],
+        extra_volume_mounts=[CA_MOUNT],
+    )
+    jobs = CONFIG.jobs.model_copy(update={"preprocess": preprocess, "labels": {"cost": "all", "site": "seoul"}})
+    made = manifests.job(ACTION, KEY, "u1", CONFIG.model_copy(update={"jobs": jobs}), redis=True)
+
+    marks = {"cost": "stage", "site": "seoul", "team": "portraits", **LABELS}
+    (container,) = plain["spec"]["template"]["spec"]["containers"]
+    container = {
+        **container,
+        "env": [*container["env"], CA_ENV],
+        "volumeMounts": [*container["volumeMounts"], CA_MOUNT],
+    }
+    pod = plain["spec"]["template"]["spec"]
+    pod = {
+        **pod,
+        "containers": [container],
+        "volumes": [*pod["volumes"], CA_VOLUME],
+        "affinity": ON_NODES_WITH_DISKS,
+    }
+    template = {"metadata": {"labels": marks, "annotations": preprocess.annotations}, "spec": pod}
+    assert made == {
+        **plain,
+        "metadata": {
+            **plain["metadata"],
+            "labels": marks,
+            "annotations": {"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "0123456789abcdef"},
+        },
+        "spec": {**plain["spec"], "template": template},
+    }
+
+
+def test_the_longest_name_fits_a_host_name() -> None:
+    from profile_contract.request import NAME_LENGTH
+
+    assert len(f"{'n' * NAME_LENGTH}-{Stage.PREPROCESS}-01234567") <= 63
+
+
+def test_the_secret_of_the_credentials_is_owned_by_the_request() -> None:
+    assert manifests.credentials(KEY, "u1", {"train.AWS_ACCESS_KEY_ID": "abc"}, {"profilestudio.io/uid": "u1"}) == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "minji-store-credentials",
+            "namespace": "hr",
+            "labels": {
+                "app.kubernetes.io/name": "profile-studio",
+                "app.kubernetes.io/component": "credentials",
+                "app.kubernetes.io/instance": "minji",
+                "app.kubernetes.io/managed-by": "profile-operator",
+                "profilestudio.io/request": "minji",
+            },
+            "annotations": {"profilestudio.io/uid": "u1"},
+            "ownerReferences": [OWNER],
+        },
+        "type": "Opaque",
+        "data": {"train.AWS_ACCESS_KEY_ID": "YWJj"},
+    }
+
+
+def test_an_event() -> None:
+    note = EventNote(Reason.NO_PHOTOS, "no photos", warning=True)
+    document = manifests.event(KEY, "u1", note, at="2026-01-02T03:04:05Z", name="minji.1")
+    assert document["involvedObject"] == {
+        "apiVersion": "profilestudio.io/v1alpha1",
+        "kind": "ProfileRequest",
+        "name": "minji",
+        "namespace": "hr",
+        "uid": "u1",
+    }
+    assert (document["type"], document["reason"], document["message"]) == ("Warning", "NoPhotos", "no photos")
+
+
+def test_a_session_policy_reads_inputs_and_writes_its_output_only() -> None:
+    scope = Scope(Stage.TRAIN, ("hr/requests/minji/dataset/d1/",), "hr/requests/minji/adapter/d2/")
+    dataset, adapter = "hr/requests/minji/dataset/d1/*", "hr/requests/minji/adapter/d2/*"
+    assert json.loads(session_policy("profiles", scope)) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket"],
+                "Resource": ["arn:aws:s3:::profiles"],
+                "Condition": {"StringLike": {"s3:prefix": [dataset, adapter]}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject"],
+                "Resource": [f"arn:aws:s3:::profiles/{dataset}", f"arn:aws:s3:::profiles/{adapter}"],
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+                "Resource": [f"arn:aws:s3:::profiles/{adapter}"],
+            },
+        ],
+    }
+
+
+def test_the_longest_policy_fits_the_store() -> None:
+    base = f"{'s' * 63}/requests/{'n' * 40}"
+    scope = Scope(Stage.FINISH, (f"{base}/dataset/{'d' * 16}/", f"{base}/candidates/"), f"{base}/portraits/{'d' * 16}/")
+    assert len(session_policy("b" * 63, scope)) <= MAXIMUM_CHARACTERS
+    photos = Scope(Stage.PREPROCESS, (f"{'s' * 63}/{'p' * 256}",), f"{base}/dataset/{'d' * 16}/")
+    assert len(session_policy("b" * 63, photos)) <= MAXIMUM_CHARACTERS
+
+
+@pytest.mark.parametrize("prefix", ["hr/uploads/*/", "hr/uploads/${aws:username}/", "hr/uploads/?/"])
+def test_a_prefix_that_would_widen_a_policy_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="must not hold"):
+        session_policy("profiles", Scope(Stage.PREPROCESS, (prefix,), "hr/requests/minji/dataset/d/"))
+
+
+prefixes = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).map(lambda name: f"hr/{name}/")
+
+
+@given(read=st.lists(prefixes, max_size=3), write=prefixes, other=prefixes)
+@settings(max_examples=200, deadline=None)
+def test_a_session_policy_is_never_wider_than_its_prefixes(read: list[str], write: str, other: str) -> None:
+    try:
+        policy = json.loads(session_policy("profiles", Scope(Stage.TRAIN, tuple(read), write)))
+    except ValueError:
+        assert set("*?$\\") & set("".join((*read, write)))
+        return
+    key = f"arn:aws:s3:::profiles/{other}x"
+    for statement in policy["Statement"]:
+        for place in statement["Resource"]:
+            # Only the last letter is a pattern: what stands before it is meant as it is.
+            assert not set("*?$") & set(place.removesuffix("*"))
+        allowed = any(key.startswith(place.removesuffix("*")) for place in statement["Resource"] if place.endswith("*"))
+        within = (write,) if "s3:PutObject" in statement["Action"] else (*read, write)
+        if statement["Action"] != ["s3:ListBucket"]:
+            assert allowed == any(other.startswith(prefix) for prefix in within)
+
+
+@pytest.mark.parametrize("letter", "*?$\\")
+def test_no_prefix_of_a_policy_may_widen_it_neither_to_read_nor_to_write(letter: str) -> None:
+    for scope in (Scope(Stage.TRAIN, (f"hr/a{letter}/",), "hr/b/"), Scope(Stage.TRAIN, ("hr/a/",), f"hr/b{letter}/")):
+        with pytest.raises(ValueError, match="must not hold"):
+            session_policy("profiles", scope)

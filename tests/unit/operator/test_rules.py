@@ -1,0 +1,134 @@
+"""Rules whose figures matter: what is billed, what is too long or too many, what one may say in a status."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+import operator_world
+from operator_world import CONFIG, World, photo, ready
+from profile_contract.conditions import Reason
+from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.table import Stage
+from profile_operator.decide import decide, outage, status
+from profile_operator.decide.orders import LONGEST_ORDER
+from profile_operator.decide.plan import CreateJob, SuspendJob
+from profile_operator.observe.observer import job_view
+from profile_operator.observe.snapshot import JobState
+
+
+@pytest.mark.parametrize(("count", "fine"), [(11, True), (12, True), (13, False)])
+def test_as_many_photos_are_taken_as_are_said(count: int, fine: bool) -> None:
+    world = World(photos=[photo(f"{number}.jpg") for number in range(count)])
+    world.cycle()
+    assert (world.condition("Ready")[1] != Reason.TOO_MANY_PHOTOS) is fine
+    assert bool(world.created) is fine
+
+
+def stages(**entries: StageStatus) -> StagesStatus:
+    return StagesStatus(**entries)
+
+
+def entry(start: str, seconds: int, digest: str = "d") -> StageStatus:
+    return StageStatus(digest=digest, start_time=start, gpu_seconds=seconds)
+
+
+def test_what_was_billed_is_not_billed_again_and_another_run_is() -> None:
+    first, second = "2026-01-02T03:00:00Z", "2026-01-02T05:00:00Z"
+    spent = status._gpu_spent
+    assert spent(stages(), stages(train=entry(first, 50))) == 50
+    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 50))) == 0
+    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 70))) == 20
+    # The same digest from another start is another run; another digest is another stage.
+    assert spent(stages(train=entry(first, 50)), stages(train=entry(second, 30))) == 30
+    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 30, "e"))) == 30
+    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 0))) == 0
+
+
+@pytest.mark.parametrize(("likeness", "shown"), [(120, 100), (100, 100), (-120, -100), (37, 37)])
+def test_a_likeness_stays_within_what_the_api_takes(likeness: int, shown: int) -> None:
+    world = World().run()
+    prefix = world.chain.prefix(Stage.FINISH)
+    report = world.store[prefix]
+    assert isinstance(report, FinishReport)
+    portraits = [portrait.model_copy(update={"likeness": likeness}) for portrait in report.portraits]
+    world.store[prefix] = report.model_copy(update={"portraits": portraits})
+    world.cycle()
+    assert {portrait.likeness for portrait in world.status.portraits} == {shown}
+    assert world.status.best_likeness == shown
+
+
+def test_an_order_that_no_environment_variable_holds_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = CONFIG.model_copy(update={"preprocess": CONFIG.preprocess.model_copy(update={"maximum_photos": 500})})
+    monkeypatch.setattr(operator_world, "CONFIG", many)
+    world = World(photos=[photo("x" * 400 + f"{number}.jpg") for number in range(200)])
+    world.cycle()
+    assert world.created == []
+    assert world.condition("Stalled")[:2] == ("True", Reason.INVALID_SPEC)
+    assert f"at most {LONGEST_ORDER}" in world.condition("Stalled")[2]
+
+
+def test_a_conflict_stalls_and_an_outage_does_not() -> None:
+    head = World().snapshot().head
+    for reason, stalls in ((Reason.CONFLICT, True), (Reason.INVALID_SPEC, True), (Reason.API_UNAVAILABLE, False)):
+        plan = outage(head, reason, "text", operator_world.NOW)
+        assert plan.status is not None
+        found = {condition.type: condition.status for condition in plan.status.conditions}
+        assert (found["Stalled"] == "True") is stalls
+        assert (found["Reconciling"] == "True") is not stalls
+
+
+def test_only_what_runs_and_stays_is_suspended() -> None:
+    world = World()
+    world.cycle()
+    name = world.created[0]
+    world.spec = world.spec.model_copy(update={"suspend": True})
+    for changes, suspended in (
+        ({}, True),
+        ({"deleting": True}, False),
+        ({"owner_uid": "another"}, False),
+        ({"owner_uid": ""}, False),
+        ({"state": JobState.SUSPENDED}, False),
+    ):
+        snapshot = world.snapshot()
+        job = replace(world.jobs[name], **changes)
+        plan = decide(replace(snapshot, jobs=(job,)), world.now, CONFIG)
+        assert (SuspendJob(name, suspended=True) in plan.actions) is suspended
+
+
+def test_a_finished_request_with_a_style_of_a_newer_version_stays_until_it_is_changed() -> None:
+    world = World().run()
+    snapshot = world.snapshot()
+    unclear = replace(snapshot, styles={}, unclear_styles={"warm": "spec.tone: odd"})
+    assert decide(unclear, world.now, CONFIG).actions == ()
+    assert decide(unclear, world.now, CONFIG).status is None
+    changed = replace(unclear, head=replace(unclear.head, generation=2))
+    plan = decide(changed, world.now + timedelta(seconds=5), CONFIG)
+    assert not [action for action in plan.actions if isinstance(action, CreateJob)]
+    assert isinstance(plan.status, ProfileRequestStatus)
+    assert plan.status.portraits == world.status.portraits
+    assert ready(world)
+
+
+@pytest.mark.parametrize(
+    ("limits", "gpus"),
+    [
+        ({"nvidia.com/gpu": "4", "rdma/hca": "1", "memory": "1Gi"}, 4),
+        ({"rdma/hca": "1", "example.com/vnic": "4"}, 0),
+        ({"amd.com/gpu": 2}, 2),
+        ({"nvidia.com/mig-1g.10gb": "1"}, 1),
+        ({"nvidia.com/gpu.shared": "1"}, 1),
+        ({"gpu.intel.com/i915": "1", "gpu.intel.com/millicores": "500"}, 1),
+        ({"hugepages-2Mi": "4", "cpu": "2"}, 0),
+    ],
+)
+def test_only_gpus_are_counted_as_such_and_those_of_the_stage_alone(limits: dict[str, object], gpus: int) -> None:
+    sidecar = {"name": "mesh", "resources": {"limits": {"nvidia.com/gpu": "8"}}}
+    containers = [sidecar, {"name": "stage", "resources": {"limits": limits}}]
+    metadata = {"name": "j", "labels": {"profilestudio.io/stage": "train"}}
+    view = job_view({"metadata": metadata, "spec": {"template": {"spec": {"containers": containers}}}})
+    assert view is not None
+    assert view.gpus == gpus

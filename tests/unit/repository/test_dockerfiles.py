@@ -1,0 +1,105 @@
+"""Every image holds what its code imports: the project's own packages, and pinned libraries."""
+
+import functools
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import grimp
+import pytest
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(ROOT.glob("images/*/Dockerfile"))}
+
+
+@functools.cache
+def distributions_of() -> dict[str, set[str]]:
+    """Top-level module -> distributions that bring it."""
+    found = metadata.packages_distributions()
+    return {module: {canonicalize_name(name) for name in names} for module, names in found.items()}
+
+
+def own_packages(dockerfile: str) -> list[str]:
+    return re.findall(r"^COPY \S*?(profile_\w+) ", dockerfile, re.MULTILINE)
+
+
+def pinned(dockerfile: str) -> set[str]:
+    lock = (ROOT / constraints(dockerfile)).read_text()
+    return set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+
+
+def constraints(dockerfile: str) -> str:
+    """What an image is installed from, unless its builder names something else."""
+    found = re.search(r"^(?:COPY |ARG CONSTRAINTS=)(constraints/\S+)", dockerfile, re.MULTILINE)
+    assert found, "an image installs from its constraints"
+    return found[1]
+
+
+# The one module of vision that needs torch: an image whose own code does not use it does not bring what it needs.
+READER_OF_PEOPLE = "profile_vision.people"
+
+
+def imported(packages: list[str]) -> set[str]:
+    """Top-level modules that the packages import, at their head or inside functions."""
+    graph = grimp.build_graph(*packages, include_external_packages=True, cache_dir=None)
+    if READER_OF_PEOPLE in graph.modules and not graph.find_modules_that_directly_import(READER_OF_PEOPLE):
+        graph.remove_module(READER_OF_PEOPLE)
+        graph = _without_orphans(graph)
+    modules = {module for module in graph.modules if graph.is_module_squashed(module)}
+    return {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names)
+
+
+def _without_orphans(graph: grimp.ImportGraph) -> grimp.ImportGraph:
+    """The graph without libraries that nobody imports any more."""
+    for module in list(graph.modules):
+        if graph.is_module_squashed(module) and not graph.find_modules_that_directly_import(module):
+            graph.remove_module(module)
+    return graph
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_an_image_brings_what_its_code_imports(image: str) -> None:
+    packages = own_packages(DOCKERFILES[image])
+    assert packages
+    missing = []
+    for module in sorted(imported(packages)):
+        if module.startswith("profile_"):
+            missing.append(f"COPY of {module}")
+        elif not distributions_of().get(module, set()) & pinned(DOCKERFILES[image]):
+            missing.append(f"{module} in the extra {image}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_an_image_runs_as_nobody_with_its_own_program(image: str) -> None:
+    lines = DOCKERFILES[image].splitlines()
+    assert "USER 65532:65532" in lines
+    assert lines[-1].startswith('ENTRYPOINT ["python", "-m", "profile_')
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_packages_are_compiled_as_a_release_needs_it(image: str) -> None:
+    """Python writes byte code that does not depend on files' times where it sees this variable."""
+    assert "\nARG SOURCE_DATE_EPOCH\n" in DOCKERFILES[image].partition("RUN pip install")[0]
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_a_builder_may_choose_the_pytorch_of_an_image_that_has_one(image: str) -> None:
+    """Another lock and one more index, both of the builder's own; hashes are asked for all the same."""
+    text = DOCKERFILES[image]
+    lines = text.splitlines()
+    install = lines.index("RUN pip install --no-cache-dir --require-hashes -r /opt/constraints.txt")
+    if "torch" not in pinned(text):
+        assert "CONSTRAINTS" not in text
+        return
+    assert f"ARG CONSTRAINTS=constraints/{image}-linux-x86_64-py311.txt" in lines[:install]
+    # Without a value: it stays unset, and pip's own index is the only one.
+    assert "ARG PIP_EXTRA_INDEX_URL" in lines[:install]
+    assert "COPY ${CONSTRAINTS} /opt/constraints.txt" in lines[:install]
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_no_index_is_named_in_an_image(image: str) -> None:
+    assert re.findall(r"https?://|--(?:extra-)?index-url|--find-links", DOCKERFILES[image]) == []

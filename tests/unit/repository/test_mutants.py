@@ -1,0 +1,92 @@
+"""The list of small bugs fits the sources as they are; what the unit tests say of each is told by `make mutants`."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mutants.mutant import ROOT, Mutant, all_mutants
+from mutants.trial import Copy
+from mutants.warm import first_failure
+
+MUTANTS = all_mutants()
+
+
+def test_every_bug_can_be_planted() -> None:
+    assert [f"{mutant.id} {mutant.file}" for mutant in MUTANTS if not mutant.fits()] == []
+
+
+def test_a_bug_is_no_syntax_error() -> None:
+    for mutant in MUTANTS:
+        if mutant.file.endswith(".py"):
+            ast.parse(mutant.mutated(), mutant.file)
+
+
+def test_ids_are_unique() -> None:
+    assert [name for name, count in Counter(mutant.id for mutant in MUTANTS).items() if count > 1] == []
+
+
+def test_a_test_that_is_named_exists() -> None:
+    named = {mutant.elsewhere.split(" ")[0].split("::")[0] for mutant in MUTANTS if mutant.elsewhere}
+    assert [file for file in sorted(named) if not (ROOT / file).is_file()] == []
+
+
+def test_lines_are_those_of_the_old_text() -> None:
+    mutant = Mutant(
+        "X", "tests/unit/repository/test_mutants.py", "def test_every_bug_can_be_planted() -> None:\n", "", "none"
+    )
+    (line,) = mutant.lines()
+    assert (ROOT / mutant.file).read_text().splitlines()[line - 1].startswith("def test_every")
+    with pytest.raises(ValueError, match="exactly once"):
+        Mutant("X", "README.md", "this does not stand there", "", "none").mutated()
+
+
+class Told:
+    """Tests that end as they are told to; what was asked is remembered."""
+
+    def __init__(self, *ends: tuple[int, str]) -> None:
+        self.ends, self.asked = list(ends), list[list[str]]()
+
+    def run(self, tests: list[str], seconds: float) -> tuple[int, str]:
+        self.asked.append(tests)
+        return self.ends.pop(0)
+
+
+HERE = "tests/unit/repository/test_mutants.py::test_ids_are_unique"
+
+
+@pytest.mark.parametrize(
+    ("first", "ends", "killed", "asked"),
+    [
+        ("", [(1, "b")], True, [["a", "b"]]),
+        ("", [(0, "")], False, [["a", "b"]]),
+        ("", [(124, "")], True, [["a", "b"]]),
+        # pytest was asked for a test that is not there, or found none: nobody saw anything.
+        ("", [(4, "")], False, [["a", "b"]]),
+        ("", [(5, "")], False, [["a", "b"]]),
+        # The one that saw it the last time is asked first, and believed if it is that one that fails.
+        (HERE, [(1, HERE)], True, [[HERE]]),
+        (HERE, [(0, ""), (1, "b")], True, [[HERE], ["a", "b"]]),
+        (HERE, [(4, ""), (0, "")], False, [[HERE], ["a", "b"]]),
+        ("tests/unit/test_gone.py::test_x", [(0, "")], False, [["a", "b"]]),
+    ],
+)
+def test_a_verdict_needs_a_test_that_ran(
+    tmp_path: Path, first: str, ends: list[tuple[int, str]], killed: bool, asked: list[list[str]]
+) -> None:
+    file = tmp_path / "tests/unit/repository/test_mutants.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def test_ids_are_unique(): pass\n")
+    mutant = Mutant("X", "tests/unit/repository/test_mutants.py", "pass", "fail", "a bug")
+    told = Told(*ends)
+    copy = Copy(tmp_path)
+    copy.__dict__["warm"] = told
+    verdict = copy.try_out(mutant, ["a", "b"], first)
+    assert (verdict.killed, told.asked) == (killed, asked)
+
+
+def test_what_failed_first_is_read_from_the_summary() -> None:
+    assert first_failure("...\nFAILED tests/a.py::b[c] - assert 1\nFAILED tests/d.py::e") == "tests/a.py::b[c]"
+    assert first_failure("ERROR tests/a.py - ImportError") == "tests/a.py"
+    assert first_failure("3 passed") == ""

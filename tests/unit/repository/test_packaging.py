@@ -1,0 +1,81 @@
+"""pyproject.toml, the constraints and the tree say the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = (ROOT / "constraints" / "linux-x86_64-py311.txt").read_text()
+
+
+def pins_in(lock: str) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==([^\s\\]+)", lock, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+PINS = pins_in(LOCK)
+# Blender wants older libraries than everything else: an environment and a lock of its own.
+APART = "people"
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+
+
+def test_every_package_of_the_tree_is_distributed_and_linted() -> None:
+    tree = {
+        str(path.parent.relative_to(ROOT))
+        for path in ROOT.glob("**/profile_*/__init__.py")
+        if ".venv" not in path.parts
+    }
+    build = PROJECT["tool"]["hatch"]["build"]
+    product = {package for package in tree if Path(package).parts[0] not in {"workshop", "tools"}}
+    assert product == set(build["targets"]["wheel"]["packages"])
+    assert {str(Path(package).parent) for package in tree} <= set(build["dev-mode-dirs"])
+    mypy_path = {path.removeprefix("$MYPY_CONFIG_FILE_DIR/") for path in PROJECT["tool"]["mypy"]["mypy_path"]}
+    assert {str(Path(package).parent) for package in tree} <= mypy_path
+    assert {Path(package).name for package in tree} == set(PROJECT["tool"]["importlinter"]["root_packages"])
+
+
+@pytest.mark.parametrize("extra", [*EXTRAS, ""])
+def test_every_requirement_is_pinned_to_a_version_it_allows(extra: str) -> None:
+    requirements = EXTRAS[extra] if extra else PROJECT["project"]["dependencies"]
+    lock = ROOT / "constraints" / f"{APART}-linux-x86_64-py311.txt"
+    pins = pins_in(lock.read_text()) if extra == APART else PINS
+    for requirement in map(Requirement, requirements):
+        if requirement.name == PROJECT["project"]["name"]:
+            assert requirement.extras <= set(EXTRAS)
+            continue
+        pin = pins.get(canonicalize_name(requirement.name))
+        assert pin, f"{requirement.name} is not pinned: run 'make lock'"
+        assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}: run 'make lock'"
+
+
+def test_dev_holds_every_component() -> None:
+    whole = next(requirement for requirement in map(Requirement, EXTRAS["dev"]) if requirement.extras)
+    assert whole.extras == set(EXTRAS) - {"dev", APART}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda path: path.stem)
+def test_constraints_are_versions_and_digests_and_nothing_else(path: Path) -> None:
+    line = re.compile(r"([\w.-]+==[\w.+!]+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?)")
+    assert [text for text in path.read_text().splitlines() if not line.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("component", ["operator", "preprocess", "train", "predictor", "finish"])
+def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> None:
+    path = ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt"
+    pins = pins_in(path.read_text())
+    assert pins.items() <= PINS.items()
+    wanted = map(Requirement, [*EXTRAS[component], *PROJECT["project"]["dependencies"]])
+    assert {canonicalize_name(requirement.name) for requirement in wanted} <= pins.keys()
+
+
+@pytest.mark.parametrize(
+    ("component", "absent"),
+    [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("train", {"kopf", "kserve", "kubernetes"})],
+)
+def test_images_hold_only_what_they_need(component: str, absent: set[str]) -> None:
+    assert not absent & pins_in((ROOT / "constraints" / f"{component}-linux-x86_64-py311.txt").read_text()).keys()

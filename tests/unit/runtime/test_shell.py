@@ -1,0 +1,216 @@
+"""The shell around a stage, the folder store, the artifact layout, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from profile_contract.artifacts import candidate_key, stage_prefix, uploads_prefix
+from profile_contract.conditions import Reason
+from profile_contract.exits import EXIT_BAD_INPUT, EXIT_TRY_AGAIN, BadInput
+from profile_contract.layouts import LAYOUTS
+from profile_contract.progress import ProgressEvent
+from profile_contract.stages.order import RequestRef, StageReport
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_contract.words import LayoutName
+from profile_runtime.progress import StageProgress
+from profile_runtime.shell import TERMINATION_BYTES, _last_words, run_stage
+from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.opening import open_store
+from profile_runtime.store.port import NotFound, Store, StoreError
+
+ORDER = PreprocessOrder(
+    request=RequestRef(namespace="hr", name="minji"),
+    digest="abc",
+    output="hr/requests/minji/dataset/abc/",
+    photos=[],
+    parameters=PreprocessParameters(),
+)
+
+
+class Collected:
+    def __init__(self) -> None:
+        self.events: list[ProgressEvent] = []
+
+    def publish(self, event: ProgressEvent) -> None:
+        self.events.append(event)
+
+
+def test_the_report_is_written_last_with_times_and_memory(tmp_path: Path) -> None:
+    store, seen = FolderStore(tmp_path), Collected()
+
+    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+        assert store.stat(order.output + "report.json") is None
+        store.write(order.output + "x.png", b"x")
+        progress.at(1, 2, "half")
+        return PreprocessReport(digest=order.digest)
+
+    run_stage(run, ORDER, Stage.PREPROCESS, store, seen)
+    report = PreprocessReport.model_validate_json(store.read(ORDER.output + "report.json"))
+    assert report.outcome == "Done"
+    assert report.finished_at >= report.started_at > "2000"
+    assert report.peak_memory_megabytes > 1
+    assert [e.percent for e in seen.events][-1] == 100
+    assert PreprocessOrder.model_validate_json(store.read(ORDER.output + "order.json")) == ORDER
+
+
+def test_bad_input_becomes_a_report(tmp_path: Path) -> None:
+    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+        raise BadInput(Reason.NO_PHOTOS, "there are no photos")
+
+    run_stage(run, ORDER, Stage.PREPROCESS, FolderStore(tmp_path), Collected())
+    report = StageReport.model_validate_json((tmp_path / ORDER.output / "report.json").read_text())
+    assert (report.outcome, report.reason, report.message) == ("BadInput", "NoPhotos", "there are no photos")
+
+
+PROGRAM = """
+import sys
+from profile_contract.exits import BadInput, TryAgain
+from profile_contract.conditions import Reason
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
+from profile_contract.stages.table import Stage
+from profile_runtime.shell import main
+def run(order, store, progress):
+    return PreprocessReport(digest=order.digest)
+sys.exit(main(run, PreprocessOrder, Stage.PREPROCESS))
+"""
+
+
+@pytest.mark.parametrize(
+    ("order", "store", "code"),
+    [
+        (ORDER.to_json(), "file://{tmp}", 0),
+        ("{}", "file://{tmp}", EXIT_BAD_INPUT),
+        ("not json", "file://{tmp}", EXIT_BAD_INPUT),
+        (ORDER.to_json(), "ftp://somewhere", EXIT_TRY_AGAIN),
+    ],
+    ids=["done", "no fields", "no json", "no store"],
+)
+def test_the_program_ends_with_the_code_that_the_job_understands(
+    tmp_path: Path, order: str, store: str, code: int
+) -> None:
+    env = {**os.environ, "PROFILE_ORDER": order, "PROFILE_STORE": store.format(tmp=tmp_path), "PROFILE_REDIS": ""}
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_folder_store(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}")
+    store.write("hr/a/1.json", b"one")
+    store.write("hr/a/2.json", b"two")
+    store.write("hr/ab/3.json", b"three")
+    assert [o.key for o in store.list("hr/a/")] == ["hr/a/1.json", "hr/a/2.json"]
+    assert [o.key for o in store.list("hr/a")] == ["hr/a/1.json", "hr/a/2.json", "hr/ab/3.json"]
+    assert store.read("hr/a/1.json") == b"one"
+    assert store.delete("hr/a/") == 2
+    assert store.stat("hr/a/1.json") is None
+    with pytest.raises(NotFound):
+        store.read("hr/a/1.json")
+    with pytest.raises(StoreError):
+        store.write("../outside", b"")
+
+
+def test_artifacts_lie_where_the_design_says() -> None:
+    assert stage_prefix("hr", "minji", Stage.TRAIN, "abc") == "hr/requests/minji/adapter/abc/"
+    assert candidate_key("p/", 7) == "p/000007.png"
+    assert candidate_key("p/", 7, twin=True) == "p/000007-neutral.png"
+    assert uploads_prefix("hr", "uploads/minji/") == "hr/uploads/minji/"
+
+
+@pytest.mark.parametrize("prefix", ["sales/uploads/minji/", "uploads/../x/", "uploads//x/", "uploads/x", "/uploads/x/"])
+def test_a_prefix_outside_the_namespace_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="must begin with 'uploads/'"):
+        uploads_prefix("hr", prefix)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        (LayoutName.EMPLOYEE_CARD, (354, 472)),
+        (LayoutName.STUDENT_CARD, (354, 472)),
+        (LayoutName.RESUME, (354, 472)),
+        (LayoutName.ID_SIZE, (413, 531)),
+        (LayoutName.PRINT, (591, 827)),
+        (LayoutName.SQUARE, (600, 600)),
+    ],
+)
+def test_layouts_have_exact_sizes(name: LayoutName, size: tuple[int, int]) -> None:
+    assert (LAYOUTS[name].width, LAYOUTS[name].height) == size
+    assert not LAYOUTS[name].official_identification
+
+
+def test_progress_is_monotone_json_that_anyone_can_read() -> None:
+    seen = Collected()
+    progress = StageProgress(ORDER.request, Stage.TRAIN, "abc", seen, every_seconds=0)
+    for step in range(5):
+        progress.at(step, 4)
+    assert [e.percent for e in seen.events] == [0, 25, 50, 75, 100]
+    assert json.loads(seen.events[1].to_json())["remainingSeconds"] >= 0
+
+
+@pytest.mark.parametrize("letter", ["x", "가", "😀", "\n", '"', "\ud800"])
+def test_last_words_are_whole_whatever_they_are_written_in(letter: str) -> None:
+    words = _last_words(65, Reason.STAGE_FAILED, letter * 5000)
+    assert len(words) <= TERMINATION_BYTES
+    said = json.loads(words)
+    assert (said["code"], said["reason"]) == (65, "StageFailed")
+    assert 300 <= len(said["message"]) <= 1000
+    assert set(said["message"]) == {letter}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"remainingSeconds": 10**30}, {"remainingSeconds": -1}, {"message": "x" * 5000}, {"percent": 101}]
+)
+def test_an_event_that_no_status_could_hold_is_none(odd: dict[str, object]) -> None:
+    sound = {"namespace": "hr", "name": "a", "stage": "train", "digest": "d", "percent": 3}
+    ProgressEvent.model_validate_json(json.dumps(sound | {"remainingSeconds": 60}))
+    with pytest.raises(ValueError, match=next(iter(odd))):
+        ProgressEvent.model_validate_json(json.dumps(sound | odd))
+
+
+def test_progress_that_crawls_is_still_told() -> None:
+    heard: list[ProgressEvent] = []
+
+    class Ear:
+        def publish(self, event: ProgressEvent) -> None:
+            heard.append(ProgressEvent.model_validate_json(event.to_json()))
+
+    progress = StageProgress(RequestRef(namespace="hr", name="a"), Stage.TRAIN, "d", Ear(), every_seconds=0)
+    progress.at(1e-12, 1.0, "m" * 5000)
+    progress.at(2.0, 1.0)
+    assert [(event.remaining_seconds is not None, len(event.message)) for event in heard] == [(True, 1000), (True, 0)]
+
+
+@pytest.mark.parametrize("key", ["a/" + "x" * 300, "a\0b", "a/b/c", "", "a/."])
+def test_what_a_folder_cannot_hold_is_a_failure_of_the_store(tmp_path: Path, key: str) -> None:
+    store = FolderStore(tmp_path)
+    store.write("a/b", b"1")
+    with pytest.raises(StoreError):
+        store.write(key, b"2")
+    with pytest.raises(StoreError):
+        store.read(key)
+    assert [found.key for found in store.list("a/")] == ["a/b"]
+
+
+def test_a_full_disk_is_said_and_nothing_is_left_of_what_did_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, whole = FolderStore(tmp_path), Path.write_bytes
+    store.write("a/b", b"before")
+
+    def full(path: Path, data: bytes) -> int:
+        whole(path, data[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        store.write("a/b", b"afterwards")
+    assert store.read("a/b") == b"before"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]

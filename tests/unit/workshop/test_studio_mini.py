@@ -1,0 +1,195 @@
+"""What studio-mini is trained on, and how: prompts, framing, tones, batches, schedule, checkpoints."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from profile_contract.style import TONE_WORDS
+from profile_contract.words import Tone
+from profile_models.tokenizer import make_tokenizer
+from profile_vision.framing import Framing
+from profile_workshop.studio_mini import checkpoint, networks, prompts, vae, words
+from profile_workshop.studio_mini.batches import Batches
+from profile_workshop.studio_mini.compose import FRAMING, SIZE, compose, framing, toned
+from profile_workshop.studio_mini.muon import Optimiser, orthogonalised
+from profile_workshop.studio_mini.prepare import Prepared
+from profile_workshop.studio_mini.train import Schedule
+
+CHART = Path(__file__).resolve().parents[3] / "charts" / "profile-studio"
+STYLES = CHART / "files" / "styles"
+FACTS = {
+    "seed": 1, "number": 0, "gender": "male", "age": 28.0, "ancestry": "asian", "hair": "short01",
+    "hair_colour": "black", "beard": 0.0, "glasses": True, "wear": "male_elegantsuit01", "wear_rgb": (0.02, 0.03, 0.3),
+    "mood": "smile", "light": "studio", "yaw": 30.0, "head_box": (50.0, 40.0, 56.0, 64.0),
+}  # fmt: skip
+
+
+def test_a_prompt_says_what_is_true() -> None:
+    texts = [prompts.prompt(FACTS, tone=Tone.WARM, backdrop="plain white backdrop", draw=np.random.default_rng(n))
+             for n in range(60)]  # fmt: skip
+    assert all(TONE_WORDS[Tone.WARM] in text for text in texts)
+    assert not any(TONE_WORDS[Tone.COOL] in text or "woman" in text or "beard" in text for text in texts)
+    for words_of in (
+        "glasses",
+        "short black hair",
+        "blue tailored suit",
+        "bright smile",
+        "turned slightly to the right",
+    ):
+        assert 10 < sum(words_of in text for text in texts) < 60, words_of
+
+
+@pytest.mark.parametrize(
+    ("linear", "word"),
+    [((0.01, 0.01, 0.012), "dark"), ((0.6, 0.6, 0.6), "white"), ((0.25, 0.25, 0.25), "grey"),
+     ((0.5, 0.03, 0.03), "red"), ((0.02, 0.05, 0.5), "blue"), ((0.03, 0.3, 0.03), "green"),
+     ((0.1, 0.05, 0.02), "brown")],
+)  # fmt: skip
+def test_colours_have_the_names_people_give_them(linear: tuple[float, float, float], word: str) -> None:
+    assert prompts.colour_word(linear) == word
+
+
+def test_pictures_are_framed_as_the_product_frames() -> None:
+    values = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())
+    assert Framing(values["preprocess"]["facePercent"] / 100) == FRAMING
+    heights = [
+        np.linalg.norm(framing(FACTS["head_box"], 160, mirrored=False, draw=np.random.default_rng(n))[:, 1])  # type: ignore[arg-type]
+        * 64
+        / SIZE
+        for n in range(100)
+    ]
+    assert np.mean(heights) == pytest.approx(FRAMING.face, abs=0.02)
+
+
+def test_a_tone_moves_b_star_and_hardly_lightness() -> None:
+    picture = np.full((8, 8, 3), 0.5, np.float32)
+    before, after = (
+        cv2.cvtColor(one.astype(np.float32), cv2.COLOR_RGB2LAB)[0, 0] for one in (picture, toned(picture, 3.0))
+    )
+    assert after[2] - before[2] == pytest.approx(3.0, abs=0.2)
+    assert abs(after[0] - before[0]) < 1
+
+
+def test_a_composed_picture_is_a_function_of_its_draw() -> None:
+    rgba = np.random.default_rng(3).integers(0, 255, (160, 160, 4), dtype=np.uint8)
+    first, second = (compose(rgba, FACTS, np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(first.picture, second.picture)
+    assert first.picture.shape == (SIZE, SIZE, 3)
+
+
+def test_every_style_fits_the_vocabulary(tmp_path: Path) -> None:
+    texts, unwanted = words.style_texts(STYLES)
+    corpus = [prompts.prompt(FACTS, tone=Tone.COOL, backdrop="plain white backdrop", draw=np.random.default_rng(n))
+              for n in range(200)]  # fmt: skip
+    (tmp_path / "merges").write_text(words.learn_merges([*corpus, *50 * [*texts, *unwanted]]))
+    tokenizer = make_tokenizer(tmp_path, pad_token="<|endoftext|>", merges=tmp_path / "merges")
+    for text in texts:
+        said = text.replace("{subject}", "sks person").replace("{tone}", TONE_WORDS[Tone.WARM])
+        assert len(tokenizer(said)["input_ids"]) <= 77
+        assert re.sub(r"\W", "", tokenizer.decode(tokenizer(said)["input_ids"], skip_special_tokens=True)) == re.sub(
+            r"\W", "", said.lower()
+        )
+
+
+def some_data(count: int) -> Prepared:
+    return Prepared(
+        names=["p000000"],
+        counts=[count],
+        pictures=np.zeros((0, SIZE, SIZE, 3), np.uint8),
+        joints=np.tile(np.array([64, 60, 1.0], np.float32), (count, 17, 1)),
+        faces=np.tile(np.array([40, 30, 48, 52], np.float32), (count, 1)),
+        prompts=["a photo of a man"] * count,
+    )
+
+
+def test_a_batch_is_a_function_of_step_and_process(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(tmp_path, pad_token="<|endoftext|>")
+    latents = torch.randn(20, networks.LATENT_CHANNELS, 16, 16)
+    batches = Batches(some_data(20), latents, tokenizer, unwanted=["blurry"], size=10)
+    again, other = batches.at(3, 0), batches.at(3, 1)
+    assert torch.equal(batches.at(3, 0).latents, again.latents)
+    assert not torch.equal(again.latents, other.latents)
+    assert again.poses.shape == (6, 3, SIZE, SIZE)
+    assert again.poses.max() == 1
+    assert torch.allclose(again.weights.mean(dim=(1, 2, 3)), torch.ones(10))
+    assert again.weights[0, 0, 6, 7] > 2 * again.weights[0, 0, 0, 0]
+
+
+def test_the_rate_warms_up_stays_level_and_cools() -> None:
+    schedule = Schedule(steps=1000, cooling=200)
+    assert schedule.share(0) == 0.01
+    assert schedule.share(500) == 1
+    assert schedule.share(999) < 0.05
+    assert not schedule.cools(799)
+    assert schedule.cools(800)
+
+
+def test_the_average_forgets_the_random_start() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    ema = checkpoint.Ema({"layer": layer}, decay=0.9)
+    with torch.no_grad():
+        layer.weight.fill_(5.0)
+    for update in range(200):
+        ema.update({"layer": layer}, update)
+    assert float(ema.weights["layer"]["weight"]) == pytest.approx(5.0, abs=1e-3)
+
+
+def test_a_checkpoint_is_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    assert checkpoint.load(path) is None
+    checkpoint.save(path, {"step": 3, "weights": torch.ones(2)})
+    found = checkpoint.load(path)
+    assert found is not None
+    assert found["step"] == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_all_files_stay_within_60_megabytes_in_half_precision() -> None:
+    # Shapes without values.
+    with torch.device("meta"):
+        unet = networks.make_unet()
+        parts = [unet, networks.make_controlnet(unet), networks.make_vae()]
+    assert sum(weight.numel() for part in parts for weight in part.parameters()) * 2 < 58e6
+
+
+def test_orthogonalised_matrices_turn_and_hardly_stretch() -> None:
+    for shape in ((6, 20), (20, 6)):
+        values = torch.linalg.svdvals(orthogonalised(torch.randn(*shape, generator=torch.Generator().manual_seed(2))))
+        assert float(values.min()) > 0.6
+        assert float(values.max()) < 1.3
+
+
+def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
+    torch.manual_seed(3)
+    goal = torch.randn(4, 8)
+    layer = torch.nn.Linear(8, 4)
+    optimiser = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
+    inputs = torch.randn(64, 8)
+
+    def loss() -> torch.Tensor:
+        error: torch.Tensor = (layer(inputs) - inputs @ goal.T).pow(2).mean()
+        return error
+
+    before = loss().item()
+    for step in range(200):
+        torch.autograd.backward(loss())
+        optimiser.step(1 - step / 200)
+        optimiser.zero_grad()
+    assert loss().item() < before / 50
+    twin = Optimiser(list(layer.parameters()), rate=0.3, small_rate=0.05)
+    twin.load_state_dict(optimiser.state_dict())
+    assert twin.state_dict()["muon"]["state"].keys() == optimiser.state_dict()["muon"]["state"].keys()
+
+
+def test_latents_drawn_from_the_posterior_are_near_their_mean() -> None:
+    """A trainer draws from it; the deviation's layer is never trained."""
+    torch.manual_seed(1)
+    made = networks.make_vae()
+    vae.settle_deviation(made)
+    found = made.encode(torch.rand(1, 3, SIZE, SIZE)).latent_dist
+    assert found.std.flatten().tolist() == pytest.approx([vae.LATENT_NOISE] * found.std.numel(), rel=1e-3)

@@ -1,0 +1,1 @@
+"""Pictures of the chart's styles, drawn with the demo's base model."""

@@ -1,0 +1,70 @@
+"""The decoder's child process: reads orders from its input, opens pictures, writes what they show to its output.
+
+python -P -m profile_vision.decoder_child MEGABYTES
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from .decoder_process import READY
+from .opening import open_picture
+from .picture import Box, Limits, Refusal, Refused
+
+MEGABYTE = 1_000_000
+# The parent ends a picture that takes too long. Should the parent be gone, the child does it itself, a little later.
+PATIENCE_SECONDS = 5
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe."""
+    orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # What a library prints must not be taken for an answer.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _limit_memory(int(sys.argv[1]) * MEGABYTE)
+    answers.write(READY)
+    answers.flush()
+    while line := orders.readline():
+        _serve(json.loads(line), orders, answers)
+
+
+def _limit_memory(most: int) -> None:
+    # Not every system has this limit (macOS): the time limit holds there.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO) -> None:
+    data = orders.read(order["size"])
+    limits = Limits(**{**order["limits"], "formats": tuple(order["limits"]["formats"])})
+    box = tuple(order["box"]) if order["box"] else None
+    signal.alarm(int(limits.seconds) + PATIENCE_SECONDS)
+    head, pixels = _opened(data, limits, box)
+    signal.alarm(0)
+    answers.write(json.dumps(head).encode() + b"\n")
+    answers.write(pixels)
+    answers.flush()
+
+
+def _opened(data: bytes, limits: Limits, box: Box | None) -> tuple[dict[str, object], bytes]:
+    """The answer's head, and the pixels that follow it."""
+    try:
+        picture = open_picture(data, limits, box)
+        head = {"shape": picture.pixels.shape[:2], "box": picture.box, **vars(picture.facts)}
+        return head, picture.pixels.tobytes()
+    except Refused as refused:
+        return {"refusal": refused.refusal, "detail": refused.detail[:200]}, b""
+    except MemoryError:
+        return {"refusal": Refusal.TOO_MUCH_WORK, "detail": "it needs too much memory"}, b""
+
+
+if __name__ == "__main__":
+    main()

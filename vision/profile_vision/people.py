@@ -1,0 +1,98 @@
+"""People and their joints in a picture, by ultralytics' pose network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import TryAgain
+from profile_runtime.weights import POSE_WEIGHTS, WeightsError, read_vision
+
+from .picture import Pixels
+
+# ultralytics' default; whether a weakly seen person counts is the verdict's business.
+MINIMUM_SCORE = 0.25
+NETWORK_EDGE = 640
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person: `box` x, y, w, h in pixels, `joints` (17, 3) in COCO's order as x, y, confidence 0 to 1."""
+
+    box: tuple[float, float, float, float]
+    joints: NDArray[np.float32]
+    score: float
+
+    @property
+    def area(self) -> float:
+        """Box area in square pixels."""
+        return self.box[2] * self.box[3]
+
+
+class PeopleReader:
+    """Finds people. Loads the network once; uses the GPU where there is one."""
+
+    def __init__(self, models: Path) -> None:
+        """`models`: the folder that holds the weights. Raises TryAgain if they are missing or not the ones expected."""
+        try:
+            # A .pt file is a pickle, which can run code when it is loaded.
+            read_vision(models, POSE_WEIGHTS)
+        except WeightsError as error:
+            raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
+        self._scratch = _keep_to_itself()
+        self._network: Any = _import_ultralytics()(str(models / POSE_WEIGHTS), task="pose", verbose=False)
+
+    def find(self, image: Pixels, edge: int = NETWORK_EDGE) -> list[Person]:
+        """People in a BGR picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
+        result = self._network.predict(
+            image, imgsz=edge, conf=MINIMUM_SCORE, verbose=False, save=False, project=self._scratch
+        )[0]
+        joints = result.keypoints.data.cpu().numpy() if result.keypoints is not None else np.zeros((0, 17, 3))
+        boxes = result.boxes.xyxy.cpu().numpy()
+        scores = result.boxes.conf.cpu().numpy()
+        people = [_person(box, points, float(score)) for box, points, score in zip(boxes, joints, scores, strict=True)]
+        return sorted(people, key=lambda person: person.area, reverse=True)
+
+
+def accelerator() -> tuple[str, int]:
+    """Name and number of the GPUs that torch sees; ('', 0) on a CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "", 0
+    return torch.cuda.get_device_name(0), torch.cuda.device_count()
+
+
+def _person(box: NDArray[np.float32], joints: NDArray[np.float32], score: float) -> Person:
+    left, top, right, bottom = (float(value) for value in box)
+    return Person(box=(left, top, right - left, bottom - top), joints=joints.astype(np.float32), score=score)
+
+
+def _import_ultralytics() -> Any:
+    """ultralytics' YOLO. It replaces PIL's `Image.open` by one that tries to install decoders: that is taken back."""
+    plain_open = Image.open
+    from ultralytics import YOLO
+
+    Image.open = plain_open
+    return YOLO
+
+
+def _keep_to_itself() -> str:
+    """Settings that ultralytics reads once, when imported: no network, no pip, files in a scratch folder only."""
+    scratch = tempfile.mkdtemp(prefix="pose-")
+    os.environ.update(
+        YOLO_OFFLINE="true",
+        YOLO_AUTOINSTALL="false",
+        YOLO_VERBOSE="false",
+        YOLO_CONFIG_DIR=scratch,
+        MPLCONFIGDIR=scratch,
+    )
+    return scratch

@@ -1,0 +1,1 @@
+"""How the demo's people and its small model are made. In no wheel."""

@@ -1,0 +1,32 @@
+"""What is compared before a long training: each for the same time, from nothing, judged by decoded likeness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from profile_workshop.portraits.linear import POWER
+from profile_workshop.portraits.networks import Shape
+from profile_workshop.portraits.train import Prediction
+
+
+@dataclass(frozen=True)
+class Variant:
+    name: str
+    shape: Shape = field(default_factory=Shape)
+    rate: float = 1.0
+    power: float = POWER
+    prediction: Prediction = Prediction.VELOCITY
+
+
+VARIANTS = (
+    Variant("base"),
+    Variant("rate-2", rate=2.0),
+    Variant("rate-4", rate=4.0),
+    Variant("sample", prediction=Prediction.SAMPLE),
+    Variant("power-0", power=0.0),
+    Variant("power-1", power=1.0),
+    Variant("48-channels", Shape(channels=48)),
+    Variant("two-layers", Shape(layers=2)),
+    Variant("wide", Shape(widths=(192, 320))),
+    Variant("three-levels", Shape(widths=(160, 256, 256), attention=(True, True, False))),
+)

@@ -1,0 +1,88 @@
+"""Trained networks -> two folders in half precision that plain diffusers loads: base model and ControlNet."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, ControlNetModel
+
+from profile_models.text import let_everybody_read
+from profile_models.tokenizer import make_tokenizer
+from profile_runtime.weights import write_sums
+from profile_workshop.studio_mini import checkpoint, networks, vae
+from profile_workshop.studio_mini.train import make_networks
+
+NAME = "studio-mini"
+CONTROL_NAME = "studio-mini-controlnet"
+# What is said of the model by hand outlives its weights.
+RECIPE = "recipe.yaml"
+
+CARD = """---
+license: cc0-1.0
+---
+# {name}
+
+A small model of SDXL's architecture, trained from nothing on rendered people who do not exist: 128 px, for tests,
+demonstrations and measuring. It knows nothing of real people and makes no claim about real photos.
+
+- Training pictures: own renders (Blender Cycles) of the MakeHuman project's CC0 assets; no photo of anybody.
+- Trained on a processor, as docs/models.md tells; v-prediction.
+- Loads with `StableDiffusionXLPipeline.from_pretrained` and `ControlNetModel.from_pretrained`.
+"""
+
+
+def pipeline(state: dict[str, object], autoencoder: AutoencoderKL, merges: Path) -> tuple[object, ControlNetModel]:
+    """The averaged networks of a checkpoint as diffusers' pipeline, and the ControlNet."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>", merges=merges)  # noqa: S106
+    made = make_networks(tokenizer)
+    averages: dict[str, dict[str, torch.Tensor]] = state["ema"]  # type: ignore[assignment]
+    for name, network in made.items():
+        network.load_state_dict(averages[name])
+        network.eval()
+    whole = diffusers.StableDiffusionXLPipeline(
+        vae=autoencoder,
+        text_encoder=made["text_encoder"],
+        text_encoder_2=made["text_encoder_2"],
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=made["unet"],
+        scheduler=networks.make_scheduler(),
+        add_watermarker=False,
+    )
+    whole.set_progress_bar_config(disable=True)
+    return whole, made["controlnet"]
+
+
+def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> None:
+    """Write both folders below `models`. Raises FileNotFoundError without a checkpoint."""
+    state = checkpoint.load(state_file)
+    if state is None:
+        raise FileNotFoundError(f"{state_file} is missing; run the stage 'unet' first")
+    autoencoder = AutoencoderKL.from_pretrained(vae_folder)
+    vae.settle_deviation(autoencoder)
+    # diffusers notes where it came from: a folder of this machine.
+    autoencoder.register_to_config(_name_or_path="")
+    whole, controlnet = pipeline(state, autoencoder, merges)
+    write(whole, controlnet, models)
+
+
+def write(whole: object, controlnet: ControlNetModel, models: Path) -> None:
+    """A pipeline and its ControlNet in half precision, in place of those that are in `models`."""
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models, prefix=".exporting-") as scratch:
+        whole.to(dtype=torch.float16).save_pretrained(Path(scratch) / NAME)  # type: ignore[attr-defined]
+        controlnet.to(dtype=torch.float16).save_pretrained(Path(scratch) / CONTROL_NAME)
+        for name in (CONTROL_NAME, NAME):
+            folder = Path(scratch) / name
+            (folder / "README.md").write_text(CARD.format(name=name))
+            if (models / name / RECIPE).is_file():
+                shutil.copyfile(models / name / RECIPE, folder / RECIPE)
+            write_sums(folder)
+            let_everybody_read(folder)
+            shutil.rmtree(models / name, ignore_errors=True)
+            folder.rename(models / name)

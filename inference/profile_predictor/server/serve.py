@@ -56,6 +56,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self._app,
+                # The faster reader, httptools, takes headers without end into memory.
+                http="h11",
                 # All addresses of either family.
                 host="",
                 port=settings.port,

@@ -139,3 +139,15 @@ def test_a_lost_accelerator_ends_the_process(monkeypatch: pytest.MonkeyPatch) ->
         found.queue.broken = True
         serve._watch(found.model)
     assert sent == [signal.SIGTERM]
+
+
+def test_headers_without_end_are_not_read_to_their_end() -> None:
+    with world() as found, serving(found) as (_, port, _):
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\nA: ")
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 50_000_000:
+                    sent += line.send(b"a" * 65_536)
+        assert sent < 50_000_000
+        assert httpx.get(f"http://127.0.0.1:{port}{READY}", trust_env=False).status_code == 200

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from profile_cli.errors import CommandError
-from profile_cli.run.command import add_values_to, models_folder, prepare
+from profile_cli.run.command import add_values_to, prepare
 from profile_cli.run.recipe import read_recipe
 from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
@@ -26,6 +26,7 @@ from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.words import AdapterLayers, LayoutName, Tone
+from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader, WeightsMissing, cosine
 from profile_vision.framing import Framing
@@ -166,10 +167,10 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
         base_model=arguments.base_model,
         control_model=arguments.control_model,
     )
-    folder = models_folder(arguments.models)
+    folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
-    prepare(folder, models, terminal)
+    prepare(models, terminal)
     import torch
 
     recipe = read_recipe(folder / models.base)

@@ -25,7 +25,6 @@ from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.words import Tone
 from profile_finish.scoring import counted
-from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
@@ -212,7 +211,7 @@ def verdicts_on_bad(person: Person, folder: Path, setting: Setting) -> list[tupl
     order = PreprocessOrder(request=request, digest="verdicts", output=prefix, photos=listed, parameters=parameters)
     report = _standing(store, prefix)
     if report is None:
-        made = run_stage(run, order, Stage.PREPROCESS, store, Silent())
+        made = run_stage(run, order, Stage.PREPROCESS, store, models=setting.models)
         report = PreprocessReport.model_validate(made.model_dump())
     said = {verdict.name: verdict.reason for verdict in report.verdicts}
     return [

@@ -9,8 +9,8 @@ def cache_folder() -> Path:
 
 
 def models_folder() -> Path:
-    """What a pod sees as its models folder: `vision/` and one folder a base model or ControlNet."""
-    return cache_folder() / "models"
+    """$PROFILE_MODELS, else a folder of the cache: `vision/` and one folder a base model or ControlNet."""
+    return Path(os.environ.get("PROFILE_MODELS") or cache_folder() / "models")
 
 
 def photos_folder() -> Path:

@@ -32,6 +32,7 @@ from profile_contract.model import canonical_json
 from profile_contract.stages.order import StageOrder, StageReport
 from profile_contract.stages.table import Stage
 
+from .context import StageContext
 from .progress import Publisher, RedisPublisher, Silent, StageProgress
 from .store.opening import open_store
 from .store.port import Store, StoreError
@@ -40,28 +41,29 @@ log = logging.getLogger(__name__)
 
 OrderT = TypeVar("OrderT", bound=StageOrder)
 ReportT = TypeVar("ReportT", bound=StageReport)
-StageFunction = Callable[[OrderT, Store, StageProgress], ReportT]
+StageFunction = Callable[[OrderT, StageContext], ReportT]
 
 TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_BYTES = 4000
 
 
-def models_folder() -> Path:
-    """Where models lie: $PROFILE_MODELS, or /models."""
-    return Path(os.environ.get("PROFILE_MODELS", "/models"))
-
-
 def run_stage(
-    run: StageFunction[OrderT, ReportT], order: OrderT, stage: Stage, store: Store, publisher: Publisher
+    run: StageFunction[OrderT, ReportT],
+    order: OrderT,
+    stage: Stage,
+    store: Store,
+    *,
+    models: Path,
+    publisher: Publisher | None = None,
 ) -> StageReport:
     """Run a stage and leave its report in the store, last of all. BadInput becomes a report; other errors pass."""
     started = datetime.now(UTC)
     clock = time.monotonic()
-    progress = StageProgress(order.request, stage, order.digest, publisher)
+    progress = StageProgress(order.request, stage, order.digest, publisher or Silent())
     progress.at(0, 1)
     report: StageReport
     try:
-        report = run(order, store, progress)
+        report = run(order, StageContext(store, progress, models))
     except BadInput as error:
         report = StageReport(
             stage=stage, digest=order.digest, outcome="BadInput", reason=error.reason, message=error.message
@@ -90,7 +92,8 @@ def main(run: StageFunction[OrderT, ReportT], order_type: type[OrderT], stage: S
     signal.signal(signal.SIGTERM, _terminated)
     try:
         order, store, publisher = _inputs(order_type, stage)
-        report = run_stage(run, order, stage, store, publisher)
+        models = Path(os.environ.get("PROFILE_MODELS", "/models"))
+        report = run_stage(run, order, stage, store, models=models, publisher=publisher)
     except StageError as error:
         bad = isinstance(error, BadInput)
         return _end(EXIT_BAD_INPUT if bad else EXIT_TRY_AGAIN, error.reason, error.message)

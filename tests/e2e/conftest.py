@@ -10,7 +10,6 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_models.folders import models_folder, photos_folder
-from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 
@@ -21,11 +20,10 @@ Preprocess = Callable[..., PreprocessReport]
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The machine's models folder, as stages find it. `make weights` fetches what belongs there."""
+def models() -> Path:
+    """The machine's models folder. `make weights` fetches what belongs there."""
     folder = models_folder()
     assert (folder / "vision" / "sface.onnx").is_file(), "weights are missing: run 'make weights'"
-    monkeypatch.setenv("PROFILE_MODELS", str(folder))
     return folder
 
 
@@ -88,7 +86,7 @@ def preprocess(models: Path, store: FolderStore, preprocess_order: Callable[...,
         from profile_preprocess.stage import run as stage
 
         order = preprocess_order(photos, **parameters)
-        report = run_stage(stage, order, Stage.PREPROCESS, store, Silent())
+        report = run_stage(stage, order, Stage.PREPROCESS, store, models=models)
         assert isinstance(report, PreprocessReport)
         return report
 

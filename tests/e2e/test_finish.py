@@ -23,6 +23,8 @@ from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.words import LayoutName, Tone
 from profile_finish.stage import run
+from profile_models.folders import models_folder
+from profile_runtime.context import StageContext
 from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
@@ -92,7 +94,7 @@ def finish(store: FolderStore, styles: list[StyleCandidates], **parameters: obje
         styles=styles,
         parameters=FinishParameters.model_validate(wanted),
     )
-    report = run_stage(run, order, Stage.FINISH, store, Silent())
+    report = run_stage(run, order, Stage.FINISH, store, models=models_folder())
     assert isinstance(report, FinishReport)
     return report
 
@@ -273,8 +275,7 @@ def test_a_candidate_that_is_gone_or_broken_costs_only_itself(store: FolderStore
     assert report.message.endswith("fewer than asked for in studio")
 
 
-@pytest.mark.usefixtures("models")
-def test_without_a_dataset_or_candidates_the_order_is_bad(store: FolderStore, man: Photos, tmp_path: Path) -> None:
+def test_without_a_dataset_or_candidates_the_order_is_bad(store: FolderStore, man: Photos, models: Path) -> None:
     from profile_runtime.progress import StageProgress
 
     order = FinishOrder(
@@ -286,11 +287,12 @@ def test_without_a_dataset_or_candidates_the_order_is_bad(store: FolderStore, ma
         parameters=FinishParameters(portraits=1, minimum_likeness=45, layouts=[LayoutName.SQUARE]),
     )
     progress = StageProgress(order.request, Stage.FINISH, order.digest, Silent())
+    context = StageContext(store, progress, models)
     with pytest.raises(BadInput, match="is not in the store") as missing:
-        run(order, store, progress)
+        run(order, context)
     assert missing.value.reason is Reason.INVALID_ORDER
     with pytest.raises(BadInput, match="no candidates"):
-        run(order.model_copy(update={"styles": []}), store, progress)
+        run(order.model_copy(update={"styles": []}), context)
 
 
 def test_a_real_person_is_told_from_another(preprocess: Dataset, real_photos: Photos, store: FolderStore) -> None:

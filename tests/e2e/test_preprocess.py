@@ -194,15 +194,17 @@ def test_no_photos_and_too_many(
 ) -> None:
     from profile_contract.stages.table import Stage
     from profile_preprocess.stage import run
+    from profile_runtime.context import StageContext
     from profile_runtime.progress import Silent, StageProgress
 
     order = preprocess_order({f"{n}.jpg": b"x" for n in range(3)}, maximum_photos=2)
     progress = StageProgress(order.request, Stage.PREPROCESS, order.digest, Silent())
+    context = StageContext(store, progress, models)
     with pytest.raises(BadInput, match="3 photos are too many") as too_many:
-        run(order, store, progress)
+        run(order, context)
     assert too_many.value.reason is Reason.TOO_MANY_PHOTOS
     with pytest.raises(BadInput) as none:
-        run(order.model_copy(update={"photos": []}), store, progress)
+        run(order.model_copy(update={"photos": []}), context)
     assert none.value.reason is Reason.NO_PHOTOS
 
 
@@ -220,17 +222,22 @@ def test_weights_that_are_not_the_ones_expected_are_not_loaded(models: Path, tmp
 
 
 @pytest.mark.parametrize(("photos", "code"), [(6, EXIT_DONE), (4, EXIT_BAD_INPUT)])
-@pytest.mark.usefixtures("models")
-def test_the_program(
-    photos: int, code: int, woman: Photos, preprocess_order: Callable[..., PreprocessOrder], tmp_path: Path
+def test_the_program(  # noqa: PLR0917  (fixtures)
+    photos: int,
+    code: int,
+    woman: Photos,
+    models: Path,
+    preprocess_order: Callable[..., PreprocessOrder],
+    tmp_path: Path,
 ) -> None:
     """As in a pod: its own process, home and scratch in one folder, and nothing else written."""
     order = preprocess_order(dict(list(woman.items())[:photos]))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PROFILE_MODELS") if name in os.environ},
+        **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
         "HOME": str(scratch),
+        "PROFILE_MODELS": str(models),
         "TMPDIR": str(scratch),
         "PROFILE_STORE": f"file://{tmp_path / 'store'}",
         "PROFILE_ORDER": order.to_json(),

@@ -22,7 +22,6 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_models.folders import models_folder
 from profile_preprocess.stage import run as preprocess
-from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import loop, loss, stage
@@ -55,9 +54,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photos=photos,
         parameters=PreprocessParameters(noun="woman", resolution=128),
     )
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PROFILE_MODELS", str(models_folder()))
-        assert run_stage(preprocess, order, Stage.PREPROCESS, store, Silent()).outcome == "Done"
+    assert run_stage(preprocess, order, Stage.PREPROCESS, store, models=models_folder()).outcome == "Done"
     return store.root
 
 
@@ -74,7 +71,7 @@ def train(dataset: Path, store: FolderStore, models: Path) -> Train:
             dataset=DATASET + REPORT,
             parameters=PARAMETERS.model_copy(update=changed),
         )
-        report = run_stage(stage.run, order, Stage.TRAIN, store, Silent())
+        report = run_stage(stage.run, order, Stage.TRAIN, store, models=models)
         if report.outcome == "BadInput":
             raise BadInput(report.reason, report.message)
         assert isinstance(report, TrainReport)

@@ -20,7 +20,7 @@ from profile_cli.demo.release import CHART
 from profile_cli.errors import CommandError
 from profile_cli.program import run_command
 from profile_cli.results import deliver
-from profile_cli.run.command import models_folder, prepare
+from profile_cli.run.command import prepare
 from profile_cli.run.runner import Run
 from profile_cli.run.settings import NAMESPACE, PHOTOS_PREFIX, PORTRAIT_HEIGHT, PORTRAIT_WIDTH, choose_models
 from profile_cli.run.values import read_values
@@ -36,6 +36,7 @@ from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.words import LayoutName
 from profile_evaluate.people import find_people
+from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision.encoding import jpeg
@@ -71,8 +72,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise CommandError(f"{PEOPLE} holds nobody called {arguments.person}")
     styles = load_styles(list(known_styles()))
     platform = demo_platform()
-    folder = models_folder(None)
-    prepare(folder, choose_models(folder, platform.training.base_model, platform.training.control_model), terminal)
+    folder = models_folder().resolve()
+    prepare(choose_models(folder, platform.training.base_model, platform.training.control_model), terminal)
     spec = ProfileRequestSpec(
         subject=Subject(noun=person.noun),
         photos=Photos(prefix=PHOTOS_PREFIX),

@@ -24,6 +24,7 @@ from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LI
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.words import LayoutName
+from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 
 from .recipe import read_recipe
@@ -93,10 +94,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     styles = load_styles(arguments.styles or ["studio-warm"])
     choice = _choice(arguments, _noun(arguments.noun, terminal))
     spec = request_spec(choice, list(styles))
-    folder = models_folder(arguments.models)
+    folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
-    prepare(folder, models, terminal)
+    prepare(models, terminal)
     recipe = read_recipe(folder / models.base)
     if recipe.toy:
         terminal.say(recipe.toy)
@@ -152,19 +153,8 @@ def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
     )
 
 
-def models_folder(given: Path | None) -> Path:
-    if given is not None:
-        return given.resolve()
-    if os.environ.get("PROFILE_MODELS"):
-        return Path(os.environ["PROFILE_MODELS"]).resolve()
-    from profile_models import folders
-
-    return folders.models_folder()
-
-
-def prepare(folder: Path, models: Models, terminal: Terminal) -> None:
-    """What the stages read from the environment, and quiet libraries: the terminal shows our own progress."""
-    os.environ["PROFILE_MODELS"] = str(folder)
+def prepare(models: Models, terminal: Terminal) -> None:
+    """Keep libraries quiet and off the network: the terminal shows our own progress. Tell of an untrained model."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Read by OpenCV as it is loaded, which it may be already.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")

@@ -14,7 +14,7 @@ from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import FileRef, StageOrder
 from profile_contract.style import ProfileStyleSpec
 from profile_predictor.engine import Denied, EngineError, Fetched, Refused
-from profile_runtime.progress import StageProgress
+from profile_runtime.context import StageContext
 from profile_runtime.store.port import Store
 
 if TYPE_CHECKING:
@@ -66,16 +66,16 @@ class StyleDrawing:
     size: PictureSize
     planned: Sequence[PlannedCandidate]
 
-    def run(self, order: StageOrder, store: Store, progress: StageProgress) -> GenerateReport:
+    def run(self, order: StageOrder, context: StageContext) -> GenerateReport:
         """Draw what is missing, in small batches. Raises StoreError, BadInput for an order that the engine refuses."""
         sums: dict[str, str] = {}
-        missing = [candidate for candidate in self.planned if store.stat(candidate.key) is None]
+        missing = [candidate for candidate in self.planned if context.store.stat(candidate.key) is None]
         done = len(self.planned) - len(missing)
         for begin in range(0, len(missing), MAXIMUM_ITEMS):
             batch = missing[begin : begin + MAXIMUM_ITEMS]
-            sums |= self._batch(order, batch, store)
+            sums |= self._batch(order, batch, context.store)
             done += len(batch)
-            progress.at(done, len(self.planned))
+            context.progress.at(done, len(self.planned))
         return GenerateReport(
             digest=order.digest,
             style=self.name,

@@ -23,10 +23,10 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, Prepro
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainReport
 from profile_contract.style import ProfileStyleSpec
-from profile_runtime.progress import StageProgress
+from profile_runtime.context import StageContext
 from profile_runtime.shell import StageFunction, run_stage
 from profile_runtime.store.folder import FolderStore
-from profile_runtime.store.port import NotFound, Store, StoreError
+from profile_runtime.store.port import NotFound, StoreError
 
 from .screen import Screen
 from .settings import NAME, NAMESPACE
@@ -49,7 +49,7 @@ class InputRefused(CommandError):
 
 @dataclass(frozen=True)
 class Run:
-    """One request on a folder's store. `models` is the models folder, which the stages know from $PROFILE_MODELS."""
+    """One request on a folder's store. `models` is the models folder."""
 
     store: FolderStore
     models: Path
@@ -180,7 +180,7 @@ class Run:
             self.terminal.say(f"{title}: done before ({duration(standing.seconds)} then)")
             return standing
         with self.terminal.tracker(title) as tracker:
-            report = run_stage(run, order, stage, self.store, Screen(tracker))
+            report = run_stage(run, order, stage, self.store, models=self.models, publisher=Screen(tracker))
         if report.outcome != "Done":
             # A report of the bare kind has no verdicts or scores; then there is nothing more to show.
             raise InputRefused(report)
@@ -202,19 +202,19 @@ def _prefix(stage: Stage, digest: str) -> str:
 # A stage's libraries take seconds to import: only a stage that runs pays for them.
 
 
-def _preprocess(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+def _preprocess(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
     from profile_preprocess.stage import run
 
-    return run(order, store, progress)
+    return run(order, context)
 
 
-def _train(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+def _train(order: TrainOrder, context: StageContext) -> TrainReport:
     from profile_train.stage import run
 
-    return run(order, store, progress)
+    return run(order, context)
 
 
-def _finish(order: FinishOrder, store: Store, progress: StageProgress) -> FinishReport:
+def _finish(order: FinishOrder, context: StageContext) -> FinishReport:
     from profile_finish.stage import run
 
-    return run(order, store, progress)
+    return run(order, context)

@@ -20,8 +20,8 @@ from profile_contract.stages.finish import (
     StyleCandidates,
 )
 from profile_contract.stages.generate import Candidate
+from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
-from profile_runtime.shell import models_folder
 from profile_runtime.store.port import NotFound, Store
 from profile_vision import FaceReader, MaskReader, WeightsMissing
 
@@ -59,12 +59,13 @@ class Bench:
         self.progress.at(min(self.done, total), total, message)
 
 
-def run(order: FinishOrder, store: Store, progress: StageProgress) -> FinishReport:
+def run(order: FinishOrder, context: StageContext) -> FinishReport:
     """Candidates to portraits. Raises BadInput for an order without a usable dataset or candidates, TryAgain without
     weights, StoreError. If nothing can be delivered, the report says BadInput and still holds every score."""
     if not any(style.candidates for style in order.styles):
         raise BadInput(Reason.INVALID_ORDER, "there are no candidates to finish")
-    bench = _bench(order, store, progress)
+    store = context.store
+    bench = _bench(order, context)
     sections = [_style(bench, style) for style in order.styles]
     scores = [score for section in sections for score in section.scores]
     tones = [section.tone for section in sections if section.tone]
@@ -81,13 +82,13 @@ def run(order: FinishOrder, store: Store, progress: StageProgress) -> FinishRepo
     return _report(order, bench.references, sections)
 
 
-def _bench(order: FinishOrder, store: Store, progress: StageProgress) -> Bench:
-    vision = models_folder() / "vision"
+def _bench(order: FinishOrder, context: StageContext) -> Bench:
     try:
-        faces, mask = FaceReader(vision), MaskReader(vision)
+        faces, mask = FaceReader(context.vision), MaskReader(context.vision)
     except WeightsMissing as error:
         raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
-    return Bench(order, store, progress, faces, mask, read_references(store, order.dataset, faces))
+    references = read_references(context.store, order.dataset, faces)
+    return Bench(order, context.store, context.progress, faces, mask, references)
 
 
 def _style(bench: Bench, style: StyleCandidates) -> StyleSection:

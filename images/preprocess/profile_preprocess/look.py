@@ -36,9 +36,8 @@ class Networks:
     mask: MaskReader
 
     @classmethod
-    def load(cls, models: Path) -> Networks:
-        """Load from the models folder. Raises TryAgain if weights are missing: the platform must bring them."""
-        vision = models / "vision"
+    def load(cls, vision: Path) -> Networks:
+        """Load from their folder. Raises TryAgain if weights are missing: the platform must bring them."""
         try:
             return cls(faces=FaceReader(vision), people=PeopleReader(vision), mask=MaskReader(vision))
         except WeightsMissing as error:

@@ -23,8 +23,8 @@ from profile_contract.stages.preprocess import (
     PreprocessReport,
 )
 from profile_contract.stages.table import Stage
+from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
-from profile_runtime.shell import models_folder
 from profile_runtime.store.port import NotFound, Store, StoreError
 from profile_vision import ceiling
 from profile_vision.decoding import Decoder
@@ -43,24 +43,24 @@ from .opener import Opener
 log = logging.getLogger(__name__)
 
 
-def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
     """Photos to dataset. Raises BadInput for no or too many photos, TryAgain without weights, StoreError."""
     _check_count(order)
-    networks = Networks.load(models_folder())
+    networks = Networks.load(context.vision)
     steps = 2 * len(order.photos)
     looks: list[Look] = []
     with Decoder() as decoder:
-        opener = Opener(store, decoder, order.parameters)
+        opener = Opener(context.store, decoder, order.parameters)
         for number, photo in enumerate(order.photos):
             looks.append(_look(photo, opener, networks))
-            progress.at(number + 1, steps, f"looked at {shown_name(photo.name)}")
+            context.progress.at(number + 1, steps, f"looked at {shown_name(photo.name)}")
         looks, repeated, people = judge_together(looks)
         told = [_verdict(order, index, look, repeated) for index, look in enumerate(looks)]
         base = _report(order, told, looks, people)
         if base.outcome == "BadInput":
             return base
-        writer = _writer(order, store, networks)
-        images, poses = _write(order, opener, writer, looks, progress)
+        writer = _writer(order, context.store, networks)
+        images, poses = _write(order, opener, writer, looks, context.progress)
     return base.model_copy(update={"images": images, "poses": poses, "ceiling": _ceiling(looks)})
 
 

@@ -4,16 +4,15 @@ import sys
 
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainReport
-from profile_runtime.progress import StageProgress
+from profile_runtime.context import StageContext
 from profile_runtime.shell import main
-from profile_runtime.store.port import Store
 
 
-def run(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+def run(order: TrainOrder, context: StageContext) -> TrainReport:
     # The stage's libraries take seconds to import: a pod that is asked to stop meanwhile must hear it.
     from .stage import run as stage
 
-    return stage(order, store, progress)
+    return stage(order, context)
 
 
 if __name__ == "__main__":

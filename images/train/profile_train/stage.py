@@ -14,9 +14,7 @@ from profile_contract.exits import BadInput
 from profile_contract.stages.order import FileRef
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
-from profile_runtime.progress import StageProgress
-from profile_runtime.shell import models_folder
-from profile_runtime.store.port import Store
+from profile_runtime.context import StageContext
 
 from .cache import encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
@@ -33,17 +31,17 @@ from .validate import PROMPT, judge_of, portraits
 log = logging.getLogger(__name__)
 
 
-def run(order: TrainOrder, store: Store, progress: StageProgress) -> TrainReport:
+def run(order: TrainOrder, context: StageContext) -> TrainReport:
     """Train an adapter on a dataset; when memory runs out, again in the next smaller setting.
 
     Raises BadInput if base model or dataset are missing, the loss explodes, or the smallest setting is too large.
     """
-    report = read_report(store, order.dataset)
+    report = read_report(context.store, order.dataset)
     settings = settings_of(order.parameters, len(report.training_images))
     changes: list[str] = []
     while True:
         try:
-            return Attempt(order, store, progress, report, settings).run(changes)
+            return Attempt(order, context, report, settings).run(changes)
         except torch.OutOfMemoryError:
             log.warning("out of memory with %s", settings)
         # Outside of the except clause: the exception would keep the tensors of the failed attempt alive.
@@ -65,17 +63,16 @@ class Attempt:
     """One attempt at an order, in one setting."""
 
     order: TrainOrder
-    store: Store
-    progress: StageProgress
+    context: StageContext
     report: PreprocessReport
     settings: Settings
 
     def run(self, changes: list[str]) -> TrainReport:
         """Train and write the adapter. Raises torch.OutOfMemoryError if the setting is too large."""
         parameters = self.order.parameters
-        base = load_base(models_folder(), parameters.base_model, mixed=parameters.mixed_precision == "bf16")
+        base = load_base(self.context.models, parameters.base_model, mixed=parameters.mixed_precision == "bf16")
         check_weights(base, parameters.min_snr_gamma)
-        checkpoints = Checkpoints(self.store, self.order.output, self.settings.key)
+        checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
         examples = self._examples()
         trained = self._train(base, examples, checkpoints)
         chosen, weights = delivered(checkpoints, trained.checkpoints)
@@ -111,7 +108,7 @@ class Attempt:
 
     def _examples(self) -> list[Example]:
         return read_examples(
-            self.store,
+            self.context.store,
             self.report.training_images,
             crops=self.order.parameters.crops_per_photo,
             resolution=self.settings.resolution,
@@ -125,7 +122,7 @@ class Attempt:
         texts = encode_text(base, [*(example.caption for example in examples), prompt, ""])
         cached = encode_examples(base, examples, texts)
         free_encoders(base)
-        judge = judge_of(self.store, self.report) if parameters.validation_images else None
+        judge = judge_of(self.context, self.report) if parameters.validation_images else None
 
         def likeness_now() -> float | None:
             if judge is None:
@@ -146,7 +143,7 @@ class Attempt:
             parameters,
             self.settings,
             checkpoints=checkpoints,
-            progress=self.progress,
+            progress=self.context.progress,
             judge=likeness_now,
         )
 
@@ -164,7 +161,7 @@ class Attempt:
 
     def _write(self, name: str, data: bytes) -> FileRef:
         key = self.order.output + name
-        self.store.write(key, data)
+        self.context.store.write(key, data)
         return FileRef(key=key, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 

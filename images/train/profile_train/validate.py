@@ -12,8 +12,7 @@ from diffusers import StableDiffusionXLPipeline
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.preprocess import PreprocessReport
-from profile_runtime.shell import models_folder
-from profile_runtime.store.port import Store
+from profile_runtime.context import StageContext
 from profile_vision import FaceReader, WeightsMissing, likeness
 from profile_vision.likeness import Embedding
 
@@ -57,15 +56,15 @@ class Judge:
         return float(likeness(self.reader.embed(enlarged, faces[0]), self.references, self.ceiling).percent)
 
 
-def judge_of(store: Store, report: PreprocessReport) -> Judge | None:
+def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
     """The judge of a person; None if the references show no face. Raises BadInput if face weights are missing."""
     try:
-        reader = FaceReader(models_folder() / "vision")
+        reader = FaceReader(context.vision)
     except WeightsMissing as error:
         raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
     references = []
     for image in report.reference_images:
-        picture = read_picture(store, image.image)
+        picture = read_picture(context.store, image.image)
         faces = reader.find(picture)
         if faces:
             references.append(reader.embed(picture, faces[0]))

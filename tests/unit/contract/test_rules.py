@@ -20,10 +20,9 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_contract.words import Tone
-from profile_runtime.progress import StageProgress
+from profile_runtime.context import StageContext
 from profile_runtime.shell import main
 from profile_runtime.store.folder import FolderStore
-from profile_runtime.store.port import Store
 
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
@@ -113,7 +112,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderS
 
 
 def test_a_stage_that_is_asked_to_stop_goes_on_later_and_leaves_no_report(program: FolderStore) -> None:
-    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         os.kill(os.getpid(), signal.SIGTERM)
         return PreprocessReport(digest=order.digest)
 
@@ -124,7 +123,7 @@ def test_a_stage_that_is_asked_to_stop_goes_on_later_and_leaves_no_report(progra
 
 
 def test_a_stage_that_ends_leaves_its_report(program: FolderStore) -> None:
-    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         return PreprocessReport(digest=order.digest, message="eight photos")
 
     assert main(run, PreprocessOrder, Stage.PREPROCESS) == EXIT_DONE

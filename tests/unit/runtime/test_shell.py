@@ -19,11 +19,12 @@ from profile_contract.stages.order import RequestRef, StageReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.words import LayoutName
+from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
 from profile_runtime.shell import TERMINATION_BYTES, _last_words, run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.opening import open_store
-from profile_runtime.store.port import NotFound, Store, StoreError
+from profile_runtime.store.port import NotFound, StoreError
 
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
@@ -45,13 +46,14 @@ class Collected:
 def test_the_report_is_written_last_with_times_and_memory(tmp_path: Path) -> None:
     store, seen = FolderStore(tmp_path), Collected()
 
-    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
-        assert store.stat(order.output + "report.json") is None
-        store.write(order.output + "x.png", b"x")
-        progress.at(1, 2, "half")
+    def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
+        assert (context.models, context.vision) == (tmp_path / "models", tmp_path / "models" / "vision")
+        assert context.store.stat(order.output + "report.json") is None
+        context.store.write(order.output + "x.png", b"x")
+        context.progress.at(1, 2, "half")
         return PreprocessReport(digest=order.digest)
 
-    run_stage(run, ORDER, Stage.PREPROCESS, store, seen)
+    run_stage(run, ORDER, Stage.PREPROCESS, store, models=tmp_path / "models", publisher=seen)
     report = PreprocessReport.model_validate_json(store.read(ORDER.output + "report.json"))
     assert report.outcome == "Done"
     assert report.finished_at >= report.started_at > "2000"
@@ -61,10 +63,10 @@ def test_the_report_is_written_last_with_times_and_memory(tmp_path: Path) -> Non
 
 
 def test_bad_input_becomes_a_report(tmp_path: Path) -> None:
-    def run(order: PreprocessOrder, store: Store, progress: StageProgress) -> PreprocessReport:
+    def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         raise BadInput(Reason.NO_PHOTOS, "there are no photos")
 
-    run_stage(run, ORDER, Stage.PREPROCESS, FolderStore(tmp_path), Collected())
+    run_stage(run, ORDER, Stage.PREPROCESS, FolderStore(tmp_path), models=tmp_path)
     report = StageReport.model_validate_json((tmp_path / ORDER.output / "report.json").read_text())
     assert (report.outcome, report.reason, report.message) == ("BadInput", "NoPhotos", "there are no photos")
 
@@ -76,8 +78,8 @@ from profile_contract.conditions import Reason
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_runtime.shell import main
-def run(order, store, progress):
-    return PreprocessReport(digest=order.digest)
+def run(order, context):
+    return PreprocessReport(digest=order.digest, message=str(context.models))
 sys.exit(main(run, PreprocessOrder, Stage.PREPROCESS))
 """
 
@@ -99,6 +101,15 @@ def test_the_program_ends_with_the_code_that_the_job_understands(
     ended = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("said", "models"), [("/somewhere/else", "/somewhere/else"), (None, "/models")])
+def test_the_program_looks_for_models_where_it_is_told(tmp_path: Path, said: str | None, models: str) -> None:
+    env = {**os.environ, "PROFILE_ORDER": ORDER.to_json(), "PROFILE_STORE": f"file://{tmp_path}", "PROFILE_REDIS": ""}
+    env.pop("PROFILE_MODELS", None)
+    subprocess.run([sys.executable, "-c", PROGRAM], env=env | ({"PROFILE_MODELS": said} if said else {}), check=True)
+    report = StageReport.model_validate_json((tmp_path / ORDER.output / "report.json").read_text())
+    assert report.message == models
 
 
 def test_folder_store(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters
+from profile_runtime.context import StageContext
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
@@ -187,7 +188,7 @@ def test_held_out_photos_are_never_trained_on(store: FolderStore, monkeypatch: p
     monkeypatch.setattr(stage, "encode_examples", encode_them)
     progress = StageProgress(order.request, Stage.TRAIN, "one", Silent())
     with pytest.raises(Caught):
-        stage.run(order, store, progress)
+        stage.run(order, StageContext(store, progress, store.root / "models"))
     assert trained_on == [10, 10, 30, 30]
     assert [image.photo for image in report.reference_images] == ["b.jpg"]
 

@@ -21,7 +21,6 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
-from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
@@ -76,7 +75,7 @@ def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                 validation_images=0, learning_rate=0.1,
             ).model_copy(update=changed),
         )  # fmt: skip
-        report = run_stage(stage.run, order, Stage.TRAIN, store, Silent())
+        report = run_stage(stage.run, order, Stage.TRAIN, store, models=store.root / "models")
         if not isinstance(report, TrainReport):
             raise BadInput(report.reason, report.message)
         return report

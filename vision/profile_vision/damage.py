@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .optional import installed
 from .picture import Refusal, Refused
-from .seam import SEAM, seam
+from .seam import SEAM, broken_step, seam
 
 # Where it is not installed, a broken file is shown as far as it goes.
 SIMPLEJPEG = installed("simplejpeg")
@@ -48,21 +48,27 @@ def check_jpeg(data: bytes, most_scans: int) -> None:
         return
     try:
         _, _, space, sampling = SIMPLEJPEG.decode_jpeg_header(data, strict=False)[:4]
-        means = _block_means(data, SPACES.get(space, "RGB"))
+        means = _decoded(data, SPACES.get(space, "RGB"), smallest=True)
     except (ValueError, KeyError) as error:  # KeyError: a kind of colours that simplejpeg has no name for
         raise Refused(Refusal.DAMAGED, str(error)) from error
     if seam(means, BLOCKS.get(sampling, (8, 8))) > SEAM:
         raise Refused(Refusal.DAMAGED, "there is a seam along the order of its blocks")
+    if broken_step(_decoded(data, SPACES.get(space, "RGB")), BLOCKS.get(sampling, (8, 8))):
+        raise Refused(Refusal.DAMAGED, "there is a step along the order of its blocks")
 
 
-def _block_means(data: bytes, space: str) -> NDArray[np.uint8]:
-    """The mean colour of every 8 x 8 pixels, (H, W, channels). Raises ValueError for a file that is not whole."""
+def _decoded(data: bytes, space: str, *, smallest: bool = False) -> NDArray[np.uint8]:
+    """The picture (H, W, channels), `smallest`: the mean colour of every 8 x 8 pixels.
+
+    Raises ValueError for a file that is not whole.
+    """
+    least = {"min_height": 1, "min_width": 1} if smallest else {}
     try:
-        return np.asarray(SIMPLEJPEG.decode_jpeg(data, space, min_height=1, min_width=1, strict=True))
+        return np.asarray(SIMPLEJPEG.decode_jpeg(data, space, strict=True, **least))
     except ValueError as error:
         if not str(error).startswith(HARMLESS):
             raise
-    return np.asarray(SIMPLEJPEG.decode_jpeg(data, space, min_height=1, min_width=1, strict=False))
+    return np.asarray(SIMPLEJPEG.decode_jpeg(data, space, strict=False, **least))
 
 
 def scans(data: bytes, most: int) -> int:

@@ -17,6 +17,11 @@ SEAM = 3.4
 MOST = 8.0
 # Shifts of fewer blocks than these at a row's ends look like anything.
 ENDS = 2
+# A step of that many levels, shown by that share of the blocks of both its parts and of none beside them, is a broken
+# one. None of 692 files of whole photos, re-encoded in three ways, has one, nor have collages, overlays, blinds or bars
+# that end at a row of blocks; of pictures with visible damage that `seam` lets pass, three of four have one.
+BROKEN_LEVELS = 3.5
+BROKEN_SHARE = 0.6
 
 
 def seam(means: NDArray[np.uint8], block: tuple[int, int]) -> float:
@@ -54,6 +59,53 @@ def _steps(values: NDArray[np.float32], across: int, down: int) -> NDArray[np.fl
     usual = np.median(np.abs(excess), axis=(0, 1)) + 1.5
     steps: NDArray[np.float32] = np.clip(excess / usual, -MOST, MOST).astype(np.float32)
     return steps
+
+
+def broken_step(picture: NDArray[np.uint8], block: tuple[int, int]) -> bool:
+    """Whether a step of one size runs along a row of blocks and goes on along the next one, from the left edge to it.
+
+    `picture` (H, W, channels) at its full size, `block` as for `seam`. Pixels beside each other differ so little that
+    a shift shows here which the means of squares hide: within one level, all blocks of the row must make it.
+    """
+    steps = _steps_of_blocks(picture, block)
+    if steps.shape[0] < 2 or steps.shape[1] < 4:
+        return False
+    halves = steps.shape[1] // 2
+    for row in range(steps.shape[0] - 1):
+        for upper, lower in zip(steps[row].T, steps[row + 1].T, strict=True):
+            # Most of a step stands in one of the two rows, or half of it in each.
+            parts = (upper, lower, np.concatenate([lower[:halves], upper[halves:]]))
+            if max(abs(float(np.median(part))) for part in parts) < BROKEN_LEVELS / 2:
+                continue
+            if any(_is_broken(upper, lower, place) for place in range(1, steps.shape[1])):
+                return True
+    return False
+
+
+def _is_broken(upper: NDArray[np.float32], lower: NDArray[np.float32], place: int) -> bool:
+    """Whether a step ends at `place` in the lower row and begins there in the upper one."""
+    shifted = np.concatenate([lower[:place], upper[place:]])
+    still = np.concatenate([upper[:place], lower[place:]])
+    size = float(np.median(shifted))
+    if abs(size) < BROKEN_LEVELS:
+        return False
+    alike = np.abs(shifted - size) < 1 + 0.3 * abs(size)
+    quiet = np.abs(still) < max(1.0, 0.4 * abs(size))
+    shares = (part.mean() for kind in (alike, quiet) for part in (kind[:place], kind[place:]))
+    return min(shares) >= BROKEN_SHARE
+
+
+def _steps_of_blocks(picture: NDArray[np.uint8], block: tuple[int, int]) -> NDArray[np.float32]:
+    """How much more than beside it the picture changes at each block's lower edge: (rows - 1, columns, channels)."""
+    across, down = block
+    edges = np.arange(down, picture.shape[0] - 1, down)
+    columns = picture.shape[1] // across
+    above, upper, lower, below = (
+        _light_and_colour(picture[edges + offset, : columns * across]) for offset in (-2, -1, 0, 1)
+    )
+    excess = (lower - upper) - ((upper - above) + (below - lower)) / 2
+    blocks = excess.reshape(len(edges), columns, across, excess.shape[-1])
+    return np.median(blocks, axis=2).astype(np.float32)
 
 
 def _light_and_colour(means: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -214,11 +214,26 @@ MUTANTS = (
     (
         "V31",
         "vision/profile_vision/damage.py",
-        "min_height=1, min_width=1, strict=True)",
-        "min_height=1, min_width=1, strict=False)",
+        "decode_jpeg(data, space, strict=True, **least)",
+        "decode_jpeg(data, space, strict=False, **least)",
         "libjpeg's warnings are ignored",
     ),
     ("V32", "vision/profile_vision/seam.py", "SEAM = 3.4", "SEAM = 7.9", "shifted pictures are taken"),
+    ("V54", "vision/profile_vision/seam.py", "BROKEN_LEVELS = 3.5", "BROKEN_LEVELS = 14.0", "faint steps are taken"),
+    (
+        "V55",
+        "vision/profile_vision/seam.py",
+        "shifted = np.concatenate([lower[:place], upper[place:]])",
+        "shifted = np.concatenate([upper[:place], lower[place:]])",
+        "a step is looked for against the order of the blocks",
+    ),
+    (
+        "V56",
+        "vision/profile_vision/seam.py",
+        "return min(shares) >= BROKEN_SHARE",
+        "return max(shares) >= BROKEN_SHARE",
+        "stairs are damage",
+    ),
     ("V33", "vision/profile_vision/colours.py", "// 257", "// 255", "16 bit pictures get other levels"),
     (
         "V35",

@@ -1,8 +1,25 @@
-"""What everybody reads of a request: which one it is."""
+"""A request as everybody reads it: its key, its head, its spec, and what becomes of what it made."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from . import GROUP
+from .request import ProfileRequestSpec, ProfileRequestStatus
+from .words import DeletionPolicy
+
+FINALIZER = f"{GROUP}/purge"
+# A person sets it to a new value to have failed stages tried again and the photos looked at anew.
+RETRY_ANNOTATION = f"{GROUP}/retry"
+RETRY_LENGTH = 64
+# How its owner calls a request; the page sets it.
+TITLE_ANNOTATION = f"{GROUP}/title"
+TITLE_LENGTH = 100
 
 
 @dataclass(frozen=True, order=True)
@@ -14,3 +31,78 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class RequestHead:
+    """A request without its spec: what can be read, and told of it, even where the spec cannot be understood."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+    retry: str
+    status: ProfileRequestStatus
+    deleted: datetime | None = None
+    # The status as it stands, where it could not be read: then every field of it is written anew.
+    unread_status: Mapping[str, Any] | None = None
+    title: str = ""
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+
+    @property
+    def finalized(self) -> bool:
+        """Whether our finalizer holds it."""
+        return FINALIZER in self.finalizers
+
+
+class SpecError(Exception):
+    """The spec is not what this version understands; the message names the field."""
+
+
+def parse_head(document: Mapping[str, Any]) -> RequestHead:
+    """The head of a ProfileRequest as the API server gives it; never refused, whatever its spec and status say."""
+    metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
+    try:
+        status, unread_status = ProfileRequestStatus.model_validate(document.get("status") or {}), None
+    except ValidationError:
+        # Written by another version: it is made anew from what is true, only the times are lost.
+        status, unread_status = ProfileRequestStatus(), document["status"]
+    deleted = metadata.get("deletionTimestamp")
+    retained = (document.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN
+    return RequestHead(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata["resourceVersion"],
+        deleting=deleted is not None,
+        deleted=datetime.fromisoformat(deleted) if deleted else None,
+        finalizers=tuple(metadata.get("finalizers", ())),
+        retry=annotations.get(RETRY_ANNOTATION, "")[:RETRY_LENGTH],
+        status=status,
+        unread_status=unread_status,
+        title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
+        deletion_policy=DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE,
+    )
+
+
+def parse_spec(document: Mapping[str, Any]) -> ProfileRequestSpec:
+    """What stands under `spec` of a ProfileRequest. Raises SpecError naming the field.
+
+    What the API server accepted is read tolerantly: a field that this version does not know is left alone.
+    """
+    try:
+        return ProfileRequestSpec.model_validate(document, extra="ignore")
+    except ValidationError as error:
+        raise SpecError(problems_of(error)) from None
+
+
+def problems_of(error: ValidationError) -> str:
+    """What is wrong with a spec, field by field, for a message."""
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+
+
+def one_line(text: str) -> str:
+    """A text that anybody may have written, on one line and of letters that are seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -14,7 +14,7 @@ import psycopg2.extras
 
 from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestSpec
-from profile_contract.resource import Key
+from profile_contract.resource import Key, RequestHead
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
 
@@ -22,7 +22,7 @@ from . import metrics, migrations
 from .config import OperatorConfig
 from .history_rows import TABLES, Row, Rows, rows_of
 from .observe.chain import Chain, chain_of
-from .observe.snapshot import RequestHead, Snapshot
+from .observe.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -175,19 +175,19 @@ class History:
         return True
 
 
-def request_row(head: RequestHead, spec: ProfileRequestSpec) -> Row:
-    """What the cluster tells of a request. Pure."""
+def request_row(head: RequestHead, spec: ProfileRequestSpec | None) -> Row:
+    """What the cluster tells of a request, also where its spec cannot be read. Pure."""
     ready = next((c for c in head.status.conditions if c.type == ConditionType.READY), None)
     return (
         head.key.namespace,
         head.key.name,
         head.uid,
-        spec.subject.noun,
-        list(spec.styles),
+        spec.subject.noun if spec else "",
+        list(spec.styles) if spec else [],
         ready.status if ready else "Unknown",
         ready.reason if ready else "",
         head.status.gpu_seconds,
-        spec.deletion_policy.value,
+        head.deletion_policy.value,
     )
 
 

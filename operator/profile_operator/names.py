@@ -1,4 +1,4 @@
-"""Names in the cluster: labels, annotations, finalizer, field manager."""
+"""Names in the cluster: labels, annotations, field manager. Those of a request are in `profile_contract.resource`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ API_VERSION = f"{GROUP}/{VERSION}"
 REQUEST_KIND = "ProfileRequest"
 REQUESTS = "profilerequests"
 STYLES = "profilestyles"
-
-FINALIZER = f"{GROUP}/purge"
-# A person sets it to a new value to have failed stages tried again and the photos looked at anew.
-RETRY_ANNOTATION = f"{GROUP}/retry"
-RETRY_LENGTH = 64
-# How its owner calls a request; the page sets it.
-TITLE_ANNOTATION = f"{GROUP}/title"
-TITLE_LENGTH = 100
 
 LABEL_REQUEST = f"{GROUP}/request"
 LABEL_STAGE = f"{GROUP}/stage"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from profile_contract.artifacts import REPORT, request_prefix_of
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
-from profile_contract.resource import Key
+from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
@@ -18,7 +18,6 @@ from profile_runtime.store.port import BoundedStore, TooLarge
 from .clients.kubernetes import Document
 from .history import Database, insert, put_request, request_row
 from .history_rows import TABLES, Row, rows_of
-from .observe.observer import deletion_spec, parse_head
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +60,14 @@ _REQUEST = "INSERT INTO requests (namespace, name) VALUES (%s, %s) ON CONFLICT D
 
 def request_rows(documents: Iterable[Document]) -> dict[Key, Row]:
     """What the cluster's requests tell of themselves. Pure."""
-    heads = [(parse_head(document), document.get("spec", {})) for document in documents]
-    return {head.key: request_row(head, deletion_spec(spec)) for head, spec in heads}
+    rows: dict[Key, Row] = {}
+    for document in documents:
+        head = parse_head(document)
+        try:
+            rows[head.key] = request_row(head, parse_spec(document.get("spec", {})))
+        except SpecError:
+            rows[head.key] = request_row(head, None)
+    return rows
 
 
 def _keys(found: Iterable[Key]) -> tuple[tuple[str, str], ...]:

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from profile_contract.conditions import ConditionType, Reason
-from profile_contract.resource import Key
+from profile_contract.resource import Key, RequestHead, SpecError, parse_head
 from profile_runtime.store.port import StoreError
 
 from . import metrics
 from .act.applier import Applier, OwnerConflict
 from .clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
 from .config import OperatorConfig
-from .decide import decide, outage
+from .decide import decide, decide_deletion, outage
+from .decide.plan import Plan
 from .history import History
-from .observe.observer import Observer, SpecError, parse_head
-from .observe.snapshot import RequestHead, Snapshot
+from .observe.observer import Observer
 from .stage_metrics import count_ended
 from .workqueue import ExpectedError
 
@@ -79,16 +79,24 @@ class Reconciler:
 
     async def _cycle(self, head: RequestHead, spec: Document) -> float | None:
         """One faultless cycle."""
+        if head.deleting:
+            plan = decide_deletion(await self._observer.remains(head), datetime.now(UTC), self._config)
+            await self._apply(plan, head)
+            return plan.again
         since = time.monotonic() - self._written.get(head.key, float("-inf"))
         snapshot = await self._observer.snapshot(head, spec, since)
         metrics.expect(head.key.namespace, snapshot.spec.styles)
         plan = decide(snapshot, datetime.now(UTC), self._config)
+        await self._apply(plan, head)
+        self._history.record(snapshot)
+        return plan.again
+
+    async def _apply(self, plan: Plan, head: RequestHead) -> None:
+        """Carry out the plan, and count what its status tells for the first time."""
         await self._applier.apply(plan, head)
         if plan.status is not None:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
-        self._record(snapshot)
-        return plan.again
 
     async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
@@ -102,10 +110,6 @@ class Reconciler:
             await self._applier.apply(plan, head)
         except KubeError as second:
             log.info("%s: the status could not be written: %s", head.key, second)
-
-    def _record(self, snapshot: Snapshot) -> None:
-        if not snapshot.head.deleting:
-            self._history.record(snapshot)
 
     def _gone(self, key: Key) -> None:
         self._written.pop(key, None)

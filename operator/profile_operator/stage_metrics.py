@@ -6,10 +6,10 @@ from datetime import datetime
 
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.resource import RequestHead
 from profile_contract.stages.table import STAGE_CONDITIONS, Stage
 
 from . import metrics
-from .observe.snapshot import RequestHead
 
 
 def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:

@@ -10,7 +10,7 @@ from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
 from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resource import Key
+from profile_contract.resource import FINALIZER, Key, RequestHead
 from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import FileRef, StageReport
@@ -28,9 +28,8 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_contract.words import DeletionPolicy, LayoutName, Tone
-from profile_operator import names
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
-from profile_operator.decide import decide
+from profile_operator.decide import decide, decide_deletion
 from profile_operator.decide.generation_work import GenerationWork
 from profile_operator.decide.plan import (
     Action,
@@ -52,8 +51,8 @@ from profile_operator.observe.snapshot import (
     GenerationView,
     JobState,
     JobView,
+    Remains,
     Reports,
-    RequestHead,
     Snapshot,
     Termination,
 )
@@ -121,8 +120,9 @@ class World:
 
     # --- reading ---
 
-    def snapshot(self) -> Snapshot:
-        head = RequestHead(
+    @property
+    def head(self) -> RequestHead:
+        return RequestHead(
             key=KEY,
             uid=self.uid,
             generation=self.generation,
@@ -132,11 +132,17 @@ class World:
             finalizers=self.finalizers,
             retry=self.retry,
             status=self.status,
+            deletion_policy=self.spec.deletion_policy,
         )
+
+    def remains(self) -> Remains:
+        return Remains(self.head, tuple(self.jobs.values()), self.view, revoked=self.revoked)
+
+    def snapshot(self) -> Snapshot:
         listed, digest = self._photos()
         chain = chain_of(KEY, self.spec, digest, self.styles, CONFIG)
         return Snapshot(
-            head=head,
+            head=self.head,
             spec=self.spec,
             styles={name: self.styles[name] for name in self.spec.styles if name in self.styles},
             known_styles=tuple(sorted(self.styles)),
@@ -145,7 +151,6 @@ class World:
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,
-            revoked=self.revoked,
         )
 
     def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
@@ -181,7 +186,10 @@ class World:
     def cycle(self) -> Plan:
         self.now += timedelta(seconds=5)
         self.deleted = (self.deleted or self.now) if self.deleting else None
-        self.plan = decide(self.snapshot(), self.now, CONFIG)
+        if self.deleting:
+            self.plan = decide_deletion(self.remains(), self.now, CONFIG)
+        else:
+            self.plan = decide(self.snapshot(), self.now, CONFIG)
         for action in self.plan.actions:
             self._act(action)
         if self.plan.status is not None:
@@ -200,7 +208,7 @@ class World:
     def _act(self, action: Action) -> None:
         match action:
             case AddFinalizer():
-                self.finalizers = (*self.finalizers, names.FINALIZER)
+                self.finalizers = (*self.finalizers, FINALIZER)
                 self._write("finalizer")
             case RemoveFinalizer():
                 self.gone = True

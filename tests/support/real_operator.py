@@ -16,7 +16,7 @@ from operator_world import STYLES as STYLE_SPECS
 from profile_contract.generation import EvictionOrder
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestStatus
-from profile_contract.resource import Key
+from profile_contract.resource import Key, RequestHead, parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
@@ -28,8 +28,8 @@ from profile_operator.clients.kubernetes import Kube
 from profile_operator.config import OperatorConfig, Secrets
 from profile_operator.decide.generation_work import GenerationWork
 from profile_operator.history import History
-from profile_operator.observe.observer import Observer, parse_head
-from profile_operator.observe.snapshot import GenerationView, RequestHead
+from profile_operator.observe.observer import Observer
+from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))

@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.words import DeletionPolicy
 from profile_runtime.store.port import NotFound, StoreError
 
@@ -428,7 +429,7 @@ async def portraits(name: Draft, page: Served, visitor: Visits) -> StreamingResp
     files = downloads.files_of(_status(document), request_prefix(visitor.namespace, name))
     if not files:
         raise Problem(Code.NO_PORTRAITS)
-    title = str((document["metadata"].get("annotations") or {}).get(wishes.TITLE_ANNOTATION, ""))
+    title = str((document["metadata"].get("annotations") or {}).get(TITLE_ANNOTATION, ""))
     headers = {"Content-Disposition": downloads.disposition(name, title)}
     return StreamingResponse(downloads.zipped(files, page.grants.read), headers=headers, media_type="application/zip")
 

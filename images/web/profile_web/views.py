@@ -20,12 +20,11 @@ from profile_contract.request import (
     ProfileRequestStatus,
     StagesStatus,
 )
+from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.stages.finish import ComparedSide, Comparison, ToneShift
 from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_contract.words import DeletionPolicy, LayoutName, Tone
-
-from .wishes import TITLE_ANNOTATION
 
 
 class Link(Protocol):

@@ -13,13 +13,13 @@ from pydantic import Field
 from profile_contract import GROUP, VERSION, photo_names
 from profile_contract.model import Contract
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
+from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.words import LayoutName
 
 from .config import Defaults
 from .problems import Code, Problem
 from .visitor import OWNER_LABEL, Visitor
 
-TITLE_ANNOTATION = "profilestudio.io/title"
 DEFAULT_PORTRAITS = int(ProfileRequestSpec.model_fields["portraits"].default)
 # What preprocessing reads, by the content types that browsers give it, with the endings that such files have.
 PHOTO_TYPES: dict[str, tuple[str, ...]] = {

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from profile_contract.request import ProfileRequestStatus
-from profile_operator import metrics, names
+from profile_contract.resource import FINALIZER, RequestHead
+from profile_operator import metrics
 from profile_operator.clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
@@ -32,7 +33,6 @@ from profile_operator.decide.plan import (
     StopGeneration,
     SuspendJob,
 )
-from profile_operator.observe.snapshot import RequestHead
 
 from . import manifests
 from .credentials import CredentialsIssuer
@@ -114,7 +114,7 @@ class Applier:
         """Carry out one action; returns the request's resource version after it."""
         match action:
             case AddFinalizer():
-                written = await self._kube.set_finalizers(head.key, (*head.finalizers, names.FINALIZER), version)
+                written = await self._kube.set_finalizers(head.key, (*head.finalizers, FINALIZER), version)
                 return str(written["metadata"]["resourceVersion"])
             case RemoveFinalizer():
                 await self._remove_finalizer(head, version)
@@ -151,7 +151,7 @@ class Applier:
                 raise TypeError(f"unknown action {type(action).__name__}")
 
     async def _remove_finalizer(self, head: RequestHead, version: str) -> None:
-        rest = [finalizer for finalizer in head.finalizers if finalizer != names.FINALIZER]
+        rest = [finalizer for finalizer in head.finalizers if finalizer != FINALIZER]
         try:
             await self._kube.set_finalizers(head.key, rest, version)
         except Missing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from profile_contract.model import digest_of
+from profile_contract.resource import RequestHead
 from profile_contract.stages.table import Stage
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
@@ -17,7 +18,7 @@ from profile_operator.clock import stamp
 from profile_operator.config import CREDENTIALS_MARGIN_SECONDS, OperatorConfig, Secrets
 from profile_operator.decide.plan import Scope
 from profile_operator.decide.policy import session_policy
-from profile_operator.observe.snapshot import CredentialsView, RequestHead
+from profile_operator.observe.snapshot import CredentialsView
 
 from . import manifests
 

@@ -7,6 +7,7 @@ import logging
 
 from profile_contract.artifacts import REPORT
 from profile_contract.generation import EvictionOrder
+from profile_contract.resource import RequestHead
 from profile_contract.stages.train import TrainReport
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.predictor import (
@@ -19,7 +20,6 @@ from profile_operator.clients.predictor import (
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
 from profile_operator.history import History
-from profile_operator.observe.snapshot import RequestHead
 
 log = logging.getLogger(__name__)
 

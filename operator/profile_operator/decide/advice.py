@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from profile_contract.conditions import Reason
-from profile_operator.names import RETRY_ANNOTATION
+from profile_contract.resource import RETRY_ANNOTATION
 
 MESSAGE_LENGTH = 500
 _LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)

@@ -22,7 +22,6 @@ from profile_operator.decide.plan import (
 from profile_operator.observe.chain import Chain, chain_of
 from profile_operator.observe.snapshot import JobState, Snapshot
 
-from .deletion import decide_deletion
 from .events import events_between
 from .obstacles import Obstacle, obstacle_of, retrying
 from .orders import create_job, open_scopes, request_ref
@@ -36,8 +35,6 @@ SOON_SECONDS = 2.0
 
 def decide(snapshot: Snapshot, now: datetime, config: OperatorConfig) -> Plan:
     """The plan for what is true now. Calling it again with what the plan made true gives an empty plan."""
-    if snapshot.head.deleting:
-        return decide_deletion(snapshot, now, config)
     if _finished_unclear(snapshot):
         return Plan()
     outcome, actions = _outcome(snapshot, config)

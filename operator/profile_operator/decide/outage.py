@@ -6,10 +6,10 @@ from datetime import datetime
 
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resource import RequestHead
 from profile_contract.stages.table import STAGE_CONDITIONS
 from profile_operator.clock import stamp
 from profile_operator.decide.plan import Plan
-from profile_operator.observe.snapshot import RequestHead
 
 from .advice import advised, plain
 from .conditions import Verdict, activity, stamped

@@ -14,31 +14,26 @@ from pydantic import ValidationError
 from profile_contract.conditions import Reason
 from profile_contract.model import Tolerant
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resource import Key
+from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec
+from profile_contract.resource import Key, RequestHead, SpecError, parse_spec, problems_of
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photos_digest
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
-from profile_contract.words import DeletionPolicy
 from profile_operator import names
 from profile_operator.clients.kubernetes import Document, Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.config import OperatorConfig
 
 from .chain import Chain, chain_of
-from .snapshot import CredentialsView, GenerationView, JobState, JobView, Reports, RequestHead, Snapshot, Termination
+from .snapshot import CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot, Termination
 
 log = logging.getLogger(__name__)
 
 # Younger pods are on their way; older ones wait for something worth telling.
 PATIENCE_SECONDS = 45.0
-
-
-class SpecError(Exception):
-    """The spec is not what this operator understands; the message names the field."""
 
 
 class Progress(Protocol):
@@ -63,16 +58,7 @@ class Observer:
         self._generation, self._config = generation, config
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
-        """The whole snapshot. Raises SpecError, StoreError or KubeError."""
-        if head.deleting:
-            return Snapshot(
-                head=head,
-                spec=deletion_spec(spec_document),
-                jobs=await self._jobs(head.key),
-                generation=self._generation.view(head.uid),
-                credentials=await self._credentials(head.key),
-                revoked=self._store.revoked(head.uid),
-            )
+        """The whole snapshot of a request that lives. Raises SpecError, StoreError or KubeError."""
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
@@ -93,6 +79,16 @@ class Observer:
             progress=await self._latest_progress(head.key, chain, jobs),
             credentials=await self._credentials(head.key) if _starting(head, chain, jobs) else None,
             seconds_since_write=seconds_since_write,
+        )
+
+    async def remains(self, head: RequestHead) -> Remains:
+        """What may still write of a request that is being deleted. Raises KubeError."""
+        return Remains(
+            head=head,
+            jobs=await self._jobs(head.key),
+            generation=self._generation.view(head.uid),
+            credentials=await self._credentials(head.key),
+            revoked=self._store.revoked(head.uid),
         )
 
     async def _styles(self) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
@@ -201,64 +197,6 @@ def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> boo
         and job.digest == chain.of(job.stage)
         for job in jobs
     )
-
-
-def parse_head(document: Document) -> RequestHead:
-    """What is needed of a request even where its spec cannot be read."""
-    metadata = document["metadata"]
-    status, unread = _status(document.get("status") or {})
-    return RequestHead(
-        key=Key(metadata["namespace"], metadata["name"]),
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 0),
-        resource_version=metadata["resourceVersion"],
-        deleting="deletionTimestamp" in metadata,
-        deleted=_time(metadata.get("deletionTimestamp")),
-        finalizers=tuple(metadata.get("finalizers", ())),
-        retry=metadata.get("annotations", {}).get(names.RETRY_ANNOTATION, "")[: names.RETRY_LENGTH],
-        status=status,
-        unread_status=unread,
-        title=_title(metadata.get("annotations", {}).get(names.TITLE_ANNOTATION, "")),
-    )
-
-
-def _title(text: str) -> str:
-    """A title on one line of letters that are seen; whoever may write requests wrote it."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[: names.TITLE_LENGTH]
-
-
-def _status(document: Document) -> tuple[ProfileRequestStatus, Document | None]:
-    try:
-        return ProfileRequestStatus.model_validate(document), None
-    except ValidationError:
-        # Written by another version: it is made anew from what is true, only the times are lost.
-        return ProfileRequestStatus(), document
-
-
-def parse_spec(document: Document) -> ProfileRequestSpec:
-    """The spec. Raises SpecError naming the field.
-
-    What the API server accepted is read tolerantly: a field that this version does not know is left alone.
-    """
-    try:
-        return ProfileRequestSpec.model_validate(document, extra="ignore")
-    except ValidationError as error:
-        raise SpecError(problems_of(error)) from None
-
-
-def problems_of(error: ValidationError) -> str:
-    """What is wrong with a spec, field by field, for a message."""
-    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-
-
-def deletion_spec(document: Document) -> ProfileRequestSpec:
-    """What deletion needs of the spec. One that cannot be read must not hold the request for ever."""
-    try:
-        return parse_spec(document)
-    except SpecError:
-        retain = document.get("deletionPolicy") == DeletionPolicy.RETAIN
-        policy = DeletionPolicy.RETAIN if retain else DeletionPolicy.DELETE
-        return ProfileRequestSpec(photos=Photos(prefix="uploads/unread/"), styles=["unread"], deletion_policy=policy)
 
 
 def job_view(document: Document) -> JobView | None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from profile_contract.conditions import Reason
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resource import Key
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.resource import RequestHead
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
@@ -21,29 +20,6 @@ from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
 from profile_operator import names
 from profile_operator.clock import parsed
-
-
-@dataclass(frozen=True)
-class RequestHead:
-    """A request without its spec: what is needed to write its status even where the spec cannot be read."""
-
-    key: Key
-    uid: str
-    generation: int
-    resource_version: str
-    deleting: bool
-    finalizers: tuple[str, ...]
-    retry: str
-    status: ProfileRequestStatus
-    deleted: datetime | None = None
-    # The status as it stands, where it could not be read: then every field of it is written anew.
-    unread_status: Mapping[str, Any] | None = None
-    title: str = ""
-
-    @property
-    def finalized(self) -> bool:
-        """Whether our finalizer holds it."""
-        return names.FINALIZER in self.finalizers
 
 
 class JobState(StrEnum):
@@ -165,11 +141,23 @@ class Snapshot:
     generation: GenerationView = GenerationView()
     progress: ProgressEvent | None = None
     seconds_since_write: float = float("inf")
-    # Read where a pod is still to start, and while the request is deleted.
+    # Read where a pod is still to start.
     credentials: CredentialsView | None = None
-    # When everything that was handed out was revoked.
-    revoked: datetime | None = None
 
     def job(self, name: str) -> JobView | None:
         """The Job of that name."""
         return next((job for job in self.jobs if job.name == name), None)
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What may still write of a request that is being deleted. Its spec is not asked: it may be one that nobody reads.
+
+    `revoked`: when everything that was handed out was revoked.
+    """
+
+    head: RequestHead
+    jobs: tuple[JobView, ...] = ()
+    generation: GenerationView = GenerationView()
+    credentials: CredentialsView | None = None
+    revoked: datetime | None = None

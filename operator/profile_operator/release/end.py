@@ -12,7 +12,7 @@ import asyncio
 import sys
 from collections.abc import Collection, Sequence
 
-from profile_contract.resource import Key
+from profile_contract.resource import FINALIZER, Key
 from profile_operator import names
 from profile_operator.clients.kubernetes import Document, Kube, KubeError, Missing, connect
 
@@ -60,7 +60,7 @@ def left_behind(requests: Sequence[Document], namespaces: Collection[str], *, de
     for request in requests:
         metadata = request["metadata"]
         served = definitions_go or not namespaces or metadata["namespace"] in namespaces
-        if served and (definitions_go or names.FINALIZER in metadata.get("finalizers", ())):
+        if served and (definitions_go or FINALIZER in metadata.get("finalizers", ())):
             keys.append(Key(metadata["namespace"], metadata["name"]))
     return sorted(keys, key=lambda key: (key.namespace, key.name))
 

@@ -10,6 +10,7 @@ from operator_world import CONFIG, Crash, World, dataset_report, fail, ready, st
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarningKind
 from profile_contract.request import PhotosWarning
+from profile_contract.resource import parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
@@ -17,7 +18,6 @@ from profile_operator.decide import decide
 from profile_operator.decide.advice import plain
 from profile_operator.decide.orders import order_of
 from profile_operator.decide.plan import CreateJob
-from profile_operator.observe.observer import parse_head
 from profile_operator.observe.snapshot import Termination
 
 MOST_WRITES = 12

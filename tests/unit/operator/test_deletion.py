@@ -16,7 +16,7 @@ from profile_operator.clock import parsed, stamp
 from profile_operator.decide import deletion
 from profile_operator.decide.deletion import decide_deletion
 from profile_operator.decide.plan import DeleteJob, Purge, RemoveFinalizer, Revoke, StopGeneration
-from profile_operator.observe.snapshot import CredentialsView, JobState, JobView, Snapshot
+from profile_operator.observe.snapshot import CredentialsView, JobState, JobView, Remains
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
 
@@ -95,6 +95,19 @@ async def test_what_ended_long_ago_is_not_waited_for(operator: RealOperator) -> 
     assert operator.tokens.revoked == []
 
 
+@pytest.mark.parametrize(("policy", "stays"), [("Delete", False), ("Retain", True)])
+async def test_a_spec_that_nobody_understands_holds_no_deletion(
+    operator: RealOperator, policy: str, stays: bool
+) -> None:
+    await operator.ready()
+    operator.document["spec"] = {"styles": "odd", "deletionPolicy": policy}
+    operator.delete()
+    await operator.cycle()
+    await operator.cycle()
+    assert operator.gone()
+    assert bool(stored(operator)) is stays
+
+
 async def test_a_request_that_began_nothing_is_let_go_at_once(operator: RealOperator) -> None:
     for key in list(operator.store.objects):
         del operator.store.objects[key]
@@ -170,19 +183,19 @@ async def test_generation_is_stopped_before_the_purge(operator: RealOperator) ->
 # --- when the last of it has ended: pure -------------------------------------------------------------------------
 
 
-def deleted(**fields: object) -> Snapshot:
+def deleted(**fields: object) -> Remains:
     since, held = NOW - timedelta(seconds=30), ("profilestudio.io/purge",)
-    head = replace(World().snapshot().head, deleting=True, deleted=since, finalizers=held)
-    return replace(World().snapshot(), head=head, **fields)  # type: ignore[arg-type]
+    head = replace(World().remains().head, deleting=True, deleted=since, finalizers=held)
+    return replace(World().remains(), head=head, **fields)  # type: ignore[arg-type]
 
 
-def ran(**stages: StageStatus) -> Callable[[Snapshot], Snapshot]:
+def ran(**stages: StageStatus) -> Callable[[Remains], Remains]:
     status = ProfileRequestStatus(stages=StagesStatus(**stages))
-    return lambda snapshot: replace(snapshot, head=replace(snapshot.head, status=status))
+    return lambda remains: replace(remains, head=replace(remains.head, status=status))
 
 
-def end_of(snapshot: Snapshot) -> str | None:
-    plan = decide_deletion(snapshot, NOW, CONFIG)
+def end_of(remains: Remains) -> str | None:
+    plan = decide_deletion(remains, NOW, CONFIG)
     assert (RemoveFinalizer() in plan.actions) == (plan.status is None)
     return plan.status.purge_after if plan.status else None
 
@@ -212,11 +225,11 @@ def test_credentials_end_as_the_secret_says_and_else_from_when_the_stages_began(
 
 
 def test_an_end_that_was_told_never_comes_nearer() -> None:
-    snapshot = deleted()
+    remains = deleted()
     status = ProfileRequestStatus(purge_after="2026-01-02T05:00:00Z")
-    snapshot = replace(snapshot, head=replace(snapshot.head, status=status))
-    assert end_of(snapshot) == "2026-01-02T05:00:00Z"
-    plan = decide_deletion(snapshot, NOW, CONFIG)
+    remains = replace(remains, head=replace(remains.head, status=status))
+    assert end_of(remains) == "2026-01-02T05:00:00Z"
+    plan = decide_deletion(remains, NOW, CONFIG)
     # The first purge was done; what was handed out is revoked again, whoever did it before.
     assert plan.actions == (Revoke(AREA),)
 
@@ -225,17 +238,17 @@ def test_what_was_revoked_ends_as_soon_as_every_server_of_the_store_knows() -> N
     config = CONFIG.model_copy(update={"revocation_seconds": 900})
     begun = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))
     for seconds, gone in ((909, False), (911, True)):
-        snapshot = begun(deleted(revoked=NOW - timedelta(seconds=seconds)))
-        plan = decide_deletion(snapshot, NOW, config)
+        remains = begun(deleted(revoked=NOW - timedelta(seconds=seconds)))
+        plan = decide_deletion(remains, NOW, config)
         assert (plan.actions == (Purge(AREA), RemoveFinalizer())) is gone
         assert any(note.reason == "ArtifactsPurged" for note in plan.events) is gone
 
 
 def test_a_pod_on_a_lost_node_holds_a_deletion_no_longer_than_its_credentials() -> None:
     job = JobView(name="j", stage=Stage.TRAIN, digest="d", owner_uid="u1", state=JobState.ACTIVE, deleting=True)
-    snapshot = deleted(jobs=(job,))
-    assert decide_deletion(snapshot, NOW, CONFIG).actions == ()
-    stuck = replace(snapshot, head=replace(snapshot.head, deleted=NOW - timedelta(seconds=301)))
+    remains = deleted(jobs=(job,))
+    assert decide_deletion(remains, NOW, CONFIG).actions == ()
+    stuck = replace(remains, head=replace(remains.head, deleted=NOW - timedelta(seconds=301)))
     assert decide_deletion(stuck, NOW, CONFIG).actions == (Purge(AREA), RemoveFinalizer())
     held = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))(stuck)
     assert Revoke(AREA) in decide_deletion(held, NOW, CONFIG).actions
@@ -246,5 +259,5 @@ def test_a_pod_on_a_lost_node_holds_a_deletion_no_longer_than_its_credentials() 
 
 
 def test_a_generation_that_runs_is_stopped_however_long_it_takes() -> None:
-    snapshot = deleted(generation=replace(World().snapshot().generation, running=True))
-    assert decide_deletion(snapshot, NOW, CONFIG).actions == (StopGeneration(),)
+    remains = deleted(generation=replace(World().remains().generation, running=True))
+    assert decide_deletion(remains, NOW, CONFIG).actions == (StopGeneration(),)

@@ -12,7 +12,7 @@ from kubernetes.aio import client
 
 from fake_kubernetes import EVENTS, JOBS, REQUESTS, SECRETS, FakeKubernetes
 from profile_contract.request import ProfileRequestStatus, Progress
-from profile_contract.resource import Key
+from profile_contract.resource import Key, parse_head
 from profile_operator.act.applier import changed_status
 from profile_operator.clients.kubernetes import (
     Conflicted,
@@ -25,7 +25,6 @@ from profile_operator.clients.kubernetes import (
     without_proxy,
 )
 from profile_operator.health import HealthServer, listen
-from profile_operator.observe.observer import parse_head
 
 KEY = Key("hr", "minji")
 PATH = f"{REQUESTS.format('hr')}/minji"

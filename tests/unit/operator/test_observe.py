@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from profile_contract.conditions import Reason
-from profile_contract.resource import Key
+from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
 from profile_contract.words import DeletionPolicy
 from profile_operator.observe.observer import (
-    SpecError,
-    deletion_spec,
     job_view,
-    parse_head,
-    parse_spec,
     termination_of,
     waiting_of,
 )
@@ -162,8 +158,9 @@ def test_a_spec_that_cannot_be_understood_names_the_field() -> None:
 
 
 def test_a_spec_that_cannot_be_understood_does_not_hold_a_deletion() -> None:
-    assert deletion_spec({"deletionPolicy": "Retain", "odd": 1}).deletion_policy is DeletionPolicy.RETAIN
-    assert deletion_spec({"odd": 1}).deletion_policy is DeletionPolicy.DELETE
+    assert parse_head(document(deletionPolicy="Retain", odd=1)).deletion_policy is DeletionPolicy.RETAIN
+    assert parse_head(document(odd=1)).deletion_policy is DeletionPolicy.DELETE
+    assert parse_head(document(deletionPolicy="Odd")).deletion_policy is DeletionPolicy.DELETE
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from profile_contract.resource import Key
-from profile_operator import names
+from profile_contract.resource import FINALIZER, Key
 from profile_operator.release.end import NAMED, left_behind, refusal
 
 
@@ -13,8 +12,8 @@ def request(namespace: str, name: str, *finalizers: str) -> dict[str, Any]:
     return {"metadata": {"namespace": namespace, "name": name, "finalizers": list(finalizers)}}
 
 
-MINJI = request("hr", "minji", names.FINALIZER)
-JUNHO = request("campus", "junho", "example.com/other", names.FINALIZER)
+MINJI = request("hr", "minji", FINALIZER)
+JUNHO = request("campus", "junho", "example.com/other", FINALIZER)
 FREE = request("hr", "free")
 
 

@@ -67,7 +67,7 @@ MUTANTS = (
     (
         "A10",
         "operator/profile_operator/act/applier.py",
-        "rest = [finalizer for finalizer in head.finalizers if finalizer != names.FINALIZER]",
+        "rest = [finalizer for finalizer in head.finalizers if finalizer != FINALIZER]",
         "rest: list[str] = []",
         "letting go removes others' finalizers",
     ),

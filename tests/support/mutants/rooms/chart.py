@@ -130,7 +130,7 @@ MUTANTS = (
     (
         "H17",
         "operator/profile_operator/release/end.py",
-        'names.FINALIZER in metadata.get("finalizers", ())',
+        'FINALIZER in metadata.get("finalizers", ())',
         '"finalizers" not in metadata',
         "requests that wait for nobody hold a release",
     ),

@@ -317,9 +317,8 @@ def world(*, token: str = "", limits: Limits | None = None, bucket: str = "", **
     """A predictor that runs."""
     with Store() as store:
         engine = tiny_engine()
-        values = {"hosts": (store.host,), "store_seconds": 5.0, "bucket": bucket, **settings}
-        told = Settings(engine=engine.config, model_name=NAME, token=token, **values)
-        model = PredictorModel(told, engine, StoreGrants(told.hosts, told.store_seconds, bucket=bucket))
+        told = Settings(base_model=BASE, model_name=NAME, store_hosts=(store.host,), store_bucket=bucket, **settings)
+        model = PredictorModel(told, engine, StoreGrants(told.store_hosts, seconds=5.0, bucket=bucket))
         try:
             yield World(engine, model, Client(PredictorApp(model, token, limits or Limits())), store)
         finally:

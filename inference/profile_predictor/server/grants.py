@@ -1,24 +1,24 @@
-"""Grants over HTTP: presigned links of the configured stores, and of nothing else."""
+"""Grants over HTTP: what presigned links let an order read and write, and how long that may take."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import httpx
+import stamina
 
 from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
 
+from .links import parsed
+
 log = logging.getLogger(__name__)
 
-_PORTS = {"http": 80, "https": 443}
 # The reasons that S3 gives for a link whose time is over (error codes and their messages).
 _EXPIRED = (
     b"Request has expired",
@@ -27,47 +27,27 @@ _EXPIRED = (
     b"token included in the request is expired",
 )
 _REFUSAL_BYTES = 4096
-_LONGEST_LINK = 4096
 # For one step of a conversation (connecting apart); a whole read has a deadline of its own.
 _STEP_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 # An order's reads may take so many times as long as one.
 _ORDER_READS = 3
+# Of a write, with pauses of 0.5, 1 and 2 seconds, each up to half a second longer: a store that is away for three
+# seconds costs no candidate.
+ATTEMPTS = 4
+_FIRST_PAUSE_SECONDS = _MORE_SECONDS = 0.5
 _PLAIN = {"Accept-Encoding": "identity"}
-
-
-def allowed(url: httpx.URL, hosts: Sequence[str]) -> bool:
-    """Whether a link points to one of the stores.
-
-    A store is HOST:PORT (HTTP or HTTPS, as the link says), HOST (HTTPS on its own port), or http://HOST[:PORT] or
-    https://HOST[:PORT] for that scheme alone.
-    """
-    if url.scheme not in _PORTS or url.userinfo or not url.host:
-        return False
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    place = f"{host}:{_PORTS[url.scheme] if url.port is None else url.port}"
-    return any((url.scheme, place) in _places(entry.lower()) for entry in hosts)
-
-
-def _places(entry: str) -> set[tuple[str, str]]:
-    """The schemes and places, HOST:PORT, that a store's entry stands for."""
-    scheme, _, address = entry.rpartition("://")
-    has_port = re.search(r":\d+$", address) is not None
-    if not scheme and has_port:
-        return {(each, address) for each in _PORTS}
-    scheme = scheme or "https"
-    return {(scheme, address if has_port else f"{address}:{_PORTS.get(scheme, 0)}")}
 
 
 class StoreGrants:
     """Reads and writes what presigned links grant. Safe for threads; raises as `Files` says, never with a link.
 
-    `hosts`: see `allowed`. `seconds`: for one whole read or one attempt of a write. `bucket`: where all grants lie;
-    empty: any.
+    `hosts`: see `links.allowed`. `seconds`: for one whole read or one attempt of a write. `bucket`: where all grants
+    lie; empty: any.
     """
 
-    def __init__(self, hosts: Sequence[str], seconds: float = 30.0, attempts: int = 3, bucket: str = "") -> None:
-        self._hosts, self._seconds, self._attempts, self._bucket = tuple(hosts), seconds, attempts, bucket
+    def __init__(self, hosts: Sequence[str], seconds: float = 30.0, bucket: str = "") -> None:
+        self._hosts, self._seconds, self._bucket = tuple(hosts), seconds, bucket
         # No redirects: a store that sends us elsewhere would lead past the list of hosts. No proxies from outside.
         self._client = httpx.Client(
             timeout=httpx.Timeout(min(seconds, _STEP_SECONDS), connect=_CONNECT_SECONDS),
@@ -108,29 +88,36 @@ class StoreGrants:
 
     def check(self, url: str, prefix: str = "/") -> None:
         """Raises Refused for a link that points elsewhere than to a configured store, or outside of a prefix there."""
-        self._parsed(url, prefix)
+        parsed(url, self._hosts, prefix)
 
     def write(self, url: str, content: bytes, content_type: str, before: Callable[[], None] = lambda: None) -> None:
-        """Put a file to a presigned link that was checked. Raises as `read` does.
+        """Put a file to a presigned link that was checked; a store that is away is tried again after a pause.
 
-        `before` is asked before each attempt; whatever it raises ends the writing.
+        `before` is asked before each attempt; a Refused that it raises ends the writing. Raises as `read` does.
         """
-        target = self._parsed(url, "/")
-        for attempt in range(1, self._attempts + 1):
-            before()
-            try:
-                response = self._client.put(target, content=content, headers={"Content-Type": content_type})
-                _check(response.status_code, response.content[:_REFUSAL_BYTES])
-            except (httpx.HTTPError, Unavailable) as error:
-                if attempt == self._attempts:
-                    raise Unavailable("the store did not take a candidate; nothing is lost but this try") from error
-                log.warning("the store did not take a candidate (%s), trying again", type(error).__name__)
-            else:
-                return
+        target = parsed(url, self._hosts)
+        attempts = stamina.retry_context(
+            on=(httpx.HTTPError, Unavailable),
+            attempts=ATTEMPTS,
+            timeout=None,
+            wait_initial=_FIRST_PAUSE_SECONDS,
+            wait_jitter=_MORE_SECONDS,
+        )
+        try:
+            for attempt in attempts:
+                with attempt:
+                    if attempt.num > 1:
+                        log.warning("the store did not take a candidate; attempt %d of %d", attempt.num, ATTEMPTS)
+                    before()
+                    response = self._client.put(target, content=content, headers={"Content-Type": content_type})
+                    _check(response.status_code, response.content[:_REFUSAL_BYTES])
+        except (httpx.HTTPError, Unavailable) as error:
+            raise Unavailable("the store did not take a candidate; nothing is lost but this try") from error
 
     @contextmanager
     def _get(self, url: str, prefix: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        target = self._parsed(url, prefix)
+        """The answer to a read, before its body. Raises as `Files` says."""
+        target = parsed(url, self._hosts, prefix)
         try:
             with self._client.stream("GET", target, headers={**_PLAIN, **(headers or {})}) as response:
                 if not response.is_success:
@@ -138,21 +125,6 @@ class StoreGrants:
                 yield response
         except httpx.HTTPError as error:
             raise Unavailable("the store does not answer") from error
-
-    def _parsed(self, url: str, prefix: str) -> httpx.URL:
-        if len(url) > _LONGEST_LINK:
-            raise Refused(f"a grant's link has more than {_LONGEST_LINK} characters")
-        try:
-            parsed = httpx.URL(url)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise Refused("a grant holds no usable link") from error
-        if not allowed(parsed, self._hosts):
-            raise Refused(
-                f"a grant points to {parsed.host[:100] or 'no host'!r}, which is none of the configured stores"
-            )
-        if not _is_below(parsed.path, prefix):
-            raise Refused("a grant points outside of what is granted to requests of its namespace")
-        return parsed
 
 
 @dataclass(frozen=True)
@@ -180,22 +152,6 @@ class OrderGrants:
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise Unavailable("the store took too long for all that the order grants; ask again later")
-
-
-def _is_below(path: str, prefix: str) -> bool:
-    """Whether a path, percent-decoded, lies below a prefix without any detour."""
-    return path.startswith(prefix) and not any(part in ("", ".", "..") for part in path[1:].split("/"))
-
-
-def signed_at(url: str) -> float | None:
-    """When a link was signed (S3's X-Amz-Date), in seconds since 1970; None if it does not say."""
-    found = re.search(r"[?&]X-Amz-Date=(\d{8}T\d{6})Z(&|$)", url)
-    if found is None:
-        return None
-    try:
-        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
 
 
 def _check_plain(response: httpx.Response, limit: int) -> None:

@@ -24,7 +24,8 @@ from profile_draw.errors import Broken, Expired, Full, Refused, Unavailable
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
 
 from . import metrics, tensors
-from .grants import OrderGrants, StoreGrants, signed_at
+from .grants import OrderGrants, StoreGrants
+from .links import signed_at
 from .pools import Pools, Writing
 from .protocol import HTTP_BAD_REQUEST, BadCall
 from .settings import Settings
@@ -42,8 +43,8 @@ class PredictorModel:
     def __init__(self, settings: Settings, engine: Engine, grants: StoreGrants) -> None:
         self.name = settings.model_name
         self._engine, self._grants = engine, grants
-        self._queue = DrawingQueue(engine, settings.places, metrics.Meter())
-        self._pools, self._writing = Pools(settings.places), Writing()
+        self._queue = DrawingQueue(engine, settings.queue, metrics.Meter())
+        self._pools, self._writing = Pools(settings.queue), Writing()
         self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
         metrics.MODEL.info({"base": settings.engine.base_model, "device": engine.device})

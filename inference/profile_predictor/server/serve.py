@@ -9,6 +9,7 @@ import threading
 import time
 from types import FrameType
 
+import stamina
 import uvicorn
 
 from profile_predictor.engine import Engine
@@ -28,12 +29,14 @@ PARTING_SECONDS = 5.0
 
 def serve(settings: Settings) -> None:
     """Serve until asked to stop. Raises what `Engine.load` raises."""
-    if not settings.hosts:
+    if not settings.store_hosts:
         log.warning("PROFILE_STORE_HOSTS is empty: every grant will be refused")
     if not settings.token:
         log.warning("PROFILE_TOKEN is empty: whoever reaches the port may draw; let a network policy guard it")
     engine = Engine.load(settings.engine)
-    grants = StoreGrants(settings.hosts, settings.store_seconds, bucket=settings.bucket)
+    # What is tried again is told where it is tried, in a sentence.
+    stamina.instrumentation.set_on_retry_hooks([])
+    grants = StoreGrants(settings.store_hosts, bucket=settings.store_bucket)
     model = PredictorModel(settings, engine, grants)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)

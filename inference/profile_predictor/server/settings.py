@@ -1,85 +1,121 @@
-"""What the environment says."""
+"""The predictor's settings, as the environment says them: PROFILE_ and a field's name in capitals."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import cast, get_args
+from typing import Annotated, Any, get_args
+
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from profile_contract.words import AdapterLayers
 from profile_draw.config import Dtype, EngineConfig
+
+PREFIX = "PROFILE_"
 
 
 class BadSettings(Exception):
     """The environment is not usable; the message names the variable."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The predictor's settings.
+def _whole(least: int) -> BeforeValidator:
+    """Takes plain digits alone: no sign, no blank, no fraction."""
 
-    `hosts`: the stores that grants may point to (see `grants.allowed`), `bucket` where in them; empty: anywhere.
-    `places`: orders let in at the same time. `metrics_port` 0: none are shown. `grace_seconds`: how long orders that
-    run may take after the pod was asked to stop. `token`: what callers must show; empty: nothing.
-    """
-
-    engine: EngineConfig
-    model_name: str
-    hosts: tuple[str, ...]
-    bucket: str = ""
-    places: int = 16
-    port: int = 8080
-    metrics_port: int = 0
-    grace_seconds: int = 290
-    store_seconds: float = 30.0
-    token: str = field(default="", repr=False)
-
-
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from PROFILE_*; raises BadSettings."""
-
-    def number(name: str, default: int, least: int = 1) -> int:
-        text = environment.get(name, "") or str(default)
-        if not text.isdecimal() or int(text) < least:
-            raise BadSettings(f"{name}={text!r} must be a whole number, at least {least}")
+    def check(value: Any) -> int:
+        text = str(value)
+        if not text.isdecimal() or len(text) > 18 or int(text) < least:
+            raise ValueError(f"must be a whole number, at least {least}")
         return int(text)
 
-    dtype = environment.get("PROFILE_DTYPE", "auto")
-    if dtype not in get_args(Dtype):
-        raise BadSettings(f"PROFILE_DTYPE={dtype!r} must be one of {', '.join(get_args(Dtype))}")
-    layers = environment.get("PROFILE_ADAPTER_LAYERS", AdapterLayers.ATTENTION)
-    if layers not in set(AdapterLayers):
-        raise BadSettings(f"PROFILE_ADAPTER_LAYERS={layers!r} must be one of {', '.join(AdapterLayers)}")
-    base = environment.get("PROFILE_BASE_MODEL", "")
-    if not base:
-        raise BadSettings("PROFILE_BASE_MODEL must name a folder below PROFILE_MODELS")
-    try:
-        engine = EngineConfig(
-            models=Path(environment.get("PROFILE_MODELS", "/models")),
-            base_model=base,
-            control_model=environment.get("PROFILE_CONTROL_MODEL", ""),
-            slots=number("PROFILE_SLOTS", 4),
-            maximum_rank=number("PROFILE_MAXIMUM_RANK", 64),
-            adapter_layers=AdapterLayers(layers),
-            batch=number("PROFILE_BATCH", 4),
-            host_cache_megabytes=number("PROFILE_HOST_CACHE_MB", 1024),
-            device=environment.get("PROFILE_DEVICE", "auto"),
-            dtype=cast(Dtype, dtype),
-            threads=number("PROFILE_THREADS", 0, least=0),
-            grant_seconds=number("PROFILE_GRANT_SECONDS", 1800),
+    return BeforeValidator(check)
+
+
+def _word(*words: str) -> BeforeValidator:
+    """Takes one of these words."""
+
+    def check(value: Any) -> Any:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _listed(value: Any) -> Any:
+    """What stands between commas."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+Count = Annotated[int, _whole(1)]
+CountOrNone = Annotated[int, _whole(0)]
+
+
+class Settings(BaseSettings):
+    """The predictor's settings; a variable that is empty is as one that is not set.
+
+    `store_hosts`: the stores that grants may point to (see `links.allowed`), `store_bucket` where in them; empty:
+    anywhere. `queue`: orders let in at the same time. `metrics_port` 0: none are shown. `grace_seconds`: how long
+    orders that run may take after the pod was asked to stop. `token`: what callers must show; empty: nothing. The
+    others are those of EngineConfig.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    models: Path = Path("/models")
+    base_model: str = ""
+    control_model: str = ""
+    slots: Count = 4
+    maximum_rank: Count = 64
+    adapter_layers: Annotated[AdapterLayers, _word(*AdapterLayers)] = AdapterLayers.ATTENTION
+    batch: Count = 4
+    host_cache_mb: Count = 1024
+    device: str = "auto"
+    dtype: Annotated[Dtype, _word(*get_args(Dtype))] = "auto"
+    threads: CountOrNone = 0
+    grant_seconds: Count = 1800
+    model_name: str = "profile-predictor"
+    store_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    store_bucket: str = ""
+    queue: Count = 16
+    port: Count = 8080
+    metrics_port: CountOrNone = 0
+    grace_seconds: Count = 290
+    token: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(default="", repr=False)
+
+    @cached_property
+    def engine(self) -> EngineConfig:
+        """What the engine is made of. Raises ValueError for names of models that are none."""
+        return EngineConfig(
+            models=self.models,
+            base_model=self.base_model,
+            control_model=self.control_model,
+            slots=self.slots,
+            maximum_rank=self.maximum_rank,
+            adapter_layers=self.adapter_layers,
+            batch=self.batch,
+            host_cache_megabytes=self.host_cache_mb,
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            grant_seconds=self.grant_seconds,
         )
-    except ValueError as error:
-        raise BadSettings(str(error)) from error
-    return Settings(
-        engine=engine,
-        model_name=environment.get("PROFILE_MODEL_NAME", "profile-predictor"),
-        hosts=tuple(host.strip() for host in environment.get("PROFILE_STORE_HOSTS", "").split(",") if host.strip()),
-        bucket=environment.get("PROFILE_STORE_BUCKET", ""),
-        places=number("PROFILE_QUEUE", 16),
-        port=number("PROFILE_PORT", 8080),
-        metrics_port=number("PROFILE_METRICS_PORT", 0, least=0),
-        grace_seconds=number("PROFILE_GRACE_SECONDS", 290),
-        token=environment.get("PROFILE_TOKEN", "").strip(),
-    )
+
+    @model_validator(mode="after")
+    def _names_models(self) -> Settings:
+        if not self.base_model:
+            raise ValueError(f"{PREFIX}BASE_MODEL must name a folder below {PREFIX}MODELS")
+        _ = self.engine
+        return self
+
+
+def from_environment() -> Settings:
+    """Settings from PROFILE_*; raises BadSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        if first["loc"]:
+            reason = f"{PREFIX}{str(first['loc'][0]).upper()}={first['input']!r} {reason}"
+        raise BadSettings(reason) from error

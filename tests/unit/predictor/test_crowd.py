@@ -38,7 +38,7 @@ def begun(call: Awaitable[Reply]) -> asyncio.Future[Reply]:
 
 @pytest.mark.parametrize("places", [1, 3])
 async def test_as_many_orders_are_let_in_as_there_are_places(places: int) -> None:
-    with world(places=places) as found:
+    with world(queue=places) as found:
         found.pipeline.pause = 0.3
         replies = await asyncio.gather(*(found.client.order(order(seeds=(n,))) for n in range(places + 2)))
         statuses = sorted(reply.status for reply in replies)
@@ -51,7 +51,7 @@ async def test_as_many_orders_are_let_in_as_there_are_places(places: int) -> Non
 
 
 async def test_a_place_is_freed_once() -> None:
-    with world(places=1) as found:
+    with world(queue=1) as found:
         place = found.queue.take_place()
         with pytest.raises(Full):
             found.queue.take_place()
@@ -62,7 +62,7 @@ async def test_a_place_is_freed_once() -> None:
 
 
 async def test_who_hangs_up_while_the_store_is_slow_holds_a_place_until_the_thread_ends() -> None:
-    with world(places=2) as found:
+    with world(queue=2) as found:
         grant = found.store.grant("/a/slow", adapter(1))
         found.store.delay["/a/slow"] = 1.0
         reply = await found.client.order(order(grant), hang_up=0.1)
@@ -76,7 +76,7 @@ async def test_who_hangs_up_while_the_store_is_slow_holds_a_place_until_the_thre
 
 async def test_a_slow_store_fills_the_places_and_nothing_else() -> None:
     """Reads have a thread a place, uploads their own: neither waits behind the other, nor does anything else."""
-    with world(places=3) as found:
+    with world(queue=3) as found:
         found.store.delay["/a/slow"] = 1.5
         grant = found.store.grant("/a/slow", adapter(1))
         out = found.store.link("/out")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+import stamina
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor_world import Store
 from profile_predictor.engine import Denied, Refused, Unavailable
-from profile_predictor.server.grants import StoreGrants, allowed, signed_at
+from profile_predictor.server.grants import ATTEMPTS, StoreGrants
+from profile_predictor.server.links import allowed, signed_at
 
 
 @pytest.fixture
@@ -27,6 +30,13 @@ def grants(store: Store) -> Iterator[StoreGrants]:
     found = StoreGrants([store.host], seconds=5.0)
     yield found
     found.close()
+
+
+@pytest.fixture
+def no_pauses() -> Iterator[None]:
+    """As many attempts as ever, without the pauses between them."""
+    with stamina.set_testing(True, attempts=ATTEMPTS):
+        yield
 
 
 # --- whereto ---
@@ -182,19 +192,32 @@ def test_a_store_that_does_not_answer_is_away(store: Store) -> None:
 # --- writing ---
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_writing_is_tried_again_until_the_store_takes_it(store: Store, grants: StoreGrants) -> None:
     store.statuses["/out"] = [503, 500]
     grants.write(store.link("/out"), b"picture", "image/png")
     assert store.files["/out"] == b"picture"
-    store.statuses["/out"] = [503, 503, 503]
+    store.statuses["/out"] = [503] * ATTEMPTS
     with pytest.raises(Unavailable, match="did not take"):
         grants.write(store.link("/out"), b"another", "image/png")
+    assert store.statuses["/out"] == []
     store.statuses["/out"] = [403]
     with pytest.raises(Denied):
         grants.write(store.link("/out"), b"another", "image/png")
     assert store.files["/out"] == b"picture"
 
 
+def test_a_store_that_is_away_for_a_second_loses_no_candidate(store: Store, grants: StoreGrants) -> None:
+    store.statuses["/out"] = [503] * 1000
+    back = threading.Timer(1.2, store.statuses["/out"].clear)
+    back.start()
+    grants.write(store.link("/out"), b"picture", "image/png")
+    back.join()
+    assert store.files["/out"] == b"picture"
+    assert len(store.asked) <= ATTEMPTS
+
+
+@pytest.mark.usefixtures("no_pauses")
 def test_each_attempt_asks_before_it_writes(store: Store, grants: StoreGrants) -> None:
     """What was deleted between two attempts is not written by the second."""
     asked = []

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from predictor_world import INFER, NAME, World, order, world
+from predictor_world import BASE, INFER, NAME, World, order, world
 from profile_predictor.server import metrics, serve
 from profile_predictor.server.serve import Server
 from profile_predictor.server.settings import Settings
@@ -51,7 +51,7 @@ def large_picture() -> bytes:
 def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
     """A server of this world's model in a thread of its own."""
     port = free_port()
-    told = Settings(engine=found.engine.config, model_name=NAME, hosts=(), port=port, **settings)
+    told = Settings(base_model=BASE, model_name=NAME, port=port, **settings)
     server = Server(told, found.model)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,6 +1,10 @@
 """The predictor's edge: settings, which links are followed, what a client may send."""
 
 import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,9 +14,12 @@ from kserve import InferInput, InferRequest
 from kserve.errors import InvalidInput
 
 from profile_contract.generation import EvictionOrder, GenerationOrder
-from profile_predictor.server.grants import allowed
-from profile_predictor.server.settings import BadSettings, from_environment
+from profile_contract.words import AdapterLayers
+from profile_draw.config import EngineConfig
+from profile_predictor.server.links import allowed
+from profile_predictor.server.settings import BadSettings, Settings, from_environment
 from profile_predictor.server.tensors import is_plain, order_of, plain_order
+from profile_sandbox.paths import CLONE
 
 STORE = ("minio.profile-services.svc:9000", "store.example.com")
 
@@ -78,36 +85,87 @@ def test_without_stores_nothing_is_followed() -> None:
     assert not allowed(httpx.URL("http://store.example.com/x"), ())
 
 
-def test_settings_of_the_chart() -> None:
-    settings = from_environment(
-        {
-            "PROFILE_MODELS": "/mnt/models",
-            "PROFILE_MODEL_NAME": "profile-predictor",
-            "PROFILE_BASE_MODEL": "studio-random",
-            "PROFILE_CONTROL_MODEL": "studio-random-controlnet",
-            "PROFILE_SLOTS": "8",
-            "PROFILE_STORE_HOSTS": "minio.minio.svc:9000, store.example.com",
-        }
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Settings of an environment that holds PROFILE_* as the keywords say, and no other of them."""
+    for name in [name for name in os.environ if name.startswith("PROFILE_")]:
+        monkeypatch.delenv(name)
+
+    def read(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(f"PROFILE_{name}", value)
+        return from_environment()
+
+    return read
+
+
+def test_settings_of_the_chart(environment: Callable[..., Settings]) -> None:
+    settings = environment(
+        MODELS="/mnt/models",
+        MODEL_NAME="profile-sdxl",
+        BASE_MODEL="studio-random",
+        CONTROL_MODEL="studio-random-controlnet",
+        SLOTS="8",
+        ADAPTER_LAYERS="transformer",
+        DTYPE="bfloat16",
+        HOST_CACHE_MB="7",
+        GRANT_SECONDS="60",
+        STORE_HOSTS="minio.minio.svc:9000, store.example.com,",
+        STORE_BUCKET="profiles",
+        QUEUE="3",
+        METRICS_PORT="9090",
+        TOKEN=" secret\n",
     )
-    assert str(settings.engine.models / settings.engine.base_model) == "/mnt/models/studio-random"
-    assert settings.engine.slots == 8
-    assert settings.hosts == ("minio.minio.svc:9000", "store.example.com")
+    assert settings.engine == EngineConfig(
+        models=Path("/mnt/models"),
+        base_model="studio-random",
+        control_model="studio-random-controlnet",
+        slots=8,
+        adapter_layers=AdapterLayers.TRANSFORMER,
+        dtype="bfloat16",
+        host_cache_megabytes=7,
+        grant_seconds=60,
+    )
+    assert settings.store_hosts == ("minio.minio.svc:9000", "store.example.com")
+    assert (settings.model_name, settings.store_bucket, settings.queue) == ("profile-sdxl", "profiles", 3)
+    assert (settings.metrics_port, settings.token) == (9090, "secret")
+    assert "secret" not in repr(settings)
+
+
+def test_what_is_empty_is_as_documented(environment: Callable[..., Settings]) -> None:
+    """Each default of the table in the predictor's README."""
+    page = (CLONE / "inference" / "README.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `PROFILE_")]
+    defaults = {name: cell.strip(" `") for names, cell in rows for name in re.findall(r"`PROFILE_(\w+)`", names)}
+    defaults.pop("WEIGHTS_SHA256")  # read where weights are, by all programs
+    settings = environment(**{**dict.fromkeys(defaults, ""), "BASE_MODEL": "m"})
+    values = {name: getattr(settings, name.lower()) for name in defaults} | {"BASE_MODEL": ""}
+    assert values.keys() == {name.upper() for name in Settings.model_fields}
+    assert {name: "" if value == () else str(value) for name, value in values.items()} == defaults
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"),
+    ("variables", "says"),
     [
-        ({}, "PROFILE_BASE_MODEL"),
-        ({"PROFILE_BASE_MODEL": "m", "PROFILE_SLOTS": "none"}, "PROFILE_SLOTS"),
-        ({"PROFILE_BASE_MODEL": "m", "PROFILE_QUEUE": "0"}, "PROFILE_QUEUE"),
-        ({"PROFILE_BASE_MODEL": "m", "PROFILE_DTYPE": "int4"}, "PROFILE_DTYPE"),
-        ({"PROFILE_BASE_MODEL": "m", "PROFILE_ADAPTER_LAYERS": "all"}, "attention, transformer"),
-        ({"PROFILE_BASE_MODEL": "../m"}, "below the models folder"),
+        ({}, "PROFILE_BASE_MODEL must name a folder below PROFILE_MODELS"),
+        ({"SLOTS": "none"}, "PROFILE_SLOTS='none' must be a whole number, at least 1"),
+        ({"QUEUE": "0"}, "PROFILE_QUEUE='0' must be a whole number, at least 1"),
+        ({"THREADS": "-1"}, "PROFILE_THREADS='-1' must be a whole number, at least 0"),
+        ({"BATCH": " 4"}, "PROFILE_BATCH=' 4' must be a whole number, at least 1"),
+        ({"BATCH": "4.0"}, "PROFILE_BATCH='4.0' must be a whole number, at least 1"),
+        ({"PORT": "9" * 5000}, f"PROFILE_PORT='{'9' * 5000}' must be a whole number, at least 1"),
+        ({"DTYPE": "int4"}, "PROFILE_DTYPE='int4' must be one of auto, float32, bfloat16, float16"),
+        ({"ADAPTER_LAYERS": "all"}, "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer"),
+        ({"BASE_MODEL": "../m"}, "model '../m' must be a folder below the models folder"),
+        ({"CONTROL_MODEL": "/m"}, "model '/m' must be a folder below the models folder"),
     ],
 )
-def test_bad_settings_name_the_variable(environment: dict[str, str], says: str) -> None:
-    with pytest.raises(BadSettings, match=says):
-        from_environment(environment)
+def test_bad_settings_name_the_variable(
+    environment: Callable[..., Settings], variables: dict[str, str], says: str
+) -> None:
+    with pytest.raises(BadSettings) as refused:
+        environment(**({"BASE_MODEL": "m"} | variables if variables else {}))
+    assert str(refused.value) == says
 
 
 def request(*inputs: InferInput) -> InferRequest:

@@ -17,7 +17,7 @@ MUTANTS = (
     ),
     (
         "P03",
-        "inference/profile_predictor/server/grants.py",
+        "inference/profile_predictor/server/links.py",
         "if url.scheme not in _PORTS or url.userinfo or not url.host:",
         "if url.scheme not in _PORTS or not url.host:",
         "grants: userinfo allowed",
@@ -255,21 +255,21 @@ MUTANTS = (
     ),
     (
         "P38",
-        "inference/profile_predictor/server/grants.py",
-        "        if not _is_below(parsed.path, prefix):",
-        "        if False:",
+        "inference/profile_predictor/server/links.py",
+        "    if not _is_below(link.path, prefix):",
+        "    if False:",
         "a grant may point to another namespace",
     ),
     (
         "P39",
-        "inference/profile_predictor/server/grants.py",
+        "inference/profile_predictor/server/links.py",
         'return path.startswith(prefix) and not any(part in ("", ".", "..") for part in path[1:].split("/"))',
         "return path.startswith(prefix)",
         "a grant may climb out of its prefix",
     ),
     (
         "P40",
-        "inference/profile_predictor/server/grants.py",
+        "inference/profile_predictor/server/links.py",
         '    scheme = scheme or "https"\n',
         '    scheme = scheme or "http"\n',
         "a store without port is reached in plain text",
@@ -284,8 +284,8 @@ MUTANTS = (
     (
         "P42",
         "inference/profile_predictor/server/grants.py",
-        "            before()\n",
-        "            pass\n",
+        "                    before()\n",
+        "                    pass\n",
         "nothing is asked before a candidate is written",
     ),
     (

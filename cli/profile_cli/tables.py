@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profile_contract.photo_names import shown_name
-from profile_contract.photos import PhotosWarningKind
-from profile_contract.request import PhotosWarning, PortraitStatus, Verdict
+from profile_contract.photos import PhotosWarning, PhotosWarningKind
+from profile_contract.request import PortraitStatus, Verdict
 from profile_contract.stages.finish import FinishReport, Portrait, ToneShift
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoVerdict

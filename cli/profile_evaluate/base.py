@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from profile_contract.candidates import PictureSize
 from profile_contract.stages.finish import ToneShift
-from profile_contract.style import TONE_WORDS, ProfileStyleSpec
-from profile_contract.words import Tone
+from profile_contract.style import TONE_WORDS, ProfileStyleSpec, Tone
 from profile_finish.references import References
 from profile_finish.scoring import counted
 from profile_finish.tone import Colours, colours, tone_shift

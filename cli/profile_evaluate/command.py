@@ -24,8 +24,9 @@ from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
-from profile_contract.style import ProfileStyleSpec
-from profile_contract.words import AdapterLayers, LayoutName, Tone
+from profile_contract.layouts import LayoutName
+from profile_contract.stages.train import AdapterLayers
+from profile_contract.style import ProfileStyleSpec, Tone
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader, WeightsMissing, cosine

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
 from profile_contract.stages.finish import ToneShift
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 
 from .figures import Share, StyleFigures
 from .page import STYLE_HEAD, style_cells, table

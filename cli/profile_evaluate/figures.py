@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from profile_contract.stages.finish import ToneShift
 from profile_contract.stages.train import Checkpoint
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 from profile_finish.tone import is_met
 from profile_vision.likeness import Embedding, cosine
 

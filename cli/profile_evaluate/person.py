@@ -22,8 +22,7 @@ from profile_contract.stages.chain import Platform
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.style import ProfileStyleSpec
-from profile_contract.words import Tone
+from profile_contract.style import ProfileStyleSpec, Tone
 from profile_finish.scoring import counted
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore

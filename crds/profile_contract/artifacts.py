@@ -13,7 +13,7 @@ import re
 import unicodedata
 
 from .keys import ForeignKey
-from .stages.table import Stage
+from .stages.table import STAGES, Stage
 
 REPORT = "report.json"
 ORDER = "order.json"
@@ -22,14 +22,6 @@ ADAPTER_WEBUI = "adapter-webui.safetensors"
 CONTACT_SHEET = "contact-sheet.jpg"
 PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
-
-_STAGE_FOLDERS = {
-    Stage.PREPROCESS: "dataset",
-    Stage.TRAIN: "adapter",
-    Stage.GENERATE: "candidates",
-    Stage.FINISH: "portraits",
-}
-
 
 # What no part of a prefix holds: separators, control characters, quotes, what a policy would read as a pattern. In the
 # notation that Go's regular expressions share with Python's, since the CRD asks the same.
@@ -74,7 +66,7 @@ def request_prefix_of(key: str) -> str:
 
 def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
     """Where one run of a stage leaves what it makes. Raises ForeignKey for what is no name or no digest."""
-    return f"{request_prefix(namespace, name)}{_STAGE_FOLDERS[stage]}/{_part('digest', digest, _DIGEST)}/"
+    return f"{request_prefix(namespace, name)}{STAGES[stage].folder}/{_part('digest', digest, _DIGEST)}/"
 
 
 def _part(what: str, text: str, pattern: re.Pattern[str]) -> str:

@@ -14,8 +14,7 @@ from .generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
 from .stages.preprocess import PoseMap, PreprocessReport
-from .style import POSE_FROM_PHOTOS, ProfileStyleSpec
-from .words import Mode, Tone
+from .style import POSE_FROM_PHOTOS, Mode, ProfileStyleSpec, Tone
 
 # Pose maps drawn from the person's own photos are named so; all others are presets.
 PHOTO_POSE = "photo-"

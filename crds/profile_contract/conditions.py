@@ -1,8 +1,15 @@
-"""Conditions of a request, and every reason that a user may meet."""
+"""Conditions of a request, and every reason that a user may meet: its kind, and what a person may do about it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+
+from . import GROUP
+
+# A person sets it to a new value to have failed stages tried again and the photos looked at anew.
+RETRY_ANNOTATION = f"{GROUP}/retry"
 
 
 class ConditionType(StrEnum):
@@ -18,15 +25,13 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Reasons in conditions, events and reports. Each is described in docs/conditions.md."""
+    """Reasons in conditions, events and reports. What is known of each: `REASONS`, and docs/conditions.md."""
 
-    # progress
     SUCCEEDED = "Succeeded"
     PENDING = "Pending"
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     WAITING_FOR_STAGE = "WaitingForStage"
-    # the user must change something (Stalled)
     NO_PHOTOS = "NoPhotos"
     TOO_MANY_PHOTOS = "TooManyPhotos"
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
@@ -41,13 +46,75 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     STAGE_FAILED = "StageFailed"
     CONFLICT = "Conflict"
-    # the platform must heal; the operator tries again by itself (Reconciling)
     STORE_UNAVAILABLE = "StoreUnavailable"
     PREDICTOR_UNAVAILABLE = "PredictorUnavailable"
     PREDICTOR_REFUSED = "PredictorRefused"
     PREDICTOR_FAILS = "PredictorFails"
     API_UNAVAILABLE = "ApiUnavailable"
-    # deletion
     DELETING = "Deleting"
     ARTIFACTS_PURGED = "ArtifactsPurged"
     ARTIFACTS_RETAINED = "ArtifactsRetained"
+
+
+class ReasonKind(StrEnum):
+    """Who moves next. A PERSON's reasons stall a request; the PLATFORM's heal, and the operator tries again itself."""
+
+    PROGRESS = "Progress"
+    PERSON = "Person"
+    PLATFORM = "Platform"
+    DELETION = "Deletion"
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """What is known of a reason. `advice` is one short sentence or two: what a person may do once nothing goes on."""
+
+    kind: ReasonKind
+    advice: str = ""
+
+
+_TRY_AGAIN = f"Set the annotation {RETRY_ANNOTATION} to a new value to try again."
+
+REASONS: Mapping[Reason, ReasonRow] = {
+    Reason.SUCCEEDED: ReasonRow(ReasonKind.PROGRESS),
+    # A stage gives up with this one too, when its Job used up its attempts for want of a place.
+    Reason.PENDING: ReasonRow(ReasonKind.PROGRESS, _TRY_AGAIN),
+    Reason.RUNNING: ReasonRow(ReasonKind.PROGRESS),
+    Reason.SUSPENDED: ReasonRow(ReasonKind.PROGRESS),
+    Reason.WAITING_FOR_STAGE: ReasonRow(ReasonKind.PROGRESS),
+    Reason.NO_PHOTOS: ReasonRow(ReasonKind.PERSON, "Upload 5 to 20 photos there; it is looked at again every minute."),
+    Reason.TOO_MANY_PHOTOS: ReasonRow(ReasonKind.PERSON, "Remove some of them; it is looked at again every minute."),
+    Reason.TOO_FEW_USABLE_PHOTOS: ReasonRow(
+        ReasonKind.PERSON, "See status.photos.verdicts, add better photos and raise spec.photos.revision."
+    ),
+    Reason.TWO_PEOPLE: ReasonRow(
+        ReasonKind.PERSON, "Remove the photos of the person who is not meant and raise spec.photos.revision."
+    ),
+    Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the ProfileStyle."),
+    Reason.STYLE_NOT_UNDERSTOOD: ReasonRow(
+        ReasonKind.PERSON, "Bring the operator up to the version of the ProfileStyle, or correct the style."
+    ),
+    Reason.INVALID_SPEC: ReasonRow(ReasonKind.PERSON, "Correct the spec."),
+    Reason.INVALID_ORDER: ReasonRow(
+        ReasonKind.PERSON, "Operator and stage images do not fit together; install the same version of both."
+    ),
+    Reason.MODEL_NOT_FOUND: ReasonRow(ReasonKind.PERSON, f"The platform team must provide the model. {_TRY_AGAIN}"),
+    Reason.NO_LIKENESS_REACHED: ReasonRow(
+        ReasonKind.PERSON, "Lower spec.minimumLikeness, raise spec.candidates, or add better photos."
+    ),
+    Reason.TRAINING_DIVERGED: ReasonRow(ReasonKind.PERSON, "Try another spec.training.seed or fewer steps."),
+    Reason.OUT_OF_MEMORY: ReasonRow(
+        ReasonKind.PERSON, f"Lower spec.training.resolution or give the stage more memory. {_TRY_AGAIN}"
+    ),
+    Reason.STAGE_FAILED: ReasonRow(ReasonKind.PERSON, f"The pod's log says more. {_TRY_AGAIN}"),
+    Reason.CONFLICT: ReasonRow(ReasonKind.PERSON, "Delete or rename the other object."),
+    # The operator tries again by itself; a Job that used up its attempts for want of these does not.
+    Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
+    Reason.PREDICTOR_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
+    Reason.PREDICTOR_REFUSED: ReasonRow(ReasonKind.PERSON, _TRY_AGAIN),
+    Reason.PREDICTOR_FAILS: ReasonRow(ReasonKind.PLATFORM),
+    Reason.API_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
+    Reason.DELETING: ReasonRow(ReasonKind.DELETION),
+    Reason.ARTIFACTS_PURGED: ReasonRow(ReasonKind.DELETION),
+    Reason.ARTIFACTS_RETAINED: ReasonRow(ReasonKind.DELETION),
+}

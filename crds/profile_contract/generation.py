@@ -12,7 +12,7 @@ from pydantic import Field
 
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
-from .words import Mode
+from .style import Mode
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"

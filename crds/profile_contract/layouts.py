@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from .model import Contract
-from .words import LayoutName
 
 MILLIMETRES_PER_INCH = 25.4
+
+
+class LayoutName(StrEnum):
+    """The cuts that can be made of a portrait. Sizes: `profile_contract.layouts`."""
+
+    SQUARE = "square"
+    EMPLOYEE_CARD = "employee-card"
+    STUDENT_CARD = "student-card"
+    RESUME = "resume"
+    ID_SIZE = "id-size"
+    PRINT = "print-5x7"
 
 
 class Layout(Contract):

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from .model import Tolerant
 
 
 class PhotoReason(StrEnum):
@@ -36,6 +41,15 @@ class PhotosWarningKind(StrEnum):
     NOT_FRONTAL = "NotFrontal"
     TURNED_UPRIGHT = "TurnedUpright"
     LEFT_OUT = "LeftOut"
+
+
+class PhotosWarning(Tolerant):
+    """What a person should know about the photos although nothing stops for it. `photos`: the names of those that it
+    is about."""
+
+    kind: PhotosWarningKind
+    message: str = Field(default="", max_length=300)
+    photos: list[Annotated[str, Field(max_length=256)]] = Field(default=[], max_length=40)
 
 
 PHOTO_ADVICE: dict[PhotoReason, str] = {

@@ -7,7 +7,7 @@ import logging
 from pydantic import Field
 
 from .model import Tolerant
-from .stages.table import Stage
+from .stages.stage import Stage
 
 log = logging.getLogger(__name__)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
+from .layouts import LayoutName
 from .model import Contract, Tolerant
-from .photos import PhotoReason, PhotosWarningKind
-from .stages.table import Stage
-from .words import DeletionPolicy, LayoutName
+from .photos import PhotoReason, PhotosWarning
+from .stages.stage import Stage
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Key = Annotated[str, Field(max_length=1024)]
@@ -24,6 +25,13 @@ _PREFIX_RULE: dict[str, JsonValue] = {
     "rule": f"self.matches(r'{PHOTOS_PREFIX}') && !self.contains('..')",
     "message": f"photos.prefix {PHOTOS_PREFIX_RULE}: a request reads photos from its own namespace's area only",
 }
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the artifacts when the request is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
 
 
 class Subject(Contract):
@@ -125,15 +133,6 @@ class Verdict(Tolerant):
     accepted: bool
     reason: PhotoReason
     advice: str = Field(default="", max_length=300)
-
-
-class PhotosWarning(Tolerant):
-    """What a person should know about the photos although nothing stops for it. `photos`: the names of those that it
-    is about."""
-
-    kind: PhotosWarningKind
-    message: str = Field(default="", max_length=300)
-    photos: list[Annotated[str, Field(max_length=256)]] = Field(default=[], max_length=40)
 
 
 class PhotosStatus(Tolerant):

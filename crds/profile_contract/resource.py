@@ -10,12 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from . import GROUP
-from .request import ProfileRequestSpec, ProfileRequestStatus
-from .words import DeletionPolicy
+from .conditions import RETRY_ANNOTATION
+from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 
 FINALIZER = f"{GROUP}/purge"
-# A person sets it to a new value to have failed stages tried again and the photos looked at anew.
-RETRY_ANNOTATION = f"{GROUP}/retry"
 RETRY_LENGTH = 64
 # How its owner calls a request; the page sets it.
 TITLE_ANNOTATION = f"{GROUP}/title"

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from .model import Contract
-from .words import Mode, Tone
+
+
+class Tone(StrEnum):
+    """The light of a style."""
+
+    WARM = "Warm"
+    COOL = "Cool"
+    NEUTRAL = "Neutral"
+
+
+class Mode(StrEnum):
+    """How a candidate comes to be."""
+
+    TEXT_TO_IMAGE = "TextToImage"
+    IMAGE_TO_IMAGE = "ImageToImage"
+
 
 # The words that stand for {tone} in a prompt. The neutral twin of a candidate is made with the neutral words.
 TONE_WORDS: dict[Tone, str] = {Tone.WARM: "warm light", Tone.COOL: "cool light", Tone.NEUTRAL: "neutral light"}

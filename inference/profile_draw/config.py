@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 

@@ -20,7 +20,7 @@ from diffusers import (
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from profile_contract.words import Mode
+from profile_contract.style import Mode
 from profile_runtime.weights import check_model
 
 from .config import Dtype, EngineConfig

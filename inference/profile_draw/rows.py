@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from profile_contract.generation import GenerationOrder
-from profile_contract.words import Mode
+from profile_contract.style import Mode
 
 from .errors import Refused
 

@@ -13,9 +13,10 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageOps
 
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_draw.adapter_file import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import SlotBank
+from profile_draw.layers import modules_of
 from profile_models.folders import models_folder
 from profile_sandbox.paths import CLONE
 from profile_train.cache import TextEmbedding, encode_examples, encode_text
@@ -69,7 +70,7 @@ def _pipeline() -> Any:
 
 def test_swapping_an_adapter(figures: Figures, compare: Compare, tmp_path: Path) -> None:
     turns, plain_turns = itertools.count(), itertools.count()
-    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=AdapterLayers.ATTENTION.modules)
+    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=modules_of(AdapterLayers.ATTENTION))
     people = [_adapter(bank.layers, seed) for seed in (1, 2)]
 
     def swap() -> None:

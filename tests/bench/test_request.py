@@ -20,9 +20,9 @@ from profile_cli.manifest import manifest
 from profile_cli.results import Results, read_results
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
-from profile_contract.words import LayoutName
 from profile_sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters
-from profile_contract.words import LayoutName
 from profile_finish.checklist import MOST_TURN, POSED
 from profile_finish.cutting import cut
 from profile_finish.delivery import Deliverer

@@ -18,7 +18,7 @@ from PIL import Image
 
 from product import Product, Request, Space, pictures_in, wait_for
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
@@ -26,7 +26,6 @@ from profile_contract.stages.order import RequestRef, StageReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
-from profile_contract.words import LayoutName
 from profile_runtime.store.port import Store
 from profile_runtime.store.s3 import open_s3
 

@@ -15,13 +15,13 @@ from PIL import Image
 from profile_contract.artifacts import candidate_key, stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishOrder, FinishParameters, FinishReport, StyleCandidates
 from profile_contract.stages.generate import Candidate
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.words import LayoutName, Tone
+from profile_contract.style import Tone
 from profile_finish.stage import run
 from profile_models.folders import models_folder
 from profile_runtime.context import StageContext

@@ -17,12 +17,11 @@ from profile_cli.run.drawing import KeyGrants, StoreFiles
 from profile_contract.artifacts import REPORT
 from profile_contract.candidates import PictureSize, Wanted, generation_order, planned_candidates
 from profile_contract.generation import GenerationOrder
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.train import TrainReport
-from profile_contract.words import LayoutName
 from profile_models.folders import models_folder
 from profile_predictor.engine import Engine, EngineConfig
 from profile_runtime.store.folder import FolderStore

@@ -22,8 +22,7 @@ from playwright.sync_api import Page as Tab
 
 from chart import STYLES
 from product import Product, Request, pictures_in, wait_for
-from profile_contract.layouts import LAYOUTS
-from profile_contract.words import LayoutName
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_sandbox import Sandbox
 from profile_sandbox.values import PAGE_NAMESPACE
 from profile_web.visitor import OWNER_LABEL

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
+from profile_contract.layouts import LayoutName
 from profile_contract.photos import PhotoReason
-from profile_contract.request import Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resource import FINALIZER, Key, RequestHead
 from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
 from profile_contract.stages.generate import Candidate, GenerateReport
@@ -26,8 +27,7 @@ from profile_contract.stages.preprocess import (
 )
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import DeletionPolicy, LayoutName, Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
 from profile_operator.decide import decide, decide_deletion
 from profile_operator.decide.generation_work import GenerationWork

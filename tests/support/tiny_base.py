@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler
 
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_train.cache import CachedExample, TextEmbedding
 from profile_train.model import Base
 

@@ -28,13 +28,12 @@ from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.candidates import PictureSize
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.finish import FinishReport, Score
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_contract.words import LayoutName
 from profile_evaluate.people import find_people
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore

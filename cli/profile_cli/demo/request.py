@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from profile_cli.manifest import manifest
+from profile_contract.layouts import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.words import LayoutName
 from profile_sandbox.values import PAGE_NAMESPACE, PAGE_USER
 from profile_web.visitor import OWNER_LABEL, local_visitor
 from profile_web.wishes import photos_prefix

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from profile_cli.terminal import Terminal
-from profile_contract.words import LayoutName
+from profile_contract.layouts import LayoutName
 
 from . import changes, completion_program, deletion, doctor, looks
 from .connection import cluster_of

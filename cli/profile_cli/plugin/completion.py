@@ -15,7 +15,7 @@ from argcomplete.finders import CompletionFinder
 
 from profile_cli.cluster import Cluster, context_names, current_namespace
 from profile_cli.errors import CommandError
-from profile_contract.words import LayoutName
+from profile_contract.layouts import LayoutName
 
 from .commands import parser
 from .words import commands_of

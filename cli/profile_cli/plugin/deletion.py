@@ -12,7 +12,7 @@ from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_cli.upload import remove_photos, standing_photos
 from profile_contract.artifacts import request_prefix
-from profile_contract.words import DeletionPolicy
+from profile_contract.request import DeletionPolicy
 
 from .changes import PLUGIN, UPLOADER, sharing
 from .connection import cluster_of, standing_document, store_of

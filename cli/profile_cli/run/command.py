@@ -21,9 +21,9 @@ from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PreprocessReport
-from profile_contract.words import LayoutName
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 

@@ -11,7 +11,7 @@ from profile_contract.conditions import Reason
 from profile_contract.keys import check_below
 from profile_contract.model import Contract, Tolerant
 
-from .table import Stage
+from .stage import Stage
 
 
 def _sound_prefix(prefix: str) -> str:

@@ -1,28 +1,90 @@
-"""The four stages, in the order that data flows, and what is known of each."""
+"""The table of the stages: what is known of each, one row a stage.
+
+A stage is one file beside this one, with its order, its report and its version, and one row here.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from profile_contract.conditions import ConditionType
 
+from . import finish, generate, preprocess, train
+from .order import StageOrder, StageReport
+from .stage import Stage
 
-class Stage(StrEnum):
-    """The four stages, in the order that data flows."""
-
-    PREPROCESS = "preprocess"
-    TRAIN = "train"
-    GENERATE = "generate"
-    FINISH = "finish"
+__all__ = ["STAGES", "STAGE_CONDITIONS", "Stage", "StageRow"]
 
 
-# Raised by hand when a stage's code changes what it makes from the same inputs: it is part of every stage's digest.
-STAGE_VERSIONS: dict[Stage, int] = {Stage.PREPROCESS: 2, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
+@dataclass(frozen=True)
+class StageRow:
+    """What is known of a stage.
+
+    `condition` tells whether it is done, `folder` is where its artifacts lie below a request. `order` is None for a
+    stage that runs as no Job. `version` is part of every digest. `title` and `doing` are what people read: what the
+    request is at, and what that means.
+    """
+
+    stage: Stage
+    condition: ConditionType
+    folder: str
+    order: type[StageOrder] | None
+    report: type[StageReport]
+    version: int
+    title: str
+    doing: str
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it runs as a Job of its own; candidates are drawn by the predictor."""
+        return self.order is not None
 
 
-STAGE_CONDITIONS: dict[Stage, ConditionType] = {
-    Stage.PREPROCESS: ConditionType.PREPROCESSED,
-    Stage.TRAIN: ConditionType.TRAINED,
-    Stage.GENERATE: ConditionType.GENERATED,
-    Stage.FINISH: ConditionType.FINISHED,
+STAGES: Mapping[Stage, StageRow] = {
+    row.stage: row
+    for row in (
+        StageRow(
+            Stage.PREPROCESS,
+            condition=ConditionType.PREPROCESSED,
+            folder="dataset",
+            order=preprocess.PreprocessOrder,
+            report=preprocess.PreprocessReport,
+            version=preprocess.VERSION,
+            title="Preprocessing",
+            doing="looking at the photos",
+        ),
+        StageRow(
+            Stage.TRAIN,
+            condition=ConditionType.TRAINED,
+            folder="adapter",
+            order=train.TrainOrder,
+            report=train.TrainReport,
+            version=train.VERSION,
+            title="Training",
+            doing="training the adapter",
+        ),
+        StageRow(
+            Stage.GENERATE,
+            condition=ConditionType.GENERATED,
+            folder="candidates",
+            order=None,
+            report=generate.GenerateReport,
+            version=generate.VERSION,
+            title="Generating",
+            doing="drawing the candidates",
+        ),
+        StageRow(
+            Stage.FINISH,
+            condition=ConditionType.FINISHED,
+            folder="portraits",
+            order=finish.FinishOrder,
+            report=finish.FinishReport,
+            version=finish.VERSION,
+            title="Finishing",
+            doing="choosing and cutting the portraits",
+        ),
+    )
 }
+
+STAGE_CONDITIONS: dict[Stage, ConditionType] = {row.stage: row.condition for row in STAGES.values()}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.layouts import Layout
+from profile_contract.layouts import Layout, LayoutName
 from profile_contract.stages.finish import Check
-from profile_contract.words import LayoutName
 from profile_vision.encoding import BYTES_PER_KILOBYTE
 
 # Percentage points either way, as wide as ICAO 9303 allows (head 70 to 80 %, eyes 50 to 60 %); the five points

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from profile_contract.stages.finish import Score, StyleCandidates
 from profile_contract.stages.generate import Candidate
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from profile_contract.layouts import LAYOUTS, Layout
+from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
-from profile_contract.words import LayoutName
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader, head_angles
 from profile_vision.encoding import jpeg_within, png

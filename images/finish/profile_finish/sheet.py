@@ -10,8 +10,8 @@ from PIL import Image
 from profile_contract.photo_names import shown_name
 from profile_contract.stages.finish import FinishOrder, Portrait, Score, ToneShift
 from profile_contract.stages.preprocess import DatasetImage
+from profile_contract.style import Tone
 from profile_contract.toys import toy_notice
-from profile_contract.words import Tone
 from profile_vision.encoding import jpeg
 from profile_vision.marking import STATEMENT
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_contract.stages.finish import ToneShift
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 from profile_vision import Face, FaceReader, MaskReader
 from profile_vision.picture import Pixels
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from profile_contract.photo_names import shown_name
-from profile_contract.photos import PHOTO_ADVICE, PhotoReason
+from profile_contract.photos import PHOTO_ADVICE, PhotoReason, PhotosWarning
 from profile_contract.photos import PhotosWarningKind as Kind
-from profile_contract.request import PhotosWarning
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessParameters
 
 # A second person counts when his face, or else his body, is at least this share of the subject's: passers-by in the

@@ -8,7 +8,8 @@ import re
 import torch
 from safetensors.torch import save
 
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.layers import modules_of
 
 from .finite import check_finite
 from .model import ADAPTER
@@ -28,7 +29,7 @@ def served_form(weights: dict[str, torch.Tensor], rank: int, layers: AdapterLaye
     lora = {
         "unet.r": rank,
         "unet.lora_alpha": rank,
-        "unet.target_modules": sorted(layers.modules),
+        "unet.target_modules": sorted(modules_of(layers)),
         "unet.rank_pattern": {},
         "unet.alpha_pattern": {},
         "unet.use_dora": False,

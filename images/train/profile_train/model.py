@@ -14,7 +14,8 @@ from peft import LoraConfig
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.layers import modules_of
 from profile_runtime.weights import WeightsError, check_model
 
 ADAPTER = "default"
@@ -45,7 +46,9 @@ class Base:
         alpha = rank, so that every reader of the file scales it by 1 whether it knows alpha or not.
         """
         torch.manual_seed(seed)
-        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(layers.modules))
+        config = LoraConfig(
+            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(modules_of(layers))
+        )
         self.unet.add_adapter(config, adapter_name=ADAPTER)
         # In bf16, small updates would be rounded away.
         cast_training_params(self.unet, dtype=torch.float32)

@@ -21,9 +21,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from profile_contract.artifacts import request_prefix, uploads_prefix
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request import DeletionPolicy, ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.words import DeletionPolicy
 from profile_runtime.store.port import NotFound, StoreError
 
 from . import downloads, holdings, metrics, wishes

@@ -19,8 +19,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from profile_contract.model import Contract
-from profile_contract.request import Training
-from profile_contract.words import DeletionPolicy
+from profile_contract.request import DeletionPolicy, Training
 
 SHORTEST_OWNER_KEY, SHORTEST_PROXY_SECRET = 32, 16
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}

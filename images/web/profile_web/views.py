@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.keys import ForeignKey, check_below
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.model import Tolerant
 from profile_contract.photos import PhotoReason, PhotosWarningKind
 from profile_contract.request import (
     Condition,
+    DeletionPolicy,
     PortraitStatus,
     ProfileRequestSpec,
     ProfileRequestStatus,
@@ -23,8 +24,7 @@ from profile_contract.request import (
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.stages.finish import ComparedSide, Comparison, ToneShift
 from profile_contract.stages.table import Stage
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import DeletionPolicy, LayoutName, Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 
 
 class Link(Protocol):

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from profile_contract import GROUP, VERSION, photo_names
+from profile_contract.layouts import LayoutName
 from profile_contract.model import Contract
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.words import LayoutName
 
 from .config import Defaults
 from .problems import Code, Problem

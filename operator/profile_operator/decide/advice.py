@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from profile_contract.conditions import Reason
-from profile_contract.resource import RETRY_ANNOTATION
+from profile_contract.conditions import RETRY_ANNOTATION, Reason
 
 MESSAGE_LENGTH = 500
 _LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
-from profile_contract.request import StagesStatus
+from profile_contract.request import DeletionPolicy, StagesStatus
 from profile_contract.stages.table import Stage
-from profile_contract.words import DeletionPolicy
 from profile_operator.clock import parsed, stamp
 from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import (

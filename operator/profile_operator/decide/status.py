@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from profile_contract.photos import PhotosWarning
 from profile_contract.request import (
     PhotosStatus,
-    PhotosWarning,
     PortraitStatus,
     ProfileRequestStatus,
     Progress,

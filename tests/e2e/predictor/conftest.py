@@ -16,10 +16,11 @@ from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image, ImageDraw
 
 from profile_contract.generation import AdapterGrant
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.layers import modules_of
 from profile_models import random_sdxl
 
-TARGETS = list(AdapterLayers.ATTENTION.modules)
+TARGETS = list(modules_of(AdapterLayers.ATTENTION))
 MakeAdapter = Callable[..., Path]
 
 

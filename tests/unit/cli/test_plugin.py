@@ -20,8 +20,8 @@ from profile_cli.plugin.doctor import Finding, predictor_finding
 from profile_cli.plugin.looks import list_row, short_age, style_row
 from profile_cli.plugin.spec import spec_of
 from profile_cli.plugin.words import arranged, commands_of
+from profile_contract.layouts import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec
-from profile_contract.words import LayoutName
 
 JPEG = b"\xff\xd8\xff\xe0"
 KUBECONFIG = """

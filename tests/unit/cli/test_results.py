@@ -16,6 +16,7 @@ from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.results import Results, deliver, files_of, files_of_status, read_results
 from profile_contract.artifacts import ORDER, REPORT, stage_prefix
+from profile_contract.layouts import LayoutName
 from profile_contract.photos import PhotoReason
 from profile_contract.request import PortraitStatus, ProfileRequestStatus
 from profile_contract.stages.finish import (
@@ -33,7 +34,7 @@ from profile_contract.stages.order import FileRef, RequestRef, StageReport
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
-from profile_contract.words import LayoutName, Tone
+from profile_contract.style import Tone
 from profile_runtime.store.folder import FolderStore
 
 DIGESTS = {Stage.PREPROCESS: "p", Stage.TRAIN: "t", Stage.FINISH: "f"}

@@ -21,10 +21,9 @@ from profile_cli.run.values import Drawing, Values, values_of
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
 from profile_contract.candidates import PictureSize
-from profile_contract.photos import PhotoReason, PhotosWarningKind
-from profile_contract.request import PhotosWarning
+from profile_contract.photos import PhotoReason, PhotosWarning, PhotosWarningKind
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_evaluate import command as evaluate_command
 from profile_runtime.store.folder import FolderStore
 

@@ -13,8 +13,8 @@ from profile_cli.run.settings import Choice, Models, choose_models, choose_with,
 from profile_cli.run.values import Values, read_values, values_of
 from profile_contract.candidates import PictureSize
 from profile_contract.stages.chain import digests_of
+from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import AdapterLayers
 from profile_samples.drawing import demo_platform
 
 CHOICE = Choice(

@@ -8,7 +8,7 @@ import pytest
 
 from profile_cli.errors import CommandError
 from profile_cli.styles import known_styles, load_styles
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 
 STYLE = """
 apiVersion: profilestudio.io/v1alpha1

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishParameters, finish_digest
 from profile_contract.stages.generate import generate_digest
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
 from profile_contract.stages.train import TrainParameters, train_digest
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import LayoutName, Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 
 PHOTOS = (PhotoRef(name="a.jpg", key="hr/uploads/minji/a.jpg", bytes=10, etag="e1"),)
 STYLE = ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="portrait of {subject}, {tone}")

@@ -12,14 +12,14 @@ import pytest
 from pydantic import BaseModel
 
 from profile_contract.candidates import PictureSize
+from profile_contract.layouts import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
-from profile_contract.stages.table import STAGE_VERSIONS, Stage
-from profile_contract.stages.train import TrainParameters
-from profile_contract.style import ProfileStyleSpec, Sampler, Title
-from profile_contract.words import AdapterLayers, LayoutName, Mode, Tone
+from profile_contract.stages.table import STAGES, Stage
+from profile_contract.stages.train import AdapterLayers, TrainParameters
+from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title, Tone
 
 PHOTOS = photos_digest(
     [
@@ -54,7 +54,7 @@ def digests(
 
 
 def test_the_digests_of_a_request_are_those_of_every_release_with_these_versions() -> None:
-    assert STAGE_VERSIONS == VERSIONS
+    assert {stage: row.version for stage, row in STAGES.items()} == VERSIONS
     assert digests() == GOLDEN
 
 
@@ -203,7 +203,7 @@ def test_a_stage_whose_code_changed_runs_again_with_all_that_follow(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = digests()
-    monkeypatch.setitem(STAGE_VERSIONS, stage, STAGE_VERSIONS[stage] + 1)
+    monkeypatch.setattr(f"profile_contract.stages.{stage}.VERSION", STAGES[stage].version + 1)
     runs = {Stage.PREPROCESS: "ptwcf", Stage.TRAIN: "twcf", Stage.GENERATE: "wcf", Stage.FINISH: "f"}
     assert changed(digests(), before) == runs[stage]
 

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
 from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
 from profile_contract.stages.order import FileRef, RequestRef
-from profile_contract.style import ProfileStyleSpec, Sampler, Title
-from profile_contract.words import Mode
+from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title
 
 REQUEST = RequestRef(namespace="hr", name="minji", uid="u-1")
 ADAPTER = FileRef(key="hr/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operator_world import SPEC, World
+from profile_contract.layouts import LayoutName
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.train import TrainReport
-from profile_contract.words import LayoutName
 
 AREA = "hr/requests/minji/"
 AT = "2026-01-02T03:04:05Z"

@@ -18,8 +18,7 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, PreprocessOrder, PreprocessParameters, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_runtime.context import StageContext
 from profile_runtime.shell import main
 from profile_runtime.store.folder import FolderStore

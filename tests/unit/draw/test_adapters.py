@@ -16,11 +16,12 @@ from safetensors.torch import save
 
 from predictor_world import BASE, LAYERS, RANK, TinyNet, adapter, tensors, tiny_engine
 from profile_contract.generation import AdapterGrant
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_draw.adapter_file import AdapterWeights, LayerSize, LayerWeights, read_adapter
 from profile_draw.adapter_header import MOST_METADATA_BYTES
 from profile_draw.bank import BASE as NOBODY
 from profile_draw.bank import SlotBank
+from profile_draw.layers import modules_of
 from profile_predictor.engine import Denied, Fetched, Refused, Unavailable, adapter_store
 from profile_predictor.engine.adapter_store import AdapterStore
 from profile_predictor.engine.evictions import Evictions
@@ -391,7 +392,7 @@ def test_an_order_does_not_wait_for_ever_for_another_ones_read(monkeypatch: pyte
 
 def bank(slots: int = 1) -> tuple[TinyNet, SlotBank]:
     net = TinyNet()
-    return net, SlotBank(net, slots, RANK, AdapterLayers.ATTENTION.modules)
+    return net, SlotBank(net, slots, RANK, modules_of(AdapterLayers.ATTENTION))
 
 
 def output(net: TinyNet, found: SlotBank, names: list[str]) -> torch.Tensor:

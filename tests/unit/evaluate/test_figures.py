@@ -9,8 +9,7 @@ import pytest
 from profile_cli.errors import CommandError
 from profile_contract.stages.finish import ToneShift
 from profile_contract.stages.train import Checkpoint
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_evaluate.base import BaseFigures, poses
 from profile_evaluate.command import one_a_tone
 from profile_evaluate.compare import FormerRun, comparison, plain_style, read_runs

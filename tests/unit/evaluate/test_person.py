@@ -31,8 +31,7 @@ from profile_contract.stages.preprocess import (
     PreprocessReport,
 )
 from profile_contract.stages.train import Checkpoint, TrainParameters, TrainReport
-from profile_contract.style import ProfileStyleSpec, Title
-from profile_contract.words import Tone
+from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_evaluate import person as module
 from profile_evaluate.drawing import Wanted, draw_missing
 from profile_evaluate.figures import PersonFigures, Share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profile_contract.stages.finish import Score, StyleCandidates
 from profile_contract.stages.generate import Candidate
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 from profile_finish.comparing import Row, compared
 
 

@@ -13,9 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
-from profile_contract.words import LayoutName
 from profile_finish.checklist import Cutting, checks
 from profile_finish.delivery import Deliverer
 from profile_finish.pictures import Unreadable, read_picture

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from profile_contract.layouts import LAYOUTS
-from profile_contract.words import LayoutName
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_finish.checklist import POSED, Cutting, Pose, checks
 from profile_finish.cutting import GIVE, Window, centred, cut, window_for
 from profile_finish.head import Head, head_of

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from profile_contract.layouts import LAYOUTS, Layout
+from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_contract.stages.finish import FinishOrder, FinishParameters, LayoutFile, Portrait
 from profile_contract.stages.order import RequestRef
-from profile_contract.words import LayoutName
 from profile_finish import sheet
 from profile_finish.bands import text_band
 from profile_finish.print_sheet import FOOT, GAP, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, places, print_sheet

@@ -1,7 +1,8 @@
 """Which candidates are delivered, and what is told when none is."""
 
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishParameters, Score
-from profile_contract.words import LayoutName, Tone
+from profile_contract.style import Tone
 from profile_finish.ranking import nothing_delivered, rank
 from profile_finish.tone import Colours, is_met, tone_shift
 

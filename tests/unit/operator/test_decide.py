@@ -8,8 +8,7 @@ import pytest
 
 from operator_world import CONFIG, Crash, World, dataset_report, fail, ready, stages_of
 from profile_contract.conditions import Reason
-from profile_contract.photos import PhotosWarningKind
-from profile_contract.request import PhotosWarning
+from profile_contract.photos import PhotosWarning, PhotosWarningKind
 from profile_contract.resource import parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport

@@ -8,9 +8,9 @@ import pytest
 
 from operator_world import SPEC, World, change, gone, ready, request_area, stages_of, stalled
 from profile_contract.conditions import Reason
+from profile_contract.request import DeletionPolicy
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.table import Stage
-from profile_contract.words import DeletionPolicy
 from profile_operator.decide import outage
 from profile_operator.decide.plan import Plan, StartGeneration
 from profile_operator.observe.snapshot import GenerationView, JobState

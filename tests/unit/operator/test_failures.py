@@ -8,10 +8,10 @@ import pytest
 
 from operator_world import SPEC, World, change, fail, ready, stalled
 from profile_contract.conditions import Reason
+from profile_contract.request import DeletionPolicy
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.words import DeletionPolicy
 from profile_operator.decide.obstacles import retrying
 from profile_operator.observe.snapshot import JobState, Termination
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from profile_contract.conditions import Reason
+from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
-from profile_contract.words import DeletionPolicy
 from profile_operator.observe.observer import (
     job_view,
     termination_of,

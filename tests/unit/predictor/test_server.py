@@ -14,7 +14,7 @@ from kserve import InferInput, InferRequest
 from kserve.errors import InvalidInput
 
 from profile_contract.generation import EvictionOrder, GenerationOrder
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_draw.config import EngineConfig
 from profile_predictor.server.links import allowed
 from profile_predictor.server.settings import BadSettings, Settings, from_environment

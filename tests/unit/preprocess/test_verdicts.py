@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from profile_contract.photos import PHOTO_ADVICE, PhotoReason, PhotosWarningKind
-from profile_contract.request import PhotosWarning
+from profile_contract.photos import PHOTO_ADVICE, PhotoReason, PhotosWarning, PhotosWarningKind
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_preprocess.verdicts import Measures, judge, summary, too_few, two_people, verdict, warnings
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from profile_contract.layouts import LayoutName
 from profile_contract.model import Contract
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
-from profile_contract.words import LayoutName
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))

@@ -13,12 +13,11 @@ import pytest
 from profile_contract.artifacts import candidate_key, stage_prefix, uploads_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import EXIT_BAD_INPUT, EXIT_TRY_AGAIN, BadInput
-from profile_contract.layouts import LAYOUTS
+from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.progress import ProgressEvent
 from profile_contract.stages.order import RequestRef, StageReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.words import LayoutName
 from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
 from profile_runtime.shell import TERMINATION_BYTES, _last_words, run_stage

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from profile_contract.words import AdapterLayers
+from profile_contract.stages.train import AdapterLayers
 from profile_train import export
 from profile_train.export import served_form, webui_form
 from profile_train.finite import NotFinite

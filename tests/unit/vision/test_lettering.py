@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import LayoutFile, Portrait
 from profile_contract.stages.preprocess import DatasetImage
-from profile_contract.words import LayoutName
 from profile_finish import sheet
 from profile_finish.bands import Card, cards_band, text_band
 from profile_finish.print_sheet import print_sheet

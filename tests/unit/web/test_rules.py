@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from profile_cli.styles import known_styles
 from profile_contract.keys import check_below
+from profile_contract.layouts import LayoutName
 from profile_contract.photo_names import LONGEST_NAME
 from profile_contract.photos import PhotoReason
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.table import Stage
-from profile_contract.words import LayoutName
 from profile_web.answers import STATIC
 from profile_web.app import _sample
 from profile_web.config import Defaults

@@ -10,7 +10,7 @@ from profile_contract.conditions import Reason
 from profile_contract.layouts import LAYOUTS
 from profile_contract.photos import PhotoReason, PhotosWarningKind
 from profile_contract.stages.table import Stage
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 from profile_web.problems import Code
 
 STATIC = Path(__file__).resolve().parents[3] / "images" / "web" / "profile_web" / "static"

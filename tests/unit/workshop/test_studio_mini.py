@@ -9,8 +9,7 @@ import pytest
 import torch
 import yaml
 
-from profile_contract.style import TONE_WORDS
-from profile_contract.words import Tone
+from profile_contract.style import TONE_WORDS, Tone
 from profile_models.tokenizer import make_tokenizer
 from profile_vision.framing import Framing
 from profile_workshop.studio_mini import checkpoint, networks, prompts, vae, words

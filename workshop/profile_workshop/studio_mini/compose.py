@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from profile_contract.words import Tone
+from profile_contract.style import Tone
 from profile_vision.framing import Framing
 from profile_workshop.people import places
 

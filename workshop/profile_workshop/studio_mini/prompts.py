@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from profile_contract.style import TONE_WORDS
-from profile_contract.words import Tone
+from profile_contract.style import TONE_WORDS, Tone
 
 HAIR = {
     "long01": "long {colour} hair",

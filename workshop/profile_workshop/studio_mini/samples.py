@@ -13,8 +13,7 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from PIL import Image
 
-from profile_contract.style import TONE_WORDS
-from profile_contract.words import Tone
+from profile_contract.style import TONE_WORDS, Tone
 from profile_vision import FaceReader
 from profile_vision.poses import draw as draw_pose
 from profile_vision.poses import preset_joints

@@ -18,22 +18,22 @@ MUTANTS = (
     (
         "G03",
         "crds/profile_contract/stages/generate.py",
-        "return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style_name, style.distinction(), parameters])",
-        "return digest_of([STAGE_VERSIONS[Stage.GENERATE], adapter, style.distinction(), parameters])",
+        "return digest_of([VERSION, adapter, style_name, style.distinction(), parameters])",
+        "return digest_of([VERSION, adapter, style.distinction(), parameters])",
         "candidates' digest: style name dropped (two equal styles share a prefix)",
     ),
     (
         "G04",
         "crds/profile_contract/stages/train.py",
-        "return digest_of([STAGE_VERSIONS[Stage.TRAIN], dataset, parameters.distinction()])",
+        "return digest_of([VERSION, dataset, parameters.distinction()])",
         "return digest_of([dataset, parameters.distinction()])",
         "train digest: stage version dropped",
     ),
     (
         "G05",
         "crds/profile_contract/stages/preprocess.py",
-        "return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos, parameters.distinction()])",
-        "return digest_of([STAGE_VERSIONS[Stage.PREPROCESS], photos])",
+        "return digest_of([VERSION, photos, parameters.distinction()])",
+        "return digest_of([VERSION, photos])",
         "preprocess digest: parameters dropped",
     ),
     (

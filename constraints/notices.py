@@ -13,12 +13,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
-IMAGES = ("operator", "preprocess", "train", "predictor", "finish", "web")
+IMAGES = sorted(path.parent.name for path in ROOT.glob("images/*/Dockerfile"))
 BEGIN, END = "<!-- written by make notices: begin -->", "<!-- end -->"
-# What packages say so that no tool understands it.
-SAID_ELSEWHERE = {"cuda-toolkit": "NVIDIA's proprietary licence (no files of its own)"}
+# What packages say so that no tool understands it, and those that only the oldest Python of an image installs.
+SAID_ELSEWHERE = {
+    "async-timeout": "Apache-2.0",
+    "cuda-toolkit": "NVIDIA's proprietary licence (no files of its own)",
+}
+# Where images run: the oldest Python that the locks are for.
+IN_AN_IMAGE = {"sys_platform": "linux", "platform_machine": "x86_64", "python_full_version": "3.11.0"}
 
 
 def main() -> None:
@@ -29,9 +37,10 @@ def locked() -> dict[str, list[str]]:
     """Packages by name, each with the images that its lock puts it into."""
     images: dict[str, list[str]] = {}
     for image in IMAGES:
-        lock = (ROOT / "constraints" / f"{image}-linux-x86_64-py311.txt").read_text()
-        for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE):
-            images.setdefault(_plain(name), []).append(image)
+        lock = (ROOT / "constraints" / f"{image}.txt").read_text()
+        for pin in map(Requirement, re.findall(r"^(\w.*?) \\$", lock, re.MULTILINE)):
+            if pin.marker is None or pin.marker.evaluate(IN_AN_IMAGE):
+                images.setdefault(canonicalize_name(pin.name), []).append(image)
     return dict(sorted(images.items()))
 
 
@@ -39,7 +48,9 @@ def licences() -> dict[str, str]:
     """Licences of all installed packages by name."""
     command = [sys.executable, "-m", "piplicenses", "--format=json", "--from=mixed", "--with-system"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {_plain(package["Name"]): package["License"] for package in json.loads(answer.stdout)} | SAID_ELSEWHERE
+    return {
+        canonicalize_name(package["Name"]): package["License"] for package in json.loads(answer.stdout)
+    } | SAID_ELSEWHERE
 
 
 def table(packages: dict[str, list[str]], terms: dict[str, str]) -> str:
@@ -55,11 +66,6 @@ def with_table(page: str, rows: str) -> str:
     if not begin or not end:
         raise ValueError(f"{NOTICES.name} lacks the marks {BEGIN} and {END}")
     return f"{before}{BEGIN}\n\n{rows}\n\n{END}{after}"
-
-
-def _plain(name: str) -> str:
-    """A package's name as registries compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,13 @@ def pins_key(modules: Path = MODULES) -> str:
 
 
 def site_packages() -> Path:
-    """The folder that holds the Python environment's packages, wherever `.pth` files may have sent us."""
-    import cryptography
+    """The folder of the packages that this Python has: the machine's, which stay when `.venv` is made anew.
 
-    return Path(cryptography.__file__).resolve().parents[1]
+    Where `.venv` was not linked from them (`constraints/environment.py`), its own.
+    """
+    own = Path(sysconfig.get_path("purelib"))
+    machine = Path(sys.prefix) / "linked-from" / own.relative_to(sys.prefix)
+    return (machine if machine.exists() else own).resolve()
 
 
 def base_python() -> Path:

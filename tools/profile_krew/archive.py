@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
-PINS = CLONE / "constraints" / "linux-x86_64-py311.txt"
+PINS = CLONE / "constraints" / "dev.txt"
 PROGRAM, COMPLETION, LICENCE = "kubectl-profile", "kubectl_complete-profile", "LICENSE"
 PLUGIN = CLONE / "cli" / "profile_cli" / "plugin"
 ENTRY_POINT = "profile_cli.plugin.__main__:main"

@@ -94,7 +94,7 @@ def test_a_builder_may_choose_the_pytorch_of_an_image_that_has_one(image: str) -
     if "torch" not in pinned(text):
         assert "CONSTRAINTS" not in text
         return
-    assert f"ARG CONSTRAINTS=constraints/{image}-linux-x86_64-py311.txt" in lines[:install]
+    assert f"ARG CONSTRAINTS=constraints/{image}.txt" in lines[:install]
     # Without a value: it stays unset, and pip's own index is the only one.
     assert "ARG PIP_EXTRA_INDEX_URL" in lines[:install]
     assert "COPY ${CONSTRAINTS} /opt/constraints.txt" in lines[:install]

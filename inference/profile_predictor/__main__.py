@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from profile_runtime.logging import configure
+
 from .server.serve import serve
 from .server.settings import BadSettings, from_environment
 
@@ -13,9 +15,7 @@ log = logging.getLogger("profile_predictor")
 
 def main() -> int:
     """The program; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    # httpx logs whole links: presigned ones are secrets.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    configure()
     try:
         settings = from_environment()
     except BadSettings as error:

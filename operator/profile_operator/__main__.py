@@ -11,6 +11,7 @@ from pathlib import Path
 
 import kopf
 
+from profile_runtime.logging import configure
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3
 
@@ -33,14 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
     arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    # They tell of every call and every event.
-    for chatty in ("httpx", "httpcore", "urllib3", "aiohttp.access", "kopf.objects", "kopf.activities.probe"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    configure(level=logging.DEBUG if arguments.verbose else logging.INFO)
     try:
         config, secrets = read_config(arguments.config), Secrets.from_environment()
         return _rebuild(config, secrets) if arguments.command == "rebuild-history" else _run(config, secrets)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from profile_contract.resource import Key
+from profile_runtime.logging import bound
 
 from . import metrics
 
@@ -57,7 +58,8 @@ class WorkQueue:
             self._busy.add(key)
             metrics.QUEUE_LENGTH.set(len(self._queued))
             try:
-                again = await self._handle(key, handler)
+                with bound(request=str(key)):
+                    again = await self._handle(key, handler)
             finally:
                 self._busy.discard(key)
             if key in self._dirty:

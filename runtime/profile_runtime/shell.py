@@ -16,7 +16,6 @@ import logging
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from profile_contract.stages.order import StageOrder, StageReport
 from profile_contract.stages.table import Stage
 
 from .context import StageContext
+from .logging import bound, configure
 from .progress import Publisher, RedisPublisher, Silent, StageProgress
 from .store.opening import open_store
 from .store.port import Store, StoreError
@@ -88,20 +88,28 @@ def _stamp(moment: datetime) -> str:
 
 def main(run: StageFunction[OrderT, ReportT], order_type: type[OrderT], stage: Stage) -> int:
     """The program: returns the exit code. Call as `sys.exit(main(run, TrainOrder, Stage.TRAIN))`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    configure()
     signal.signal(signal.SIGTERM, _terminated)
     try:
         order, store, publisher = _inputs(order_type, stage)
-        models = Path(os.environ.get("PROFILE_MODELS", "/models"))
-        report = run_stage(run, order, stage, store, models=models, publisher=publisher)
-    except StageError as error:
-        bad = isinstance(error, BadInput)
-        return _end(EXIT_BAD_INPUT if bad else EXIT_TRY_AGAIN, error.reason, error.message)
-    except StoreError as error:
+    except (StageError, StoreError) as error:
+        return _failed(error)
+    models = Path(os.environ.get("PROFILE_MODELS", "/models"))
+    with bound(request=f"{order.request.namespace}/{order.request.name}", stage=stage, digest=order.digest):
+        try:
+            report = run_stage(run, order, stage, store, models=models, publisher=publisher)
+        except (StageError, StoreError) as error:
+            return _failed(error)
+        if report.outcome == "BadInput":
+            return _end(EXIT_BAD_INPUT, report.reason, report.message)
+        return _end(EXIT_DONE, report.reason, report.message or f"{stage} ended after {report.seconds:.0f} s")
+
+
+def _failed(error: StageError | StoreError) -> int:
+    """The exit code for a stage that leaves no report."""
+    if isinstance(error, StoreError):
         return _end(EXIT_TRY_AGAIN, Reason.STORE_UNAVAILABLE, str(error))
-    if report.outcome == "BadInput":
-        return _end(EXIT_BAD_INPUT, report.reason, report.message)
-    return _end(EXIT_DONE, report.reason, report.message or f"{stage} ended after {report.seconds:.0f} s")
+    return _end(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_TRY_AGAIN, error.reason, error.message)
 
 
 def _inputs(order_type: type[OrderT], stage: Stage) -> tuple[OrderT, Store, Publisher]:

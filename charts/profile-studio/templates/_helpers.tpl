@@ -102,7 +102,15 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- with include "profile-studio.weightsSha256" .root }}
 {{- $_ := set $job "env" (mergeOverwrite (dict "PROFILE_WEIGHTS_SHA256" .) (default (dict) $job.env)) -}}
 {{- end }}
+{{- with include "profile-studio.logFormat" .root }}
+{{- $_ := set $job "env" (mergeOverwrite (dict "PROFILE_LOG_FORMAT" .) (default (dict) $job.env)) -}}
+{{- end }}
 {{- toYaml $job -}}
+{{- end -}}
+
+{{/* logging.format as the programs read it, empty where it is their default. */}}
+{{- define "profile-studio.logFormat" -}}
+{{- with (default (dict) .Values.logging).format }}{{ if ne . "text" }}{{ . }}{{ end }}{{ end -}}
 {{- end -}}
 
 {{/* models.sha256 as stages and predictor read it, empty where nothing is named. */}}

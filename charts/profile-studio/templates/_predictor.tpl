@@ -39,6 +39,9 @@
     valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
   {{- end }}
   - {name: HOME, value: /tmp}
+  {{- with include "profile-studio.logFormat" .root }}
+  - {name: PROFILE_LOG_FORMAT, value: {{ . }}}
+  {{- end }}
   {{- range $key, $value := .root.Values.predictor.env }}
   - {name: {{ $key }}, value: {{ $value | quote }}}
   {{- end }}

@@ -25,6 +25,7 @@ from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_models.folders import models_folder
+from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
 
 from .recipe import read_recipe
@@ -159,7 +160,7 @@ def prepare(models: Models, terminal: Terminal) -> None:
     # Read by OpenCV as it is loaded, which it may be already.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    configure(level=logging.WARNING, line="%(name)s: %(message)s")
     if models.base == UNTRAINED:
         terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
+from profile_runtime.logging import configure
 from profile_runtime.store.port import StoreError
 
 from . import metrics
@@ -29,7 +30,7 @@ def main() -> int:
     default = Path(os.environ.get("PROFILE_WEB_CONFIG", "/config/config.yaml"))
     parser.add_argument("--config", type=Path, default=default)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    configure()
     try:
         config = read_config(arguments.config)
         app = make_app(config, os.environ)

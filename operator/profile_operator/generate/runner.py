@@ -36,6 +36,7 @@ from profile_operator.clock import stamp
 from profile_operator.config import GenerationConfig
 from profile_operator.decide.generation_work import GenerationWork, PlannedCandidate, StyleWork
 from profile_operator.observe.snapshot import GenerationView
+from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress
 from profile_runtime.store.credentials import PrefixSigner
 from profile_runtime.store.port import StoreError
@@ -178,7 +179,8 @@ class GenerationRunner:
             before.stopping.set()
         progress = StageProgress(work.request, Stage.GENERATE, work.digest, self._publisher)
         run = _Run(work=work, progress=progress)
-        run.task = asyncio.create_task(self._run(run, before), name=f"generate {run.key}")
+        with bound(request=str(run.key), stage=Stage.GENERATE, digest=work.digest):
+            run.task = asyncio.create_task(self._run(run, before), name=f"generate {run.key}")
         self._runs[uid] = run
 
     def stop(self, uid: str) -> None:

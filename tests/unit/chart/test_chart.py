@@ -228,6 +228,21 @@ def test_the_digests_of_weights_reach_all_who_load_them(tmp_path: Path) -> None:
     assert "PROFILE_WEIGHTS_SHA256" not in yaml.safe_dump_all(render())
 
 
+def test_the_log_of_every_program_has_the_form_that_is_chosen() -> None:
+    web = "web.enabled=true,web.store.publicUrl=https://store.example.com"
+    arguments = ("--set", f"logging.format=json,{web}")
+    deployments = of_kind("Deployment", *arguments)
+    assert {"profile-studio-operator", "profile-studio-web"} <= deployments.keys()
+    pods = [deployment["spec"]["template"]["spec"] for deployment in deployments.values()]
+    for pod in [*pods, the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]]:
+        assert {"name": "PROFILE_LOG_FORMAT", "value": "json"} in pod["containers"][0]["env"]
+    jobs = config_of(*arguments)["jobs"]
+    assert [jobs[stage]["env"]["PROFILE_LOG_FORMAT"] for stage in ("preprocess", "train", "finish")] == 3 * ["json"]
+    assert "PROFILE_LOG_FORMAT" not in yaml.safe_dump_all(render())
+    # An upgrade that keeps the values of a release before this one.
+    assert "PROFILE_LOG_FORMAT" not in yaml.safe_dump_all(render("--set", "logging=null"))
+
+
 @pytest.mark.parametrize("wrong", [{"sdxl": "abc"}, {"a=b": "required"}, {"a,b": "required"}, {"sdxl": ""}])
 def test_what_is_no_digest_is_refused_by_the_chart(tmp_path: Path, wrong: Object) -> None:
     values = tmp_path / "values.yaml"

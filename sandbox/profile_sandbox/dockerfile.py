@@ -6,13 +6,12 @@ states, so the two cannot drift apart.
 
 from __future__ import annotations
 
-import io
 import json
+import re
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from dockerfile_parse import DockerfileParser
 
 
 class DockerfileError(ValueError):
@@ -46,29 +45,68 @@ def read_dockerfile(path: Path) -> ImageConfig:
 
 
 def parse_dockerfile(text: str, name: str = "Dockerfile") -> ImageConfig:
-    """Configuration of the last stage in a Dockerfile's text, variables expanded."""
-    parser = DockerfileParser(fileobj=io.BytesIO(text.encode()))
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    user, folder = "", "/"
-    for step in parser.structure:
-        match step["instruction"].upper():
+    """Configuration of the last stage in a Dockerfile's text, variables expanded: unknown ones to nothing.
+
+    Raises DockerfileError for what it cannot tell: shell form, here-documents, expansions other than a default.
+    """
+    config = ImageConfig()
+    arguments: dict[str, str] = {}
+    for instruction, value in _instructions(text, name):
+        variables = arguments | config.environment
+        match instruction:
             case "FROM":
-                entrypoint, command, user, folder = (), (), "", "/"
+                config, arguments = ImageConfig(), {}
+            case "ARG" if "=" in value:
+                arguments |= _assignments(value, variables, name)
+            case "ENV":
+                config = replace(config, environment=config.environment | _assignments(value, variables, name))
             case "ENTRYPOINT":
-                entrypoint, command = _exec_form(step["value"], "ENTRYPOINT", name), ()
+                config = replace(config, entrypoint=_exec_form(value, instruction, name), command=())
             case "CMD":
-                command = _exec_form(step["value"], "CMD", name)
+                config = replace(config, command=_exec_form(value, instruction, name))
             case "USER":
-                user = step["value"].strip()
+                config = replace(config, user=_expanded(value, variables, name))
             case "WORKDIR":
-                folder = str(Path(folder) / _unquoted(step["value"]))
+                folder = " ".join(shlex.split(_expanded(value, variables, name)))
+                config = replace(config, folder=str(Path(config.folder) / folder))
             case _:
                 pass
-    return ImageConfig(entrypoint, command, user, folder, dict(parser.envs))
+    return config
+
+
+def _instructions(text: str, name: str) -> Iterator[tuple[str, str]]:
+    """Each instruction with its value, in order: comments left out, continued lines joined."""
+    lines = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    for line in re.sub(r"\\[ \t]*\n", "", lines).splitlines():
+        instruction, _, value = line.strip().partition(" ")
+        if re.search(r"<<-?[\"']?\w", value):
+            raise DockerfileError(f"{name}: here-documents are not read; write {instruction} as continued lines")
+        yield instruction.upper(), value.strip()
+
+
+def _assignments(value: str, variables: Mapping[str, str], name: str) -> dict[str, str]:
+    """What `KEY=VALUE KEY2="VALUE 2"`, or the older `KEY VALUE`, gives values to."""
+    if "=" not in value.partition(" ")[0]:
+        key, _, only = value.partition(" ")
+        return {key: _expanded(only.strip(), variables, name)}
+    words = (word.partition("=") for word in shlex.split(value))
+    return {key: _expanded(assigned, variables, name) for key, _, assigned in words}
+
+
+def _expanded(value: str, variables: Mapping[str, str], name: str) -> str:
+    """`value` with `$NAME`, `${NAME}` and `${NAME:-default}` replaced."""
+
+    def content(reference: re.Match[str]) -> str:
+        key = reference["plain"] or reference["braced"]
+        if key is None:
+            raise DockerfileError(f"{name}: cannot expand {value!r}; write ${{NAME}} or ${{NAME:-default}}")
+        return variables.get(key) or reference["default"] or ""
+
+    return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?::-(?P<default>[^}]*))?\}|\{)", content, value)
 
 
 def _exec_form(value: str, instruction: str, name: str) -> tuple[str, ...]:
+    """The words of `["program", "argument"]`."""
     try:
         words = json.loads(value)
     except ValueError:
@@ -76,7 +114,3 @@ def _exec_form(value: str, instruction: str, name: str) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise DockerfileError(f'{name}: {instruction} must be in exec form, ["program", "argument"], not {value!r}')
     return tuple(words)
-
-
-def _unquoted(value: str) -> str:
-    return " ".join(shlex.split(value))

@@ -41,6 +41,40 @@ def test_an_entry_point_resets_the_command() -> None:
     assert (config.entrypoint, config.command) == (("b",), ())
 
 
+def test_continued_lines_and_comments_between_them_are_one_instruction() -> None:
+    config = parse_dockerfile('FROM x\nenv A=1 \\\n  # between them\n\n    B="2 \\\n3" C=4\n# USER 1\nCMD ["a"]\n')
+    assert config.environment == {"A": "1", "B": "2 3", "C": "4"}
+    assert config.user == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("ENV V=$A/b", "1/b"),
+        ("ENV V=${A}b", "1b"),
+        ("ENV V=${B:-2}", "2"),
+        ("ENV V=${A:-2}", "1"),
+        ("ENV V=x$B", "x"),
+        ("ENV V $A and more", "1 and more"),
+        ("ARG B=3\nENV V=$B", "3"),
+        ("ARG A=3\nENV V=$A", "1"),
+        ("ARG B\nENV V=$B", ""),
+    ],
+)
+def test_variables_are_expanded(line: str, value: str) -> None:
+    assert parse_dockerfile(f"FROM x\nENV A=1\n{line}\n").environment["V"] == value
+
+
+def test_an_argument_before_the_first_stage_is_not_known_inside() -> None:
+    assert parse_dockerfile("ARG A=1\nFROM x:${A}\nENV V=$A\n").environment == {"V": ""}
+
+
+@pytest.mark.parametrize("line", ["RUN <<EOF\nUSER 1\nEOF", "ENV V=${A:+1}", "ENV V=${A%x}"])
+def test_what_it_cannot_tell_is_refused(line: str) -> None:
+    with pytest.raises(DockerfileError, match=r"images/x/Dockerfile: .*write "):
+        parse_dockerfile(f"FROM x\n{line}\n", "images/x/Dockerfile")
+
+
 def test_shell_form_is_refused_in_plain_words() -> None:
     with pytest.raises(DockerfileError, match=r"ENTRYPOINT must be in exec form.*'python -m x'"):
         parse_dockerfile("FROM x\nENTRYPOINT python -m x\n", "images/x/Dockerfile")

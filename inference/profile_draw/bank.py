@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig
 from peft.tuners.lora.layer import LoraLayer
 
-from .adapter_file import AdapterWeights, LayerSize
+from .adapters.weights import AdapterWeights, LayerSize
 from .slots import SlotTable
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from .errors import Refused
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from .adapter_file import AdapterWeights
+    from .adapters.weights import AdapterWeights
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which slot holds whose adapter. Pure policy; the weights are moved by `slot_bank`."""
+"""Which slot holds whose adapter. Pure policy; the weights are moved by `bank`."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageOps
 
 from profile_contract.stages.train import AdapterLayers
-from profile_draw.adapter_file import AdapterWeights, LayerSize, LayerWeights
+from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import SlotBank
-from profile_draw.layers import modules_of
+from profile_draw.families.sdxl import modules_of
 from profile_models.folders import models_folder
 from profile_sandbox.paths import CLONE
 from profile_train.cache import TextEmbedding, encode_examples, encode_text

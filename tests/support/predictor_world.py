@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from profile_draw.bank import SlotBank
-from profile_draw.layers import modules_of
+from profile_draw.families.sdxl import modules_of
 from profile_draw.rows import Row, Shape
 from profile_predictor.engine import Engine, EngineConfig, Refused
 from profile_predictor.server.app import Limits, PredictorApp

@@ -48,12 +48,16 @@ class RecordingUnet(torch.nn.Module):
 
 @dataclass
 class TinyBase(Base):
-    """A base whose adapter is the bias of its UNet."""
+    """A base whose adapter is the bias of its UNet; if it is `paired`, beside a matrix that nothing trains, so that it
+    can be written as an adapter.
+    """
 
     unet: Any
+    paired: bool = False
 
     def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
-        return {WEIGHT: self.unet.bias}
+        up = {WEIGHT.replace("lora_A", "lora_B"): torch.nn.Parameter(torch.ones(2, CHANNELS))}
+        return {WEIGHT: self.unet.bias, **(up if self.paired else {})}
 
 
 def tiny_base(

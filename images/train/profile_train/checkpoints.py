@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from profile_contract.model import Tolerant
+from profile_draw.finite import all_finite, check_finite
 from profile_runtime.store.port import NotFound, Store, StoreError
-
-from .finite import all_finite, check_finite
 
 log = logging.getLogger(__name__)
 

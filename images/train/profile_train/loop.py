@@ -13,11 +13,11 @@ import torch
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.train import TrainParameters
+from profile_draw.finite import NotFinite
 from profile_runtime.progress import StageProgress
 
 from .cache import CachedExample
 from .checkpoints import Checkpoints, Saved
-from .finite import NotFinite
 from .loss import step_loss
 from .model import Base
 from .sampling import batch_of

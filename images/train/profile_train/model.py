@@ -15,7 +15,7 @@ from peft import LoraConfig
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.train import AdapterLayers
-from profile_draw.layers import modules_of
+from profile_draw.families.sdxl import modules_of
 from profile_runtime.weights import WeightsError, check_model
 
 ADAPTER = "default"

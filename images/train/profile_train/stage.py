@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -14,13 +15,16 @@ from profile_contract.exits import BadInput
 from profile_contract.stages.order import FileRef
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
+from profile_draw.adapters.adapter_file import write_adapter
+from profile_draw.adapters.webui import write_webui
+from profile_draw.adapters.weights import trained_layers
+from profile_draw.families.sdxl import modules_of, webui_metadata, webui_name
+from profile_draw.finite import NotFinite
 from profile_runtime.context import StageContext
 
 from .cache import encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
 from .dataset import Example, read_examples, read_report
-from .export import served_form, webui_form
-from .finite import NotFinite
 from .loop import Trained, best, train
 from .loss import check_weights
 from .model import Base, load_base
@@ -148,10 +152,12 @@ class Attempt:
         )
 
     def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
-        rank, name = self.order.parameters.rank, self.order.parameters.base_model
+        """The adapter in the form that the predictor serves, and its twin for other programs. Raises BadInput."""
+        parameters, layers = self.order.parameters, trained_layers(weights)
+        names = partial(webui_name, layers_per_block=base.unet.config.layers_per_block)
         try:
-            served = served_form(weights, rank, self.order.parameters.adapter_layers, name)
-            twin = webui_form(weights, rank, name, base.unet.config.layers_per_block, self.order.parameters.resolution)
+            served = write_adapter(layers, modules_of(parameters.adapter_layers), parameters.base_model)
+            twin = write_webui(layers, names, webui_metadata(parameters.base_model, parameters.resolution))
         except NotFinite as error:
             raise BadInput(
                 Reason.TRAINING_DIVERGED,

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import torch
 
 from profile_contract.generation import AdapterGrant
-from profile_draw.adapter_file import AdapterWeights, LayerSize, largest_file, read_adapter
+from profile_draw.adapters.adapter_file import largest_file, read_adapter
+from profile_draw.adapters.weights import AdapterWeights, LayerSize
 from profile_draw.errors import Denied, Refused, Unavailable
 
 from .evictions import Evictions

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from profile_contract.generation import GenerationItem, GenerationOrder
-from profile_draw.adapter_file import AdapterWeights
+from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.bank import SlotBank
 from profile_draw.config import EngineConfig
 from profile_draw.errors import Broken
-from profile_draw.layers import modules_of
+from profile_draw.families.sdxl import modules_of
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, by_length, by_pose, check, shape_of
 

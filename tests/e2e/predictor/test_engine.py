@@ -20,8 +20,8 @@ from profile_contract.generation import AdapterGrant, GenerationItem, Generation
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import Mode
-from profile_draw.adapter_file import AdapterWeights, LayerWeights
-from profile_draw.layers import modules_of
+from profile_draw.adapters.weights import AdapterWeights, LayerWeights
+from profile_draw.families.sdxl import modules_of
 from profile_draw.rows import Piece
 from profile_models import random_sdxl
 from profile_predictor.engine import Denied, DrawingQueue, Engine, EngineConfig, Fetched, Refused

@@ -17,11 +17,12 @@ from safetensors.torch import save
 from predictor_world import BASE, LAYERS, RANK, TinyNet, adapter, tensors, tiny_engine
 from profile_contract.generation import AdapterGrant
 from profile_contract.stages.train import AdapterLayers
-from profile_draw.adapter_file import AdapterWeights, LayerSize, LayerWeights, read_adapter
-from profile_draw.adapter_header import MOST_METADATA_BYTES
+from profile_draw.adapters.adapter_file import read_adapter
+from profile_draw.adapters.header import MOST_METADATA_BYTES
+from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import BASE as NOBODY
 from profile_draw.bank import SlotBank
-from profile_draw.layers import modules_of
+from profile_draw.families.sdxl import modules_of
 from profile_predictor.engine import Denied, Fetched, Refused, Unavailable, adapter_store
 from profile_predictor.engine.adapter_store import AdapterStore
 from profile_predictor.engine.evictions import Evictions
@@ -191,7 +192,7 @@ def test_a_surprise_of_a_library_is_a_refusal_too(monkeypatch: pytest.MonkeyPatc
     def surprise(content: bytes) -> None:
         raise MemoryError("a surprise")
 
-    monkeypatch.setattr("profile_draw.adapter_file.load", surprise)
+    monkeypatch.setattr("profile_draw.adapters.adapter_file.load", surprise)
     with pytest.raises(Refused, match="damaged") as refused:
         read(adapter(1))
     assert "surprise" not in str(refused.value)

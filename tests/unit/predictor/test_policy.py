@@ -9,7 +9,7 @@ import pytest
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import Mode
-from profile_draw.adapter_file import AdapterWeights
+from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.errors import Refused
 from profile_draw.rows import Piece, Row, by_pose, check, next_batch, shape_of
 from profile_draw.slots import SlotTable

@@ -15,11 +15,11 @@ from profile_contract.exits import BadInput
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
+from profile_draw.finite import NotFinite
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_train import loop
 from profile_train.checkpoints import LIKENESS, MANIFEST, MOMENTS, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
-from profile_train.finite import NotFinite
 from profile_train.loop import Trained, noise_seed
 from profile_train.settings import Settings, settings_of
 from profile_train.stage import delivered, notes_of

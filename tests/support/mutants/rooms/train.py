@@ -45,16 +45,16 @@ MUTANTS = (
     ),
     (
         "T07",
-        "images/train/profile_train/export.py",
-        'tensors[f"{key}.alpha"] = torch.tensor(float(rank))',
+        "inference/profile_draw/adapters/webui.py",
+        'tensors[f"{key}.alpha"] = torch.tensor(weights.scale * weights.rank)',
         "pass",
         "twin without alpha",
     ),
     (
         "T08",
-        "images/train/profile_train/export.py",
-        '"unet.lora_alpha": rank,',
-        '"unet.lora_alpha": 1,',
+        "inference/profile_draw/adapters/adapter_file.py",
+        '"lora_alpha": alpha,',
+        '"lora_alpha": 1,',
         "served adapter: alpha 1",
     ),
     (
@@ -192,14 +192,14 @@ MUTANTS = (
     ),
     (
         "T28",
-        "images/train/profile_train/export.py",
+        "inference/profile_draw/adapters/tensor_file.py",
         "dict(sorted(metadata.items()))",
         'dict(header["__metadata__"])',
         "adapter's bytes differ from run to run",
     ),
     (
         "T29",
-        "images/train/profile_train/export.py",
+        "inference/profile_draw/adapters/tensor_file.py",
         "    check_finite(tensors)\n",
         "",
         "an adapter that is not finite is delivered",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import Refused
+from profile_draw.errors import Refused
 
 METADATA_KEY = "lora_adapter_metadata"
 BASE_MODEL_KEY = "base_model"
@@ -23,8 +23,10 @@ ENTRY_BYTES = 512
 # Half and bfloat16 to float64; float8 and integers are quantised weights, which no slot can take.
 TYPES = frozenset({"F16", "BF16", "F32", "F64"})
 
-_PREFIX = "unet."
-_LENGTH_BYTES = 8
+# Everything in a file is of the network that draws.
+PREFIX = "unet."
+# Of the number before the header, which says how long it is.
+LENGTH_BYTES = 8
 # Alphas of real files are ranks or small multiples of them.
 _Alpha = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
@@ -70,13 +72,13 @@ def read_header(content: bytes, most_tensors: int) -> AdapterHeader:
 
 
 def _header_bytes(content: bytes, most_tensors: int) -> bytes:
-    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    if len(content) < _LENGTH_BYTES or length > len(content) - _LENGTH_BYTES:
+    length = int.from_bytes(content[:LENGTH_BYTES], "little")
+    if len(content) < LENGTH_BYTES or length > len(content) - LENGTH_BYTES:
         raise Refused("the adapter is not a safetensors file")
     limit = MOST_METADATA_BYTES + most_tensors * ENTRY_BYTES
     if length > limit:
         raise Refused(f"the adapter's header has {length} bytes; at most {limit} are read")
-    return content[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    return content[LENGTH_BYTES : LENGTH_BYTES + length]
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _texts(metadata: object) -> Mapping[str, str]:
 
 def _settings(text: str) -> LoraSettings:
     document = _parsed(text) if text else {}
-    ours = {key.removeprefix(_PREFIX): value for key, value in document.items() if key.startswith(_PREFIX)}
+    ours = {key.removeprefix(PREFIX): value for key, value in document.items() if key.startswith(PREFIX)}
     try:
         return LoraSettings.model_validate(ours)
     except ValidationError as error:

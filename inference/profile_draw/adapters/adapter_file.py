@@ -1,59 +1,63 @@
-"""Adapter files: reading, and every check before one is served.
+"""An adapter's file: how it is written, how it is read, and every check before one is served.
 
-The form is what `StableDiffusionXLPipeline.save_lora_weights` writes for the UNet alone, in PEFT's or in the older
-diffusers naming. A module's scale is alpha / rank; alpha is the rank unless the file says otherwise (a tensor
-`<module>.alpha`, or the metadata that diffusers writes).
+The form is what `StableDiffusionXLPipeline.save_lora_weights` writes for the UNet alone; the older diffusers naming is
+read too. A layer's scale is alpha / rank; alpha is the rank unless the file says otherwise (a tensor `<layer>.alpha`,
+or the metadata that diffusers writes).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 from safetensors.torch import load
 
-from .adapter_header import ENTRY_BYTES, AdapterHeader, LoraSettings, read_header
-from .errors import Refused
+from profile_draw.errors import Refused
+
+from .header import BASE_MODEL_KEY, ENTRY_BYTES, METADATA_KEY, PREFIX, LoraSettings, read_header
+from .tensor_file import tensor_file
+from .weights import AdapterWeights, LayerSize, LayerWeights
 
 log = logging.getLogger(__name__)
 
-_TENSOR = re.compile(r"^unet\.(?P<module>.+?)\.(?P<part>lora_A|lora_B|lora\.down|lora\.up)\.weight$")
-_ALPHA = re.compile(r"^unet\.(?P<module>.+?)\.alpha$")
+_TENSOR = re.compile(rf"^{re.escape(PREFIX)}(?P<module>.+?)\.(?P<part>lora_A|lora_B|lora\.down|lora\.up)\.weight$")
+_ALPHA = re.compile(rf"^{re.escape(PREFIX)}(?P<module>.+?)\.alpha$")
 _DOWN = {"lora_A", "lora.down"}
 
 
-@dataclass(frozen=True)
-class LayerSize:
-    """Features of a layer that adapters change."""
+def write_adapter(layers: Mapping[str, LayerWeights], modules: Sequence[str], base_model: str) -> bytes:
+    """The file of an adapter, in float32: what `read_adapter` gives back.
 
-    inputs: int
-    outputs: int
+    `modules`: the ends of the names of all layers, as PEFT chooses them by. Raises NotFinite.
+    """
+    tensors = {}
+    for name, weights in layers.items():
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = weights.down.float()
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = weights.up.float()
+    ranks = {name: weights.rank for name, weights in layers.items()}
+    alphas = {name: _whole(weights.scale * weights.rank) for name, weights in layers.items()}
+    rank, alpha = next(iter(ranks.values()), 0), next(iter(alphas.values()), 0)
+    # The keys of diffusers' own metadata (diffusers.training_utils._collate_lora_metadata).
+    lora = {
+        "r": rank,
+        "lora_alpha": alpha,
+        "target_modules": sorted(modules),
+        "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
+        "alpha_pattern": {name: other for name, other in alphas.items() if other != alpha},
+        "use_dora": False,
+        "lora_bias": False,
+    }
+    text = json.dumps({f"{PREFIX}{key}": value for key, value in lora.items()})
+    return tensor_file(tensors, {"format": "pt", METADATA_KEY: text, BASE_MODEL_KEY: base_model})
 
 
-@dataclass(frozen=True)
-class LayerWeights:
-    """`down`: rank x inputs; `up`: outputs x rank; the layer's change is scale * up @ down."""
-
-    down: torch.Tensor
-    up: torch.Tensor
-    scale: float
-
-
-@dataclass(frozen=True)
-class AdapterWeights:
-    """A checked adapter in host memory."""
-
-    sha256: str
-    layers: Mapping[str, LayerWeights]
-
-    @property
-    def bytes(self) -> int:
-        """Memory that it takes."""
-        return sum(one.down.nbytes + one.up.nbytes for one in self.layers.values())
+def _whole(number: float) -> float:
+    """The number, without a fraction where it has none: ranks and alphas are written as whole numbers."""
+    return int(number) if number.is_integer() else number
 
 
 def largest_file(layers: Mapping[str, LayerSize], maximum_rank: int) -> int:
@@ -80,41 +84,25 @@ def read_adapter(
     else: what is wrong with a file stays wrong however often it is read.
     """
     try:
-        return _read(content, sha256, layers, maximum_rank, dtype, base_model=base_model)
+        # Two matrices and an alpha for each layer; one more of each, so that what is too much is named.
+        header = read_header(content, 3 * (len(layers) + 1))
+        if base_model and header.base_model and header.base_model != base_model:
+            raise Refused(
+                f"the adapter was trained on the base model {header.base_model[:80]!r}; {base_model!r} is served here"
+            )
+        parts, alphas = _sorted_by_module(load(content))
+        _check_layer_set(parts, alphas, layers)
+        weights = {}
+        for name, size in layers.items():
+            down, up = _pair(name, parts[name], size, maximum_rank)
+            scale = _scale(name, down.shape[0], alphas, header.settings)
+            weights[name] = _finite(name, LayerWeights(down.to(dtype), up.to(dtype), scale))
+        return AdapterWeights(sha256, weights)
     except Refused:
         raise
     except Exception as error:
         log.warning("an adapter could not be read (%s)", type(error).__name__)
         raise Refused("the adapter is not a safetensors file, or a damaged one") from error
-
-
-def _read(
-    content: bytes,
-    sha256: str,
-    layers: Mapping[str, LayerSize],
-    maximum_rank: int,
-    dtype: torch.dtype,
-    *,
-    base_model: str,
-) -> AdapterWeights:
-    # Two matrices and an alpha for each layer; one more of each, so that what is too much is named.
-    header = read_header(content, 3 * (len(layers) + 1))
-    _check_base(header, base_model)
-    parts, alphas = _sorted_by_module(load(content))
-    _check_layer_set(parts, alphas, layers)
-    weights = {}
-    for name, size in layers.items():
-        down, up = _pair(name, parts[name], size, maximum_rank)
-        scale = _scale(name, down.shape[0], alphas, header.settings)
-        weights[name] = _finite(name, LayerWeights(down.to(dtype), up.to(dtype), scale))
-    return AdapterWeights(sha256, weights)
-
-
-def _check_base(header: AdapterHeader, base_model: str) -> None:
-    if base_model and header.base_model and header.base_model != base_model:
-        raise Refused(
-            f"the adapter was trained on the base model {header.base_model[:80]!r}; {base_model!r} is served here"
-        )
 
 
 def _sorted_by_module(
@@ -131,7 +119,7 @@ def _sorted_by_module(
             matrices[is_down] = tensor
         elif (match := _ALPHA.match(key)) and tensor.numel() == 1:
             alphas[match["module"]] = float(tensor)
-        elif not key.startswith("unet."):
+        elif not key.startswith(PREFIX):
             raise Refused(f"the adapter changes more than the UNet (such as {key[:80]!r}); only the UNet's is served")
         else:
             raise Refused(f"the adapter holds {key[:80]!r}, which is no plain LoRA weight")
@@ -172,6 +160,7 @@ def _pair(
 
 
 def _scale(name: str, rank: int, alphas: Mapping[str, float], settings: LoraSettings) -> float:
+    """What a layer's matrices are multiplied by: alpha by rank, or by its root where the file says so."""
     if settings.use_dora:
         raise Refused("the adapter uses DoRA, which is not served")
     alpha = alphas.get(name)
@@ -185,7 +174,7 @@ def _scale(name: str, rank: int, alphas: Mapping[str, float], settings: LoraSett
 
 
 def _finite(name: str, weights: LayerWeights) -> LayerWeights:
-    """Checked as they will be used: in the type that is calculated in, which may hold less than the file's.
+    """The weights, checked in the type that is calculated in, which may hold less than the file's.
 
     Also the change that they make of a layer: no element of scale * up @ down can be larger than this bound.
     """

@@ -1,0 +1,1 @@
+"""Model families: what one architecture has of its own, a module each."""

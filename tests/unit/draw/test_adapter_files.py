@@ -1,0 +1,219 @@
+"""Adapter files: what is written is what is read, the same bytes for the same weights, and readers are told enough."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load, save
+
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.adapters.adapter_file import largest_file, read_adapter, write_adapter
+from profile_draw.adapters.header import LENGTH_BYTES, read_header
+from profile_draw.adapters.webui import write_webui
+from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights, trained_layers
+from profile_draw.errors import Refused
+from profile_draw.families.sdxl import modules_of, webui_metadata, webui_name
+from profile_draw.finite import NotFinite
+
+LAYER = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+RANK, BASE = 4, "sdxl-base"
+MODULES = modules_of(AdapterLayers.ATTENTION)
+Layers = dict[str, LayerWeights]
+
+
+def weights(rank: int = RANK) -> Layers:
+    draw = torch.Generator().manual_seed(5)
+    return {LAYER: LayerWeights(torch.randn(rank, 8, generator=draw), torch.randn(8, rank, generator=draw), 1.0)}
+
+
+def served(layers: Layers) -> bytes:
+    return write_adapter(layers, MODULES, BASE)
+
+
+def twin(layers: Layers) -> bytes:
+    return write_webui(layers, partial(webui_name, layers_per_block=2), webui_metadata(BASE, 1024))
+
+
+def metadata_of(data: bytes) -> dict[str, str]:
+    length = int.from_bytes(data[:8], "little")
+    header: dict[str, dict[str, str]] = json.loads(data[8 : 8 + length])
+    return header["__metadata__"]
+
+
+def read(data: bytes, layers: Layers, dtype: torch.dtype = torch.float32, maximum_rank: int = 64) -> AdapterWeights:
+    sizes = {name: LayerSize(layer.down.shape[1], layer.up.shape[0]) for name, layer in layers.items()}
+    assert len(data) <= largest_file(sizes, maximum_rank)
+    return read_adapter(data, "digest", sizes, maximum_rank, dtype, base_model=BASE)
+
+
+# --- written and read ---
+
+_NAMES = st.lists(
+    st.builds(
+        "{}.{}.attentions.{}.transformer_blocks.{}.{}".format,
+        st.sampled_from(["down_blocks", "up_blocks"]),
+        st.integers(0, 3),
+        st.integers(0, 2),
+        st.integers(0, 9),
+        st.sampled_from(["attn1.to_q", "attn2.to_out.0", "ff.net.0.proj", "ff.net.2"]),
+    ),
+    min_size=1,
+    max_size=6,
+    unique=True,
+)
+_DTYPES = st.sampled_from([torch.float16, torch.bfloat16, torch.float32])
+
+
+@st.composite
+def _adapters(draw: st.DrawFn) -> Layers:
+    """Of one rank and the scale 1, as the trainer leaves it, or of any."""
+    random = torch.Generator().manual_seed(draw(st.integers(0, 1000)))
+    dtype, like_ours = draw(_DTYPES), draw(st.booleans())
+    rank = draw(st.integers(1, 64))
+    layers = {}
+    for name in draw(_NAMES):
+        own = rank if like_ours else draw(st.integers(1, 64))
+        inputs, outputs = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+        down, up = torch.randn(own, inputs, generator=random), torch.randn(outputs, own, generator=random)
+        scale = 1.0 if like_ours else draw(st.sampled_from([0.25, 0.3, 1.0, 2.0, 7.5]))
+        layers[name] = LayerWeights(down.to(dtype), up.to(dtype), scale)
+    return layers
+
+
+@settings(max_examples=100, deadline=None)
+@given(_adapters(), _DTYPES)
+def test_what_is_written_is_what_is_read(layers: Layers, dtype: torch.dtype) -> None:
+    """For every rank, set of layers, type of the weights and type that is drawn in."""
+    adapter = read(served(layers), layers, dtype)
+    assert adapter.layers.keys() == layers.keys()
+    for name, written in layers.items():
+        layer = adapter.layers[name]
+        assert torch.equal(layer.down, written.down.float().to(dtype))
+        assert torch.equal(layer.up, written.up.float().to(dtype))
+        assert layer.scale == pytest.approx(written.scale, rel=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_adapters())
+def test_the_twin_changes_its_layers_by_as_much(layers: Layers) -> None:
+    tensors = load(twin(layers))
+    assert len(tensors) == 3 * len(layers)
+    for name, written in layers.items():
+        key = "lora_unet_" + webui_name(name, 2).replace(".", "_")
+        down, up = tensors[f"{key}.lora_down.weight"], tensors[f"{key}.lora_up.weight"]
+        assert torch.equal(down, written.down.half())
+        assert torch.equal(up, written.up.half())
+        assert tensors[f"{key}.alpha"].item() / down.shape[0] == pytest.approx(written.scale, rel=1e-6)
+
+
+def test_the_twin_is_refused_by_name_where_the_adapter_is_wanted() -> None:
+    with pytest.raises(Refused, match=r"such as 'lora_unet_input_blocks_4_1_.*only the UNet's is served"):
+        read(twin(weights()), weights())
+
+
+def test_an_adapter_of_another_base_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="trained on the base model 'other'; 'sdxl-base' is served here"):
+        read(write_adapter(weights(), MODULES, "other"), weights())
+
+
+def test_the_parameters_of_a_network_are_an_adapter() -> None:
+    (layer,) = weights().values()
+    a, b = f"{LAYER}.lora_A.default.weight", f"{LAYER}.lora_B.default.weight"
+    assert trained_layers({a: layer.down, b: layer.up}) == {LAYER: LayerWeights(layer.down, layer.up, 1.0)}
+    with pytest.raises(ValueError, match=f"{LAYER} has only one of two matrices"):
+        trained_layers({a: layer.down})
+    with pytest.raises(ValueError, match=r"conv_in\.weight is no matrix of an adapter"):
+        trained_layers({"conv_in.weight": layer.down})
+
+
+# --- bytes ---
+
+
+@pytest.mark.parametrize("form", [served, twin])
+def test_the_same_weights_give_the_same_bytes(form: Callable[[Layers], bytes]) -> None:
+    assert len({hashlib.sha256(form(weights())).hexdigest() for _ in range(40)}) == 1
+    names = list(metadata_of(form(weights())))
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("form", "sha256"),
+    [
+        (served, "d58f6803bc8959969fb31b6f08259359f6748988ff0a3c83fae5ba05011cc813"),
+        (twin, "5b38efc279ef27c7400c687ef20ce92fec66557002f02980a7c53744fb1b4b74"),
+    ],
+)
+def test_files_are_byte_by_byte_those_of_the_first_release(form: Callable[[Layers], bytes], sha256: str) -> None:
+    """Adapters are named by their digest: another form would make a finished request's anew."""
+    assert hashlib.sha256(form(known())).hexdigest() == sha256
+
+
+def known() -> Layers:
+    """Weights that no generator of random numbers may change."""
+    down = (torch.arange(RANK * 8).reshape(RANK, 8) / 7 - 2).float()
+    return {LAYER: LayerWeights(down, down.flip(0, 1).T.contiguous() / 3, 1.0)}
+
+
+@pytest.mark.parametrize("form", [served, twin])
+def test_what_is_written_is_a_safetensors_file_like_the_librarys_own(form: Callable[[Layers], bytes]) -> None:
+    data = form(weights())
+    own = save(load(data), metadata=metadata_of(data))
+    assert len(own) == len(data)
+    assert (8 + int.from_bytes(data[:8], "little")) % 8 == 0
+    assert {k: v.tolist() for k, v in load(own).items()} == {k: v.tolist() for k, v in load(data).items()}
+
+
+# --- what readers are told ---
+
+
+def test_the_served_form_tells_rank_and_alpha() -> None:
+    data = served(weights())
+    assert set(load(data)) == {f"unet.{LAYER}.lora_A.weight", f"unet.{LAYER}.lora_B.weight"}
+    lora = json.loads(metadata_of(data)["lora_adapter_metadata"])
+    assert (lora["unet.r"], lora["unet.lora_alpha"]) == (RANK, RANK)
+    assert lora["unet.target_modules"] == ["to_k", "to_out.0", "to_q", "to_v"]
+    assert metadata_of(data)["base_model"] == BASE
+    assert read_header(data, 2).base_model == BASE
+
+
+def test_the_twin_tells_rank_and_alpha() -> None:
+    key = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"
+    tensors = load(twin(weights()))
+    assert set(tensors) == {f"{key}.lora_down.weight", f"{key}.lora_up.weight", f"{key}.alpha"}
+    assert tensors[f"{key}.alpha"].item() == RANK
+    metadata = metadata_of(twin(weights()))
+    assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == (str(RANK), f"{RANK}.0")
+
+
+@pytest.mark.parametrize("form", [served, twin])
+@pytest.mark.parametrize("figure", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_no_numbers_are_not_written(form: Callable[[Layers], bytes], figure: float) -> None:
+    spoilt = weights()
+    spoilt[LAYER].up[3, 1] = figure
+    with pytest.raises(NotFinite, match="is not finite"):
+        form(spoilt)
+
+
+def test_what_half_precision_cannot_hold_is_not_written() -> None:
+    large = weights()
+    large[LAYER].up[0, 0] = 1e6
+    assert served(large)
+    with pytest.raises(NotFinite, match="lora_up"):
+        twin(large)
+
+
+def test_readers_of_the_library_find_the_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.safetensors"
+    path.write_bytes(served(weights()))
+    with safe_open(path, "pt") as file:
+        assert file.metadata()["base_model"] == BASE
+    assert LENGTH_BYTES == 8

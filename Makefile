@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
+# Nothing that unit tests do is shared: each file runs in one of as many processes as there are cores.
+SIDE_BY_SIDE := -n auto --dist loadfile
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
 .PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
@@ -22,11 +24,12 @@ demo: ## a real cluster on this machine, the product in it, and one person's por
 
 test: export PROFILE_ALL_TESTS = 1
 test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
-	$(PYTEST) tests/unit tests/guards tests/packaging tests/cluster tests/e2e
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/guards
+	$(PYTEST) --durations=10 tests/packaging tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
 test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
-	$(PYTEST) tests/unit tests/guards
+	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 tests/unit tests/guards
 
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster

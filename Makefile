@@ -9,7 +9,7 @@ PYTEST := $(RUN) -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test: prepare flux checks browser builder lint ## everything: lint, unit, cluste
 
 test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
 	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 tests/unit tests/guards
+
+coverage: env weights model binaries checks ## which branches the unit tests take, by room
+	$(PYTEST) $(SIDE_BY_SIDE) --cov --cov-branch --cov-report=json:out/coverage.json tests/unit tests/guards
+	$(RUN) tests/support/coverage_by_room.py out/coverage.json
 
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster

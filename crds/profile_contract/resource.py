@@ -54,6 +54,12 @@ class RequestHead:
         """Whether our finalizer holds it."""
         return FINALIZER in self.finalizers
 
+    @property
+    def retrying(self) -> bool:
+        """Whether a person asked to try again and this was not yet answered."""
+        photos = self.status.photos
+        return photos is not None and bool(self.retry) and photos.retry != self.retry
+
 
 class SpecError(Exception):
     """The spec is not what this version understands; the message names the field."""

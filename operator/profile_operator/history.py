@@ -21,7 +21,6 @@ from profile_contract.stages.table import Stage
 from . import metrics, migrations
 from .config import OperatorConfig
 from .history_rows import TABLES, Row, Rows, rows_of
-from .observe.chain import Chain, chain_of
 from .observe.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -111,8 +110,7 @@ class History:
         """Note what is true of a request now. Cheap, and nothing happens if that is known already."""
         if self._database is None:
             return
-        chain = chain_of(snapshot.head.key, snapshot.spec, snapshot.photos_digest, snapshot.styles, self._config)
-        request, reports = request_row(snapshot.head, snapshot.spec), _reports(snapshot, chain)
+        request, reports = request_row(snapshot.head, snapshot.spec), _reports(snapshot)
         mark = (request, tuple((digest, report.finished_at) for digest, report in reports))
         key = snapshot.head.key
         if self._known.get(key) == mark:
@@ -191,9 +189,9 @@ def request_row(head: RequestHead, spec: ProfileRequestSpec | None) -> Row:
     )
 
 
-def _reports(snapshot: Snapshot, chain: Chain) -> list[tuple[str, StageReport]]:
+def _reports(snapshot: Snapshot) -> list[tuple[str, StageReport]]:
     """The reports that stand, each with its digest."""
-    stages = (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH)
+    chain, stages = snapshot.chain, (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH)
     jobs = [(chain.of(stage), report) for stage in stages if (report := snapshot.reports.of(stage)) is not None]
     styles = [(chain.styles[name], report) for name, report in snapshot.reports.generate.items()]
     return [*jobs, *styles]

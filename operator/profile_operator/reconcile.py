@@ -15,7 +15,7 @@ from . import metrics
 from .act.applier import Applier, OwnerConflict
 from .clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
 from .config import OperatorConfig
-from .decide import decide, decide_deletion, outage
+from .decide import DeletionFacts, Facts, decide, decide_deletion, outage
 from .decide.plan import Plan
 from .history import History
 from .observe.observer import Observer
@@ -80,13 +80,14 @@ class Reconciler:
     async def _cycle(self, head: RequestHead, spec: Document) -> float | None:
         """One faultless cycle."""
         if head.deleting:
-            plan = decide_deletion(await self._observer.remains(head), datetime.now(UTC), self._config)
+            remains = await self._observer.remains(head)
+            plan = decide_deletion(DeletionFacts(remains, self._config, datetime.now(UTC)))
             await self._apply(plan, head)
             return plan.again
         since = time.monotonic() - self._written.get(head.key, float("-inf"))
         snapshot = await self._observer.snapshot(head, spec, since)
         metrics.expect(head.key.namespace, snapshot.spec.styles)
-        plan = decide(snapshot, datetime.now(UTC), self._config)
+        plan = decide(Facts(snapshot, self._config, datetime.now(UTC)))
         await self._apply(plan, head)
         self._history.record(snapshot)
         return plan.again

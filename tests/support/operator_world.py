@@ -29,8 +29,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
-from profile_operator.decide import decide, decide_deletion
-from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.decide import DeletionFacts, Facts, decide, decide_deletion
 from profile_operator.decide.plan import (
     Action,
     AddFinalizer,
@@ -38,6 +37,7 @@ from profile_operator.decide.plan import (
     DeleteJob,
     DropReport,
     EventNote,
+    GenerationWork,
     Plan,
     Purge,
     RemoveFinalizer,
@@ -46,8 +46,9 @@ from profile_operator.decide.plan import (
     StopGeneration,
     SuspendJob,
 )
-from profile_operator.observe.chain import Chain, chain_of
+from profile_operator.observe.chain import chain_of
 from profile_operator.observe.snapshot import (
+    Chain,
     GenerationView,
     JobState,
     JobView,
@@ -144,14 +145,18 @@ class World:
         return Snapshot(
             head=self.head,
             spec=self.spec,
+            chain=chain,
             styles={name: self.styles[name] for name in self.spec.styles if name in self.styles},
             known_styles=tuple(sorted(self.styles)),
             photos=listed,
-            photos_digest=digest,
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,
         )
+
+    def facts(self, **seen: object) -> Facts:
+        """The facts as they are, but for what of the snapshot is seen otherwise."""
+        return Facts(replace(self.snapshot(), **seen), CONFIG, self.now)  # type: ignore[arg-type]
 
     def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
         pinned = self.status.photos
@@ -187,9 +192,9 @@ class World:
         self.now += timedelta(seconds=5)
         self.deleted = (self.deleted or self.now) if self.deleting else None
         if self.deleting:
-            self.plan = decide_deletion(self.remains(), self.now, CONFIG)
+            self.plan = decide_deletion(DeletionFacts(self.remains(), CONFIG, self.now))
         else:
-            self.plan = decide(self.snapshot(), self.now, CONFIG)
+            self.plan = decide(self.facts())
         for action in self.plan.actions:
             self._act(action)
         if self.plan.status is not None:

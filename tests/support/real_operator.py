@@ -26,7 +26,7 @@ from profile_operator.act.credentials import CredentialsIssuer
 from profile_operator.act.purge import ArtifactPurger
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.config import OperatorConfig, Secrets
-from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.decide.plan import GenerationWork
 from profile_operator.history import History
 from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView

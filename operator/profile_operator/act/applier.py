@@ -15,7 +15,6 @@ from profile_operator.clients.kubernetes import Conflicted, Document, Kube, Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig, Secrets
-from profile_operator.decide.generation_work import GenerationWork
 from profile_operator.decide.plan import (
     Action,
     AddFinalizer,
@@ -24,6 +23,7 @@ from profile_operator.decide.plan import (
     DropReport,
     EventNote,
     ForgetAdapters,
+    GenerationWork,
     IssueCredentials,
     Plan,
     Purge,

@@ -1,4 +1,4 @@
-"""What becomes of a request that is being deleted: nothing of it may write any more, then what it made goes.
+"""Deletion of a request: nothing of it may write any more, then what it made goes.
 
 Links and credentials that were handed out outlive whoever got them: a predictor's thread, a pod on a lost node, a copy
 in strange hands. So what is there is purged at once, everything is revoked where the store can do that, and when the
@@ -14,8 +14,10 @@ from profile_contract.conditions import Reason
 from profile_contract.request import DeletionPolicy, StagesStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
-from profile_operator.config import OperatorConfig
-from profile_operator.decide.plan import (
+
+from .facts import DeletionFacts
+from .plan import (
+    SOON_SECONDS,
     Action,
     DeleteJob,
     EventNote,
@@ -26,11 +28,8 @@ from profile_operator.decide.plan import (
     Revoke,
     StopGeneration,
 )
-from profile_operator.observe.snapshot import JobView, Remains
+from .tell import outage_status, plan_of
 
-from .outage import outage
-
-SOON_SECONDS = 2.0
 LOOK_SECONDS = 30.0
 # What the store let begin before the end of a link may take so long to arrive.
 ARRIVAL = timedelta(seconds=10)
@@ -38,88 +37,86 @@ ARRIVAL = timedelta(seconds=10)
 STUCK = timedelta(minutes=5)
 
 
-def decide_deletion(remains: Remains, now: datetime, config: OperatorConfig) -> Plan:
+def decide_deletion(facts: DeletionFacts) -> Plan:
     """First the Jobs and generation end, then artifacts are purged (or left), then the finalizer goes."""
-    if not remains.head.finalized:
+    if not facts.head.finalized:
         return Plan()
-    jobs = [job for job in remains.jobs if job.owner_uid == remains.head.uid]
-    writing = [job for job in jobs if job.deleting or not job.finished]
-    if (writing and not _stuck(writing, remains, now)) or remains.generation.running:
-        return Plan(_stop(writing, remains), again=SOON_SECONDS)
-    key = remains.head.key
-    prefix = request_prefix(key.namespace, key.name)
-    if remains.head.deletion_policy is DeletionPolicy.RETAIN:
+    stop = _stop(facts)
+    if stop is not None:
+        return Plan(stop, again=SOON_SECONDS)
+    prefix = request_prefix(facts.head.key.namespace, facts.head.key.name)
+    if facts.head.deletion_policy is DeletionPolicy.RETAIN:
         note = EventNote(Reason.ARTIFACTS_RETAINED, "the artifacts stay in the store, as spec.deletionPolicy says")
         return Plan((ForgetAdapters(prefix), RemoveFinalizer()), events=(note,))
-    end = _end(remains, config)
-    if end is not None and now < _revoked_end(end, remains, config):
-        return _wait(end, remains, now, config)
+    end = _end(facts)
+    if end is not None and facts.now < _revoked_end(facts, end):
+        return _wait(facts, prefix, end)
     note = EventNote(Reason.ARTIFACTS_PURGED, "everything that the request made was deleted")
     return Plan((Purge(prefix), RemoveFinalizer()), events=(note,))
 
 
-def _stop(writing: list[JobView], remains: Remains) -> tuple[Action, ...]:
+def _stop(facts: DeletionFacts) -> tuple[Action, ...] | None:
+    """What ends all that works for the request; None where nothing does any more, or cannot be reached."""
+    remains = facts.remains
+    jobs = [job for job in remains.jobs if job.owner_uid == remains.head.uid]
+    writing = [job for job in jobs if job.deleting or not job.finished]
+    since = remains.head.deleted
+    stuck = all(job.deleting for job in writing) and since is not None and facts.now - since > STUCK
+    if (not writing or stuck) and not remains.generation.running:
+        return None
     stop: tuple[Action, ...] = (StopGeneration(),) if remains.generation.running else ()
     return (*(DeleteJob(job.name) for job in writing if not job.deleting), *stop)
 
 
-def _stuck(writing: list[JobView], remains: Remains, now: datetime) -> bool:
-    deleted = remains.head.deleted
-    return all(job.deleting for job in writing) and deleted is not None and now - deleted > STUCK
-
-
-def _wait(end: datetime, remains: Remains, now: datetime, config: OperatorConfig) -> Plan:
+def _wait(facts: DeletionFacts, prefix: str, end: datetime) -> Plan:
     """What is there goes at once; what may still be written, when the last that was handed out has ended."""
-    key = remains.head.key
-    prefix = request_prefix(key.namespace, key.name)
-    first: tuple[Action, ...] = () if remains.head.status.purge_after else (Purge(prefix),)
-    revoke: tuple[Action, ...] = () if remains.revoked else (Revoke(prefix),)
+    purge: tuple[Action, ...] = () if facts.head.status.purge_after else (Purge(prefix),)
+    revoke: tuple[Action, ...] = () if facts.remains.revoked else (Revoke(prefix),)
     text = f"what was handed out may still write until {stamp(end)}; what it writes is deleted then"
-    told = outage(remains.head, Reason.DELETING, text, now)
-    status = (told.status or remains.head.status).model_copy(update={"purge_after": stamp(end)})
-    changed = status != remains.head.status
-    left = (_revoked_end(end, remains, config) - now).total_seconds()
+    status = outage_status(facts.head, Reason.DELETING, text, facts.now)
+    left = (_revoked_end(facts, end) - facts.now).total_seconds()
     again = SOON_SECONDS if revoke else min(max(left, SOON_SECONDS), LOOK_SECONDS)
-    return Plan((*first, *revoke), status if changed else None, told.events, again)
+    return plan_of(facts.head, status.model_copy(update={"purge_after": stamp(end)}), (*purge, *revoke), again)
 
 
-def _revoked_end(end: datetime, remains: Remains, config: OperatorConfig) -> datetime:
+def _revoked_end(facts: DeletionFacts, end: datetime) -> datetime:
     """The end, or an earlier one since all was revoked."""
-    if remains.revoked is None:
+    revoked = facts.remains.revoked
+    if revoked is None:
         return end
-    return min(end, remains.revoked + timedelta(seconds=config.revocation_seconds) + ARRIVAL)
+    return min(end, revoked + timedelta(seconds=facts.config.revocation_seconds) + ARRIVAL)
 
 
-def _end(remains: Remains, config: OperatorConfig) -> datetime | None:
+def _end(facts: DeletionFacts) -> datetime | None:
     """When the last link and the last credentials that were handed out cannot write any more; None: none were.
 
     What was found once stands in the status, and an end never comes nearer.
     """
-    head = remains.head
-    stages = head.status.stages or StagesStatus()
-    ends = [end for end in (_links_end(remains, stages, config), _credentials_end(remains, stages, config)) if end]
-    known = [parsed(head.status.purge_after)] if head.status.purge_after else []
-    return max([*known, *(end + ARRIVAL for end in ends)], default=None)
+    ends = [end + ARRIVAL for end in (_links_end(facts), _credentials_end(facts)) if end is not None]
+    if facts.head.status.purge_after:
+        ends.append(parsed(facts.head.status.purge_after))
+    return max(ends, default=None)
 
 
-def _links_end(remains: Remains, stages: StagesStatus, config: OperatorConfig) -> datetime | None:
+def _links_end(facts: DeletionFacts) -> datetime | None:
     """When the predictor's last link ends. The last one was signed before the last candidate, or the deletion."""
-    lives = timedelta(seconds=config.generation.grant_seconds)
+    head, stages = facts.head, facts.head.status.stages or StagesStatus()
+    lives = timedelta(seconds=facts.config.generation.grant_seconds)
     if stages.generate is not None and stages.generate.completion_time:
         return parsed(stages.generate.completion_time) + lives
     begun = stages.generate is not None or (stages.train is not None and stages.train.completion_time)
-    return remains.head.deleted + lives if begun and remains.head.deleted is not None else None
+    return head.deleted + lives if begun and head.deleted is not None else None
 
 
-def _credentials_end(remains: Remains, stages: StagesStatus, config: OperatorConfig) -> datetime | None:
+def _credentials_end(facts: DeletionFacts) -> datetime | None:
     """As the Secret says; where it is gone, from when the stages began."""
-    standing = remains.credentials
-    if standing is not None and standing.uid == remains.head.uid:
+    standing, stages = facts.remains.credentials, facts.head.status.stages or StagesStatus()
+    if standing is not None and standing.uid == facts.head.uid:
         return standing.last_end
     begun = {
         stage: entry.start_time
         for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH)
         if (entry := getattr(stages, stage.value)) is not None and entry.start_time
     }
-    ends = [parsed(at) + timedelta(seconds=config.jobs.seconds_of(stage)) for stage, at in begun.items()]
+    ends = [parsed(at) + timedelta(seconds=facts.config.jobs.seconds_of(stage)) for stage, at in begun.items()]
     return max(ends, default=None)

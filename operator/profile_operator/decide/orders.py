@@ -1,98 +1,98 @@
-"""The orders of the stages, and what their credentials may reach."""
+"""Orders of the stages, and the scopes of their credentials: what begins a stage."""
 
 from __future__ import annotations
 
 from profile_contract.artifacts import REPORT, request_prefix, uploads_prefix
-from profile_contract.candidates import last_drawn
+from profile_contract.candidates import Wanted, last_drawn, planned_candidates
 from profile_contract.stages.finish import FinishOrder, StyleCandidates
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
-from profile_operator.config import OperatorConfig
-from profile_operator.decide.plan import CreateJob, Scope
-from profile_operator.observe.chain import Chain, finish_parameters, train_parameters
-from profile_operator.observe.snapshot import Snapshot
 
-from .stages import Phase, Step
+from .facts import Facts
+from .plan import CreateJob, GenerationWork, Scope, StartGeneration, StyleWork
+from .standing import Standings, State
 
 # Linux takes 128 KiB in one environment variable; the order travels in one.
 LONGEST_ORDER = 120_000
 
 
-def request_ref(snapshot: Snapshot) -> RequestRef:
-    """Whose orders these are."""
-    key = snapshot.head.key
-    return RequestRef(namespace=key.namespace, name=key.name, uid=snapshot.head.uid)
+def create_job(stage: Stage, facts: Facts, standings: Standings) -> CreateJob:
+    """The action that begins a stage. Raises ValueError for an order that is too long to be handed over."""
+    order = order_of(stage, facts)
+    size = len(order.to_json().encode())
+    if size > LONGEST_ORDER:
+        raise ValueError(f"the order of {stage} has {size} bytes, at most {LONGEST_ORDER} can be handed over")
+    return CreateJob(stage, facts.chain.job_name(stage), order, open_scopes(facts, standings))
 
 
-def order_of(
-    stage: Stage, snapshot: Snapshot, chain: Chain, config: OperatorConfig
-) -> PreprocessOrder | TrainOrder | FinishOrder:
+def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | FinishOrder:
     """The order of a stage that may begin. Raises ValueError for generate, or where inputs are missing."""
-    ref, digest, output = request_ref(snapshot), chain.of(stage), chain.prefix(stage)
+    snapshot, chain = facts.snapshot, facts.chain
+    request, digest, output = _request(facts), chain.of(stage), chain.prefix(stage)
     dataset = chain.prefix(Stage.PREPROCESS) + REPORT
     if stage is Stage.PREPROCESS:
         if snapshot.photos is None:
             raise ValueError("the photos were not listed")
-        return PreprocessOrder(
-            request=ref, digest=digest, output=output, photos=list(snapshot.photos), parameters=config.preprocess
-        )
+        photos, limits = list(snapshot.photos), facts.config.preprocess
+        return PreprocessOrder(request=request, digest=digest, output=output, photos=photos, parameters=limits)
     if stage is Stage.TRAIN:
-        parameters = train_parameters(snapshot.spec, config)
-        return TrainOrder(request=ref, digest=digest, output=output, dataset=dataset, parameters=parameters)
+        parameters = chain.train_parameters
+        return TrainOrder(request=request, digest=digest, output=output, dataset=dataset, parameters=parameters)
     if stage is Stage.FINISH:
+        reports = snapshot.reports.generate
         return FinishOrder(
-            request=ref,
+            request=request,
             digest=digest,
             output=output,
             dataset=dataset,
-            styles=_styles(snapshot),
-            parameters=finish_parameters(snapshot.spec, config),
+            styles=[
+                StyleCandidates(style=name, tone=snapshot.styles[name].tone, candidates=reports[name].candidates)
+                for name in snapshot.spec.styles
+            ],
+            parameters=chain.finish_parameters,
             title=snapshot.head.title,
-            drawn_at=last_drawn(snapshot.reports.generate.values()),
+            drawn_at=last_drawn(reports.values()),
         )
     raise ValueError(f"{stage} is not a Job")
 
 
-def _styles(snapshot: Snapshot) -> list[StyleCandidates]:
-    reports = snapshot.reports.generate
-    return [
-        StyleCandidates(style=name, tone=snapshot.styles[name].tone, candidates=reports[name].candidates)
-        for name in snapshot.spec.styles
-    ]
+def start_generation(facts: Facts) -> StartGeneration:
+    """The action that draws all candidates. Raises UnknownPose, or ValueError where inputs are missing."""
+    dataset, training = facts.snapshot.reports.preprocess, facts.snapshot.reports.train
+    if dataset is None or training is None or training.adapter is None:
+        raise ValueError("generation needs the reports of preprocessing and training, and an adapter")
+    spec, chain, parameters = facts.spec, facts.chain, facts.chain.train_parameters
+    wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=spec.seed, count=spec.candidates)
+    work = []
+    for name in spec.styles:
+        style, digest = facts.snapshot.styles[name], chain.styles[name]
+        prefix = chain.prefix(Stage.GENERATE, digest)
+        work.append(StyleWork(name, style, digest, prefix, planned_candidates(name, style, prefix, wanted, dataset)))
+    return StartGeneration(GenerationWork(_request(facts), chain.generate, training.adapter, tuple(work)))
 
 
-def scope_of(stage: Stage, snapshot: Snapshot, chain: Chain) -> Scope:
-    """What a stage's credentials may reach: its inputs to read, its own output prefix to write."""
-    key = snapshot.head.key
+def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
+    """What the credentials of every Job that is still to run may reach: its inputs to read, its own output to write.
+
+    All of them: the policy of each is written together with the others', in one Secret.
+    """
+    key, chain = facts.head.key, facts.chain
     dataset = chain.prefix(Stage.PREPROCESS)
     # One prefix for all styles' candidates, or the policy of eight long names would grow over the store's limit.
     candidates = f"{request_prefix(key.namespace, key.name)}candidates/"
     reads = {
-        Stage.PREPROCESS: (uploads_prefix(key.namespace, snapshot.spec.photos.prefix),),
+        Stage.PREPROCESS: (uploads_prefix(key.namespace, facts.spec.photos.prefix),),
         Stage.TRAIN: (dataset,),
         Stage.FINISH: (dataset, candidates),
     }
-    return Scope(stage=stage, read=reads[stage], write=chain.prefix(stage))
-
-
-def open_scopes(steps: tuple[Step, ...], snapshot: Snapshot, chain: Chain) -> tuple[Scope, ...]:
-    """The scopes of every Job stage that is still to run: their credentials are written together, in one Secret."""
     return tuple(
-        scope_of(step.stage, snapshot, chain)
-        for step in steps
-        if step.phase is not Phase.DONE and step.stage is not Stage.GENERATE
+        Scope(standing.stage, reads[standing.stage], chain.prefix(standing.stage))
+        for standing in standings
+        if standing.state is not State.DONE and standing.stage in reads
     )
 
 
-def create_job(
-    step: Step, steps: tuple[Step, ...], snapshot: Snapshot, chain: Chain, config: OperatorConfig
-) -> CreateJob:
-    """The action that begins a stage. Raises ValueError for an order that is too long to be handed over."""
-    order = order_of(step.stage, snapshot, chain, config)
-    size = len(order.to_json().encode())
-    if size > LONGEST_ORDER:
-        raise ValueError(f"the order of {step.stage} has {size} bytes, at most {LONGEST_ORDER} can be handed over")
-    scopes = open_scopes(steps, snapshot, chain)
-    return CreateJob(stage=step.stage, name=chain.job_name(step.stage), order=order, scopes=scopes)
+def _request(facts: Facts) -> RequestRef:
+    return RequestRef(namespace=facts.head.key.namespace, name=facts.head.key.name, uid=facts.head.uid)

@@ -1,17 +1,47 @@
-"""What is to be done: the actions that `apply` knows, and the plan that `decide` makes of them."""
+"""Plan: what is to be done, in actions that the applier knows, and what is told of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from profile_contract.candidates import PlannedCandidate
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.stages.finish import FinishOrder
+from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
+from profile_contract.style import ProfileStyleSpec
 
-from .generation_work import GenerationWork
+# When what is under way is looked at again: nothing tells us the moment that it is gone.
+SOON_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class StyleWork:
+    """The candidates of one style, all under one prefix."""
+
+    name: str
+    spec: ProfileStyleSpec
+    digest: str
+    prefix: str
+    candidates: tuple[PlannedCandidate, ...]
+
+
+@dataclass(frozen=True)
+class GenerationWork:
+    """All that generation has to do for a request. Two works with the same digest are the same work."""
+
+    request: RequestRef
+    digest: str
+    adapter: FileRef
+    styles: tuple[StyleWork, ...]
+
+    @property
+    def total(self) -> int:
+        """Pictures in all."""
+        return sum(len(style.candidates) for style in self.styles)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from profile_contract.artifacts import REPORT, request_prefix
-from profile_contract.candidates import generation_order
+from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationOrder, GenerationResult
 from profile_contract.keys import ForeignKey
@@ -34,7 +34,7 @@ from profile_operator.clients.predictor import (
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.config import GenerationConfig
-from profile_operator.decide.generation_work import GenerationWork, PlannedCandidate, StyleWork
+from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
 from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress

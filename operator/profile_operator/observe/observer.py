@@ -27,8 +27,8 @@ from profile_operator.clients.kubernetes import Document, Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.config import OperatorConfig
 
-from .chain import Chain, chain_of
-from .snapshot import CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot, Termination
+from .chain import chain_of
+from .snapshot import Chain, CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot, Termination
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +62,16 @@ class Observer:
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
-        photos, digest = await self._photos(head, spec, jobs)
-        chain = chain_of(head.key, spec, digest, styles, self._config)
+        photos, chain = await self._photos(head, spec, styles, jobs)
         reports = await self._reports(chain)
         return Snapshot(
             head=head,
             spec=spec,
+            chain=chain,
             styles={name: styles[name] for name in spec.styles if name in styles},
             known_styles=tuple(sorted(styles)),
             unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
             photos=photos,
-            photos_digest=digest,
             jobs=await self._with_reasons(jobs, chain, reports),
             reports=reports,
             generation=self._generation.view(head.uid),
@@ -104,24 +103,27 @@ class Observer:
         return styles, unclear
 
     async def _photos(
-        self, head: RequestHead, spec: ProfileRequestSpec, jobs: tuple[JobView, ...]
-    ) -> tuple[tuple[PhotoRef, ...] | None, str]:
-        """The listing, if one is needed, and the digest that counts. None: the pinned digest stands."""
+        self,
+        head: RequestHead,
+        spec: ProfileRequestSpec,
+        styles: Mapping[str, ProfileStyleSpec],
+        jobs: tuple[JobView, ...],
+    ) -> tuple[tuple[PhotoRef, ...] | None, Chain]:
+        """The listing, if one is needed, and the chain of the photos that count. None: the pinned photos stand."""
         pinned = head.status.photos
         asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)
-        if not asked and pinned is not None and pinned.digest and await self._stands(head, spec, pinned.digest, jobs):
-            return None, pinned.digest
+        if not asked and pinned is not None and pinned.digest:
+            chain = chain_of(head.key, spec, pinned.digest, styles, self._config)
+            if await self._stands(chain, jobs):
+                return None, chain
         try:
             photos = await self._store.photos(head.key, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
         except ValueError as error:
             raise SpecError(str(error)) from None
-        return photos, photos_digest(list(photos))
+        return photos, chain_of(head.key, spec, photos_digest(list(photos)), styles, self._config)
 
-    async def _stands(
-        self, head: RequestHead, spec: ProfileRequestSpec, digest: str, jobs: tuple[JobView, ...]
-    ) -> bool:
+    async def _stands(self, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
         """Whether preprocessing of the pinned photos is done or under way, so that no listing is needed."""
-        chain = chain_of(head.key, spec, digest, {}, self._config)
         if any(job.name == chain.job_name(Stage.PREPROCESS) and not job.deleting for job in jobs):
             return True
         return await self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport) is not None

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from profile_contract.artifacts import stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestSpec
-from profile_contract.resource import RequestHead
-from profile_contract.stages.finish import FinishReport
+from profile_contract.resource import Key, RequestHead
+from profile_contract.stages.finish import FinishParameters, FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainReport
+from profile_contract.stages.train import TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec
 from profile_operator import names
 from profile_operator.clock import parsed
@@ -125,17 +126,49 @@ class Reports:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """One digest a stage, from the photos' on; for generate one a style, and one of all together.
+
+    `finish` is empty while a style is missing. The parameters are those that the digests were made of: the platform's
+    defaults with what the request says.
+    """
+
+    key: Key
+    photos: str
+    preprocess: str
+    train: str
+    styles: Mapping[str, str]
+    generate: str
+    finish: str
+    train_parameters: TrainParameters
+    finish_parameters: FinishParameters
+
+    def of(self, stage: Stage) -> str:
+        """The digest of a stage."""
+        digest: str = getattr(self, stage.value)
+        return digest
+
+    def prefix(self, stage: Stage, digest: str = "") -> str:
+        """Where a stage's artifacts lie; for generate give a style's digest."""
+        return stage_prefix(self.key.namespace, self.key.name, stage, digest or self.of(stage))
+
+    def job_name(self, stage: Stage) -> str:
+        """The deterministic name of a stage's Job: at most 40 + 20 characters."""
+        return f"{self.key.name}-{stage.value}-{self.of(stage)[:8]}"
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything at one moment. `photos` is None where the pinned digest stands and no listing was needed."""
 
     head: RequestHead
     spec: ProfileRequestSpec
+    chain: Chain
     styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
     known_styles: tuple[str, ...] = ()
     # Styles that exist and that this version cannot understand, with what it stumbles over.
     unclear_styles: Mapping[str, str] = field(default_factory=dict)
     photos: tuple[PhotoRef, ...] | None = None
-    photos_digest: str = ""
     jobs: tuple[JobView, ...] = ()
     reports: Reports = Reports()
     generation: GenerationView = GenerationView()

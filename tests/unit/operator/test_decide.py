@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from operator_world import CONFIG, Crash, World, dataset_report, fail, ready, stages_of
+from operator_world import CONFIG, Crash, World, dataset_report, fail, photo, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
 from profile_contract.resource import parse_head
@@ -15,6 +15,7 @@ from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide
 from profile_operator.decide.advice import plain
+from profile_operator.decide.decision import POLICIES
 from profile_operator.decide.orders import order_of
 from profile_operator.decide.plan import CreateJob
 from profile_operator.observe.snapshot import Termination
@@ -108,6 +109,31 @@ def test_killed_after_any_write_it_ends_the_same_without_a_second_job(nth: int) 
     assert ready(world)
 
 
+# --- which policy decides ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("photos", "suspended", "style", "reason"),
+    [
+        (0, True, "gothic", Reason.NO_PHOTOS),
+        (6, True, "gothic", Reason.SUSPENDED),
+        (6, False, "gothic", Reason.STYLE_NOT_FOUND),
+        (6, False, "warm", Reason.RUNNING),
+    ],
+)
+def test_the_first_policy_that_answers_decides(photos: int, suspended: bool, style: str, reason: Reason) -> None:
+    world = World(photos=[photo(f"{number}.jpg") for number in range(photos)])
+    world.spec = world.spec.model_copy(update={"suspend": suspended, "styles": [style]})
+    world.cycle()
+    assert world.condition("Ready")[1] == reason
+    assert bool(world.created) is (reason is Reason.RUNNING)
+
+
+def test_the_last_policy_always_answers() -> None:
+    *_, last = POLICIES
+    assert all(last(facts) is not None for facts in (World().facts(), World(photos=[]).facts(), World().run().facts()))
+
+
 # --- texts and credentials ---------------------------------------------------------------------------------------
 
 
@@ -122,7 +148,7 @@ def test_no_link_reaches_a_status() -> None:
 
 
 def test_credentials_of_all_open_stages_reach_their_inputs_and_own_output_only() -> None:
-    plan = decide(World().snapshot(), World().now, CONFIG)
+    plan = decide(World().facts())
     action = next(action for action in plan.actions if isinstance(action, CreateJob))
     chain = World().chain
     scopes = {scope.stage: scope for scope in action.scopes}
@@ -137,19 +163,18 @@ def test_credentials_of_all_open_stages_reach_their_inputs_and_own_output_only()
 def test_progress_is_written_when_due_only() -> None:
     world = World()
     world.cycle()
-    snapshot = world.snapshot()
     from profile_contract.progress import ProgressEvent
 
     job = next(iter(world.jobs.values()))
     event = ProgressEvent(namespace="hr", name="minji", stage=PREPROCESS, digest=job.digest, percent=42)
-    early = decide(replace(snapshot, progress=event, seconds_since_write=5.0), world.now, CONFIG)
+    early = decide(world.facts(progress=event, seconds_since_write=5.0))
     assert early.status is None
-    due = decide(replace(snapshot, progress=event, seconds_since_write=31.0), world.now, CONFIG)
+    due = decide(world.facts(progress=event, seconds_since_write=31.0))
     assert due.status is not None
     assert due.status.progress_text == "42%"
     assert due.again == CONFIG.progress_interval_seconds
     foreign = event.model_copy(update={"digest": "other"})
-    assert decide(replace(snapshot, progress=foreign, seconds_since_write=31.0), world.now, CONFIG).status is None
+    assert decide(world.facts(progress=foreign, seconds_since_write=31.0)).status is None
 
 
 # --- what is worth knowing ---------------------------------------------------------------------------------------
@@ -188,13 +213,12 @@ def test_finishing_is_told_the_title_and_when_the_last_candidate_was_drawn() -> 
     world = World().run()
     chain = world.chain
     ends = [report.finished_at for report in world.reports(chain).generate.values()]
-    finish = order_of(Stage.FINISH, world.snapshot(), chain, CONFIG)
+    finish = order_of(Stage.FINISH, world.facts())
     assert isinstance(finish, FinishOrder)
     assert len(ends) == 2
     assert (finish.title, finish.drawn_at) == ("", max(ends))
     assert finish.drawn_at
-    titled = replace(world.snapshot(), head=replace(world.snapshot().head, title="Employee card"))
-    order = order_of(Stage.FINISH, titled, chain, CONFIG)
+    order = order_of(Stage.FINISH, world.facts(head=replace(world.head, title="Employee card")))
     assert isinstance(order, FinishOrder)
     assert (order.title, order.digest) == ("Employee card", finish.digest)
 

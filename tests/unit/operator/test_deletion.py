@@ -13,8 +13,7 @@ from operator_world import CONFIG, World
 from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
-from profile_operator.decide import deletion
-from profile_operator.decide.deletion import decide_deletion
+from profile_operator.decide import DeletionFacts, decide_deletion, deletion
 from profile_operator.decide.plan import DeleteJob, Purge, RemoveFinalizer, Revoke, StopGeneration
 from profile_operator.observe.snapshot import CredentialsView, JobState, JobView, Remains
 from profile_operator.workqueue import ExpectedError
@@ -185,7 +184,7 @@ async def test_generation_is_stopped_before_the_purge(operator: RealOperator) ->
 
 def deleted(**fields: object) -> Remains:
     since, held = NOW - timedelta(seconds=30), ("profilestudio.io/purge",)
-    head = replace(World().remains().head, deleting=True, deleted=since, finalizers=held)
+    head = replace(World().head, deleting=True, deleted=since, finalizers=held)
     return replace(World().remains(), head=head, **fields)  # type: ignore[arg-type]
 
 
@@ -195,7 +194,7 @@ def ran(**stages: StageStatus) -> Callable[[Remains], Remains]:
 
 
 def end_of(remains: Remains) -> str | None:
-    plan = decide_deletion(remains, NOW, CONFIG)
+    plan = decide_deletion(DeletionFacts(remains, CONFIG, NOW))
     assert (RemoveFinalizer() in plan.actions) == (plan.status is None)
     return plan.status.purge_after if plan.status else None
 
@@ -229,7 +228,7 @@ def test_an_end_that_was_told_never_comes_nearer() -> None:
     status = ProfileRequestStatus(purge_after="2026-01-02T05:00:00Z")
     remains = replace(remains, head=replace(remains.head, status=status))
     assert end_of(remains) == "2026-01-02T05:00:00Z"
-    plan = decide_deletion(remains, NOW, CONFIG)
+    plan = decide_deletion(DeletionFacts(remains, CONFIG, NOW))
     # The first purge was done; what was handed out is revoked again, whoever did it before.
     assert plan.actions == (Revoke(AREA),)
 
@@ -239,7 +238,7 @@ def test_what_was_revoked_ends_as_soon_as_every_server_of_the_store_knows() -> N
     begun = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))
     for seconds, gone in ((909, False), (911, True)):
         remains = begun(deleted(revoked=NOW - timedelta(seconds=seconds)))
-        plan = decide_deletion(remains, NOW, config)
+        plan = decide_deletion(DeletionFacts(remains, config, NOW))
         assert (plan.actions == (Purge(AREA), RemoveFinalizer())) is gone
         assert any(note.reason == "ArtifactsPurged" for note in plan.events) is gone
 
@@ -247,17 +246,17 @@ def test_what_was_revoked_ends_as_soon_as_every_server_of_the_store_knows() -> N
 def test_a_pod_on_a_lost_node_holds_a_deletion_no_longer_than_its_credentials() -> None:
     job = JobView(name="j", stage=Stage.TRAIN, digest="d", owner_uid="u1", state=JobState.ACTIVE, deleting=True)
     remains = deleted(jobs=(job,))
-    assert decide_deletion(remains, NOW, CONFIG).actions == ()
+    assert decide_deletion(DeletionFacts(remains, CONFIG, NOW)).actions == ()
     stuck = replace(remains, head=replace(remains.head, deleted=NOW - timedelta(seconds=301)))
-    assert decide_deletion(stuck, NOW, CONFIG).actions == (Purge(AREA), RemoveFinalizer())
+    assert decide_deletion(DeletionFacts(stuck, CONFIG, NOW)).actions == (Purge(AREA), RemoveFinalizer())
     held = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:59:00Z"))(stuck)
-    assert Revoke(AREA) in decide_deletion(held, NOW, CONFIG).actions
-    assert RemoveFinalizer() not in decide_deletion(held, NOW, CONFIG).actions
+    assert Revoke(AREA) in decide_deletion(DeletionFacts(held, CONFIG, NOW)).actions
+    assert RemoveFinalizer() not in decide_deletion(DeletionFacts(held, CONFIG, NOW)).actions
     # One that was never told to go is told first.
     told = replace(stuck, jobs=(replace(job, deleting=False),))
-    assert decide_deletion(told, NOW, CONFIG).actions == (DeleteJob("j"),)
+    assert decide_deletion(DeletionFacts(told, CONFIG, NOW)).actions == (DeleteJob("j"),)
 
 
 def test_a_generation_that_runs_is_stopped_however_long_it_takes() -> None:
     remains = deleted(generation=replace(World().remains().generation, running=True))
-    assert decide_deletion(remains, NOW, CONFIG).actions == (StopGeneration(),)
+    assert decide_deletion(DeletionFacts(remains, CONFIG, NOW)).actions == (StopGeneration(),)

@@ -177,7 +177,7 @@ def test_a_request_that_is_not_ours_to_hold_is_left_alone() -> None:
 @pytest.mark.parametrize("reason", [Reason.STORE_UNAVAILABLE, Reason.API_UNAVAILABLE])
 def test_an_outage_is_told_once_and_what_was_true_stands(reason: Reason) -> None:
     world = World().run()
-    plan = outage(world.snapshot().head, reason, "the store cannot be reached: MaxRetryError", world.now)
+    plan = outage(world.head, reason, "the store cannot be reached: MaxRetryError", world.now)
     assert plan.status is not None
     world.status = plan.status
     assert world.condition("Ready")[:2] == ("False", reason)
@@ -185,14 +185,14 @@ def test_an_outage_is_told_once_and_what_was_true_stands(reason: Reason) -> None
     assert world.condition("Trained")[0] == "True"
     assert world.status.portraits
     assert [note.warning for note in plan.events] == [True]
-    assert outage(world.snapshot().head, reason, "the store cannot be reached: MaxRetryError", world.now) == Plan()
+    assert outage(world.head, reason, "the store cannot be reached: MaxRetryError", world.now) == Plan()
     assert ready(world.run())
 
 
 def test_an_outage_during_deletion_says_that_deleting_waits() -> None:
     world = World().run()
     world.deleting = True
-    plan = outage(world.snapshot().head, Reason.STORE_UNAVAILABLE, "the store cannot be reached", world.now)
+    plan = outage(world.head, Reason.STORE_UNAVAILABLE, "the store cannot be reached", world.now)
     assert plan.status is not None
     world.status = plan.status
     assert world.condition("Ready")[:2] == ("False", Reason.DELETING)
@@ -200,7 +200,7 @@ def test_an_outage_during_deletion_says_that_deleting_waits() -> None:
 
 
 def test_a_new_request_during_an_outage_has_all_conditions() -> None:
-    plan = outage(World().snapshot().head, Reason.STORE_UNAVAILABLE, "the store cannot be reached", World().now)
+    plan = outage(World().head, Reason.STORE_UNAVAILABLE, "the store cannot be reached", World().now)
     assert plan.status is not None
     assert len(plan.status.conditions) == 7
     assert plan.status.observed_generation == 1

@@ -12,7 +12,6 @@ from profile_contract.request import DeletionPolicy
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_operator.decide.obstacles import retrying
 from profile_operator.observe.snapshot import JobState, Termination
 
 MOST_WRITES = 12
@@ -86,8 +85,7 @@ def test_to_take_the_annotation_away_is_no_wish_to_retry() -> None:
 def test_a_retry_is_answered_once() -> None:
     asked = World()
     fail(asked, TRAIN, None)
-    snapshot = asked.snapshot()
-    photos = snapshot.head.status.photos
+    photos = asked.status.photos
     assert photos is not None
     for answered, retry, wanted in (
         ("", "", False),
@@ -96,9 +94,9 @@ def test_a_retry_is_answered_once() -> None:
         ("1", "2", True),
         ("1", "", False),
     ):
-        status = snapshot.head.status.model_copy(update={"photos": photos.model_copy(update={"retry": answered})})
-        head = replace(snapshot.head, status=status, retry=retry)
-        assert retrying(replace(snapshot, head=head)) is wanted, (answered, retry)
+        status = asked.status.model_copy(update={"photos": photos.model_copy(update={"retry": answered})})
+        head = replace(asked.head, status=status, retry=retry)
+        assert head.retrying is wanted, (answered, retry)
 
 
 def test_a_wish_to_retry_outlives_a_suspension() -> None:

@@ -31,7 +31,7 @@ from profile_operator.clients.predictor import (
     retry_after,
 )
 from profile_operator.config import GenerationConfig, Secrets
-from profile_operator.decide.generation_work import GenerationWork
+from profile_operator.decide.plan import GenerationWork
 from profile_operator.generate import runner as module
 from profile_operator.generate.runner import GenerationRunner
 from profile_runtime.store.folder import FolderStore

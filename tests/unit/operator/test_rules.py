@@ -13,9 +13,10 @@ from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.table import Stage
-from profile_operator.decide import decide, outage, status
+from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
 from profile_operator.decide.plan import CreateJob, SuspendJob
+from profile_operator.decide.status import gpu_spent
 from profile_operator.observe.observer import job_view
 from profile_operator.observe.snapshot import JobState
 
@@ -38,7 +39,7 @@ def entry(start: str, seconds: int, digest: str = "d") -> StageStatus:
 
 def test_what_was_billed_is_not_billed_again_and_another_run_is() -> None:
     first, second = "2026-01-02T03:00:00Z", "2026-01-02T05:00:00Z"
-    spent = status._gpu_spent
+    spent = gpu_spent
     assert spent(stages(), stages(train=entry(first, 50))) == 50
     assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 50))) == 0
     assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 70))) == 20
@@ -72,7 +73,7 @@ def test_an_order_that_no_environment_variable_holds_stalls(monkeypatch: pytest.
 
 
 def test_a_conflict_stalls_and_an_outage_does_not() -> None:
-    head = World().snapshot().head
+    head = World().head
     for reason, stalls in ((Reason.CONFLICT, True), (Reason.INVALID_SPEC, True), (Reason.API_UNAVAILABLE, False)):
         plan = outage(head, reason, "text", operator_world.NOW)
         assert plan.status is not None
@@ -93,20 +94,19 @@ def test_only_what_runs_and_stays_is_suspended() -> None:
         ({"owner_uid": ""}, False),
         ({"state": JobState.SUSPENDED}, False),
     ):
-        snapshot = world.snapshot()
         job = replace(world.jobs[name], **changes)
-        plan = decide(replace(snapshot, jobs=(job,)), world.now, CONFIG)
+        plan = decide(world.facts(jobs=(job,)))
         assert (SuspendJob(name, suspended=True) in plan.actions) is suspended
 
 
 def test_a_finished_request_with_a_style_of_a_newer_version_stays_until_it_is_changed() -> None:
     world = World().run()
-    snapshot = world.snapshot()
-    unclear = replace(snapshot, styles={}, unclear_styles={"warm": "spec.tone: odd"})
-    assert decide(unclear, world.now, CONFIG).actions == ()
-    assert decide(unclear, world.now, CONFIG).status is None
-    changed = replace(unclear, head=replace(unclear.head, generation=2))
-    plan = decide(changed, world.now + timedelta(seconds=5), CONFIG)
+    world.styles = {}
+    unclear = world.facts(unclear_styles={"warm": "spec.tone: odd"})
+    assert decide(unclear).actions == ()
+    assert decide(unclear).status is None
+    world.generation, world.now = 2, world.now + timedelta(seconds=5)
+    plan = decide(world.facts(unclear_styles={"warm": "spec.tone: odd"}))
     assert not [action for action in plan.actions if isinstance(action, CreateJob)]
     assert isinstance(plan.status, ProfileRequestStatus)
     assert plan.status.portraits == world.status.portraits

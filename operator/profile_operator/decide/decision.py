@@ -1,0 +1,170 @@
+"""decide: one decision about one request. What holds stands in POLICIES; the first policy that answers decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from profile_contract.artifacts import uploads_prefix
+from profile_contract.candidates import UnknownPose
+from profile_contract.conditions import ConditionType, Reason
+from profile_contract.stages.table import Stage
+from profile_operator.observe.snapshot import JobState
+
+from .advice import plain
+from .facts import Facts
+from .orders import create_job, open_scopes, start_generation
+from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration, SuspendJob
+from .standing import Decision, Standing, Standings, State, with_standing
+from .tell import tell
+
+# The user will upload, or take some away; nobody tells us of an upload.
+LOOK_AGAIN_SECONDS = 60.0
+
+
+def decide(facts: Facts) -> Plan:
+    """The plan for what is true now. Asked again when the plan has come true, it gives an empty one."""
+    decision = next(decision for policy in POLICIES if (decision := policy(facts)) is not None)
+    if not decision.standings:
+        return Plan()
+    actions = decision.actions if facts.head.finalized else (AddFinalizer(), *decision.actions)
+    return tell(facts, replace(decision, actions=actions, again=_again(facts, decision)))
+
+
+def keep_what_is_finished(facts: Facts) -> Decision | None:
+    """A finished request with a style that a newer version wrote stays as it is."""
+    status = facts.head.status
+    ready = any(c.type == ConditionType.READY and c.status == "True" for c in status.conditions)
+    unchanged = status.observed_generation == facts.head.generation
+    return Decision() if facts.snapshot.unclear_styles and ready and unchanged else None
+
+
+def await_photos(facts: Facts) -> Decision | None:
+    """Neither too few nor too many photos, under a prefix that may be read; before that no digest is known."""
+    namespace, prefix, photos = facts.head.key.namespace, facts.spec.photos.prefix, facts.snapshot.photos
+    most = facts.config.preprocess.maximum_photos
+    try:
+        uploads_prefix(namespace, prefix)
+    except ValueError as error:
+        return _without_photos(Reason.INVALID_SPEC, str(error))
+    if photos is None or 0 < len(photos) <= most:
+        return None
+    if photos:
+        message = f"there are {len(photos)} photos under the prefix, at most {most} are taken"
+        return _without_photos(Reason.TOO_MANY_PHOTOS, message, LOOK_AGAIN_SECONDS)
+    message = f"there are no photos under {namespace}/{plain(prefix, 200)}"
+    return _without_photos(Reason.NO_PHOTOS, message, LOOK_AGAIN_SECONDS)
+
+
+def suspend(facts: Facts) -> Decision | None:
+    """While spec.suspend is set nothing new is begun, and what runs is held. What is done stays done."""
+    if not facts.spec.suspend or all(standing.state is State.DONE for standing in facts.standings):
+        return None
+    held = tuple(
+        standing
+        if standing.state in (State.DONE, State.WAITING)
+        else replace(standing, state=State.HELD, reason=Reason.SUSPENDED)
+        for standing in facts.standings
+    )
+    actions: list[Action] = [
+        SuspendJob(job.name, suspended=True)
+        for job in facts.snapshot.jobs
+        if job.state is JobState.ACTIVE and not job.deleting and job.owner_uid == facts.head.uid
+    ]
+    if facts.snapshot.generation.running:
+        actions.append(StopGeneration())
+    return Decision(held, tuple(actions))
+
+
+def await_styles(facts: Facts) -> Decision | None:
+    """Every style that is asked for exists and is understood. Until then what runs goes on, and nothing is begun."""
+    snapshot = facts.snapshot
+    missing = [name for name in facts.spec.styles if name not in snapshot.styles]
+    if snapshot.unclear_styles:
+        name, problem = next(iter(snapshot.unclear_styles.items()))
+        reason = Reason.STYLE_NOT_UNDERSTOOD
+        message = f"this version does not understand the ProfileStyle {name}: {problem}"
+    elif missing:
+        known = ", ".join(snapshot.known_styles[:20]) or "none"
+        reason = Reason.STYLE_NOT_FOUND
+        message = f"there is no ProfileStyle named {', '.join(missing)}; these exist: {known}"
+    else:
+        return None
+    preprocess, train, generate, finish = facts.standings
+    generate = replace(generate, state=State.BLOCKED, reason=reason, message=plain(message, 400))
+    finish = replace(finish, state=State.WAITING, reason=Reason.WAITING_FOR_STAGE)
+    return Decision((preprocess, train, generate, finish))
+
+
+def advance(facts: Facts) -> Decision:
+    """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
+    standings, begun = _begin(facts, facts.standings)
+    return Decision(standings, (*_superseded(facts), *_kept_running(facts, standings), *begun))
+
+
+Policy = Callable[[Facts], Decision | None]
+
+# In this order: the first that answers decides, and the last always does.
+POLICIES: tuple[Policy, ...] = (keep_what_is_finished, await_photos, suspend, await_styles, advance)
+
+
+# --- what the policies are made of -------------------------------------------------------------------------------
+
+
+def _without_photos(reason: Reason, message: str, again: float | None = None) -> Decision:
+    """Preprocessing is blocked, and of no stage a digest is known."""
+    blocked, *waiting = (Standing(stage, State.WAITING, reason=Reason.WAITING_FOR_STAGE) for stage in Stage)
+    return Decision((replace(blocked, state=State.BLOCKED, reason=reason, message=message), *waiting), again=again)
+
+
+def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action, ...]]:
+    """What begins the current stage, or clears away what failed of it; and the standings as they are after that."""
+    current = next((standing for standing in standings if standing.state is not State.DONE), None)
+    if current is None or current.clearing:
+        return standings, current.clearing if current else ()
+    try:
+        if current.stage is Stage.GENERATE and current.state in (State.READY, State.RUNNING):
+            action: Action = start_generation(facts)
+        elif current.state is State.READY:
+            action = create_job(current.stage, facts, standings)
+        else:
+            return standings, ()
+    except (UnknownPose, ValueError) as error:
+        stalled = replace(current, state=State.STALLED, reason=Reason.INVALID_SPEC, message=str(error))
+        return with_standing(standings, stalled), ()
+    return with_standing(standings, replace(current, state=State.RUNNING)), (action,)
+
+
+def _superseded(facts: Facts) -> tuple[Action, ...]:
+    """Deletes Jobs that still run for inputs that are no more."""
+    current = {facts.chain.job_name(stage) for stage in Stage}
+    return tuple(
+        DeleteJob(job.name)
+        for job in facts.snapshot.jobs
+        if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid
+    )
+
+
+def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
+    """Lets the running stage's suspended Job go on; or gives credentials to a pod that is still to start and finds
+    none, since somebody deleted the Secret."""
+    running = next((standing for standing in standings if standing.state is State.RUNNING), None)
+    if running is None or running.job is None:
+        return ()
+    job, credentials = running.job, facts.snapshot.credentials
+    if job.state is JobState.SUSPENDED:
+        return (SuspendJob(job.name, suspended=False, scopes=open_scopes(facts, standings)),)
+    held = credentials is not None and (credentials.uid, credentials.stage) == (facts.head.uid, running.stage)
+    if job.state is JobState.ACTIVE and not job.running and not held:
+        return (IssueCredentials(running.stage, open_scopes(facts, standings)),)
+    return ()
+
+
+def _again(facts: Facts, decision: Decision) -> float | None:
+    """When to look again if nothing happens, in seconds. Watches and the resync tell of everything else."""
+    states = {standing.state for standing in decision.standings}
+    if decision.again is not None:
+        return decision.again
+    if State.ENDING in states:
+        return SOON_SECONDS
+    return facts.config.progress_interval_seconds if State.RUNNING in states else None

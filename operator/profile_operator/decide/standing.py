@@ -1,0 +1,145 @@
+"""Standing: where one stage stands, and the Decision that is made of all four."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from profile_contract.artifacts import REPORT
+from profile_contract.conditions import Reason
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.table import Stage
+from profile_operator.observe.snapshot import JobState, JobView, Snapshot
+
+from .plan import Action, DeleteJob, DropReport
+
+# Generation ended with these; the others it works on by itself.
+_FINAL = frozenset({Reason.PREDICTOR_REFUSED, Reason.STAGE_FAILED})
+
+
+class State(StrEnum):
+    """Where a stage stands."""
+
+    DONE = "Done"
+    RUNNING = "Running"
+    READY = "Ready"  # nothing stands and nothing runs: it may begin
+    ENDING = "Ending"  # what stood there is going; look again
+    STALLED = "Stalled"  # it failed, and will not go on by itself
+    BLOCKED = "Blocked"  # what the request asks for is not there: nothing new of it is begun
+    HELD = "Held"  # by spec.suspend
+    WAITING = "Waiting"  # for the stage before
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A stage and where it stands. `clearing` takes away what failed, when a person asked to try again.
+
+    `digest` is empty where it is not known, since the photos are not.
+    """
+
+    stage: Stage
+    state: State
+    digest: str = ""
+    reason: Reason = Reason.RUNNING
+    message: str = ""
+    job: JobView | None = None
+    report: StageReport | None = None
+    clearing: tuple[Action, ...] = ()
+
+
+Standings = tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy answers: where the four stages stand then, and what is to be done.
+
+    No standings: nothing is told, what was told before stands. `again`: look again after so many seconds; None: as
+    the standings ask for it.
+    """
+
+    standings: Standings = ()
+    actions: tuple[Action, ...] = ()
+    again: float | None = None
+
+    @property
+    def current(self) -> Standing | None:
+        """The standing that tells how the request goes: what blocks it, else the first stage that is not done."""
+        unfinished = [standing for standing in self.standings if standing.state is not State.DONE]
+        blocking = [standing for standing in unfinished if standing.state is State.BLOCKED]
+        return next(iter((*blocking, *unfinished)), None)
+
+
+def standings_of(snapshot: Snapshot) -> Standings:
+    """The stages that are done, then the one that matters now, then those that wait for it."""
+    standings: list[Standing] = []
+    for stage in Stage:
+        if standings and standings[-1].state is not State.DONE:
+            standings.append(Standing(stage, State.WAITING, snapshot.chain.of(stage), Reason.WAITING_FOR_STAGE))
+        elif stage is Stage.GENERATE:
+            standings.append(_generation(snapshot))
+        else:
+            standings.append(_job_stage(stage, snapshot))
+    return tuple(standings)
+
+
+def with_standing(standings: Standings, changed: Standing) -> Standings:
+    """The standings with this one in the place of its stage's."""
+    return tuple(changed if standing.stage is changed.stage else standing for standing in standings)
+
+
+def _job_stage(stage: Stage, snapshot: Snapshot) -> Standing:
+    """The standing of a stage that runs as a Job. The report is the truth; the Job only tells how it is going."""
+    digest, report = snapshot.chain.of(stage), snapshot.reports.of(stage)
+    job = snapshot.job(snapshot.chain.job_name(stage))
+    if report is not None and report.outcome == "Done":
+        return Standing(stage, State.DONE, digest, Reason.SUCCEEDED, job=job, report=report)
+    if job is not None and job.owner_uid != snapshot.head.uid:
+        text = f"a Job named {job.name} exists and belongs to something else"
+        return Standing(stage, State.STALLED, digest, Reason.CONFLICT, text)
+    if job is not None and job.deleting:
+        return Standing(stage, State.ENDING, digest, job=job)
+    failure = _failure(report, job)
+    if failure is None:
+        message = job.waiting if job else ""
+        return Standing(stage, State.RUNNING if job else State.READY, digest, job=job, message=message)
+    if not snapshot.head.retrying:
+        return Standing(stage, State.STALLED, digest, *failure, job=job, report=report)
+    clearing: list[Action] = [DeleteJob(job.name)] if job is not None else []
+    if report is not None:
+        clearing.append(DropReport(snapshot.chain.prefix(stage) + REPORT))
+    return Standing(stage, State.ENDING, digest, job=job, clearing=tuple(clearing))
+
+
+def _failure(report: StageReport | None, job: JobView | None) -> tuple[Reason, str] | None:
+    """Why a stage without a good report will not go on by itself: reason and message; None where it may."""
+    if report is not None:
+        return report.reason, report.message
+    if job is None or not job.finished:
+        return None
+    if job.state is JobState.SUCCEEDED:
+        return Reason.STAGE_FAILED, f"the Job {job.name} ended well, but its report is not in the store"
+    if job.termination is not None:
+        return job.termination.reason, job.termination.message
+    return Reason.STAGE_FAILED, f"the Job {job.name} failed"
+
+
+def _generation(snapshot: Snapshot) -> Standing:
+    """The standing of generation, which runs beside the loop: a report a style is the truth here."""
+    stage, digest, view = Stage.GENERATE, snapshot.chain.generate, snapshot.generation
+    reports = {name: snapshot.reports.generate.get(name) for name in snapshot.chain.styles}
+    bad = {name: report for name, report in reports.items() if report is not None and report.outcome != "Done"}
+    if bad and snapshot.head.retrying:
+        prefixes = [snapshot.chain.prefix(stage, snapshot.chain.styles[name]) for name in bad]
+        clearing = tuple(DropReport(prefix + REPORT) for prefix in prefixes)
+        return Standing(stage, State.ENDING, digest, clearing=clearing)
+    for report in bad.values():
+        return Standing(stage, State.STALLED, digest, report.reason, report.message)
+    if all(report is not None for report in reports.values()):
+        return Standing(stage, State.DONE, digest, Reason.SUCCEEDED)
+    if view.digest != digest or snapshot.head.retrying:
+        return Standing(stage, State.READY, digest)
+    if view.reason in _FINAL and not view.running:
+        return Standing(stage, State.STALLED, digest, view.reason, view.message)
+    state = State.RUNNING if view.running else State.READY
+    return Standing(stage, state, digest, view.reason or Reason.RUNNING, view.message)

@@ -1,0 +1,223 @@
+"""tell: what a person reads of a decision, or of an outage: status, all seven conditions, and Events where they change.
+
+Conditions are as the Kubernetes API conventions and kstatus have them. An Event is posted once, when a condition says
+something new, with the same reason.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from profile_contract.conditions import ConditionType, Reason
+from profile_contract.request import Condition, PortraitStatus, ProfileRequestStatus
+from profile_contract.resource import RequestHead
+from profile_contract.stages.table import STAGE_CONDITIONS, Stage
+from profile_operator.clock import stamp
+
+from .advice import advised, plain
+from .facts import Facts
+from .plan import Action, EventNote, Plan
+from .standing import Decision, Standing, State
+from .status import next_status
+
+RUNNING_TEXTS = {
+    Stage.PREPROCESS: "looking at the photos",
+    Stage.TRAIN: "training the adapter",
+    Stage.GENERATE: "drawing the candidates",
+    Stage.FINISH: "choosing and cutting the portraits",
+}
+STAGE_TEXTS = {
+    Stage.PREPROCESS: "Preprocessing",
+    Stage.TRAIN: "Training",
+    Stage.GENERATE: "Generating",
+    Stage.FINISH: "Finishing",
+}
+ORDER = (ConditionType.READY, *STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
+# What hinders from outside ends only when a person changes something; all else the operator tries again by itself.
+_STALLS = frozenset({Reason.INVALID_SPEC, Reason.CONFLICT})
+_OUTAGES = frozenset(
+    {Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE}
+)
+
+
+class Untimed(NamedTuple):
+    """A condition but for its times."""
+
+    status: Literal["True", "False", "Unknown"]
+    reason: Reason
+    message: str = ""
+
+
+def tell(facts: Facts, decision: Decision) -> Plan:
+    """The decision's plan: its actions, and the whole status with its Events where it says anything new."""
+    status, current = next_status(facts, decision), decision.current
+    stages = {STAGE_CONDITIONS[standing.stage]: _stage(facts, standing) for standing in decision.standings}
+    ready = _ready(facts, decision, status.portraits)
+    if ready.status == "True":
+        text = "Done"
+    elif current is None or current.state in (State.BLOCKED, State.STALLED):
+        text = "Stalled"
+    else:
+        text = "Suspended" if current.state is State.HELD else STAGE_TEXTS[current.stage]
+    conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text == "Stalled")})
+    whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
+    return plan_of(facts.head, whole, decision.actions, decision.again)
+
+
+def plan_of(
+    head: RequestHead, status: ProfileRequestStatus, actions: tuple[Action, ...] = (), again: float | None = None
+) -> Plan:
+    """The plan that carries out the actions, and writes the status and its Events if it says anything new."""
+    if status == head.status:
+        return Plan(actions, again=again)
+    return Plan(actions, status, _events(head.status, status), again)
+
+
+# --- the conditions of a decision --------------------------------------------------------------------------------
+
+
+def _stage(facts: Facts, standing: Standing) -> Untimed:
+    """The condition of one stage."""
+    reason, message = standing.reason, standing.message
+    match standing.state:
+        case State.DONE:
+            return Untimed("True", Reason.SUCCEEDED, _done_text(facts, standing.stage))
+        case State.WAITING | State.READY:
+            reason, message = Reason.WAITING_FOR_STAGE, ""
+        case State.HELD:
+            reason, message = Reason.SUSPENDED, ""
+        case State.ENDING:
+            reason, message = Reason.PENDING, "waiting for an earlier Job of the same name to end"
+        case State.RUNNING if reason is Reason.RUNNING and message:
+            reason = Reason.PENDING
+        case State.RUNNING if reason is Reason.RUNNING:
+            message = RUNNING_TEXTS[standing.stage]
+    return Untimed("False", reason, message if standing.state is State.BLOCKED else plain(message))
+
+
+def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) -> Untimed:
+    """Ready: the stage that tells how the request goes, or what was delivered."""
+    standing, report = decision.current, facts.snapshot.reports.finish
+    if standing is None:
+        if report is not None and not report.portraits:
+            reason = report.reason if report.reason is not Reason.SUCCEEDED else Reason.NO_LIKENESS_REACHED
+            message = report.message or "no candidate reached spec.minimumLikeness"
+            return Untimed("False", reason, advised(reason, message))
+        styles = len({portrait.style for portrait in portraits})
+        best = max((portrait.likeness for portrait in portraits), default=0)
+        text = f"{_count(len(portraits), 'portrait')} in {_count(styles, 'style')}, best likeness {best}%"
+        return Untimed("True", Reason.SUCCEEDED, text)
+    if standing.state is State.HELD:
+        return Untimed("False", Reason.SUSPENDED, "spec.suspend is set")
+    if standing.state is State.BLOCKED:
+        return Untimed("False", standing.reason, advised(standing.reason, standing.message))
+    if standing.state is State.STALLED:
+        message = f"{standing.stage.value}: {standing.message}"
+        return Untimed("False", standing.reason, advised(standing.reason, message))
+    stage = _stage(facts, standing)
+    return stage._replace(message=f"{standing.stage.value}: {stage.message}")
+
+
+def _done_text(facts: Facts, stage: Stage) -> str:
+    """What a stage that is done made."""
+    reports = facts.snapshot.reports
+    if stage is Stage.PREPROCESS and reports.preprocess is not None:
+        verdicts = reports.preprocess.verdicts
+        return f"{sum(v.accepted for v in verdicts)} of {_count(len(verdicts), 'photo')} can be used"
+    if stage is Stage.TRAIN and reports.train is not None:
+        report, changes = reports.train, ", ".join(reports.train.changes)
+        smaller = f"; after running out of memory: {changes}" if changes else ""
+        return f"the adapter of step {report.chosen_step or report.steps} was chosen{smaller}"
+    if stage is Stage.GENERATE:
+        pictures = sum(len(report.candidates) for report in reports.generate.values())
+        return f"{_count(pictures, 'picture')} drawn in {_count(len(reports.generate), 'style')}"
+    return f"{_count(len(reports.finish.portraits), 'portrait')} delivered" if reports.finish is not None else ""
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _summary(ready: Untimed, *, stalled: bool) -> dict[ConditionType, Untimed]:
+    """Ready, and what follows from it: Reconciling while the operator works on it, Stalled while a person must act."""
+    resting = Untimed("False", ready.reason)
+    idle = ready.status == "True" or ready.reason is Reason.SUSPENDED
+    return {
+        ConditionType.READY: ready,
+        ConditionType.RECONCILING: resting if idle or stalled else ready._replace(status="True"),
+        ConditionType.STALLED: ready._replace(status="True") if stalled and not idle else resting,
+    }
+
+
+def _timed(head: RequestHead, now: datetime, untimed: dict[ConditionType, Untimed]) -> list[Condition]:
+    """The conditions with their times, in the fixed order. The transition time changes with the status only."""
+    before = {condition.type: condition for condition in head.status.conditions}
+    conditions = []
+    for kind in ORDER:
+        condition, previous = untimed[kind], before.get(kind)
+        same = previous is not None and previous.status == condition.status
+        conditions.append(
+            Condition(
+                type=kind,
+                status=condition.status,
+                reason=condition.reason,
+                message=plain(condition.message, 1000),
+                last_transition_time=previous.last_transition_time if previous is not None and same else stamp(now),
+                observed_generation=max(head.generation, 0),
+            )
+        )
+    return conditions
+
+
+# --- an outage ---------------------------------------------------------------------------------------------------
+
+
+def outage(head: RequestHead, reason: Reason, message: str, now: datetime) -> Plan:
+    """What is told when a request could not be looked at or acted on. The caller looks again by itself."""
+    return plan_of(head, outage_status(head, reason, message, now))
+
+
+def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime) -> ProfileRequestStatus:
+    """Ready is False for this reason; what the stages said before still stands."""
+    stalled = reason in _STALLS and not head.deleting
+    if head.deleting:
+        ready, text = Untimed("False", Reason.DELETING, plain(f"waits with deleting: {message}")), "Deleting"
+    elif stalled:
+        ready, text = Untimed("False", reason, advised(reason, message)), "Stalled"
+    else:
+        ready, text = Untimed("False", reason, plain(message)), head.status.stage_text or "Waiting"
+    before = {condition.type: condition for condition in head.status.conditions}
+    stages = {
+        kind: Untimed(before[kind].status, Reason(before[kind].reason), before[kind].message)
+        if kind in before
+        else Untimed("False", Reason.PENDING)
+        for kind in STAGE_CONDITIONS.values()
+    }
+    conditions = _timed(head, now, {**stages, **_summary(ready, stalled=stalled)})
+    changes = {"observed_generation": head.generation, "conditions": conditions, "stage_text": text}
+    return head.status.model_copy(update=changes)
+
+
+# --- Events ------------------------------------------------------------------------------------------------------
+
+
+def _events(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[EventNote, ...]:
+    """What a change of the status is worth telling: stages that begin or end, what stalls, what hinders, the end."""
+    before = {condition.type: (condition.status, condition.reason) for condition in old.conditions}
+    after = {condition.type: condition for condition in new.conditions}
+    changed = {kind for kind, condition in after.items() if before.get(kind) != (condition.status, condition.reason)}
+    notes = [
+        EventNote(Reason(after[kind].reason), f"{stage.value}: {after[kind].message}")
+        for stage, kind in STAGE_CONDITIONS.items()
+        if kind in changed and (after[kind].status == "True" or after[kind].reason == Reason.RUNNING)
+    ]
+    ready, stalled = after[ConditionType.READY], after[ConditionType.STALLED].status == "True"
+    reason = Reason(ready.reason)
+    if ConditionType.READY in changed and ready.status == "True":
+        notes.append(EventNote(reason, f"ready: {ready.message}"))
+    elif ConditionType.READY in changed and (stalled or reason in _OUTAGES):
+        notes.append(EventNote(reason, ready.message, warning=True))
+    elif ConditionType.READY in changed and reason in (Reason.SUSPENDED, Reason.DELETING):
+        notes.append(EventNote(reason, ready.message))
+    return tuple(notes)

@@ -9,7 +9,6 @@ sandbox.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,14 +63,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("skipped for want of something: these count as failed", red=True)
         for text in unknown:
             terminalreporter.line(text)
-
-
-@pytest.fixture(autouse=True)
-def _streams_go_on() -> None:
-    """A server that ended in this process would end every event stream that a later test opens: it is remembered."""
-    streams = sys.modules.get("sse_starlette.sse")
-    if streams is not None:
-        streams.AppStatus.should_exit = False
 
 
 def _own_kubeconfig() -> Path | None:

@@ -19,6 +19,10 @@ RETRY_LENGTH = 64
 TITLE_ANNOTATION = f"{GROUP}/title"
 TITLE_LENGTH = 100
 
+# As they stand in paths of the API.
+REQUESTS = "profilerequests"
+STYLES = "profilestyles"
+
 
 @dataclass(frozen=True, order=True)
 class Key:

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import kopf
 
+from profile_runtime.configuration import ConfigError, read_config
+from profile_runtime.kubernetes.aio import connect
+from profile_runtime.kubernetes.errors import ApiError
+from profile_runtime.kubernetes.resources import Document
 from profile_runtime.logging import configure
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3
 
-from .clients.kubernetes import Document, Kube, KubeError, connect
-from .config import ConfigError, OperatorConfig, Secrets, read_config
+from .clients.kubernetes import Kube
+from .config import OperatorConfig, Secrets
 from .handlers import register
 from .history import Database
 from .operator_app import OperatorApp
@@ -24,21 +28,21 @@ from .rebuild import rebuild
 
 log = logging.getLogger("profile_operator")
 
+VARIABLE = "PROFILE_CONFIG"
+
 
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="profile_operator", description="The operator of Profile Studio.")
     parser.add_argument("command", nargs="?", choices=["run", "rebuild-history"], default="run")
-    parser.add_argument(
-        "--config", type=Path, default=Path(os.environ.get("PROFILE_CONFIG", "/etc/profile/config.yaml"))
-    )
+    parser.add_argument("--config", type=Path, default=Path(os.environ.get(VARIABLE, "/etc/profile/config.yaml")))
     parser.add_argument("--verbose", action="store_true", help="log more")
     arguments = parser.parse_args()
     configure(level=logging.DEBUG if arguments.verbose else logging.INFO)
     try:
-        config, secrets = read_config(arguments.config), Secrets.from_environment()
+        config, secrets = read_config(arguments.config, OperatorConfig, VARIABLE), Secrets.from_environment()
         return _rebuild(config, secrets) if arguments.command == "rebuild-history" else _run(config, secrets)
-    except (ConfigError, StoreError, KubeError) as error:
+    except (ConfigError, StoreError, ApiError) as error:
         log.error("%s", error)
         return 2
 
@@ -71,7 +75,7 @@ def _rebuild(config: OperatorConfig, secrets: Secrets) -> int:
 
 
 async def _requests(config: OperatorConfig) -> list[Document]:
-    """The cluster's requests. Raises KubeError: without them the content would not be the same."""
+    """The cluster's requests. Raises ApiError: without them the content would not be the same."""
     kube = Kube(await connect())
     try:
         return await kube.requests(config.watch_namespaces)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlencode
 
-import yaml
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS
@@ -22,13 +20,10 @@ from profile_contract.model import Contract
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
+from profile_runtime.configuration import ConfigError
 
 # A Job's credentials outlast its deadline by this: images are pulled and pods start before the clock runs.
 CREDENTIALS_MARGIN_SECONDS = 600
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; the message names the field."""
 
 
 class StoreConfig(Contract):
@@ -236,18 +231,3 @@ class Secrets(Contract):
             database=SecretStr(env.get("PROFILE_DATABASE", "")),
             predictor_token=SecretStr(env.get("PROFILE_PREDICTOR_TOKEN", "").strip()),
         )
-
-
-def read_config(path: Path) -> OperatorConfig:
-    """Read the YAML file. Raises ConfigError naming what is wrong."""
-    try:
-        document: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; set PROFILE_CONFIG to the configuration file") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML: {error}") from error
-    try:
-        return OperatorConfig.model_validate(document)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise ConfigError(f"{path}: {problems}") from error

@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from profile_contract import GROUP, VERSION
-from profile_contract.resource import Key
+from profile_contract.resource import REQUESTS, STYLES, Key
 
 from . import names
 from .operator_app import OperatorApp
@@ -45,11 +45,11 @@ def _register_life(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
 
 
 def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
-    @kopf.index(GROUP, VERSION, names.REQUESTS, registry=registry, id="requests_by_style")
+    @kopf.index(GROUP, VERSION, REQUESTS, registry=registry, id="requests_by_style")
     def requests_by_style(*, namespace: str | None, name: str, spec: kopf.Spec, **_: Any) -> dict[str, Key]:
         return {style: Key(namespace or "", name) for style in spec.get("styles", ())}
 
-    @kopf.on.event(GROUP, VERSION, names.REQUESTS, registry=registry)
+    @kopf.on.event(GROUP, VERSION, REQUESTS, registry=registry)
     async def request_changed(*, namespace: str | None, name: str, **_: Any) -> None:
         app.queue.add(Key(namespace or "", name), GATHER_SECONDS)
 
@@ -57,7 +57,7 @@ def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None
     async def job_changed(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
         app.queue.add(Key(namespace or "", labels[names.LABEL_REQUEST]), GATHER_SECONDS)
 
-    @kopf.on.event(GROUP, VERSION, names.STYLES, registry=registry)
+    @kopf.on.event(GROUP, VERSION, STYLES, registry=registry)
     async def style_changed(*, name: str, **kwargs: Any) -> None:
         index: kopf.Index[str, Key] = kwargs["requests_by_style"]
         for key in index.get(name, ()):

@@ -6,8 +6,6 @@ from profile_contract import GROUP, VERSION
 
 API_VERSION = f"{GROUP}/{VERSION}"
 REQUEST_KIND = "ProfileRequest"
-REQUESTS = "profilerequests"
-STYLES = "profilestyles"
 
 LABEL_REQUEST = f"{GROUP}/request"
 LABEL_STAGE = f"{GROUP}/stage"

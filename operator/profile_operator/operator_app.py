@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections import Counter
 
-from profile_contract.resource import Key
+from profile_runtime.kubernetes.aio import connect
+from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
 
 from . import metrics
@@ -14,7 +15,7 @@ from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.purge import ArtifactPurger
 from .clients import store as store_access
-from .clients.kubernetes import Kube, KubeError, connect
+from .clients.kubernetes import Kube
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
 from .config import OperatorConfig, Secrets
@@ -50,7 +51,7 @@ class OperatorApp:
             await self._health.start(self._config.health_port)
 
     async def start(self) -> None:
-        """Connect and begin to work. Raises KubeError where no cluster is configured."""
+        """Connect and begin to work. Raises ApiError where no cluster is configured."""
         config, secrets = self._config, self._secrets
         self._kube = kube = Kube(await connect())
         store = store_access.connect(config.store, secrets)
@@ -87,19 +88,17 @@ class OperatorApp:
         while True:
             try:
                 await self._resync_once()
-            except KubeError as error:
+            except ApiError as error:
                 log.warning("resync: %s", error)
             await asyncio.sleep(self._config.resync_seconds)
 
     async def _resync_once(self) -> None:
-        documents = await self._kube.requests(self._config.watch_namespaces)
-        stages: Counter[str] = Counter()
-        keys = [Key(document["metadata"]["namespace"], document["metadata"]["name"]) for document in documents]
-        for key, document in zip(keys, documents, strict=True):
-            stages[document.get("status", {}).get("stageText") or STAGE_NONE] += 1
-            self.queue.add(key)
+        requests = await self._kube.listed_requests(self._config.watch_namespaces)
+        for request in requests:
+            self.queue.add(request.key)
+        stages = Counter(request.stage_text or STAGE_NONE for request in requests)
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
         if not self._config.watch_namespaces:
-            await self._history.prune(set(keys))
+            await self._history.prune({request.key for request in requests})

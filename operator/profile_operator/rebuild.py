@@ -13,9 +13,9 @@ from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.train import TrainReport
+from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import BoundedStore, TooLarge
 
-from .clients.kubernetes import Document
 from .history import Database, insert, put_request, request_row
 from .history_rows import TABLES, Row, rows_of
 

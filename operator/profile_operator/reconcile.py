@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head
+from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
+from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import StoreError
 
 from . import metrics
 from .act.applier import Applier, OwnerConflict
-from .clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
+from .clients.kubernetes import Kube
 from .config import OperatorConfig
 from .decide import DeletionFacts, Facts, decide, decide_deletion, outage
 from .decide.plan import Plan
@@ -60,20 +62,20 @@ class Reconciler:
     async def _reconcile(self, key: Key) -> float | None:
         try:
             document = await self._kube.request(key)
-        except Missing:
+        except ResourceNotFound:
             self._gone(key)
             return None
-        except KubeError as error:
+        except ApiError as error:
             raise ExpectedError(str(error)) from error
         head = parse_head(document)
         self._uids[key] = head.uid
         spec = document.get("spec", {})
         try:
             return await self._cycle(head, spec)
-        except Conflicted:
+        except ResourceConflict:
             # Somebody wrote since we read: nothing is lost, look again at once.
             return 0.2
-        except (SpecError, StoreError, OwnerConflict, KubeError) as error:
+        except (SpecError, StoreError, OwnerConflict, ApiError) as error:
             await self._hindered(head, error)
             raise ExpectedError(str(error)) from error
 
@@ -109,7 +111,7 @@ class Reconciler:
         plan = outage(head, reason, str(error), datetime.now(UTC))
         try:
             await self._applier.apply(plan, head)
-        except KubeError as second:
+        except ApiError as second:
             log.info("%s: the status could not be written: %s", head.key, second)
 
     def _gone(self, key: Key) -> None:

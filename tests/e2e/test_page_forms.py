@@ -178,7 +178,7 @@ def stalled(page: Stand, count: int = 20, used: int = 3) -> str:
         for number, name in enumerate(names)
     ]
     condition = {"type": "Stalled", "status": "True", "reason": "TooFewUsablePhotos", **TIMES}
-    page.api.put(
+    page.api.put_request(
         NAMESPACE,
         "p-1",
         {

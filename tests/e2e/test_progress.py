@@ -19,8 +19,8 @@ from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
 from profile_operator.clients.progress import ProgressReader
 from profile_runtime.progress import RedisPublisher
-from profile_web.app import connect_redis
-from profile_web.live import Progress
+from profile_web.live import ProgressStreams
+from profile_web.page import connect_redis
 
 pytestmark = pytest.mark.e2e
 
@@ -87,7 +87,7 @@ def event(percent: int, stage: Stage = Stage.TRAIN) -> ProgressEvent:
     )
 
 
-async def after(progress: Progress, cursor: str) -> tuple[str, ProgressEvent | None]:
+async def after(progress: ProgressStreams, cursor: str) -> tuple[str, ProgressEvent | None]:
     """The request's next cursor and newest event; as they were where nothing is new."""
     return (await progress.after({REQUEST: cursor})).get(REQUEST, (cursor, None))
 
@@ -128,7 +128,7 @@ def test_the_operator_finds_its_stages_last_event_behind_anothers_and_deletes_th
 def test_the_page_is_told_an_event_as_soon_as_it_is_published(server: Server) -> None:
     async def main() -> None:
         connection = connect_redis(server.url)
-        publisher, progress = RedisPublisher(server.url), Progress(connection)
+        publisher, progress = RedisPublisher(server.url), ProgressStreams(connection)
         publisher.publish(event(10))
         # What was said before the page looked is the request's status to tell.
         waiting = asyncio.create_task(after(progress, "$"))
@@ -150,7 +150,7 @@ def test_the_page_is_told_an_event_as_soon_as_it_is_published(server: Server) ->
 def test_an_entry_that_nobody_understands_is_passed_over(server: Server) -> None:
     async def main() -> None:
         connection = connect_redis(server.url)
-        reader, progress = ProgressReader(server.url), Progress(connection)
+        reader, progress = ProgressReader(server.url), ProgressStreams(connection)
         RedisPublisher(server.url).publish(event(50))
         server.client().xadd(STREAM, {"event": "no JSON"})
         server.client().xadd(STREAM, {"another": "field"})
@@ -187,7 +187,7 @@ def test_all_three_tell_progress_again_when_the_server_comes_back(server: Server
     async def main() -> None:
         publisher = RedisPublisher(server.url, quiet_seconds=0.2)
         connection = connect_redis(server.url)
-        reader, progress = ProgressReader(server.url), Progress(connection)
+        reader, progress = ProgressReader(server.url), ProgressStreams(connection)
         publisher.publish(event(10))
         assert await reader.latest(KEY, Stage.TRAIN, "d1") == event(10)
         cursor, told = await after(progress, "0")

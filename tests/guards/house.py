@@ -53,7 +53,6 @@ from profile_runtime.store.folder import FolderStore
 from profile_sandbox import values as sandbox_values
 from profile_web import live
 from profile_web.answers import STATIC
-from profile_web.cluster import Cluster
 from profile_web.visitor import OWNER_LABEL, Visitor
 from real_operator import RealOperator, real_operator
 
@@ -279,15 +278,14 @@ def page_routes(standing: page_world.World) -> set[str]:
 async def page_events() -> list[Document]:
     """What a page is told that follows a request while it is made, until nothing happens any more."""
     api = page_world.ApiServer()
-    nobody: Any = api
     visitor = Visitor("minji@example.com", page_world.NAMESPACE, "me")
     spec = {"photos": {"prefix": "uploads/me/p-1/"}, "styles": ["studio-warm"]}
-    api.put(page_world.NAMESPACE, "p-1", {"metadata": {"labels": {OWNER_LABEL: "me"}}, "spec": spec})
+    api.put_request(page_world.NAMESPACE, "p-1", {"metadata": {"labels": {OWNER_LABEL: "me"}}, "spec": spec})
     told: list[Document] = []
     with mock.patch.object(live, "PAUSE_SECONDS", 0.01), mock.patch.object(live, "WAIT_SECONDS", 0.02):
-        watch = live.Watch(Cluster(nobody, api), live.Progress(None))
+        watch = live.Watch(api.cluster(), live.ProgressStreams(None))
         events = watch.follow(visitor, "p-1", lambda found: str(found["spec"]), 5, 0.2)
-        told += [{"event": event.event, "data": event.data} async for event in events]
+        told += [{"event": event.event, "data": event.raw_data} async for event in events]
         await watch.close()
     return told
 

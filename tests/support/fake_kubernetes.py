@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
 from kubernetes.aio import client
@@ -135,6 +135,10 @@ class FakeKubernetes:
         finally:
             await runner.cleanup()
 
+    def in_process(self) -> client.ApiClient:
+        """A client of the library that leads here without a socket."""
+        return InProcess(self)
+
     @asynccontextmanager
     async def kube(self) -> AsyncIterator[Kube]:
         """The operator's own client, connected to it."""
@@ -147,13 +151,19 @@ class FakeKubernetes:
 
     async def _answer(self, request: web.Request) -> web.Response:
         text = await request.text()
-        call = Call(
-            request.method,
-            request.path,
-            dict(parse_qsl(request.query_string)),
-            request.content_type,
-            json.loads(text) if text else None,
+        status, body = await self.answer(
+            Call(
+                request.method,
+                request.path,
+                dict(parse_qsl(request.query_string)),
+                request.content_type,
+                json.loads(text) if text else None,
+            )
         )
+        return web.json_response(body, status=status)
+
+    async def answer(self, call: Call) -> tuple[int, Document]:
+        """Status and document of the answer to a call."""
         self.calls.append(call)
         if self.before is not None:
             self.before(call)
@@ -161,9 +171,9 @@ class FakeKubernetes:
         for refusal in self.refusals:
             if refusal.times > 0 and refusal.matches(call):
                 refusal.times -= 1
-                return web.json_response(refusal.body, status=refusal.status)
-        status, body = getattr(self, f"_{call.method.lower()}")(call)
-        return web.json_response(body, status=status)
+                return refusal.status, refusal.body
+        answered: tuple[int, Document] = getattr(self, f"_{call.method.lower()}")(call)
+        return answered
 
     def _get(self, call: Call) -> tuple[int, Document]:
         if call.path in self.objects:
@@ -172,8 +182,8 @@ class FakeKubernetes:
         if last not in ("profilerequests", "profilestyles", "jobs", "pods", "secrets", "events"):
             return 404, _status(404, f"{call.path} not found", "NotFound")
         items = [document for path, document in self.objects.items() if _within(call.path, path)]
-        wanted = dict(pair.split("=", 1) for pair in call.query.get("labelSelector", "").split(",") if pair)
-        chosen = [item for item in items if wanted.items() <= item["metadata"].get("labels", {}).items()]
+        selector = call.query.get("labelSelector", "")
+        chosen = [item for item in items if _selects(selector, item["metadata"].get("labels", {}))]
         return 200, {"kind": "List", "items": chosen}
 
     def _post(self, call: Call) -> tuple[int, Document]:
@@ -269,8 +279,51 @@ class FakeKubernetes:
         return document
 
 
+class InProcess(client.ApiClient):  # type: ignore[misc]
+    """The library's client up to the socket, and the server behind it in the same process."""
+
+    def __init__(self, server: FakeKubernetes) -> None:
+        super().__init__(client.Configuration(host="http://api"))
+        self._server = server
+
+    async def call_api(
+        self, method: str, url: str, header_params: Any = None, body: Any = None, *_: Any, **__: Any
+    ) -> Any:
+        """An answer as the library gives it: status, reason, and the body to be read."""
+        parts = urlsplit(url)
+        sent = json.loads(json.dumps(body))
+        content_type = (header_params or {}).get("Content-Type", "")
+        call = Call(method, unquote(parts.path), dict(parse_qsl(parts.query)), content_type, sent)
+        status, document = await self._server.answer(call)
+        return Answer(status, json.dumps(document).encode())
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is read once."""
+
+    status: int
+    body: bytes
+    reason: str = ""
+
+    async def read(self) -> bytes:
+        return self.body
+
+
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _selects(selector: str, labels: dict[str, str]) -> bool:
+    """Whether labels meet a selector: `a=b`, `a in (b,c)`, `a`, or several of the first and last with commas."""
+    if " in " in selector:
+        name, _, values = selector.partition(" in ")
+        return labels.get(name) in values.strip("()").split(",")
+    pairs = [term.partition("=") for term in selector.split(",") if term]
+    return all(labels.get(name) == value if equals else name in labels for name, equals, value in pairs)
 
 
 def _within(collection: str, path: str) -> bool:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from profile_contract.request import Training
 from profile_sandbox import Sandbox, passwords, services
 from profile_web.app import make_app
-from profile_web.config import Defaults, Limits, Namespaces, PageStore, WebConfig
+from profile_web.config import Defaults, Namespaces, PageStore, VisitorLimits, WebConfig
 
 OWNER_KEY = "an owner's key of at least thirty-two characters"
 # The random base model draws nobody: with any floor nothing would be delivered.
@@ -32,6 +32,6 @@ def page_on(sandbox: Sandbox, namespace: str, users: Iterable[str], **limits: An
         endpoint=address, bucket=services.BUCKET, region=services.REGION, secure=False, public_url=f"http://{address}"
     )
     places = Namespaces(by_user=dict.fromkeys(users, namespace))
-    config = WebConfig(namespaces=places, store=store, limits=Limits(**limits), defaults=SMALL)
+    config = WebConfig(namespaces=places, store=store, limits=VisitorLimits(**limits), defaults=SMALL)
     account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
     return make_app(config, {**os.environ, **account, "PROFILE_WEB_OWNER_KEY": OWNER_KEY})

@@ -66,7 +66,7 @@ def seed(standing: Stand, run: Path) -> Document:
     spec = {"photos": {"prefix": f"uploads/{owner}/{REQUEST}/"}, "styles": styles, "layouts": layouts, "portraits": 3}
     metadata = {"labels": {OWNER_LABEL: owner}, "annotations": {"profilestudio.io/title": TITLE}}
     body = {"metadata": metadata, "spec": spec, "status": _status(dataset, finish, adapter)}
-    return standing.api.put(NAMESPACE, REQUEST, body)
+    return standing.api.put_request(NAMESPACE, REQUEST, body)
 
 
 def _report(standing: Stand, stage: str, kind: Any) -> Any:

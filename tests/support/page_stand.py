@@ -20,10 +20,11 @@ from starlette.routing import Route
 
 from page_world import NAMESPACE, ApiServer, MemoryStore, TokenService
 from profile_runtime.store.port import content_type_of
-from profile_web.app import Around, make_app
-from profile_web.cluster import Cluster
-from profile_web.config import Drafts, Limits, Namespaces, PageStore, SignIn, WebConfig
-from profile_web.grants import Grants
+from profile_web.app import make_app
+from profile_web.bucket import Bucket
+from profile_web.cluster import PageCluster
+from profile_web.config import Drafts, Namespaces, PageStore, SignIn, VisitorLimits, WebConfig
+from profile_web.page import Backends
 
 BUCKET = "profiles"
 USER = "you"
@@ -54,16 +55,16 @@ def stand(**limits: Any) -> Iterator[Stand]:
         sign_in=SignIn(mode="Local", user=USER),
         namespaces=Namespaces(default=NAMESPACE),
         store=PageStore(endpoint="store:9000", bucket=BUCKET, public_url=f"http://127.0.0.1:{store_port}"),
-        limits=Limits(**limits),
+        limits=VisitorLimits(**limits),
         drafts=Drafts(),
     )
     memory: Any = store
-    nobody: Any = api
 
-    async def connected() -> Cluster:
-        return Cluster(nobody, api)
+    async def connected() -> PageCluster:
+        return api.cluster()
 
-    app = make_app(config, {}, Around(grants=Grants(config.store, {}, memory, TokenService()), connect=connected))
+    backends = Backends(bucket=Bucket(config.store, {}, memory, TokenService()), connect=connected)
+    app = make_app(config, {}, backends)
     standing = Stand(f"http://127.0.0.1:{port}/", api, store, app)
     with served(app, port), served(_store(standing), store_port):
         yield standing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,15 +11,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi.testclient import TestClient
-from kubernetes.aio.client.exceptions import ApiException
 
+from fake_kubernetes import REQUESTS, STYLES, Call, FakeKubernetes
+from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.store.credentials import Session
 from profile_runtime.store.port import NotFound, StoredObject, StoreError
-from profile_web.app import Around, make_app
-from profile_web.cluster import Cluster
+from profile_web.app import make_app
+from profile_web.bucket import Bucket
+from profile_web.cluster import PageCluster
 from profile_web.config import Namespaces, PageStore, SignInKeys, WebConfig
-from profile_web.grants import Grants
-from profile_web.visitor import OWNER_LABEL, owner_of
+from profile_web.page import Backends
+from profile_web.visitor import owner_of
 
 OWNER_KEY = "0123456789abcdef0123456789abcdef"
 KEYS = SignInKeys(OWNER_KEY.encode())
@@ -47,103 +48,61 @@ def sent_to(subject: str, draft: str, namespace: str = NAMESPACE) -> str:
     return f"{namespace}/uploads/{owner(subject)}/{draft}/"
 
 
-class ApiServer:
-    """Custom objects in memory, as `CustomObjectsApi` of the client gives them."""
+class ApiServer(FakeKubernetes):
+    """The page's API server in memory; `failure` is answered, or raised as by a socket or a mistake, to every call."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, str], Document] = {}
-        self.styles: list[Document] = [{"metadata": {"name": "studio-warm"}, "spec": STYLE}]
-        self.calls: list[str] = []
-        self.failure: Exception | None = None
+        super().__init__(_version=0)
+        self.failure: Exception | tuple[int, Document] | None = None
+        self.styles = [{"metadata": {"name": "studio-warm"}, "spec": STYLE}]
+
+    @property
+    def styles(self) -> list[Document]:
+        """The styles as they stand."""
+        return list(self.named(STYLES).values())
+
+    @styles.setter
+    def styles(self, styles: list[Document]) -> None:
+        for path in [path for path in self.objects if path.startswith(f"{STYLES}/")]:
+            del self.objects[path]
+        for style in styles:
+            self.put(STYLES, style)
         self._version = 0
 
-    async def close(self) -> None:
-        """Nothing is open."""
+    @property
+    def requests(self) -> dict[tuple[str, str], Document]:
+        """The requests as they stand, by namespace and name."""
+        documents = [document for path, document in self.objects.items() if "/profilerequests/" in path]
+        return {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in documents}
 
-    async def _asked(self, call: str) -> None:
-        self.calls.append(call)
-        # Others go on meanwhile, as they do while a real one is asked.
+    def put_request(self, namespace: str, name: str, body: Document) -> Document:
+        """A request as the API server stores it."""
+        return self.put(REQUESTS.format(namespace), {**body, "metadata": {**body["metadata"], "name": name}})
+
+    def put(self, collection: str, document: Document, manager: str = "someone") -> Document:
+        """An object that is there, whoever made it; who came first and when is the same in every run."""
+        number = self._version + 1
+        known = {"uid": str(number), "creationTimestamp": f"2026-01-01T00:00:{number:02d}Z"}
+        return super().put(collection, {**document, "metadata": {**known, **document["metadata"]}}, manager)
+
+    async def answer(self, call: Call) -> tuple[int, Document]:
+        """Others go on meanwhile, as they do while a real one is asked."""
         await asyncio.sleep(0.002)
         if self.failure is not None:
+            self.calls.append(call)
+            if isinstance(self.failure, tuple):
+                return self.failure
             raise self.failure
+        return await super().answer(call)
 
-    async def list_cluster_custom_object(self, *_: Any, **__: Any) -> Document:
-        await self._asked("styles")
-        return {"items": copy.deepcopy(self.styles)}
-
-    async def list_namespaced_custom_object(
-        self, _: str, __: str, namespace: str, ___: str, *, label_selector: str = "", **____: Any
-    ) -> Document:
-        await self._asked("list")
-        owners = set(label_selector.partition("(")[2].rstrip(")").split(",")) if "(" in label_selector else None
-        found = [
-            copy.deepcopy(one)
-            for (place, _), one in self.requests.items()
-            if place == namespace and (owners is None or one["metadata"].get("labels", {}).get(OWNER_LABEL) in owners)
-        ]
-        return {"items": found}
-
-    async def get_namespaced_custom_object(
-        self, _: str, __: str, namespace: str, ___: str, name: str, **____: Any
-    ) -> Any:
-        await self._asked("get")
-        return copy.deepcopy(self._one(namespace, name))
-
-    async def create_namespaced_custom_object(
-        self, _: str, __: str, namespace: str, ___: str, body: Document, **____: Any
-    ) -> Document:
-        await self._asked("create")
-        name = body["metadata"]["name"]
-        if (namespace, name) in self.requests:
-            raise failure(409, f'profilerequests "{name}" already exists')
-        return copy.deepcopy(self.put(namespace, name, body))
-
-    async def patch_namespaced_custom_object(
-        self, _: str, __: str, namespace: str, ___: str, name: str, body: Document, **____: Any
-    ) -> Document:
-        """A merge patch; one that names another version than the one that stands is a conflict."""
-        await self._asked("patch")
-        document = self._one(namespace, name)
-        if body.get("metadata", {}).get("resourceVersion", "") not in ("", document["metadata"]["resourceVersion"]):
-            raise failure(409, "the object has been modified; please apply your changes to the latest version")
-        self._version += 1
-        document["metadata"] |= {
-            "generation": document["metadata"]["generation"] + 1, "resourceVersion": str(self._version),
-        }  # fmt: skip
-        for name_of, value in body["spec"].items():
-            standing = document["spec"].get(name_of)
-            document["spec"][name_of] = {**standing, **value} if isinstance(value, dict) and standing else value
-        return copy.deepcopy(document)
-
-    async def delete_namespaced_custom_object(
-        self, _: str, __: str, namespace: str, ___: str, name: str, **____: Any
-    ) -> None:
-        await self._asked("delete")
-        self._one(namespace, name)
-        del self.requests[namespace, name]
-
-    def put(self, namespace: str, name: str, body: Document) -> Document:
-        """A request as the API server stores it."""
-        self._version += 1
-        document = copy.deepcopy(body)
-        document["metadata"] = {
-            "generation": 1, "creationTimestamp": f"2026-01-01T00:00:{self._version:02d}Z", "uid": str(self._version),
-            **document["metadata"], "name": name, "namespace": namespace, "resourceVersion": str(self._version),
-        }  # fmt: skip
-        self.requests[namespace, name] = document
-        return document
-
-    def _one(self, namespace: str, name: str) -> Document:
-        if (namespace, name) not in self.requests:
-            raise failure(404, f'profilerequests.profilestudio.io "{name}" not found')
-        return self.requests[namespace, name]
+    def cluster(self) -> PageCluster:
+        """The page's own client of it."""
+        return PageCluster(AsyncApi(self.in_process(), seconds=10))
 
 
-def failure(status: int, message: str) -> ApiException:
-    """What the client raises for an answer of the API server."""
-    error = ApiException(status=status, reason="reason")
-    error.body = json.dumps({"message": message})
-    return error
+def failure(status: int, message: str) -> tuple[int, Document]:
+    """An answer of the API server that is none."""
+    return status, {"kind": "Status", "code": status, "message": message}
 
 
 @dataclass
@@ -266,11 +225,11 @@ def world(config: WebConfig | None = None, redis: Any = None, **environment: str
     api, store, tokens = ApiServer(), MemoryStore(), TokenService()
     memory: Any = store
 
-    async def connected() -> Cluster:
-        nobody: Any = api
-        return Cluster(nobody, api)
+    async def connected() -> PageCluster:
+        return api.cluster()
 
-    around = Around(grants=Grants(chosen.store, {}, own=memory, sessions=tokens), redis=redis, connect=connected)
-    app = make_app(chosen, {"PROFILE_WEB_OWNER_KEY": OWNER_KEY, **environment}, around)
+    bucket = Bucket(chosen.store, {}, own=memory, sessions=tokens)
+    backends = Backends(bucket=bucket, redis=redis, connect=connected)
+    app = make_app(chosen, {"PROFILE_WEB_OWNER_KEY": OWNER_KEY, **environment}, backends)
     with TestClient(app, base_url="http://localhost") as client:
         yield World(client, api, store, tokens, app.state.page)

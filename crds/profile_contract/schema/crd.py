@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from profile_contract import GROUP, VERSION
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.resource import REQUESTS, STYLES
 from profile_contract.style import ProfileStyleSpec
 
 _HEADER = "# Generated from the models in crds/profile_contract; `make crds` writes it anew.\n"
@@ -126,19 +127,19 @@ def profile_request_crd() -> dict[str, Any]:
         "additionalPrinterColumns": REQUEST_COLUMNS,
         "schema": {"openAPIV3Schema": root},
     }
-    return _crd("ProfileRequest", "profilerequests", "preq", "Namespaced", version)
+    return _crd("ProfileRequest", REQUESTS, "preq", "Namespaced", version)
 
 
 def profile_style_crd() -> dict[str, Any]:
     """The CRD of ProfileStyle."""
     root = _object("What a look is: prompt, tone, pose, sampler.", {"spec": schema_of(ProfileStyleSpec)}, [])
     version = {"additionalPrinterColumns": STYLE_COLUMNS, "schema": {"openAPIV3Schema": root}}
-    return _crd("ProfileStyle", "profilestyles", "pstyle", "Cluster", version)
+    return _crd("ProfileStyle", STYLES, "pstyle", "Cluster", version)
 
 
 def manifests() -> dict[str, str]:
     """File name to YAML text of every CRD."""
-    crds = {"profilerequests.yaml": profile_request_crd(), "profilestyles.yaml": profile_style_crd()}
+    crds = {f"{REQUESTS}.yaml": profile_request_crd(), f"{STYLES}.yaml": profile_style_crd()}
     return {name: _HEADER + yaml.safe_dump(crd, sort_keys=False, width=120) for name, crd in crds.items()}
 
 

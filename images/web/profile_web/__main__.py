@@ -11,15 +11,17 @@ from pathlib import Path
 
 import uvicorn
 
+from profile_runtime.configuration import ConfigError, read_config
 from profile_runtime.logging import configure
 from profile_runtime.store.port import StoreError
 
 from . import metrics
 from .app import make_app
-from .config import ConfigError, read_config
+from .config import WebConfig
 
 log = logging.getLogger("profile_web")
 
+VARIABLE = "PROFILE_WEB_CONFIG"
 # Streams of open pages would hold the end up for ever.
 SHUTDOWN_SECONDS = 3
 
@@ -27,12 +29,12 @@ SHUTDOWN_SECONDS = 3
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="profile_web", description="The page of Profile Studio.")
-    default = Path(os.environ.get("PROFILE_WEB_CONFIG", "/config/config.yaml"))
+    default = Path(os.environ.get(VARIABLE, "/config/config.yaml"))
     parser.add_argument("--config", type=Path, default=default)
     arguments = parser.parse_args()
     configure()
     try:
-        config = read_config(arguments.config)
+        config = read_config(arguments.config, WebConfig, VARIABLE)
         app = make_app(config, os.environ)
     except (ConfigError, StoreError, ValueError) as error:
         log.error("%s", error)

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Awaitable, Collection
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config.config_exception import ConfigException
+from profile_contract.resource import Key
+from profile_runtime.kubernetes import aio
+from profile_runtime.kubernetes.aio import AsyncApi
+from profile_runtime.kubernetes.errors import (
+    ApiError,
+    ApiUnavailable,
+    Forbidden,
+    ResourceConflict,
+    ResourceNotFound,
+)
+from profile_runtime.kubernetes.resources import MERGE_PATCH, STYLES_PATH, Document, request_path, requests_path
 
-from profile_contract import GROUP, VERSION
-
-from .problems import NOT_FOUND, Code, Problem
+from .problems import Code, Problem
 from .visitor import OWNER_LABEL, Visitor, belongs
-from .wishes import Look, look_patch, photos_prefix
+from .wishes import LookWish, look_patch, photos_prefix
 
 log = logging.getLogger(__name__)
 
-Document = dict[str, Any]
 Answer = TypeVar("Answer")
 
-REQUESTS, STYLES = "profilerequests", "profilestyles"
 TIMEOUT_SECONDS = 10.0
-CONFLICT, INVALID, FORBIDDEN, TOO_MANY, SERVER_ERROR = 409, 422, 403, 429, 500
 # So many owners fit into a selector that every proxy passes on; of more, all owners' requests are listed.
 MOST_OWNERS = 40
 
 
-class Cluster:
+class PageCluster:
     """Raises Problem. A request of another owner is as one that does not exist."""
 
-    def __init__(self, api: client.ApiClient, custom: Any = None) -> None:
-        """`custom`: another CustomObjectsApi than the cluster's, in tests."""
+    def __init__(self, api: AsyncApi) -> None:
         self._api = api
-        self._custom = custom or client.CustomObjectsApi(api)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -44,61 +43,42 @@ class Cluster:
 
     async def styles(self) -> list[Document]:
         """All styles, by name."""
-        found = await _call(
-            self._custom.list_cluster_custom_object(GROUP, VERSION, STYLES, _request_timeout=TIMEOUT_SECONDS)
-        )
-        return sorted(found["items"], key=lambda style: str(style["metadata"]["name"]))
+        answer = await _answered(self._api.call("GET", STYLES_PATH))
+        return sorted(answer["items"], key=lambda style: str(style["metadata"]["name"]))
 
     async def listed(self, namespace: str, owners: Collection[str] | None = None) -> list[Document]:
         """The requests of these owners in a namespace, whatever their photos; of None: all requests there are."""
-        selector = ""
+        query = []
         if owners is not None:
             among = f"{OWNER_LABEL} in ({','.join(sorted(owners))})"
-            selector = among if len(owners) <= MOST_OWNERS else OWNER_LABEL
-        found = await _call(
-            self._custom.list_namespaced_custom_object(
-                GROUP, VERSION, namespace, REQUESTS, label_selector=selector, _request_timeout=TIMEOUT_SECONDS
-            )
-        )
-        return list(found["items"])
+            query = [("labelSelector", among if len(owners) <= MOST_OWNERS else OWNER_LABEL)]
+        answer = await _answered(self._api.call("GET", requests_path(namespace), query=query))
+        return list(answer["items"])
 
     async def requests(self, visitor: Visitor) -> list[Document]:
         """The visitor's requests, the newest first."""
-        found = [one for one in await self.listed(visitor.namespace, [visitor.owner]) if is_own(one, visitor)]
-        return sorted(found, key=lambda one: str(one["metadata"]["creationTimestamp"]), reverse=True)
+        labelled = await self.listed(visitor.namespace, [visitor.owner])
+        own = [request for request in labelled if is_own(request, visitor)]
+        return sorted(own, key=lambda request: str(request["metadata"]["creationTimestamp"]), reverse=True)
 
     async def request(self, visitor: Visitor, name: str) -> Document:
         """One of the visitor's requests."""
-        found: Document = await _call(
-            self._custom.get_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS, name, _request_timeout=TIMEOUT_SECONDS
-            )
-        )
-        if not is_own(found, visitor):
+        request = await _answered(self._api.call("GET", _path(visitor, name)))
+        if not is_own(request, visitor):
             raise Problem(Code.REQUEST_NOT_FOUND)
-        return found
+        return request
 
     async def create(self, visitor: Visitor, manifest: Document) -> Document:
         """Make a request."""
-        found: Document = await _call(
-            self._custom.create_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS, manifest, _request_timeout=TIMEOUT_SECONDS
-            )
-        )
-        return found
+        return await _answered(self._api.call("POST", requests_path(visitor.namespace), manifest))
 
     async def look_again(self, visitor: Visitor, name: str) -> None:
         """Raise the photos' revision: photos came or went."""
         document = await self.request(visitor, name)
         revision = int(document["spec"]["photos"].get("revision", 1)) + 1
-        await _call(
-            self._custom.patch_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS, name, {"spec": {"photos": {"revision": revision}}},
-                _content_type="application/merge-patch+json", _request_timeout=TIMEOUT_SECONDS,
-            )
-        )  # fmt: skip
+        await self._patch(visitor, name, {"spec": {"photos": {"revision": revision}}})
 
-    async def look_otherwise(self, visitor: Visitor, document: Document, look: Look) -> Document:
+    async def look_otherwise(self, visitor: Visitor, document: Document, look: LookWish) -> Document:
         """Ask for another look of a request, as it was read. Raises Problem, NOT_AT_REST if it changed since."""
         metadata = document["metadata"]
         # Of this version: one of the same name that was made since, or that goes on since, is left alone.
@@ -107,28 +87,22 @@ class Cluster:
             "spec": look_patch(look, document["spec"]),
         }
         try:
-            found: Document = await _call(
-                self._custom.patch_namespaced_custom_object(
-                    GROUP, VERSION, visitor.namespace, REQUESTS, str(metadata["name"]), patch,
-                    _content_type="application/merge-patch+json", _request_timeout=TIMEOUT_SECONDS,
-                )
-            )  # fmt: skip
+            return await self._patch(visitor, str(metadata["name"]), patch)
         except Problem as problem:
             if problem.code is Code.NAME_TAKEN:
                 raise Problem(Code.NOT_AT_REST) from problem
             raise
-        return found
 
     async def delete(self, visitor: Visitor, name: str) -> None:
         """Ask for a request's deletion, and with it that of everything it made."""
         document = await self.request(visitor, name)
         # That very one: a request of the same name that somebody made meanwhile is another.
-        options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=document["metadata"].get("uid")))
-        await _call(
-            self._custom.delete_namespaced_custom_object(
-                GROUP, VERSION, visitor.namespace, REQUESTS, name, body=options, _request_timeout=TIMEOUT_SECONDS
-            )
-        )
+        options = {"preconditions": {"uid": document["metadata"].get("uid")}}
+        await _answered(self._api.call("DELETE", _path(visitor, name), options))
+
+    async def _patch(self, visitor: Visitor, name: str, patch: Document) -> Document:
+        """The request after a merge patch."""
+        return await _answered(self._api.call("PATCH", _path(visitor, name), patch, content_type=MERGE_PATCH))
 
 
 def is_own(document: Document, visitor: Visitor) -> bool:
@@ -136,40 +110,36 @@ def is_own(document: Document, visitor: Visitor) -> bool:
     return belongs(document, visitor, photos_prefix(visitor, str(document["metadata"]["name"])))
 
 
-async def connect() -> Cluster:
+async def connect() -> PageCluster:
     """By the pod's service account, else by KUBECONFIG. Raises Problem where neither is there."""
     try:
-        config.load_incluster_config()
-    except ConfigException:
-        try:
-            # The library looks at the environment as it is imported, and not again.
-            await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
-        except ConfigException as error:
-            log.error("no cluster is configured: %s", error)
-            raise Problem(Code.CLUSTER_AWAY) from error
-    return Cluster(client.ApiClient())
+        client = await aio.connect()
+    except ApiError as error:
+        log.error("%s", error)
+        raise Problem(Code.CLUSTER_AWAY) from error
+    return PageCluster(AsyncApi(client, seconds=TIMEOUT_SECONDS))
 
 
-async def _call(call: Awaitable[Answer]) -> Any:
+def _path(visitor: Visitor, name: str) -> str:
+    return request_path(Key(visitor.namespace, name))
+
+
+async def _answered(call: Awaitable[Answer]) -> Answer:
     try:
         return await call
-    except ApiException as error:
+    except ApiError as error:
         raise _problem(error) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        log.warning("the API server does not answer: %s", type(error).__name__)
-        raise Problem(Code.CLUSTER_AWAY) from error
 
 
-def _problem(error: ApiException) -> Problem:
+def _problem(error: ApiError) -> Problem:
     """What a visitor is told; what the API server says names accounts and namespaces, and is for the log alone."""
-    status, body = int(error.status or 0), str(error.body or error.reason)
-    if status == NOT_FOUND:
+    if isinstance(error, ResourceNotFound):
         return Problem(Code.REQUEST_NOT_FOUND)
-    log.warning("the API server answered %s: %r", status, body[:1000])
-    if status == FORBIDDEN and "exceeded quota" in body:
+    log.warning("the API server answered %s: %r", error.status or "nothing", (error.message or str(error))[:1000])
+    if isinstance(error, Forbidden) and error.exceeds_quota:
         return Problem(Code.QUOTA)
-    if status == CONFLICT:
+    if isinstance(error, ResourceConflict):
         return Problem(Code.NAME_TAKEN)
-    if status == TOO_MANY or status >= SERVER_ERROR or status == 0:
+    if isinstance(error, ApiUnavailable) or error.status == 0:
         return Problem(Code.CLUSTER_AWAY)
     return Problem(Code.CLUSTER_REFUSED)

@@ -11,22 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlencode, urlsplit
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from profile_contract.model import Contract
 from profile_contract.request import DeletionPolicy, Training
+from profile_runtime.configuration import ConfigError
 
 SHORTEST_OWNER_KEY, SHORTEST_PROXY_SECRET = 32, 16
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; the message names the field."""
 
 
 class SignIn(Contract):
@@ -94,7 +89,7 @@ class PageStore(Contract):
         return f"s3://{self.bucket}?{urlencode(query, safe=':')}"
 
 
-class Limits(Contract):
+class VisitorLimits(Contract):
     """What is checked before a photo is sent, and again by the store (the same as preprocessing's own limits), and what
     one visitor may have: photos that were sent in bytes, drafts (photos without a request), requests in all, requests
     that are being worked on, and pages that follow a request."""
@@ -135,23 +130,10 @@ class WebConfig(Contract):
     sign_in: SignIn = SignIn()
     namespaces: Namespaces = Namespaces()
     store: PageStore
-    limits: Limits = Limits()
+    limits: VisitorLimits = VisitorLimits()
     drafts: Drafts = Drafts()
     defaults: Defaults = Defaults()
     port: int = Field(default=8080, ge=1, le=65535)
-
-
-def read_config(file: Path) -> WebConfig:
-    """Raises ConfigError."""
-    try:
-        return WebConfig.model_validate(yaml.safe_load(file.read_text()) or {})
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is no YAML: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise ConfigError(f"{file}: {problems}") from error
 
 
 def read_keys(environment: Mapping[str, str], sign_in: SignIn) -> SignInKeys:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from profile_runtime.store.port import StoredObject
 
-from .config import Limits
+from .config import VisitorLimits
 from .problems import Code, Problem
 from .visitor import Visitor
 from .wishes import PhotoWish
@@ -109,7 +109,7 @@ def arrived(objects: Iterable[StoredObject], base: str) -> dict[str, dict[str, i
 
 
 def check_photos(
-    holding: Holding, draft: str, photos: Iterable[PhotoWish], limits: Limits, refused: Iterable[str] = ()
+    holding: Holding, draft: str, photos: Iterable[PhotoWish], limits: VisitorLimits, refused: Iterable[str] = ()
 ) -> None:
     """Whether these photos may be sent too. Raises Problem. How many drafts there are is another question."""
     wished = list(photos)
@@ -123,14 +123,14 @@ def check_photos(
         raise Problem(Code.TOO_MANY_BYTES)
 
 
-def check_drafts(holding: Holding, draft: str, requests: Iterable[str], limits: Limits) -> None:
+def check_drafts(holding: Holding, draft: str, requests: Iterable[str], limits: VisitorLimits) -> None:
     """Whether this draft may be one more. Raises Problem. `requests`: the visitor's, by name."""
     drafts = (holding.drafts | {draft}) - set(requests)
     if len(drafts) > limits.drafts:
         raise Problem(Code.TOO_MANY_DRAFTS, most=limits.drafts)
 
 
-def check_requests(states: Iterable[str], limits: Limits) -> None:
+def check_requests(states: Iterable[str], limits: VisitorLimits) -> None:
     """Whether one more request may be made beside those in these states. Raises Problem."""
     known = list(states)
     if len(known) >= limits.requests:
@@ -138,7 +138,7 @@ def check_requests(states: Iterable[str], limits: Limits) -> None:
     check_active(known, limits)
 
 
-def check_active(states: Iterable[str], limits: Limits) -> None:
+def check_active(states: Iterable[str], limits: VisitorLimits) -> None:
     """Whether one more request may be worked on beside those in these states. Raises Problem."""
     if sum(state in ("Waiting", "Running") for state in states) >= limits.active_requests:
         raise Problem(Code.TOO_MANY_ACTIVE, most=limits.active_requests)

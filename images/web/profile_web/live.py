@@ -16,14 +16,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from fastapi.sse import ServerSentEvent
 from pydantic import ValidationError
 from redis.exceptions import RedisError
-from sse_starlette import ServerSentEvent
 
 from profile_contract.progress import ProgressEvent, stream_key
+from profile_runtime.kubernetes.resources import Document
 
-from .cluster import Cluster, Document, is_own
-from .grants import PICTURE_SECONDS
+from .bucket import PICTURE_SECONDS
+from .cluster import PageCluster, is_own
 from .problems import Code, Problem
 from .visitor import Visitor
 
@@ -40,9 +41,9 @@ Followed = tuple[str, str]  # namespace and name
 View = Callable[[Document], str]
 
 
-class Progress:
-    """Progress streams, read by one connection. Without Redis, or while it is away, there is none, and nothing else
-    happens."""
+class ProgressStreams:
+    """Progress of all requests, read by one connection. Without Redis, or while it is away, there is none, and nothing
+    else happens."""
 
     def __init__(self, redis: Any) -> None:
         """`redis`: a client of redis.asyncio, or None."""
@@ -57,12 +58,12 @@ class Progress:
         requests = {stream_key(*key): key for key in cursors}
         streams = {stream: cursors[key] for stream, key in requests.items()}
         try:
-            found: Any = await self._redis.xread(streams, block=int(1000 * PAUSE_SECONDS))
+            answer: Any = await self._redis.xread(streams, block=int(1000 * PAUSE_SECONDS))
         except (TimeoutError, RedisError, OSError) as error:
             log.info("progress cannot be read: %s", type(error).__name__)
             await asyncio.sleep(PAUSE_SECONDS)
             return {}
-        newest = {requests[_text(stream)]: entries[-1] for stream, entries in found or [] if entries}
+        newest = {requests[_text(stream)]: entries[-1] for stream, entries in answer or [] if entries}
         return {key: (_text(entry[0]), _event(entry[1])) for key, entry in newest.items()}
 
 
@@ -80,7 +81,7 @@ def _event(fields: Mapping[bytes, bytes]) -> ProgressEvent | None:
 class Watch:
     """The requests that are followed, as they were last seen."""
 
-    def __init__(self, cluster: Cluster, progress: Progress) -> None:
+    def __init__(self, cluster: PageCluster, progress: ProgressStreams) -> None:
         self._cluster, self._reader = cluster, progress
         self._following: Counter[tuple[Visitor, str]] = Counter()
         self._documents: dict[Followed, Document] = {}
@@ -105,7 +106,7 @@ class Watch:
         """Events `request` (what `view` gives, whenever the request changed), `progress`, `away`, and at the end
         `gone`, `busy` (as many as `most` streams are open already) or `again` (it is time to ask anew)."""
         if self.streams(visitor) >= most:
-            yield ServerSentEvent("{}", event="busy")
+            yield ServerSentEvent(raw_data="{}", event="busy")
             return
         ends = time.monotonic() + seconds
         with self._followed(visitor, name):
@@ -136,28 +137,29 @@ class Watch:
                     known.pop(key, None)
 
     async def _events(self, visitor: Visitor, name: str, view: View, ends: float) -> AsyncIterator[ServerSentEvent]:
-        key, version, told = (visitor.namespace, name), "", None
+        key, version, sent = (visitor.namespace, name), "", None
         while time.monotonic() < ends:
             if visitor.namespace in self._away:
                 # What comes next must be told, changed or not: the page shows that nobody answers.
                 if version != "away":
-                    yield ServerSentEvent("{}", event="away")
+                    yield ServerSentEvent(raw_data="{}", event="away")
                 version = "away"
             elif key in self._asked:
                 document = self._documents.get(key)
                 if document is None or not is_own(document, visitor):
-                    yield ServerSentEvent("{}", event="gone")
+                    yield ServerSentEvent(raw_data="{}", event="gone")
                     return
                 if document["metadata"]["resourceVersion"] != version:
                     version = document["metadata"]["resourceVersion"]
-                    yield ServerSentEvent(await asyncio.to_thread(view, document), event="request", id=version)
+                    shown = await asyncio.to_thread(view, document)
+                    yield ServerSentEvent(raw_data=shown, event="request", id=version)
             progress = self._progress.get(key)
-            if progress is not None and progress != told:
-                told = progress
-                yield ServerSentEvent(_told(progress), event="progress")
+            if progress is not None and progress != sent:
+                sent = progress
+                yield ServerSentEvent(raw_data=_progress_data(progress), event="progress")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(WAIT_SECONDS, max(0.0, ends - time.monotonic())))
-        yield ServerSentEvent("{}", event="again")
+        yield ServerSentEvent(raw_data="{}", event="again")
 
     def _keys(self) -> set[Followed]:
         return {(visitor.namespace, name) for visitor, name in self._following}
@@ -187,14 +189,14 @@ class Watch:
         # Who begins to follow during the call is answered by the next one.
         asked = {key for key in self._keys() if key[0] == namespace}
         try:
-            found = await self._cluster.listed(namespace, owners)
+            requests = await self._cluster.listed(namespace, owners)
         except Problem as problem:
             if problem.code is not Code.CLUSTER_AWAY:
                 log.warning("requests cannot be followed in %r: %s", namespace, problem)
             self._away.add(namespace)
             return
         self._away.discard(namespace)
-        documents = {(namespace, str(one["metadata"]["name"])): one for one in found}
+        documents = {(namespace, str(request["metadata"]["name"])): request for request in requests}
         for key in asked & self._keys():
             self._documents.pop(key, None)
             if key in documents:
@@ -214,5 +216,5 @@ class Watch:
                 self._tell()
 
 
-def _told(event: ProgressEvent) -> str:
+def _progress_data(event: ProgressEvent) -> str:
     return json.dumps({"stage": event.stage, "percent": event.percent, "remainingSeconds": event.remaining_seconds})

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from profile_runtime.store.port import StoredObject, StoreError
 
-from .grants import UPLOAD_SECONDS
+from .bucket import UPLOAD_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.keys import ForeignKey, check_below
-from profile_contract.layouts import LAYOUTS, LayoutName
-from profile_contract.model import Tolerant
-from profile_contract.photos import PhotoReason, PhotosWarningKind
+from profile_contract.layouts import LAYOUTS
+from profile_contract.photos import PhotosWarningKind
 from profile_contract.request import (
     Condition,
     DeletionPolicy,
@@ -22,115 +21,24 @@ from profile_contract.request import (
     StagesStatus,
 )
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.stages.finish import ComparedSide, Comparison, ToneShift
+from profile_contract.stages.finish import ComparedSide
 from profile_contract.stages.table import Stage
-from profile_contract.style import ProfileStyleSpec, Title, Tone
+from profile_contract.style import ProfileStyleSpec
 
-
-class Link(Protocol):
-    """A key's URL for the visitor's browser, good for a while; one that is saved under a name, if a name is given."""
-
-    def __call__(self, key: str, save_as: str = "") -> str: ...
-
-
-class StyleView(Tolerant):
-    name: str
-    title: Title
-    tone: Tone
-    background: str
-    sample: str = ""
-
-
-class LayoutView(Tolerant):
-    name: LayoutName
-    width_mm: float
-    height_mm: float
-
-
-class PhotoView(Tolerant):
-    name: str
-    url: str
-    accepted: bool
-    reason: PhotoReason
-
-
-class WarningView(Tolerant):
-    """What is worth knowing about the photos; `photos`: the names of those that it is about."""
-
-    kind: PhotosWarningKind
-    photos: list[str] = []
-
-
-class CutView(Tolerant):
-    layout: LayoutName
-    url: str
-    file: str
-
-
-class PortraitView(Tolerant):
-    style: str
-    seed: int
-    rank: int
-    likeness: int
-    url: str
-    save: str
-    file: str
-    cuts: list[CutView] = []
-
-
-class SideView(Tolerant):
-    """One look of a comparison; `url` is empty where the picture may not be shown. `b_shift`: what was measured of the
-    look's light against neutral twins, in b* of CIE L*a*b*."""
-
-    style: str
-    url: str
-    likeness: int | None = None
-    delivered: bool
-    b_shift: float | None = None
-
-
-class ComparisonView(Tolerant):
-    """The same start in different light."""
-
-    seed: int
-    sides: list[SideView]
-
-
-class LikenessReport(Tolerant):
-    """What the page reads of the likeness report; those of older versions hold no comparisons."""
-
-    comparisons: list[Comparison] = []
-    tones: list[ToneShift] = []
-
-
-class RequestView(Tolerant):
-    """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits. `retain`: what was
-    made of the photos outlives the request. `portraits_each`: how many were asked for of each style. `toy_model`: the
-    model that drew the portraits, where it is for demonstrations alone."""
-
-    name: str
-    title: str
-    created: str
-    state: str
-    stage: Stage | None = None
-    percent: int | None = None
-    remaining_seconds: int | None = None
-    reason: str = ""
-    message: str = ""
-    revision: int = 1
-    styles: list[str] = []
-    layouts: list[LayoutName] = []
-    portraits_each: int = 0
-    photos: list[PhotoView] = []
-    warnings: list[WarningView] = []
-    toy_model: str = ""
-    portraits: list[PortraitView] = []
-    best_likeness: int | None = None
-    contact_sheet: str = ""
-    print_sheet: str = ""
-    adapter: str = ""
-    retain: bool = False
-
+from .problems import Code, Problem
+from .view_models import (
+    ComparisonView,
+    CutView,
+    LayoutView,
+    LikenessReport,
+    Link,
+    PhotoView,
+    PortraitView,
+    RequestView,
+    SideView,
+    StyleView,
+    WarningView,
+)
 
 # The reason of a request that this version of the page cannot read: its owner can still delete it.
 UNREADABLE = "Unreadable"
@@ -159,14 +67,12 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
     metadata, spec = document["metadata"], ProfileRequestSpec.model_validate(document["spec"], extra="ignore")
     status = ProfileRequestStatus.model_validate(document.get("status") or {})
     fresh = status.observed_generation == metadata["generation"]
-    conditions = {one.type: one for one in status.conditions} if fresh else {}
+    conditions = {condition.type: condition for condition in status.conditions} if fresh else {}
     stage, state = _stage(status, conditions), _state(metadata, conditions)
-    told = _told(state, conditions)
-    made, sent = (
-        request_prefix(metadata["namespace"], metadata["name"]),
-        uploads_prefix(metadata["namespace"], spec.photos.prefix),
-    )
-    saved = _within(made, link)
+    why = _why(state, conditions)
+    area = request_prefix(metadata["namespace"], metadata["name"])
+    sent = uploads_prefix(metadata["namespace"], spec.photos.prefix)
+    saved = _within(area, link)
     running = status.progress if status.progress and status.progress.stage == stage else None
     return RequestView(
         name=metadata["name"],
@@ -176,8 +82,8 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         stage=stage if state == "Running" else None,
         percent=running.percent if running else None,
         remaining_seconds=running.remaining_seconds if running else None,
-        reason=told.reason if told else "",
-        message=told.message if told else "",
+        reason=why.reason if why else "",
+        message=why.message if why else "",
         revision=spec.photos.revision,
         styles=list(spec.styles),
         layouts=list(spec.layouts),
@@ -185,7 +91,7 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         photos=_photos(status, sent, _within(sent, link)),
         warnings=_warnings(status),
         toy_model=(status.toy_model or "") if status.portraits else "",
-        portraits=[_portrait(one, saved) for one in status.portraits if is_below(made, one.key)],
+        portraits=[_portrait(portrait, saved) for portrait in status.portraits if is_below(area, portrait.key)],
         best_likeness=status.best_likeness,
         contact_sheet=_maybe(status.contact_sheet, saved),
         print_sheet=_maybe(status.print_sheet, saved),
@@ -224,7 +130,15 @@ def refused_photos(document: dict[str, Any]) -> set[str]:
         status = ProfileRequestStatus.model_validate(document.get("status") or {})
     except ValidationError:
         return set()
-    return {one.name for one in status.photos.verdicts if not one.accepted} if status.photos else set()
+    return {verdict.name for verdict in status.photos.verdicts if not verdict.accepted} if status.photos else set()
+
+
+def shown_status(document: dict[str, Any]) -> ProfileRequestStatus:
+    """A request's status. Raises Problem, NO_PORTRAITS, for one that this version cannot read."""
+    try:
+        return ProfileRequestStatus.model_validate(document.get("status") or {})
+    except ValidationError:
+        raise Problem(Code.NO_PORTRAITS) from None
 
 
 def is_below(prefix: str, key: str) -> bool:
@@ -236,17 +150,17 @@ def is_below(prefix: str, key: str) -> bool:
     return True
 
 
-def comparison_views(report: LikenessReport, made: str, link: Link) -> list[ComparisonView]:
-    """What was delivered beside the same in other tones. `made`: the prefix of what the request made."""
+def comparison_views(report: LikenessReport, area: str, link: Link) -> list[ComparisonView]:
+    """What was delivered beside the same in other tones. `area`: the prefix of what the request made."""
     shifts = {tone.style: tone.b_shift for tone in report.tones}
-    shown = _within(made, link)
+    shown = _within(area, link)
 
-    def side(one: ComparedSide) -> SideView:
-        url = shown(one.key) if one.key else ""
-        shift = shifts.get(one.style)
-        return SideView(style=one.style, url=url, likeness=one.likeness, delivered=one.delivered, b_shift=shift)
+    def view(side: ComparedSide) -> SideView:
+        url = shown(side.key) if side.key else ""
+        shift = shifts.get(side.style)
+        return SideView(style=side.style, url=url, likeness=side.likeness, delivered=side.delivered, b_shift=shift)
 
-    return [ComparisonView(seed=row.seed, sides=[side(one) for one in row.sides]) for row in report.comparisons]
+    return [ComparisonView(seed=row.seed, sides=[view(side) for side in row.sides]) for row in report.comparisons]
 
 
 def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:
@@ -263,7 +177,7 @@ def _true(conditions: dict[str, Condition], kind: ConditionType) -> bool:
     return kind in conditions and conditions[kind].status == "True"
 
 
-def _told(state: str, conditions: dict[str, Condition]) -> Condition | None:
+def _why(state: str, conditions: dict[str, Condition]) -> Condition | None:
     """The condition that says why."""
     kinds = {"Stalled": ConditionType.STALLED, "Running": ConditionType.RECONCILING}
     return conditions.get(kinds[state]) if state in kinds else None
@@ -289,29 +203,38 @@ _STAGES_DONE = (
 def _photos(status: ProfileRequestStatus, prefix: str, link: Link) -> list[PhotoView]:
     verdicts = status.photos.verdicts if status.photos else []
     return [
-        PhotoView(name=one.name, url=link(prefix + one.name), accepted=one.accepted, reason=one.reason)
-        for one in verdicts
+        PhotoView(
+            name=verdict.name,
+            url=link(prefix + verdict.name),
+            accepted=verdict.accepted,
+            reason=verdict.reason,
+        )
+        for verdict in verdicts
     ]
 
 
 def _warnings(status: ProfileRequestStatus) -> list[WarningView]:
     """Those that the verdicts do not tell already."""
-    told = status.photos.warnings if status.photos else []
-    return [WarningView(kind=one.kind, photos=one.photos) for one in told if one.kind is not PhotosWarningKind.LEFT_OUT]
+    warnings = status.photos.warnings if status.photos else []
+    return [
+        WarningView(kind=warning.kind, photos=warning.photos)
+        for warning in warnings
+        if warning.kind is not PhotosWarningKind.LEFT_OUT
+    ]
 
 
-def _portrait(one: PortraitStatus, link: Link) -> PortraitView:
+def _portrait(portrait: PortraitStatus, link: Link) -> PortraitView:
     return PortraitView(
-        style=one.style,
-        seed=one.seed,
-        rank=one.rank,
-        likeness=one.likeness,
-        url=link(one.key),
-        save=link(one.key, _file(one.key)),
-        file=_file(one.key),
+        style=portrait.style,
+        seed=portrait.seed,
+        rank=portrait.rank,
+        likeness=portrait.likeness,
+        url=link(portrait.key),
+        save=link(portrait.key, _file(portrait.key)),
+        file=_file(portrait.key),
         cuts=[
             CutView(layout=name, url=url, file=_file(key))
-            for name, key in one.layouts.items()
+            for name, key in portrait.layouts.items()
             if (url := link(key, _file(key)))
         ],
     )

@@ -53,7 +53,7 @@ class UploadWish(Contract):
     photos: list[PhotoWish] = Field(min_length=1, max_length=40)
 
 
-class Look(Contract):
+class LookWish(Contract):
     """What portraits shall look like, and how many there shall be of each style."""
 
     styles: list[Name] = Field(min_length=1, max_length=8)
@@ -66,7 +66,7 @@ class Look(Contract):
         return min(MOST_CANDIDATES, 2 * self.portraits)
 
 
-class Wish(Look):
+class Wish(LookWish):
     """A new request."""
 
     draft: Draft
@@ -130,7 +130,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
     }
 
 
-def look_patch(look: Look, spec: dict[str, Any]) -> dict[str, Any]:
+def look_patch(look: LookWish, spec: dict[str, Any]) -> dict[str, Any]:
     """What of a request's spec changes for another look. Neither person nor photos: nothing is learnt again."""
     patch: dict[str, Any] = {"styles": look.styles, "layouts": [str(name) for name in look.layouts]}
     # Of another number of candidates every style would be drawn anew.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import FINALIZER, RequestHead
 from profile_operator import metrics
-from profile_operator.clients.kubernetes import Conflicted, Document, Kube, KubeError, Missing
+from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig, Secrets
@@ -33,6 +33,8 @@ from profile_operator.decide.plan import (
     StopGeneration,
     SuspendJob,
 )
+from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
+from profile_runtime.kubernetes.resources import Document
 
 from . import manifests
 from .credentials import CredentialsIssuer
@@ -100,7 +102,7 @@ class Applier:
         self._config, self._redis = config, bool(secrets.redis.get_secret_value())
 
     async def apply(self, plan: Plan, head: RequestHead) -> None:
-        """Actions, then the status, then Events. Raises KubeError, StoreError or OwnerConflict at the first failure."""
+        """Actions, then the status, then Events. Raises ApiError, StoreError or OwnerConflict at the first failure."""
         version = head.resource_version
         for action in plan.actions:
             version = await self._act(action, head, version)
@@ -154,7 +156,7 @@ class Applier:
         rest = [finalizer for finalizer in head.finalizers if finalizer != FINALIZER]
         try:
             await self._kube.set_finalizers(head.key, rest, version)
-        except Missing:
+        except ResourceNotFound:
             return
         finally:
             self._store.forget(head.uid)
@@ -166,15 +168,15 @@ class Applier:
         try:
             await self._kube.create_job(document)
             log.info("%s: Job %s created", head.key, action.name)
-        except Conflicted:
+        except ResourceConflict:
             await self._adopt(action.name, head)
 
     async def _adopt(self, name: str, head: RequestHead) -> None:
         try:
             found = await self._kube.job(head.key.namespace, name)
-        except Missing:
+        except ResourceNotFound:
             # It was no Job of that name that stood in the way: a quota's usage changed meanwhile.
-            raise Conflicted(f"the Job {name} could not be created yet") from None
+            raise ResourceConflict(f"the Job {name} could not be created yet") from None
         owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", ())]
         if head.uid not in owners:
             raise OwnerConflict(f"a Job named {name} exists and belongs to something else")
@@ -194,5 +196,5 @@ class Applier:
         document = manifests.event(head.key, head.uid, note, at=stamp(datetime.now(UTC)), name=name)
         try:
             await self._kube.create_event(document)
-        except KubeError as error:
+        except ApiError as error:
             log.warning("%s: Event %s not posted: %s", head.key, note.reason, error)

@@ -33,7 +33,7 @@ class CredentialsIssuer:
         self._kube, self._store, self._config, self._secrets = kube, store, config, secrets
 
     async def ensure(self, head: RequestHead, stage: Stage, scopes: tuple[Scope, ...]) -> None:
-        """Make the Secret hold credentials for `stage` that outlast its Job. Raises StoreError or KubeError."""
+        """Make the Secret hold credentials for `stage` that outlast its Job. Raises StoreError or ApiError."""
         scope = next(scope for scope in scopes if scope.stage is stage)
         policy = session_policy(self._config.store.bucket, scope)
         name = names.credentials_secret(head.key.name)

@@ -23,9 +23,10 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
 from profile_operator import names
-from profile_operator.clients.kubernetes import Document, Kube
+from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.config import OperatorConfig
+from profile_runtime.kubernetes.resources import Document
 
 from .chain import chain_of
 from .snapshot import Chain, CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot, Termination
@@ -58,7 +59,7 @@ class Observer:
         self._generation, self._config = generation, config
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
-        """The whole snapshot of a request that lives. Raises SpecError, StoreError or KubeError."""
+        """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
@@ -81,7 +82,7 @@ class Observer:
         )
 
     async def remains(self, head: RequestHead) -> Remains:
-        """What may still write of a request that is being deleted. Raises KubeError."""
+        """What may still write of a request that is being deleted. Raises ApiError."""
         return Remains(
             head=head,
             jobs=await self._jobs(head.key),

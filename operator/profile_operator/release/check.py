@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import time
 import uuid
@@ -16,10 +17,17 @@ from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import Key
 from profile_operator import names
-from profile_operator.clients.kubernetes import Document, Kube, KubeError, Missing, connect
+from profile_operator.clients.kubernetes import Kube
+from profile_runtime.kubernetes.aio import connect
+from profile_runtime.kubernetes.errors import ApiError, ResourceNotFound
+from profile_runtime.kubernetes.resources import Document
 
 NO_PHOTOS = "uploads/nobody/"
 PAUSE_SECONDS = 1.0
+
+
+class CheckFailed(Exception):
+    """The operator said something else than it should."""
 
 
 def main() -> int:
@@ -33,7 +41,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         said = asyncio.run(_test(arguments))
-    except (KubeError, TimeoutError) as error:
+    except (ApiError, CheckFailed, TimeoutError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     print(said)
@@ -43,17 +51,13 @@ def main() -> int:
 async def _test(arguments: argparse.Namespace) -> str:
     kube = Kube(await connect())
     key = Key(arguments.namespace, f"helm-test-{uuid.uuid4().hex[:8]}")
-    path = f"/apis/{names.API_VERSION}/namespaces/{key.namespace}/{names.REQUESTS}"
     try:
-        await kube.call("POST", path, _document(key, arguments))
+        await kube.create_request(document(key, arguments.style, arguments.photos, arguments.minimum_likeness))
         return await _wait(kube, key, arguments.seconds, photos=bool(arguments.photos))
     finally:
-        await _delete(kube, f"{path}/{key.name}")
+        with contextlib.suppress(ResourceNotFound):
+            await kube.delete_request(key)
         await kube.close()
-
-
-def _document(key: Key, arguments: argparse.Namespace) -> Document:
-    return document(key, arguments.style, arguments.photos, arguments.minimum_likeness)
 
 
 def document(key: Key, style: str, photos: str, minimum_likeness: int | None = None) -> Document:
@@ -87,22 +91,16 @@ def verdict(status: ProfileRequestStatus, *, photos: bool) -> tuple[bool, str] |
 async def _wait(kube: Kube, key: Key, seconds: float, *, photos: bool) -> str:
     deadline = time.monotonic() + seconds
     while True:
-        found = await kube.request(key)
-        told = verdict(ProfileRequestStatus.model_validate(found.get("status") or {}), photos=photos)
-        if told is not None and told[0]:
-            return f"passed: the operator says {told[1]}"
-        if told is not None:
-            raise KubeError(f"the operator says {told[1]}")
+        request = await kube.request(key)
+        outcome = verdict(ProfileRequestStatus.model_validate(request.get("status") or {}), photos=photos)
+        if outcome is not None:
+            passed, words = outcome
+            if not passed:
+                raise CheckFailed(f"the operator says {words}")
+            return f"passed: the operator says {words}"
         if time.monotonic() > deadline:
             raise TimeoutError(f"nothing was said about {key} within {seconds:.0f} s: does the operator watch it?")
         await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def _delete(kube: Kube, path: str) -> None:
-    try:
-        await kube.call("DELETE", path)
-    except Missing:
-        return
 
 
 if __name__ == "__main__":

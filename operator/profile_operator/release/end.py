@@ -13,8 +13,9 @@ import sys
 from collections.abc import Collection, Sequence
 
 from profile_contract.resource import FINALIZER, Key
-from profile_operator import names
-from profile_operator.clients.kubernetes import Document, Kube, KubeError, Missing, connect
+from profile_operator.clients.kubernetes import Kube, ListedRequest
+from profile_runtime.kubernetes.aio import connect
+from profile_runtime.kubernetes.errors import ApiError, ResourceNotFound
 
 NAMED = 10
 
@@ -28,7 +29,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         requests = asyncio.run(_requests())
-    except KubeError as error:
+    except ApiError as error:
         print(f"not uninstalled: the requests cannot be listed: {error}", file=sys.stderr)
         return 1
     waiting = left_behind(requests, arguments.namespace, definitions_go=arguments.definitions_go)
@@ -39,30 +40,29 @@ def main() -> int:
     return 0
 
 
-async def _requests() -> list[Document]:
+async def _requests() -> list[ListedRequest]:
     kube = Kube(await connect())
     try:
-        answer = await kube.call("GET", f"/apis/{names.API_VERSION}/{names.REQUESTS}")
-    except Missing:
+        return await kube.listed_requests([])
+    except ResourceNotFound:
         # The definitions are gone already, and every request with them.
         return []
     finally:
         await kube.close()
-    return list(answer["items"])
 
 
-def left_behind(requests: Sequence[Document], namespaces: Collection[str], *, definitions_go: bool) -> list[Key]:
+def left_behind(requests: Sequence[ListedRequest], namespaces: Collection[str], *, definitions_go: bool) -> list[Key]:
     """The requests that nobody could finish deleting, by name. Pure.
 
     `namespaces` are those that the release serves; empty: all. Where the definitions go, every request counts.
     """
-    keys = []
-    for request in requests:
-        metadata = request["metadata"]
-        served = definitions_go or not namespaces or metadata["namespace"] in namespaces
-        if served and (definitions_go or FINALIZER in metadata.get("finalizers", ())):
-            keys.append(Key(metadata["namespace"], metadata["name"]))
-    return sorted(keys, key=lambda key: (key.namespace, key.name))
+    held = (
+        request.key
+        for request in requests
+        if definitions_go
+        or ((not namespaces or request.metadata.namespace in namespaces) and FINALIZER in request.metadata.finalizers)
+    )
+    return sorted(held)
 
 
 def refusal(waiting: Sequence[Key], release: str, *, definitions_go: bool) -> str:

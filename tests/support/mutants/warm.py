@@ -45,7 +45,6 @@ PACKAGES = (
     "kopf",
     "fastapi.testclient",
     "uvicorn",
-    "sse_starlette",
     "kserve",
     "sklearn",
     "matplotlib.pyplot",

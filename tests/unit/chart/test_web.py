@@ -10,7 +10,7 @@ import yaml
 from chart import CHART as FOLDER
 from chart import CLUSTER, CPU, Object, of_kind, render, run, the
 from profile_sandbox.values import web_values
-from profile_web.config import Limits, WebConfig
+from profile_web.config import VisitorLimits, WebConfig
 
 NAME = "profile-studio-web"
 
@@ -99,14 +99,14 @@ def test_a_page_without_a_store_for_browsers_is_refused_in_words() -> None:
 
 
 def test_the_program_refuses_a_configuration_in_words(tmp_path: Path) -> None:
-    from profile_web.config import ConfigError, read_config
+    from profile_runtime.configuration import ConfigError, read_config
 
     file = tmp_path / "config.yaml"
     file.write_text("store: {endpoint: minio:9000, bucket: profiles, publicUrl: minio}")
     with pytest.raises(ConfigError, match=r"store\.publicUrl"):
-        read_config(file)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_config(tmp_path / "missing.yaml")
+        read_config(file, WebConfig, "PROFILE_WEB_CONFIG")
+    with pytest.raises(ConfigError, match=r"cannot be read: .*; set PROFILE_WEB_CONFIG"):
+        read_config(tmp_path / "missing.yaml", WebConfig, "PROFILE_WEB_CONFIG")
 
 
 # --- who is believed ---------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_limits_and_how_long_drafts_stay_reach_the_program() -> None:
     more = ("--set", "web.limits.activeRequests=7,web.limits.streams=2,web.drafts.expireAfter=90m")
     config = _config(*CPU, *HEADER, *more)
     assert (config.limits.active_requests, config.limits.streams, config.drafts.seconds) == (7, 2, 5400)
-    assert _config(*CPU, *HEADER).limits == Limits()
+    assert _config(*CPU, *HEADER).limits == VisitorLimits()
     wrong = run("template", "profile-studio", str(FOLDER), *CPU, *HEADER, "--set", "web.drafts.expireAfter=1week")
     assert wrong.returncode != 0
     assert "expireAfter" in wrong.stderr

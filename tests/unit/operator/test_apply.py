@@ -14,9 +14,10 @@ from operator_world import CONFIG, KEY, World
 from profile_contract.request import Progress
 from profile_contract.stages.table import Stage
 from profile_operator.act.applier import only_progress
-from profile_operator.config import ConfigError, GenerationConfig, JobsConfig, Secrets, read_config
+from profile_operator.config import GenerationConfig, JobsConfig, OperatorConfig, Secrets
 from profile_operator.decide.plan import Plan, RemoveFinalizer, Scope
 from profile_operator.workqueue import ExpectedError
+from profile_runtime.configuration import ConfigError, read_config
 from real_operator import RealOperator, real_operator
 
 SECRET = f"{SECRETS.format('hr')}/minji-store-credentials"
@@ -176,13 +177,13 @@ def test_the_example_configuration_can_be_read(tmp_path: Any) -> None:
     from pathlib import Path
 
     example = Path(__file__).parents[3] / "operator" / "example-config.yaml"
-    assert read_config(example).jobs.of(Stage.TRAIN).backoff_limit == 3
+    assert read_config(example, OperatorConfig, "PROFILE_CONFIG").jobs.of(Stage.TRAIN).backoff_limit == 3
     broken = tmp_path / "config.yaml"
     broken.write_text("store: {endpoint: x}")
     with pytest.raises(ConfigError, match=r"store\.bucket"):
-        read_config(broken)
+        read_config(broken, OperatorConfig, "PROFILE_CONFIG")
     with pytest.raises(ConfigError, match="PROFILE_CONFIG"):
-        read_config(tmp_path / "none.yaml")
+        read_config(tmp_path / "none.yaml", OperatorConfig, "PROFILE_CONFIG")
 
 
 def test_credentials_must_outlast_the_longest_job() -> None:

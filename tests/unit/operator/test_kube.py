@@ -14,17 +14,10 @@ from fake_kubernetes import EVENTS, JOBS, REQUESTS, SECRETS, FakeKubernetes
 from profile_contract.request import ProfileRequestStatus, Progress
 from profile_contract.resource import Key, parse_head
 from profile_operator.act.applier import changed_status
-from profile_operator.clients.kubernetes import (
-    Conflicted,
-    Kube,
-    KubeError,
-    Missing,
-    _document,
-    _error,
-    with_proxy,
-    without_proxy,
-)
+from profile_operator.clients.kubernetes import Kube
 from profile_operator.health import HealthServer, listen
+from profile_runtime.kubernetes.aio import with_proxy, without_proxy
+from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
 
 KEY = Key("hr", "minji")
 PATH = f"{REQUESTS.format('hr')}/minji"
@@ -60,9 +53,9 @@ async def test_a_status_takes_nothing_away_from_others(server: FakeKubernetes, k
 async def test_a_status_that_was_read_before_somebody_wrote_is_refused(server: FakeKubernetes, kube: Kube) -> None:
     old = version(server)
     await kube.set_status(KEY, {"stageText": "Training"}, old)
-    with pytest.raises(Conflicted):
+    with pytest.raises(ResourceConflict):
         await kube.set_status(KEY, {"stageText": "Finishing"}, old)
-    with pytest.raises(Conflicted):
+    with pytest.raises(ResourceConflict):
         await kube.set_finalizers(KEY, ["a/b"], old)
     assert server.objects[PATH]["status"] == {"stageText": "Training"}
     assert server.objects[PATH]["metadata"]["finalizers"] == ["other/one"]
@@ -118,7 +111,7 @@ async def test_a_job_is_gone_when_its_pods_are(server: FakeKubernetes, kube: Kub
     await kube.delete_job("hr", "a")
     assert (await kube.job("hr", "a"))["metadata"]["deletionTimestamp"]
     server.end_pods("a")
-    with pytest.raises(Missing):
+    with pytest.raises(ResourceNotFound):
         await kube.job("hr", "a")
     await kube.delete_job("hr", "a")
 
@@ -134,14 +127,14 @@ async def test_a_secret_is_looked_at_without_being_read(server: FakeKubernetes, 
 
 
 async def test_what_fails_is_told_apart(server: FakeKubernetes, kube: Kube) -> None:
-    with pytest.raises(Missing):
+    with pytest.raises(ResourceNotFound):
         await kube.request(Key("hr", "nobody"))
     server.refuse("POST", "/jobs", 403, "jobs.batch is forbidden: exceeded quota: team")
-    with pytest.raises(KubeError, match="403: jobs") as refusal:
+    with pytest.raises(ApiError, match="403: jobs") as refusal:
         await kube.create_job({"metadata": {"name": "a", "namespace": "hr"}})
     assert refusal.value.status == 403
     server.refuse("GET", "/profilestyles", 500, "x" * 5000)
-    with pytest.raises(KubeError) as long:
+    with pytest.raises(ApiError) as long:
         await kube.styles()
     assert len(str(long.value)) < 400
 
@@ -150,6 +143,16 @@ async def test_requests_of_one_namespace_or_of_all(server: FakeKubernetes, kube:
     server.put(REQUESTS.format("lab"), {"metadata": {"name": "sora"}})
     assert [one["metadata"]["name"] for one in await kube.requests(["lab"])] == ["sora"]
     assert sorted(one["metadata"]["name"] for one in await kube.requests([])) == ["minji", "sora"]
+
+
+async def test_a_list_holds_names_finalizers_and_how_far_each_is(server: FakeKubernetes, kube: Kube) -> None:
+    server.put(REQUESTS.format("lab"), {"metadata": {"name": "sora"}, "status": {"stageText": "Training"}})
+    (sora,) = await kube.listed_requests(["lab"])
+    assert (sora.key, sora.stage_text, sora.metadata.finalizers) == (Key("lab", "sora"), "Training", ())
+    everybody = {request.key.name: request for request in await kube.listed_requests([])}
+    assert everybody.keys() == {"minji", "sora"}
+    assert everybody["minji"].metadata.finalizers == ("other/one",)
+    assert everybody["minji"].stage_text == ""
 
 
 async def test_jobs_of_another_request_are_not_listed(server: FakeKubernetes, kube: Kube) -> None:
@@ -192,13 +195,3 @@ async def test_events_are_posted(server: FakeKubernetes, kube: Kube) -> None:
     await kube.create_event({"metadata": {"name": "a", "namespace": "hr"}, "message": "m"})
     assert [event["message"] for event in server.events("hr")] == ["m"]
     assert server.named(EVENTS.format("hr")).keys() == {"a"}
-
-
-@pytest.mark.parametrize(
-    "answer", [b"<html>a proxy</html>", b"[" * 100_000, b"null", b"[]", b"\xff\xfe", b'{"items": [']
-)
-def test_an_answer_of_somebody_between_is_a_failure_of_the_api_server(answer: bytes) -> None:
-    with pytest.raises(KubeError, match="no JSON"):
-        _document(answer)
-    assert _document(b"") == {}
-    assert str(_error(500, answer)) == "the API server answered 500"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import msgspec
 
 from profile_contract.resource import FINALIZER, Key
+from profile_operator.clients.kubernetes import ListedRequest
 from profile_operator.release.end import NAMED, left_behind, refusal
 
 
-def request(namespace: str, name: str, *finalizers: str) -> dict[str, Any]:
-    return {"metadata": {"namespace": namespace, "name": name, "finalizers": list(finalizers)}}
+def request(namespace: str, name: str, *finalizers: str) -> ListedRequest:
+    metadata = {"namespace": namespace, "name": name, "finalizers": list(finalizers)}
+    return msgspec.convert({"metadata": metadata, "spec": {"styles": ["warm"]}}, ListedRequest)
 
 
 MINJI = request("hr", "minji", FINALIZER)

@@ -37,16 +37,18 @@ def constraints(dockerfile: str) -> str:
     return found[1]
 
 
-# The one module of vision that needs torch: an image whose own code does not use it does not bring what it needs.
-READER_OF_PEOPLE = "profile_vision.people"
+# Modules of shared rooms that need a heavy library: an image whose own code does not use one does not bring what it
+# needs.
+FOR_SOME = ("profile_vision.people", "profile_runtime.kubernetes.aio", "profile_runtime.kubernetes.sync")
 
 
 def imported(packages: list[str]) -> set[str]:
     """Top-level modules that the packages import, at their head or inside functions."""
     graph = grimp.build_graph(*packages, include_external_packages=True, cache_dir=None)
-    if READER_OF_PEOPLE in graph.modules and not graph.find_modules_that_directly_import(READER_OF_PEOPLE):
-        graph.remove_module(READER_OF_PEOPLE)
-        graph = _without_orphans(graph)
+    for module in FOR_SOME:
+        if module in graph.modules and not graph.find_modules_that_directly_import(module):
+            graph.remove_module(module)
+    graph = _without_orphans(graph)
     modules = {module for module in graph.modules if graph.is_module_squashed(module)}
     return {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names)
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from page_world import KEYS, MINJI, NAMESPACE, PAGE, STORE, World, as_, world
+from profile_runtime.configuration import ConfigError
 from profile_web import door
-from profile_web.config import ConfigError, Namespaces, SignIn, WebConfig, read_keys
+from profile_web.config import Namespaces, SignIn, WebConfig, read_keys
 from profile_web.problems import Code
 
 LOCAL = WebConfig(
@@ -251,7 +252,7 @@ def test_a_failure_is_told_as_one_and_nothing_else(page: World, caplog: pytest.L
 
 def test_what_a_visitor_sends_ends_no_line_of_the_log(page: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    page.api.styles.append({"metadata": {"name": "a\n2026 CRITICAL forged"}, "spec": {}})
+    page.api.styles = [{"metadata": {"name": "a\n2026 CRITICAL forged"}, "spec": {}}]
     page.api.failure = None
     assert page.get("/api/styles").status_code == 200
     page.api.failure = RuntimeError("x")

@@ -10,8 +10,8 @@ import pytest
 
 from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, owner, sent_to, world
 from profile_runtime.store.port import StoredObject, StoreError
+from profile_web.bucket import UPLOAD_SECONDS
 from profile_web.config import Drafts, Namespaces, WebConfig
-from profile_web.grants import UPLOAD_SECONDS
 from profile_web.purges import AGAIN_SECONDS, Purges, expired_drafts, newest_photos
 
 BASE = sent_to(MINJI, "p-1")

@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fastapi import routing
 
 from page_world import MINJI, NAMESPACE, ApiServer, owner, world
 from profile_contract.progress import ProgressEvent, stream_key
 from profile_web import live
-from profile_web.cluster import Cluster
-from profile_web.config import Limits, Namespaces, WebConfig
-from profile_web.grants import PICTURE_SECONDS
+from profile_web.bucket import PICTURE_SECONDS
+from profile_web.config import Namespaces, VisitorLimits, WebConfig
 from profile_web.live import Watch
+from profile_web.metrics import STREAMS
 from profile_web.visitor import OWNER_LABEL, Visitor
 
 VISITOR = Visitor("minji@example.com", NAMESPACE, "me")
@@ -60,8 +61,7 @@ async def watching(monkeypatch: pytest.MonkeyPatch, redis: Any = None) -> AsyncI
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(live, "WAIT_SECONDS", 0.02)
     api = ApiServer()
-    nobody: Any = api
-    watch = Watch(Cluster(nobody, api), live.Progress(redis))
+    watch = Watch(api.cluster(), live.ProgressStreams(redis))
     yield watch, api
     await watch.close()
 
@@ -74,29 +74,29 @@ async def told(
     watch: Watch, name: str = "p-1", visitor: Visitor = VISITOR, seconds: float = 0.6
 ) -> list[tuple[Any, Any]]:
     async with asyncio.timeout(seconds + 20):
-        return [(event.event, event.data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
+        return [(event.event, event.raw_data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
 
 
 async def test_what_did_not_change_is_told_once_and_the_page_asks_again_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         assert await told(watch) == [("request", "1"), ("again", "{}")]
 
 
 async def test_what_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         following = asyncio.create_task(told(watch))
         await asyncio.sleep(0.2)
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         assert await following == [("request", "1"), ("request", "2"), ("again", "{}")]
 
 
 async def test_after_an_outage_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         following = asyncio.create_task(told(watch, seconds=0.9))
         await asyncio.sleep(0.2)
         api.failure = ConnectionError()
@@ -108,11 +108,11 @@ async def test_after_an_outage_it_is_told_again(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("change", ["deleted", "relabelled", "moved"])
 async def test_what_is_not_the_visitors_any_more_is_gone(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         following = asyncio.create_task(told(watch, seconds=5))
         await asyncio.sleep(0.2)
         if change == "deleted":
-            api.requests.clear()
+            api.objects.clear()
         elif change == "relabelled":
             api.requests[NAMESPACE, "p-1"]["metadata"]["labels"][OWNER_LABEL] = "other"
         else:
@@ -122,7 +122,7 @@ async def test_what_is_not_the_visitors_any_more_is_gone(monkeypatch: pytest.Mon
 
 async def test_anothers_request_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document("other"))
+        api.put_request(NAMESPACE, "p-1", document("other"))
         other = Visitor("other", NAMESPACE, "other")
         mine, others = await asyncio.gather(told(watch), told(watch, visitor=other))
         assert mine == [("gone", "{}")]
@@ -134,7 +134,7 @@ async def test_however_many_pages_are_open_the_cluster_is_asked_once(monkeypatch
     async with watching(monkeypatch, redis) as (watch, api):
         people = [Visitor(f"{n}", NAMESPACE, f"owner-{n}") for n in range(30)]
         for person in people:
-            api.put(NAMESPACE, f"p-{person.owner}", document(person.owner, f"p-{person.owner}"))
+            api.put_request(NAMESPACE, f"p-{person.owner}", document(person.owner, f"p-{person.owner}"))
         monkeypatch.setattr(live, "PAUSE_SECONDS", 0.2)
         following = [told(watch, f"p-{person.owner}", person, 0.8) for person in people for _ in range(MOST)]
         everything = await asyncio.gather(*following)
@@ -145,7 +145,7 @@ async def test_however_many_pages_are_open_the_cluster_is_asked_once(monkeypatch
 
 async def test_who_stops_following_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         await told(watch, seconds=0.3)
         await asyncio.sleep(0.05)
         calls = len(api.calls)
@@ -157,7 +157,7 @@ async def test_who_stops_following_costs_nothing_more(monkeypatch: pytest.Monkey
 
 async def test_one_visitor_follows_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         following = [asyncio.create_task(told(watch, seconds=0.8)) for _ in range(MOST)]
         await asyncio.sleep(0.05)
         assert watch.streams(VISITOR) == MOST
@@ -173,7 +173,7 @@ async def test_progress_is_told_to_everybody_who_follows_and_to_no_other(monkeyp
     redis = Streams()
     async with watching(monkeypatch, redis) as (watch, api):
         for name in ("p-1", "p-2"):
-            api.put(NAMESPACE, name, document(name=name))
+            api.put_request(NAMESPACE, name, document(name=name))
         following = [asyncio.create_task(told(watch, name, seconds=0.9)) for name in ("p-1", "p-1", "p-2")]
         await asyncio.sleep(0.05)
         redis.tell("p-1", 40)
@@ -188,7 +188,7 @@ async def test_without_redis_nothing_but_progress_is_lost(monkeypatch: pytest.Mo
     redis = Streams()
     redis.failure = ConnectionError()
     async with watching(monkeypatch, redis) as (watch, api):
-        api.put(NAMESPACE, "p-1", document())
+        api.put_request(NAMESPACE, "p-1", document())
         assert await told(watch) == [("request", "1"), ("again", "{}")]
 
 
@@ -199,9 +199,10 @@ def test_a_stream_ends_before_sign_in_and_links_are_old() -> None:
 
 def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(routing, "_PING_INTERVAL", 0.2)
     from page_world import STORE
 
-    config = WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=Limits(streams=1))
+    config = WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=VisitorLimits(streams=1))
     with world(config) as page:
         page.made()
         whole = page.page.watch.follow
@@ -213,6 +214,10 @@ def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         answer = page.get("/api/requests/p-1/events")
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         assert answer.headers["Cache-Control"] == "private, no-store"
+        # Proxies pass each event on at once, and hear something while nothing happens.
+        assert answer.headers["X-Accel-Buffering"] == "no"
+        assert answer.text.count("\n: ping\n") >= 2
+        assert STREAMS._value.get() == 0
         assert [line for line in answer.text.splitlines() if line.startswith("event:")] == [
             "event: request",
             "event: again",

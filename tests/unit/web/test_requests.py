@@ -13,9 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from fake_kubernetes import Call
 from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, failure, owner, sent_to, world
 from profile_runtime.store.port import StoredObject
-from profile_web.config import Defaults, Limits, Namespaces, WebConfig
+from profile_web.config import Defaults, Namespaces, VisitorLimits, WebConfig
 from profile_web.visitor import OWNER_LABEL
 
 MADE = f"{NAMESPACE}/requests/p-1/"
@@ -35,7 +36,7 @@ def page() -> Iterator[World]:
 
 
 def limited(**limits: Any) -> WebConfig:
-    return WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=Limits(**limits))
+    return WebConfig(namespaces=Namespaces(default=NAMESPACE), store=STORE, limits=VisitorLimits(**limits))
 
 
 def code(answer: Any) -> tuple[int, str]:
@@ -100,7 +101,7 @@ def test_a_request_for_anothers_photos_shows_them_to_nobody(page: World, prefix:
         "spec": {"photos": {"prefix": prefix}, "styles": ["studio-warm"]},
         "status": {"photos": {"verdicts": [{"name": "0.jpg", "accepted": True, "reason": "Accepted"}]}},
     }
-    page.api.put(NAMESPACE, "p-9", body)
+    page.api.put_request(NAMESPACE, "p-9", body)
     assert page.get("/api/requests", JUNHO).json() == []
     assert page.get("/api/requests/p-9", JUNHO).status_code == 404
 
@@ -233,7 +234,7 @@ def test_comparisons_are_read_below_the_request_and_within_bounds(page: World) -
 def test_without_credentials_requests_are_shown_without_pictures(page: World) -> None:
     page.made(portraits=[PORTRAIT], conditions=READY)
     page.tokens.away = True
-    page.page.grants.signers.forget(MADE)
+    page.page.bucket.signers.forget(MADE)
     (shown,) = page.get("/api/requests").json()
     assert (shown["state"], shown["portraits"][0]["url"]) == ("Ready", "")
     assert code(page.ask_for_forms(draft="p-2")) == (503, "store-away")
@@ -418,7 +419,7 @@ def test_heic_and_avif_are_taken(page: World) -> None:
     ],
 )
 def test_what_the_api_server_says_is_for_the_log_alone(
-    page: World, caplog: pytest.LogCaptureFixture, error: Exception, told: tuple[int, str]
+    page: World, caplog: pytest.LogCaptureFixture, error: Any, told: tuple[int, str]
 ) -> None:
     caplog.set_level(logging.WARNING)
     page.api.failure = error
@@ -519,14 +520,12 @@ def test_a_request_that_is_being_deleted_gets_no_other_look(page: World) -> None
 
 def test_of_two_looks_asked_for_at_once_the_second_is_refused(page: World) -> None:
     document = page.made(portraits=[PORTRAIT], conditions=READY)
-    get = page.api.get_namespaced_custom_object
 
-    async def changed_since(*named: Any, **more: Any) -> Any:
-        read = await get(*named, **more)
-        document["metadata"]["resourceVersion"] = "changed"
-        return read
+    def changed_since(call: Call) -> None:
+        if call.method == "PATCH":
+            document["metadata"]["resourceVersion"] = "changed"
 
-    page.api.get_namespaced_custom_object = changed_since  # type: ignore[method-assign]
+    page.api.before = changed_since
     assert code(page.post("/api/requests/p-1/look", LOOK)) == (409, "not-at-rest")
     assert document["spec"]["styles"] == ["studio-warm"]
 

@@ -18,11 +18,12 @@ from profile_contract.photos import PhotoReason
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.table import Stage
 from profile_web.answers import STATIC
-from profile_web.app import _sample
+from profile_web.archive import disposition, files_of
 from profile_web.config import Defaults
-from profile_web.downloads import disposition, files_of
 from profile_web.problems import Problem
-from profile_web.views import LikenessReport, comparison_views, request_view
+from profile_web.routes.session import sample
+from profile_web.view_models import LikenessReport
+from profile_web.views import comparison_views, request_view
 from profile_web.visitor import OWNER_LABEL, Visitor
 from profile_web.wishes import DRAFT, PHOTO_TYPES, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
 
@@ -239,7 +240,7 @@ def test_what_lies_elsewhere_has_no_link(key: str) -> None:
 
 @pytest.mark.parametrize("style", sorted(known_styles()))
 def test_every_style_of_the_chart_has_a_square_picture_that_says_what_made_it(style: str) -> None:
-    file = STATIC / _sample(style).lstrip("/")
+    file = STATIC / sample(style).lstrip("/")
     with Image.open(file) as picture:
         assert picture.format == "JPEG"
         assert picture.width == picture.height >= 256
@@ -247,7 +248,7 @@ def test_every_style_of_the_chart_has_a_square_picture_that_says_what_made_it(st
 
 
 def test_a_style_of_somebodys_own_has_none() -> None:
-    assert _sample("company-blue") == ""
+    assert sample("company-blue") == ""
 
 
 def test_everything_that_was_delivered_is_in_the_zip() -> None:

@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     (
         "A13",
-        "operator/profile_operator/clients/kubernetes.py",
+        "runtime/profile_runtime/kubernetes/aio.py",
         'settings.client_session_kwargs = {"trust_env": False}',
         "pass",
         "the API server is asked through a proxy",

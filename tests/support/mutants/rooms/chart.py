@@ -130,8 +130,8 @@ MUTANTS = (
     (
         "H17",
         "operator/profile_operator/release/end.py",
-        'FINALIZER in metadata.get("finalizers", ())',
-        '"finalizers" not in metadata',
+        "FINALIZER in request.metadata.finalizers",
+        "not request.metadata.finalizers",
         "requests that wait for nobody hold a release",
     ),
 )

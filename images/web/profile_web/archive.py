@@ -1,4 +1,4 @@
-"""All of a request's portraits as one ZIP file, written while it is read."""
+"""All of a request's portraits as sheet ZIP file, written while it is read."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .views import is_below
 Read = Callable[[str], bytes]
 
 
-def files_of(status: ProfileRequestStatus, made: str) -> dict[str, str]:
-    """Name in the ZIP -> key in the store, of what lies below the prefix `made`. Pure."""
+def files_of(status: ProfileRequestStatus, area: str) -> dict[str, str]:
+    """Name in the ZIP -> key in the store, of what lies below the prefix `area`. Pure."""
     files: dict[str, str] = {}
     for portrait in status.portraits:
         for key in (portrait.key, *portrait.layouts.values()):
             path = PurePosixPath(key)
             files[f"{path.parent.name}/{path.name}"] = key
-    for one in (status.contact_sheet, status.print_sheet):
-        if one:
-            files[PurePosixPath(one).name] = one
-    return {name: key for name, key in files.items() if is_below(made, key)}
+    for sheet in (status.contact_sheet, status.print_sheet):
+        if sheet:
+            files[PurePosixPath(sheet).name] = sheet
+    return {name: key for name, key in files.items() if is_below(area, key)}
 
 
 def disposition(name: str, title: str = "") -> str:

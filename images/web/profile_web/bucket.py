@@ -63,7 +63,7 @@ class Links:
         return ""
 
 
-class Grants:
+class Bucket:
     """Methods that ask the store raise StoreError."""
 
     def __init__(

@@ -1,0 +1,28 @@
+"""What routes are given: the page, and the visitor whom the door let in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from profile_web.page import Page
+from profile_web.visitor import Visitor
+
+PREFIX = "/api"
+
+
+def page_of(request: Request) -> Page:
+    """What the routes share."""
+    page: Page = request.app.state.page
+    return page
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Whom the door let in."""
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+Served = Annotated[Page, Depends(page_of)]
+Visits = Annotated[Visitor, Depends(visitor_of)]

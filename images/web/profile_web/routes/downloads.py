@@ -1,0 +1,29 @@
+"""Everything that was delivered, as one ZIP file."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from profile_contract.artifacts import request_prefix
+from profile_contract.resource import TITLE_ANNOTATION
+from profile_web import archive
+from profile_web.problems import Code, Problem
+from profile_web.views import shown_status
+from profile_web.wishes import Draft
+
+from .dependencies import PREFIX, Served, Visits
+
+api = APIRouter(prefix=PREFIX)
+
+
+@api.get("/requests/{name}/portraits.zip")
+async def portraits(name: Draft, page: Served, visitor: Visits) -> StreamingResponse:
+    """The portraits, their cuts and the sheets."""
+    document = await page.cluster.request(visitor, name)
+    files = archive.files_of(shown_status(document), request_prefix(visitor.namespace, name))
+    if not files:
+        raise Problem(Code.NO_PORTRAITS)
+    title = str((document["metadata"].get("annotations") or {}).get(TITLE_ANNOTATION, ""))
+    headers = {"Content-Disposition": archive.disposition(name, title)}
+    return StreamingResponse(archive.zipped(files, page.bucket.read), headers=headers, media_type="application/zip")

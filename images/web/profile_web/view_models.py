@@ -1,0 +1,117 @@
+"""Shapes of what the page shows: requests, styles, layouts, photos, portraits, comparisons. Nothing else in them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from profile_contract.layouts import LayoutName
+from profile_contract.model import Tolerant
+from profile_contract.photos import PhotoReason, PhotosWarningKind
+from profile_contract.stages.finish import Comparison, ToneShift
+from profile_contract.stages.table import Stage
+from profile_contract.style import Title, Tone
+
+
+class Link(Protocol):
+    """A key's URL for the visitor's browser, good for a while; one that is saved under a name, if a name is given."""
+
+    def __call__(self, key: str, save_as: str = "") -> str: ...
+
+
+class StyleView(Tolerant):
+    name: str
+    title: Title
+    tone: Tone
+    background: str
+    sample: str = ""
+
+
+class LayoutView(Tolerant):
+    name: LayoutName
+    width_mm: float
+    height_mm: float
+
+
+class PhotoView(Tolerant):
+    name: str
+    url: str
+    accepted: bool
+    reason: PhotoReason
+
+
+class WarningView(Tolerant):
+    """What is worth knowing about the photos; `photos`: the names of those that it is about."""
+
+    kind: PhotosWarningKind
+    photos: list[str] = []
+
+
+class CutView(Tolerant):
+    layout: LayoutName
+    url: str
+    file: str
+
+
+class PortraitView(Tolerant):
+    style: str
+    seed: int
+    rank: int
+    likeness: int
+    url: str
+    save: str
+    file: str
+    cuts: list[CutView] = []
+
+
+class SideView(Tolerant):
+    """One look of a comparison; `url` is empty where the picture may not be shown. `b_shift`: what was measured of the
+    look's light against neutral twins, in b* of CIE L*a*b*."""
+
+    style: str
+    url: str
+    likeness: int | None = None
+    delivered: bool
+    b_shift: float | None = None
+
+
+class ComparisonView(Tolerant):
+    """The same start in different light."""
+
+    seed: int
+    sides: list[SideView]
+
+
+class LikenessReport(Tolerant):
+    """What the page reads of the likeness report; those of older versions hold no comparisons."""
+
+    comparisons: list[Comparison] = []
+    tones: list[ToneShift] = []
+
+
+class RequestView(Tolerant):
+    """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits. `retain`: what was
+    made of the photos outlives the request. `portraits_each`: how many were asked for of each style. `toy_model`: the
+    model that drew the portraits, where it is for demonstrations alone."""
+
+    name: str
+    title: str
+    created: str
+    state: str
+    stage: Stage | None = None
+    percent: int | None = None
+    remaining_seconds: int | None = None
+    reason: str = ""
+    message: str = ""
+    revision: int = 1
+    styles: list[str] = []
+    layouts: list[LayoutName] = []
+    portraits_each: int = 0
+    photos: list[PhotoView] = []
+    warnings: list[WarningView] = []
+    toy_model: str = ""
+    portraits: list[PortraitView] = []
+    best_likeness: int | None = None
+    contact_sheet: str = ""
+    print_sheet: str = ""
+    adapter: str = ""
+    retain: bool = False

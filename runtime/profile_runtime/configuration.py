@@ -1,0 +1,35 @@
+"""The configuration of a program: one YAML file, read into a model of pydantic; one error for all that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+# So many problems are named at once.
+NAMED = 5
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the file and the field, or the variable."""
+
+
+def read_config(file: Path, model: type[Config], variable: str) -> Config:
+    """What a YAML file says, as `model`. `variable`: what names the file. Raises ConfigError."""
+    try:
+        document = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read: {error.strerror}; set {variable} to the configuration file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no YAML: {error}") from error
+    try:
+        return model.model_validate({} if document is None else document)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:NAMED])
+        raise ConfigError(f"{file}: {problems}") from error

@@ -1,0 +1,113 @@
+"""Calls of the Kubernetes API over `kubernetes.aio`: connecting, one call, lists read into what is needed of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from kubernetes.aio import client, config
+from kubernetes.aio.config.config_exception import ConfigException
+
+from profile_runtime.store.s3 import proxy_of
+
+from .errors import ApiError, refusal, unreachable
+from .resources import JSON, Document, Query, headers, managed
+
+Shape = TypeVar("Shape")
+
+
+async def connect() -> client.ApiClient:
+    """A client from the pod's service account, else from KUBECONFIG. Raises ApiError where neither is there.
+
+    From within the cluster no proxy of the environment stands between us and the API server.
+    """
+    settings = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=settings)
+    except ConfigException:
+        try:
+            # The library looks at the environment as it is imported, and not again.
+            await config.load_kube_config(
+                config_file=os.environ.get("KUBECONFIG") or None, client_configuration=settings
+            )
+        except ConfigException as error:
+            raise ApiError(f"no cluster is configured: {error}") from error
+        return client.ApiClient(with_proxy(settings))
+    return client.ApiClient(without_proxy(settings))
+
+
+def without_proxy(settings: client.Configuration) -> client.Configuration:
+    """Settings of a client that asks the API server itself, whatever the environment says."""
+    settings.proxy = None
+    settings.client_session_kwargs = {"trust_env": False}
+    return settings
+
+
+def with_proxy(settings: client.Configuration) -> client.Configuration:
+    """Settings of a client that takes the environment's proxy, unless NO_PROXY spares the API server."""
+    address = urlsplit(settings.host)
+    proxy = settings.proxy or proxy_of(address.scheme, address.netloc) or None
+    without_proxy(settings).proxy = proxy
+    return settings
+
+
+class AsyncApi:
+    """One API server. Every call raises ApiError, or the kind of it that says why."""
+
+    def __init__(self, api: client.ApiClient, *, seconds: float, manager: str = "") -> None:
+        """`seconds`: the longest wait for an answer. `manager`: the name under which fields are written."""
+        self._api, self._seconds, self._manager = api, seconds, manager
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: Query = (),
+        *,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Document:
+        """One call; the object that the API server answers, {} for an empty answer."""
+        data = await self._answer(method, path, body, query, headers(accept, content_type))
+        return decoded(data, Document) if data else {}
+
+    async def read(self, path: str, shape: type[Shape], query: Query = ()) -> Shape:
+        """What `shape`, a Struct of msgspec, names of an answer; nothing else is built."""
+        return decoded(await self._answer("GET", path, None, query, headers(JSON, JSON)), shape)
+
+    async def _answer(self, method: str, path: str, body: object, query: Query, sent: dict[str, str]) -> bytes:
+        """The body of an answer that is none of a failure."""
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=managed(method, query, self._manager),
+            header_params=sent,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._api.call_api(*request, _request_timeout=self._seconds)
+            data: bytes = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(error) from error
+        if 200 <= response.status < 300:
+            return data
+        raise refusal(response.status, data, response.reason or "")
+
+
+def decoded(data: bytes, shape: type[Shape]) -> Shape:
+    """An answer's content. Raises ApiError: whoever stands between may answer with a page of its own."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.ValidationError as error:
+        raise ApiError("the API server's answer is no JSON object") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError("the API server's answer is no JSON") from error

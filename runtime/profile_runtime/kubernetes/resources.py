@@ -1,0 +1,43 @@
+"""Paths of our resources in the Kubernetes API, and what calls on them are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from profile_contract import GROUP, VERSION
+from profile_contract.resource import REQUESTS, STYLES, Key
+
+Document = dict[str, Any]
+Query = Sequence[tuple[str, str]]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+# Of an object its metadata alone.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
+STYLES_PATH = f"{GROUP_PATH}/{STYLES}"
+
+
+def requests_path(namespace: str | None = None) -> str:
+    """The ProfileRequests of a namespace, or of all for None."""
+    return f"{GROUP_PATH}/{REQUESTS}" if namespace is None else f"{GROUP_PATH}/namespaces/{namespace}/{REQUESTS}"
+
+
+def request_path(key: Key) -> str:
+    """One ProfileRequest."""
+    return f"{requests_path(key.namespace)}/{key.name}"
+
+
+def headers(accept: str, content_type: str) -> dict[str, str]:
+    """The headers of a call."""
+    return {"Accept": accept, "Content-Type": content_type}
+
+
+def managed(method: str, query: Query, manager: str) -> list[tuple[str, str]]:
+    """The query of a call; every write names the manager of its fields, if there is one."""
+    named = [("fieldManager", manager)] if manager and method in ("POST", "PATCH") else []
+    return [*query, *named]

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from profile_contract.candidates import PictureSize
 from profile_contract.stages.finish import ToneShift
 from profile_contract.style import TONE_WORDS, ProfileStyleSpec, Tone
-from profile_finish.references import References
 from profile_finish.scoring import counted
-from profile_finish.tone import Colours, colours, tone_shift
+from profile_finish.tone import Twins, tone_shift
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader, MaskReader
+from profile_vision.files import plain_png, read_picture
 from profile_vision.framing import Framing
+from profile_vision.joints import Joints
+from profile_vision.pixels import BGR, to_bgr
 from profile_vision.poses import draw, preset_joints
+from profile_vision.tone import Colours, colours
 
-from .drawing import Wanted, draw_missing, read, write
+from .drawing import Wanted, draw_missing
 from .figures import Follows, Share, follows
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ SUBJECTS = tuple(
     for origin in ("East Asian", "European", "African")
     for noun in ("woman", "man")
 )
-NOBODY = References(embeddings=[], images=[], ceiling=1.0)
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,17 @@ class BaseFigures:
     pose_keys: tuple[str, ...]
 
 
-def poses(count: int, size: int, framing: Framing) -> list[NDArray[np.float32]]:
-    """COCO joints (17, 3) of `count` poses in pixels of a square picture; always the same."""
+def poses(count: int, size: int, framing: Framing) -> list[Joints]:
+    """The joints of `count` poses in pixels of a square picture; always the same."""
     random = np.random.default_rng(11)
-    found = []
+    drawn = []
     for _ in range(count):
         joints = preset_joints(float(random.uniform(-YAW, YAW)), size, framing)
         middle = np.array([0.5, framing.middle], np.float32) * size
         scale, shift = random.uniform(1 - SCALE, 1 + SCALE), random.uniform(-SHIFT, SHIFT, 2) * size
         joints[:, :2] = (joints[:, :2] - middle) * scale + middle + shift
-        found.append(joints)
-    return found
+        drawn.append(joints)
+    return drawn
 
 
 def measure_base(
@@ -78,8 +79,8 @@ def measure_base(
     """
     joints = poses(portraits, size.width, framing)
     pose_keys = tuple(f"{FOLDER}pose-{number:02d}.png" for number in range(portraits))
-    for key, one in zip(pose_keys, joints, strict=True):
-        write(store, key, np.asarray(draw(one, size.width, size.height)[..., ::-1], np.uint8))
+    for key, pose in zip(pose_keys, joints, strict=True):
+        store.write(key, plain_png(to_bgr(draw(pose, size.width, size.height))), "image/png")
     keys: dict[Tone, tuple[str, ...]] = {}
     shifts = []
     for tone, style in styles.items():
@@ -92,7 +93,7 @@ def measure_base(
             keys[tone] = tuple(one.key for one in own)
             shifts.append(_shift(store, tone, keys[tone], twins, readers))
     everything = [key for group in keys.values() for key in group]
-    found = {key: _noses(read(store, key), readers[0]) for key in everything}
+    found = {key: _noses(read_picture(store, key), readers[0]) for key in everything}
     return BaseFigures(
         one_face=Share(sum(len(noses) == 1 for noses in found.values()), len(found)),
         nose=_nose(joints, keys, found),
@@ -119,19 +120,23 @@ def _wanted(style: ProfileStyleSpec, tone: Tone, pose_keys: tuple[str, ...]) -> 
 def _shift(
     store: Store, tone: Tone, own: tuple[str, ...], twins: tuple[str, ...], readers: tuple[FaceReader, MaskReader]
 ) -> ToneShift:
+    """How the portraits differ from their neutral twins."""
+    faces, mask = readers
+
     def seen(key: str) -> Colours:
-        return colours(read(store, key), *readers, NOBODY)
+        picture = read_picture(store, key)
+        return colours(picture, next(iter(faces.find(picture)), None), mask.read(picture))
 
-    return tone_shift(tone.value, tone, [(seen(a), seen(b)) for a, b in zip(own, twins, strict=True)])
+    return tone_shift(tone.value, tone, [Twins(seen(a), seen(b)) for a, b in zip(own, twins, strict=True)])
 
 
-def _noses(picture: NDArray[np.uint8], faces: FaceReader) -> list[tuple[float, float]]:
+def _noses(picture: BGR, faces: FaceReader) -> list[tuple[float, float]]:
     found = counted(faces.find(picture))
     return [(float(face.points[2][0]), float(face.points[2][1])) for face in found]
 
 
 def _nose(
-    joints: list[NDArray[np.float32]],
+    joints: list[Joints],
     keys: Mapping[Tone, tuple[str, ...]],
     found: Mapping[str, list[tuple[float, float]]],
 ) -> Follows | None:
@@ -143,8 +148,8 @@ def _nose(
     return follows(wanted, seen)
 
 
-def sheet(store: Store, figures: BaseFigures, columns: int = 12) -> NDArray[np.uint8]:
-    """Rows of pose maps, neutral, warm and cool portraits of the same seeds, BGR."""
+def sheet(store: Store, figures: BaseFigures, columns: int = 12) -> BGR:
+    """Rows of pose maps, neutral, warm and cool portraits of the same seeds."""
     tones = [figures.keys[tone] for tone in (Tone.NEUTRAL, Tone.WARM, Tone.COOL) if tone in figures.keys]
-    rows = [np.hstack([read(store, key) for key in row[:columns]]) for row in (figures.pose_keys, *tones)]
-    return np.asarray(np.vstack(rows), np.uint8)
+    rows = [np.hstack([read_picture(store, key) for key in row[:columns]]) for row in (figures.pose_keys, *tones)]
+    return BGR(np.asarray(np.vstack(rows), np.uint8))

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.model import digest_of
@@ -84,13 +80,3 @@ def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) 
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,
     )
-
-
-def read(store: Store, key: str) -> NDArray[np.uint8]:
-    """A picture of the store, BGR."""
-    return np.asarray(cv2.imdecode(np.frombuffer(store.read(key), np.uint8), cv2.IMREAD_COLOR), np.uint8)
-
-
-def write(store: Store, key: str, picture: NDArray[np.uint8]) -> None:
-    """A BGR picture into the store as PNG."""
-    store.write(key, cv2.imencode(".png", picture)[1].tobytes(), "image/png")

@@ -28,9 +28,10 @@ from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader
+from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
 
-from .drawing import Wanted, draw_missing, read
+from .drawing import Wanted, draw_missing
 from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
 from .people import Person
 
@@ -131,7 +132,7 @@ def _only(found: list[Embedding]) -> Embedding | None:
 
 
 def _embeddings(store: Store, key: str, faces: FaceReader) -> list[Embedding]:
-    picture = read(store, key)
+    picture = read_picture(store, key)
     return [faces.embed(picture, face) for face in counted(faces.find(picture))]
 
 

@@ -23,6 +23,7 @@ from profile_train.cache import TextEmbedding, encode_examples, encode_text
 from profile_train.dataset import Example
 from profile_train.loss import step_loss
 from profile_train.model import load_base
+from profile_vision.pixels import RGB
 
 if TYPE_CHECKING:
     from .conftest import Compare, Figures
@@ -100,7 +101,7 @@ def _examples(count: int) -> list[Example]:
             picture = ImageOps.fit(photo.convert("RGB"), (RESOLUTION, RESOLUTION))
         examples.append(
             Example(
-                image=np.array(picture),
+                image=RGB(np.array(picture)),
                 weights=np.ones((RESOLUTION, RESOLUTION), dtype=np.float32),
                 caption=f"photo of sks woman, {file.stem}",
                 crop_left=0,

@@ -16,6 +16,7 @@ from profile_finish.cutting import cut
 from profile_finish.delivery import Deliverer
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader
+from profile_vision.pixels import BGR
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 # Degrees of the head to the camera.
@@ -48,7 +49,7 @@ def test_who_faces_the_camera_is_said_to(layout: LayoutName, models: Path, store
             continue
         pixels = cv2.imread(str(shot.file))
         assert pixels is not None
-        image = pixels.astype(np.uint8)
+        image = BGR(pixels.astype(np.uint8))
         window = deliverer._window(LAYOUTS[layout], image, deliverer._head(image))
         pose = deliverer._pose(cut(image, window, LAYOUTS[layout]))
         assert pose is not None

@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from hardening import section
 from profile_contract.photos import PhotoReason
@@ -16,6 +15,7 @@ from profile_contract.stages.preprocess import PreprocessParameters
 from profile_preprocess import light, quality
 from profile_preprocess.verdicts import Measures, judge
 from profile_vision import FaceReader
+from profile_vision.pixels import BGR
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 GROUPS = ("african", "asian", "caucasian")
@@ -27,11 +27,10 @@ GOOD = Measures(
     faces=1, people=1, face_height=300.0, head_inside=1.0, edge_gap=0.5, sharpness=55.0, light=-0.4
 )  # fmt: skip
 
-Pixels = NDArray[np.uint8]
 Shares = dict[str, dict[float, float]]
 
 
-def exposed(image: Pixels, stops: float) -> Pixels:
+def exposed(image: BGR, stops: float) -> BGR:
     """The scene as a camera at another exposure writes it: linear light, scaled, clipped, as a JPEG."""
     coded = np.arange(256) / 255
     linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
@@ -41,7 +40,7 @@ def exposed(image: Pixels, stops: float) -> Pixels:
     written = cv2.imencode(".jpg", changed, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
     opened = cv2.imdecode(written, cv2.IMREAD_COLOR)
     assert opened is not None
-    return opened.astype(np.uint8)
+    return BGR(opened.astype(np.uint8))
 
 
 def verdicts(models: Path) -> dict[str, dict[float, list[PhotoReason]]]:
@@ -51,11 +50,10 @@ def verdicts(models: Path) -> dict[str, dict[float, list[PhotoReason]]]:
     for folder in sorted(file.parent for file in PEOPLE.glob("*/person.json")):
         person = json.loads((folder / "person.json").read_text())
         for number in range(12):
-            image = cv2.imread(str(folder / f"{number:02d}.jpg"))
-            assert image is not None
-            face = faces.find(image.astype(np.uint8))[0]
+            image = BGR(np.asarray(cv2.imread(str(folder / f"{number:02d}.jpg")), np.uint8))
+            face = faces.find(image)[0]
             for stops in STOPS:
-                pixels = exposed(image.astype(np.uint8), stops)
+                pixels = exposed(image, stops)
                 burnt = float((quality.lightness(pixels, face) > quality.BURNT).mean())
                 looked = Measures(**{**vars(GOOD), "light": light.exposure(pixels), "burnt": burnt})
                 group = told[person.get("ancestry") or person["main"]]

@@ -28,7 +28,7 @@ from profile_runtime.context import StageContext
 from profile_runtime.progress import Silent
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
-from profile_vision.marking import SOURCE_TYPE, STATEMENT
+from profile_vision.files import SOURCE_TYPE, STATEMENT
 
 Photos = dict[str, bytes]
 DATASET = stage_prefix("ns", "person", Stage.PREPROCESS, "d" * 16) + "report.json"

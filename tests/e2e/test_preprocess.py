@@ -21,15 +21,16 @@ from profile_contract.style import POSE_PRESETS
 from profile_preprocess.look import Networks
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader
+from profile_vision.pixels import BGR
 
 Photos = dict[str, bytes]
 Preprocess = Callable[..., PreprocessReport]
 
 
-def picture(data: bytes) -> np.ndarray:
+def picture(data: bytes) -> BGR:
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert found is not None
-    return found
+    return BGR(found.astype(np.uint8))
 
 
 def jpeg(image: np.ndarray) -> bytes:

@@ -38,7 +38,8 @@ from profile_evaluate.people import find_people
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
-from profile_vision.encoding import jpeg
+from profile_vision.files import jpeg, read_picture
+from profile_vision.pixels import BGR
 
 CLONE = Path(__file__).resolve().parents[2]
 PEOPLE = CLONE / "models" / "people"
@@ -125,9 +126,9 @@ def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:
 def _sample(store: Store, finish: FinishReport, style: str, seed: int) -> bytes:
     """A delivered portrait, whole, as a square JPEG, marked as the portrait is."""
     (portrait,) = (one for one in finish.portraits if (one.style, one.seed) == (style, seed))
-    picture = np.asarray(cv2.imdecode(np.frombuffer(store.read(portrait.key), np.uint8), cv2.IMREAD_COLOR))
+    picture = read_picture(store, portrait.key)
     edge = min(picture.shape[:2])
     left = (picture.shape[1] - edge) // 2
     square = picture[:edge, left : left + edge]
     small = cv2.resize(square, (EDGE, EDGE), interpolation=cv2.INTER_AREA if edge > EDGE else cv2.INTER_CUBIC)
-    return jpeg(np.asarray(small, np.uint8), LAYOUTS[LayoutName.SQUARE].dpi, QUALITY)
+    return jpeg(BGR(small.astype(np.uint8)), LAYOUTS[LayoutName.SQUARE].dpi, QUALITY)

@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 
 from .picture import Box, Facts, Limits, Picture, Refusal, Refused
+from .pixels import RGB
 
 # What the child is told of its parent's environment: where Python and its libraries are, and no credentials.
 KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "LANG")
@@ -76,7 +77,7 @@ class DecoderProcess:
         self._write(json.dumps(order).encode() + b"\n" + data, deadline)
         height, width, facts, shown = _answer(self._line(deadline), limits)
         pixels = np.frombuffer(self._read(height * width * 3, deadline), dtype=np.uint8).reshape(height, width, 3)
-        return Picture(pixels=pixels, facts=facts, box=shown)
+        return Picture(pixels=RGB(pixels), facts=facts, box=shown)
 
     def kill(self) -> None:
         """End the child at once."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from profile_runtime.weights import WeightsError, read_vision
 
-Image = NDArray[np.uint8]
+from .likeness import Embedding
+from .pixels import BGR, Pixels
 
 DETECTOR = "yunet.onnx"
 EMBEDDER = "sface.onnx"
@@ -50,7 +51,7 @@ class Face:
         return self.box[2] * self.box[3]
 
 
-def weights(models: Path, name: str) -> NDArray[np.uint8]:
+def weights(models: Path, name: str) -> Pixels:
     """The bytes of a network, those whose sha256 was checked: what is loaded cannot change in between.
 
     Raises WeightsMissing.
@@ -76,8 +77,8 @@ class FaceReader:
         self._aligner = cv2.FaceRecognizerSF.create("onnx", embedder, nothing)
         self._embedder = cv2.dnn.readNetFromONNX(embedder)
 
-    def find(self, image: Image) -> list[Face]:
-        """Faces in a BGR picture (H, W, 3) of any size, the largest first; empty if there is none."""
+    def find(self, image: BGR) -> list[Face]:
+        """Faces in a picture of any size, the largest first; empty if there is none."""
         longest = max(image.shape[:2])
         first = min(max(longest, SMALLEST_EDGE), LARGEST_EDGE)
         faces = self._find_at(image, first)
@@ -86,26 +87,27 @@ class FaceReader:
                 faces = self._find_at(image, edge)
         return sorted(faces, key=lambda face: face.area, reverse=True)
 
-    def glance(self, image: Image) -> float:
+    def glance(self, image: BGR) -> float:
         """The score of the largest face that one quick look at a small copy finds, 0 to 1; 0 if it finds none."""
         faces = self._find_at(image, SMALLEST_EDGE)
         return max(faces, key=lambda face: face.area).score if faces else 0.0
 
-    def aligned(self, image: Image, face: Face) -> Image:
-        """A face that `find` found in this BGR picture, brought to SFace's place and size: (112, 112, 3)."""
+    def aligned(self, image: BGR, face: Face) -> BGR:
+        """A face that `find` found in this picture, brought to SFace's place and size: (112, 112, 3)."""
         row = np.concatenate([face.box, face.points.reshape(-1), [face.score]]).astype(np.float32)
-        return self._aligner.alignCrop(image, row).astype(np.uint8)
+        return BGR(self._aligner.alignCrop(image, row).astype(np.uint8))
 
-    def embed(self, image: Image, face: Face) -> NDArray[np.float32]:
-        """The identity of a face that `find` found in this BGR picture: (128,), length 1."""
+    def embed(self, image: BGR, face: Face) -> Embedding:
+        """The identity of a face that `find` found in this picture: (128,), length 1."""
         aligned = self.aligned(image, face)
         # SFace was trained on RGB values of 0 to 255 without scaling.
         self._embedder.setInput(cv2.dnn.blobFromImage(aligned, 1.0, (112, 112), swapRB=True), "data")
         raw = np.asarray(self._embedder.forward(), dtype=np.float32).reshape(-1)
-        unit: NDArray[np.float32] = raw / max(float(np.linalg.norm(raw)), 1e-9)
+        unit: Embedding = raw / max(float(np.linalg.norm(raw)), 1e-9)
         return unit
 
-    def _find_at(self, image: Image, edge: int) -> list[Face]:
+    def _find_at(self, image: BGR, edge: int) -> list[Face]:
+        """Faces in pixels of the picture, looked for in a copy whose longer edge has so many."""
         height, width = image.shape[:2]
         scale = edge / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))

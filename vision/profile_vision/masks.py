@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .faces import Image, weights
+from .faces import weights
+from .pixels import BGR, Mask
 
 WEIGHTS = "selfie_segmentation.tflite"
 NETWORK_EDGE = 256
@@ -20,12 +21,12 @@ class MaskReader:
         """`models`: the folder that holds the weights, whose sha256 must be right. Raises WeightsMissing."""
         self._network = cv2.dnn.readNetFromTFLite(weights(models, WEIGHTS))
 
-    def read(self, image: Image) -> Image:
-        """The mask of a BGR picture: 8 bit grey of the same size, 255 inside the person."""
+    def read(self, image: BGR) -> Mask:
+        """The mask of a picture, of the same size."""
         edge = (NETWORK_EDGE, NETWORK_EDGE)
         # The network takes RGB of 0 to 1, and answers with a probability per pixel.
         self._network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, edge, swapRB=True))
         inside = np.asarray(self._network.forward(), dtype=np.float32).reshape(NETWORK_EDGE, NETWORK_EDGE)
         height, width = image.shape[:2]
         scaled = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.clip(np.rint(scaled * 255), 0, 255).astype(np.uint8)
+        return Mask(np.clip(np.rint(scaled * 255), 0, 255).astype(np.uint8))

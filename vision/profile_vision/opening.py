@@ -15,6 +15,7 @@ from .colours import Layers, layers_of, on_paper
 from .damage import check_jpeg
 from .optional import installed
 from .picture import Box, Facts, Limits, Picture, Refusal, Refused
+from .pixels import RGB
 from .png_file import LARGEST_PROFILE, without_extras
 
 PI_HEIF = installed("pi_heif")
@@ -89,7 +90,7 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
     try:
         layers = _reduced(image, turn.stored(shown, *upright), limits.area)
         alpha = layers.alpha is not None and layers.alpha.getextrema()[0] != 255
-        pixels = np.asarray(turn.upright(on_paper(layers, limits.paper)))
+        pixels = RGB(np.asarray(turn.upright(on_paper(layers, limits.paper))))
     except MemoryError:
         raise
     except Exception as error:  # readers say in many ways that a file is broken
@@ -138,7 +139,8 @@ def _reduced(image: Image.Image, box: Box, area: int) -> Layers:
     return layers_of(image, size, part)
 
 
-def _is_grey(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bool:
+def _is_grey(pixels: RGB) -> bool:
+    """Whether next to no pixel has a colour."""
     step = max(1, round(math.sqrt(pixels.shape[0] * pixels.shape[1] / 250_000)))
     sample = pixels[::step, ::step].astype(np.int16)
     return float(np.mean(np.ptp(sample, axis=2) > GREY_LEVELS)) < 0.001

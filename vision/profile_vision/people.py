@@ -1,10 +1,9 @@
-"""People and their joints in a picture, by ultralytics' pose network."""
+"""The reader of people and their joints that ultralytics' pose network makes."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,16 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_runtime.weights import POSE_WEIGHTS, WeightsError, read_vision
 
-from .picture import Pixels
+from .joints import Body
+from .pixels import BGR
 
 # ultralytics' default; whether a weakly seen person counts is the verdict's business.
 MINIMUM_SCORE = 0.25
 NETWORK_EDGE = 640
 
 
-@dataclass(frozen=True)
-class Person:
-    """A person: `box` x, y, w, h in pixels, `joints` (17, 3) in COCO's order as x, y, confidence 0 to 1."""
-
-    box: tuple[float, float, float, float]
-    joints: NDArray[np.float32]
-    score: float
-
-    @property
-    def area(self) -> float:
-        """Box area in square pixels."""
-        return self.box[2] * self.box[3]
-
-
 class PeopleReader:
-    """Finds people. Loads the network once; uses the GPU where there is one."""
+    """A `JointsReader`. Loads the network once; uses the GPU where there is one."""
 
     def __init__(self, models: Path) -> None:
         """`models`: the folder that holds the weights. Raises TryAgain if they are missing or not the ones expected."""
@@ -50,15 +36,15 @@ class PeopleReader:
         self._scratch = _keep_to_itself()
         self._network: Any = _import_ultralytics()(str(models / POSE_WEIGHTS), task="pose", verbose=False)
 
-    def find(self, image: Pixels, edge: int = NETWORK_EDGE) -> list[Person]:
-        """People in a BGR picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
+    def find(self, image: BGR, edge: int = NETWORK_EDGE) -> list[Body]:
+        """People in a picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
         result = self._network.predict(
             image, imgsz=edge, conf=MINIMUM_SCORE, verbose=False, save=False, project=self._scratch
         )[0]
         joints = result.keypoints.data.cpu().numpy() if result.keypoints is not None else np.zeros((0, 17, 3))
         boxes = result.boxes.xyxy.cpu().numpy()
         scores = result.boxes.conf.cpu().numpy()
-        people = [_person(box, points, float(score)) for box, points, score in zip(boxes, joints, scores, strict=True)]
+        people = [_body(box, points, float(score)) for box, points, score in zip(boxes, joints, scores, strict=True)]
         return sorted(people, key=lambda person: person.area, reverse=True)
 
 
@@ -71,9 +57,9 @@ def accelerator() -> tuple[str, int]:
     return torch.cuda.get_device_name(0), torch.cuda.device_count()
 
 
-def _person(box: NDArray[np.float32], joints: NDArray[np.float32], score: float) -> Person:
+def _body(box: NDArray[np.float32], joints: NDArray[np.float32], score: float) -> Body:
     left, top, right, bottom = (float(value) for value in box)
-    return Person(box=(left, top, right - left, bottom - top), joints=joints.astype(np.float32), score=score)
+    return Body(box=(left, top, right - left, bottom - top), joints=joints.astype(np.float32), score=score)
 
 
 def _import_ultralytics() -> Any:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
+from .pixels import RGB
 
-Pixels = NDArray[np.uint8]
 # Left, top, right, bottom in pixels.
 Box = tuple[int, int, int, int]
 
@@ -73,12 +71,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright sRGB picture without metadata: RGB (H, W, 3), transparency on paper, and read-only.
+    """An upright sRGB picture without metadata, transparency on paper, and read-only.
 
     `box` is the part of the upright picture that is shown, in the picture's own pixels.
     """
 
-    pixels: Pixels
+    pixels: RGB
     facts: Facts
     box: Box
 

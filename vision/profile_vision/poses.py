@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from profile_contract.style import POSE_PRESETS
 
 from .framing import Cut, Framing
-from .picture import Pixels
-
-Joints = NDArray[np.float32]
+from .joints import Joints
+from .pixels import RGB
 
 # OpenPose's 18 joints in terms of COCO's 17; 1 is the neck, which COCO has not.
 NECK = 1
@@ -52,17 +51,17 @@ FACE_HEIGHT, FACE_BELOW_EYES = 180.0, 22.0
 PRESET_YAW = {"frontal": 0.0, "three-quarter-left": -35.0, "three-quarter-right": 35.0}
 
 
-def pose_map(joints: Joints, cut: Cut) -> Pixels:
-    """The pose map of a crop: RGB (out_height, out_width, 3) from a photo's COCO joints (17, 3)."""
+def pose_map(joints: Joints, cut: Cut) -> RGB:
+    """The pose map of a crop, (out_height, out_width, 3), from a photo's joints."""
     moved = joints.copy()
     moved[:, :2] = (joints[:, :2] - np.array([cut.left, cut.top], dtype=np.float32)) * cut.scale
     return draw(moved, cut.out_width, cut.out_height)
 
 
-def presets(resolution: int, framing: Framing) -> dict[str, Pixels]:
+def presets(resolution: int, framing: Framing) -> dict[str, RGB]:
     """The pose maps of all presets, square."""
     joints = {name: preset_joints(PRESET_YAW[name], resolution, framing) for name in POSE_PRESETS}
-    return {name: draw(one, resolution, resolution) for name, one in joints.items()}
+    return {name: draw(pose, resolution, resolution) for name, pose in joints.items()}
 
 
 def preset_joints(yaw: float, resolution: int, framing: Framing) -> Joints:
@@ -85,10 +84,10 @@ def _turned(points: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
     return turned
 
 
-def draw(joints: Joints, width: int, height: int) -> Pixels:
-    """Draw COCO joints (17, 3) as an OpenPose skeleton: RGB (height, width, 3) on black."""
+def draw(joints: Joints, width: int, height: int) -> RGB:
+    """Draw joints as an OpenPose skeleton on black, (height, width, 3)."""
     points, seen = openpose_joints(joints)
-    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    canvas = RGB(np.zeros((height, width, 3), dtype=np.uint8))
     thickness = max(2, round(LINE_SHARE * max(width, height)))
     for (start, end), colour in zip(LIMBS, COLOURS, strict=False):
         if seen[start] and seen[end]:
@@ -99,7 +98,7 @@ def draw(joints: Joints, width: int, height: int) -> Pixels:
     return canvas
 
 
-def openpose_joints(joints: Joints) -> tuple[Joints, NDArray[np.bool_]]:
+def openpose_joints(joints: Joints) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """OpenPose's 18 joints (18, 2) and which of them are seen; the neck is half way between the shoulders."""
     points = joints[list(FROM_COCO), :2].copy()
     seen = joints[list(FROM_COCO), 2] >= JOINT_SEEN

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from profile_models.folders import models_folder
 from profile_preprocess.covering import EYES_PART, FITTED, MOUTH_PART, Part, shapes, upright_face
 from profile_vision import FaceReader
+from profile_vision.pixels import BGR
 
 Pixels = Any
 PEOPLE = Path(__file__).resolve().parents[1] / "people"
@@ -67,10 +68,11 @@ def examples_of(people: Path, seed: int = SEED) -> Iterator[Example]:
         for number, line in enumerate((folder / "labels.jsonl").read_text().splitlines()):
             label = json.loads(line)
             if abs(label["yaw"] + label.get("body", 0.0)) <= FACING:
-                yield from _of_photo(cv2.imread(str(folder / f"{number:02d}.jpg")), faces, chance)
+                photo = BGR(np.asarray(cv2.imread(str(folder / f"{number:02d}.jpg")), np.uint8))
+                yield from _of_photo(photo, faces, chance)
 
 
-def _of_photo(image: Pixels, faces: FaceReader, chance: np.random.Generator) -> Iterator[Example]:
+def _of_photo(image: BGR, faces: FaceReader, chance: np.random.Generator) -> Iterator[Example]:
     bare = faces.find(image)
     if not bare:
         return
@@ -78,7 +80,7 @@ def _of_photo(image: Pixels, faces: FaceReader, chance: np.random.Generator) -> 
         picture = painted(image, bare[0].points, covered, chance) if covered else image
         picture = relit(picture, chance)
         size = chance.uniform(0.45, 1)
-        picture = cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        picture = BGR(cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA).astype(np.uint8))
         found = faces.find(picture)
         if found:
             yield Example(upright_face(picture, found[0]), covered)

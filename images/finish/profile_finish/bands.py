@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance
 
 from profile_vision.lettering import lettering
-from profile_vision.picture import Pixels
+from profile_vision.pixels import RGB
 
 WIDTH = 1760
 MARGIN = 56
@@ -27,9 +27,9 @@ EMPTY = (232, 230, 225)
 
 @dataclass(frozen=True)
 class Card:
-    """A picture with text below: `picture` RGB or None, `title` large, `lines` small, `share` 0 to 1 draws a bar."""
+    """A picture with text below: `picture` square or None, `title` large, `lines` small, `share` 0 to 1 draws a bar."""
 
-    picture: Pixels | None
+    picture: RGB | None
     title: str
     lines: tuple[str, ...] = ()
     share: float | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from profile_contract.layouts import Layout, LayoutName
 from profile_contract.stages.finish import Check
-from profile_vision.encoding import BYTES_PER_KILOBYTE
+from profile_vision.files import BYTES_PER_KILOBYTE
 
 # Percentage points either way, as wide as ICAO 9303 allows (head 70 to 80 %, eyes 50 to 60 %); the five points
 # themselves scatter by up to 5 % of the head between two sizes of one picture.

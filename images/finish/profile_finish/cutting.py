@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from profile_contract.layouts import Layout
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 from .head import Head
 
@@ -67,7 +67,7 @@ def centred(layout: Layout, width: int, height: int) -> Window:
     return Window(left=(width - wide) / 2, top=(height - tall) / 2, width=wide, height=tall)
 
 
-def cut(image: Pixels, window: Window, layout: Layout) -> Pixels:
+def cut(image: BGR, window: Window, layout: Layout) -> BGR:
     """The window's pixels at the layout's exact size (H, W, 3); outside the picture its edge is continued."""
     padded, shift = _padded(image, window)
     scale = layout.width / window.width
@@ -78,27 +78,27 @@ def cut(image: Pixels, window: Window, layout: Layout) -> Pixels:
     move = np.array([[rest[0], 0, rest[0] / 2 - 0.5 - left], [0, rest[1], rest[1] / 2 - 0.5 - top]])
     size = (layout.width, layout.height)
     placed = cv2.warpAffine(reduced, move, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
-    return _smoothed(placed.astype(np.uint8), window, image.shape[1])
+    return _smoothed(BGR(placed.astype(np.uint8)), window, image.shape[1])
 
 
-def _padded(image: Pixels, window: Window) -> tuple[Pixels, tuple[int, int]]:
+def _padded(image: BGR, window: Window) -> tuple[BGR, tuple[int, int]]:
     height, width = image.shape[:2]
     left, top = max(0, int(np.ceil(-window.left))), max(0, int(np.ceil(-window.top)))
     right = max(0, int(np.ceil(window.left + window.width - width)))
     bottom = max(0, int(np.ceil(window.top + window.height - height)))
     padded = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    return padded.astype(np.uint8), (left, top)
+    return BGR(padded.astype(np.uint8)), (left, top)
 
 
-def _reduced(image: Pixels, scale: float) -> Pixels:
+def _reduced(image: BGR, scale: float) -> BGR:
     """Averaged down to about the wanted scale, or unchanged where it is enlarged."""
     if scale >= 1:
         return image
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return BGR(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8))
 
 
-def _smoothed(image: Pixels, window: Window, width: int) -> Pixels:
+def _smoothed(image: BGR, window: Window, width: int) -> BGR:
     rows, columns = image.shape[:2]
     scale = columns / window.width
     inside = np.zeros((rows, columns), dtype=np.float32)
@@ -113,4 +113,4 @@ def _smoothed(image: Pixels, window: Window, width: int) -> Pixels:
     reach = max(3, round(spread)) | 1
     weight = np.maximum(inside, cv2.GaussianBlur(cv2.dilate(inside, np.ones((reach, reach))), (0, 0), reach / 3))
     mixed = image * weight[..., None] + soft * (1 - weight[..., None])
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return BGR(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))

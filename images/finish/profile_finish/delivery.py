@@ -12,9 +12,8 @@ from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader, head_angles
-from profile_vision.encoding import jpeg_within, png
-from profile_vision.marking import visibly_marked
-from profile_vision.picture import Pixels
+from profile_vision.files import jpeg_within, png, visibly_marked
+from profile_vision.pixels import BGR
 
 from .checklist import POSED, Cutting, Pose, checks
 from .cutting import Window, centred, cut, window_for
@@ -27,8 +26,8 @@ class Deliverer:
     def __init__(self, store: Store, prefix: str, faces: FaceReader, parameters: FinishParameters) -> None:
         self._store, self._prefix, self._faces, self._parameters = store, prefix, faces, parameters
 
-    def deliver(self, score: Score, rank: int, image: Pixels) -> Portrait:
-        """Write the portrait (BGR) and all layouts; `rank` counts from 1 within the style."""
+    def deliver(self, score: Score, rank: int, image: BGR) -> Portrait:
+        """Write the portrait and all layouts; `rank` counts from 1 within the style."""
         base = f"{self._prefix}{score.style}/{rank:02d}-{score.seed:06d}"
         self._store.write(f"{base}.png", png(self._shown(image)), "image/png")
         head = self._head(image)
@@ -42,13 +41,13 @@ class Deliverer:
             layouts=layouts,
         )
 
-    def show(self, score: Score, image: Pixels) -> str:
-        """Write the picture (BGR) to stand beside a portrait, marked as that one is, without cuts; gives its key."""
+    def show(self, score: Score, image: BGR) -> str:
+        """Write the picture to stand beside a portrait, marked as that one is, without cuts; gives its key."""
         key = f"{self._prefix}compared/{score.style}/{score.seed:06d}.png"
         self._store.write(key, png(self._shown(image)), "image/png")
         return key
 
-    def _layout(self, key: str, name: LayoutName, image: Pixels, head: Head | None) -> LayoutFile:
+    def _layout(self, key: str, name: LayoutName, image: BGR, head: Head | None) -> LayoutFile:
         layout = LAYOUTS[name]
         window = self._window(layout, image, head)
         pixels = cut(image, window, layout)
@@ -62,7 +61,7 @@ class Deliverer:
             layout=name, key=key, width=found.width, height=found.height, bytes=len(data), checks=checks(layout, found)
         )
 
-    def _window(self, layout: Layout, image: Pixels, head: Head | None) -> Window:
+    def _window(self, layout: Layout, image: BGR, head: Head | None) -> Window:
         """The window, from two looks at the head: in the picture, and in a first cut. Points differ between sizes."""
         height, width = image.shape[:2]
         if head is None:
@@ -73,21 +72,21 @@ class Deliverer:
             return first
         return window_for(layout, mean_head(head, first.unmapped(again, layout)), width, height)
 
-    def _head(self, image: Pixels) -> Head | None:
+    def _head(self, image: BGR) -> Head | None:
         found = self._faces.find(image)
         return head_of(found[0]) if found else None
 
-    def _pose(self, image: Pixels) -> Pose | None:
+    def _pose(self, image: BGR) -> Pose | None:
         """How the largest face of a cut is held. A face's points look upright however it lies: its score tells."""
         found = self._faces.find(image)
         if not found:
             return None
         height, width = image.shape[:2]
         turn, _, tilt = head_angles(found[0], width, height)
-        glances = [self._faces.glance(np.ascontiguousarray(np.rot90(image, turns))) for turns in range(4)]
+        glances = [self._faces.glance(BGR(np.ascontiguousarray(np.rot90(image, turns)))) for turns in range(4)]
         return Pose(tilt=tilt, turn=turn, upright=glances[0] >= max(glances))
 
-    def _shown(self, image: Pixels) -> Pixels:
+    def _shown(self, image: BGR) -> BGR:
         return visibly_marked(image) if self._parameters.visible_mark else image
 
 

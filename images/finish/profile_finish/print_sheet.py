@@ -15,8 +15,8 @@ from reportlab.pdfgen.canvas import Canvas
 from profile_contract.layouts import LAYOUTS, Layout
 from profile_contract.stages.finish import LayoutFile, Portrait
 from profile_runtime.store.port import Store
+from profile_vision.files import SOFTWARE, STATEMENT
 from profile_vision.lettering import TYPEFACE
-from profile_vision.marking import SOFTWARE, STATEMENT
 
 # All lengths in millimetres.
 PAGE_WIDTH, PAGE_HEIGHT = 100.0, 150.0

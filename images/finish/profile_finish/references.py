@@ -1,11 +1,10 @@
-"""Whom the portraits must be like: the references of the dataset, and the ceiling."""
+"""Reference embeddings and likeness ceiling of a dataset."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from profile_contract.conditions import Reason
@@ -13,17 +12,21 @@ from profile_contract.exits import BadInput
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_runtime.store.port import NotFound, Store
 from profile_vision import FaceReader, ceiling
-
-from .pictures import Unreadable, read_picture
+from profile_vision.files import Unreadable, read_picture
+from profile_vision.likeness import Embedding
 
 
 @dataclass(frozen=True)
 class References:
     """Embeddings (128,) of the photos that judge likeness, the dataset's images, and the ceiling (a mean cosine)."""
 
-    embeddings: list[NDArray[np.float32]]
+    embeddings: list[Embedding]
     images: list[DatasetImage]
     ceiling: float
+
+    def cosine(self, embedding: Embedding) -> float:
+        """The mean cosine of a face's embedding to the references."""
+        return float(np.mean([float(np.dot(embedding, reference)) for reference in self.embeddings]))
 
 
 def read_references(store: Store, key: str, faces: FaceReader) -> References:
@@ -49,7 +52,7 @@ def _dataset(store: Store, key: str) -> PreprocessReport:
     return dataset
 
 
-def _embedding(store: Store, image: DatasetImage, faces: FaceReader) -> NDArray[np.float32] | None:
+def _embedding(store: Store, image: DatasetImage, faces: FaceReader) -> Embedding | None:
     try:
         pixels = read_picture(store, image.image)
     except Unreadable:

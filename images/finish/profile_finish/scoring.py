@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from profile_contract.stages.finish import Score
 from profile_contract.stages.generate import Candidate
 from profile_vision import Face, FaceReader, likeness, sharpness
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 from .references import References
 
@@ -15,10 +15,8 @@ from .references import References
 SECOND_FACE = 0.35
 
 
-def score_candidate(
-    style: str, candidate: Candidate, image: Pixels, faces: FaceReader, references: References
-) -> Score:
-    """Score a candidate (BGR): faces, likeness of the largest one, its share of the height, its sharpness."""
+def score_candidate(style: str, candidate: Candidate, image: BGR, faces: FaceReader, references: References) -> Score:
+    """Score a candidate: faces, likeness of the largest one, its share of the height, its sharpness."""
     found = counted(faces.find(image))
     if not found:
         return Score(style=style, seed=candidate.seed, key=candidate.key, faces=0)

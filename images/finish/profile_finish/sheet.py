@@ -12,8 +12,8 @@ from profile_contract.stages.finish import FinishOrder, Portrait, Score, ToneShi
 from profile_contract.stages.preprocess import DatasetImage
 from profile_contract.style import Tone
 from profile_contract.toys import toy_notice
-from profile_vision.encoding import jpeg
-from profile_vision.marking import STATEMENT
+from profile_vision.files import STATEMENT, jpeg
+from profile_vision.pixels import RGB, to_bgr
 
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
 from .references import References
@@ -49,8 +49,7 @@ def contact_sheet(
     for section in sections:
         bands += _style(section, order.parameters.minimum_likeness, thumbnails)
     bands += [rule_band(), text_band(STATEMENT, 18, colour=FAINT, above=6)]
-    page = np.asarray(stacked(bands, 48, 40))
-    return jpeg(np.ascontiguousarray(page[:, :, ::-1]), DPI, QUALITY)
+    return jpeg(to_bgr(RGB(np.asarray(stacked(bands, 48, 40)))), DPI, QUALITY)
 
 
 def _head(order: FinishOrder, references: References) -> list[Image.Image]:

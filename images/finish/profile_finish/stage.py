@@ -24,11 +24,12 @@ from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
 from profile_runtime.store.port import NotFound, Store
 from profile_vision import FaceReader, MaskReader, WeightsMissing
+from profile_vision.files import Unreadable, read_picture
+from profile_vision.tone import colours
 
 from .comparing import Side, compared
 from .delivery import Deliverer
 from .document import likeness_document
-from .pictures import Unreadable, read_picture
 from .print_sheet import print_sheet
 from .ranking import nothing_delivered, rank, refusal
 from .references import References, read_references
@@ -36,7 +37,7 @@ from .scoring import score_candidate
 from .sheet import StyleSection, contact_sheet
 from .thumbnails import Thumbnails
 from .titles import drawn_at, title_of
-from .tone import Colours, colours, tone_shift
+from .tone import Twins, tone_shift
 
 
 @dataclass
@@ -133,7 +134,7 @@ def _compare(bench: Bench, sections: list[StyleSection]) -> list[Comparison]:
     return [Comparison(seed=row.seed, sides=[told(side) for side in row.sides]) for row in rows]
 
 
-def _measure(bench: Bench, style: StyleCandidates) -> tuple[list[Score], list[tuple[Colours, Colours]]]:
+def _measure(bench: Bench, style: StyleCandidates) -> tuple[list[Score], list[Twins]]:
     """Scores of a style's candidates, and colours of those that have a neutral twin."""
     own = [candidate for candidate in style.candidates if not candidate.twin]
     twins = {candidate.seed: candidate for candidate in style.candidates if candidate.twin}
@@ -158,15 +159,21 @@ def _score(bench: Bench, style: str, candidate: Candidate) -> Score:
     return score_candidate(style, candidate, image, bench.faces, bench.references)
 
 
-def _pair(bench: Bench, candidate: Candidate, twin: Candidate) -> list[tuple[Colours, Colours]]:
+def _pair(bench: Bench, candidate: Candidate, twin: Candidate) -> list[Twins]:
     """Colours of a candidate and its twin; empty if the twin cannot be read."""
     try:
-        images = [read_picture(bench.store, found.key) for found in (candidate, twin)]
+        images = [read_picture(bench.store, drawn.key) for drawn in (candidate, twin)]
     except (NotFound, Unreadable):
         return []
     bench.step(f"compared {candidate.seed}")
-    first, second = (colours(image, bench.faces, bench.mask, bench.references) for image in images)
-    return [(first, second)]
+    faces = [next(iter(bench.faces.find(image)), None) for image in images]
+    own, neutral = (colours(image, face, bench.mask.read(image)) for image, face in zip(images, faces, strict=True))
+    likeness = [
+        bench.references.cosine(bench.faces.embed(image, face))
+        for image, face in zip(images, faces, strict=True)
+        if face
+    ]
+    return [Twins(own, neutral, likeness[0] - likeness[1] if len(likeness) == 2 else None)]
 
 
 def _report(order: FinishOrder, references: References, sections: list[StyleSection]) -> FinishReport:

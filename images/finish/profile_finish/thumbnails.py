@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR, RGB, to_rgb
 
 EDGE = 360
 
@@ -14,22 +14,22 @@ class Thumbnails:
     """Squares of 360 pixels by key, the upper middle of each picture."""
 
     def __init__(self) -> None:
-        self._pictures: dict[str, Pixels] = {}
+        self._pictures: dict[str, RGB] = {}
 
-    def keep(self, key: str, image: Pixels) -> None:
-        """Keep a small copy of a BGR picture."""
+    def keep(self, key: str, image: BGR) -> None:
+        """Keep a small copy of a picture."""
         self._pictures[key] = square(image, EDGE)
 
-    def get(self, key: str) -> Pixels | None:
-        """The copy as RGB (360, 360, 3), or None if the picture could not be read."""
+    def get(self, key: str) -> RGB | None:
+        """The copy (360, 360, 3), or None if the picture could not be read."""
         return self._pictures.get(key)
 
 
-def square(image: Pixels, edge: int) -> Pixels:
-    """The largest square of a BGR picture, its middle across and its upper third down, as RGB (edge, edge, 3)."""
+def square(image: BGR, edge: int) -> RGB:
+    """The largest square of a picture, its middle across and its upper third down, (edge, edge, 3)."""
     height, width = image.shape[:2]
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 3
     part = image[top : top + side, left : left + side]
     way = cv2.INTER_AREA if side > edge else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(part, (edge, edge), interpolation=way)[:, :, ::-1]).astype(np.uint8)
+    return to_rgb(BGR(cv2.resize(part, (edge, edge), interpolation=way).astype(np.uint8)))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import Face
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 FITTED = Path(__file__).with_name("coverings.npz")
 
@@ -69,8 +69,8 @@ class Covering:
     eyes_lightness: float
 
 
-def covering(image: Pixels, face: Face) -> Covering:
-    """Measure a face in a BGR picture. Means little for faces turned by more than some 35 degrees."""
+def covering(image: BGR, face: Face) -> Covering:
+    """Measure a face in a picture. Means little for faces turned by more than some 35 degrees."""
     upright = upright_face(image, face)
     lightness = cv2.cvtColor(upright.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)[:, :, 0]
     eyes, cheeks = (float(np.median(np.concatenate([lightness[r].ravel() for r in part]))) for part in (EYES, CHEEKS))
@@ -103,13 +103,13 @@ def _lightness(light: float) -> float:
     return float(116 * light ** (1 / 3) - 16) if light > 8 / LINEAR_SLOPE else light * LINEAR_SLOPE
 
 
-def upright_face(image: Pixels, face: Face) -> Pixels:
-    """The face of a BGR picture brought to WIDTH x HEIGHT, its points where POINTS are."""
+def upright_face(image: BGR, face: Face) -> BGR:
+    """The face of a picture brought to WIDTH x HEIGHT, its points where POINTS are."""
     move = cv2.estimateAffinePartial2D(face.points, POINTS, method=cv2.LMEDS)[0]
-    return cv2.warpAffine(image, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    return BGR(cv2.warpAffine(image, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8))
 
 
-def shapes(upright: Pixels, part: Part) -> NDArray[np.float32]:
+def shapes(upright: BGR, part: Part) -> NDArray[np.float32]:
     """Histograms of gradients of a part of an upright face, in blocks of 2 x 2 cells, as one row."""
     grey = cv2.cvtColor(upright, cv2.COLOR_BGR2GRAY)[part.region]
     levels = np.sqrt(cv2.resize(grey, part.size, interpolation=cv2.INTER_AREA).astype(np.float32))
@@ -130,7 +130,7 @@ def shapes(upright: Pixels, part: Part) -> NDArray[np.float32]:
     return np.minimum(blocks, LARGEST_SHARE).astype(np.float32).reshape(-1)
 
 
-def _edges(upright: Pixels) -> NDArray[np.float32]:
+def _edges(upright: BGR) -> NDArray[np.float32]:
     """How steep the grey picture is in each place; noise is smoothed away."""
     levels = np.sqrt(cv2.cvtColor(upright, cv2.COLOR_BGR2GRAY).astype(np.float32))
     smooth = cv2.GaussianBlur(levels, (0, 0), 1)
@@ -145,7 +145,7 @@ def _by_cell(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _hidden(upright: Pixels, part: Part) -> float:
+def _hidden(upright: BGR, part: Part) -> float:
     weights = _fitted()[part.name]
     return float(shapes(upright, part) @ weights[:-1] + weights[-1])
 

@@ -11,8 +11,9 @@ import numpy as np
 from profile_contract.stages.preprocess import DatasetImage, PoseMap
 from profile_runtime.store.port import Store
 from profile_vision import MaskReader
+from profile_vision.files import plain_png
 from profile_vision.framing import Cut, Framing, bucket_for, cut_to
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR, Mask, to_bgr
 from profile_vision.poses import pose_map, presets
 
 from .captions import caption
@@ -28,7 +29,7 @@ class Accepted:
     seen: Seen
     yaw: float
     held_out: bool
-    part: Callable[[Cut], Pixels]
+    part: Callable[[Cut], BGR]
 
     def cut(self, size: tuple[int, int], framing: Framing) -> Cut:
         """Where to cut it for an output size."""
@@ -54,7 +55,7 @@ class DatasetWriter:
             photo=accepted.name,
             image=self._write(f"images/{name}", crop),
             mask=self._write(f"masks/{name}", self._mask.read(crop)),
-            pose=self._write(f"poses/{name}", _bgr(pose_map(accepted.seen.joints, cut))),
+            pose=self._write(f"poses/{name}", to_bgr(pose_map(accepted.seen.joints, cut))),
             caption=caption(accepted.yaw, box[3] / cut.out_height),
             width=cut.out_width,
             height=cut.out_height,
@@ -65,32 +66,24 @@ class DatasetWriter:
     def square_pose(self, accepted: Accepted) -> PoseMap:
         """The photo's pose for generation, which is square whatever the photo is."""
         cut = accepted.cut((self._resolution, self._resolution), self._framing)
-        key = self._write(f"poses-square/{accepted.number:02d}", _bgr(pose_map(accepted.seen.joints, cut)))
+        key = self._write(f"poses-square/{accepted.number:02d}", to_bgr(pose_map(accepted.seen.joints, cut)))
         return self._pose(f"photo-{accepted.number}", key)
 
     def presets(self) -> list[PoseMap]:
         """The presets' pose maps."""
         maps = presets(self._resolution, self._framing)
-        return [self._pose(name, self._write(f"poses-preset/{name}", _bgr(pixels))) for name, pixels in maps.items()]
+        return [self._pose(name, self._write(f"poses-preset/{name}", to_bgr(pixels))) for name, pixels in maps.items()]
 
     def _pose(self, name: str, key: str) -> PoseMap:
         return PoseMap(name=name, key=key, width=self._resolution, height=self._resolution)
 
-    def _write(self, name: str, image: Pixels) -> str:
+    def _write(self, name: str, image: BGR | Mask) -> str:
         key = f"{self._prefix}{name}.png"
-        self._store.write(key, _png(image), "image/png")
+        self._store.write(key, plain_png(image), "image/png")
         return key
 
 
-def resized(part: Pixels, cut: Cut) -> Pixels:
+def resized(part: BGR, cut: Cut) -> BGR:
     """The cut's pixels at its output size."""
     way = cv2.INTER_AREA if cut.out_width < part.shape[1] else cv2.INTER_LANCZOS4
-    return cv2.resize(part, (cut.out_width, cut.out_height), interpolation=way).astype(np.uint8)
-
-
-def _png(image: Pixels) -> bytes:
-    return cv2.imencode(".png", image)[1].tobytes()
-
-
-def _bgr(image: Pixels) -> Pixels:
-    return image[:, :, ::-1]
+    return BGR(cv2.resize(part, (cut.out_width, cut.out_height), interpolation=way).astype(np.uint8))

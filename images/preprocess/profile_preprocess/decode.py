@@ -11,7 +11,7 @@ from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_vision.decoding import Box, Decoder, Facts, Limits, Picture, Refusal
 from profile_vision.decoding import Refused as NotOpened
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR, to_bgr
 
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
 SHORTEST_EDGE = 256
@@ -69,15 +69,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture without metadata: BGR (H, W, 3), its place in the file, and what the file was."""
+    """A picture without metadata, its place in the file, and what the file was."""
 
-    pixels: Pixels
+    pixels: BGR
     frame: Frame
     facts: Facts
 
     def turned(self, turns: int) -> Photo:
         """The same, turned by further quarter turns counter-clockwise."""
-        pixels = np.ascontiguousarray(np.rot90(self.pixels, turns))
+        pixels = BGR(np.ascontiguousarray(np.rot90(self.pixels, turns)))
         frame = Frame(pixels.shape[1], pixels.shape[0], self.frame.box, (self.frame.turns + turns) % 4)
         return Photo(pixels=pixels, frame=frame, facts=self.facts)
 
@@ -106,5 +106,5 @@ def allowed(limits: PreprocessParameters) -> Limits:
 
 def as_photo(picture: Picture) -> Photo:
     """A picture as it is looked at."""
-    pixels = np.ascontiguousarray(picture.pixels[:, :, ::-1])
+    pixels = to_bgr(picture.pixels)
     return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import Face, face_patch, sharpness
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 # The face is looked at twice as finely as for its sharpness, where the photo has that many pixels.
 FINE_WIDTH = 224
@@ -30,15 +30,15 @@ class Detail:
     fineness: float
 
 
-def detail(image: Pixels, face: Face) -> Detail:
-    """Measure a face in a BGR picture."""
+def detail(image: BGR, face: Face) -> Detail:
+    """Measure a face in a picture."""
     sharp = sharpness(image, face)
     fine = sharpness(image, face, FINE_WIDTH) / max(sharp, 1.0) if face.box[2] >= FINE_WIDTH else 1.0
     return Detail(sharpness=sharp, blocks=blocks(face_patch(image, face)), fineness=fine)
 
 
-def blocks(patch: Pixels) -> float:
-    """How strongly a regular grid shows in both directions of a BGR picture: JPEG's blocks, or pixels made larger."""
+def blocks(patch: BGR) -> float:
+    """How strongly a regular grid shows in both directions of a picture: JPEG's blocks, or pixels made larger."""
     grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY).astype(np.float32)
     return min(_grid(np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis)) for axis in (0, 1))
 

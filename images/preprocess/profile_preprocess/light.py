@@ -5,17 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
-# Pixels of the copy's longer edge: single hot pixels of the sensor fall out.
+# BGR of the copy's longer edge: single hot pixels of the sensor fall out.
 EDGE = 320
 # Somewhere in nearly every photo is something white or shining: cloth, teeth, an eye, a lamp, the sky.
 LIGHTEST = 99.9
 DARKEST = -12.0
 
 
-def exposure(image: Pixels) -> float:
-    """How far the lightest places of a BGR picture are below white, in stops (0 to -12).
+def exposure(image: BGR) -> float:
+    """How far the lightest places of a picture are below white, in stops (0 to -12).
 
     The strongest channel counts, so that coloured light is as bright as white light.
     """
@@ -26,6 +26,6 @@ def exposure(image: Pixels) -> float:
     return max(float(np.log2(max(linear, 1e-9))), DARKEST)
 
 
-def clipped(face: Pixels) -> float:
-    """The share of a face's pixels (BGR) in which a channel is at its end: what was there is lost."""
+def clipped(face: BGR) -> float:
+    """The share of a face's pixels in which a channel is at its end: what was there is lost."""
     return float(((face >= 254) | (face <= 1)).any(axis=2).mean())

@@ -8,6 +8,7 @@ import numpy as np
 
 from profile_vision import Face, FaceReader
 from profile_vision.decoding import Box
+from profile_vision.pixels import BGR
 
 from .decode import Photo
 
@@ -34,15 +35,16 @@ def part_with_face(photo: Photo, faces: FaceReader) -> Box | None:
     return photo.frame.in_file(x + w / 2 - ROOM * h, y - ROOM * h / 2, 2 * ROOM * h, 2 * ROOM * h)
 
 
-def _pieces(photo: Photo) -> Iterator[tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], tuple[int, int]]]:
+def _pieces(photo: Photo) -> Iterator[tuple[BGR, tuple[int, int]]]:
+    """Overlapping pieces along the longer edge, each with its upper left corner."""
     height, width = photo.pixels.shape[:2]
     short = min(height, width)
     for start in range(0, max(height, width) - short, STEP * short):
         end = start + PIECE * short
         if width > height:
-            yield np.ascontiguousarray(photo.pixels[:, start:end]), (start, 0)
+            yield BGR(np.ascontiguousarray(photo.pixels[:, start:end])), (start, 0)
         else:
-            yield np.ascontiguousarray(photo.pixels[start:end]), (0, start)
+            yield BGR(np.ascontiguousarray(photo.pixels[start:end])), (0, start)
 
 
 def _moved(face: Face, offset: tuple[int, int]) -> tuple[float, float, float, float]:

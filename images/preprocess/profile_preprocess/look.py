@@ -13,7 +13,9 @@ from profile_contract.exits import TryAgain
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
-from profile_vision.people import PeopleReader, Person
+from profile_vision.joints import Body, Joints, JointsReader
+from profile_vision.likeness import Embedding
+from profile_vision.people import PeopleReader
 
 from . import light, quality
 from .covering import covering
@@ -32,7 +34,7 @@ class Networks:
     """The networks of preprocessing, loaded once."""
 
     faces: FaceReader
-    people: PeopleReader
+    people: JointsReader
     mask: MaskReader
 
     @classmethod
@@ -49,8 +51,8 @@ class Seen:
     """The subject's face and joints (17, 3) in pixels of the frame, `embedding` (128,), `face_grey` (112, 112)."""
 
     face: Face
-    joints: NDArray[np.float32]
-    embedding: NDArray[np.float32]
+    joints: Joints
+    embedding: Embedding
     face_grey: NDArray[np.float32]
     frame: Frame
 
@@ -84,14 +86,14 @@ def look_at(photo: Photo, networks: Networks, parameters: PreprocessParameters, 
     return Look(reason=judge(measures, parameters), measures=measures, seen=seen)
 
 
-def _owner(face: Face, people: list[Person]) -> Person | None:
+def _owner(face: Face, people: list[Body]) -> Body | None:
     """The person whose box holds the middle of the face; the largest if there are several."""
     x, y = face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2
     inside = (p for p in people if p.box[0] <= x <= p.box[0] + p.box[2] and p.box[1] <= y <= p.box[1] + p.box[3])
     return next(inside, None)
 
 
-def _measure(view: Upright, people: list[Person], person: Person | None) -> Measures:
+def _measure(view: Upright, people: list[Body], person: Body | None) -> Measures:
     image, faces = view.photo.pixels, view.faces
     face = faces[0]
     height, width = image.shape[:2]
@@ -125,7 +127,7 @@ def _measure(view: Upright, people: list[Person], person: Person | None) -> Meas
     )
 
 
-def _second_body(people: list[Person], person: Person | None) -> float:
+def _second_body(people: list[Body], person: Body | None) -> float:
     """Area of the largest other person that is clearly seen, per area of the subject."""
     if person is None:
         return 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import cosine
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 # Over eight people: no pair of 528 photos of different moments is as like as either of these, 52 of 56 edits of one
 # photo are, and 75 of 80 pairs that stand for bursts.
@@ -33,8 +33,8 @@ class Fingerprint:
     detail: float
 
 
-def aligned_grey(aligned: Pixels) -> NDArray[np.float32]:
-    """An aligned face (112, 112, 3) BGR as it is compared: grey, blurred, of mean 0 and length 1."""
+def aligned_grey(aligned: BGR) -> NDArray[np.float32]:
+    """An aligned face (112, 112, 3) as it is compared: grey, blurred, of mean 0 and length 1."""
     grey = cv2.GaussianBlur(cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY).astype(np.float32), (0, 0), BLUR)
     grey = grey - grey.mean()
     unit: NDArray[np.float32] = (grey / max(float(np.linalg.norm(grey)), 1e-6)).astype(np.float32)

@@ -9,7 +9,7 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_runtime.store.port import Store
 from profile_vision.decoding import Decoder
 from profile_vision.framing import Cut
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 from .decode import Frame, Refused, decode
 from .long_shape import is_long, part_with_face
@@ -36,8 +36,8 @@ class Opener:
             return Look(reason=PhotoReason.NO_FACE, measures=Measures(long=True))
         return look_at(decode(data, self.parameters, self.decoder, box), networks, self.parameters, long=True)
 
-    def part(self, photo: PhotoRef, frame: Frame, cut: Cut) -> Pixels:
-        """What a cut of the photo's frame shows, BGR, as large as the file has it."""
+    def part(self, photo: PhotoRef, frame: Frame, cut: Cut) -> BGR:
+        """What a cut of the photo's frame shows, as large as the file has it."""
         box = frame.in_file(cut.left, cut.top, cut.width, cut.height)
         return decode(self._read(photo), self.parameters, self.decoder, box).turned(frame.turns).pixels
 

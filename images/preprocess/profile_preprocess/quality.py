@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import Face, face_patch
-from profile_vision.picture import Pixels
+from profile_vision.pixels import BGR
 
 # L* above which no skin is left.
 BURNT = 97.0
@@ -15,7 +15,7 @@ BURNT = 97.0
 BELOW_CHIN = 0.08
 
 
-def lightness(image: Pixels, face: Face) -> NDArray[np.float32]:
+def lightness(image: BGR, face: Face) -> NDArray[np.float32]:
     """CIE L* (0 to 100) of the face's pixels, as one row."""
     patch = face_patch(image, face).astype(np.float32) / 255
     levels: NDArray[np.float32] = cv2.cvtColor(patch, cv2.COLOR_BGR2Lab)[:, :, 0].astype(np.float32).reshape(-1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,8 +14,10 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_runtime.store.port import NotFound, Store
+from profile_vision.files import Unreadable, read_mask, read_picture
+from profile_vision.pixels import BGR, RGB, Mask, to_rgb
 
-Image = NDArray[np.uint8]
+Drawn = TypeVar("Drawn", BGR, Mask)
 
 # The background still teaches a little, or the adapter would be free to put anything there.
 OUTSIDE_WEIGHT = 0.3
@@ -25,9 +29,9 @@ SMALLEST_CROP = 0.8
 
 @dataclass(frozen=True)
 class Example:
-    """A training picture: RGB (H, W, 3), loss weights (H, W) with mean 1, and where the crop began."""
+    """A training picture, loss weights (H, W) with mean 1, and where the crop began."""
 
-    image: Image
+    image: RGB
     weights: NDArray[np.float32]
     caption: str
     crop_left: int
@@ -51,15 +55,13 @@ def read_report(store: Store, key: str) -> PreprocessReport:
     return report
 
 
-def read_picture(store: Store, key: str, flags: int = cv2.IMREAD_COLOR) -> Image:
-    """A decoded picture: BGR, or grey with IMREAD_GRAYSCALE. Raises BadInput if it is none."""
+def read_of_dataset(read: Callable[[Store, str], Drawn], store: Store, key: str) -> Drawn:
+    """A picture or mask of the dataset, as `read` reads it. Raises BadInput if there is none."""
     try:
-        decoded = cv2.imdecode(np.frombuffer(store.read(key), np.uint8), flags)
-    except (NotFound, cv2.error):  # OpenCV gives None for most of what is no picture; an empty file it calls a mistake
-        decoded = None
-    if decoded is None:
-        raise BadInput(Reason.INVALID_ORDER, f"{key} of the dataset cannot be read; run preprocessing again")
-    return decoded.astype(np.uint8)
+        return read(store, key)
+    except (NotFound, Unreadable) as error:
+        text = f"{key} of the dataset cannot be read; run preprocessing again"
+        raise BadInput(Reason.INVALID_ORDER, text) from error
 
 
 def read_examples(
@@ -72,8 +74,8 @@ def read_examples(
     """
     examples = []
     for number, image in enumerate(images):
-        picture = cv2.cvtColor(read_picture(store, image.image), cv2.COLOR_BGR2RGB).astype(np.uint8)
-        mask = read_picture(store, image.mask, cv2.IMREAD_GRAYSCALE)
+        picture = to_rgb(read_of_dataset(read_picture, store, image.image))
+        mask = read_of_dataset(read_mask, store, image.mask)
         if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):
             raise BadInput(
                 Reason.INVALID_ORDER,
@@ -119,7 +121,7 @@ def _between(draw: np.random.Generator, low: int, high: int, room: int) -> int:
     return int(draw.integers(low, max(low, high) + 1))
 
 
-def loss_weights(mask: Image, face_box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def loss_weights(mask: Mask, face_box: tuple[int, int, int, int]) -> NDArray[np.float32]:
     """Weight of each pixel in the loss, mean 1: the face most, then the person, a floor outside."""
     inside = mask.astype(np.float32) / 255
     weights = OUTSIDE_WEIGHT + (PERSON_WEIGHT - OUTSIDE_WEIGHT) * inside
@@ -129,11 +131,11 @@ def loss_weights(mask: Image, face_box: tuple[int, int, int, int]) -> NDArray[np
 
 
 def _example(
-    picture: Image, weights: NDArray[np.float32], box: tuple[int, int, int, int], size: tuple[int, int], caption: str
+    picture: RGB, weights: NDArray[np.float32], box: tuple[int, int, int, int], size: tuple[int, int], caption: str
 ) -> Example:
     x, y, w, h = box
     way = cv2.INTER_AREA if size[0] <= w else cv2.INTER_CUBIC
-    cut = cv2.resize(picture[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8)
+    cut = RGB(cv2.resize(picture[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8))
     weight = cv2.resize(weights[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA).astype(np.float32)
     original = picture.shape[1], picture.shape[0]
     return Example(cut, weight / weight.mean(), caption, crop_left=x, crop_top=y, original_size=original)

@@ -14,10 +14,12 @@ from profile_contract.exits import BadInput
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_runtime.context import StageContext
 from profile_vision import FaceReader, WeightsMissing, likeness
+from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding
+from profile_vision.pixels import BGR, RGB, to_bgr
 
 from .cache import TextEmbedding
-from .dataset import Image, read_picture
+from .dataset import read_of_dataset
 from .model import Base
 
 PROMPT = "studio portrait photo of {subject}, facing the camera"
@@ -34,8 +36,8 @@ class Judge:
     references: list[Embedding]
     ceiling: float
 
-    def percent(self, portraits: list[Image]) -> float | None:
-        """Mean likeness of RGB portraits in per cent of the ceiling; None if no portrait shows a face.
+    def percent(self, portraits: list[RGB]) -> float | None:
+        """Mean likeness of portraits in per cent of the ceiling; None if no portrait shows a face.
 
         Beside others that show one, a portrait without a face is like nobody: 0.
         """
@@ -44,16 +46,16 @@ class Judge:
             return None
         return float(np.mean([one or 0.0 for one in found]))
 
-    def _one(self, portrait: Image) -> float | None:
-        picture = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR)
+    def _one(self, portrait: RGB) -> float | None:
+        picture = to_bgr(portrait)
         scale = SMALLEST_EDGE / max(picture.shape[:2])
         if scale > 1:
-            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        enlarged = picture.astype(np.uint8)
-        faces = self.reader.find(enlarged)
+            enlarged = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            picture = BGR(enlarged.astype(np.uint8))
+        faces = self.reader.find(picture)
         if len(faces) != 1:
             return None
-        return float(likeness(self.reader.embed(enlarged, faces[0]), self.references, self.ceiling).percent)
+        return float(likeness(self.reader.embed(picture, faces[0]), self.references, self.ceiling).percent)
 
 
 def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
@@ -64,7 +66,7 @@ def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
         raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
     references = []
     for image in report.reference_images:
-        picture = read_picture(context.store, image.image)
+        picture = read_of_dataset(read_picture, context.store, image.image)
         faces = reader.find(picture)
         if faces:
             references.append(reader.embed(picture, faces[0]))
@@ -74,10 +76,8 @@ def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
 
 
 @torch.no_grad()
-def portraits(
-    base: Base, text: TextEmbedding, empty: TextEmbedding, *, count: int, steps: int, size: int
-) -> list[Image]:
-    """Portraits of the seeds 0, 1, ... with the adapter as it is now, RGB (size, size, 3)."""
+def portraits(base: Base, text: TextEmbedding, empty: TextEmbedding, *, count: int, steps: int, size: int) -> list[RGB]:
+    """Portraits of the seeds 0, 1, ... with the adapter as it is now, (size, size, 3)."""
     pipeline = StableDiffusionXLPipeline(
         vae=base.vae,
         text_encoder=None,
@@ -99,7 +99,7 @@ def portraits(
 
 def _portrait(
     pipeline: StableDiffusionXLPipeline, text: TextEmbedding, empty: TextEmbedding, *, seed: int, steps: int, size: int
-) -> Image:
+) -> RGB:
     image = pipeline(
         prompt_embeds=text.tokens,
         pooled_prompt_embeds=text.pooled,
@@ -112,4 +112,4 @@ def _portrait(
         width=size,
         output_type="np",
     ).images[0]
-    return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
+    return RGB(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8))

@@ -17,12 +17,11 @@ from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
 from profile_finish.checklist import Cutting, checks
 from profile_finish.delivery import Deliverer
-from profile_finish.pictures import Unreadable, read_picture
 from profile_finish.scoring import counted
 from profile_runtime.store.folder import FolderStore
 from profile_vision import Face, FaceReader
-from profile_vision.encoding import jpeg, jpeg_within, png
-from profile_vision.marking import SOURCE_TYPE, STATEMENT
+from profile_vision.files import SOURCE_TYPE, STATEMENT, Unreadable, jpeg, jpeg_within, png, read_picture
+from profile_vision.pixels import BGR
 
 PREFIX = "hr/requests/minji/portraits/0123456789abcdef/"
 LAYOUT = LAYOUTS[LayoutName.EMPLOYEE_CARD]
@@ -62,10 +61,10 @@ class Glances(OneFace):
         return self.scores[{0: 0, 3: 1, 2: 2, 1: 3}[int(np.argmax([corner.sum() for corner in corners]))]]
 
 
-def portrait_picture() -> NDArray[np.uint8]:
-    """640 x 640, BGR: grey, so that any mark is seen, with a little noise."""
+def portrait_picture() -> BGR:
+    """640 x 640: grey, so that any mark is seen, with a little noise."""
     noise = np.random.default_rng(1).integers(-2, 3, (640, 640, 3))
-    return (120 + noise).astype(np.uint8)
+    return BGR((120 + noise).astype(np.uint8))
 
 
 def deliver(store: FolderStore, *, visible_mark: bool = False, likeness: int | None = 61) -> Portrait:
@@ -161,9 +160,9 @@ def test_a_png_keeps_the_pixels_as_they_are() -> None:
 
 def test_kilobytes_are_of_a_thousand_bytes() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), dtype=np.uint8)
-    data, quality = jpeg_within(noise, 300, 150)
+    data, quality = jpeg_within(BGR(noise), 300, 150)
     assert len(data) <= 150_000
-    assert len(jpeg(noise, 300, quality + 1)) > 150_000
+    assert len(jpeg(BGR(noise), 300, quality + 1)) > 150_000
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,7 @@ def test_kilobytes_are_of_a_thousand_bytes() -> None:
 def test_a_head_is_upright_where_no_turn_shows_a_better_face(
     scores: tuple[float, ...], upright: bool, tmp_path: Path
 ) -> None:
-    image = np.zeros((64, 64, 3), np.uint8)
+    image = BGR(np.zeros((64, 64, 3), np.uint8))
     image[0, 0] = 255
     reader = cast("FaceReader", Glances(*scores))
     parameters = FinishParameters(portraits=1, minimum_likeness=45, layouts=[LayoutName.ID_SIZE])

@@ -11,18 +11,18 @@ from profile_finish.checklist import POSED, Cutting, Pose, checks
 from profile_finish.cutting import GIVE, Window, centred, cut, window_for
 from profile_finish.head import Head, head_of
 from profile_vision import Face
-from profile_vision.encoding import jpeg_within, within
-from profile_vision.marking import visibly_marked
+from profile_vision.files import jpeg_within, visibly_marked, within
+from profile_vision.pixels import BGR
 
 ALL = list(LAYOUTS.values())
 
 
-def ramp(width: int, height: int) -> np.ndarray:
+def ramp(width: int, height: int) -> BGR:
     """A picture whose blue tells the column and whose green tells the row, as shares of 250."""
     image = np.zeros((height, width, 3), dtype=np.uint8)
     image[:, :, 0] = np.linspace(0, 250, width)
     image[:, :, 1] = np.linspace(0, 250, height)[:, None]
-    return image
+    return BGR(image)
 
 
 @pytest.mark.parametrize("layout", ALL, ids=lambda layout: layout.name)
@@ -76,7 +76,7 @@ def test_the_cut_shows_what_the_window_frames(edge: int) -> None:
 
 def test_beyond_the_edge_its_colour_goes_on() -> None:
     layout = LAYOUTS[LayoutName.SQUARE]
-    image = np.full((400, 400, 3), (200, 180, 160), dtype=np.uint8)
+    image = BGR(np.full((400, 400, 3), (200, 180, 160), dtype=np.uint8))
     assert np.ptp(cut(image, Window(-200, -200, 800, 800), layout), axis=(0, 1)).max() <= 1
 
 
@@ -104,7 +104,7 @@ def test_the_quality_search_finds_the_best_that_fits() -> None:
 
 def test_a_jpeg_keeps_to_its_kilobytes_and_tells_its_dpi() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (472, 354, 3), dtype=np.uint8)
-    data, quality = jpeg_within(noise, 300, 200)
+    data, quality = jpeg_within(BGR(noise), 300, 200)
     assert len(data) <= 200_000
     assert 40 < quality < 95
     with Image.open(io.BytesIO(data)) as written:
@@ -125,7 +125,7 @@ def test_the_checklist_says_what_was_met() -> None:
 
 
 def test_the_visible_mark_changes_the_lower_right_corner_only() -> None:
-    plain = np.full((400, 300, 3), 128, dtype=np.uint8)
+    plain = BGR(np.full((400, 300, 3), 128, dtype=np.uint8))
     changed = (visibly_marked(plain) != plain).any(axis=2)
     rows, columns = np.nonzero(changed)
     assert changed.any()

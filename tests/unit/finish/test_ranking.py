@@ -4,7 +4,8 @@ from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishParameters, Score
 from profile_contract.style import Tone
 from profile_finish.ranking import nothing_delivered, rank
-from profile_finish.tone import Colours, is_met, tone_shift
+from profile_finish.tone import Twins, is_met, tone_shift
+from profile_vision.tone import Colours
 
 
 def score(seed: int, likeness: int | None, *, faces: int = 1, sharpness: float = 50.0, refusal: str = "") -> Score:
@@ -60,21 +61,21 @@ def test_nothing_delivered_tells_the_best_figure_and_what_to_do() -> None:
 
 
 def test_a_warm_tone_is_a_small_shift_to_yellow_that_leaves_light_and_likeness() -> None:
-    def shift(b: float, lightness: float, cosine: float | None, tone: Tone = Tone.WARM) -> bool:
-        return tone_shift("s", tone, [(Colours(50 + lightness, 10 + b, cosine), Colours(50, 10, 0.8))]).met
+    def shift(b: float, lightness: float, likeness: float | None, tone: Tone = Tone.WARM) -> bool:
+        return tone_shift("s", tone, [Twins(Colours(50 + lightness, 10 + b), Colours(50, 10), likeness)]).met
 
-    assert shift(4, 1, 0.79)
+    assert shift(4, 1, -0.01)
     assert shift(4, 1, None)
-    assert not shift(1, 1, 0.79)
-    assert not shift(7, 1, 0.79)
-    assert not shift(4, -5, 0.79)
-    assert not shift(4, 1, 0.70)
-    assert shift(-4, 0, 0.79, Tone.COOL)
-    assert not shift(4, 0, 0.79, Tone.COOL)
+    assert not shift(1, 1, -0.01)
+    assert not shift(7, 1, -0.01)
+    assert not shift(4, -5, -0.01)
+    assert not shift(4, 1, -0.10)
+    assert shift(-4, 0, -0.01, Tone.COOL)
+    assert not shift(4, 0, -0.01, Tone.COOL)
 
 
 def test_tone_shifts_are_means_over_pairs() -> None:
-    pairs = [(Colours(50, 12, 0.8), Colours(51, 10, 0.82)), (Colours(50, 16, None), Colours(49, 10, None))]
+    pairs = [Twins(Colours(50, 12), Colours(51, 10), -0.02), Twins(Colours(50, 16), Colours(49, 10))]
     found = tone_shift("s", Tone.WARM, pairs)
     assert (found.pairs, found.b_shift, found.l_shift, found.likeness_change) == (2, 4.0, 0.0, -0.02)
 

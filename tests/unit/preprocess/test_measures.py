@@ -27,7 +27,9 @@ from profile_runtime.progress import Silent, StageProgress
 from profile_vision import Face, head_angles
 from profile_vision.decoding import Facts
 from profile_vision.framing import Framing, cut_to
-from profile_vision.people import PeopleReader, Person
+from profile_vision.joints import Body
+from profile_vision.people import PeopleReader
+from profile_vision.pixels import BGR
 
 PEOPLE = Path(__file__).resolve().parents[3] / "models" / "people"
 CAST = sorted(folder.name for folder in PEOPLE.iterdir() if (folder / "bad").is_dir())
@@ -74,7 +76,7 @@ def test_coloured_light_is_as_bright_as_white_light() -> None:
 
 
 def test_a_black_picture_has_an_end() -> None:
-    assert light.exposure(np.zeros((300, 300, 3), np.uint8)) == -12.0
+    assert light.exposure(BGR(np.zeros((300, 300, 3), np.uint8))) == -12.0
 
 
 def test_one_white_thing_tells_the_light_and_one_hot_pixel_does_not() -> None:
@@ -86,7 +88,7 @@ def test_one_white_thing_tells_the_light_and_one_hot_pixel_does_not() -> None:
 
 
 def test_what_is_clipped_at_either_end() -> None:
-    face = np.full((10, 10, 3), 100, np.uint8)
+    face = BGR(np.full((10, 10, 3), 100, np.uint8))
     face[0] = (100, 100, 255)
     face[1] = (0, 100, 100)
     assert light.clipped(face) == pytest.approx(0.2)
@@ -130,7 +132,7 @@ def test_a_fence_runs_one_way_and_is_no_grid() -> None:
 
 
 def test_a_small_face_has_no_grid() -> None:
-    assert blocks(np.full((20, 20, 3), 9, np.uint8)) == 1.0
+    assert blocks(BGR(np.full((20, 20, 3), 9, np.uint8))) == 1.0
 
 
 def test_an_enlarged_copy_has_lost_what_it_seems_to_have() -> None:
@@ -197,7 +199,7 @@ def test_a_slope_counts_for_its_own_direction(slope: tuple[int, int], direction:
     """Directions are eighths of a half turn; the third slope is 14 degrees, nearer to the first than to the second."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     levels = (1 + 0.04 * (slope[0] * columns + slope[1] * rows)) ** 2
-    face = np.repeat(np.clip(levels, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    face = BGR(np.repeat(np.clip(levels, 0, 255)[..., None], 3, axis=2).astype(np.uint8))
     table = shapes(face, MOUTH_PART).reshape(-1, 4, 8).sum(axis=(0, 1))
     assert int(np.argmax(table)) == direction
 
@@ -235,8 +237,8 @@ def test_a_wide_face_has_room_at_its_sides() -> None:
     assert cut_to(2000, 2000, (900, 900, 150, 200), (512, 512), Framing(0.4)).height == pytest.approx(500)
 
 
-def person(area: float, score: float) -> Person:
-    return Person((0, 0, area, 1), np.zeros((17, 3), np.float32), score)
+def person(area: float, score: float) -> Body:
+    return Body((0, 0, area, 1), np.zeros((17, 3), np.float32), score)
 
 
 def test_only_bodies_that_are_clearly_seen_count_as_others() -> None:
@@ -261,14 +263,14 @@ def test_people_come_the_largest_first() -> None:
     result = SimpleNamespace(keypoints=SimpleNamespace(data=Tensor(np.zeros((3, 17, 3)))), boxes=boxes)
     reader = PeopleReader.__new__(PeopleReader)
     reader._network, reader._scratch = SimpleNamespace(predict=lambda *_, **__: [result]), ""
-    assert [one.area for one in reader.find(np.zeros((60, 60, 3), np.uint8))] == [2000, 400, 25]
+    assert [one.area for one in reader.find(BGR(np.zeros((60, 60, 3), np.uint8)))] == [2000, 400, 25]
 
 
 # --- which way up, and long pictures ---------------------------------------------------------------------------
 
 
 def photo(width: int, height: int) -> Photo:
-    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels = BGR(np.zeros((height, width, 3), np.uint8))
     return Photo(pixels, Frame(width, height, (0, 0, width, height)), Facts("JPEG", width, height, False, False))
 
 

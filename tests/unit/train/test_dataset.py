@@ -25,6 +25,7 @@ from profile_train import stage
 from profile_train.cache import TextEmbedding, encode_examples, encode_text
 from profile_train.dataset import Example, read_examples, read_report
 from profile_train.settings import Settings
+from profile_vision.pixels import RGB
 
 SCALE = 0.25
 
@@ -125,7 +126,7 @@ class Vae:
 
 
 def test_latents_are_scaled_as_the_unet_knows_them_and_the_crop_is_told() -> None:
-    image = np.full((16, 24, 3), (255, 0, 51), np.uint8)
+    image = RGB(np.full((16, 24, 3), (255, 0, 51), np.uint8))
     weights = np.ones((16, 24), np.float32)
     weights[:, :8] = 4.0
     example = Example(image, weights / weights.mean(), "a", crop_left=3, crop_top=5, original_size=(40, 30))

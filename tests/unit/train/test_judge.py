@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from profile_train.checkpoints import Saved
-from profile_train.dataset import Image
 from profile_train.loop import best
 from profile_train.validate import Judge
+from profile_vision.pixels import BGR, RGB
 
 CEILING = 0.8
 ME = np.array([1.0, 0.0], np.float32)
@@ -23,19 +23,19 @@ class Reader:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def find(self, picture: Image) -> list[Any]:
+    def find(self, picture: BGR) -> list[Any]:
         self.shapes.append(picture.shape)
         return [SimpleNamespace()] * int(picture[0, 0, 2])
 
-    def embed(self, picture: Image, _face: Any) -> Any:
+    def embed(self, picture: BGR, _face: Any) -> Any:
         angle = np.deg2rad(float(picture[0, 0, 1]))
         return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
-def portrait(faces: int, degrees: int = 0, edge: int = 8) -> Image:
+def portrait(faces: int, degrees: int = 0, edge: int = 8) -> RGB:
     picture = np.zeros((edge, edge, 3), np.uint8)
     picture[..., 0], picture[..., 1] = faces, degrees
-    return picture
+    return RGB(picture)
 
 
 def judge() -> Judge:

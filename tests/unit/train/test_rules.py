@@ -19,6 +19,7 @@ from profile_train.loop import best, share_of_rate
 from profile_train.loss import drawn_timesteps, min_snr_weights
 from profile_train.sampling import alone, batch_of, epoch_batches
 from profile_train.settings import Settings, settings_of, smaller
+from profile_vision.pixels import Mask
 
 PARAMETERS = TrainParameters(base_model="sdxl")
 
@@ -120,7 +121,7 @@ def test_a_crop_holds_the_whole_face(seed: int) -> None:
 
 
 def test_the_face_weighs_most_and_the_background_keeps_a_floor() -> None:
-    mask = np.zeros((100, 100), np.uint8)
+    mask = Mask(np.zeros((100, 100), np.uint8))
     mask[20:100, 20:80] = 255
     weights = loss_weights(mask, (40, 30, 20, 20))
     assert weights.mean() == pytest.approx(1.0)

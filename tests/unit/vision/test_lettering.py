@@ -19,8 +19,9 @@ from profile_finish.bands import Card, cards_band, text_band
 from profile_finish.print_sheet import print_sheet
 from profile_finish.thumbnails import Thumbnails
 from profile_runtime.store.folder import FolderStore
+from profile_vision.files import visibly_marked
 from profile_vision.lettering import TYPEFACE, lettering
-from profile_vision.marking import visibly_marked
+from profile_vision.pixels import BGR
 
 HANGUL = range(0xAC00, 0xD7A4)
 # What is no character of any typeface: it draws the box that stands for what is missing.
@@ -85,7 +86,7 @@ def test_a_name_from_a_mac_is_written_in_whole_syllables() -> None:
 
 
 def test_the_mark_reads_the_same_in_every_size() -> None:
-    ground = np.full((256, 256, 3), 128, np.uint8)
+    ground = BGR(np.full((256, 256, 3), 128, np.uint8))
     marked = visibly_marked(ground)
     changed = np.argwhere((marked != ground).any(axis=2))
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from profile_models.folders import models_folder
 from profile_vision import FaceReader
+from profile_vision.pixels import RGB, to_bgr
 from profile_workshop.studio_mini.identity import Identity, aligned, alignments
 
 PEOPLE = Path(__file__).resolve().parents[3] / "models" / "people"
@@ -45,7 +46,7 @@ def tensor(picture: Picture) -> torch.Tensor:
 @pytest.mark.parametrize("person", ["p00060", "p900055"])
 def test_it_embeds_as_the_product_does(person: str, reader: FaceReader, identity: Identity) -> None:
     picture = small(person, 0)
-    bgr = np.ascontiguousarray(picture[..., ::-1])
+    bgr = to_bgr(RGB(picture))
     with torch.no_grad():
         embedding, _ = identity(aligned(tensor(picture), placed(reader, picture)))
     # The rest is OpenCV's alignment, whose pixels are rounded.

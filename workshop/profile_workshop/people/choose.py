@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import FaceReader
+from profile_vision.pixels import BGR
 
 OWN_AT_LEAST = 0.60
 """Mean SFace cosine between a person's own photos."""
@@ -57,11 +58,11 @@ def measure(path: Path, reader: FaceReader) -> Candidate:
     )
 
 
-def before_grey(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """BGR before a grey wall."""
+def before_grey(rgba: NDArray[np.uint8]) -> BGR:
+    """A render (H, W, 4) with straight alpha before a grey wall."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     mixed = rgba[..., 2::-1] * alpha + 150 * (1 - alpha)
-    return np.asarray(cv2.convertScaleAbs(mixed), np.uint8)
+    return BGR(cv2.convertScaleAbs(mixed).astype(np.uint8))
 
 
 def choose(candidates: list[Candidate], count: int) -> list[Candidate]:

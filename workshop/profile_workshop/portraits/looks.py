@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from profile_vision import FaceReader
 from profile_vision.people import PeopleReader
+from profile_vision.pixels import RGB, to_bgr
 from profile_workshop.portraits.crowd import before_grey
 
 # Small pictures are enlarged for the networks: enough for joints, and a part of the time of their usual 640.
@@ -46,7 +47,7 @@ class Observer:
         """Joints (17, 3) and face (4,); zeros where there is no person or not exactly one face."""
         scale = SEEN / rgba.shape[0]
         picture = cv2.resize(before_grey(rgba), (SEEN, SEEN), interpolation=cv2.INTER_CUBIC)
-        bgr = np.ascontiguousarray(np.asarray(picture, np.uint8)[..., ::-1])
+        bgr = to_bgr(RGB(picture.astype(np.uint8)))
         faces = self._faces.find(bgr)
         people = self._people.find(bgr, SEEN) if len(faces) == 1 else []
         if not people:

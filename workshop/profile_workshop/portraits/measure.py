@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import diffusers
@@ -20,7 +19,8 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from profile_contract.style import TONE_WORDS, Tone
-from profile_vision import FaceReader
+from profile_vision import Face, FaceReader
+from profile_vision.pixels import BGR, RGB, to_bgr
 from profile_vision.poses import draw as draw_pose
 from profile_vision.poses import preset_joints
 from profile_workshop.portraits.crowd import Crowd, before_grey
@@ -55,10 +55,10 @@ class Eyes:
         _, faces = self._find(picture)
         return faces[0].points[2] * (len(picture) / SEEN) if len(faces) == 1 else None
 
-    def _find(self, picture: NDArray[np.uint8]) -> tuple[Pictures, list[Any]]:
+    def _find(self, picture: NDArray[np.uint8]) -> tuple[BGR, list[Face]]:
         large = cv2.resize(picture, (SEEN, SEEN), interpolation=cv2.INTER_CUBIC)
-        bgr = np.ascontiguousarray(np.asarray(large, np.uint8)[..., ::-1])
-        return bgr, list(self._reader.find(bgr))
+        bgr = to_bgr(RGB(large.astype(np.uint8)))
+        return bgr, self._reader.find(bgr)
 
 
 @dataclass(frozen=True)

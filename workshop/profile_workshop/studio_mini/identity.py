@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from profile_vision import FaceReader
+from profile_vision.pixels import RGB, to_bgr
 
 EDGE = 112
 # Where eyes, nose and corners of the mouth belong in SFace's picture: FaceRecognizerSF::alignCrop of OpenCV.
@@ -98,7 +99,7 @@ def _dequantised(quantised: torch.Tensor, scale: torch.Tensor, zero: torch.Tenso
 def alignments(reader: FaceReader, pictures: NDArray[np.uint8]) -> Iterator[NDArray[np.float64] | None]:
     """For each RGB picture (H, W, 3) the map (2, 3) from SFace's picture to it, in pixels; None without a face."""
     for picture in pictures:
-        faces = reader.find(np.ascontiguousarray(picture[..., ::-1]))
+        faces = reader.find(to_bgr(RGB(picture)))
         yield _alignment(faces[0].points) if faces else None
 
 

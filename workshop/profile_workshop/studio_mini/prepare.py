@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from profile_vision import FaceReader
 from profile_vision.people import PeopleReader
+from profile_vision.pixels import RGB, to_bgr
 from profile_workshop.studio_mini.compose import Framed, compose
 from profile_workshop.studio_mini.prompts import prompt
 
@@ -67,11 +67,11 @@ class Preparer:
 
     def _look(self, framed: Framed, words: str) -> Example | None:
         """None where the networks see no person or not exactly one face: nothing to learn from."""
-        picture = cv2.cvtColor(framed.picture, cv2.COLOR_RGB2BGR)
-        faces = self._faces.find(np.asarray(picture, np.uint8))
+        picture = to_bgr(RGB(framed.picture))
+        faces = self._faces.find(picture)
         if len(faces) != 1:
             return None
-        people = self._people.find(np.asarray(picture, np.uint8), POSE_EDGE)
+        people = self._people.find(picture, POSE_EDGE)
         if not people:
             return None
         return Example(framed.picture, people[0].joints.astype(np.float32), faces[0].box, words)

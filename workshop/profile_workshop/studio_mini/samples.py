@@ -15,6 +15,7 @@ from PIL import Image
 
 from profile_contract.style import TONE_WORDS, Tone
 from profile_vision import FaceReader
+from profile_vision.pixels import RGB, to_bgr
 from profile_vision.poses import draw as draw_pose
 from profile_vision.poses import preset_joints
 from profile_workshop.studio_mini import checkpoint, prepare, words
@@ -74,7 +75,7 @@ def _joints(home: Home) -> list[NDArray[np.float32]]:
     return [*(preset_joints(yaw, SIZE, FRAMING) for yaw in (0.0, -35.0, 35.0)), *(known[row] for row in rows)]
 
 
-def _made(whole: object, prompts: list[str], maps: list[NDArray[np.uint8]] | None) -> NDArray[np.uint8]:
+def _made(whole: object, prompts: list[str], maps: list[RGB] | None) -> NDArray[np.uint8]:
     given = {} if maps is None else {"image": [Image.fromarray(one) for one in maps]}
     pictures = whole(  # type: ignore[operator]
         prompts,
@@ -100,7 +101,7 @@ def _figures(home: Home, rows: list[NDArray[np.uint8]], joints: list[NDArray[np.
     found, errors = 0, []
     for row in rows:
         for picture, pose in zip(row, joints, strict=True):
-            faces = reader.find(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8))
+            faces = reader.find(to_bgr(RGB(picture)))
             found += len(faces) == 1
             if len(faces) == 1:
                 errors.append(float(np.linalg.norm(faces[0].points[2] - pose[0, :2])))

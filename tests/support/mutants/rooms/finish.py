@@ -17,14 +17,14 @@ MUTANTS = (
     ),
     (
         "F03",
-        "vision/profile_vision/encoding.py",
-        ("        xmp=marking.XMP.encode(),\n"),
+        "vision/profile_vision/files.py",
+        ("        xmp=XMP.encode(),\n"),
         "",
         "cuts without the AI mark (XMP)",
     ),
     (
         "F04",
-        "vision/profile_vision/encoding.py",
+        "vision/profile_vision/files.py",
         ("        subsampling=0,\n"),
         "",
         "JPEG colours subsampled",
@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     (
         "F13",
-        "vision/profile_vision/encoding.py",
+        "vision/profile_vision/files.py",
         "BYTES_PER_KILOBYTE = 1000",
         "BYTES_PER_KILOBYTE = 1024",
         "kilobytes of 1024",
@@ -123,8 +123,8 @@ MUTANTS = (
     (
         "F18",
         "images/finish/profile_finish/delivery.py",
-        "np.rot90(image, turns))) for turns in range(4)]",
-        "np.rot90(image, turns))) for turns in range(2)]",
+        "np.rot90(image, turns)))) for turns in range(4)]",
+        "np.rot90(image, turns)))) for turns in range(2)]",
         "a head upside down is upright",
     ),
     (

@@ -1,0 +1,36 @@
+"""Bodies and their joints: what every reader of them gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pixels import BGR
+
+# (17, 3) in COCO's order: x, y in pixels, confidence 0 to 1.
+Joints = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A person in a picture: `box` x, y, width, height in pixels, the joints, and how sure the reader is, 0 to 1."""
+
+    box: tuple[float, float, float, float]
+    joints: Joints
+    score: float
+
+    @property
+    def area(self) -> float:
+        """Box area in square pixels."""
+        return self.box[2] * self.box[3]
+
+
+class JointsReader(Protocol):
+    """Finds people and their joints."""
+
+    def find(self, image: BGR) -> list[Body]:
+        """People in a picture of any size, the largest first; empty if there is nobody."""
+        ...

@@ -34,7 +34,11 @@ class PreprocessParameters(Contract):
 
     noun: Literal["person", "woman", "man"] = "person"
     resolution: int = Field(
-        default=1024, ge=64, le=2048, description="Edge in pixels whose square is the area of a training crop."
+        default=1024,
+        ge=64,
+        le=2048,
+        multiple_of=8,
+        description="Edge in pixels whose square is the area of a training crop.",
     )
     minimum_photos: int = Field(default=5, ge=1, le=40)
     maximum_photos: int = Field(default=20, ge=1, le=40)

@@ -63,10 +63,11 @@ format: env ## let ruff format and fix what it can
 bench: prepare ## measure, and write docs/benchmarks.md
 	$(PYTEST) tests/bench
 
-crds: env ## write the CRD manifests and docs/api.md anew from the models in profile_contract
+crds: env ## write the CRD manifests, docs/api.md and the chart's values.schema.json anew from the models
 	$(RUN) -m profile_contract.schema.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
 	$(RUN) -m profile_contract.schema.reference docs/api.md
+	$(RUN) -m profile_values charts/profile-studio/values.schema.json
 
 samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model
 	nice -n 5 $(RUN) -m profile_samples

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
-from .style import Mode
+from .style import Mode, SamplerSteps
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"
@@ -20,6 +20,8 @@ RESULT_TENSOR = "result"
 EVICT_TENSOR = "evict"
 # One call is one small batch, never a whole request: a lost answer then loses little, and others get their turn.
 MAXIMUM_ITEMS = 4
+# Pixels: the VAE divides an edge by 8.
+PictureEdge = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
 
 
 class ReadGrant(Contract):
@@ -57,9 +59,9 @@ class GenerationOrder(Contract):
     request: RequestRef
     adapter: AdapterGrant | None = None
     items: list[GenerationItem] = Field(min_length=1, max_length=MAXIMUM_ITEMS)
-    width: int = Field(ge=64, le=2048, multiple_of=8)
-    height: int = Field(ge=64, le=2048, multiple_of=8)
-    steps: int = Field(default=30, ge=1, le=150)
+    width: PictureEdge
+    height: PictureEdge
+    steps: SamplerSteps = 30
     guidance: float = Field(default=5.0, ge=1.0, le=30.0)
     control_weight: float = Field(default=0.8, ge=0.0, le=2.0)
     control_end: float = Field(default=0.8, ge=0.0, le=1.0)

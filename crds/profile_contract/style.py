@@ -9,6 +9,12 @@ from pydantic import AfterValidator, Field
 
 from .model import Contract
 
+# What a style may say about sampling, and what may be said instead of it: whole numbers, no floats.
+SamplerSteps = Annotated[int, Field(ge=1, le=150)]
+GuidanceTenths = Annotated[int, Field(ge=10, le=300)]
+ControlWeightPercent = Annotated[int, Field(ge=0, le=200)]
+ControlEndPercent = Annotated[int, Field(ge=0, le=100)]
+
 
 class Tone(StrEnum):
     """The light of a style."""
@@ -44,8 +50,8 @@ class Title(Contract):
 class Sampler(Contract):
     """How candidates are sampled. No floats in the API: guidance is in tenths, weights are in per cent."""
 
-    steps: int = Field(default=30, ge=1, le=150, description="Steps of denoising.")
-    guidance_tenths: int = Field(default=50, ge=10, le=300, description="Classifier-free guidance times ten.")
+    steps: SamplerSteps = Field(default=30, description="Steps of denoising.")
+    guidance_tenths: GuidanceTenths = Field(default=50, description="Classifier-free guidance times ten.")
 
 
 class ProfileStyleSpec(Contract):
@@ -75,8 +81,10 @@ class ProfileStyleSpec(Contract):
     adapter_weight_percent: int = Field(
         default=100, ge=0, le=150, description="How much of the person's adapter is drawn with; 0 draws nobody."
     )
-    control_weight_percent: int = Field(default=80, ge=0, le=200, description="How strictly the pose map is followed.")
-    control_end_percent: int = Field(default=80, ge=0, le=100, description="Share of steps that follow the pose map.")
+    control_weight_percent: ControlWeightPercent = Field(
+        default=80, description="How strictly the pose map is followed."
+    )
+    control_end_percent: ControlEndPercent = Field(default=80, description="Share of steps that follow the pose map.")
     predictor: str = Field(
         default="profile-predictor",
         max_length=63,

@@ -9,38 +9,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, Self
-from urllib.parse import urlencode
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from profile_contract.candidates import PictureSize
-from profile_contract.generation import MAXIMUM_ITEMS
+from profile_contract.generation import MAXIMUM_ITEMS, PictureEdge
+from profile_contract.kubernetes import Amount, EnvironmentName, LabelName, LabelNameOrNone, ObjectNameOrNone, Size
 from profile_contract.model import Contract
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
+from profile_contract.style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, SamplerSteps
 from profile_runtime.configuration import ConfigError
+from profile_runtime.store.address import StoreAddress
 
 # A Job's credentials outlast its deadline by this: images are pulled and pods start before the clock runs.
 CREDENTIALS_MARGIN_SECONDS = 600
+LONGEST_CREDENTIALS_SECONDS = 7 * 24 * 3600
+
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+Gpus = Annotated[int, Field(ge=0, le=16)]
+CredentialsSeconds = Annotated[
+    int,
+    Field(
+        ge=900,
+        le=LONGEST_CREDENTIALS_SECONDS,
+        description="The longest that a Job's store credentials may be valid; each outlast their Job by 10 minutes.",
+    ),
+]
+WatchNamespaces = Annotated[
+    list[LabelName], Field(description="Empty: all namespaces.", json_schema_extra={"uniqueItems": True})
+]
 
 
-class StoreConfig(Contract):
-    """The bucket. `endpoint` is HOST:PORT as the Jobs and the predictor reach it: grants are signed for it."""
+class StoreConfig(StoreAddress):
+    """The bucket. `endpoint` is as the Jobs and the predictor reach it: grants are signed for it."""
 
-    endpoint: str = Field(min_length=1)
-    bucket: str = Field(min_length=3)
-    region: str = "us-east-1"
-    secure: bool = True
     # Where the operator itself reaches the store, if not at `endpoint` (an operator outside the cluster).
     own_endpoint: str = ""
 
     def url(self, *, own: bool = False) -> str:
         """The store's URL, see `profile_runtime.store.opening`; `own`: as the operator reaches it."""
-        endpoint = (self.own_endpoint if own else "") or self.endpoint
-        query = {"endpoint": endpoint, "secure": str(self.secure).lower(), "region": self.region}
-        return f"s3://{self.bucket}?{urlencode(query, safe=':')}"
+        return self.url_at((self.own_endpoint if own else "") or self.endpoint, secure=self.secure)
 
 
 class Toleration(Contract):
@@ -49,43 +60,53 @@ class Toleration(Contract):
     key: str = ""
     operator: Literal["Equal", "Exists"] = "Equal"
     value: str = ""
-    effect: str = ""
-    toleration_seconds: int | None = None
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    toleration_seconds: int | None = Field(default=None, ge=0)
 
 
 class Resources(Contract):
-    """Requests and limits; GPUs are given by `gpus` instead."""
+    """Requests and limits, amounts as text: "1" for one CPU. GPUs are given by `gpus` instead."""
 
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
+    requests: dict[str, Amount] = {}
+    limits: dict[str, Amount] = {}
 
 
-class StageJob(Contract):
-    """How one stage's Job runs.
+class JobSettings(Contract):
+    """What the platform team says of one stage's Job.
 
     `labels` and `annotations` are put on the Job and its pod, below the operator's own. `affinity`, `extra_env`,
     `extra_volumes` and `extra_volume_mounts` are written as Kubernetes has them, and are not looked into.
     """
 
-    image: str = Field(min_length=1)
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     resources: Resources = Resources()
     node_selector: dict[str, str] = {}
     tolerations: list[Toleration] = []
-    runtime_class_name: str = ""
-    priority_class_name: str = ""
-    gpus: int = Field(default=0, ge=0, description="GPUs the Job asks for; 0: none.")
-    gpu_resource: str = "nvidia.com/gpu"
-    active_deadline_seconds: int = Field(default=3600, ge=60)
-    backoff_limit: int = Field(default=2, ge=0, le=10)
-    scratch_size: str = Field(default="4Gi", description="Size limit of the emptyDir at /scratch.")
-    env: dict[str, str] = {}
+    runtime_class_name: LabelNameOrNone = ""
+    priority_class_name: ObjectNameOrNone = ""
+    gpus: Gpus = Field(default=0, description="GPUs the Job asks for; 0: none.")
+    active_deadline_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=LONGEST_CREDENTIALS_SECONDS - CREDENTIALS_MARGIN_SECONDS,
+        description="Longest run of the Job, all its attempts together.",
+    )
+    backoff_limit: int = Field(default=2, ge=0, le=10, description="How often a failed pod is started again.")
+    scratch_size: Size = Field(default="4Gi", description="Size limit of the emptyDir at /scratch.")
+    env: dict[EnvironmentName, str] = {}
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     affinity: dict[str, Any] = {}
     extra_env: list[dict[str, Any]] = []
     extra_volumes: list[dict[str, Any]] = []
     extra_volume_mounts: list[dict[str, Any]] = []
+
+
+class StageJob(JobSettings):
+    """How one stage's Job runs."""
+
+    image: str = Field(min_length=1)
+    image_pull_policy: PullPolicy = "IfNotPresent"
+    gpu_resource: str = "nvidia.com/gpu"
 
 
 class JobsConfig(Contract):
@@ -97,12 +118,7 @@ class JobsConfig(Contract):
     image_pull_secrets: list[str] = []
     labels: dict[str, str] = Field(default={}, description="On every stage's Job and pod, below the stage's own.")
     models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
-    credentials_seconds: int = Field(
-        default=6 * 3600,
-        ge=900,
-        le=7 * 24 * 3600,
-        description="The longest that a Job's store credentials may be valid; each outlast their Job by 10 minutes.",
-    )
+    credentials_seconds: CredentialsSeconds = 6 * 3600
 
     @model_validator(mode="after")
     def _credentials_outlast_jobs(self) -> Self:
@@ -126,24 +142,25 @@ class JobsConfig(Contract):
 class GenerationConfig(Contract):
     """How candidates are asked of the predictor."""
 
-    namespace: str = Field(default="profile-studio", description="Where the InferenceServices are.")
+    namespace: LabelName = Field(default="profile-studio", description="Where the InferenceServices are.")
     url_template: str = Field(
         default="http://{name}-predictor.{namespace}.svc",
+        pattern=r"^https?://",
         description="{name} is the style's predictor, {namespace} the field above.",
     )
-    width: int = Field(default=896, ge=64, le=2048, multiple_of=8)
-    height: int = Field(default=1152, ge=64, le=2048, multiple_of=8)
+    width: PictureEdge = 896
+    height: PictureEdge = 1152
     batch: int = Field(default=4, ge=1, le=MAXIMUM_ITEMS, description="Candidates in one call.")
     concurrency: int = Field(default=4, ge=1, le=64, description="Calls at the same time, over all requests.")
-    steps: int | None = Field(default=None, ge=1, le=150, description="Overrides every style's sampler steps.")
-    guidance_tenths: int | None = Field(default=None, ge=10, le=300, description="Overrides every style's guidance.")
-    control_weight_percent: int | None = Field(
-        default=None, ge=0, le=200, description="Overrides how closely every style follows its pose map."
+    steps: SamplerSteps | None = Field(default=None, description="Overrides every style's sampler steps.")
+    guidance_tenths: GuidanceTenths | None = Field(default=None, description="Overrides every style's guidance.")
+    control_weight_percent: ControlWeightPercent | None = Field(
+        default=None, description="Overrides how closely every style follows its pose map."
     )
-    control_end_percent: int | None = Field(
-        default=None, ge=0, le=100, description="Overrides the share of steps that follow the pose map."
+    control_end_percent: ControlEndPercent | None = Field(
+        default=None, description="Overrides the share of steps that follow the pose map."
     )
-    connect_seconds: float = Field(default=5.0, gt=0)
+    connect_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a connection.")
     call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
     grant_seconds: int = Field(
         default=660,
@@ -181,20 +198,13 @@ class GenerationConfig(Contract):
 class FinishConfig(Contract):
     """What the platform decides about portraits."""
 
-    visible_mark: bool = False
+    visible_mark: bool = Field(default=False, description="A small visible mark in every portrait.")
     toy: bool = Field(default=False, description="The base model is a toy: pages, terminals and contact sheets say so.")
 
 
-class OperatorConfig(Contract):
-    """The whole configuration."""
+class LoopSettings(Contract):
+    """How often the operator looks, writes and tries."""
 
-    store: StoreConfig
-    jobs: JobsConfig
-    training: TrainParameters = Field(description="Platform defaults; a request may override some of them.")
-    preprocess: PreprocessParameters = PreprocessParameters()
-    generation: GenerationConfig = GenerationConfig()
-    finish: FinishConfig = FinishConfig()
-    watch_namespaces: list[str] = Field(default=[], description="Empty: all namespaces.")
     resync_seconds: float = Field(default=300.0, gt=0, description="Every request is looked at this often.")
     progress_interval_seconds: float = Field(default=30.0, gt=0, description="Shortest pause between progress writes.")
     progress_step_percent: int = Field(default=10, ge=1, le=100, description="Progress below this is not written.")
@@ -205,6 +215,18 @@ class OperatorConfig(Contract):
         "MinIO cluster than the one that was asked read them anew every 10 minutes; 0 for a single one.",
     )
     workers: int = Field(default=8, ge=1, le=64, description="Requests looked at at the same time.")
+
+
+class OperatorConfig(LoopSettings):
+    """The whole configuration."""
+
+    store: StoreConfig
+    jobs: JobsConfig
+    training: TrainParameters = Field(description="Platform defaults; a request may override some of them.")
+    preprocess: PreprocessParameters = PreprocessParameters()
+    generation: GenerationConfig = GenerationConfig()
+    finish: FinishConfig = FinishConfig()
+    watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")
 

@@ -8,24 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
 from profile_contract.candidates import PictureSize
+from profile_contract.generation import PictureEdge
 from profile_contract.model import Tolerant
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_contract.style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, SamplerSteps
 
 
 class Drawing(Tolerant):
-    """What of the values' `generation` decides how a candidate looks, within the operator's bounds."""
+    """What of the values' `generation` decides how a candidate looks."""
 
-    width: int | None = Field(default=None, ge=64, le=2048, multiple_of=8)
-    height: int | None = Field(default=None, ge=64, le=2048, multiple_of=8)
-    steps: int | None = Field(default=None, ge=1, le=150)
-    guidance_tenths: int | None = Field(default=None, ge=10, le=300)
-    control_weight_percent: int | None = Field(default=None, ge=0, le=200)
-    control_end_percent: int | None = Field(default=None, ge=0, le=100)
+    width: PictureEdge | None = None
+    height: PictureEdge | None = None
+    steps: SamplerSteps | None = None
+    guidance_tenths: GuidanceTenths | None = None
+    control_weight_percent: ControlWeightPercent | None = None
+    control_end_percent: ControlEndPercent | None = None
 
     def over(self, size: PictureSize) -> PictureSize:
         """The size with what is said here."""

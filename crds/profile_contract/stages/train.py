@@ -15,6 +15,7 @@ from profile_contract.stages.order import (
     StageOrder,
     StageReport,
 )
+from profile_contract.style import SamplerSteps
 
 from .stage import Stage
 
@@ -59,7 +60,7 @@ class TrainParameters(Contract):
     validation_images: int = Field(
         default=4, ge=0, le=16, description="Fixed-seed portraits a checkpoint is judged by."
     )
-    validation_sampler_steps: int = Field(default=20, ge=1, le=150)
+    validation_sampler_steps: SamplerSteps = 20
     gradient_checkpointing: bool = False
     mixed_precision: Literal["no", "bf16"] = "bf16"
 

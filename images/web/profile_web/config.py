@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
-from urllib.parse import urlencode, urlsplit
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from profile_contract.model import Contract
 from profile_contract.request import DeletionPolicy, Training
 from profile_runtime.configuration import ConfigError
+from profile_runtime.store.address import StoreAddress
 
 SHORTEST_OWNER_KEY, SHORTEST_PROXY_SECRET = 32, 16
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -34,13 +35,13 @@ class SignIn(Contract):
 
     mode: Literal["Header", "Local"] = "Header"
     subject_header: str = Field(default="X-Auth-Request-User", min_length=1)
-    user_header: str = "X-Auth-Request-Email"
-    groups_header: str = "X-Auth-Request-Groups"
+    user_header: str = Field(default="X-Auth-Request-Email", min_length=1)
+    groups_header: str = Field(default="X-Auth-Request-Groups", min_length=1)
     groups_format: Literal["List", "Json"] = "List"
     issuer_header: str = ""
     issuer: str = ""
     proxy_secret_header: str = Field(default="X-Profile-Studio-Proxy", min_length=1)
-    hosts: list[str] = []
+    hosts: list[Annotated[str, Field(min_length=1)]] = []
     user: str = ""
 
     @model_validator(mode="after")
@@ -58,13 +59,16 @@ class SignInKeys:
     proxy: bytes = b""
 
 
+NamespaceName = Annotated[str, Field(max_length=63)]
+
+
 class Namespaces(Contract):
     """In which namespace a visitor's requests are made: by user, else by the first group that is named, else
     `default`; a visitor for whom nothing is left is refused."""
 
-    by_user: dict[str, str] = {}
-    by_group: dict[str, str] = {}
-    default: str = ""
+    by_user: dict[str, NamespaceName] = {}
+    by_group: dict[str, NamespaceName] = {}
+    default: NamespaceName = ""
 
     @property
     def served(self) -> list[str]:
@@ -72,21 +76,17 @@ class Namespaces(Contract):
         return sorted({name for name in (*self.by_user.values(), *self.by_group.values(), self.default) if name})
 
 
-class PageStore(Contract):
-    """The bucket. `endpoint` is HOST:PORT as the page reaches it, `public_url` as browsers do."""
+class PageStore(StoreAddress):
+    """The bucket. `endpoint` is as the page reaches it, `public_url` as browsers do."""
 
-    endpoint: str = Field(min_length=1)
-    bucket: str = Field(min_length=3)
-    region: str = "us-east-1"
-    secure: bool = True
     public_url: str = Field(pattern=r"^https?://[^/]+$")
 
     def url(self, *, public: bool = False) -> str:
         """The store's URL, see `profile_runtime.store.opening`."""
         parts = urlsplit(self.public_url)
-        endpoint, secure = (parts.netloc, parts.scheme == "https") if public else (self.endpoint, self.secure)
-        query = {"endpoint": endpoint, "secure": str(secure).lower(), "region": self.region}
-        return f"s3://{self.bucket}?{urlencode(query, safe=':')}"
+        if public:
+            return self.url_at(parts.netloc, secure=parts.scheme == "https")
+        return self.url_at(self.endpoint, secure=self.secure)
 
 
 class VisitorLimits(Contract):

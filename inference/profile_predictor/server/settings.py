@@ -48,6 +48,9 @@ def _listed(value: Any) -> Any:
 
 
 Count = Annotated[int, _whole(1)]
+Slots = Annotated[int, Field(ge=1, le=64), _whole(1)]
+Rank = Annotated[int, Field(ge=1, le=128), _whole(1)]
+Places = Annotated[int, Field(ge=1, le=1000), _whole(1)]
 CountOrNone = Annotated[int, _whole(0)]
 
 
@@ -65,8 +68,8 @@ class Settings(BaseSettings):
     models: Path = Path("/models")
     base_model: str = ""
     control_model: str = ""
-    slots: Count = 4
-    maximum_rank: Count = 64
+    slots: Slots = 4
+    maximum_rank: Rank = 64
     adapter_layers: Annotated[AdapterLayers, _word(*AdapterLayers)] = AdapterLayers.ATTENTION
     batch: Count = 4
     host_cache_mb: Count = 1024
@@ -77,7 +80,7 @@ class Settings(BaseSettings):
     model_name: str = "profile-predictor"
     store_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     store_bucket: str = ""
-    queue: Count = 16
+    queue: Places = 16
     port: Count = 8080
     metrics_port: CountOrNone = 0
     grace_seconds: Count = 290

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from math import inf
-from typing import Any
-
 import pytest
 
 from chart import (
@@ -16,7 +12,6 @@ from chart import (
     sandbox_arguments,
     the,
 )
-from profile_contract.model import Contract
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig, StageJob
@@ -130,54 +125,6 @@ def test_a_store_is_named_by_name_or_by_address(endpoint: str) -> None:
     assert policy["spec"]["egress"][1]["ports"] == [{"port": int(endpoint.rpartition(":")[2]), "protocol": "TCP"}]
 
 
-# What a value may be at least and at most, and what it must be a multiple of.
-BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
-
-
-def _bounds(schema: dict[str, Any]) -> dict[str, float]:
-    (own,) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    return {name: own[name] for name in BOUNDS if name in own}
-
-
-def _narrower(outer: dict[str, float], inner: dict[str, float]) -> bool:
-    """Whether everything within the inner bounds is within the outer ones."""
-    return (
-        inner.get("minimum", inner.get("exclusiveMinimum", -inf)) >= outer.get("minimum", -inf)
-        and inner.get("maximum", inner.get("exclusiveMaximum", inf)) <= outer.get("maximum", inf)
-        and ("exclusiveMinimum" not in outer or inner.get("exclusiveMinimum", -inf) >= outer["exclusiveMinimum"])
-        and ("multipleOf" not in outer or inner.get("multipleOf", 1) % outer["multipleOf"] == 0)
-    )
-
-
-@pytest.mark.parametrize(
-    ("section", "model"),
-    [
-        (("properties", "training"), TrainParameters),
-        (("properties", "preprocess"), PreprocessParameters),
-        (("properties", "generation"), GenerationConfig),
-        (("$defs", "job"), StageJob),
-        (("properties", "operator", "properties", "config"), OperatorConfig),
-    ],
-)
-def test_whatever_figure_the_schema_takes_the_operator_takes(section: tuple[str, ...], model: type[Contract]) -> None:
-    """Or an upgrade goes well, and the operator that it brings never starts."""
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    for step in section:
-        schema = schema[step]
-    wanted = model.model_json_schema(by_alias=True)["properties"]
-    looser = {
-        name: (_bounds(wanted[name]), _bounds(schema["properties"][name]))
-        for name, field in schema["properties"].items()
-        if {"integer", "number"} & set(_types(field)) and not _narrower(_bounds(wanted[name]), _bounds(field))
-    }
-    assert looser == {}
-
-
-def _types(field: dict[str, Any]) -> list[str]:
-    found = field.get("type", [])
-    return [found] if isinstance(found, str) else list(found)
-
-
 # --- the operator's configuration --------------------------------------------------------------------------------
 
 
@@ -233,26 +180,6 @@ def test_config_takes_what_the_values_say() -> None:
     assert config.watch_namespaces == ["hr", "campus"]
     assert config.jobs.credentials_seconds == 28800
     assert (config.jobs.models_claim, config.jobs.image_pull_secrets, config.workers) == ("weights", ["registry"], 3)
-
-
-@pytest.mark.parametrize(
-    ("section", "model"),
-    [
-        ("training", TrainParameters),
-        ("preprocess", PreprocessParameters),
-        ("generation", GenerationConfig),
-        ("finish", FinishConfig),
-    ],
-)
-def test_schema_knows_every_field_of_the_configuration(section: str, model: type[Contract]) -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"][section]
-    assert set(schema["properties"]) == {field.alias for field in model.model_fields.values()}
-
-
-def test_schema_knows_every_field_of_a_job() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]["job"]
-    made_by_the_chart = {"image", "imagePullPolicy", "gpuResource"}
-    assert set(schema["properties"]) == {field.alias for field in StageJob.model_fields.values()} - made_by_the_chart
 
 
 def test_a_changed_configuration_restarts_the_operator() -> None:

@@ -15,7 +15,7 @@ from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import S3Store, open_s3
-from profile_sandbox import Sandbox, build
+from profile_sandbox import build
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError
 
@@ -58,7 +58,8 @@ def sandbox_target(state: Path, terminal: Terminal, *, page_training: Mapping[st
 
     `page_training` is what requests of the page say about training; the presets decide where nothing is said.
     """
-    from profile_sandbox import passwords, services
+    # Its certificates need the extra `sandbox`; all other commands do without.
+    from profile_sandbox import Sandbox, passwords, services
     from profile_sandbox.values import PAGE_NAMESPACE
 
     sandbox = Sandbox(state, terminal.say)

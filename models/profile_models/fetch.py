@@ -175,9 +175,9 @@ def _read(archive: Path, member: Member) -> bytes:
 
 
 def _write(path: Path, content: bytes, sha256: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise FetchError(f"{path.name} has sha256 {found}, expected {sha256}: not written")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise FetchError(f"{path.name} has sha256 {digest}, expected {sha256}: not written")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import build, doctor
-from .plan import TARGETS
+from .boot import FORWARDS
 from .process import SandboxError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _doctor() -> int:
 def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
     from . import passwords, services
 
-    addresses = {name: sandbox.address(name) for name in TARGETS}
+    addresses = {name: sandbox.address(name) for name in FORWARDS}
     print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")
     for name, address in addresses.items():
         scheme = {"api": "https", "postgres": "postgresql", "redis": "redis"}.get(name, "http")

@@ -144,6 +144,7 @@ def ensure_actions(say: Say) -> Path:
 def _ensure_add_on(
     folder: Path, module: Module, minutes: int, files: Callable[[], Mapping[Path, Path]], say: Say
 ) -> Path:
+    """The folder of a module's programs and `files` (source -> place below it), made if it is missing."""
     manifests = folder / ADD_ON_MANIFESTS
     if not missing(folder, [module]) and manifests.exists():
         return folder
@@ -156,6 +157,7 @@ def _ensure_add_on(
 
 
 def _compile_missing(folder: Path, modules: Sequence[Module], minutes: int, say: Say) -> None:
+    """Compile what is missing, module by module, while the sources of later ones are fetched."""
     wanted = missing(folder, modules)
     if not wanted:
         return
@@ -194,6 +196,7 @@ def _download(compiler: str, module: Module, items: Sequence[Program]) -> subpro
 
 
 def _compile(compiler: str, module: Module, items: Sequence[Program], folder: Path, say: Say) -> None:
+    """Compile programs of one module together, and put each in its place when all are there."""
     staging = folder / f".staging-{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
@@ -229,11 +232,11 @@ def _run_telling(command: list[str], module: Module, *, cgo: bool, say: Say) -> 
         stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    told = begin
+    announced = begin
     try:
         while _read_some(process.stdout, output):
-            if time.monotonic() - told >= TELL_EVERY_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - announced >= TELL_EVERY_SECONDS:
+                announced = time.monotonic()
                 say(f"{_progress(output)}, {_clock(begin)}")
         code = process.wait()
     except BaseException:
@@ -273,14 +276,14 @@ def _take_found(folder: Path, say: Say) -> None:
     """Take programs of the right minor version that the machine has: in KUBEBUILDER_ASSETS, or on the PATH."""
     path = os.pathsep.join([os.environ.get("KUBEBUILDER_ASSETS", ""), os.environ.get("PATH", "")])
     for program in filter(programs.found_elsewhere, missing(folder)):
-        found = shutil.which(program.name, path=path)
-        if found is None:
+        installed = shutil.which(program.name, path=path)
+        if installed is None:
             continue
-        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+        version = subprocess.run([installed, "--version"], capture_output=True, text=True, check=False).stdout
         if programs.minor_version() in version:
-            say(f"taking {found} ({version.strip()})")
+            say(f"taking {installed} ({version.strip()})")
             staged = folder / f".{program.name}.part"
-            shutil.copy2(found, staged)
+            shutil.copy2(installed, staged)
             staged.replace(folder / program.name)
 
 
@@ -290,15 +293,17 @@ def _take_kserve_manifests(target: Path) -> None:
 
 
 def _flux_manifests() -> dict[Path, Path]:
+    """Flux's manifests: source -> place, a folder for each controller."""
     files: dict[Path, Path] = {}
     for controller in programs.FLUX.programs:
         config = _source(programs.FLUX, controller.package) / "config"
-        found = (file for folder in FLUX_FOLDERS for file in (config / folder).rglob("*.yaml"))
-        files |= {file: Path(controller.name) / file.relative_to(config) for file in found}
+        manifests = (file for folder in FLUX_FOLDERS for file in (config / folder).rglob("*.yaml"))
+        files |= {file: Path(controller.name) / file.relative_to(config) for file in manifests}
     return files
 
 
 def _definitions() -> dict[Path, Path]:
+    """Definitions of resources for kubeconform: source -> place."""
     kubernetes = _source(programs.CLUSTER, programs.KUBERNETES_MODULE) / "api" / "openapi-spec" / "swagger.json"
     monitoring = _source(programs.CHECKS, "github.com/prometheus-operator/prometheus-operator") / "example"
     definitions = monitoring / "prometheus-operator-crd"
@@ -331,6 +336,7 @@ def _copy(files: Mapping[Path, Path], target: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, say: Say) -> Iterator[None]:
+    """Hold a lock among all processes of this machine; `say` it where another has it."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ SLACK = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Subject:
+class Holder:
     """Who a certificate is for: common name, group (Kubernetes reads O as group), names and addresses it serves."""
 
     name: str
@@ -41,6 +41,7 @@ class Authority:
             _builder(self._name, self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         _write(folder / "ca.crt", self.pem)
@@ -51,12 +52,12 @@ class Authority:
         """The authority's certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, file: str, subject: Subject) -> None:
-        """Write FILE.crt and FILE.key, good for serving `subject.hosts` and as a client."""
+    def issue(self, file: str, holder: Holder) -> None:
+        """Write FILE.crt and FILE.key, good for serving `holder.hosts` and as a client."""
         key = ec.generate_private_key(ec.SECP256R1())
-        attributes = [x509.NameAttribute(NameOID.COMMON_NAME, subject.name)]
-        if subject.group:
-            attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, subject.group))
+        attributes = [x509.NameAttribute(NameOID.COMMON_NAME, holder.name)]
+        if holder.group:
+            attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, holder.group))
         builder = (
             _builder(x509.Name(attributes), self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -65,9 +66,11 @@ class Authority:
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,
             )
+            # From Python 3.13 on a client takes no certificate without it.
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
-        if subject.hosts:
-            names = x509.SubjectAlternativeName([_general_name(host) for host in subject.hosts])
+        if holder.hosts:
+            names = x509.SubjectAlternativeName([_general_name(host) for host in holder.hosts])
             builder = builder.add_extension(names, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         _write(self.folder / f"{file}.crt", certificate.public_bytes(serialization.Encoding.PEM))
@@ -109,6 +112,7 @@ def kubeconfig(server: str, folder: Path, user: str) -> str:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    """What every certificate says: who, by whom, and from when to when."""
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -122,6 +126,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What the key may do: sign certificates, or serve and ask."""
     return x509.KeyUsage(
         digital_signature=True,
         key_encipherment=not signs_certificates,

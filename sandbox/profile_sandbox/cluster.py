@@ -29,10 +29,10 @@ from . import (
     runtime,
     services,
 )
+from .boot import FORWARDS, Boot
 from .kubectl import Kubectl, find_kubectl
 from .passwords import Passwords
 from .paths import State
-from .plan import TARGETS, Plan
 from .process import SandboxError
 from .units import import_images
 
@@ -108,7 +108,7 @@ class Sandbox:
         return Passwords.load(self.state.secrets)
 
     def address(self, name: str) -> str:
-        """host:port on this machine that leads to `name`, one of `plan.TARGETS`. Raises SandboxError if it is down."""
+        """host:port on this machine that leads to `name`, one of `boot.FORWARDS`. Raises SandboxError if it is down."""
         record = self._record()
         if record is None or not self.running:
             raise SandboxError(f"no sandbox stands at {self.state.root}; start it with `python -m profile_sandbox up`")
@@ -162,25 +162,27 @@ class Sandbox:
             self._clean()
 
     def _prepare_and_start(self) -> None:
+        """Write what the parts read, open the forwarded ports, start the supervisor and record it."""
         self._say("preparing certificates, configuration and images")
         for folder in (self.state.logs, self.state.config, self.state.run):
             folder.mkdir(parents=True, exist_ok=True)
         for log in self.state.logs.glob("*.log"):
             log.unlink()
-        listeners = {name: relay.listen() for name in TARGETS}
+        listeners = {name: relay.listen() for name in FORWARDS}
         ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
         self._write_configuration(ports["api"])
         cgroups.create(self._cgroup)
-        plan = Plan(self._binds(), {name: listener.fileno() for name, listener in listeners.items()})
+        boot = Boot(self._binds(), {name: listener.fileno() for name, listener in listeners.items()})
         scratch = self.state.run / "scratch"
         scratch.mkdir()
-        pid = process.start(plan, scratch, self.state.logs / "supervisor.log")
+        pid = process.start(boot, scratch, self.state.logs / "supervisor.log")
         for listener in listeners.values():
             listener.close()
         self.state.record.write_text(json.dumps(asdict(Record(pid, process.birth(pid), ports))))
         self._say("starting")
 
     def _write_configuration(self, api_port: int) -> None:
+        """Write certificates, passwords, configuration, images and manifests below the state folder."""
         config = self.state.config
         outside = kubernetes_config.write_certificates(self.state.pki, api_port)
         self.kubeconfig.touch(mode=0o600)
@@ -205,6 +207,7 @@ class Sandbox:
         services.write_manifests(paths.SERVICES, config / "services", passwords)
 
     def _binds(self) -> dict[str, str]:
+        """Place in the sandbox -> the folder or file of the machine that is seen there."""
         models = paths.models_folder()
         models.mkdir(parents=True, exist_ok=True)
         return {
@@ -266,27 +269,29 @@ class Sandbox:
         return path.read_text(errors="replace")
 
     def _wait_for_units(self) -> None:
-        told = {row.name for row in self.status() if row.phase in ("ready", "done")}
+        """Return when every unit is ready or done. Raises SandboxError for one that failed, and for none in time."""
+        announced = {row.name for row in self.status() if row.phase in ("ready", "done")}
         deadline = time.monotonic() + START_SECONDS
         while True:
             rows = self.status()
             for row in rows:
-                if row.phase in ("ready", "done") and row.name not in told:
-                    told.add(row.name)
+                if row.phase in ("ready", "done") and row.name not in announced:
+                    announced.add(row.name)
                     self._say(f"{row.name} is {row.phase} ({row.seconds:.1f} s)")
             failed = [row for row in rows if row.phase == "failed"]
             if failed:
                 raise SandboxError(_describe(failed[0]))
-            if rows and len(told) == len(rows):
+            if rows and len(announced) == len(rows):
                 return
             if not self.running:
                 raise SandboxError("the sandbox ended at its start:\n" + self.log("supervisor"))
             if time.monotonic() > deadline:
-                waiting = ", ".join(row.name for row in rows if row.name not in told)
+                waiting = ", ".join(row.name for row in rows if row.name not in announced)
                 raise SandboxError(f"not ready after {START_SECONDS:.0f} s: {waiting}; see `logs NAME`")
             time.sleep(0.1)
 
     def _wait_for_pods(self) -> None:
+        """Return when node and services are ready, and the store has its bucket and users."""
         kubectl = self.kubectl
         kubectl.run("wait", "--for=condition=Ready", f"node/{layout.NODE_NAME}", "--timeout=60s")
         self._say("node is Ready")
@@ -309,6 +314,7 @@ class Sandbox:
             return None
 
     def _clean(self) -> None:
+        """Remove everything but the logs."""
         cgroups.remove(self._cgroup)
         state = self.state
         for folder in (state.run, state.pki, state.config):

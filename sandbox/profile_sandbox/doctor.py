@@ -50,7 +50,7 @@ PROCESSOR = "x86_64"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Lack:
     """Something that is missing, and what to do about it."""
 
     problem: str
@@ -64,20 +64,20 @@ def require() -> None:
         raise SandboxError(report(findings))
 
 
-def report(findings: list[Finding]) -> str:
+def report(findings: list[Lack]) -> str:
     """Findings as text."""
     lines = [f"- {finding.problem}: {finding.advice}" for finding in findings]
     return "\n".join(["the sandbox cannot run here:", *lines, ELSEWHERE])
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Lack]:
     """Everything that is missing; empty where a sandbox can run."""
     if sys.platform != "linux":
         return [_not_linux()]
     return [*_machine(), *_programs(), *_compiler(), *_disks(_needs(packages=False))]
 
 
-def preflight() -> list[Finding]:
+def preflight() -> list[Lack]:
     """What `make demo` cannot bring by itself and this machine lacks; empty where it can begin."""
     if sys.platform != "linux":
         return [_not_linux()]
@@ -91,55 +91,56 @@ def preflight() -> list[Finding]:
     ]
 
 
-def _not_linux() -> Finding:
-    return Finding(f"this is {platform.system()}", "a kubelet and containers need Linux: Debian 12 is what is tested")
+def _not_linux() -> Lack:
+    return Lack(f"this is {platform.system()}", "a kubelet and containers need Linux: Debian 12 is what is tested")
 
 
-def environment_findings(python: tuple[int, ...], processor: str, *, has_venv: bool) -> list[Finding]:
-    """Why the pinned Python packages cannot be installed; `python`: major and minor. Pure."""
+def environment_findings(python: tuple[int, ...], processor: str, *, has_venv: bool) -> list[Lack]:
+    """Why this is no machine that the sandbox is tested on; `python`: major and minor. Pure."""
     findings = []
     if python != PYTHON:
         said = ".".join(map(str, python))
         findings.append(
-            Finding(
+            Lack(
                 f"Python {said}",
-                "3.11 is needed, for which all packages are pinned: Debian 12 has it "
+                "3.11 is needed, with which all of it is tested: Debian 12 has it "
                 "(`apt-get install python3.11 python3.11-venv`); elsewhere `make demo PYTHON=/path/to/python3.11`",
             )
         )
     elif not has_venv:
-        findings.append(Finding("Python cannot make environments", "`apt-get install python3.11-venv`"))
+        findings.append(Lack("Python cannot make environments", "`apt-get install python3.11-venv`"))
     if processor != PROCESSOR:
-        findings.append(Finding(f"processor {processor}", f"the packages are pinned for {PROCESSOR} alone"))
+        findings.append(Lack(f"processor {processor}", f"it is tested on {PROCESSOR} alone"))
     return findings
 
 
-def apt_findings(lacking: list[Finding], *, has_apt: bool) -> list[Finding]:
+def apt_findings(lacking: list[Lack], *, has_apt: bool) -> list[Lack]:
     """What is missing is installed with apt: where there is none, it is said what else to do. Pure."""
     if has_apt or not lacking:
         return []
     what = ", ".join(finding.problem.removesuffix(" is missing") for finding in lacking)
     advice = "install these with your distribution's own programs, or take Debian 12: sandbox/apt.txt has its names"
-    return [Finding(f"no apt to install what is missing ({what})", advice)]
+    return [Lack(f"no apt to install what is missing ({what})", advice)]
 
 
 def _has_venv() -> bool:
     return importlib.util.find_spec("ensurepip") is not None
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[Lack]:
+    """What of user, processor, kernel and memory a cluster cannot do without."""
     if os.geteuid() != 0:
-        yield Finding("not root", "namespaces, mounts and control groups need it: `sudo -E make demo`")
+        yield Lack("not root", "namespaces, mounts and control groups need it: `sudo -E make demo`")
     if platform.machine() not in ARCHITECTURES:
-        yield Finding(f"processor {platform.machine()}", f"one of {', '.join(ARCHITECTURES)} is needed")
+        yield Lack(f"processor {platform.machine()}", f"one of {', '.join(ARCHITECTURES)} is needed")
     if not cgroups.hierarchies():
-        yield Finding("no control groups", "mount a cgroup file system at /sys/fs/cgroup")
+        yield Lack("no control groups", "mount a cgroup file system at /sys/fs/cgroup")
     filesystems = Path("/proc/filesystems").read_text().split()
     if "overlay" not in filesystems:
-        yield Finding("no overlayfs in the kernel", "load its module: `modprobe overlay`")
+        yield Lack("no overlayfs in the kernel", "load its module: `modprobe overlay`")
     available = available_memory()
     if available < FREE_MEMORY_MEGABYTES:
-        yield Finding(f"{available} MB of memory available", f"{FREE_MEMORY_MEGABYTES} MB are needed")
+        yield Lack(f"{available} MB of memory available", f"{FREE_MEMORY_MEGABYTES} MB are needed")
 
 
 def available_memory() -> int:
@@ -149,7 +150,8 @@ def available_memory() -> int:
     return 0
 
 
-def _programs() -> Iterator[Finding]:
+def _programs() -> Iterator[Lack]:
+    """Programs and headers that are not installed."""
     wanted = dict(PROGRAMS)
     to_compile = build.missing(build.programs_folder())
     if any(program.cgo for program in to_compile):
@@ -163,11 +165,11 @@ def _programs() -> Iterator[Finding]:
         yield _missing("PostgreSQL's server", "postgresql")
 
 
-def _compiler() -> Iterator[Finding]:
+def _compiler() -> Iterator[Lack]:
     to_compile = build.missing(build.programs_folder())
     trouble = go.trouble_with(go.ask(), go.needed()) if to_compile else ""
     if trouble:
-        yield Finding(f"{len(to_compile)} programs are to be compiled", trouble)
+        yield Lack(f"{len(to_compile)} programs are to be compiled", trouble)
 
 
 def _needs(*, packages: bool) -> list[Need]:
@@ -189,13 +191,13 @@ def _needs(*, packages: bool) -> list[Need]:
     return needs
 
 
-def _disks(needs: list[Need]) -> list[Finding]:
-    return [Finding(short.problem, short.advice) for short in shortages(needs)]
+def _disks(needs: list[Need]) -> list[Lack]:
+    return [Lack(short.problem, short.advice) for short in shortages(needs)]
 
 
 def _has_seccomp() -> bool:
     return any(Path(root, "seccomp.h").exists() for root in ("/usr/include", "/usr/local/include"))
 
 
-def _missing(what: str, package: str) -> Finding:
-    return Finding(f"{what} is missing", f"`apt-get install {package}` (all of them: sandbox/apt.txt)")
+def _missing(what: str, package: str) -> Lack:
+    return Lack(f"{what} is missing", f"`apt-get install {package}` (all of them: sandbox/apt.txt)")

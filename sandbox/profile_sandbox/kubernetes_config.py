@@ -7,17 +7,17 @@ from pathlib import Path
 import yaml
 
 from . import layout
-from .certificates import Authority, Subject, kubeconfig, service_account_key
+from .certificates import Authority, Holder, kubeconfig, service_account_key
 
 # Who talks to the API server, and as which built-in group; each gets NAME.kubeconfig.
 CLIENTS = {
-    "admin": Subject("admin", "system:masters"),
-    "kubelet": Subject(
+    "admin": Holder("admin", "system:masters"),
+    "kubelet": Holder(
         f"system:node:{layout.NODE_NAME}", "system:nodes", (layout.NODE_NAME, layout.NODE_IP, "127.0.0.1")
     ),
-    "controller-manager": Subject("system:kube-controller-manager"),
-    "scheduler": Subject("system:kube-scheduler"),
-    "kube-proxy": Subject("system:kube-proxy"),
+    "controller-manager": Holder("system:kube-controller-manager"),
+    "scheduler": Holder("system:kube-scheduler"),
+    "kube-proxy": Holder("system:kube-proxy"),
 }
 API_HOSTS = (
     "127.0.0.1",
@@ -34,8 +34,8 @@ API_HOSTS = (
 def write_certificates(folder: Path, outside_port: int) -> str:
     """Write all certificates and kubeconfigs; return the kubeconfig for use on the machine, through `outside_port`."""
     authority = Authority(folder)
-    authority.issue("apiserver", Subject("kube-apiserver", hosts=API_HOSTS))
-    authority.issue("kserve-webhook", Subject("kserve-webhook", hosts=("127.0.0.1",)))
+    authority.issue("apiserver", Holder("kube-apiserver", hosts=API_HOSTS))
+    authority.issue("kserve-webhook", Holder("kserve-webhook", hosts=("127.0.0.1",)))
     service_account_key(folder)
     server = f"https://127.0.0.1:{layout.API_PORT}"
     for name, subject in CLIENTS.items():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from .plan import Plan
+from .boot import Boot
 
 END_SECONDS = 20.0
 
@@ -19,20 +19,20 @@ class SandboxError(RuntimeError):
     """What a person has to know and do; shown without a traceback."""
 
 
-def start(plan: Plan, scratch: Path, log: Path) -> int:
+def start(boot: Boot, scratch: Path, log: Path) -> int:
     """Start the supervisor in namespaces of its own and return the outer process's id."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
                 "unshare",
                 *("--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child=SIGKILL", "--mount-proc"),
-                *(sys.executable, "-m", "profile_sandbox.supervisor", plan.to_json(), str(scratch)),
+                *(sys.executable, "-m", "profile_sandbox.supervisor", boot.to_json(), str(scratch)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=list(plan.forwards.values()),
+            pass_fds=list(boot.forwards.values()),
             env=_environment(),
             cwd="/",
         )

@@ -61,8 +61,8 @@ def machine_mounts(candidates: Iterable[str] = MACHINE) -> dict[str, str]:
 
 def postgres_folder(root: Path = POSTGRES_FOLDERS) -> Path | None:
     """The folder of the newest PostgreSQL server's programs, None where there is none."""
-    found = sorted(root.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
-    return found[-1].parent if found else None
+    servers = sorted(root.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    return servers[-1].parent if servers else None
 
 
 def base_spec(mounts: dict[str, str]) -> str:

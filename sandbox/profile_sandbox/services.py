@@ -43,6 +43,7 @@ def write_manifests(source: Path, folder: Path, secret: Passwords) -> None:
 
 
 def _service_secrets(secret: Passwords) -> list[dict[str, object]]:
+    """The passwords as Secrets of the services."""
     namespace = layout.SERVICES_NAMESPACE
     return [
         secret_manifest(namespace, "minio", {"user": passwords.STORE_ROOT_USER, "password": secret.store_root}),
@@ -123,6 +124,7 @@ def operator_statements() -> list[dict[str, object]]:
 
 
 def _add_user(admin: MinioAdmin, user: str, key: str, statements: list[dict[str, object]]) -> None:
+    """Make a user of the store, with a policy of its own."""
     policy = f"profile-{user}"
     admin.policy_add(policy_name=policy, policy={"Version": "2012-10-17", "Statement": statements})
     admin.user_add(access_key=user, secret_key=key)

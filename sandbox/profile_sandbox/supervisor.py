@@ -20,8 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from . import layout, loopback, relay
+from .boot import FORWARDS, Boot, Forward
 from .namespaces import prepare
-from .plan import TARGETS, Plan, Target
 from .units import Kind, Unit, units
 
 POLL_SECONDS = 0.1
@@ -31,7 +31,7 @@ STEP_PAUSE_SECONDS = 0.7
 RESOLVED_FOR_SECONDS = 3.0
 
 
-class Phase(StrEnum):
+class UnitPhase(StrEnum):
     """How a unit stands."""
 
     WAITING = "waiting"
@@ -42,10 +42,10 @@ class Phase(StrEnum):
 
 
 @dataclass
-class Standing:
+class UnitState:
     """A unit's phase, process and exit code, and the seconds after start when the phase began."""
 
-    phase: Phase = Phase.WAITING
+    phase: UnitPhase = UnitPhase.WAITING
     pid: int = 0
     code: int | None = None
     at: float = 0.0
@@ -61,7 +61,7 @@ class Supervisor:
         self._started = time.monotonic()
         self._ready = {unit.name: asyncio.Event() for unit in all_units}
         self._exits: dict[int, asyncio.Future[int]] = {}
-        self.standing = {unit.name: Standing() for unit in all_units}
+        self.standing = {unit.name: UnitState() for unit in all_units}
 
     async def run(self) -> None:
         """Start everything; returns never (the sandbox ends when its first process is killed)."""
@@ -71,6 +71,7 @@ class Supervisor:
         await asyncio.Event().wait()
 
     async def _run_unit(self, unit: Unit) -> None:
+        """Run a unit once everything that it comes after is ready."""
         for need in unit.after:
             await self._ready[need].wait()
         if unit.kind is Kind.STEP:
@@ -79,6 +80,7 @@ class Supervisor:
             await self._run_daemon(unit)
 
     async def _run_step(self, unit: Unit) -> None:
+        """Run a command to its end, again a few times if it fails."""
         code = 1
         for attempt in range(STEP_TRIES):
             if attempt:
@@ -86,20 +88,22 @@ class Supervisor:
             code = await self._start(unit)
             if code == 0:
                 break
-        self._set(unit, Phase.DONE if code == 0 else Phase.FAILED, code=code)
+        self._set(unit, UnitPhase.DONE if code == 0 else UnitPhase.FAILED, code=code)
         if code == 0:
             self._ready[unit.name].set()
 
     async def _run_daemon(self, unit: Unit) -> None:
+        """Start a program, call it ready when it answers, and failed when it ends."""
         ended = self._start(unit)
         while not ended.done() and not await _answers(unit.ready):
             await asyncio.wait([ended], timeout=POLL_SECONDS)
         if not ended.done():
-            self._set(unit, Phase.READY)
+            self._set(unit, UnitPhase.READY)
             self._ready[unit.name].set()
-        self._set(unit, Phase.FAILED, code=await ended)
+        self._set(unit, UnitPhase.FAILED, code=await ended)
 
     def _start(self, unit: Unit) -> asyncio.Future[int]:
+        """Start a unit's process; its exit code, once it has ended, or 127 where it cannot be started."""
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         with (self._logs / f"{unit.name}.log").open("ab") as log:
             try:
@@ -117,7 +121,7 @@ class Supervisor:
                 return ended
         process.returncode = 0  # `_reap` waits for every child; Popen must not
         self._exits[process.pid] = ended
-        self._set(unit, Phase.STARTING, pid=process.pid)
+        self._set(unit, UnitPhase.STARTING, pid=process.pid)
         return ended
 
     def _reap(self) -> None:
@@ -133,7 +137,8 @@ class Supervisor:
             if ended is not None:
                 ended.set_result(os.waitstatus_to_exitcode(status))
 
-    def _set(self, unit: Unit, phase: Phase, *, pid: int | None = None, code: int | None = None) -> None:
+    def _set(self, unit: Unit, phase: UnitPhase, *, pid: int | None = None, code: int | None = None) -> None:
+        """Note a phase, and tell the outside."""
         standing = self.standing[unit.name]
         standing.phase, standing.code = phase, code
         standing.at = round(time.monotonic() - self._started, 2)
@@ -148,6 +153,7 @@ class Supervisor:
 
 
 async def _answers(ready: str) -> bool:
+    """Whether what tells that a unit is ready, a socket or an address, takes a connection; nothing always does."""
     if not ready:
         return True
     if ready.startswith("/"):
@@ -156,6 +162,7 @@ async def _answers(ready: str) -> bool:
 
 
 def _socket_accepts(path: str) -> bool:
+    """Whether a socket's file takes a connection."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(path)
@@ -165,6 +172,7 @@ def _socket_accepts(path: str) -> bool:
 
 
 def _url_answers(url: str) -> bool:
+    """Whether an address answers at all."""
     try:
         loopback.fetch(url)
     except (OSError, http.client.HTTPException):
@@ -173,34 +181,35 @@ def _url_answers(url: str) -> bool:
 
 
 class Resolver:
-    """Finds a forwarded port's target; a Service's address is asked for again after a few seconds."""
+    """Where a forwarded port leads; a Service's address is asked for again after a few seconds."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
         self._known: tuple[float, tuple[str, int]] | None = None
 
     async def __call__(self) -> tuple[str, int]:
         """Host and port. Raises LookupError while the Service is not there."""
-        if not self._target.namespace:
-            return self._target.service, self._target.port
+        if not self._forward.namespace:
+            return self._forward.service, self._forward.port
         if self._known is None or time.monotonic() - self._known[0] > RESOLVED_FOR_SECONDS:
             self._known = (time.monotonic(), await self._ask())
         return self._known[1]
 
     async def _ask(self) -> tuple[str, int]:
-        service = await asyncio.to_thread(loopback.service, self._target.namespace, self._target.service)
+        """The Service's address now. Raises LookupError."""
+        service = await asyncio.to_thread(loopback.service, self._forward.namespace, self._forward.service)
         address = str(service["clusterIP"])
         if address == "None":
-            raise LookupError(f"{self._target.service} is a headless Service")
-        return address, self._target.port or int(service["ports"][0]["port"])
+            raise LookupError(f"{self._forward.service} is a headless Service")
+        return address, self._forward.port or int(service["ports"][0]["port"])
 
 
-async def supervise(plan: Plan) -> None:
+async def supervise(boot: Boot) -> None:
     """Relay ports and run all units."""
     state = Path(layout.STATE)
     servers = [
-        await relay.serve(socket.socket(fileno=number), Resolver(TARGETS[name]))
-        for name, number in plan.forwards.items()
+        await relay.serve(socket.socket(fileno=number), Resolver(FORWARDS[name]))
+        for name, number in boot.forwards.items()
     ]
     supervisor = Supervisor(units(), state / "logs", state / "status.json")
     await supervisor.run()
@@ -209,10 +218,10 @@ async def supervise(plan: Plan) -> None:
 
 
 def main() -> None:
-    """Entry point: the plan is the only argument, the scratch folder to mount on the second."""
-    plan = Plan.from_json(sys.argv[1])
-    prepare(plan.binds, Path(sys.argv[2]))
-    asyncio.run(supervise(plan))
+    """Entry point: the boot is the only argument, the scratch folder to mount on the second."""
+    boot = Boot.from_json(sys.argv[1])
+    prepare(boot.binds, Path(sys.argv[2]))
+    asyncio.run(supervise(boot))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def build(folder: Path, platforms: Iterable[str] | None) -> Path:
     given = (
         [f"--python={sys.executable}"]
         if platforms is None
-        else ["--no-build", *(f"--complete-platform={one}" for one in platforms)]
+        else ["--no-build", *(f"--complete-platform={platform}" for platform in platforms)]
     )
     command = [
         sys.executable, "-m", "pex", f"profile-studio[plugin] @ {_wheel(folder).as_uri()}", *given,

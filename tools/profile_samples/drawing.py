@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make one picture a style. Raises CommandError."""
-    person = next((one for one in find_people(PEOPLE, None) if one.name == arguments.person), None)
+    person = next((person for person in find_people(PEOPLE, None) if person.name == arguments.person), None)
     if person is None:
         raise CommandError(f"{PEOPLE} holds nobody called {arguments.person}")
     styles = load_styles(list(known_styles()))
@@ -117,7 +117,7 @@ def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:
     for score in scores:
         if score.faces == 1 and score.likeness is not None and score.face_height >= SMALLEST_FACE:
             like.setdefault(score.seed, []).append(score.likeness)
-    whole = {seed: (min(found), sum(found)) for seed, found in like.items() if len(found) == len(styles)}
+    whole = {seed: (min(scored), sum(scored)) for seed, scored in like.items() if len(scored) == len(styles)}
     if not whole:
         raise CommandError("no seed shows exactly one large face in every style: give more --candidates")
     return max(sorted(whole), key=lambda seed: whole[seed])
@@ -125,7 +125,7 @@ def chosen_seed(scores: Sequence[Score], styles: Sequence[str]) -> int:
 
 def _sample(store: Store, finish: FinishReport, style: str, seed: int) -> bytes:
     """A delivered portrait, whole, as a square JPEG, marked as the portrait is."""
-    (portrait,) = (one for one in finish.portraits if (one.style, one.seed) == (style, seed))
+    (portrait,) = (each for each in finish.portraits if (each.style, each.seed) == (style, seed))
     picture = read_picture(store, portrait.key)
     edge = min(picture.shape[:2])
     left = (picture.shape[1] - edge) // 2

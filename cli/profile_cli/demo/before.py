@@ -30,7 +30,7 @@ def main() -> int:
     return 0 if kubeconfig is None else 3
 
 
-def lacking(findings: Sequence[doctor.Finding]) -> str:
+def lacking(findings: Sequence[doctor.Lack]) -> str:
     """What this machine lacks for a cluster of its own, as a person reads it; empty where nothing does."""
     if not findings:
         return ""

@@ -13,7 +13,7 @@ import pytest
 
 from profile_cli.demo.before import NEEDED, lacking, missing, own_kubeconfig
 from profile_cli.demo.target import STATE
-from profile_sandbox.doctor import ELSEWHERE, Finding
+from profile_sandbox.doctor import ELSEWHERE, Lack
 
 CLONE = Path(__file__).resolve().parents[3]
 
@@ -64,7 +64,7 @@ def test_a_whole_environment_needs_no_sandbox(tmp_path: Path) -> None:
 
 def test_what_this_machine_lacks_is_said_with_what_to_do_and_what_else_there_is() -> None:
     assert lacking([]) == ""
-    text = lacking([Finding("no Go", "install it"), Finding("not root", "use sudo")])
+    text = lacking([Lack("no Go", "install it"), Lack("not root", "use sudo")])
     assert text.splitlines()[1:] == ["- no Go: install it", "- not root: use sudo", ELSEWHERE]
 
 

@@ -13,7 +13,7 @@ import pytest
 from profile_draw.errors import Unavailable
 from profile_predictor.server.grants import StoreGrants
 from profile_runtime.store.opening import open_store
-from profile_sandbox.certificates import Authority, Subject
+from profile_sandbox.certificates import Authority, Holder
 
 CONTENT = b"adapter"
 
@@ -36,7 +36,7 @@ class Store(BaseHTTPRequestHandler):
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """HOST:PORT of a store with a certificate that only the authority in tmp_path/ca.crt vouches for."""
     authority = Authority(tmp_path)
-    authority.issue("store", Subject("localhost", hosts=("localhost",)))
+    authority.issue("store", Holder("localhost", hosts=("localhost",)))
     server = HTTPServer(("localhost", 0), Store)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "store.crt", tmp_path / "store.key")

@@ -9,9 +9,10 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
+from cryptography.x509.verification import PolicyBuilder, Store
 
 from profile_sandbox import kubernetes_config
-from profile_sandbox.certificates import Authority, Subject
+from profile_sandbox.certificates import Authority, Holder
 
 
 def load(path: Path) -> x509.Certificate:
@@ -20,7 +21,7 @@ def load(path: Path) -> x509.Certificate:
 
 def test_an_issued_certificate_names_its_hosts_and_group(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "pki")
-    authority.issue("node", Subject("system:node:sandbox", "system:nodes", ("sandbox", "10.244.0.1")))
+    authority.issue("node", Holder("system:node:sandbox", "system:nodes", ("sandbox", "10.244.0.1")))
     certificate = load(tmp_path / "pki" / "node.crt")
     certificate.verify_directly_issued_by(authority.certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -28,6 +29,15 @@ def test_an_issued_certificate_names_its_hosts_and_group(tmp_path: Path) -> None
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("10.244.0.1")]
     (group,) = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     assert group.value == "system:nodes"
+
+
+def test_a_client_that_checks_strictly_takes_an_issued_certificate(tmp_path: Path) -> None:
+    """As Python 3.13 does: the certificate must say by which key it was signed."""
+    authority = Authority(tmp_path)
+    authority.issue("node", Holder("node", hosts=("sandbox",)))
+    store = Store([authority.certificate])
+    verifier = PolicyBuilder().store(store).build_server_verifier(x509.DNSName("sandbox"))
+    assert verifier.verify(load(tmp_path / "node.crt"), []) == [load(tmp_path / "node.crt"), authority.certificate]
 
 
 def test_everything_is_there_and_for_the_owner_only(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from . import layout
 
 
 @dataclass(frozen=True)
-class Target:
+class Forward:
     """Where a forwarded port leads: a Service (its first port, or `port`); an address where the namespace is empty."""
 
     service: str
@@ -19,7 +19,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Boot:
     """`binds`: place inside -> path on the machine, `forwards`: name -> inherited socket's number."""
 
     binds: Mapping[str, str]
@@ -30,20 +30,20 @@ class Plan:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Plan:
+    def from_json(cls, text: str) -> Boot:
         """The reverse of `to_json`."""
         document = json.loads(text)
         return cls(binds=document["binds"], forwards=document["forwards"])
 
 
 # What can be reached from the machine, whether it is there yet or not.
-TARGETS: dict[str, Target] = {
-    "api": Target("127.0.0.1", port=layout.API_PORT),
-    "minio": Target("minio", layout.SERVICES_NAMESPACE, 9000),
-    "postgres": Target("postgres", layout.SERVICES_NAMESPACE, 5432),
-    "prometheus": Target("prometheus", layout.SERVICES_NAMESPACE, 9090),
-    "redis": Target("redis", layout.SERVICES_NAMESPACE, 6379),
-    "operator": Target("profile-studio-operator", layout.PRODUCT_NAMESPACE),
-    "predictor": Target("profile-predictor-predictor", layout.PRODUCT_NAMESPACE),
-    "web": Target("profile-studio-web", layout.PRODUCT_NAMESPACE),
+FORWARDS: dict[str, Forward] = {
+    "api": Forward("127.0.0.1", port=layout.API_PORT),
+    "minio": Forward("minio", layout.SERVICES_NAMESPACE, 9000),
+    "postgres": Forward("postgres", layout.SERVICES_NAMESPACE, 5432),
+    "prometheus": Forward("prometheus", layout.SERVICES_NAMESPACE, 9090),
+    "redis": Forward("redis", layout.SERVICES_NAMESPACE, 6379),
+    "operator": Forward("profile-studio-operator", layout.PRODUCT_NAMESPACE),
+    "predictor": Forward("profile-predictor-predictor", layout.PRODUCT_NAMESPACE),
+    "web": Forward("profile-studio-web", layout.PRODUCT_NAMESPACE),
 }

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCES = Path(os.environ["PYTHONPATH"])
+READER_OF_PEOPLE = "profile_vision.people"
 
 
 def main() -> int:
@@ -22,14 +23,19 @@ def main() -> int:
 
 
 def wanted() -> set[str]:
-    """What the code imports, as dotted names; `from a import b` is `a.b`, a module or something in one."""
-    found: set[str] = set()
+    """What the code imports, as dotted names; `from a import b` is `a.b`, a module or something in one.
+
+    The reader of people does not count where nobody in the image asks for it: it alone of vision needs torch.
+    """
+    imports = {}
     for file in SOURCES.rglob("*.py"):
         parts = file.relative_to(SOURCES).with_suffix("").parts
-        package = parts[:-1]
-        for node in ast.walk(ast.parse(file.read_text())):
-            found.update(names(node, package))
-    return found
+        nodes = ast.walk(ast.parse(file.read_text()))
+        imports[".".join(parts)] = {name for node in nodes for name in names(node, parts[:-1])}
+    readers = {name for module, asked in imports.items() for name in asked if module != READER_OF_PEOPLE}
+    if not any(name == READER_OF_PEOPLE or name.startswith(f"{READER_OF_PEOPLE}.") for name in readers):
+        imports.pop(READER_OF_PEOPLE, None)
+    return set().union(*imports.values())
 
 
 def names(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:

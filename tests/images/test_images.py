@@ -36,7 +36,7 @@ LEFTOVERS = (
     "var/lib/apt/lists/*_*",
     "var/cache/apt/archives/*.deb",
     "var/log/**/*.log",
-    "opt/**/__pycache__",
+    "opt/profile-studio/**/__pycache__",
 )
 
 pytestmark = pytest.mark.timeout(1800)  # the first time makes the base image, and downloads
@@ -72,12 +72,29 @@ def test_nothing_of_its_building_is_left(built: Built, image: str) -> None:
 
 
 @pytest.mark.parametrize("image", ALL)
+def test_nothing_that_installs_packages_is_in_it(built: Built, image: str) -> None:
+    opened = built(image)
+    assert opened.run("python", "-m", "pip", "--version").returncode != 0
+    (path,) = (variable[5:] for variable in opened.config["Env"] if variable.startswith("PATH="))
+    assert [str(program) for folder in path.split(":") for program in (opened.root / folder[1:]).glob("pip*")] == []
+
+
+@pytest.mark.parametrize("image", ALL)
+def test_it_says_what_it_is(built: Built, image: str) -> None:
+    labels = built(image).config["Labels"]
+    assert labels["org.opencontainers.image.title"] == f"profile-studio/{image}"
+    assert labels["org.opencontainers.image.version"] == "dev"
+    assert labels["org.opencontainers.image.licenses"] == "AGPL-3.0-or-later"
+
+
+@pytest.mark.parametrize("image", ALL)
 def test_byte_code_fits_its_sources(built: Built, image: str) -> None:
     """Else every start compiles all again, for nobody: the root cannot be written.
 
     Byte code names its source by time or by hash; a release sets files' times after the build, so only hashes stay.
     """
-    site_packages = built(image).root / "usr/local/lib/python3.11/site-packages"
+    (site_packages,) = (built(image).root / "opt/venv/lib").glob("python3.*/site-packages")
+    assert any(site_packages.rglob("*.pyc"))
     stale = [str(path.relative_to(site_packages)) for path in site_packages.rglob("*.pyc") if not fits(path)]
     assert stale == []
 

@@ -3,6 +3,7 @@
 import functools
 import re
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -10,15 +11,19 @@ import grimp
 import pytest
 from packaging.utils import canonicalize_name
 
+from profile_sandbox.dockerfile import read_dockerfile
+
 ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+INSTALL = "pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r /opt/constraints.txt"
 DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(ROOT.glob("images/*/Dockerfile"))}
 
 
 @functools.cache
 def distributions_of() -> dict[str, set[str]]:
     """Top-level module -> distributions that bring it."""
-    found = metadata.packages_distributions()
-    return {module: {canonicalize_name(name) for name in names} for module, names in found.items()}
+    brought = metadata.packages_distributions()
+    return {module: {canonicalize_name(name) for name in names} for module, names in brought.items()}
 
 
 def own_packages(dockerfile: str) -> list[str]:
@@ -32,9 +37,9 @@ def pinned(dockerfile: str) -> set[str]:
 
 def constraints(dockerfile: str) -> str:
     """What an image is installed from, unless its builder names something else."""
-    found = re.search(r"^(?:COPY |ARG CONSTRAINTS=)(constraints/\S+)", dockerfile, re.MULTILINE)
-    assert found, "an image installs from its constraints"
-    return found[1]
+    lock = re.search(r"^(?:COPY |ARG CONSTRAINTS=)(constraints/\S+)", dockerfile, re.MULTILINE)
+    assert lock, "an image installs from its constraints"
+    return lock[1]
 
 
 # Modules of shared rooms that need a heavy library: an image whose own code does not use one does not bring what it
@@ -84,7 +89,35 @@ def test_an_image_runs_as_nobody_with_its_own_program(image: str) -> None:
 @pytest.mark.parametrize("image", DOCKERFILES)
 def test_packages_are_compiled_as_a_release_needs_it(image: str) -> None:
     """Python writes byte code that does not depend on files' times where it sees this variable."""
-    assert "\nARG SOURCE_DATE_EPOCH\n" in DOCKERFILES[image].partition("RUN pip install")[0]
+    assert "\nARG SOURCE_DATE_EPOCH\n" in DOCKERFILES[image].partition(INSTALL)[0]
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_what_installs_packages_is_not_in_the_image(image: str) -> None:
+    """pip runs in a stage of its own, and the base image's is removed where its packages are copied in."""
+    packages, last = re.split(r"^FROM \$\{PYTHON_IMAGE\}", DOCKERFILES[image], flags=re.MULTILINE)[1:]
+    assert packages.startswith(" AS packages\n")
+    assert INSTALL in packages
+    assert "pip install" not in last
+    assert "rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/lib/python3.*/site-packages/*\n" in last
+    assert "\nCOPY --from=packages /opt/venv /opt/venv\n" in last
+    assert read_dockerfile(ROOT / "images" / image / "Dockerfile").environment["PATH"].startswith("/opt/venv/bin:")
+
+
+@pytest.mark.parametrize("image", DOCKERFILES)
+def test_an_image_says_what_it_is(image: str) -> None:
+    """In OCI's words; what a build knows and a Dockerfile does not comes as arguments."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', DOCKERFILES[image]))
+    assert labels.pop("description")
+    assert labels == {
+        "title": f"profile-studio/{image}",
+        "licenses": PROJECT["license"],
+        "source": "${SOURCE}",
+        "revision": "${REVISION}",
+        "version": "${VERSION}",
+    }
+    assert {"ARG VERSION=dev", "ARG REVISION", "ARG SOURCE"} <= set(DOCKERFILES[image].splitlines())
+    assert len(DOCKERFILES) == len(set(re.findall(r'description="(.*)"', "\n".join(DOCKERFILES.values()))))
 
 
 @pytest.mark.parametrize("image", DOCKERFILES)
@@ -92,7 +125,7 @@ def test_a_builder_may_choose_the_pytorch_of_an_image_that_has_one(image: str) -
     """Another lock and one more index, both of the builder's own; hashes are asked for all the same."""
     text = DOCKERFILES[image]
     lines = text.splitlines()
-    install = lines.index("RUN pip install --no-cache-dir --require-hashes -r /opt/constraints.txt")
+    install = next(place for place, line in enumerate(lines) if INSTALL in line)
     if "torch" not in pinned(text):
         assert "CONSTRAINTS" not in text
         return

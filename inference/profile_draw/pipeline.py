@@ -1,4 +1,4 @@
-"""The diffusers pipelines: one set of modules, four ways to use them."""
+"""The pipelines that draw: one set of modules, four ways to use them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import (
-    ControlNetModel,
-    StableDiffusionXLControlNetImg2ImgPipeline,
-    StableDiffusionXLControlNetPipeline,
-    StableDiffusionXLImg2ImgPipeline,
-    StableDiffusionXLPipeline,
-)
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from profile_contract.style import Mode
 from profile_runtime.weights import check_model
 
-from .config import Dtype, EngineConfig
+from .config import EngineConfig
 from .errors import Refused, Unwanted
+from .families.family import Family
+from .families.table import family_of
+from .precision import drawn_in
 from .prompts import PromptReader
 from .rows import Row, Shape
 
@@ -43,35 +39,44 @@ NOT_FINITE = (
 
 
 class Pipeline:
-    """SDXL with or without ControlNet, from noise or from an initial image."""
+    """A base model with or without ControlNet, from noise or from an initial image."""
 
-    def __init__(self, base: Any, control: Any | None) -> None:
-        self._base, self._control = base, control
-        self._prompts = PromptReader(base)
-        self._ways: dict[type[Any], Any] = {StableDiffusionXLPipeline: base}
+    def __init__(self, family: Family, base: Any, control: Any | None) -> None:
+        self._family, self._base, self._control = family, base, control
+        self._prompts = PromptReader(family, base)
+        self._ways: dict[type[Any], Any] = {type(base): base}
 
     @classmethod
     def load(cls, config: EngineConfig) -> Pipeline:
-        """Load from the models folder, never from elsewhere. Raises FileNotFoundError, or ValueError if it is
-        no SDXL or not what its SHA256SUMS says.
+        """Load from the models folder, never from elsewhere. Raises FileNotFoundError, or ValueError if it is of no
+        known family or not what its SHA256SUMS says.
 
         Weights are read from safetensors alone.
         """
-        device = torch.device(_device(config.device))
-        dtype = _dtype(config.dtype, device)
+        wanted = config.device
+        if wanted == "auto":
+            wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(wanted)
+        dtype = drawn_in(config.dtype, device)
         if config.threads:
             torch.set_num_threads(config.threads)
         folder = _folder(config.models, config.base_model, "model_index.json")
-        base = StableDiffusionXLPipeline.from_pretrained(folder, **_how(folder / "unet", dtype))
+        family = family_of(folder)
+        base = family.load(folder, dtype)
         control = None
         if config.control_model:
             folder = _folder(config.models, config.control_model, "config.json")
-            control = ControlNetModel.from_pretrained(folder, **_how(folder, dtype)).to(device).eval()
+            control = family.load_control(folder, dtype).to(device).eval()
         base.to(device)
         if device.type == "cuda":
             base.unet.to(memory_format=torch.channels_last)
             base.vae.to(memory_format=torch.channels_last)
-        return cls(base, control)
+        return cls(family, base, control)
+
+    @property
+    def family(self) -> Family:
+        """What the base model is of."""
+        return self._family
 
     @property
     def unet(self) -> Any:
@@ -149,22 +154,14 @@ class Pipeline:
         positive, negative = [row.prompt for row in rows], [row.negative_prompt for row in rows]
         if shape.chunks == 1:
             return {"prompt": positive, "negative_prompt": negative}
-        embeddings, pooled = self._prompts.read(positive, shape.chunks)
-        words = {"prompt_embeds": embeddings, "pooled_prompt_embeds": pooled}
-        if shape.guided:
-            embeddings, pooled = self._prompts.read(negative, shape.chunks)
-            words |= {"negative_prompt_embeds": embeddings, "negative_pooled_prompt_embeds": pooled}
-        return words
+        return self._family.words(
+            self._prompts.read(positive, shape.chunks),
+            self._prompts.read(negative, shape.chunks) if shape.guided else None,
+        )
 
     def _way(self, shape: Shape) -> Any:
         """The pipeline for a shape; all of them share their modules."""
-        drawn_over = shape.mode == Mode.IMAGE_TO_IMAGE
-        if shape.has_pose:
-            kind: type[Any] = (
-                StableDiffusionXLControlNetImg2ImgPipeline if drawn_over else StableDiffusionXLControlNetPipeline
-            )
-        else:
-            kind = StableDiffusionXLImg2ImgPipeline if drawn_over else StableDiffusionXLPipeline
+        kind = self._family.ways[shape.has_pose, shape.mode == Mode.IMAGE_TO_IMAGE]
         if kind not in self._ways:
             modules = dict(self._base.components)
             if shape.has_pose:
@@ -175,6 +172,8 @@ class Pipeline:
 
 
 def _stopping(wanted: Callable[[], bool]) -> Callable[..., dict[str, Any]]:
+    """What pipelines call after each step: raises Unwanted where nobody waits any more."""
+
     def after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if not wanted():
             raise Unwanted("nobody waits for this batch")
@@ -183,29 +182,10 @@ def _stopping(wanted: Callable[[], bool]) -> Callable[..., dict[str, Any]]:
     return after_step
 
 
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _dtype(wanted: Dtype, device: torch.device) -> torch.dtype:
-    """bfloat16 has float32's range: SDXL's VAE gives black pictures in float16."""
-    if wanted == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
-
-
 def _folder(models: Path, name: str, index: str) -> Path:
+    """A model's folder, once it is what its SHA256SUMS says. Raises FileNotFoundError, or ValueError."""
     folder = models / name
     if not (folder / index).is_file():
         raise FileNotFoundError(f"no model {name!r}: {folder / index} is not there")
     check_model(models, name)
     return folder
-
-
-def _how(weights: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """Arguments of from_pretrained. Some models come as half precision files alone, which must be named."""
-    half = any(weights.glob("*.fp16.safetensors")) and not (weights / "diffusion_pytorch_model.safetensors").exists()
-    variant = {"variant": "fp16"} if half else {}
-    return {"dtype": dtype, "use_safetensors": True, "local_files_only": True, **variant}

@@ -1,6 +1,6 @@
 """Prompts longer than CLIP reads at once: cut into chunks, read one by one, and put one behind the other.
 
-CLIP reads 77 tokens, two of them marks. SDXL's networks look at as many as they are given, so nothing needs to be
+CLIP reads 77 tokens, two of them marks. The networks look at as many as they are given, so nothing needs to be
 dropped; the pooled text is that of the first chunk.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from .errors import Refused
+from .families.family import Family, TextEmbedding
 
 # 1,200 tokens: an order's 2,000 characters of any usual text.
 MOST_CHUNKS = 16
@@ -21,18 +22,17 @@ _WORD_END = "</w>"
 
 
 class PromptReader:
-    """The two text encoders of an SDXL pipeline with their tokenizers."""
+    """The text encoders of a pipeline with their tokenizers."""
 
-    def __init__(self, pipeline: Any) -> None:
-        self._readers = (
-            (pipeline.tokenizer, pipeline.text_encoder),
-            (pipeline.tokenizer_2, pipeline.text_encoder_2),
-        )
+    def __init__(self, family: Family, pipeline: Any) -> None:
+        self._family = family
+        self._tokenizers = [getattr(pipeline, name) for name in family.tokenizers]
+        self._encoders = [getattr(pipeline, name) for name in family.text_encoders]
 
     def chunks(self, text: str) -> int:
         """How many chunks a prompt takes, at least 1. Raises Refused above MOST_CHUNKS, naming what is too much."""
         counts = []
-        for tokenizer, _ in self._readers:
+        for tokenizer in self._tokenizers:
             chunks = _chunks(tokenizer, text)
             counts.append(len(chunks))
             if len(chunks) > MOST_CHUNKS:
@@ -43,27 +43,19 @@ class PromptReader:
                 )
         return max(1, *counts)
 
-    def read(self, texts: Sequence[str], chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings (texts x chunks * 77 x width) and pooled ones (texts x width); short prompts are filled up."""
-        embeddings, pooled = [], []
-        for text in texts:
-            one, first = self._one(text, chunks)
-            embeddings.append(one)
-            pooled.append(first)
-        return torch.cat(embeddings), torch.cat(pooled)
+    def read(self, texts: Sequence[str], chunks: int) -> TextEmbedding:
+        """`tokens` (texts, chunks * 77, width), `pooled` (texts, width); short prompts are filled up."""
+        rows = [self._row(text, chunks) for text in texts]
+        return TextEmbedding(torch.cat([row.tokens for row in rows]), torch.cat([row.pooled for row in rows]))
 
-    def _one(self, text: str, chunks: int) -> tuple[torch.Tensor, torch.Tensor]:
-        states = []
-        pooled = None
-        for tokenizer, encoder in self._readers:
-            ids = [_padded(tokenizer, chunk) for chunk in _chunks(tokenizer, text, least=chunks)]
-            output = encoder(torch.tensor(ids, device=encoder.device), output_hidden_states=True)
-            # SDXL takes the last layer but one of both, and the pooled text of the second.
-            hidden = output.hidden_states[-2]
-            states.append(hidden.reshape(1, -1, hidden.shape[-1]))
-            pooled = output[0][:1]
-        assert pooled is not None  # noqa: S101
-        return torch.cat(states, dim=-1), pooled
+    def _row(self, text: str, chunks: int) -> TextEmbedding:
+        """One prompt, its chunks behind one another."""
+        ids = []
+        for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
+            padded = [_padded(tokenizer, chunk) for chunk in _chunks(tokenizer, text, least=chunks)]
+            ids.append(torch.tensor(padded, device=encoder.device))
+        embedding = self._family.encode(self._encoders, ids)
+        return TextEmbedding(embedding.tokens.reshape(1, -1, embedding.tokens.shape[-1]), embedding.pooled[:1])
 
 
 def _room(tokenizer: Any) -> int:

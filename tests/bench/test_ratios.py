@@ -16,10 +16,11 @@ from PIL import Image, ImageOps
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import SlotBank
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.family import TextEmbedding
+from profile_draw.families.sdxl import Sdxl
 from profile_models.folders import models_folder
 from profile_sandbox.paths import CLONE
-from profile_train.cache import TextEmbedding, encode_examples, encode_text
+from profile_train.cache import encode_examples, encode_text
 from profile_train.dataset import Example
 from profile_train.loss import step_loss
 from profile_train.model import load_base
@@ -71,7 +72,7 @@ def _pipeline() -> Any:
 
 def test_swapping_an_adapter(figures: Figures, compare: Compare, tmp_path: Path) -> None:
     turns, plain_turns = itertools.count(), itertools.count()
-    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=modules_of(AdapterLayers.ATTENTION))
+    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=Sdxl().modules(AdapterLayers.ATTENTION))
     people = [_adapter(bank.layers, seed) for seed in (1, 2)]
 
     def swap() -> None:

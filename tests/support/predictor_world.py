@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from profile_draw.bank import SlotBank
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.sdxl import Sdxl
 from profile_draw.rows import Row, Shape
 from profile_predictor.engine import Engine, EngineConfig, Refused
 from profile_predictor.server.app import Limits, PredictorApp
@@ -99,7 +99,7 @@ def tiny_engine(**config: Any) -> Engine:
     """A real engine around the tiny pipeline."""
     settings = EngineConfig(Path("/models"), BASE, **{"slots": 2, "maximum_rank": RANK, "batch": 4, **config})
     pipeline: Any = TinyPipeline()
-    bank = SlotBank(pipeline.unet, settings.slots, settings.maximum_rank, modules_of(settings.adapter_layers))
+    bank = SlotBank(pipeline.unet, settings.slots, settings.maximum_rank, Sdxl().modules(settings.adapter_layers))
     return Engine(settings, pipeline, bank)
 
 

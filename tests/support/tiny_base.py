@@ -11,7 +11,9 @@ import torch
 from diffusers import DDPMScheduler
 
 from profile_contract.stages.train import AdapterLayers
-from profile_train.cache import CachedExample, TextEmbedding
+from profile_draw.families.family import TextEmbedding
+from profile_draw.families.sdxl import Sdxl
+from profile_train.cache import CachedExample
 from profile_train.model import Base
 
 WEIGHT = "mid_block.attentions.0.to_q.lora_A.default.weight"
@@ -36,11 +38,11 @@ class RecordingUnet(torch.nn.Module):
         super().__init__()
         self.bias = torch.nn.Parameter(torch.full((CHANNELS, 1, 1), 0.25))
         self.answer, self.calls = answer, list[Call]()
-        self.config = SimpleNamespace(layers_per_block=2)
+        self.config = {"layers_per_block": 2}
 
-    def forward(self, noisy: torch.Tensor, steps: torch.Tensor, tokens: torch.Tensor, **words: Any) -> SimpleNamespace:
+    def forward(self, noisy: torch.Tensor, steps: torch.Tensor, **words: Any) -> SimpleNamespace:
         added = words["added_cond_kwargs"]
-        call = Call(noisy, steps, tokens, added["text_embeds"], added["time_ids"])
+        call = Call(noisy, steps, words["encoder_hidden_states"], added["text_embeds"], added["time_ids"])
         self.calls.append(call)
         predicted = self.answer(call) if self.answer else torch.zeros_like(noisy)
         return SimpleNamespace(sample=predicted + self.bias)
@@ -71,6 +73,7 @@ def tiny_base(
     )
     return TinyBase(
         name="tiny",
+        family=Sdxl(),
         pipeline=None,
         unet=RecordingUnet(answer),
         vae=None,
@@ -88,6 +91,6 @@ def example(seed: int, height: int = 4, width: int = 6, *, deviation: float = 0.
         mean=torch.randn(CHANNELS, height, width, generator=draw),
         deviation=torch.full((CHANNELS, height, width), deviation),
         weights=weights / weights.mean(),
-        time_ids=torch.arange(6.0) + 10 * seed,
+        crop_ids=torch.arange(6.0) + 10 * seed,
         text=TextEmbedding(torch.full((1, 3, 2), float(seed)), torch.full((1, 5), float(-seed))),
     )

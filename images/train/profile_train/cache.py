@@ -6,29 +6,23 @@ from dataclasses import dataclass
 
 import torch
 
+from profile_draw.families.family import Crop, TextEmbedding
+
 from .dataset import Example
 from .model import Base
-
-
-@dataclass(frozen=True)
-class TextEmbedding:
-    """`tokens` (1, 77, width of both encoders), `pooled` (1, width of the second encoder)."""
-
-    tokens: torch.Tensor
-    pooled: torch.Tensor
 
 
 @dataclass(frozen=True)
 class CachedExample:
     """The latent distribution (not a sample of it: variety must survive), and what goes with it.
 
-    `mean` and `deviation` (C, h, w), `weights` (1, h, w), `time_ids` (6,): original, crop and target size.
+    `mean` and `deviation` (C, h, w), `weights` (1, h, w), `crop_ids` (numbers,): see `Family.crop_ids`.
     """
 
     mean: torch.Tensor
     deviation: torch.Tensor
     weights: torch.Tensor
-    time_ids: torch.Tensor
+    crop_ids: torch.Tensor
     text: TextEmbedding
 
     @property
@@ -39,17 +33,10 @@ class CachedExample:
 
 @torch.no_grad()
 def encode_text(base: Base, prompts: list[str]) -> dict[str, TextEmbedding]:
-    """Both encoders' embeddings of each prompt."""
-    pipeline = base.pipeline
-    for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
-        encoder.to(base.device)
-    found = {}
-    for prompt in dict.fromkeys(prompts):
-        tokens, _, pooled, _ = pipeline.encode_prompt(
-            prompt, device=base.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-        )
-        found[prompt] = TextEmbedding(tokens.float(), pooled.float())
-    return found
+    """The embedding of each prompt (1 row)."""
+    for name in base.family.text_encoders:
+        getattr(base.pipeline, name).to(base.device)
+    return {prompt: base.family.embed(base.pipeline, prompt, base.device) for prompt in dict.fromkeys(prompts)}
 
 
 @torch.no_grad()
@@ -60,26 +47,25 @@ def encode_examples(base: Base, examples: list[Example], texts: dict[str, TextEm
 
 
 def _encode(base: Base, example: Example, text: TextEmbedding) -> CachedExample:
+    """One example as the loss takes it; its weights have a mean of 1 over the latents, too."""
     pixels = torch.from_numpy(example.image).permute(2, 0, 1).float().unsqueeze(0) / 127.5 - 1
     latent = base.vae.encode(pixels.to(base.device)).latent_dist
-    width, height = example.size
     weights = torch.from_numpy(example.weights)[None, None]
     small = torch.nn.functional.adaptive_avg_pool2d(weights, latent.mean.shape[-2:])[0]
-    original_width, original_height = example.original_size
-    ids = [original_height, original_width, example.crop_top, example.crop_left, height, width]
+    ids = base.family.crop_ids(Crop(example.original_size, example.crop_left, example.crop_top, example.size))
     return CachedExample(
         mean=latent.mean[0] * base.vae.config.scaling_factor,
         deviation=latent.std[0] * base.vae.config.scaling_factor,
         weights=(small / small.mean()).to(base.device),
-        time_ids=torch.tensor(ids, dtype=torch.float32, device=base.device),
+        crop_ids=torch.tensor(ids, dtype=torch.float32, device=base.device),
         text=text,
     )
 
 
 def free_encoders(base: Base) -> None:
     """Text encoders go for good; the VAE waits on the CPU for validation portraits."""
-    base.pipeline.text_encoder = None
-    base.pipeline.text_encoder_2 = None
+    for name in base.family.text_encoders:
+        setattr(base.pipeline, name, None)
     base.vae.to("cpu")
     if base.device.type == "cuda":
         torch.cuda.empty_cache()

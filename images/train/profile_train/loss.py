@@ -8,6 +8,7 @@ from diffusers.training_utils import compute_snr
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
+from profile_draw.families.family import TextEmbedding
 
 from .cache import CachedExample
 from .model import Base
@@ -75,16 +76,10 @@ def step_loss(
     weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
     steps = drawn_timesteps(weighed, len(batch), draw).to(base.device)
     noisy = base.noise.add_noise(latents, noise, steps)
+    text = TextEmbedding(torch.cat([e.text.tokens for e in batch]), torch.cat([e.text.pooled for e in batch]))
+    conditions = base.family.conditions(text, torch.stack([e.crop_ids for e in batch]))
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
-        predicted = base.unet(
-            noisy,
-            steps,
-            torch.cat([e.text.tokens for e in batch]),
-            added_cond_kwargs={
-                "text_embeds": torch.cat([e.text.pooled for e in batch]),
-                "time_ids": torch.stack([e.time_ids for e in batch]),
-            },
-        ).sample
+        predicted = base.unet(noisy, steps, **conditions).sample
     target = target_of(base, latents, noise, steps)
     weights = torch.stack([e.weights for e in batch])
     squared = (predicted.float() - target.float()).pow(2) * weights

@@ -1,4 +1,4 @@
-"""Loads a base model of SDXL's architecture from a folder in diffusers' layout: by configuration alone."""
+"""The base model while it is trained on, loaded from a folder in diffusers' layout: by configuration alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import cast_training_params
 from peft import LoraConfig
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.train import AdapterLayers
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.family import Family
+from profile_draw.families.table import family_of
 from profile_runtime.weights import WeightsError, check_model
 
 ADAPTER = "default"
@@ -28,7 +29,8 @@ class Base:
     """The base model while it is trained on. `pipeline` holds the text encoders until they are freed."""
 
     name: str
-    pipeline: StableDiffusionXLPipeline
+    family: Family
+    pipeline: Any
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     noise: DDPMScheduler
@@ -47,7 +49,7 @@ class Base:
         """
         torch.manual_seed(seed)
         config = LoraConfig(
-            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(modules_of(layers))
+            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(self.family.modules(layers))
         )
         self.unet.add_adapter(config, adapter_name=ADAPTER)
         # In bf16, small updates would be rounded away.
@@ -73,19 +75,20 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
         raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        pipeline = StableDiffusionXLPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, variant=_variant(folder)
-        )
+        family = family_of(folder)
+        pipeline = family.load(folder)
     except (OSError, ValueError) as error:
         raise BadInput(Reason.MODEL_NOT_FOUND, f"the base model '{name}' cannot be loaded") from error
     pipeline.set_progress_bar_config(disable=True)
     check_prediction(name, pipeline.scheduler.config)
     autocast = mixed and device.type == "cuda"
-    for part in (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae, pipeline.unet):
-        part.requires_grad_(False)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.requires_grad_(False)
     pipeline.unet.to(device, dtype=torch.bfloat16 if autocast else torch.float32)
     return Base(
         name=name,
+        family=family,
         pipeline=pipeline,
         unet=pipeline.unet,
         vae=pipeline.vae,
@@ -106,10 +109,3 @@ def check_prediction(name: str, scheduler: Mapping[str, Any]) -> None:
         f"the base model '{name}' cannot be trained on: its scheduler_config.json says {kind}; "
         f"what can be trained predicts {', '.join(PREDICTIONS[:-1])} or {PREDICTIONS[-1]}, with noise added by betas",
     )
-
-
-def _variant(folder: Path) -> str | None:
-    """Many SDXL folders hold half-precision files alone, under names of their own."""
-    plain = (folder / "unet" / "diffusion_pytorch_model.safetensors").is_file()
-    half = any((folder / "unet").glob("*.fp16.safetensors")) or any((folder / "unet").glob("*.fp16-*.safetensors"))
-    return "fp16" if half and not plain else None

@@ -18,7 +18,6 @@ from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
 from profile_draw.adapters.adapter_file import write_adapter
 from profile_draw.adapters.webui import write_webui
 from profile_draw.adapters.weights import trained_layers
-from profile_draw.families.sdxl import modules_of, webui_metadata, webui_name
 from profile_draw.finite import NotFinite
 from profile_runtime.context import StageContext
 
@@ -153,11 +152,11 @@ class Attempt:
 
     def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
         """The adapter in the form that the predictor serves, and its twin for other programs. Raises BadInput."""
-        parameters, layers = self.order.parameters, trained_layers(weights)
-        names = partial(webui_name, layers_per_block=base.unet.config.layers_per_block)
+        parameters, family, layers = self.order.parameters, base.family, trained_layers(weights)
+        names = partial(family.webui_name, unet_config=base.unet.config)
         try:
-            served = write_adapter(layers, modules_of(parameters.adapter_layers), parameters.base_model)
-            twin = write_webui(layers, names, webui_metadata(parameters.base_model, parameters.resolution))
+            served = write_adapter(layers, family.modules(parameters.adapter_layers), parameters.base_model)
+            twin = write_webui(layers, names, family.webui_metadata(parameters.base_model, parameters.resolution))
         except NotFinite as error:
             raise BadInput(
                 Reason.TRAINING_DIVERGED,

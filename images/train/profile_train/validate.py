@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from diffusers import StableDiffusionXLPipeline
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.preprocess import PreprocessReport
+from profile_draw.families.family import TextEmbedding
 from profile_runtime.context import StageContext
 from profile_vision import FaceReader, WeightsMissing, likeness
 from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding
 from profile_vision.pixels import BGR, RGB, to_bgr
 
-from .cache import TextEmbedding
 from .dataset import read_of_dataset
 from .model import Base
 
@@ -78,33 +78,23 @@ def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
 @torch.no_grad()
 def portraits(base: Base, text: TextEmbedding, empty: TextEmbedding, *, count: int, steps: int, size: int) -> list[RGB]:
     """Portraits of the seeds 0, 1, ... with the adapter as it is now, (size, size, 3)."""
-    pipeline = StableDiffusionXLPipeline(
-        vae=base.vae,
-        text_encoder=None,
-        text_encoder_2=None,
-        tokenizer=None,
-        tokenizer_2=None,
-        unet=base.unet,
-        scheduler=type(base.pipeline.scheduler).from_config(base.pipeline.scheduler.config),
-    )
+    scheduler = type(base.pipeline.scheduler).from_config(base.pipeline.scheduler.config)
+    pipeline = base.family.sampler(base.unet, base.vae, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     base.vae.to(base.device)
     base.unet.eval()
+    words = base.family.words(text, empty)
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
-        made = [_portrait(pipeline, text, empty, seed=seed, steps=steps, size=size) for seed in range(count)]
+        pictures = [_portrait(pipeline, words, seed=seed, steps=steps, size=size) for seed in range(count)]
     base.unet.train()
     base.vae.to("cpu")
-    return made
+    return pictures
 
 
-def _portrait(
-    pipeline: StableDiffusionXLPipeline, text: TextEmbedding, empty: TextEmbedding, *, seed: int, steps: int, size: int
-) -> RGB:
+def _portrait(pipeline: Any, words: dict[str, torch.Tensor], *, seed: int, steps: int, size: int) -> RGB:
+    """One portrait of a seed."""
     image = pipeline(
-        prompt_embeds=text.tokens,
-        pooled_prompt_embeds=text.pooled,
-        negative_prompt_embeds=empty.tokens,
-        negative_pooled_prompt_embeds=empty.pooled,
+        **words,
         generator=torch.Generator().manual_seed(seed),
         num_inference_steps=steps,
         guidance_scale=GUIDANCE,

@@ -17,7 +17,6 @@ from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.bank import SlotBank
 from profile_draw.config import EngineConfig
 from profile_draw.errors import Broken
-from profile_draw.families.sdxl import modules_of
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, by_length, by_pose, check, shape_of
 
@@ -88,7 +87,9 @@ class Engine:
         """Load the models. Raises FileNotFoundError if one is not there, ValueError if it does not fit."""
         started = time.monotonic()
         pipeline = Pipeline.load(config)
-        bank = SlotBank(pipeline.unet, config.slots, config.maximum_rank, modules_of(config.adapter_layers))
+        bank = SlotBank(
+            pipeline.unet, config.slots, config.maximum_rank, pipeline.family.modules(config.adapter_layers)
+        )
         log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
         return cls(config, pipeline, bank)
 

@@ -17,10 +17,10 @@ from PIL import Image, ImageDraw
 
 from profile_contract.generation import AdapterGrant
 from profile_contract.stages.train import AdapterLayers
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.sdxl import Sdxl
 from profile_models import random_sdxl
 
-TARGETS = list(modules_of(AdapterLayers.ATTENTION))
+TARGETS = list(Sdxl().modules(AdapterLayers.ATTENTION))
 MakeAdapter = Callable[..., Path]
 
 

@@ -21,7 +21,7 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import Mode
 from profile_draw.adapters.weights import AdapterWeights, LayerWeights
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.sdxl import Sdxl
 from profile_draw.rows import Piece
 from profile_models import random_sdxl
 from profile_predictor.engine import Denied, DrawingQueue, Engine, EngineConfig, Fetched, Refused
@@ -129,7 +129,7 @@ def test_whole_transformers_are_served_where_they_are_asked_for(
     pose: Pose,
 ) -> None:
     """As plain diffusers draws it; and an adapter of attention alone is refused there."""
-    whole = make_adapter("whole", seed=9, target_modules=list(modules_of(AdapterLayers.TRANSFORMER)))
+    whole = make_adapter("whole", seed=9, target_modules=list(Sdxl().modules(AdapterLayers.TRANSFORMER)))
     config = EngineConfig(random_models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=1, maximum_rank=8)
     thorough = Engine.load(replace(config, adapter_layers=AdapterLayers.TRANSFORMER))
     mine = draw(thorough, order(grant(whole), pose(0)))

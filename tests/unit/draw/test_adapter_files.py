@@ -21,12 +21,13 @@ from profile_draw.adapters.header import LENGTH_BYTES, read_header
 from profile_draw.adapters.webui import write_webui
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights, trained_layers
 from profile_draw.errors import Refused
-from profile_draw.families.sdxl import modules_of, webui_metadata, webui_name
+from profile_draw.families.sdxl import Sdxl
 from profile_draw.finite import NotFinite
 
 LAYER = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 RANK, BASE = 4, "sdxl-base"
-MODULES = modules_of(AdapterLayers.ATTENTION)
+FAMILY, UNET = Sdxl(), {"layers_per_block": 2}
+MODULES = FAMILY.modules(AdapterLayers.ATTENTION)
 Layers = dict[str, LayerWeights]
 
 
@@ -40,7 +41,7 @@ def served(layers: Layers) -> bytes:
 
 
 def twin(layers: Layers) -> bytes:
-    return write_webui(layers, partial(webui_name, layers_per_block=2), webui_metadata(BASE, 1024))
+    return write_webui(layers, partial(FAMILY.webui_name, unet_config=UNET), FAMILY.webui_metadata(BASE, 1024))
 
 
 def metadata_of(data: bytes) -> dict[str, str]:
@@ -108,7 +109,7 @@ def test_the_twin_changes_its_layers_by_as_much(layers: Layers) -> None:
     tensors = load(twin(layers))
     assert len(tensors) == 3 * len(layers)
     for name, written in layers.items():
-        key = "lora_unet_" + webui_name(name, 2).replace(".", "_")
+        key = "lora_unet_" + FAMILY.webui_name(name, UNET).replace(".", "_")
         down, up = tensors[f"{key}.lora_down.weight"], tensors[f"{key}.lora_up.weight"]
         assert torch.equal(down, written.down.half())
         assert torch.equal(up, written.up.half())

@@ -22,7 +22,7 @@ from profile_draw.adapters.header import MOST_METADATA_BYTES
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import BASE as NOBODY
 from profile_draw.bank import SlotBank
-from profile_draw.families.sdxl import modules_of
+from profile_draw.families.sdxl import Sdxl
 from profile_predictor.engine import Denied, Fetched, Refused, Unavailable, adapter_store
 from profile_predictor.engine.adapter_store import AdapterStore
 from profile_predictor.engine.evictions import Evictions
@@ -393,7 +393,7 @@ def test_an_order_does_not_wait_for_ever_for_another_ones_read(monkeypatch: pyte
 
 def bank(slots: int = 1) -> tuple[TinyNet, SlotBank]:
     net = TinyNet()
-    return net, SlotBank(net, slots, RANK, modules_of(AdapterLayers.ATTENTION))
+    return net, SlotBank(net, slots, RANK, Sdxl().modules(AdapterLayers.ATTENTION))
 
 
 def output(net: TinyNet, found: SlotBank, names: list[str]) -> torch.Tensor:

@@ -64,12 +64,12 @@ def drawn(engine: Engine, *arguments: Any, **more: Any) -> np.ndarray:
 def test_a_short_prompt_is_read_as_diffusers_reads_it(engine: Engine, reader: PromptReader) -> None:
     text, other = "studio portrait of a woman", ""
     with torch.inference_mode():
-        mine, pooled = reader.read([text, other], 1)
+        mine = reader.read([text, other], 1)
         theirs, _, their_pooled, _ = engine._pipeline._base.encode_prompt(
             [text, other], do_classifier_free_guidance=False, device="cpu", num_images_per_prompt=1
         )
-    assert torch.allclose(mine, theirs, atol=1e-6)
-    assert torch.allclose(pooled, their_pooled, atol=1e-6)
+    assert torch.allclose(mine.tokens, theirs, atol=1e-6)
+    assert torch.allclose(mine.pooled, their_pooled, atol=1e-6)
 
 
 @pytest.mark.parametrize("guidance", [5.0, 1.0])
@@ -125,7 +125,7 @@ def test_what_is_too_long_is_refused_with_the_words_that_would_be_dropped(reader
 
 def test_nothing_is_cut_inside_a_word(reader: PromptReader) -> None:
     """74 short words and a long one: it begins the next chunk."""
-    tokenizer = reader._readers[0][0]
+    tokenizer = reader._tokenizers[0]
     first, second = _chunks(tokenizer, "a " * 74 + "extraordinarily a")
     assert (len(first), tokenizer.decode(second).split()) == (74, ["extraordinarily", "a"])
     assert next(len(chunk) for chunk in _chunks(tokenizer, "x" * 200)) == 75
@@ -134,7 +134,7 @@ def test_nothing_is_cut_inside_a_word(reader: PromptReader) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=400))
 def test_no_token_of_any_text_is_lost(reader: PromptReader, text: str) -> None:
-    for tokenizer, _ in reader._readers:
+    for tokenizer in reader._tokenizers:
         chunks = _chunks(tokenizer, text)
         assert [token for chunk in chunks for token in chunk] == tokenizer(text, truncation=False).input_ids[1:-1]
         assert all(len(chunk) <= 75 for chunk in chunks)

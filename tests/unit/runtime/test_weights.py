@@ -38,6 +38,7 @@ from profile_vision import FaceReader, MaskReader, WeightsMissing
 from profile_vision.people import PeopleReader
 
 VISION = models_folder() / "vision"
+INDEX = b'{"_class_name": "StableDiffusionXLPipeline"}'
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -132,7 +133,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(VARIABLE, raising=False)
     folder = tmp_path / "models" / "sdxl"
     (folder / "unet").mkdir(parents=True)
-    (folder / "model_index.json").write_text("{}")
+    (folder / "model_index.json").write_bytes(INDEX)
     (folder / "README.md").write_text("notes")
     (folder / UNET).write_bytes(b"weights")
     write_sums(folder)
@@ -140,7 +141,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_sums_are_those_of_the_usual_command(models: Path) -> None:
-    assert read_sums(models / "sdxl" / SUMS) == {"model_index.json": sha256(b"{}"), UNET: sha256(b"weights")}
+    assert read_sums(models / "sdxl" / SUMS) == {"model_index.json": sha256(INDEX), UNET: sha256(b"weights")}
     command = ["sha256sum", "--check", "--quiet", SUMS]
     assert subprocess.run(command, cwd=models / "sdxl", check=False).returncode == 0
     assert check_model(models, "sdxl", {})

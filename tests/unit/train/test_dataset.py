@@ -18,11 +18,13 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters
+from profile_draw.families.family import TextEmbedding
+from profile_draw.families.sdxl import Sdxl
 from profile_runtime.context import StageContext
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
-from profile_train.cache import TextEmbedding, encode_examples, encode_text
+from profile_train.cache import encode_examples, encode_text
 from profile_train.dataset import Example, read_examples, read_report
 from profile_train.settings import Settings
 from profile_vision.pixels import RGB
@@ -130,7 +132,7 @@ def test_latents_are_scaled_as_the_unet_knows_them_and_the_crop_is_told() -> Non
     weights = np.ones((16, 24), np.float32)
     weights[:, :8] = 4.0
     example = Example(image, weights / weights.mean(), "a", crop_left=3, crop_top=5, original_size=(40, 30))
-    base: Any = SimpleNamespace(vae=Vae(), device=torch.device("cpu"))
+    base: Any = SimpleNamespace(family=Sdxl(), vae=Vae(), device=torch.device("cpu"))
     text = TextEmbedding(torch.zeros(1, 2, 2), torch.zeros(1, 2))
     (cached,) = encode_examples(base, [example], {"a": text})
     assert base.vae.words["dtype"] == torch.float32
@@ -139,7 +141,7 @@ def test_latents_are_scaled_as_the_unet_knows_them_and_the_crop_is_told() -> Non
     assert cached.mean.mean(dim=(1, 2)).tolist() == pytest.approx([SCALE, -SCALE, -0.6 * SCALE], abs=1e-6)
     assert cached.deviation.flatten().tolist() == pytest.approx([0.5 * SCALE] * 18)
     # Original height and width, crop's top and left, target height and width: SDXL's order.
-    assert cached.time_ids.tolist() == [30, 40, 5, 3, 16, 24]
+    assert cached.crop_ids.tolist() == [30, 40, 5, 3, 16, 24]
     assert cached.weights.tolist() == [[[2.0, 0.5, 0.5], [2.0, 0.5, 0.5]]]
     assert cached.text is text
     assert cached.size == (2, 3)
@@ -155,7 +157,7 @@ def test_a_prompt_is_encoded_once() -> None:
 
     encoder = SimpleNamespace(to=lambda _: None)
     pipeline = SimpleNamespace(text_encoder=encoder, text_encoder_2=encoder, encode_prompt=encode_prompt)
-    base: Any = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"))
+    base: Any = SimpleNamespace(family=Sdxl(), pipeline=pipeline, device=torch.device("cpu"))
     assert list(encode_text(base, ["a", "b", "a"])) == ["a", "b"]
     assert asked == ["a", "b"]
 

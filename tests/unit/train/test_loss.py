@@ -68,7 +68,7 @@ def test_the_loss_is_what_the_papers_say(prediction: str, gamma: float) -> None:
     assert loss.item() == pytest.approx(wanted["loss"], rel=1e-4)
     assert torch.equal(call.tokens, torch.cat([e.text.tokens for e in batch]))
     assert torch.equal(call.pooled, torch.cat([e.text.pooled for e in batch]))
-    assert torch.equal(call.time_ids, torch.stack([e.time_ids for e in batch]))
+    assert torch.equal(call.time_ids, torch.stack([e.crop_ids for e in batch]))
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)

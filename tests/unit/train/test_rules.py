@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler
 
 from profile_contract.stages.preprocess import DatasetImage
 from profile_contract.stages.train import TrainParameters
-from profile_draw.families.sdxl import webui_name
+from profile_draw.families.sdxl import Sdxl
 from profile_train.checkpoints import Saved
 from profile_train.dataset import loss_weights, random_crop, scaled_size
 from profile_train.loop import best, share_of_rate
@@ -145,17 +145,17 @@ def test_sizes_stay_multiples_of_eight() -> None:
 )
 def test_names_for_webui(module: str, name: str) -> None:
     rest = ".transformer_blocks.0.attn1.to_out.0"
-    assert webui_name(module + rest, layers_per_block=2) == name + rest
+    assert Sdxl().webui_name(module + rest, {"layers_per_block": 2}) == name + rest
 
 
 @pytest.mark.parametrize("rest", [".proj_in", ".transformer_blocks.0.ff.net.0.proj"])
 def test_the_rest_of_a_transformer_has_names_for_webui(rest: str) -> None:
-    assert webui_name("down_blocks.1.attentions.0" + rest, layers_per_block=2) == "input_blocks.4.1" + rest
+    assert Sdxl().webui_name("down_blocks.1.attentions.0" + rest, {"layers_per_block": 2}) == "input_blocks.4.1" + rest
 
 
 def test_only_transformers_have_names_for_webui() -> None:
     with pytest.raises(ValueError, match="no transformer"):
-        webui_name("down_blocks.0.resnets.0.conv1", layers_per_block=2)
+        Sdxl().webui_name("down_blocks.0.resnets.0.conv1", {"layers_per_block": 2})
 
 
 def test_the_rate_falls_to_nothing() -> None:

@@ -170,7 +170,7 @@ def test_a_base_that_predicts_something_else_is_refused_as_it_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "flow").mkdir()
-    (tmp_path / "flow" / "model_index.json").write_text("{}")
+    (tmp_path / "flow" / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
     config = {"prediction_type": "flow_prediction", "beta_schedule": "linear"}
     pipeline = SimpleNamespace(scheduler=SimpleNamespace(config=config), set_progress_bar_config=lambda **_: None)
     monkeypatch.setattr(StableDiffusionXLPipeline, "from_pretrained", lambda *_, **__: pipeline)

@@ -409,9 +409,9 @@ MUTANTS = (
     ),
     (
         "P60",
-        "inference/profile_draw/prompts.py",
-        "            hidden = output.hidden_states[-2]",
-        "            hidden = output.hidden_states[-1]",
+        "inference/profile_draw/families/sdxl.py",
+        "[output.hidden_states[-2] for",
+        "[output.hidden_states[-1] for",
         "long prompts are read from another layer than short ones",
     ),
     (

@@ -24,9 +24,9 @@ MUTANTS = (
     ),
     (
         "T04",
-        "images/train/profile_train/cache.py",
-        "ids = [original_height, original_width, example.crop_top, example.crop_left, height, width]",
-        "ids = [original_height, original_width, 0, 0, height, width]",
+        "inference/profile_draw/families/sdxl.py",
+        "[original_height, original_width, crop.top, crop.left, height, width]",
+        "[original_height, original_width, 0, 0, height, width]",
         "crop coordinates not told to SDXL",
     ),
     (

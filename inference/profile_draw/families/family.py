@@ -1,0 +1,102 @@
+"""What a model family says of itself; whatever loads, trains or draws is the same for all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.precision import variant_of
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """What a network is told of prompts: `tokens` (rows, length, width), `pooled` (rows, width)."""
+
+    tokens: torch.Tensor
+    pooled: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which part of which picture is shown, and how large, in pixels: sizes are width and height."""
+
+    original_size: tuple[int, int]
+    left: int
+    top: int
+    size: tuple[int, int]
+
+
+class Family(ABC):
+    """One architecture: a UNet that adapters change, text encoders, a VAE, and a scheduler, in diffusers' layout.
+
+    Stateless. Networks are whatever `load` gave, in the pipeline that holds them.
+    """
+
+    # What the class in a model's model_index.json begins with.
+    named: ClassVar[str]
+    # The pipelines that draw, by (follows a pose, draws over a picture); they share their modules.
+    ways: ClassVar[Mapping[tuple[bool, bool], type[Any]]]
+    control: ClassVar[type[Any]]
+    # Encoders and their tokenizers, as the pipeline names them.
+    text_encoders: ClassVar[tuple[str, ...]]
+    tokenizers: ClassVar[tuple[str, ...]]
+
+    def load(self, folder: Path, dtype: torch.dtype | None = None) -> Any:
+        """The pipeline of a model's folder, on the CPU; float32 unless told. Raises OSError or ValueError.
+
+        From safetensors alone, and never from elsewhere than this folder.
+        """
+        return self.ways[False, False].from_pretrained(folder, **_how(folder / "unet", dtype))
+
+    def load_control(self, folder: Path, dtype: torch.dtype) -> Any:
+        """The ControlNet of a folder. Raises as `load` does."""
+        return self.control.from_pretrained(folder, **_how(folder, dtype))
+
+    def sampler(self, unet: Any, vae: Any, scheduler: Any) -> Any:
+        """A pipeline without text encoders, for prompts that are embedded already."""
+        gone = dict.fromkeys((*self.text_encoders, *self.tokenizers))
+        return self.ways[False, False](unet=unet, vae=vae, scheduler=scheduler, **gone)
+
+    @abstractmethod
+    def encode(self, encoders: Sequence[Any], ids: Sequence[torch.Tensor]) -> TextEmbedding:
+        """What the text encoders make of tokens (rows, length), for each encoder its own."""
+
+    @abstractmethod
+    def embed(self, pipeline: Any, prompt: str, device: torch.device) -> TextEmbedding:
+        """One prompt as the pipeline itself embeds it, cut where it is too long; the encoders are on `device`."""
+
+    @abstractmethod
+    def words(self, text: TextEmbedding, negative: TextEmbedding | None) -> dict[str, torch.Tensor]:
+        """Embedded prompts as the pipelines' arguments."""
+
+    @abstractmethod
+    def crop_ids(self, crop: Crop) -> list[int]:
+        """The numbers by which the network is told what part of a picture it sees; none where it is not told."""
+
+    @abstractmethod
+    def conditions(self, text: TextEmbedding, crop_ids: torch.Tensor) -> dict[str, Any]:
+        """Text and crops (rows, numbers) as the UNet's arguments."""
+
+    @abstractmethod
+    def modules(self, layers: AdapterLayers) -> tuple[str, ...]:
+        """The ends of the names of the UNet's layers that an adapter changes."""
+
+    @abstractmethod
+    def webui_name(self, layer: str, unet_config: Mapping[str, Any]) -> str:
+        """What WebUI and ComfyUI call a layer. Raises ValueError for one that they cannot change."""
+
+    @abstractmethod
+    def webui_metadata(self, base_model: str, resolution: int) -> dict[str, str]:
+        """What these programs ask of an adapter's file; `resolution`: the edge in pixels that was trained at."""
+
+
+def _how(weights: Path, dtype: torch.dtype | None) -> dict[str, Any]:
+    """Arguments of `from_pretrained` for the weights in a folder."""
+    precision = {} if dtype is None else {"dtype": dtype}
+    return {"use_safetensors": True, "local_files_only": True, "variant": variant_of(weights), **precision}

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from . import GROUP
-from .conditions import RETRY_ANNOTATION
+from .conditions import RETRY_ANNOTATION, ConditionType
 from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 
 FINALIZER = f"{GROUP}/purge"
@@ -57,6 +57,12 @@ class RequestHead:
     def finalized(self) -> bool:
         """Whether our finalizer holds it."""
         return FINALIZER in self.finalizers
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was told to be ready, as its spec stands now."""
+        ready = any(c.type == ConditionType.READY and c.status == "True" for c in self.status.conditions)
+        return ready and self.status.observed_generation == self.generation
 
     @property
     def retrying(self) -> bool:

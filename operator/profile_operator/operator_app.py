@@ -64,7 +64,7 @@ class OperatorApp:
         credentials = CredentialsIssuer(kube, store, config, secrets)
         purger = ArtifactPurger(kube, store, self._predictor, self._progress, self._history)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
-        observer = Observer(kube, store, self._progress, self._generation, config)
+        observer = Observer(kube, store, self._progress, self._generation.view, config)
         reconciler = Reconciler(kube, observer, applier, self._history, config=config, forget=self._generation.forget)
         work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
         self._tasks = [asyncio.create_task(task) for task in (*work, self._history.work(), self._resync())]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from profile_contract.conditions import ConditionType, Reason
+from profile_contract.conditions import Reason
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head
 from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
@@ -104,7 +104,8 @@ class Reconciler:
     async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
         reason = _reason(error)
-        if reason is Reason.INVALID_SPEC and _of_a_newer_version(head):
+        # Somebody understood the spec, or wrote a status, that we do not understand: the last good one stays.
+        if reason is Reason.INVALID_SPEC and (head.unread_status is not None or head.ready):
             log.warning("%s: left as it is, a newer version wrote it: %s", head.key, error)
             return
         metrics.ERRORS.labels(reason=reason.value).inc()
@@ -119,14 +120,6 @@ class Reconciler:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._forget(uid)
-
-
-def _of_a_newer_version(head: RequestHead) -> bool:
-    """Whether somebody understood the spec, or wrote a status, that we do not understand: the last good one stays."""
-    if head.unread_status is not None:
-        return True
-    ready = any(c.type == ConditionType.READY and c.status == "True" for c in head.status.conditions)
-    return ready and head.status.observed_generation == head.generation
 
 
 def _reason(error: Exception) -> Reason:

@@ -58,8 +58,8 @@ def newly_stalled(before: ProfileRequestStatus, after: ProfileRequestStatus) -> 
     blamed = (
         stage
         for stage, kind in STAGE_CONDITIONS.items()
-        if (found := _conditions(after).get(kind)) is not None
-        and (found.status, found.reason) == ("False", stalled.reason)
+        if (condition := _conditions(after).get(kind)) is not None
+        and (condition.status, condition.reason) == ("False", stalled.reason)
     )
     stage = next(blamed, None)
     return None if stage is None else (stage, stalled.reason)

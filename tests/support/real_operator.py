@@ -230,7 +230,7 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         credentials = CredentialsIssuer(kube, access, config, SECRETS_GIVEN)
         purger = ArtifactPurger(kube, access, beside, beside, history)  # type: ignore[arg-type]
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
-        observer = Observer(kube, access, beside, beside, config)
+        observer = Observer(kube, access, beside, beside.view, config)  # type: ignore[arg-type]
         reconciler = Reconciler(kube, observer, applier, history, config=config, forget=lambda uid: None)
         yield RealOperator(
             server,

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import FINALIZER, RequestHead
@@ -38,6 +38,7 @@ from profile_runtime.kubernetes.resources import Document
 
 from . import manifests
 from .credentials import CredentialsIssuer
+from .purge import ArtifactPurger
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def changed_status(head: RequestHead, new: ProfileRequestStatus) -> Document:
 
 
 def _patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
+    """What a merge patch has to say for the old document to become the new one."""
     patch: Document = {name: None for name in old if name not in new}
     for name, value in new.items():
         before = old.get(name)
@@ -66,21 +68,11 @@ def _patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
 
 
 class Generation(Protocol):
-    """The generation beside the loop."""
+    """The generation beside the loop: `generate.runner` is no part of this room."""
 
     def ensure(self, work: GenerationWork) -> None: ...
 
     def stop(self, uid: str) -> None: ...
-
-
-class Purger(Protocol):
-    """Deletes what a request made."""
-
-    async def purge(self, head: RequestHead, prefix: str) -> int: ...
-
-    async def forget_adapters(self, prefix: str) -> None: ...
-
-    async def revoke(self, head: RequestHead, prefix: str) -> bool: ...
 
 
 class Applier:
@@ -92,7 +84,7 @@ class Applier:
         store: StoreAccess,
         credentials: CredentialsIssuer,
         generation: Generation,
-        purger: Purger,
+        purger: ArtifactPurger,
         *,
         config: OperatorConfig,
         secrets: Secrets,
@@ -112,7 +104,7 @@ class Applier:
         for note in plan.events:
             await self._post(note, head)
 
-    async def _act(self, action: Action, head: RequestHead, version: str) -> str:
+    async def _act(self, action: Action, head: RequestHead, version: str) -> str:  # noqa: C901, PLR0912 - a case an action
         """Carry out one action; returns the request's resource version after it."""
         match action:
             case AddFinalizer():
@@ -122,19 +114,14 @@ class Applier:
                 await self._remove_finalizer(head, version)
             case CreateJob():
                 await self._create(action, head)
-            case SuspendJob():
-                await self._suspend(action, head)
-            case IssueCredentials(stage, scopes):
-                await self._credentials.ensure(head, stage, scopes)
+            case SuspendJob(name, suspended, scopes):
+                if scopes and not suspended:
+                    await self._credentials.ensure(head, scopes[0].stage, scopes)
+                await self._kube.suspend_job(head.key.namespace, name, suspended=suspended)
             case DeleteJob(name):
                 await self._kube.delete_job(head.key.namespace, name)
-            case _:
-                await self._beside(action, head)
-        return version
-
-    async def _beside(self, action: Action, head: RequestHead) -> None:
-        """Actions outside the Kubernetes API."""
-        match action:
+            case IssueCredentials(stage, scopes):
+                await self._credentials.ensure(head, stage, scopes)
             case DropReport(key):
                 await self._store.delete(key)
             case StartGeneration(work):
@@ -142,17 +129,18 @@ class Applier:
             case StopGeneration():
                 self._generation.stop(head.uid)
             case Purge(prefix):
-                count = await self._purger.purge(head, prefix)
-                log.info("%s: %d artifacts deleted", head.key, count)
+                log.info("%s: %d artifacts deleted", head.key, await self._purger.purge(head, prefix))
             case Revoke(prefix):
                 if not await self._purger.revoke(head, prefix):
                     log.info("%s: the store revokes no credentials; they are left to end", head.key)
             case ForgetAdapters(prefix):
                 await self._purger.forget_adapters(prefix)
             case _:
-                raise TypeError(f"unknown action {type(action).__name__}")
+                assert_never(action)
+        return version
 
     async def _remove_finalizer(self, head: RequestHead, version: str) -> None:
+        """Let the request go, and nobody else's hold on it; it may be gone already."""
         rest = [finalizer for finalizer in head.finalizers if finalizer != FINALIZER]
         try:
             await self._kube.set_finalizers(head.key, rest, version)
@@ -172,21 +160,16 @@ class Applier:
             await self._adopt(action.name, head)
 
     async def _adopt(self, name: str, head: RequestHead) -> None:
+        """Take the Job of that name for ours, if it is. Raises OwnerConflict, or Conflicted where there is none."""
         try:
-            found = await self._kube.job(head.key.namespace, name)
+            standing = await self._kube.job(head.key.namespace, name)
         except ResourceNotFound:
             # It was no Job of that name that stood in the way: a quota's usage changed meanwhile.
             raise ResourceConflict(f"the Job {name} could not be created yet") from None
-        owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", ())]
+        owners = [owner["uid"] for owner in standing["metadata"].get("ownerReferences", ())]
         if head.uid not in owners:
             raise OwnerConflict(f"a Job named {name} exists and belongs to something else")
         log.info("%s: Job %s was there already", head.key, name)
-
-    async def _suspend(self, action: SuspendJob, head: RequestHead) -> None:
-        if action.scopes and not action.suspended:
-            for scope in action.scopes[:1]:
-                await self._credentials.ensure(head, scope.stage, action.scopes)
-        await self._kube.suspend_job(head.key.namespace, action.name, suspended=action.suspended)
 
     async def _post(self, note: EventNote, head: RequestHead) -> None:
         """Post an Event. Losing one is no failure."""

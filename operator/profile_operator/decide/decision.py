@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.candidates import UnknownPose
-from profile_contract.conditions import ConditionType, Reason
+from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
 from profile_operator.observe.snapshot import JobState
 
@@ -15,7 +15,7 @@ from .advice import plain
 from .facts import Facts
 from .orders import create_job, open_scopes, start_generation
 from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration, SuspendJob
-from .standing import Decision, Standing, Standings, State, with_standing
+from .standing import Decision, StageState, Standing, Standings, with_standing
 from .tell import tell
 
 # The user will upload, or take some away; nobody tells us of an upload.
@@ -33,10 +33,7 @@ def decide(facts: Facts) -> Plan:
 
 def keep_what_is_finished(facts: Facts) -> Decision | None:
     """A finished request with a style that a newer version wrote stays as it is."""
-    status = facts.head.status
-    ready = any(c.type == ConditionType.READY and c.status == "True" for c in status.conditions)
-    unchanged = status.observed_generation == facts.head.generation
-    return Decision() if facts.snapshot.unclear_styles and ready and unchanged else None
+    return Decision() if facts.snapshot.unclear_styles and facts.head.ready else None
 
 
 def await_photos(facts: Facts) -> Decision | None:
@@ -58,12 +55,12 @@ def await_photos(facts: Facts) -> Decision | None:
 
 def suspend(facts: Facts) -> Decision | None:
     """While spec.suspend is set nothing new is begun, and what runs is held. What is done stays done."""
-    if not facts.spec.suspend or all(standing.state is State.DONE for standing in facts.standings):
+    if not facts.spec.suspend or all(standing.state is StageState.DONE for standing in facts.standings):
         return None
     held = tuple(
         standing
-        if standing.state in (State.DONE, State.WAITING)
-        else replace(standing, state=State.HELD, reason=Reason.SUSPENDED)
+        if standing.state in (StageState.DONE, StageState.WAITING)
+        else replace(standing, state=StageState.HELD, reason=Reason.SUSPENDED)
         for standing in facts.standings
     )
     actions: list[Action] = [
@@ -91,8 +88,8 @@ def await_styles(facts: Facts) -> Decision | None:
     else:
         return None
     preprocess, train, generate, finish = facts.standings
-    generate = replace(generate, state=State.BLOCKED, reason=reason, message=plain(message, 400))
-    finish = replace(finish, state=State.WAITING, reason=Reason.WAITING_FOR_STAGE)
+    generate = replace(generate, state=StageState.BLOCKED, reason=reason, message=plain(message, 400))
+    finish = replace(finish, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE)
     return Decision((preprocess, train, generate, finish))
 
 
@@ -113,26 +110,26 @@ POLICIES: tuple[Policy, ...] = (keep_what_is_finished, await_photos, suspend, aw
 
 def _without_photos(reason: Reason, message: str, again: float | None = None) -> Decision:
     """Preprocessing is blocked, and of no stage a digest is known."""
-    blocked, *waiting = (Standing(stage, State.WAITING, reason=Reason.WAITING_FOR_STAGE) for stage in Stage)
-    return Decision((replace(blocked, state=State.BLOCKED, reason=reason, message=message), *waiting), again=again)
+    blocked, *waiting = (Standing(stage, StageState.WAITING, reason=Reason.WAITING_FOR_STAGE) for stage in Stage)
+    return Decision((replace(blocked, state=StageState.BLOCKED, reason=reason, message=message), *waiting), again=again)
 
 
 def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action, ...]]:
     """What begins the current stage, or clears away what failed of it; and the standings as they are after that."""
-    current = next((standing for standing in standings if standing.state is not State.DONE), None)
+    current = next((standing for standing in standings if standing.state is not StageState.DONE), None)
     if current is None or current.clearing:
         return standings, current.clearing if current else ()
     try:
-        if current.stage is Stage.GENERATE and current.state in (State.READY, State.RUNNING):
+        if current.stage is Stage.GENERATE and current.state in (StageState.READY, StageState.RUNNING):
             action: Action = start_generation(facts)
-        elif current.state is State.READY:
+        elif current.state is StageState.READY:
             action = create_job(current.stage, facts, standings)
         else:
             return standings, ()
     except (UnknownPose, ValueError) as error:
-        stalled = replace(current, state=State.STALLED, reason=Reason.INVALID_SPEC, message=str(error))
+        stalled = replace(current, state=StageState.STALLED, reason=Reason.INVALID_SPEC, message=str(error))
         return with_standing(standings, stalled), ()
-    return with_standing(standings, replace(current, state=State.RUNNING)), (action,)
+    return with_standing(standings, replace(current, state=StageState.RUNNING)), (action,)
 
 
 def _superseded(facts: Facts) -> tuple[Action, ...]:
@@ -148,7 +145,7 @@ def _superseded(facts: Facts) -> tuple[Action, ...]:
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
     """Lets the running stage's suspended Job go on; or gives credentials to a pod that is still to start and finds
     none, since somebody deleted the Secret."""
-    running = next((standing for standing in standings if standing.state is State.RUNNING), None)
+    running = next((standing for standing in standings if standing.state is StageState.RUNNING), None)
     if running is None or running.job is None:
         return ()
     job, credentials = running.job, facts.snapshot.credentials
@@ -165,6 +162,6 @@ def _again(facts: Facts, decision: Decision) -> float | None:
     states = {standing.state for standing in decision.standings}
     if decision.again is not None:
         return decision.again
-    if State.ENDING in states:
+    if StageState.ENDING in states:
         return SOON_SECONDS
-    return facts.config.progress_interval_seconds if State.RUNNING in states else None
+    return facts.config.progress_interval_seconds if StageState.RUNNING in states else None

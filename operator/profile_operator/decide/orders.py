@@ -12,7 +12,7 @@ from profile_contract.stages.train import TrainOrder
 
 from .facts import Facts
 from .plan import CreateJob, GenerationWork, Scope, StartGeneration, StyleWork
-from .standing import Standings, State
+from .standing import StageState, Standings
 
 # Linux takes 128 KiB in one environment variable; the order travels in one.
 LONGEST_ORDER = 120_000
@@ -90,7 +90,7 @@ def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
     return tuple(
         Scope(standing.stage, reads[standing.stage], chain.prefix(standing.stage))
         for standing in standings
-        if standing.state is not State.DONE and standing.stage in reads
+        if standing.state is not StageState.DONE and standing.stage in reads
     )
 
 

@@ -17,7 +17,7 @@ from .plan import Action, DeleteJob, DropReport
 _FINAL = frozenset({Reason.PREDICTOR_REFUSED, Reason.STAGE_FAILED})
 
 
-class State(StrEnum):
+class StageState(StrEnum):
     """Where a stage stands."""
 
     DONE = "Done"
@@ -38,7 +38,7 @@ class Standing:
     """
 
     stage: Stage
-    state: State
+    state: StageState
     digest: str = ""
     reason: Reason = Reason.RUNNING
     message: str = ""
@@ -65,8 +65,8 @@ class Decision:
     @property
     def current(self) -> Standing | None:
         """The standing that tells how the request goes: what blocks it, else the first stage that is not done."""
-        unfinished = [standing for standing in self.standings if standing.state is not State.DONE]
-        blocking = [standing for standing in unfinished if standing.state is State.BLOCKED]
+        unfinished = [standing for standing in self.standings if standing.state is not StageState.DONE]
+        blocking = [standing for standing in unfinished if standing.state is StageState.BLOCKED]
         return next(iter((*blocking, *unfinished)), None)
 
 
@@ -74,8 +74,8 @@ def standings_of(snapshot: Snapshot) -> Standings:
     """The stages that are done, then the one that matters now, then those that wait for it."""
     standings: list[Standing] = []
     for stage in Stage:
-        if standings and standings[-1].state is not State.DONE:
-            standings.append(Standing(stage, State.WAITING, snapshot.chain.of(stage), Reason.WAITING_FOR_STAGE))
+        if standings and standings[-1].state is not StageState.DONE:
+            standings.append(Standing(stage, StageState.WAITING, snapshot.chain.of(stage), Reason.WAITING_FOR_STAGE))
         elif stage is Stage.GENERATE:
             standings.append(_generation(snapshot))
         else:
@@ -93,22 +93,22 @@ def _job_stage(stage: Stage, snapshot: Snapshot) -> Standing:
     digest, report = snapshot.chain.of(stage), snapshot.reports.of(stage)
     job = snapshot.job(snapshot.chain.job_name(stage))
     if report is not None and report.outcome == "Done":
-        return Standing(stage, State.DONE, digest, Reason.SUCCEEDED, job=job, report=report)
+        return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED, job=job, report=report)
     if job is not None and job.owner_uid != snapshot.head.uid:
         text = f"a Job named {job.name} exists and belongs to something else"
-        return Standing(stage, State.STALLED, digest, Reason.CONFLICT, text)
+        return Standing(stage, StageState.STALLED, digest, Reason.CONFLICT, text)
     if job is not None and job.deleting:
-        return Standing(stage, State.ENDING, digest, job=job)
+        return Standing(stage, StageState.ENDING, digest, job=job)
     failure = _failure(report, job)
     if failure is None:
         message = job.waiting if job else ""
-        return Standing(stage, State.RUNNING if job else State.READY, digest, job=job, message=message)
+        return Standing(stage, StageState.RUNNING if job else StageState.READY, digest, job=job, message=message)
     if not snapshot.head.retrying:
-        return Standing(stage, State.STALLED, digest, *failure, job=job, report=report)
+        return Standing(stage, StageState.STALLED, digest, *failure, job=job, report=report)
     clearing: list[Action] = [DeleteJob(job.name)] if job is not None else []
     if report is not None:
         clearing.append(DropReport(snapshot.chain.prefix(stage) + REPORT))
-    return Standing(stage, State.ENDING, digest, job=job, clearing=tuple(clearing))
+    return Standing(stage, StageState.ENDING, digest, job=job, clearing=tuple(clearing))
 
 
 def _failure(report: StageReport | None, job: JobView | None) -> tuple[Reason, str] | None:
@@ -132,14 +132,14 @@ def _generation(snapshot: Snapshot) -> Standing:
     if bad and snapshot.head.retrying:
         prefixes = [snapshot.chain.prefix(stage, snapshot.chain.styles[name]) for name in bad]
         clearing = tuple(DropReport(prefix + REPORT) for prefix in prefixes)
-        return Standing(stage, State.ENDING, digest, clearing=clearing)
+        return Standing(stage, StageState.ENDING, digest, clearing=clearing)
     for report in bad.values():
-        return Standing(stage, State.STALLED, digest, report.reason, report.message)
+        return Standing(stage, StageState.STALLED, digest, report.reason, report.message)
     if all(report is not None for report in reports.values()):
-        return Standing(stage, State.DONE, digest, Reason.SUCCEEDED)
+        return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
     if view.digest != digest or snapshot.head.retrying:
-        return Standing(stage, State.READY, digest)
+        return Standing(stage, StageState.READY, digest)
     if view.reason in _FINAL and not view.running:
-        return Standing(stage, State.STALLED, digest, view.reason, view.message)
-    state = State.RUNNING if view.running else State.READY
+        return Standing(stage, StageState.STALLED, digest, view.reason, view.message)
+    state = StageState.RUNNING if view.running else StageState.READY
     return Standing(stage, state, digest, view.reason or Reason.RUNNING, view.message)

@@ -16,7 +16,7 @@ from profile_operator.clock import stamp
 
 from .advice import plain
 from .facts import Facts
-from .standing import Decision, Standing, State
+from .standing import Decision, StageState, Standing
 
 NAME_LENGTH = 256
 ADVICE_LENGTH = 300
@@ -34,10 +34,10 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         generate=_generation(facts, generate),
         finish=_stage(facts, finish),
     )
-    report = facts.snapshot.reports.finish if finish.state is State.DONE else None
+    report = facts.snapshot.reports.finish if finish.state is StageState.DONE else None
     portraits = _portraits(facts) if report else list(old.portraits)
     photos, progress = _photos(facts, decision), _progress(facts, decision)
-    training = facts.snapshot.reports.train if train.state is State.DONE else None
+    training = facts.snapshot.reports.train if train.state is StageState.DONE else None
     return ProfileRequestStatus(
         observed_generation=facts.head.generation,
         progress=progress,
@@ -64,7 +64,7 @@ def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     """The photos as looked at. Without a digest they are looked at again in the next cycle."""
     old, photos, report = facts.head.status.photos, facts.snapshot.photos, facts.snapshot.reports.preprocess
     # While something stands in the way nothing is tried again: the wish stays open.
-    held = decision.current is not None and decision.current.state in (State.HELD, State.BLOCKED)
+    held = decision.current is not None and decision.current.state in (StageState.HELD, StageState.BLOCKED)
     retry = old.retry if old and held else facts.head.retry or (old.retry if old else "")
     found = len(photos) if photos is not None else old.found if old else 0
     base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, retry=retry, found=found)
@@ -116,12 +116,12 @@ def _before(facts: Facts, standing: Standing) -> tuple[StageStatus | None, Stage
 def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
     """One stage that runs as a Job. What was recorded when it ended stands for as long as its digest does."""
     old, same = _before(facts, standing)
-    job, running = standing.job, standing.state is State.RUNNING
-    if standing.state in (State.WAITING, State.BLOCKED):
+    job, running = standing.job, standing.state is StageState.RUNNING
+    if standing.state in (StageState.WAITING, StageState.BLOCKED):
         return old
-    if standing.state is State.DONE:
+    if standing.state is StageState.DONE:
         return same if same and same.completion_time else _ended(same, standing)
-    if standing.state is State.READY or (job is None and not running):
+    if standing.state is StageState.READY or (job is None and not running):
         return same
     before = same.start_time if same else None
     started = (stamp(job.started) if job and job.started else None) or before or stamp(facts.now)
@@ -130,7 +130,7 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
         job=facts.chain.job_name(standing.stage),
         start_time=before if before and running else started,
         attempts=max((job.failed_pods if job else 0) + running, 1),
-        gpu_seconds=_gpu_seconds(standing) if standing.state is State.STALLED else 0,
+        gpu_seconds=_gpu_seconds(standing) if standing.state is StageState.STALLED else 0,
     )
 
 
@@ -162,10 +162,10 @@ def _gpu_seconds(standing: Standing) -> int:
 def _generation(facts: Facts, standing: Standing) -> StageStatus | None:
     """Generation, which has no Job: its cost is that of the reports that were made since it began."""
     old, same = _before(facts, standing)
-    if standing.state in (State.RUNNING, State.STALLED, State.BLOCKED):
+    if standing.state in (StageState.RUNNING, StageState.STALLED, StageState.BLOCKED):
         return same or StageStatus(digest=standing.digest, start_time=stamp(facts.now), attempts=1)
-    if standing.state is not State.DONE:
-        return old if standing.state is State.WAITING else same
+    if standing.state is not StageState.DONE:
+        return old if standing.state is StageState.WAITING else same
     if same is not None and same.completion_time:
         return same
     reports = list(facts.snapshot.reports.generate.values())
@@ -196,7 +196,7 @@ def gpu_spent(old: StagesStatus, new: StagesStatus) -> int:
 
 def _progress(facts: Facts, decision: Decision) -> Progress | None:
     """How far the running stage is; as it stands if a write for its sake alone is not due."""
-    running = next((standing for standing in decision.standings if standing.state is State.RUNNING), None)
+    running = next((standing for standing in decision.standings if standing.state is StageState.RUNNING), None)
     old, event, view = facts.head.status.progress, facts.snapshot.progress, facts.snapshot.generation
     if running is None:
         return None

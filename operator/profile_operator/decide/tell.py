@@ -18,7 +18,7 @@ from profile_operator.clock import stamp
 from .advice import advised, plain
 from .facts import Facts
 from .plan import Action, EventNote, Plan
-from .standing import Decision, Standing, State
+from .standing import Decision, StageState, Standing
 from .status import next_status
 
 RUNNING_TEXTS = {
@@ -56,10 +56,10 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     ready = _ready(facts, decision, status.portraits)
     if ready.status == "True":
         text = "Done"
-    elif current is None or current.state in (State.BLOCKED, State.STALLED):
+    elif current is None or current.state in (StageState.BLOCKED, StageState.STALLED):
         text = "Stalled"
     else:
-        text = "Suspended" if current.state is State.HELD else STAGE_TEXTS[current.stage]
+        text = "Suspended" if current.state is StageState.HELD else STAGE_TEXTS[current.stage]
     conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text == "Stalled")})
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
@@ -81,19 +81,19 @@ def _stage(facts: Facts, standing: Standing) -> Untimed:
     """The condition of one stage."""
     reason, message = standing.reason, standing.message
     match standing.state:
-        case State.DONE:
+        case StageState.DONE:
             return Untimed("True", Reason.SUCCEEDED, _done_text(facts, standing.stage))
-        case State.WAITING | State.READY:
+        case StageState.WAITING | StageState.READY:
             reason, message = Reason.WAITING_FOR_STAGE, ""
-        case State.HELD:
+        case StageState.HELD:
             reason, message = Reason.SUSPENDED, ""
-        case State.ENDING:
+        case StageState.ENDING:
             reason, message = Reason.PENDING, "waiting for an earlier Job of the same name to end"
-        case State.RUNNING if reason is Reason.RUNNING and message:
+        case StageState.RUNNING if reason is Reason.RUNNING and message:
             reason = Reason.PENDING
-        case State.RUNNING if reason is Reason.RUNNING:
+        case StageState.RUNNING if reason is Reason.RUNNING:
             message = RUNNING_TEXTS[standing.stage]
-    return Untimed("False", reason, message if standing.state is State.BLOCKED else plain(message))
+    return Untimed("False", reason, message if standing.state is StageState.BLOCKED else plain(message))
 
 
 def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) -> Untimed:
@@ -108,11 +108,11 @@ def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) ->
         best = max((portrait.likeness for portrait in portraits), default=0)
         text = f"{_count(len(portraits), 'portrait')} in {_count(styles, 'style')}, best likeness {best}%"
         return Untimed("True", Reason.SUCCEEDED, text)
-    if standing.state is State.HELD:
+    if standing.state is StageState.HELD:
         return Untimed("False", Reason.SUSPENDED, "spec.suspend is set")
-    if standing.state is State.BLOCKED:
+    if standing.state is StageState.BLOCKED:
         return Untimed("False", standing.reason, advised(standing.reason, standing.message))
-    if standing.state is State.STALLED:
+    if standing.state is StageState.STALLED:
         message = f"{standing.stage.value}: {standing.message}"
         return Untimed("False", standing.reason, advised(standing.reason, message))
     stage = _stage(facts, standing)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -38,8 +36,9 @@ from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
 from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress
-from profile_runtime.store.credentials import PrefixSigner
 from profile_runtime.store.port import StoreError
+
+from .run import EQUAL_FAILURES, DrawingCost, EqualFailures, GenerationRun, RequestGrants
 
 log = logging.getLogger(__name__)
 
@@ -49,91 +48,10 @@ FIRST_PAUSE_SECONDS = 2.0
 STOP_SECONDS = 120.0
 # A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
 EMPTY_ANSWERS = 3
-# The same error of the predictor so often is told as such, and asked about ever more seldom: each try costs its GPU.
-EQUAL_FAILURES = 5
-FAILURE_PAUSE_SECONDS = 60.0
-LONGEST_FAILURE_PAUSE_SECONDS = 1800.0
 
 
 class Stopped(Exception):
     """Asked to begin no further batch."""
-
-
-@dataclass
-class _Used:
-    """What the predictor spent on a style: `seconds` of drawing, without waiting in its queue."""
-
-    seconds: float = 0.0
-    gpu: str = ""
-
-    def add(self, result: GenerationResult) -> None:
-        """Count one batch."""
-        self.seconds += result.timings.generate / 1000
-        if result.device and result.device != "cpu":
-            self.gpu = result.device
-
-
-@dataclass
-class _Failures:
-    """Errors of the predictor that are alike, one after another."""
-
-    text: str = ""
-    equal: int = 0
-
-    def count(self, text: str) -> int:
-        """Count one; returns how many there were that say the same."""
-        self.equal = self.equal + 1 if text == self.text else 1
-        self.text = text
-        return self.equal
-
-    @property
-    def pause(self) -> float:
-        """Seconds until the next try."""
-        doublings = min(self.equal - EQUAL_FAILURES, 10)
-        return float(min(FAILURE_PAUSE_SECONDS * 2**doublings, LONGEST_FAILURE_PAUSE_SECONDS))
-
-
-@dataclass
-class _Run:
-    """One request's generation. `stopping` is set to end it between batches."""
-
-    work: GenerationWork
-    progress: StageProgress
-    task: asyncio.Task[None] | None = None
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    done: int = 0
-    began: float = field(default_factory=time.monotonic)
-    drawn: int = 0
-    reason: Reason | None = None
-    message: str = ""
-
-    @property
-    def key(self) -> Key:
-        return Key(self.work.request.namespace, self.work.request.name)
-
-    @property
-    def running(self) -> bool:
-        return self.task is not None and not self.task.done()
-
-    @property
-    def remaining_seconds(self) -> int | None:
-        if not self.drawn:
-            return None
-        return round((time.monotonic() - self.began) / self.drawn * (self.work.total - self.done))
-
-
-@dataclass(frozen=True)
-class _Grants:
-    """Links to what one request made, valid for so many seconds. Raises ForeignKey for any other object."""
-
-    signer: PrefixSigner
-    seconds: int
-
-    def get(self, key: str) -> str:
-        return self.signer.get(key, self.seconds)
-
-    def put(self, key: str) -> str:
-        return self.signer.put(key, self.seconds)
 
 
 class GenerationRunner:
@@ -150,24 +68,14 @@ class GenerationRunner:
         self._store, self._predictor, self._publisher = store, predictor, publisher
         self._wake, self._config = wake, config
         self._calls = asyncio.Semaphore(config.concurrency)
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, GenerationRun] = {}
 
     # --- what the loop sees and says ---
 
     def view(self, uid: str) -> GenerationView:
         """What is going on for a request."""
         run = self._runs.get(uid)
-        if run is None:
-            return GenerationView()
-        return GenerationView(
-            digest=run.work.digest,
-            running=run.running,
-            done=run.done,
-            total=run.work.total,
-            remaining_seconds=run.remaining_seconds,
-            reason=run.reason,
-            message=run.message,
-        )
+        return run.view if run is not None else GenerationView()
 
     def ensure(self, work: GenerationWork) -> None:
         """Work on this. The same work that runs already is left alone; another one of the request is stopped first."""
@@ -178,7 +86,7 @@ class GenerationRunner:
                 return
             before.stopping.set()
         progress = StageProgress(work.request, Stage.GENERATE, work.digest, self._publisher)
-        run = _Run(work=work, progress=progress)
+        run = GenerationRun(work=work, progress=progress)
         with bound(request=str(run.key), stage=Stage.GENERATE, digest=work.digest):
             run.task = asyncio.create_task(self._run(run, before), name=f"generate {run.key}")
         self._runs[uid] = run
@@ -207,7 +115,7 @@ class GenerationRunner:
 
     # --- the work ---
 
-    async def _run(self, run: _Run, before: _Run | None) -> None:
+    async def _run(self, run: GenerationRun, before: GenerationRun | None) -> None:
         if before is not None and before.task is not None:
             await asyncio.gather(before.task, return_exceptions=True)
         try:
@@ -226,12 +134,12 @@ class GenerationRunner:
         finally:
             asyncio.get_running_loop().call_soon(self._wake, run.key)
 
-    async def _style(self, run: _Run, style: StyleWork) -> None:
+    async def _style(self, run: GenerationRun, style: StyleWork) -> None:
         """All candidates of a style, then its report."""
         counted, started = run.done, stamp(datetime.now(UTC))
-        made: dict[str, str] = {}
-        used = _Used()
-        empty = 0
+        digests: dict[str, str] = {}
+        cost = DrawingCost()
+        empty_answers = 0
         while True:
             # Listing and drawing are one step: after a lost answer it is the listing that tells what was made.
             missing, result = await self._patiently(run, lambda: self._draw(run, style))
@@ -239,15 +147,15 @@ class GenerationRunner:
             await asyncio.to_thread(run.progress.at, run.done, run.work.total)
             if result is None:
                 break
-            empty = empty + 1 if set(made) >= {item.key for item in result.items} else 0
-            if empty >= EMPTY_ANSWERS:
+            empty_answers = empty_answers + 1 if set(digests) >= {item.key for item in result.items} else 0
+            if empty_answers >= EMPTY_ANSWERS:
                 raise PredictorRefused("the predictor says that candidates are made, but they are not in the store")
-            made |= {item.key: item.sha256 for item in result.items}
+            digests |= {item.key: item.sha256 for item in result.items}
             run.drawn += len(result.items)
-            used.add(result)
-        await self._patiently(run, lambda: self._report(style, made, started, used))
+            cost.add(result)
+        await self._patiently(run, lambda: self._report(style, digests, started, cost))
 
-    async def _draw(self, run: _Run, style: StyleWork) -> tuple[int, GenerationResult | None]:
+    async def _draw(self, run: GenerationRun, style: StyleWork) -> tuple[int, GenerationResult | None]:
         """Draw one batch of what is missing: how many were missing, and the result; None if nothing was."""
         missing = await self._missing(style)
         if not missing:
@@ -256,12 +164,12 @@ class GenerationRunner:
 
     async def _missing(self, style: StyleWork) -> list[PlannedCandidate]:
         """The candidates that are not in the store; none if the report stands."""
-        present = {found.key for found in await self._store.list(style.prefix)}
+        present = {entry.key for entry in await self._store.list(style.prefix)}
         if style.prefix + REPORT in present:
             return []
         return [candidate for candidate in style.candidates if candidate.key not in present]
 
-    async def _call(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
+    async def _call(self, run: GenerationRun, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
         """One batch."""
         async with self._calls:
             if run.stopping.is_set():
@@ -273,7 +181,7 @@ class GenerationRunner:
         metrics.CANDIDATES.labels(style=style.name).inc(len(result.items))
         return result
 
-    def _order(self, run: _Run, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
+    def _order(self, run: GenerationRun, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
         """The order for the next batch, with its links. Asks the store for credentials now and then."""
         config, request = self._config, run.work.request
         signer = self._store.signer(request_prefix(request.namespace, request.name), request.uid)
@@ -283,10 +191,10 @@ class GenerationRunner:
             style.spec,
             missing[: config.batch],
             size=config.picture,
-            grants=_Grants(signer, config.grant_seconds),
+            grants=RequestGrants(signer, config.grant_seconds),
         )
 
-    async def _report(self, style: StyleWork, made: dict[str, str], started: str, used: _Used) -> None:
+    async def _report(self, style: StyleWork, digests: dict[str, str], started: str, cost: DrawingCost) -> None:
         """The style's report, written last: where it stands, the style is done."""
         if await self._store.report(style.prefix, GenerateReport) is not None:
             return
@@ -294,20 +202,20 @@ class GenerationRunner:
             digest=style.digest,
             style=style.name,
             style_spec=style.spec,
-            candidates=[planned.made(made.get(planned.key, "")) for planned in style.candidates],
+            candidates=[planned.made(digests.get(planned.key, "")) for planned in style.candidates],
             started_at=started,
             finished_at=stamp(datetime.now(UTC)),
-            seconds=round(used.seconds, 3),
-            gpu=used.gpu,
-            gpu_count=1 if used.gpu else 0,
+            seconds=round(cost.seconds, 3),
+            gpu=cost.gpu,
+            gpu_count=1 if cost.gpu else 0,
         )
         await self._store.write(style.prefix + REPORT, report.to_json().encode(), "application/json")
 
     # --- patience ---
 
-    async def _patiently(self, run: _Run, step: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently(self, run: GenerationRun, step: Callable[[], Awaitable[T]]) -> T:
         """Do a step, and again after a pause for as long as what it needs is away. Raises Stopped when told to stop."""
-        pause, failures = FIRST_PAUSE_SECONDS, _Failures()
+        pause, failures = FIRST_PAUSE_SECONDS, EqualFailures()
         while True:
             if run.stopping.is_set():
                 raise Stopped
@@ -318,21 +226,21 @@ class GenerationRunner:
                 continue
             except PredictorFailed as error:
                 if failures.count(str(error)) >= EQUAL_FAILURES:
-                    self._tell(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
+                    self._hinder(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
                     await self._pause(run, failures.pause)
                     continue
-                self._tell(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
+                self._hinder(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
             except PredictorUnavailable as error:
-                self._tell(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
+                self._hinder(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
             except StoreError as error:
-                self._tell(run, Reason.STORE_UNAVAILABLE, str(error))
+                self._hinder(run, Reason.STORE_UNAVAILABLE, str(error))
             else:
-                self._tell(run, None, "")
+                self._hinder(run, None, "")
                 return value
             await self._pause(run, pause)
             pause = min(pause * 2, self._config.longest_pause_seconds)
 
-    def _tell(self, run: _Run, reason: Reason | None, message: str) -> None:
+    def _hinder(self, run: GenerationRun, reason: Reason | None, message: str) -> None:
         """Have the request looked at when what hinders it changes, and only then."""
         if run.reason is reason:
             return
@@ -342,6 +250,7 @@ class GenerationRunner:
             metrics.ERRORS.labels(reason=reason.value).inc()
         self._wake(run.key)
 
-    async def _pause(self, run: _Run, seconds: float) -> None:
+    async def _pause(self, run: GenerationRun, seconds: float) -> None:
+        """Wait, or until the run is told to stop."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(run.stopping.wait(), timeout=seconds)

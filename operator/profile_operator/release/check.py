@@ -40,11 +40,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300)
     arguments = parser.parse_args()
     try:
-        said = asyncio.run(_test(arguments))
+        answer = asyncio.run(_test(arguments))
     except (ApiError, CheckFailed, TimeoutError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    print(said)
+    print(answer)
     return 0
 
 
@@ -79,7 +79,7 @@ def document(key: Key, style: str, photos: str, minimum_likeness: int | None = N
 
 def verdict(status: ProfileRequestStatus, *, photos: bool) -> tuple[bool, str] | None:
     """Whether the test is passed, and what was said; None while that is open. Pure."""
-    conditions = {one.type: one for one in status.conditions}
+    conditions = {condition.type: condition for condition in status.conditions}
     ready, stalled = conditions.get(ConditionType.READY), conditions.get(ConditionType.STALLED)
     if ready is not None and ready.status == "True":
         return True, f"{len(status.portraits)} portraits: {ready.message}"

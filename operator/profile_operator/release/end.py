@@ -74,7 +74,7 @@ def refusal(waiting: Sequence[Key], release: str, *, definitions_go: bool) -> st
         f"Nothing was uninstalled: {len(waiting)} ProfileRequests still exist ({named}{more}).",
         "Without the operator nobody can finish deleting them, or what was made of these people's photos.",
         "- To delete them, and everything that was made for them, while the operator runs:",
-        *(f"    kubectl -n {one} delete preq --all" for one in sorted({key.namespace for key in waiting})),
+        *(f"    kubectl -n {area} delete preq --all" for area in sorted({key.namespace for key in waiting})),
         "  Then uninstall again.",
     ]
     if definitions_go:

@@ -32,6 +32,7 @@ from profile_operator.clients.predictor import (
 )
 from profile_operator.config import GenerationConfig, Secrets
 from profile_operator.decide.plan import GenerationWork
+from profile_operator.generate import run as state
 from profile_operator.generate import runner as module
 from profile_operator.generate.runner import GenerationRunner
 from profile_runtime.store.folder import FolderStore
@@ -249,8 +250,8 @@ async def test_a_predictor_that_is_away_is_told_once_and_waited_for(bench: Bench
 async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FAILURE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(module, "LONGEST_FAILURE_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(state, "FAILURE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(state, "LONGEST_FAILURE_PAUSE_SECONDS", 0.02)
     counted = metrics.ERRORS.labels(reason=Reason.PREDICTOR_FAILS.value)
     before = counted._value.get()
     broken = lambda: httpx.Response(500, json={"error": "the pictures are not finite"})  # noqa: E731
@@ -271,8 +272,8 @@ async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
 
 
 def test_what_fails_alike_is_asked_about_ever_more_seldom() -> None:
-    failures = module._Failures()
-    pauses = [failures.pause for _ in range(13) if failures.count("the same") >= module.EQUAL_FAILURES]
+    failures = state.EqualFailures()
+    pauses = [failures.pause for _ in range(13) if failures.count("the same") >= state.EQUAL_FAILURES]
     assert pauses[:6] == [60, 120, 240, 480, 960, 1800]
     assert set(pauses[6:]) == {1800}
     assert failures.count("another") == 1

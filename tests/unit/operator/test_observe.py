@@ -12,7 +12,7 @@ from profile_contract.conditions import Reason
 from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
-from profile_operator.observe.observer import (
+from profile_operator.observe.jobs import (
     job_view,
     termination_of,
     waiting_of,

@@ -17,7 +17,7 @@ from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
 from profile_operator.decide.plan import CreateJob, SuspendJob
 from profile_operator.decide.status import gpu_spent
-from profile_operator.observe.observer import job_view
+from profile_operator.observe.jobs import job_view
 from profile_operator.observe.snapshot import JobState
 
 

@@ -4,8 +4,8 @@ MUTANTS = (
     (
         "A01",
         "operator/profile_operator/act/applier.py",
-        "await self._kube.suspend_job(head.key.namespace, action.name, suspended=action.suspended)",
-        "await self._kube.suspend_job(head.key.namespace, action.name, suspended=True)",
+        "await self._kube.suspend_job(head.key.namespace, name, suspended=suspended)",
+        "await self._kube.suspend_job(head.key.namespace, name, suspended=True)",
         "a suspended Job is never resumed",
     ),
     (

@@ -1,0 +1,115 @@
+"""GenerationRun: one request's generation as it stands, with what it cost and what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from profile_contract.conditions import Reason
+from profile_contract.generation import GenerationResult
+from profile_contract.resource import Key
+from profile_operator.decide.plan import GenerationWork
+from profile_operator.observe.snapshot import GenerationView
+from profile_runtime.progress import StageProgress
+from profile_runtime.store.credentials import PrefixSigner
+
+# The same error of the predictor so often is told as such, and asked about ever more seldom: each try costs its GPU.
+EQUAL_FAILURES = 5
+FAILURE_PAUSE_SECONDS = 60.0
+LONGEST_FAILURE_PAUSE_SECONDS = 1800.0
+
+
+@dataclass
+class DrawingCost:
+    """What the predictor spent on a style: `seconds` of drawing, without waiting in its queue."""
+
+    seconds: float = 0.0
+    gpu: str = ""
+
+    def add(self, result: GenerationResult) -> None:
+        """Count one batch."""
+        self.seconds += result.timings.generate / 1000
+        if result.device and result.device != "cpu":
+            self.gpu = result.device
+
+
+@dataclass
+class EqualFailures:
+    """Errors of the predictor that are alike, one after another."""
+
+    text: str = ""
+    equal: int = 0
+
+    def count(self, text: str) -> int:
+        """Count one; returns how many there were that say the same."""
+        self.equal = self.equal + 1 if text == self.text else 1
+        self.text = text
+        return self.equal
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next try."""
+        doublings = min(self.equal - EQUAL_FAILURES, 10)
+        return float(min(FAILURE_PAUSE_SECONDS * 2**doublings, LONGEST_FAILURE_PAUSE_SECONDS))
+
+
+@dataclass
+class GenerationRun:
+    """One request's generation. `stopping` is set to end it between batches."""
+
+    work: GenerationWork
+    progress: StageProgress
+    task: asyncio.Task[None] | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    done: int = 0
+    began: float = field(default_factory=time.monotonic)
+    drawn: int = 0
+    reason: Reason | None = None
+    message: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Whose generation it is."""
+        return Key(self.work.request.namespace, self.work.request.name)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.task is not None and not self.task.done()
+
+    @property
+    def remaining_seconds(self) -> int | None:
+        """How long it may still take, by what was drawn so far; None before the first batch."""
+        if not self.drawn:
+            return None
+        return round((time.monotonic() - self.began) / self.drawn * (self.work.total - self.done))
+
+    @property
+    def view(self) -> GenerationView:
+        """What a decision may see of it."""
+        return GenerationView(
+            digest=self.work.digest,
+            running=self.running,
+            done=self.done,
+            total=self.work.total,
+            remaining_seconds=self.remaining_seconds,
+            reason=self.reason,
+            message=self.message,
+        )
+
+
+@dataclass(frozen=True)
+class RequestGrants:
+    """Links to what one request made, valid for so many seconds. Raises ForeignKey for any other object."""
+
+    signer: PrefixSigner
+    seconds: int
+
+    def get(self, key: str) -> str:
+        """A link that reads the object."""
+        return self.signer.get(key, self.seconds)
+
+    def put(self, key: str) -> str:
+        """A link that writes the object."""
+        return self.signer.put(key, self.seconds)

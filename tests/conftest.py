@@ -114,13 +114,13 @@ def kubectl(target: Target) -> Kubectl:
 def product(target: Target, kubectl: Kubectl) -> Product:
     """The product, installed once from its chart: operator and predictor are ready."""
     from product import Product
-    from profile_cli.cluster import Cluster
     from profile_cli.demo import release
+    from profile_cli.demo.cluster import DemoCluster
     from profile_cli.terminal import Terminal
 
     terminal = Terminal()
     release.install(target, terminal)
-    release.wait_ready(Cluster(target.kubeconfig), terminal, page=bool(target.page))
+    release.wait_ready(DemoCluster(target.kubeconfig), terminal, page=bool(target.page))
     return Product(kubectl, target.store(), release.NAMESPACE)
 
 

@@ -5,34 +5,37 @@ from __future__ import annotations
 import socket
 import ssl
 
-import urllib3
-
 NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
-# The first that fits.
-WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((ssl.SSLCertVerificationError,), "its certificate is not trusted here"),
-    ((ssl.SSLError,), "TLS failed"),
-    ((socket.gaierror, urllib3.exceptions.NameResolutionError), "no host of this name is known"),
-    ((ConnectionRefusedError,), "nothing listens there (connection refused)"),
-    ((TimeoutError, urllib3.exceptions.TimeoutError), "no answer in time"),
-    ((ConnectionResetError, urllib3.exceptions.ProtocolError), "the connection was cut"),
-)
+
+Kinds = tuple[type[BaseException], ...]
 
 
 def network_trouble(error: BaseException) -> str:
     """What an error of urllib3, or one that was raised because of it, means."""
-    chain = list(_causes(error))
+    chain = _causes(error)
     for cause in reversed(chain):
-        said = _words(cause)
-        if said:
-            return said
+        words = _words(cause)
+        if words:
+            return words
     return type(chain[-1]).__name__
 
 
 def _words(cause: BaseException) -> str:
+    """What one error means, the first that fits; empty for one that tells nothing."""
+    # What only asks for help does without this library.
+    from urllib3 import exceptions
+
     if isinstance(cause, ssl.SSLError) and any(word in str(cause) for word in NO_TLS):
         return "it does not speak TLS there"
-    return next((words for kinds, words in WORDS if isinstance(cause, kinds)), "")
+    meanings: tuple[tuple[Kinds, str], ...] = (
+        ((ssl.SSLCertVerificationError,), "its certificate is not trusted here"),
+        ((ssl.SSLError,), "TLS failed"),
+        ((socket.gaierror, exceptions.NameResolutionError), "no host of this name is known"),
+        ((ConnectionRefusedError,), "nothing listens there (connection refused)"),
+        ((TimeoutError, exceptions.TimeoutError), "no answer in time"),
+        ((ConnectionResetError, exceptions.ProtocolError), "the connection was cut"),
+    )
+    return next((words for kinds, words in meanings if isinstance(cause, kinds)), "")
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -40,8 +43,8 @@ def _causes(error: BaseException) -> list[BaseException]:
     chain: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and one not in chain:
-            chain.append(one)
-            waiting += [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and cause not in chain:
+            chain.append(cause)
+            waiting += [getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__]
     return chain

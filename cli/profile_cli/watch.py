@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from profile_cli.cluster import Cluster, RequestView, Unreachable
+from profile_cli.cluster import Cluster, Unreachable
 from profile_cli.errors import CommandError
+from profile_cli.observed import ObservedRequest
 from profile_cli.tables import warning_lines
 from profile_cli.terminal import Terminal, duration
 from profile_contract.conditions import ConditionType, Reason
@@ -30,11 +31,11 @@ class Reading:
     remaining: int | None = None
 
 
-def read(view: RequestView | None) -> Reading:
+def read(view: ObservedRequest | None) -> Reading:
     """What a request's status says. Pure."""
     if view is None:
         return Reading(failed="the request was deleted while it was watched")
-    if not view.observed:
+    if not view.current:
         return Reading()
     stalled, reason, message = view.condition(ConditionType.STALLED)
     if stalled:
@@ -52,14 +53,14 @@ def read(view: RequestView | None) -> Reading:
     return Reading(text=text, percent=progress.percent, remaining=progress.remaining_seconds)
 
 
-def finished_stages(view: RequestView) -> dict[Stage, StageStatus]:
+def finished_stages(view: ObservedRequest) -> dict[Stage, StageStatus]:
     """The stages that have ended, in their order."""
     stages = view.status.stages
     entries = {stage: getattr(stages, stage.value) if stages else None for stage in Stage}
     return {stage: entry for stage, entry in entries.items() if entry is not None and entry.completion_time}
 
 
-def digests(view: RequestView) -> dict[Stage, str]:
+def digests(view: ObservedRequest) -> dict[Stage, str]:
     """What keys the artifacts of a ready request, by stage. Raises CommandError if a stage has not ended."""
     found = {stage: entry.digest for stage, entry in finished_stages(view).items()}
     if len(found) != len(Stage):
@@ -76,9 +77,9 @@ def seconds_between(entry: StageStatus) -> float | None:
     return max(0.0, (end - begin).total_seconds())
 
 
-def document(view: RequestView | None, reading: Reading) -> dict[str, Any]:
+def document(view: ObservedRequest | None, reading: Reading) -> dict[str, Any]:
     """What a look told, for programs. Pure."""
-    ended = finished_stages(view) if view is not None and view.observed else {}
+    ended = finished_stages(view) if view is not None and view.current else {}
     return {
         "ready": reading.ready,
         "failed": reading.failed,
@@ -91,7 +92,7 @@ def document(view: RequestView | None, reading: Reading) -> dict[str, Any]:
 
 def readings(
     cluster: Cluster, namespace: str, name: str, limit_seconds: float
-) -> Iterator[tuple[RequestView | None, Reading]]:
+) -> Iterator[tuple[ObservedRequest | None, Reading]]:
     """Looks at the request until one tells that it is ready or has failed. Raises CommandError after the limit."""
     deadline = time.monotonic() + limit_seconds
     while time.monotonic() < deadline:
@@ -103,12 +104,12 @@ def readings(
     raise CommandError(f"the request {namespace}/{name} was not ready after {limit_seconds:.0f} s")
 
 
-def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, terminal: Terminal) -> RequestView:
+def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, terminal: Terminal) -> ObservedRequest:
     """Show progress until the request is ready. Raises CommandError when it stalls or takes longer than the limit."""
     told: set[str] = set()
     with terminal.tracker(f"{namespace}/{name}") as tracker:
         for view, reading in readings(cluster, namespace, name, limit_seconds):
-            if view is not None and view.observed:
+            if view is not None and view.current:
                 tell(view, told, terminal)
                 if reading.ready:
                     return view
@@ -118,7 +119,7 @@ def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, te
     raise CommandError(f"the request {namespace}/{name} could not be followed to its end")
 
 
-def _look(cluster: Cluster, namespace: str, name: str) -> tuple[RequestView | None, Reading]:
+def _look(cluster: Cluster, namespace: str, name: str) -> tuple[ObservedRequest | None, Reading]:
     """The request and what it says; an API server that is away is asked again."""
     try:
         view = cluster.request(namespace, name)
@@ -127,7 +128,7 @@ def _look(cluster: Cluster, namespace: str, name: str) -> tuple[RequestView | No
     return view, read(view)
 
 
-def tell(view: RequestView, told: set[str], terminal: Terminal) -> None:
+def tell(view: ObservedRequest, told: set[str], terminal: Terminal) -> None:
     """A line for each stage that has ended since the last look."""
     for stage, entry in finished_stages(view).items():
         if f"{stage}{entry.digest}" in told:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from profile_cli import watch
-from profile_cli.cluster import Cluster, RequestView
 from profile_cli.demo import release
+from profile_cli.demo.cluster import DemoCluster
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, sandbox_target
 from profile_cli.manifest import manifest
+from profile_cli.observed import ObservedRequest
 from profile_cli.results import Results, read_results
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
@@ -43,7 +44,7 @@ class Product:
     """The product, installed in the benchmarks' sandbox."""
 
     target: Target
-    cluster: Cluster
+    cluster: DemoCluster
     metrics: str
 
 
@@ -53,7 +54,7 @@ def product(fresh_sandbox: Sandbox, figures: Figures) -> Product:
     terminal = Terminal()
     target = sandbox_target(fresh_sandbox.state.root, terminal)
     target = replace(target, values={**target.values, "operator": {"config": PRODUCTION}})
-    cluster = Cluster(target.kubeconfig)
+    cluster = DemoCluster(target.kubeconfig)
     begin = time.monotonic()
     release.install(target, terminal)
     release.wait_ready(cluster, terminal)
@@ -103,12 +104,12 @@ def test_other_layouts(product: Product, figures: Figures) -> None:
     )
 
 
-def _results(product: Product, view: RequestView) -> Results:
+def _results(product: Product, view: ObservedRequest) -> Results:
     digests = {stage: entry.digest for stage, entry in watch.finished_stages(view).items()}
     return read_results(product.target.store(), NAMESPACE, NAME, digests)
 
 
-def _add_stages(figures: Figures, view: RequestView, results: Results) -> None:
+def _add_stages(figures: Figures, view: ObservedRequest, results: Results) -> None:
     reports: dict[Stage, StageReport] = {
         Stage.PREPROCESS: results.preprocess,
         Stage.TRAIN: results.train,

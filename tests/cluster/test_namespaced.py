@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from product import Product, Space, run
-from profile_cli.cluster import Cluster
 from profile_cli.demo import release
+from profile_cli.demo.cluster import DemoCluster
 from profile_cli.terminal import Terminal
 from profile_sandbox.kubectl import find_kubectl
 
@@ -26,7 +26,7 @@ UNSEEN_SECONDS = 20
 @pytest.fixture(scope="module")
 def watched(product: Product, target: Target) -> Iterator[Space]:
     """The one namespace that the release watches meanwhile."""
-    terminal, cluster = Terminal(), Cluster(target.kubeconfig)
+    terminal, cluster = Terminal(), DemoCluster(target.kubeconfig)
     with product.space() as space:
         values = {**target.values, "watchNamespaces": [space.name]}
         try:

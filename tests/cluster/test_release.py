@@ -187,8 +187,8 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
     product: Product, target: Target, space: Space, tmp_path: Path
 ) -> None:
     """It is installed again by the line of docs/install.md, as it stands there."""
-    from profile_cli.cluster import Cluster
     from profile_cli.demo import release
+    from profile_cli.demo.cluster import DemoCluster
     from profile_cli.terminal import Terminal
 
     request = space.request()
@@ -216,7 +216,7 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
         assert installed.returncode == 0, installed.stderr
     finally:
         release.install(target, Terminal())
-        release.wait_ready(Cluster(target.kubeconfig), Terminal())
+        release.wait_ready(DemoCluster(target.kubeconfig), Terminal())
     styles = {found["metadata"]["name"] for found in product.kubectl.get("pstyle")["items"]}
     assert {"studio-warm", "studio-cool", "business-neutral", "campus"} <= styles
     request.patch({"photos": {"prefix": "uploads/other/"}})
@@ -230,8 +230,8 @@ def test_helms_own_test_passes(product: Product, target: Target) -> None:
 
 
 def test_helms_own_test_makes_portraits_of_photos(product: Product, target: Target, people: Path) -> None:
-    from profile_cli.cluster import Cluster
     from profile_cli.demo import release
+    from profile_cli.demo.cluster import DemoCluster
     from profile_cli.terminal import Terminal
 
     folder = f"{product.release_namespace}/uploads/helm-test/"
@@ -250,7 +250,7 @@ def test_helms_own_test_makes_portraits_of_photos(product: Product, target: Targ
         assert "passed: the operator says 1 portraits" in result.stdout
     finally:
         release.install(target, Terminal())
-        release.wait_ready(Cluster(target.kubeconfig), Terminal(), page=bool(target.page))
+        release.wait_ready(DemoCluster(target.kubeconfig), Terminal(), page=bool(target.page))
         product.store.delete(folder)
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from product import Learned, Product, Request, Space, run
-from profile_cli.cluster import Cluster
 from profile_cli.demo import release
+from profile_cli.demo.cluster import DemoCluster
 from profile_cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _uids(request: Request) -> dict[str, str]:
 def test_an_upgrade_keeps_requests_and_runs_nothing_again(
     product: Product, target: Target, space: Space, learned: Learned, tmp_path: Path
 ) -> None:
-    terminal, cluster = Terminal(), Cluster(target.kubeconfig)
+    terminal, cluster = Terminal(), DemoCluster(target.kubeconfig)
     try:
         _install_previous(target, tmp_path)
         release.wait_ready(cluster, terminal)

@@ -12,7 +12,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from profile_cli import tables, watch
-from profile_cli.cluster import RequestView
+from profile_cli.observed import ObservedRequest
 from profile_cli.terminal import BarTracker, Terminal, bar
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.layouts import LAYOUTS, LayoutName
@@ -39,7 +39,7 @@ class At(Terminal):
         return self.seconds
 
 
-def watching() -> RequestView:
+def watching() -> ObservedRequest:
     """A request in the middle of training."""
     running = Condition(
         type=ConditionType.READY, status="False", reason=Reason.RUNNING, message="", last_transition_time=TRAINING
@@ -55,7 +55,7 @@ def watching() -> RequestView:
         stage_text="Training",
         photos_text="11/12",
     )
-    return RequestView(generation=1, deleting=False, status=status)
+    return ObservedRequest(generation=1, deleting=False, status=status)
 
 
 def show_watch(terminal: At) -> None:

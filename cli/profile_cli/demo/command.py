@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from profile_cli import tables, watch
-from profile_cli.cluster import Cluster, RequestView
 from profile_cli.errors import CommandError
+from profile_cli.observed import ObservedRequest
 from profile_cli.results import PORTRAITS, Results, deliver, read_results
 from profile_cli.terminal import Terminal, duration
 from profile_cli.upload import upload
@@ -23,6 +23,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.table import Stage
 
 from . import release
+from .cluster import DemoCluster
 from .request import NAME, NAMESPACE, WHY_NO_FLOOR, demo_manifest, demo_photos, demo_spec
 from .target import STATE, Target, chosen_kubeconfig, own_target, sandbox_target
 
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _run(
     target: Target, spec: ProfileRequestSpec, photos: list[Path], arguments: argparse.Namespace, terminal: Terminal
 ) -> int:
-    cluster, store = Cluster(target.kubeconfig), target.store()
+    cluster, store = DemoCluster(target.kubeconfig), target.store()
     terminal.heading("2. The product, by its Helm chart")
     release.install(target, terminal)
     release.wait_ready(cluster, terminal, page=bool(target.page))
@@ -101,12 +102,12 @@ def _target(arguments: argparse.Namespace, terminal: Terminal) -> Target:
     return sandbox_target(arguments.state, terminal)
 
 
-def _clear(cluster: Cluster, terminal: Terminal, *, fresh: bool) -> None:
+def _clear(cluster: DemoCluster, terminal: Terminal, *, fresh: bool) -> None:
     """Delete the request of an earlier demo, where that is wanted or it cannot go on."""
     view = cluster.request(NAMESPACE, NAME)
     if view is None:
         return
-    stalled = view.observed and view.condition(ConditionType.STALLED)[0]
+    stalled = view.current and view.condition(ConditionType.STALLED)[0]
     if not (fresh or stalled or view.deleting):
         terminal.say("the request of an earlier demo stands: what it made is used again (--fresh makes it anew)")
         return
@@ -119,15 +120,13 @@ def _clear(cluster: Cluster, terminal: Terminal, *, fresh: bool) -> None:
         time.sleep(0.3)
 
 
-def _tell(target: Target, results: Results, view: RequestView, out: Path, terminal: Terminal) -> None:
+def _tell(target: Target, results: Results, view: ObservedRequest, out: Path, terminal: Terminal) -> None:
     """What was found, what was made, where it is, and how to look further."""
     finish = results.finish
     terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
-    terminal.table(
-        "Stages", ("stage", "#in the cluster", "#seconds at work", "#peak memory"), _stage_rows(results, view)
-    )
+    terminal.table("Stages", STAGE_COLUMNS, _stage_rows(results, view))
     terminal.heading("Where things are")
     terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
     terminal.plain(f"  adapter                {out / ADAPTER}")
@@ -157,7 +156,7 @@ def may_open(environment: Mapping[str, str], *, person: bool) -> bool:
     return person and any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def _stage_rows(results: Results, view: RequestView) -> tables.Rows:
+def _stage_rows(results: Results, view: ObservedRequest) -> tables.Rows:
     """In the cluster: from the Job's start to its end. At work: by the stage's own report, for generation drawing."""
     reports = {Stage.PREPROCESS: results.preprocess, Stage.TRAIN: results.train, Stage.FINISH: results.finish}
     rows: tables.Rows = []

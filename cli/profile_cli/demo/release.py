@@ -9,11 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from profile_cli.cluster import Cluster, Unreachable
+from profile_cli.cluster import Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal, Tracker
 from profile_sandbox.paths import CLONE
 
+from .cluster import DemoCluster
 from .target import Target
 
 CHART = CLONE / "charts" / "profile-studio"
@@ -37,7 +38,7 @@ PAUSE_SECONDS = 0.5
 def install(target: Target, terminal: Terminal) -> None:
     """`helm upgrade --install`. Raises CommandError with helm's own words."""
     for namespace in target.namespaces:
-        Cluster(target.kubeconfig).ensure_namespace(namespace)
+        DemoCluster(target.kubeconfig).ensure_namespace(namespace)
     terminal.say(f"helm upgrade --install {RELEASE} charts/profile-studio --namespace {NAMESPACE}")
     deadline = time.monotonic() + BUSY_SECONDS
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +74,7 @@ def _helm(target: Target, values: Path) -> str:
     return (result.stderr.strip() or result.stdout.strip() or "failed") if result.returncode else ""
 
 
-def wait_ready(cluster: Cluster, terminal: Terminal, *, page: bool = False) -> None:
+def wait_ready(cluster: DemoCluster, terminal: Terminal, *, page: bool = False) -> None:
     """Wait until operator, predictor and, if wanted, the page are ready.
 
     Raises CommandError after a while, or when a pod keeps failing.
@@ -83,7 +84,7 @@ def wait_ready(cluster: Cluster, terminal: Terminal, *, page: bool = False) -> N
     terminal.say("operator, predictor and page are ready" if page else "operator and predictor are ready")
 
 
-def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker, *, page: bool) -> None:
+def _wait(cluster: DemoCluster, terminal: Terminal, tracker: Tracker, *, page: bool) -> None:
     begin, trouble_since = time.monotonic(), None
     while True:
         waiting, troubles = _look(cluster, page=page)
@@ -99,7 +100,7 @@ def _wait(cluster: Cluster, terminal: Terminal, tracker: Tracker, *, page: bool)
         time.sleep(PAUSE_SECONDS)
 
 
-def _look(cluster: Cluster, *, page: bool) -> tuple[list[str], list[str]]:
+def _look(cluster: DemoCluster, *, page: bool) -> tuple[list[str], list[str]]:
     """What is not ready yet, and which pods are in trouble."""
     try:
         waiting = [] if cluster.deployment_ready(NAMESPACE, OPERATOR) else ["the operator"]

@@ -15,7 +15,6 @@ from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import S3Store, open_s3
-from profile_sandbox import build
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError
 
@@ -97,6 +96,8 @@ def own_target(kubeconfig: Path, values: Path | None, store_url: str) -> Target:
         document = yaml.safe_load(values.read_text()) or {}
     except (OSError, yaml.YAMLError) as error:
         raise CommandError(f"the values file {values} cannot be read: {error}") from error
+    from profile_sandbox import build
+
     # The sandbox's own helm serves where none is installed.
     helm = shutil.which("helm") or str(build.programs_folder() / "helm")
     return Target(kubeconfig, helm, document, store_url, os.environ, "")

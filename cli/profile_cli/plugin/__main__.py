@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from profile_cli.program import run_command
 
-from . import completion
 from .commands import parser
 from .words import arranged
 
@@ -19,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == [COMPLETE]:
+        from . import completion
+
         return completion.answer(words[1:])
     top = parser()
     return run_command(top, arranged(words, top), when_interrupted="the request goes on in the cluster")

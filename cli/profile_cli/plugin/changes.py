@@ -7,7 +7,7 @@ import contextlib
 import json
 from typing import Any
 
-from profile_cli.cluster import Cluster, Forbidden, Taken
+from profile_cli.cluster import Cluster, NameTaken, NotAllowed
 from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
 from profile_cli.photos import FoundPhotos, find_photos
@@ -65,7 +65,7 @@ def _ask_first(cluster: Cluster, document: dict[str, Any]) -> None:
         _check_styles(cluster, document["spec"]["styles"])
     try:
         cluster.create_request(document, dry_run=True)
-    except Taken as taken:
+    except NameTaken as taken:
         raise CommandError(
             f"the request {namespace}/{name} already exists; nothing was uploaded. More photos: `kubectl profile add "
             f"{name} PHOTOS`; others instead: `kubectl profile replace {name} PHOTOS`; somebody else: take another name"
@@ -226,10 +226,10 @@ def _refuse_shared(cluster: Cluster, namespace: str, name: str, prefix: str) -> 
 
 
 def sharing(cluster: Cluster, namespace: str, name: str, prefix: str, *, strict: bool = False) -> list[str]:
-    """The other requests of the namespace whose photos lie in this prefix, or around it. Raises Forbidden if strict."""
+    """The namespace's other requests whose photos lie in this prefix, or around it. Raises NotAllowed if strict."""
     try:
         documents = cluster.request_documents(namespace)
-    except Forbidden:
+    except NotAllowed:
         if strict:
             raise
         return []

@@ -14,7 +14,7 @@ from typing import Any
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
 
-from . import changes, completion_program, deletion, doctor, looks
+from . import changes, completers, completion_program, deletion, doctor, looks
 from .connection import cluster_of
 from .spec import FEWEST, MOST
 from .words import DRY_RUN, DRY_RUNS, NO
@@ -77,8 +77,14 @@ def _version() -> str:
 
 def _add_place(command: argparse.ArgumentParser, default: str | None) -> None:
     """Whose cluster and namespace: the same options before and after the command, the later word wins."""
-    command.add_argument("-n", "--namespace", default=default, help="(default: the namespace of the context)")
-    command.add_argument("--context", default=default, help="the kubeconfig's context (default: the current one)")
+    namespace = command.add_argument(
+        "-n", "--namespace", default=default, help="(default: the namespace of the context)"
+    )
+    completers.completed(namespace, completers.namespaces)
+    context = command.add_argument(
+        "--context", default=default, help="the kubeconfig's context (default: the current one)"
+    )
+    completers.completed(context, completers.contexts)
     command.add_argument("--kubeconfig", type=Path, default=default, help="(default: $KUBECONFIG or ~/.kube/config)")
 
 
@@ -96,23 +102,28 @@ def _sentence(text: str) -> str:
 
 def _add_named(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
     command = _add(commands, name, run, help_text)
-    command.add_argument("name", metavar="NAME", help="the name of the ProfileRequest")
+    request = command.add_argument("name", metavar="NAME", help="the name of the ProfileRequest")
+    # `create` makes a new name.
+    if name != "create":
+        completers.completed(request, completers.request_names)
     return command
 
 
 def _add_create(commands: Any) -> None:
     create = _add_named(commands, "create", changes.create, "upload a person's photos and ask for portraits")
     _add_photos(create)
-    create.add_argument(
+    style = create.add_argument(
         "--style", action="append", dest="styles", help="a style; may be repeated (default: studio-warm)"
     )
+    completers.completed(style, completers.style_names)
     create.add_argument(
         "--noun", choices=("person", "woman", "man"), default="person",
         help="who is in the photos; the right word gives better portraits (default: person)",
     )  # fmt: skip
-    create.add_argument(
+    layouts = create.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, help=f"cuts, separated by commas: {', '.join(LayoutName)}"
     )
+    completers.completed(layouts, completers.layouts)
     create.add_argument("--portraits", type=int, help="how many to deliver per style (default: 4)")
     create.add_argument("--candidates", type=int, help="how many to draw per style, to choose from (default: 8)")
     create.add_argument(

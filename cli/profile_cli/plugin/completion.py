@@ -6,26 +6,32 @@ https://kubernetes.io/docs/reference/kubectl/generated/kubectl_completion (cobra
 
 from __future__ import annotations
 
-import argparse
-import contextlib
+import io
+import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from argcomplete.finders import CompletionFinder
 
-from profile_cli.cluster import Cluster, context_names, current_namespace
-from profile_cli.errors import CommandError
-from profile_contract.layouts import LayoutName
-
 from .commands import parser
-from .words import commands_of
-
-Completer = Callable[..., list[str]]
 
 # cobra's directives: files may be proposed beside; they may not.
 FILES, NO_FILES = ":0", ":4"
 # Options behind which a name stands, and no file.
 NAME_OPTIONS = ("-n", "--namespace", "--context", "--style", "--noun", "--layouts", "-o", "--output", "--store")
+PROGRAM = "kubectl-profile"
+# What a shell would tell argcomplete: the line, where the cursor stands, where words break, what stands between
+# proposals.
+SEPARATOR = "\v"
+
+
+class Finder(CompletionFinder):
+    """Finds what may come next, and leaves descriptor 9 alone: the library would write its own log there."""
+
+    def _init_debug_stream(self) -> None:
+        """Meant by the library to be overridden where that descriptor may be somebody else's."""
 
 
 def main() -> int:
@@ -51,62 +57,29 @@ def _takes_a_file(words: Sequence[str]) -> bool:
 def complete(words: Sequence[str]) -> list[str]:
     """What may stand in place of the last word."""
     *before, unfinished = words or [""]
-    top = parser()
-    for action, completer in _named_actions(top):
-        action.completer = completer  # type: ignore[attr-defined]
-    # The shell proposes files by itself.
-    finder = CompletionFinder(top, always_complete_options=unfinished.startswith("-"), default_completer=None)
-    found = finder._get_completions(["kubectl-profile", *before], unfinished, "", None)
-    return sorted({proposal.strip() for proposal in found})
+    line = shlex.join([PROGRAM, *before]) + " " + (shlex.quote(unfinished) if unfinished else "")
+    proposals = io.StringIO()
+    with _shell(line):
+        Finder()(
+            parser(),
+            always_complete_options=unfinished.startswith("-"),
+            exit_method=lambda code=0: None,
+            output_stream=proposals,
+            # The shell proposes files by itself.
+            default_completer=None,
+            append_space=False,
+        )
+    return sorted({proposal.strip() for proposal in proposals.getvalue().split(SEPARATOR) if proposal})
 
 
-def request_names(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Names of the requests of the namespace; none where the cluster does not answer."""
-    return _names(prefix, lambda: _cluster(parsed_args).request_names(_namespace(parsed_args)))
-
-
-def style_names(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Names of the cluster's styles; none where they may not be listed."""
-    return _names(prefix, lambda: [str(style["metadata"]["name"]) for style in _cluster(parsed_args).style_documents()])
-
-
-def namespaces(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Names of the cluster's namespaces; none where they may not be listed."""
-    return _names(prefix, lambda: _cluster(parsed_args).namespaces())
-
-
-def contexts(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """The contexts of the kubeconfig."""
-    return _names(prefix, lambda: context_names(getattr(parsed_args, "kubeconfig", None)))
-
-
-def layouts(prefix: str, **_: object) -> list[str]:
-    """The cuts that may follow those before the last comma."""
-    before, comma, unfinished = prefix.rpartition(",")
-    return [f"{before}{comma}{name}" for name in LayoutName if name.startswith(unfinished)]
-
-
-def _names(prefix: str, ask: Callable[[], Sequence[str]]) -> list[str]:
-    with contextlib.suppress(CommandError):
-        return [name for name in ask() if name.startswith(prefix)]
-    return []
-
-
-def _cluster(parsed_args: argparse.Namespace) -> Cluster:
-    return Cluster(getattr(parsed_args, "kubeconfig", None), getattr(parsed_args, "context", None))
-
-
-def _namespace(parsed_args: argparse.Namespace) -> str:
-    given: str | None = getattr(parsed_args, "namespace", None)
-    return given or current_namespace(getattr(parsed_args, "kubeconfig", None), getattr(parsed_args, "context", None))
-
-
-def _named_actions(top: argparse.ArgumentParser) -> Iterator[tuple[argparse.Action, Completer]]:
-    """Every argument that names something, with who knows the names; `create` makes a new name."""
-    completers: dict[str, Completer] = {
-        "name": request_names, "styles": style_names, "namespace": namespaces, "context": contexts, "layouts": layouts,
-    }  # fmt: skip
-    for command, parsed in [("", top), *commands_of(top).items()]:
-        for action in parsed._actions:
-            if action.dest in completers and (command, action.dest) != ("create", "name"):
-                yield action, completers[action.dest]
+@contextmanager
+def _shell(line: str) -> Iterator[None]:
+    """The environment in which a shell asks argcomplete."""
+    asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": SEPARATOR, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    kept = dict(os.environ)
+    os.environ.update(asked)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)

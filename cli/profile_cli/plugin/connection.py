@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from profile_cli.cluster import Cluster, RequestView, current_namespace
+from profile_cli.cluster import Cluster
 from profile_cli.errors import CommandError
+from profile_cli.kubeconfig import current_namespace
+from profile_cli.observed import ObservedRequest
 from profile_runtime.store.s3 import S3Store
 
 from .store import open_named
@@ -30,7 +32,7 @@ def store_of(arguments: argparse.Namespace) -> S3Store:
     return open_named(arguments.store)
 
 
-def standing_request(cluster: Cluster, namespace: str, name: str) -> RequestView:
+def standing_request(cluster: Cluster, namespace: str, name: str) -> ObservedRequest:
     """The request. Raises CommandError where there is none."""
     view = cluster.request(namespace, name)
     if view is None:

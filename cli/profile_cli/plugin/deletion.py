@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from profile_cli.cluster import Cluster, Forbidden, Unreachable
+from profile_cli.cluster import Cluster, NotAllowed, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_cli.upload import remove_photos, standing_photos
@@ -66,7 +66,7 @@ def _why_photos_stay(cluster: Cluster, namespace: str, request: dict[str, Any], 
         return "kubectl profile create did not upload them"
     try:
         others = sharing(cluster, namespace, arguments.name, request["spec"]["photos"]["prefix"], strict=True)
-    except Forbidden:
+    except NotAllowed:
         return "whether another request uses them cannot be seen: you may not list ProfileRequests"
     return f"the request {', '.join(others)} uses them, too" if others else ""
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from profile_cli.cluster import REQUESTS, STYLES, Cluster, Forbidden
+from profile_cli.cluster import Cluster, NotAllowed
 from profile_cli.errors import CommandError
 from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import uploads_prefix
+from profile_contract.resource import REQUESTS, STYLES
 from profile_runtime.store.port import StoreError
 
 from .store import FORM, open_named, store_trouble
@@ -63,7 +64,7 @@ def look(cluster: Cluster, namespace: str, store: str) -> list[Finding]:
 def _checked(what: str, check: Callable[[], Finding], unseen: str) -> Finding:
     try:
         return check()
-    except Forbidden:
+    except NotAllowed:
         return Finding(what, None, unseen)
     except CommandError as error:
         return Finding(what, False, str(error))
@@ -111,7 +112,7 @@ def _styles(cluster: Cluster) -> list[Finding]:
     """Styles, and the predictors that they name."""
     try:
         documents = cluster.style_documents()
-    except Forbidden:
+    except NotAllowed:
         # They belong to no namespace: the roles of a namespace's editors do not reach them.
         return [Finding("there are styles", None, f"you may not list {STYLES}: ask for their names, or for the right")]
     except CommandError as error:
@@ -127,7 +128,7 @@ def _predictors(cluster: Cluster, styles: Iterable[dict[str, Any]]) -> list[Find
         wanted.setdefault(style["spec"].get("predictor", ""), []).append(style["metadata"]["name"])
     try:
         there = cluster.predictors()
-    except Forbidden:
+    except NotAllowed:
         return [Finding("the styles' predictors are ready", None, "you may not list InferenceServices")]
     except CommandError as error:
         return [Finding("the styles' predictors are ready", False, f"is KServe installed? {error}")]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from profile_cli import tables, watch
-from profile_cli.cluster import Cluster, RequestView
+from profile_cli.cluster import Cluster
+from profile_cli.observed import ObservedRequest
 from profile_cli.results import deliver, deliver_files, files_of_status, read_results
 from profile_cli.terminal import Terminal
 from profile_contract import GROUP
@@ -149,7 +150,7 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _list_portraits(view: RequestView, arguments: argparse.Namespace, terminal: Terminal) -> int:
+def _list_portraits(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:
     portraits = view.status.portraits
     if arguments.output == "json":
         made = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
@@ -164,7 +165,7 @@ def _list_portraits(view: RequestView, arguments: argparse.Namespace, terminal: 
     return 0
 
 
-def _download_former(view: RequestView, arguments: argparse.Namespace, terminal: Terminal) -> int:
+def _download_former(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """The portraits that stand in the status while stages run anew, or cannot."""
     files = deliver_files(store_of(arguments), files_of_status(view.status), arguments.out)
     portraits = [portrait.model_dump(mode="json", by_alias=True) for portrait in view.status.portraits]

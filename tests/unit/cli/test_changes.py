@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fake_api import FakeApi, serving
-from profile_cli.cluster import Cluster, RequestView, Unreachable
+from profile_cli.cluster import Cluster, Unreachable
+from profile_cli.observed import ObservedRequest
 from profile_cli.plugin import connection, deletion
 from profile_cli.plugin.__main__ import main
 from profile_cli.terminal import Terminal
@@ -520,7 +521,7 @@ def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(
     asked: list[str] = []
     real = Cluster.request
 
-    def away(cluster: Cluster, namespace: str, name: str) -> RequestView | None:
+    def away(cluster: Cluster, namespace: str, name: str) -> ObservedRequest | None:
         asked.append(name)
         if len(asked) == 2:
             raise Unreachable("away")

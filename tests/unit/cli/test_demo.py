@@ -12,12 +12,12 @@ from rich.console import Console
 
 from chart import CHART, config_of, the
 from profile_cli.__main__ import parser
-from profile_cli.cluster import RequestView
 from profile_cli.demo.command import PRESETS, _show_page, may_open
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, chosen_kubeconfig, own_target, sandbox_values
 from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
+from profile_cli.observed import ObservedRequest
 from profile_cli.terminal import Terminal
 from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.request import (
@@ -40,8 +40,8 @@ def _condition(kind: str, status: str, reason: str, message: str = "") -> Condit
     )
 
 
-def _view(generation: int = 1, **status: object) -> RequestView:
-    return RequestView(generation, deleting=False, status=ProfileRequestStatus.model_validate(status))
+def _view(generation: int = 1, **status: object) -> ObservedRequest:
+    return ObservedRequest(generation, deleting=False, status=ProfileRequestStatus.model_validate(status))
 
 
 def test_the_manifest_is_the_request_without_its_defaults() -> None:

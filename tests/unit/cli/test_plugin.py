@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from profile_cli.errors import CommandError
-from profile_cli.plugin import completion
+from profile_cli.plugin import completers, completion
 from profile_cli.plugin.__main__ import main
 from profile_cli.plugin.commands import parser
 from profile_cli.plugin.completion import complete
@@ -144,7 +144,7 @@ class Known:
 
 
 def test_names_are_proposed_where_a_request_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completion, "Cluster", Known)
+    monkeypatch.setattr(completers, "Cluster", Known)
     assert complete(["--namespace", "hr", "photos", "hr-m"]) == ["hr-minji"]
     assert complete(["photos", "--namespace", "hr", "hr-m"]) == ["hr-minji"]
     assert complete(["--namespace", "hr", "create", "hr-m"]) == []
@@ -152,12 +152,12 @@ def test_names_are_proposed_where_a_request_is_meant(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("verb", ["watch", "photos", "portraits", "delete", "add", "replace", "remove"])
 def test_names_are_proposed_to_every_command_that_takes_one(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    monkeypatch.setattr(completion, "Cluster", Known)
+    monkeypatch.setattr(completers, "Cluster", Known)
     assert complete([verb, "-n", "hr", ""])[:2] == ["hr-junho", "hr-minji"]
 
 
 def test_styles_namespaces_contexts_and_cuts_are_proposed(monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
-    monkeypatch.setattr(completion, "Cluster", Known)
+    monkeypatch.setattr(completers, "Cluster", Known)
     assert complete(["create", "minji", "--style", "studio-"]) == ["studio-cool", "studio-warm"]
     for words in (["-n", "h"], ["watch", "-n", "h"], ["create", "minji", "--namespace", "h"]):
         assert complete(words) == ["hr", "hr-test"]
@@ -169,7 +169,7 @@ def test_styles_namespaces_contexts_and_cuts_are_proposed(monkeypatch: pytest.Mo
 def test_no_file_is_proposed_where_a_name_is_meant(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    monkeypatch.setattr(completion, "Cluster", Known)
+    monkeypatch.setattr(completers, "Cluster", Known)
     assert completion.answer(["create", "minji", option, "zzz"]) == 0
     assert capsys.readouterr().out == ":4\n"
     completion.answer(["create", "minji", ""])

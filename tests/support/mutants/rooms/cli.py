@@ -60,8 +60,8 @@ MUTANTS = (
     (
         "L09",
         "cli/profile_cli/cluster.py",
-        'return {"dry_run": "All"} if dry_run else {}',
-        "return {}",
+        'return [("dryRun", "All")] if dry_run else []',
+        "return []",
         "a dry run makes the request",
     ),
     (

@@ -15,9 +15,9 @@ from hardening import section
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, PreprocessReport
+from profile_preprocess.decode import Opener
 from profile_preprocess.decode import Refused as PhotoRefused
-from profile_preprocess.look import Networks
-from profile_preprocess.opener import Opener
+from profile_preprocess.look import Networks, look_at
 from profile_runtime.store.folder import FolderStore
 from profile_vision.decoding import Decoder, Refused
 
@@ -37,12 +37,12 @@ def decoder() -> Iterator[Decoder]:
 
 @pytest.fixture
 def verdict(models: Path, store: FolderStore, decoder: Decoder) -> Callable[[bytes], PhotoReason]:
-    networks, opener = Networks.load(models), Opener(store, decoder, PreprocessParameters(resolution=256))
+    networks, opener = Networks.load(models / "vision"), Opener(store, decoder, PreprocessParameters(resolution=256))
 
     def judged(data: bytes) -> PhotoReason:
         store.write("photo", data)
         try:
-            return opener.look(PhotoRef(name="photo", key="photo", bytes=len(data), etag=""), networks).reason
+            return look_at(PhotoRef(name="photo", key="photo", bytes=len(data), etag=""), opener, networks).reason
         except PhotoRefused as refused:
             return refused.reason
 

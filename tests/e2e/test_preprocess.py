@@ -215,11 +215,11 @@ def test_weights_that_are_not_the_ones_expected_are_not_loaded(models: Path, tmp
     with (vision / "yolo11n-pose.pt").open("ab") as weights:
         weights.write(b"tampered")
     with pytest.raises(TryAgain, match="not the one expected") as refused:
-        Networks.load(tmp_path)
+        Networks.load(vision)
     assert refused.value.reason is Reason.MODEL_NOT_FOUND
     (vision / "yunet.onnx").unlink()
     with pytest.raises(TryAgain, match=r"yunet\.onnx is missing"):
-        Networks.load(tmp_path)
+        Networks.load(vision)
 
 
 @pytest.mark.parametrize(("photos", "code"), [(6, EXIT_DONE), (4, EXIT_BAD_INPUT)])

@@ -1,85 +1,67 @@
-"""What an accepted photo becomes: crop, mask, pose map, caption."""
+"""The dataset: crops, masks, pose maps and captions of the accepted photos."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from profile_contract.stages.preprocess import DatasetImage, PoseMap
-from profile_runtime.store.port import Store
+from profile_contract.stages.preprocess import DatasetImage, PoseMap, PreprocessOrder
 from profile_vision import MaskReader
 from profile_vision.files import plain_png
 from profile_vision.framing import Cut, Framing, bucket_for, cut_to
-from profile_vision.pixels import BGR, Mask, to_bgr
+from profile_vision.pixels import BGR, RGB, Mask, to_bgr
 from profile_vision.poses import pose_map, presets
 
 from .captions import caption
-from .look import Seen
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """An accepted photo: `number` counts them from 1. `part` opens the file at a cut, as large as the file has it."""
-
-    number: int
-    name: str
-    seen: Seen
-    yaw: float
-    held_out: bool
-    part: Callable[[Cut], BGR]
-
-    def cut(self, size: tuple[int, int], framing: Framing) -> Cut:
-        """Where to cut it for an output size."""
-        frame = self.seen.frame
-        return cut_to(frame.width, frame.height, self.seen.face.box, size, framing)
+from .decode import Opener
+from .look import Sitter
 
 
 class DatasetWriter:
-    """Writes the dataset below a key prefix that ends with '/'. Crops have about resolution² pixels."""
+    """Writes a dataset below the order's prefix, and lists what it wrote. Crops have about resolution² pixels."""
 
-    def __init__(self, store: Store, prefix: str, mask: MaskReader, resolution: int, framing: Framing) -> None:
-        self._store, self._prefix, self._mask = store, prefix, mask
-        self._resolution, self._framing = resolution, framing
+    def __init__(self, order: PreprocessOrder, opener: Opener, mask: MaskReader) -> None:
+        self._prefix, self._opener, self._mask = order.output, opener, mask
+        self._resolution = order.parameters.resolution
+        self._framing = Framing(order.parameters.face_percent / 100)
+        self.images: list[DatasetImage] = []
+        self.poses: list[PoseMap] = []
 
-    def image(self, accepted: Accepted) -> DatasetImage:
-        """Cut the photo, write crop, mask and pose map, and describe them."""
-        frame = accepted.seen.frame
-        cut = accepted.cut(bucket_for(frame.width, frame.height, self._resolution), self._framing)
-        crop = resized(accepted.part(cut), cut)
-        box = cut.box(accepted.seen.face.box)
-        name = f"{accepted.number:02d}"
-        return DatasetImage(
-            photo=accepted.name,
-            image=self._write(f"images/{name}", crop),
-            mask=self._write(f"masks/{name}", self._mask.read(crop)),
-            pose=self._write(f"poses/{name}", to_bgr(pose_map(accepted.seen.joints, cut))),
-            caption=caption(accepted.yaw, box[3] / cut.out_height),
-            width=cut.out_width,
-            height=cut.out_height,
-            face_box=box,
-            held_out=accepted.held_out,
+    def add(self, sitter: Sitter, *, held_out: bool) -> None:
+        """Cut an accepted photo, write crop, mask and pose map, and its pose for generation, which is square."""
+        frame, face = sitter.frame, sitter.face.box
+        cut = cut_to(*frame.size, face, bucket_for(*frame.size, self._resolution), self._framing)
+        crop = resized(self._opener.part(sitter.photo, frame, cut), cut)
+        box = cut.box(face)
+        name = f"{len(self.images) + 1:02d}"
+        self.images.append(
+            DatasetImage(
+                photo=sitter.photo.name,
+                image=self._write(f"images/{name}", crop),
+                mask=self._write(f"masks/{name}", self._mask.read(crop)),
+                pose=self._write(f"poses/{name}", to_bgr(pose_map(sitter.joints, cut))),
+                caption=caption(sitter.measures.yaw, box[3] / cut.out_height),
+                width=cut.out_width,
+                height=cut.out_height,
+                face_box=box,
+                held_out=held_out,
+            )
         )
+        square = cut_to(*frame.size, face, (self._resolution, self._resolution), self._framing)
+        self._add_pose(f"photo-{len(self.images)}", f"poses-square/{name}", pose_map(sitter.joints, square))
 
-    def square_pose(self, accepted: Accepted) -> PoseMap:
-        """The photo's pose for generation, which is square whatever the photo is."""
-        cut = accepted.cut((self._resolution, self._resolution), self._framing)
-        key = self._write(f"poses-square/{accepted.number:02d}", to_bgr(pose_map(accepted.seen.joints, cut)))
-        return self._pose(f"photo-{accepted.number}", key)
+    def add_presets(self) -> None:
+        """Write the pose maps that every dataset has."""
+        for name, pixels in presets(self._resolution, self._framing).items():
+            self._add_pose(name, f"poses-preset/{name}", pixels)
 
-    def presets(self) -> list[PoseMap]:
-        """The presets' pose maps."""
-        maps = presets(self._resolution, self._framing)
-        return [self._pose(name, self._write(f"poses-preset/{name}", to_bgr(pixels))) for name, pixels in maps.items()]
+    def _add_pose(self, name: str, path: str, pixels: RGB) -> None:
+        key = self._write(path, to_bgr(pixels))
+        self.poses.append(PoseMap(name=name, key=key, width=self._resolution, height=self._resolution))
 
-    def _pose(self, name: str, key: str) -> PoseMap:
-        return PoseMap(name=name, key=key, width=self._resolution, height=self._resolution)
-
-    def _write(self, name: str, image: BGR | Mask) -> str:
-        key = f"{self._prefix}{name}.png"
-        self._store.write(key, plain_png(image), "image/png")
+    def _write(self, path: str, image: BGR | Mask) -> str:
+        key = f"{self._prefix}{path}.png"
+        self._opener.store.write(key, plain_png(image), "image/png")
         return key
 
 

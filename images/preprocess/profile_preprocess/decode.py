@@ -1,4 +1,4 @@
-"""Bytes to the upright photo that is looked at, and to the parts of it that are cut."""
+"""Photos out of the store: opened whole to be looked at, and in parts to be cut."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PreprocessParameters
-from profile_vision.decoding import Box, Decoder, Facts, Limits, Picture, Refusal
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
+from profile_runtime.store.port import Store
+from profile_vision.decoding import Box, Decoder, Facts, Limits, Refusal
 from profile_vision.decoding import Refused as NotOpened
+from profile_vision.framing import Cut
 from profile_vision.pixels import BGR, to_bgr
 
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
@@ -48,6 +50,11 @@ class Frame:
     height: int
     box: Box
     turns: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
 
     @property
     def scale(self) -> float:
@@ -91,7 +98,8 @@ def decode(data: bytes, limits: PreprocessParameters, decoder: Decoder, box: Box
         picture = decoder.open(data, allowed(limits), box)
     except NotOpened as refused:
         raise Refused(REASONS[refused.refusal]) from refused
-    return as_photo(picture)
+    pixels = to_bgr(picture.pixels)
+    return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)
 
 
 def allowed(limits: PreprocessParameters) -> Limits:
@@ -104,7 +112,21 @@ def allowed(limits: PreprocessParameters) -> Limits:
     )
 
 
-def as_photo(picture: Picture) -> Photo:
-    """A picture as it is looked at."""
-    pixels = to_bgr(picture.pixels)
-    return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)
+@dataclass(frozen=True)
+class Opener:
+    """Reads an order's photos and opens them. Raises Refused, and StoreError where the store fails."""
+
+    store: Store
+    decoder: Decoder
+    parameters: PreprocessParameters
+
+    def open(self, photo: PhotoRef, box: Box | None = None) -> Photo:
+        """A photo, or the part of it in `box`."""
+        if photo.bytes > self.parameters.maximum_bytes:
+            raise Refused(PhotoReason.TOO_MANY_BYTES)
+        return decode(self.store.read(photo.key), self.parameters, self.decoder, box)
+
+    def part(self, photo: PhotoRef, frame: Frame, cut: Cut) -> BGR:
+        """What a cut of the photo's frame shows, as large as the file has it."""
+        box = frame.in_file(cut.left, cut.top, cut.width, cut.height)
+        return self.open(photo, box).turned(frame.turns).pixels

@@ -1,17 +1,17 @@
-"""A look at one photo: everything that is measured while its pixels are in memory. The pixels do not outlive it."""
+"""Looks at photos: everything that is measured while the pixels of one are in memory. They do not outlive it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.stages.preprocess import PhotoRef, PhotoVerdict
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
 from profile_vision.joints import Body, Joints, JointsReader
 from profile_vision.likeness import Embedding
@@ -19,11 +19,12 @@ from profile_vision.people import PeopleReader
 
 from . import light, quality
 from .covering import covering
-from .decode import Frame, Photo
+from .decode import Frame, Opener
 from .detail import detail
-from .moments import aligned_grey
+from .long_shape import is_long, part_with_face
+from .moments import Fingerprint, aligned_grey
 from .upright import Upright, upright
-from .verdicts import SECOND_BODY_SCORE, Measures, judge
+from .verdicts import SECOND_BODY_SCORE, Measures, judge, verdict
 
 # COCO joints of the eyes.
 EYES = (1, 2)
@@ -47,43 +48,77 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The subject's face and joints (17, 3) in pixels of the frame, `embedding` (128,), `face_grey` (112, 112)."""
+class Look:
+    """What remains of a photo: the verdict on it and the measures; `repeats` names the photo whose moment it is."""
+
+    photo: PhotoRef
+    reason: PhotoReason
+    measures: Measures = Measures()
+    repeats: str = ""
+
+    @property
+    def verdict(self) -> PhotoVerdict:
+        """The verdict as it is reported."""
+        return verdict(self.photo.name, self.reason, self.measures, self.repeats)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sitter(Look):
+    """A look that met a face: the subject's, with their joints, in pixels of the frame, and how to know them again."""
 
     face: Face
     joints: Joints
-    embedding: Embedding
-    face_grey: NDArray[np.float32]
+    fingerprint: Fingerprint
     frame: Frame
 
-
-@dataclass(frozen=True)
-class Look:
-    """What remains of a photo: the verdict on it, the measures, and what was seen if there is a face."""
-
-    reason: PhotoReason
-    measures: Measures = Measures()
-    seen: Seen | None = None
+    @property
+    def embedding(self) -> Embedding:
+        """The subject's identity, (128,)."""
+        return self.fingerprint.embedding
 
 
-def look_at(photo: Photo, networks: Networks, parameters: PreprocessParameters, *, long: bool = False) -> Look:
-    """Measure one decoded photo, turned upright first, and judge it by itself. `long`: it is a part of a long one."""
-    view = upright(photo, networks.faces)
+def look_at(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
+    """Open a photo, turn it upright, measure it and judge it by itself; of a long one the part around its largest face.
+
+    Raises Refused, and StoreError where the store fails.
+    """
+    whole = opener.open(photo)
+    long = is_long(whole)
+    if long:
+        box = part_with_face(whole, networks.faces)
+        if box is None:
+            return Look(photo, PhotoReason.NO_FACE, Measures(long=True))
+        whole = opener.open(photo, box)
+    view = upright(whole, networks.faces)
     people = networks.people.find(view.photo.pixels)
     if not view.faces:
-        measures = Measures(people=len(people), grey=photo.facts.grey, long=long)
-        return Look(reason=judge(measures, parameters), measures=measures)
+        measures = Measures(people=len(people), grey=view.photo.facts.grey, long=long)
+        return Look(photo, judge(measures, opener.parameters), measures)
     face = view.faces[0]
-    person = _owner(face, people)
-    measures = replace(_measure(view, people, person), long=long)
-    seen = Seen(
+    owner = _owner(face, people)
+    measures = replace(_measure(view, people, owner), long=long)
+    return Sitter(
+        photo,
+        judge(measures, opener.parameters),
+        measures,
         face=face,
-        joints=person.joints if person else np.zeros((17, 3), dtype=np.float32),
-        embedding=networks.faces.embed(view.photo.pixels, face),
-        face_grey=aligned_grey(networks.faces.aligned(view.photo.pixels, face)),
+        joints=owner.joints if owner else np.zeros((17, 3), dtype=np.float32),
+        fingerprint=Fingerprint(
+            face=aligned_grey(networks.faces.aligned(view.photo.pixels, face)),
+            embedding=networks.faces.embed(view.photo.pixels, face),
+            detail=measures.worth,
+        ),
         frame=view.photo.frame,
     )
-    return Look(reason=judge(measures, parameters), measures=measures, seen=seen)
+
+
+def accepted(looks: Sequence[Look]) -> list[tuple[int, Sitter]]:
+    """Places and sitters of the photos that no rule has rejected so far."""
+    return [
+        (place, look)
+        for place, look in enumerate(looks)
+        if isinstance(look, Sitter) and look.reason is PhotoReason.ACCEPTED
+    ]
 
 
 def _owner(face: Face, people: list[Body]) -> Body | None:
@@ -94,6 +129,7 @@ def _owner(face: Face, people: list[Body]) -> Body | None:
 
 
 def _measure(view: Upright, people: list[Body], person: Body | None) -> Measures:
+    """The figures of an upright photo with a face, and with its owner where a body was seen too."""
     image, faces = view.photo.pixels, view.faces
     face = faces[0]
     height, width = image.shape[:2]

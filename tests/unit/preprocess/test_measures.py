@@ -12,18 +12,16 @@ import numpy as np
 import pytest
 
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.order import RequestRef
-from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_preprocess import light, quality, stage
 from profile_preprocess.covering import HEIGHT, MOUTH_PART, WIDTH, _as_if_lit, covering, shapes
-from profile_preprocess.decode import Frame, Photo, Refused
+from profile_preprocess.decode import Frame, Opener, Photo, Refused
 from profile_preprocess.detail import blocks, detail
 from profile_preprocess.long_shape import is_long, part_with_face
-from profile_preprocess.look import Look, Seen, _second_body
-from profile_preprocess.opener import Opener
+from profile_preprocess.look import Sitter, _second_body, look_at
+from profile_preprocess.moments import Fingerprint
 from profile_preprocess.upright import upright
 from profile_preprocess.verdicts import BLOCKS, FINENESS, Measures, judge
-from profile_runtime.progress import Silent, StageProgress
 from profile_vision import Face, head_angles
 from profile_vision.decoding import Facts
 from profile_vision.framing import Framing, cut_to
@@ -333,34 +331,44 @@ def unit(seed: int, size: int) -> Any:
     return (row / np.linalg.norm(row)).astype(np.float32)
 
 
-def look(who: int, moment: int, face_height: float = 300, reason: PhotoReason = PhotoReason.ACCEPTED) -> Look:
+def look(who: int, moment: int, face_height: float = 300, reason: PhotoReason = PhotoReason.ACCEPTED) -> Sitter:
     embedding = unit(who, 128) + 0.5 * unit(1000 + moment, 128)
     embedding = embedding / np.linalg.norm(embedding)
     grey = unit(2000 + moment, 112 * 112).reshape(112, 112)
-    seen = Seen(face_at(0, 0, 9, 9), np.zeros((17, 3), np.float32), embedding, grey, Frame(9, 9, (0, 0, 9, 9)))
-    return Look(reason, Measures(faces=1, face_height=face_height, sharpness=50), seen)
+    name = f"{who}-{moment}-{face_height:.0f}.jpg"
+    measures = Measures(faces=1, face_height=face_height, sharpness=50)
+    return Sitter(
+        PhotoRef(name=name, key=name, bytes=1, etag=""),
+        reason,
+        measures,
+        face=face_at(0, 0, 9, 9),
+        joints=np.zeros((17, 3), np.float32),
+        fingerprint=Fingerprint(face=grey, embedding=embedding, detail=measures.worth),
+        frame=Frame(9, 9, (0, 0, 9, 9)),
+    )
 
 
 def test_a_moment_has_one_vote() -> None:
     """Eight copies of one photo of a friend do not outvote three photos of oneself."""
     mine = [look(1, moment) for moment in (1, 2, 3)]
     friend = [look(2, 9, face_height=300 + n) for n in range(8)]
-    looks, repeated, people = stage.judge_together([*mine, *friend])
+    looks, people = stage.judge_together([*mine, *friend])
     assert [one.reason for one in looks[:3]] == [PhotoReason.ACCEPTED] * 3
-    assert repeated == dict.fromkeys(range(3, 10), 10)
+    assert [one.repeats for one in looks[3:]] == [friend[-1].photo.name] * 7 + [""]
+    assert looks[3].verdict.advice.endswith("It repeats 2-9-307.jpg.")
     assert [one.reason for one in looks[3:10]] == [PhotoReason.DUPLICATE] * 7
     assert looks[10].reason is PhotoReason.OTHER_PERSON
     assert people.is_clear
 
 
 def test_two_people_in_as_many_moments_are_a_question() -> None:
-    assert not stage.judge_together([look(1 + n % 2, n) for n in range(8)])[2].is_clear
+    assert not stage.judge_together([look(1 + n % 2, n) for n in range(8)])[1].is_clear
 
 
 def test_what_a_rule_has_refused_is_not_asked_who_it_is() -> None:
-    looks, repeated, _ = stage.judge_together([look(1, 1), look(1, 1, reason=PhotoReason.BLURRED), look(1, 2)])
+    looks, _ = stage.judge_together([look(1, 1), look(1, 1, reason=PhotoReason.BLURRED), look(1, 2)])
     assert looks[1].reason is PhotoReason.BLURRED
-    assert repeated == {}
+    assert [one.repeats for one in looks] == [""] * 3
 
 
 class Recorder:
@@ -370,44 +378,40 @@ class Recorder:
         self.held_out: list[str] = []
         self.names: list[str] = []
 
-    def image(self, accepted: Any) -> Any:
-        self.names.append(accepted.name)
-        if accepted.held_out:
-            self.held_out.append(accepted.name)
-        return accepted.name
+    def add(self, sitter: Sitter, *, held_out: bool) -> None:
+        self.names.append(sitter.photo.name)
+        if held_out:
+            self.held_out.append(sitter.photo.name)
 
-    def square_pose(self, accepted: Any) -> Any:
-        return accepted.number
-
-    def presets(self) -> list[Any]:
-        return []
+    def add_presets(self) -> None:
+        self.names.append("presets")
 
 
-def order(names: Sequence[str]) -> PreprocessOrder:
-    photos = [PhotoRef(name=name, key=name, bytes=1, etag="") for name in names]
-    request = RequestRef(namespace="ns", name="r")
-    return PreprocessOrder(request=request, digest="d", output="o/", photos=photos, parameters=PreprocessParameters())
+class Steps:
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def at(self, done: float, total: float, _message: str) -> None:
+        self.shares.append(done / total)
 
 
 def test_the_most_typical_photos_are_kept_apart_and_refused_ones_do_not_count() -> None:
-    names = [f"{n}.jpg" for n in range(10)]
     looks = [look(1, n) for n in range(10)]
     looks[0] = replace(looks[0], reason=PhotoReason.BLURRED)
-    seen = looks[4].seen
-    assert seen is not None
-    looks[4] = replace(looks[4], seen=replace(seen, embedding=unit(1, 128)))
-    given, recorder = order(names), Recorder()
-    progress = StageProgress(given.request, given.stage, given.digest, Silent())
-    opener = SimpleNamespace(part=lambda *_: None)
-    stage._write(given, opener, recorder, looks, progress)  # type: ignore[arg-type]
-    assert recorder.names == names[1:]
-    assert recorder.held_out == ["4.jpg"]
+    looks[4] = replace(looks[4], fingerprint=replace(looks[4].fingerprint, embedding=unit(1, 128)))
+    recorder, steps = Recorder(), Steps()
+    stage.write(recorder, looks, steps)  # type: ignore[arg-type]
+    assert recorder.names == [*(one.photo.name for one in looks[1:]), "presets"]
+    assert recorder.held_out == [looks[4].photo.name]
+    assert steps.shares == pytest.approx([0.5 + n / 18 for n in range(1, 10)])
 
 
 def test_a_photo_that_is_too_large_is_not_read() -> None:
     opener = Opener(None, None, PreprocessParameters(maximum_bytes=10))  # type: ignore[arg-type]
     with pytest.raises(Refused) as refused:
-        opener.look(PhotoRef(name="a", key="a", bytes=11, etag=""), None)  # type: ignore[arg-type]
+        look_at(PhotoRef(name="a", key="a", bytes=11, etag=""), opener, None)  # type: ignore[arg-type]
     assert refused.value.reason is PhotoReason.TOO_MANY_BYTES
 
 

@@ -53,8 +53,8 @@ MUTANTS = (
     (
         "V08",
         "images/preprocess/profile_preprocess/stage.py",
-        "held_out=number - 1 in kept_apart,",
-        "held_out=number in kept_apart,",
+        "held_out=number - 1 in kept_apart)",
+        "held_out=number in kept_apart)",
         "held-out photos: off by one",
     ),
     (
@@ -73,9 +73,9 @@ MUTANTS = (
     ),
     (
         "V11",
-        "images/preprocess/profile_preprocess/stage.py",
-        "detail=look.measures.worth)",
-        "detail=-look.measures.worth)",
+        "images/preprocess/profile_preprocess/look.py",
+        "detail=measures.worth,",
+        "detail=-measures.worth,",
         "of two like photos the worse is kept",
     ),
     (
@@ -123,7 +123,7 @@ MUTANTS = (
     (
         "V18",
         "images/preprocess/profile_preprocess/stage.py",
-        "looks[index] = replace(looks[index], reason=PhotoReason.DUPLICATE)",
+        "looks[place] = replace(sitter, reason=PhotoReason.DUPLICATE, repeats=original)",
         "pass",
         "repeats are kept",
     ),
@@ -272,7 +272,7 @@ MUTANTS = (
     ),
     (
         "V40",
-        "images/preprocess/profile_preprocess/opener.py",
+        "images/preprocess/profile_preprocess/decode.py",
         "if photo.bytes > self.parameters.maximum_bytes:",
         "if False:",
         "photos of any size are read from the store",

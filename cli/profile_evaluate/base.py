@@ -11,10 +11,10 @@ import numpy as np
 from profile_contract.candidates import PictureSize
 from profile_contract.stages.finish import ToneShift
 from profile_contract.style import TONE_WORDS, ProfileStyleSpec, Tone
-from profile_finish.scoring import counted
 from profile_finish.tone import Twins, tone_shift
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader, MaskReader
+from profile_vision.faces import counted
 from profile_vision.files import plain_png, read_picture
 from profile_vision.framing import Framing
 from profile_vision.joints import Joints

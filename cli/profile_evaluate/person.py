@@ -23,11 +23,11 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec, Tone
-from profile_finish.scoring import counted
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader
+from profile_vision.faces import counted
 from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from finishing import finisher
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters
 from profile_finish.checklist import MOST_TURN, POSED
 from profile_finish.cutting import cut
-from profile_finish.delivery import Deliverer
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader
 from profile_vision.pixels import BGR
@@ -42,7 +42,7 @@ def shots() -> Iterator[Shot]:
 @pytest.mark.parametrize("layout", sorted(set(POSED) - {LayoutName.STUDENT_CARD}))
 def test_who_faces_the_camera_is_said_to(layout: LayoutName, models: Path, store: FolderStore) -> None:
     parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[layout])
-    deliverer = Deliverer(store, "x/", FaceReader(models / "vision"), parameters)
+    portraits = finisher(store, FaceReader(models / "vision"), parameters)
     frontal, turned = [], []
     for shot in shots():
         if abs(shot.turn) >= FRONTAL and not TURNED <= abs(shot.turn) <= FARTHEST:
@@ -50,8 +50,8 @@ def test_who_faces_the_camera_is_said_to(layout: LayoutName, models: Path, store
         pixels = cv2.imread(str(shot.file))
         assert pixels is not None
         image = BGR(pixels.astype(np.uint8))
-        window = deliverer._window(LAYOUTS[layout], image, deliverer._head(image))
-        pose = deliverer._pose(cut(image, window, LAYOUTS[layout]))
+        window = portraits._window(LAYOUTS[layout], image, portraits._head(image))
+        pose = portraits._pose(cut(image, window, LAYOUTS[layout]))
         assert pose is not None
         if abs(shot.turn) < FRONTAL:
             frontal.append(abs(pose.turn) > MOST_TURN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -27,6 +28,8 @@ OVERLAP = 0.3
 SMALLEST_EDGE = 320
 LARGEST_EDGE = 640
 SECOND_LOOKS = (320, 1280)
+# A second face counts if it is at least this share of the first one's height: detectors see faces in folds of cloth.
+SECOND_FACE = 0.35
 
 
 class WeightsMissing(Exception):
@@ -118,6 +121,11 @@ class FaceReader:
         if rows is None:
             return []
         return [_face(row, width / size[0], height / size[1]) for row in rows]
+
+
+def counted(faces: Sequence[Face]) -> list[Face]:
+    """Those of a picture's faces that count, the largest first, as they were found."""
+    return [face for face in faces if face.box[3] >= SECOND_FACE * faces[0].box[3]]
 
 
 def _face(row: NDArray[np.float32], across: float, down: float) -> Face:

@@ -41,11 +41,11 @@ def compared(
     """
     sides: dict[tuple[int, str], list[Side]] = {}
     for style, scores, seeds in zip(styles, ranked, showable, strict=True):
-        candidates = {one.seed: one for one in style.candidates if not one.twin}
+        candidates = {candidate.seed: candidate for candidate in style.candidates if not candidate.twin}
         for score in scores:
             side = Side(style.style, style.tone, score, score.seed in seeds)
             sides.setdefault(_start(candidates, score), []).append(side)
-    rows = [Row(seed, tuple(found)) for (seed, _), found in sides.items() if _worth(found)]
+    rows = [Row(seed, tuple(beside)) for (seed, _), beside in sides.items() if _worth(beside)]
     return sorted(rows, key=lambda row: (-_best(row), row.seed))
 
 
@@ -59,4 +59,4 @@ def _worth(sides: Sequence[Side]) -> bool:
 
 def _best(row: Row) -> int:
     likeness = [side.score.likeness for side in row.sides if side.score.delivered]
-    return max((one for one in likeness if one is not None), default=-101)
+    return max((percent for percent in likeness if percent is not None), default=-101)

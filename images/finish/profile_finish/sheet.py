@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -13,11 +14,10 @@ from profile_contract.stages.preprocess import DatasetImage
 from profile_contract.style import Tone
 from profile_contract.toys import toy_notice
 from profile_vision.files import STATEMENT, jpeg
-from profile_vision.pixels import RGB, to_bgr
+from profile_vision.pixels import BGR, RGB, to_bgr, to_rgb
 
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
 from .references import References
-from .thumbnails import Thumbnails
 from .titles import drawn_title
 
 PHOTO_COLUMNS = 10
@@ -26,6 +26,33 @@ REFUSED_COLUMNS = 8
 MOST_REFUSED = 16
 QUALITY = 90
 DPI = 150
+# Of a thumbnail.
+EDGE = 360
+
+
+class Thumbnails:
+    """Squares of 360 pixels by key, the upper middle of each picture, so that pictures need not stay in memory."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, RGB] = {}
+
+    def keep(self, key: str, image: BGR) -> None:
+        """Keep a small copy of a picture."""
+        self._pictures[key] = square(image, EDGE)
+
+    def get(self, key: str) -> RGB | None:
+        """The copy (360, 360, 3), or None if the picture could not be read."""
+        return self._pictures.get(key)
+
+
+def square(image: BGR, edge: int) -> RGB:
+    """The largest square of a picture, its middle across and its upper third down, (edge, edge, 3)."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 3
+    part = image[top : top + side, left : left + side]
+    way = cv2.INTER_AREA if side > edge else cv2.INTER_CUBIC
+    return to_rgb(BGR(cv2.resize(part, (edge, edge), interpolation=way).astype(np.uint8)))
 
 
 @dataclass(frozen=True)

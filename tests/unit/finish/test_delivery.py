@@ -6,24 +6,22 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from finishing import PREFIX, finisher
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
 from profile_finish.checklist import Cutting, checks
-from profile_finish.delivery import Deliverer
-from profile_finish.scoring import counted
 from profile_runtime.store.folder import FolderStore
-from profile_vision import Face, FaceReader
+from profile_vision import Face
+from profile_vision.faces import counted
 from profile_vision.files import SOURCE_TYPE, STATEMENT, Unreadable, jpeg, jpeg_within, png, read_picture
 from profile_vision.pixels import BGR
 
-PREFIX = "hr/requests/minji/portraits/0123456789abcdef/"
 LAYOUT = LAYOUTS[LayoutName.EMPLOYEE_CARD]
 
 
@@ -75,8 +73,7 @@ def deliver(store: FolderStore, *, visible_mark: bool = False, likeness: int | N
         visible_mark=visible_mark,
     )
     score = Score(style="studio-warm", seed=7, key="candidate.png", faces=1, likeness=likeness)
-    faces = cast("FaceReader", OneFace())
-    return Deliverer(store, PREFIX, faces, parameters).deliver(score, 3, portrait_picture())
+    return finisher(store, OneFace(), parameters).deliver(score, 3, portrait_picture())
 
 
 def pixels(data: bytes) -> NDArray[np.uint8]:
@@ -182,9 +179,8 @@ def test_a_head_is_upright_where_no_turn_shows_a_better_face(
 ) -> None:
     image = BGR(np.zeros((64, 64, 3), np.uint8))
     image[0, 0] = 255
-    reader = cast("FaceReader", Glances(*scores))
     parameters = FinishParameters(portraits=1, minimum_likeness=45, layouts=[LayoutName.ID_SIZE])
-    pose = Deliverer(FolderStore(tmp_path), PREFIX, reader, parameters)._pose(image)
+    pose = finisher(FolderStore(tmp_path), Glances(*scores), parameters)._pose(image)
     assert pose is not None
     assert pose.upright is upright
 

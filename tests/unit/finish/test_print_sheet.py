@@ -19,7 +19,7 @@ from profile_finish import sheet
 from profile_finish.bands import text_band
 from profile_finish.print_sheet import FOOT, GAP, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, places, print_sheet
 from profile_finish.references import References
-from profile_finish.thumbnails import Thumbnails
+from profile_finish.sheet import Thumbnails
 from profile_finish.titles import drawn_at, drawn_title, title_of
 from profile_runtime.store.folder import FolderStore
 

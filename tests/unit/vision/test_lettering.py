@@ -17,7 +17,7 @@ from profile_contract.stages.preprocess import DatasetImage
 from profile_finish import sheet
 from profile_finish.bands import Card, cards_band, text_band
 from profile_finish.print_sheet import print_sheet
-from profile_finish.thumbnails import Thumbnails
+from profile_finish.sheet import Thumbnails
 from profile_runtime.store.folder import FolderStore
 from profile_vision.files import visibly_marked
 from profile_vision.lettering import TYPEFACE, lettering

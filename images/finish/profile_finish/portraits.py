@@ -1,0 +1,211 @@
+"""A portrait's way: a candidate is scored, the best of a style are delivered, and each is cut to its layouts.
+
+Pictures are read one at a time; of each only figures and a thumbnail are kept.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+from PIL import Image
+
+from profile_contract.conditions import Reason
+from profile_contract.exits import TryAgain
+from profile_contract.layouts import LAYOUTS, Layout, LayoutName
+from profile_contract.stages.finish import FinishOrder, LayoutFile, Portrait, Score, StyleCandidates
+from profile_contract.stages.generate import Candidate
+from profile_runtime.context import StageContext
+from profile_runtime.store.port import NotFound
+from profile_vision import FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
+from profile_vision.faces import counted
+from profile_vision.files import Unreadable, jpeg_within, png, read_picture, visibly_marked
+from profile_vision.pixels import BGR
+from profile_vision.tone import colours
+
+from .checklist import POSED, Cutting, Pose, checks
+from .cutting import Head, Window, centred, cut, head_of, mean_head, window_for
+from .ranking import rank, refusal
+from .references import References, read_references
+from .sheet import StyleSection, Thumbnails
+from .tone import Twins, tone_shift
+
+
+class Finisher:
+    """Makes the portraits of one order. `references` and `thumbnails` are for the documents that show them."""
+
+    def __init__(
+        self, order: FinishOrder, context: StageContext, faces: FaceReader, mask: MaskReader, references: References
+    ) -> None:
+        self.references, self.thumbnails = references, Thumbnails()
+        self._parameters, self._output = order.parameters, order.output
+        self._store, self._progress, self._faces, self._mask = context.store, context.progress, faces, mask
+        self._pictures = sum(len(style.candidates) + order.parameters.portraits for style in order.styles)
+        self._done = 0
+
+    @classmethod
+    def of(cls, order: FinishOrder, context: StageContext) -> Self:
+        """Load the networks and read the dataset. Raises TryAgain without weights, BadInput without references."""
+        try:
+            faces, mask = FaceReader(context.vision), MaskReader(context.vision)
+        except WeightsMissing as error:
+            raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
+        return cls(order, context, faces, mask, read_references(context.store, order.dataset, faces))
+
+    def style(self, style: StyleCandidates) -> StyleSection:
+        """Score and rank the candidates of a style, deliver the best, and hold its tone against neutral twins."""
+        neutral = {candidate.seed: candidate for candidate in style.candidates if candidate.twin}
+        scores, pairs = [], []
+        for candidate in style.candidates:
+            if candidate.twin:
+                continue
+            score = self._score(style.style, candidate)
+            twins = self._twins(candidate, neutral.get(candidate.seed)) if not score.refusal else None
+            scores.append(score)
+            pairs += [twins] if twins else []
+            self._step(f"measured {style.style} {candidate.seed}")
+        ranked = rank(scores, self._parameters)
+        portraits = []
+        for number, score in enumerate((score for score in ranked if score.delivered), start=1):
+            portraits.append(self.deliver(score, number, read_picture(self._store, score.key)))
+            self._step(f"delivered {style.style} {number}")
+        return StyleSection(
+            style=style.style,
+            tone=tone_shift(style.style, style.tone, pairs) if pairs else None,
+            scores=ranked,
+            portraits=portraits,
+            showable=frozenset(score.seed for score in scores if not refusal(score, self._parameters.minimum_likeness)),
+        )
+
+    def deliver(self, score: Score, number: int, image: BGR) -> Portrait:
+        """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
+        base = f"{self._output}{score.style}/{number:02d}-{score.seed:06d}"
+        self._store.write(f"{base}.png", png(self._shown(image)), "image/png")
+        head = self._head(image)
+        layouts = [self._layout(f"{base}-{name}.jpg", name, image, head) for name in self._parameters.layouts]
+        return Portrait(
+            style=score.style,
+            seed=score.seed,
+            rank=number,
+            key=f"{base}.png",
+            likeness=score.likeness if score.likeness is not None else 0,
+            layouts=layouts,
+        )
+
+    def show(self, score: Score) -> str:
+        """Write a candidate to stand beside a portrait, marked as that one is, without cuts; gives its key."""
+        key = f"{self._output}compared/{score.style}/{score.seed:06d}.png"
+        self._store.write(key, png(self._shown(read_picture(self._store, score.key))), "image/png")
+        return key
+
+    def _score(self, style: str, candidate: Candidate) -> Score:
+        """A candidate's faces, the likeness of the largest one, its share of the height, its sharpness."""
+        score = Score(style=style, seed=candidate.seed, key=candidate.key, faces=0)
+        try:
+            image = read_picture(self._store, candidate.key)
+        except NotFound:
+            return score.model_copy(update={"refusal": "it is not in the store"})
+        except Unreadable:
+            return score.model_copy(update={"refusal": "it cannot be read as a picture"})
+        self.thumbnails.keep(candidate.key, image)
+        faces = counted(self._faces.find(image))
+        if not faces:
+            return score
+        embedding = self._faces.embed(image, faces[0])
+        like = likeness(embedding, self.references.embeddings, self.references.ceiling)
+        return Score(
+            style=style,
+            seed=candidate.seed,
+            key=candidate.key,
+            faces=len(faces),
+            cosine=round(like.cosine, 4),
+            likeness=like.percent,
+            face_height=round(faces[0].box[3] / image.shape[0], 4),
+            sharpness=round(sharpness(image, faces[0]), 1),
+        )
+
+    def _twins(self, candidate: Candidate, neutral: Candidate | None) -> Twins | None:
+        """A candidate beside its neutral twin; None where there is none that can be read."""
+        if neutral is None:
+            return None
+        try:
+            images = [read_picture(self._store, drawn.key) for drawn in (candidate, neutral)]
+        except (NotFound, Unreadable):
+            return None
+        self._step(f"compared {candidate.seed}")
+        seen = [(image, next(iter(self._faces.find(image)), None)) for image in images]
+        own, twin = (colours(image, face, self._mask.read(image)) for image, face in seen)
+        cosines = [self.references.cosine(self._faces.embed(image, face)) for image, face in seen if face]
+        return Twins(own, twin, cosines[0] - cosines[1] if len(cosines) == len(seen) else None)
+
+    def _layout(self, key: str, name: LayoutName, image: BGR, head: Head | None) -> LayoutFile:
+        """Cut a portrait to a layout, write it, and hold the file against the layout's checklist."""
+        layout = LAYOUTS[name]
+        window = self._window(layout, image, head)
+        pixels = cut(image, window, layout)
+        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
+        self._store.write(key, data, "image/jpeg")
+        scale, outside = layout.width / window.width, window.outside(image.shape[1], image.shape[0])
+        # Measured on the finished cut, not computed from what it was meant to be.
+        cutting = _measured(data, layout, self._head(pixels) if head else None, scale, outside)
+        cutting = replace(cutting, pose=self._pose(pixels) if layout.name in POSED else None)
+        return LayoutFile(
+            layout=name,
+            key=key,
+            width=cutting.width,
+            height=cutting.height,
+            bytes=len(data),
+            checks=checks(layout, cutting),
+        )
+
+    def _window(self, layout: Layout, image: BGR, head: Head | None) -> Window:
+        """The window, from two looks at the head: in the picture, and in a first cut. Points differ between sizes."""
+        height, width = image.shape[:2]
+        if head is None:
+            return centred(layout, width, height)
+        first = window_for(layout, head, width, height)
+        again = self._head(cut(image, first, layout))
+        if again is None:
+            return first
+        return window_for(layout, mean_head(head, first.unmapped(again, layout)), width, height)
+
+    def _head(self, image: BGR) -> Head | None:
+        faces = self._faces.find(image)
+        return head_of(faces[0]) if faces else None
+
+    def _pose(self, image: BGR) -> Pose | None:
+        """How the largest face of a cut is held. A face's points look upright however it lies: its score tells."""
+        faces = self._faces.find(image)
+        if not faces:
+            return None
+        height, width = image.shape[:2]
+        turn, _, tilt = head_angles(faces[0], width, height)
+        glances = [self._faces.glance(BGR(np.ascontiguousarray(np.rot90(image, turns)))) for turns in range(4)]
+        return Pose(tilt=tilt, turn=turn, upright=glances[0] >= max(glances))
+
+    def _shown(self, image: BGR) -> BGR:
+        return visibly_marked(image) if self._parameters.visible_mark else image
+
+    def _step(self, message: str) -> None:
+        """Another picture is behind us: a candidate measured or compared, or a portrait delivered."""
+        self._done += 1
+        self._progress.at(min(self._done, self._pictures), self._pictures, message)
+
+
+def _measured(data: bytes, layout: Layout, head: Head | None, scale: float, outside: float) -> Cutting:
+    """What a cut's file holds, and where the head is in it."""
+    with Image.open(io.BytesIO(data)) as written:
+        width, height = written.size
+        dpi = round(written.info.get("dpi", (0, 0))[0])
+    return Cutting(
+        width=width,
+        height=height,
+        dpi=dpi,
+        bytes=len(data),
+        head_share=100 * head.height / layout.height if head else None,
+        eye_line=100 * (1 - head.eyes / layout.height) if head else None,
+        scale=scale,
+        outside=outside,
+    )

@@ -30,7 +30,14 @@ from PIL import Image
 from profile_workshop.portraits.home import Home
 from profile_workshop.studio_mini import checkpoint
 
-PACKAGES = ("profile_contract", "profile_vision", "profile_models", "profile_preprocess")
+PACKAGES = (
+    "profile_contract",
+    "profile_draw",
+    "profile_models",
+    "profile_runtime",
+    "profile_vision",
+    "profile_workshop",
+)
 VISION = ("yunet.onnx", "sface.onnx")
 QUALITY, ALPHA_QUALITY = 90, 90
 PIECE = 15 * 2**20

@@ -17,6 +17,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import distributed, nn
 from transformers import CLIPTokenizer
 
+from profile_draw.families.sdxl import Sdxl
 from profile_models.text import make_text_encoders
 from profile_workshop.studio_mini import checkpoint, networks
 from profile_workshop.studio_mini.batches import Batch, Batches
@@ -169,12 +170,11 @@ class Trainer:
         return torch.where(torch.rand(rows) < MIDDLE_NOISE, middle, even)
 
     def _text(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """As SDXL's pipeline: the last layer but one of both encoders, and the second's pooled projection."""
-        first = self.networks["text_encoder"](batch.tokens, output_hidden_states=True).hidden_states[-2]
-        second = self.networks["text_encoder_2"](batch.tokens, output_hidden_states=True)
-        text = torch.cat([first, second.hidden_states[-2]], dim=-1)
+        """As SDXL reads prompts; of rows that are told nothing, zeros."""
+        encoders = [self.networks[name] for name in Sdxl.text_encoders]
+        text = Sdxl().encode(encoders, [batch.tokens] * len(encoders))
         counts = batch.text_counts
-        return text * counts[:, None, None], second.text_embeds * counts[:, None]
+        return text.tokens * counts[:, None, None], text.pooled * counts[:, None]
 
     def _control(
         self,

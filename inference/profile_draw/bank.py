@@ -62,10 +62,10 @@ class SlotBank:
 
         If copying fails the slot is nobody's: what stood there before is never drawn with.
         """
-        found = {adapter.sha256: adapter for adapter in adapters if adapter is not None}
+        people = {adapter.sha256: adapter for adapter in adapters if adapter is not None}
         names = {}
-        for placement in self._table.place(list(found)):
-            slot, adapter = self._slots[placement.slot], found[placement.digest]
+        for placement in self._table.place(list(people)):
+            slot, adapter = self._slots[placement.slot], people[placement.digest]
             if placement.fresh:
                 self._table.empty(placement.slot)
                 self._copy(slot, adapter)

@@ -25,10 +25,10 @@ from profile_draw.bank import SlotBank
 from profile_draw.families.sdxl import Sdxl
 from profile_draw.rows import Row, Shape
 from profile_predictor.engine import Engine, EngineConfig, Refused
-from profile_predictor.server.app import Limits, PredictorApp
+from profile_predictor.server.app import CallLimits, PredictorApp
 from profile_predictor.server.grants import StoreGrants
 from profile_predictor.server.model import PredictorModel
-from profile_predictor.server.settings import Settings
+from profile_predictor.server.settings import PredictorSettings
 
 NAME = "profile-predictor"
 BASE = "tiny"
@@ -314,14 +314,16 @@ class World:
 
 
 @contextlib.contextmanager
-def world(*, token: str = "", limits: Limits | None = None, bucket: str = "", **settings: Any) -> Iterator[World]:
+def world(*, token: str = "", limits: CallLimits | None = None, bucket: str = "", **settings: Any) -> Iterator[World]:
     """A predictor that runs."""
     with Store() as store:
         engine = tiny_engine()
-        told = Settings(base_model=BASE, model_name=NAME, store_hosts=(store.host,), store_bucket=bucket, **settings)
+        told = PredictorSettings(
+            base_model=BASE, model_name=NAME, store_hosts=(store.host,), store_bucket=bucket, **settings
+        )
         model = PredictorModel(told, engine, StoreGrants(told.store_hosts, seconds=5.0, bucket=bucket))
         try:
-            yield World(engine, model, Client(PredictorApp(model, token, limits or Limits())), store)
+            yield World(engine, model, Client(PredictorApp(model, token, limits or CallLimits())), store)
         finally:
             model.close()
 

@@ -106,6 +106,7 @@ class Checkpoints:
         return sorted((saved for saved in read if saved is not None), key=lambda saved: saved.step)
 
     def _saved(self, key: str, keys: set[str]) -> Saved | None:
+        """The checkpoint of a manifest; None if it is none, or lies elsewhere than it says."""
         prefix = key.removesuffix(MANIFEST)
         try:
             manifest = Manifest.model_validate_json(self._store.read(key))
@@ -119,6 +120,7 @@ class Checkpoints:
         return Saved(manifest.step, prefix, manifest.loss, likeness, manifest.skipped, manifest.redrawn)
 
     def _likeness(self, key: str) -> float | None:
+        """The likeness that was noted; None for what is no number."""
         try:
             figure = json.loads(self._store.read(key))
         except (ValueError, RecursionError):
@@ -161,6 +163,7 @@ class Checkpoints:
         return True
 
     def _read(self, saved: Saved, name: str) -> bytes:
+        """A file of a checkpoint. Raises NotFound for one that is not what the manifest says."""
         data = self._store.read(saved.prefix + name)
         wanted = Manifest.model_validate_json(self._store.read(saved.prefix + MANIFEST)).sha256.get(name)
         if hashlib.sha256(data).hexdigest() != wanted:

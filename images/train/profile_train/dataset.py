@@ -133,6 +133,7 @@ def loss_weights(mask: Mask, face_box: tuple[int, int, int, int]) -> NDArray[np.
 def _example(
     picture: RGB, weights: NDArray[np.float32], box: tuple[int, int, int, int], size: tuple[int, int], caption: str
 ) -> Example:
+    """The part of a picture in a box, at this size, and its weights with a mean of 1."""
     x, y, w, h = box
     way = cv2.INTER_AREA if size[0] <= w else cv2.INTER_CUBIC
     cut = RGB(cv2.resize(picture[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8))

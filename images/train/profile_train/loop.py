@@ -179,6 +179,7 @@ class Course:
         return figure, changed
 
     def _keep(self, loss: float) -> None:
+        """Save a checkpoint and judge it. Raises Diverged for weights that are not finite."""
         try:
             saved = self._checkpoints.save(
                 self.step, self._weights, self._optimiser, loss, skipped=self.skipped, redrawn=self.redrawn
@@ -194,6 +195,7 @@ class Course:
         return torch.optim.AdamW(self._weights.values(), lr=self._parameters.learning_rate, weight_decay=WEIGHT_DECAY)
 
     def _begin_anew(self) -> None:
+        """The adapter as it was before the first step."""
         with torch.no_grad():
             for name, weight in self._weights.items():
                 weight.copy_(self._untrained[name])
@@ -222,6 +224,7 @@ def share_of_rate(step: int, steps: int) -> float:
 def _resume(
     checkpoints: Checkpoints, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer, most: int
 ) -> Saved | None:
+    """The last whole checkpoint of at most so many steps, put back; None where there is none."""
     for saved in reversed(checkpoints.complete()):
         if saved.step <= most and checkpoints.restore(saved, weights, optimiser):
             log.info("resuming at step %d", saved.step)

@@ -110,6 +110,7 @@ class Attempt:
         return f"{self.order.parameters.token} {self.order.parameters.noun}"
 
     def _examples(self) -> list[Example]:
+        """The dataset's pictures, cut for this attempt's resolution. Raises BadInput."""
         return read_examples(
             self.context.store,
             self.report.training_images,
@@ -120,6 +121,7 @@ class Attempt:
         )
 
     def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:
+        """Encode the examples, free the encoders, and train. Raises as `train` does."""
         parameters = self.order.parameters
         prompt = PROMPT.replace("{subject}", self._subject)
         texts = encode_text(base, [*(example.caption for example in examples), prompt, ""])
@@ -130,7 +132,7 @@ class Attempt:
         def likeness_now() -> float | None:
             if judge is None:
                 return None
-            made = portraits(
+            pictures = portraits(
                 base,
                 texts[prompt],
                 texts[""],
@@ -138,7 +140,7 @@ class Attempt:
                 steps=parameters.validation_sampler_steps,
                 size=self.settings.resolution,
             )
-            return judge.percent(made)
+            return judge.percent(pictures)
 
         return train(
             base,

@@ -41,12 +41,13 @@ class Judge:
 
         Beside others that show one, a portrait without a face is like nobody: 0.
         """
-        found = [self._one(portrait) for portrait in portraits]
-        if all(one is None for one in found):
+        figures = [self._likeness(portrait) for portrait in portraits]
+        if all(figure is None for figure in figures):
             return None
-        return float(np.mean([one or 0.0 for one in found]))
+        return float(np.mean([figure or 0.0 for figure in figures]))
 
-    def _one(self, portrait: RGB) -> float | None:
+    def _likeness(self, portrait: RGB) -> float | None:
+        """Likeness in per cent of the ceiling; None unless the portrait shows exactly one face."""
         picture = to_bgr(portrait)
         scale = SMALLEST_EDGE / max(picture.shape[:2])
         if scale > 1:

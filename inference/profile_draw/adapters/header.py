@@ -72,6 +72,7 @@ def read_header(content: bytes, most_tensors: int) -> AdapterHeader:
 
 
 def _header_bytes(content: bytes, most_tensors: int) -> bytes:
+    """The JSON header, bounded in size. Raises Refused."""
     length = int.from_bytes(content[:LENGTH_BYTES], "little")
     if len(content) < LENGTH_BYTES or length > len(content) - LENGTH_BYTES:
         raise Refused("the adapter is not a safetensors file")
@@ -93,6 +94,7 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
 
 
 def _texts(metadata: object) -> Mapping[str, str]:
+    """The metadata as texts by name, bounded in size. Raises Refused."""
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise Refused("the adapter's metadata are no texts by name")
     size = sum(len(key) + len(value) for key, value in metadata.items())
@@ -102,6 +104,7 @@ def _texts(metadata: object) -> Mapping[str, str]:
 
 
 def _settings(text: str) -> LoraSettings:
+    """What diffusers' metadata say of the UNet's adapter. Raises Refused."""
     document = _parsed(text) if text else {}
     ours = {key.removeprefix(PREFIX): value for key, value in document.items() if key.startswith(PREFIX)}
     try:

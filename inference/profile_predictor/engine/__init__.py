@@ -11,7 +11,8 @@ from profile_draw.errors import Broken, Denied, EngineError, Expired, Full, Refu
 
 from .engine import Drawn, Engine, ReadyOrder
 from .files import Fetched, Files
-from .queue import DrawingQueue, Observer, Ticket
+from .queue import DrawingQueue
+from .tickets import Ticket
 
 __all__ = [
     "Broken",
@@ -25,7 +26,6 @@ __all__ = [
     "Fetched",
     "Files",
     "Full",
-    "Observer",
     "ReadyOrder",
     "Refused",
     "Ticket",

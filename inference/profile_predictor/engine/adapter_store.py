@@ -85,6 +85,7 @@ class AdapterStore:
             reading.release()
 
     def _stamp(self, grant: AdapterGrant, files: Files) -> str:
+        """The stamp of what a grant names now; what the store denies is kept no longer."""
         try:
             return files.stamp(grant.url)
         except Denied:
@@ -92,6 +93,7 @@ class AdapterStore:
             raise
 
     def _read(self, grant: AdapterGrant, files: Files, entry: _Entry | None, asked: float) -> AdapterWeights:
+        """The adapter out of the store, kept from now on. `entry`: the same one, known under another grant."""
         fetched = files.read(grant.url, largest_file(self._layers, self._maximum_rank))
         if hashlib.sha256(fetched.content).hexdigest() != grant.sha256:
             raise Refused("the adapter is not the file that the order names: its sha256 differs")

@@ -116,7 +116,7 @@ class Engine:
         drawn: list[Drawn] = []
         for piece in self.fetch(order, files).pieces:
             drawn += self.draw([piece])[0]
-        return sorted(drawn, key=lambda one: one.index)
+        return sorted(drawn, key=lambda candidate: candidate.index)
 
     def fetch(self, order: GenerationOrder, files: Files, asked: float | None = None) -> ReadyOrder:
         """Get what the order grants and check it. Blocks on `files`; raises as `generate` does.
@@ -148,6 +148,7 @@ class Engine:
         return max(self._pipeline.chunks(prompt) for prompt in read)
 
     def _row(self, index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
+        """One item with the pictures that it brings. Raises as `generate` does."""
         return Row(
             index=index,
             seed=item.seed,

@@ -77,6 +77,7 @@ class PictureReader:
         return ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
 
     def _read(self, files: Files, grant: ReadGrant, wanted: _Wanted) -> Image.Image:
+        """A granted picture, RGB and upright. Raises as `pose` does."""
         content = files.read(grant.url, wanted.limits.bytes).content
         if grant.sha256 and hashlib.sha256(content).hexdigest() != grant.sha256:
             raise Refused(f"{wanted.what} is not the file that the order names: its sha256 differs")
@@ -94,6 +95,7 @@ class PictureReader:
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
+        """A decoder for oneself. Raises Unavailable if all of them are busy for too long."""
         try:
             decoder = self._idle.get(timeout=PATIENCE_SECONDS)
         except queue.Empty:

@@ -7,17 +7,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
+from concurrent.futures import Future
 
 import torch
 
 from profile_draw.errors import Broken, Full, Refused, Unwanted
-from profile_draw.rows import Piece, next_batch
+from profile_draw.rows import next_batch
 
-from .engine import Drawn, Engine, ReadyOrder
+from .engine import Engine, ReadyOrder
+from .tickets import Place, Ticket, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -27,85 +25,17 @@ LONGEST_PAUSE_SECONDS = 60
 TOO_LARGE = "the order does not fit into the accelerator's memory: ask for fewer items at once or a smaller picture"
 
 
-class Observer(Protocol):
-    """Is told what the queue does."""
-
-    def drew(self, rows: int, seconds: float) -> None:
-        """A batch was drawn."""
-
-
-class Silent:
-    """Observes nothing."""
-
-    def drew(self, rows: int, seconds: float) -> None:
-        """Ignored."""
-
-
-@dataclass(eq=False)
-class Ticket:
-    """An order in the queue. `future` gives its candidates in the order of its items."""
-
-    pieces: int
-    future: Future[list[Drawn]] = field(default_factory=Future)
-    entered: float = field(default_factory=time.monotonic)
-    waited: float = 0.0
-    drew: float = 0.0
-    unwanted: bool = False
-    drawn: list[Drawn] = field(default_factory=list)
-
-    def abandon(self) -> None:
-        """Nobody waits for it any more: what is not drawn yet never will be."""
-        self.unwanted = True
-        self.future.cancel()
-
-    def add(self, drawn: list[Drawn], seconds: float) -> None:
-        """One piece is done."""
-        self.drawn += drawn
-        self.drew += seconds
-        self.pieces -= 1
-        if not self.pieces:
-            # Who waited may hang up at this very moment.
-            with suppress(InvalidStateError):
-                self.future.set_result(sorted(self.drawn, key=lambda one: one.index))
-
-    def fail(self, error: Exception) -> None:
-        """The order is lost, all of it."""
-        self.unwanted = True
-        with suppress(InvalidStateError):
-            self.future.set_exception(error)
-
-
-@dataclass(eq=False)
-class _Waiting:
-    piece: Piece
-    ticket: Ticket
-
-
-class Place:
-    """A place in the queue. Freed once, however often it is said."""
-
-    def __init__(self, free: Callable[[], None]) -> None:
-        self._free, self._lock, self._held = free, threading.Lock(), True
-
-    def free(self) -> None:
-        """Somebody else may have it."""
-        with self._lock:
-            held, self._held = self._held, False
-        if held:
-            self._free()
-
-
 class DrawingQueue:
     """Orders in, candidates out; compatible ones share a batch, whoever they are from."""
 
-    def __init__(self, engine: Engine, places: int, observer: Observer | None = None) -> None:
-        self._engine, self._places = engine, places
-        self._observer = observer or Silent()
+    def __init__(self, engine: Engine, places: int, drew: Callable[[int, float], None] | None = None) -> None:
+        """`places`: orders let in at once. `drew` is told of each batch: its rows, and the seconds it took."""
+        self._engine, self._places, self._drew = engine, places, drew
         self._taken = 0
         self._seconds_per_batch = FIRST_GUESS_SECONDS
         self._changed = threading.Condition()
-        self._waiting: list[_Waiting] = []
-        self._drawing: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
+        self._drawing: list[Waiting] = []
         self._evictions: list[tuple[list[str], Future[int]]] = []
         self._closing = False
         self.broken = False
@@ -142,7 +72,7 @@ class DrawingQueue:
             if self.broken or self._closing:
                 raise Broken("the predictor is going down")
             self._engine.check_kept(order)
-            self._waiting += [_Waiting(piece, ticket) for piece in order.pieces]
+            self._waiting += [Waiting(piece, ticket) for piece in order.pieces]
             self._changed.notify()
         return ticket
 
@@ -178,6 +108,7 @@ class DrawingQueue:
     # --- the drawing thread ---
 
     def _run(self) -> None:
+        """The thread's whole life. If it ends by a surprise, everybody who waits is told so."""
         try:
             self._work()
         except Exception as error:
@@ -186,6 +117,7 @@ class DrawingQueue:
             raise
 
     def _work(self) -> None:
+        """Evictions first, then the next batch, until the queue is closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._evictions or self._closing)
@@ -202,7 +134,7 @@ class DrawingQueue:
             if batch:
                 self._draw(batch)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         """The next batch, out of the line; what nobody wants any more goes."""
         self._waiting = [waiting for waiting in self._waiting if not waiting.ticket.unwanted]
         config = self._engine.config
@@ -214,7 +146,8 @@ class DrawingQueue:
             ticket.waited = ticket.waited or now - ticket.entered
         return batch
 
-    def _draw(self, batch: list[_Waiting]) -> None:
+    def _draw(self, batch: list[Waiting]) -> None:
+        """Draw a batch and give its orders their candidates, or what became of them."""
         started = time.monotonic()
         try:
             drawn = self._engine.draw(
@@ -232,11 +165,12 @@ class DrawingQueue:
             seconds = time.monotonic() - started
             rows = sum(len(waiting.piece.rows) for waiting in batch)
             self._seconds_per_batch += 0.3 * (seconds - self._seconds_per_batch)
-            self._observer.drew(rows, seconds)
+            if self._drew is not None:
+                self._drew(rows, seconds)
             for waiting, pictures in zip(batch, drawn, strict=True):
                 waiting.ticket.add(pictures, seconds)
 
-    def _one_by_one(self, batch: list[_Waiting], error: Exception) -> None:
+    def _one_by_one(self, batch: list[Waiting], error: Exception) -> None:
         """One bad order (or too little memory) must not cost the others theirs."""
         if len(batch) == 1:
             batch[0].ticket.fail(_for_good(error))
@@ -246,7 +180,8 @@ class DrawingQueue:
             if not waiting.ticket.unwanted:
                 self._draw([waiting])
 
-    def _break(self, batch: list[_Waiting], error: Broken) -> None:
+    def _break(self, batch: list[Waiting], error: Broken) -> None:
+        """Nothing can be drawn any more: all who wait are told, and nobody is let in."""
         log.critical("the accelerator is lost: the predictor must be started again", exc_info=error)
         with self._changed:
             self.broken = True

@@ -26,15 +26,12 @@ for _tier in ("slot", "host", "store", "none"):
 ORDERS.labels("done")
 
 
-class Meter:
-    """Observes the drawing queue."""
-
-    def drew(self, rows: int, seconds: float) -> None:
-        """A batch was drawn."""
-        IMAGES.inc(rows)
-        BATCH_ROWS.observe(rows)
-        for _ in range(rows):
-            IMAGE_SECONDS.observe(seconds / rows)
+def drew(rows: int, seconds: float) -> None:
+    """A batch of so many rows was drawn."""
+    IMAGES.inc(rows)
+    BATCH_ROWS.observe(rows)
+    for _ in range(rows):
+        IMAGE_SECONDS.observe(seconds / rows)
 
 
 def watch_queue(length: Callable[[], int]) -> None:

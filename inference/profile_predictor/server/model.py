@@ -28,7 +28,7 @@ from .grants import OrderGrants, StoreGrants
 from .links import signed_at
 from .pools import Pools, Writing
 from .protocol import HTTP_BAD_REQUEST, BadCall
-from .settings import Settings
+from .settings import PredictorSettings
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ WRITES_SECONDS = 60.0
 class PredictorModel:
     """One base model for everybody; each order brings the adapter of its person."""
 
-    def __init__(self, settings: Settings, engine: Engine, grants: StoreGrants) -> None:
+    def __init__(self, settings: PredictorSettings, engine: Engine, grants: StoreGrants) -> None:
         self.name = settings.model_name
         self._engine, self._grants = engine, grants
-        self._queue = DrawingQueue(engine, settings.queue, metrics.Meter())
+        self._queue = DrawingQueue(engine, settings.queue, metrics.drew)
         self._pools, self._writing = Pools(settings.queue), Writing()
         self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
@@ -89,17 +89,18 @@ class PredictorModel:
         return response
 
     async def _answer(self, payload: InferRequest) -> InferResponse:
+        """What one call asks for: a plain picture, an eviction, or candidates."""
         asked = time.monotonic()
         if not self.accepting:
             raise Broken("the predictor is going down")
         if tensors.is_plain(payload):
-            order = tensors.plain_order(payload, *self._engine.native_size)
-            drawn, _, _ = await self._draw(order, self._grants.of(""), asked)
+            plain = tensors.plain_order(payload, *self._engine.native_size)
+            drawn, _, _ = await self._draw(plain, self._grants.of(""), asked)
             return tensors.picture(payload, self.name, drawn[0].pixels)
-        found = tensors.order_of(payload)
-        if isinstance(found, EvictionOrder):
-            return tensors.answer(payload, self.name, await self._evict(found))
-        return tensors.answer(payload, self.name, await self._generate(found, _asked(found, asked)))
+        order = tensors.order_of(payload)
+        if isinstance(order, EvictionOrder):
+            return tensors.answer(payload, self.name, await self._evict(order))
+        return tensors.answer(payload, self.name, await self._generate(order, _asked(order, asked)))
 
     async def _evict(self, order: EvictionOrder) -> EvictionResult:
         """Nothing is drawn or written with these adapters any more once this has answered."""
@@ -110,6 +111,7 @@ class PredictorModel:
         return EvictionResult(evicted=evicted)
 
     async def _generate(self, order: GenerationOrder, asked: float) -> GenerationResult:
+        """The candidates of an order, once they stand in the store."""
         grants = self._grants.of(order.request.namespace)
         for item in order.items:
             if item.put_url:
@@ -118,8 +120,8 @@ class PredictorModel:
         started = time.monotonic()
         # In the store before the answer: a lost answer then loses no work.
         bringing = [
-            asyncio.wrap_future(self._pools.uploads.submit(self._bring, item, one, ready))
-            for item, one in zip(order.items, drawn, strict=True)
+            asyncio.wrap_future(self._pools.uploads.submit(self._bring, item, candidate, ready))
+            for item, candidate in zip(order.items, drawn, strict=True)
         ]
         items = await asyncio.gather(*bringing)
         timings = Timings(

@@ -110,6 +110,7 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 
 def _json_length(headers: Mapping[str, str], body: bytes) -> int:
+    """How many bytes of the body are the JSON document. Raises BadCall."""
     said = headers.get(LENGTH_HEADER)
     if said is None:
         if _media_type(headers) == BINARY_TYPE:
@@ -121,6 +122,7 @@ def _json_length(headers: Mapping[str, str], body: bytes) -> int:
 
 
 def _parsed(text: bytes) -> _Call:
+    """The JSON document as a call. Raises BadCall."""
     try:
         # Decoded here: json also takes UTF-16, UTF-32 and a mark before the document, which KServe's codec does not.
         document = json.loads(text.decode())
@@ -142,8 +144,8 @@ def _no_json() -> BadCall:
 
 def _first(error: ValidationError) -> str:
     """Where and why, without the value."""
-    one = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, one['loc']))[:100] or 'the document'}: {one['msg']}"
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))[:100] or 'the document'}: {first['msg']}"
 
 
 def _checked(tensor: _Input, rest: memoryview) -> int:
@@ -174,6 +176,7 @@ def _only(tensor: _Input, data: Any) -> Any:
 
 
 def _check_element(tensor: _Input, value: Any) -> None:
+    """Raises BadCall for an element of `data` that is not of the tensor's type."""
     if tensor.datatype == "BYTES":
         if not isinstance(value, str):
             raise _bad(tensor, "of BYTES must hold a text")
@@ -188,6 +191,7 @@ def _check_element(tensor: _Input, value: Any) -> None:
 
 
 def _check_bytes(tensor: _Input, raw: memoryview) -> None:
+    """Raises BadCall for bytes that are not one element of the tensor's type."""
     if tensor.datatype == "BYTES":
         if len(raw) < _LENGTH_BYTES or int.from_bytes(raw[:_LENGTH_BYTES], "little") != len(raw) - _LENGTH_BYTES:
             raise _bad(tensor, "of BYTES must hold one text behind its length (4 bytes, little endian)")

@@ -18,7 +18,7 @@ from . import metrics
 from .app import PredictorApp
 from .grants import StoreGrants
 from .model import PredictorModel
-from .settings import Settings
+from .settings import PredictorSettings
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ WATCH_SECONDS = 1.0
 PARTING_SECONDS = 5.0
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: PredictorSettings) -> None:
     """Serve until asked to stop. Raises what `Engine.load` raises."""
     if not settings.store_hosts:
         log.warning("PROFILE_STORE_HOSTS is empty: every grant will be refused")
@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
 class Server(uvicorn.Server):
     """uvicorn with this application. Asked to stop, it finishes what runs, and waits for nobody who is slow."""
 
-    def __init__(self, settings: Settings, model: PredictorModel) -> None:
+    def __init__(self, settings: PredictorSettings, model: PredictorModel) -> None:
         self._model = model
         self._app = PredictorApp(model, settings.token)
         super().__init__(

@@ -54,7 +54,7 @@ Places = Annotated[int, Field(ge=1, le=1000), _whole(1)]
 CountOrNone = Annotated[int, _whole(0)]
 
 
-class Settings(BaseSettings):
+class PredictorSettings(BaseSettings):
     """The predictor's settings; a variable that is empty is as one that is not set.
 
     `store_hosts`: the stores that grants may point to (see `links.allowed`), `store_bucket` where in them; empty:
@@ -105,17 +105,17 @@ class Settings(BaseSettings):
         )
 
     @model_validator(mode="after")
-    def _names_models(self) -> Settings:
+    def _names_models(self) -> PredictorSettings:
         if not self.base_model:
             raise ValueError(f"{PREFIX}BASE_MODEL must name a folder below {PREFIX}MODELS")
         _ = self.engine
         return self
 
 
-def from_environment() -> Settings:
+def from_environment() -> PredictorSettings:
     """Settings from PROFILE_*; raises BadSettings."""
     try:
-        return Settings()
+        return PredictorSettings()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = str(first.get("ctx", {}).get("error", first["msg"]))

@@ -105,7 +105,7 @@ def _parsed(kind: type[GenerationOrder] | type[EvictionOrder], text: str) -> Gen
 
 def _what_is_wrong(error: ValidationError) -> str:
     """Fields and reasons, without the values: they hold links and prompts."""
-    problems = [f"{'.'.join(map(str, one['loc'])) or 'order'}: {one['msg']}" for one in error.errors()[:5]]
+    problems = [f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}" for problem in error.errors()[:5]]
     return "the order cannot be read: " + "; ".join(problems)
 
 
@@ -129,6 +129,7 @@ def _whole(tensor: InferInput) -> int:
 
 
 def _number(tensor: InferInput) -> float:
+    """The only element, a finite number. Raises InvalidInput."""
     value = _only(tensor)
     if isinstance(value, bool | np.bool_ | str | bytes):
         raise InvalidInput(f"input {tensor.name!r} must be a number")
@@ -139,6 +140,7 @@ def _number(tensor: InferInput) -> float:
 
 
 def _only(tensor: InferInput) -> Any:
+    """The only element of a tensor. Raises InvalidInput."""
     try:
         values = np.asarray(tensor.as_numpy()).reshape(-1)
     except Exception as error:  # kserve raises whatever numpy does with what the client sent

@@ -364,7 +364,7 @@ def test_people_who_wait_share_a_batch_and_get_their_own_pictures(engine: Engine
     meter = Meter()
     orders = [order(grant(people[name]), seeds=(seed,)) for seed, name in enumerate(("ann", "ben", "ann", "ben"))]
     alone = [draw(engine, each) for each in orders]
-    queue = DrawingQueue(engine, places=8, observer=meter)
+    queue = DrawingQueue(engine, places=8, drew=meter.drew)
     ready = [engine.fetch(each, FolderFiles()) for each in orders]
     long = queue.submit(engine.fetch(order(steps=20), FolderFiles()))
     tickets = [queue.submit(each) for each in ready]

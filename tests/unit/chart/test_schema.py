@@ -14,7 +14,7 @@ from profile_contract import kubernetes
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_operator.config import GenerationConfig, StageJob, StoreConfig, Toleration, WatchNamespaces
-from profile_predictor.server.settings import Settings
+from profile_predictor.server.settings import PredictorSettings
 from profile_values.chart import ChartValues
 from profile_values.schema import schema, text
 from profile_web.config import Namespaces, SignIn
@@ -95,9 +95,9 @@ def test_the_schema_is_written_in_words_that_helm_knows() -> None:
         (SignIn, {"groupsHeader": ""}),
         (SignIn, {"hosts": [""]}),
         (Namespaces, {"default": "n" * 64}),
-        (Settings, {"base_model": "b", "slots": 65}),
-        (Settings, {"base_model": "b", "maximum_rank": 129}),
-        (Settings, {"base_model": "b", "queue": 1001}),
+        (PredictorSettings, {"base_model": "b", "slots": 65}),
+        (PredictorSettings, {"base_model": "b", "maximum_rank": 129}),
+        (PredictorSettings, {"base_model": "b", "queue": 1001}),
     ],
 )
 def test_the_models_hold_the_bounds_themselves(model: Any, wrong: dict[str, Any]) -> None:

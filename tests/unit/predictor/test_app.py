@@ -20,7 +20,8 @@ from PIL import Image
 from predictor_world import INFER, NAME, World, adapter, order, world
 from profile_contract.generation import GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_predictor.server.app import MAXIMUM_BODY, Limits
+from profile_predictor.server.app import CallLimits
+from profile_predictor.server.conversation import MAXIMUM_BODY
 
 READY = f"/v2/models/{NAME}/ready"
 
@@ -214,7 +215,7 @@ async def _stalled(app: Any) -> tuple[int, float, bytes]:
 
 
 async def test_a_body_has_a_deadline() -> None:
-    with world(limits=Limits(body_seconds=0.6)) as found:
+    with world(limits=CallLimits(body_seconds=0.6)) as found:
         status, seconds, body = await _stalled(found.client.app)
         assert (status, found.client.app.calls) == (408, 0)
         assert 0.5 < seconds < 3
@@ -233,7 +234,7 @@ async def test_a_slow_body_does_not_hold_up_the_end() -> None:
 
 
 async def test_a_client_that_takes_nothing_is_left() -> None:
-    with world(limits=Limits(send_seconds=0.2)) as found:
+    with world(limits=CallLimits(send_seconds=0.2)) as found:
 
         async def send(message: Any) -> None:
             await asyncio.sleep(3600)
@@ -243,7 +244,7 @@ async def test_a_client_that_takes_nothing_is_left() -> None:
 
 
 async def test_only_so_many_calls_are_read_at_once() -> None:
-    with world(limits=Limits(calls=1, body_seconds=1.0)) as found:
+    with world(limits=CallLimits(calls=1, body_seconds=1.0)) as found:
         waiting = asyncio.ensure_future(_stalled(found.client.app))
         await asyncio.sleep(0.1)
         reply = await found.client.order(order())

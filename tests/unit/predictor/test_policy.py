@@ -14,7 +14,7 @@ from profile_draw.errors import Refused
 from profile_draw.rows import Piece, Row, by_pose, check, next_batch, shape_of
 from profile_draw.slots import SlotTable
 from profile_predictor.engine.host_cache import HostCache
-from profile_predictor.engine.queue import Ticket
+from profile_predictor.engine.tickets import Ticket
 
 POSE = ReadGrant(url="http://store/pose.png")
 

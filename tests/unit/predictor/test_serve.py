@@ -17,7 +17,7 @@ import pytest
 from predictor_world import BASE, INFER, NAME, World, order, world
 from profile_predictor.server import metrics, serve
 from profile_predictor.server.serve import Server
-from profile_predictor.server.settings import Settings
+from profile_predictor.server.settings import PredictorSettings
 
 READY = f"/v2/models/{NAME}/ready"
 
@@ -51,7 +51,7 @@ def large_picture() -> bytes:
 def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
     """A server of this world's model in a thread of its own."""
     port = free_port()
-    told = Settings(base_model=BASE, model_name=NAME, port=port, **settings)
+    told = PredictorSettings(base_model=BASE, model_name=NAME, port=port, **settings)
     server = Server(told, found.model)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

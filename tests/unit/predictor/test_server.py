@@ -17,7 +17,7 @@ from profile_contract.generation import EvictionOrder, GenerationOrder
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.config import EngineConfig
 from profile_predictor.server.links import allowed
-from profile_predictor.server.settings import BadSettings, Settings, from_environment
+from profile_predictor.server.settings import BadSettings, PredictorSettings, from_environment
 from profile_predictor.server.tensors import is_plain, order_of, plain_order
 from profile_sandbox.paths import CLONE
 
@@ -86,12 +86,12 @@ def test_without_stores_nothing_is_followed() -> None:
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Settings of an environment that holds PROFILE_* as the keywords say, and no other of them."""
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PredictorSettings]:
+    """PredictorSettings of an environment that holds PROFILE_* as the keywords say, and no other of them."""
     for name in [name for name in os.environ if name.startswith("PROFILE_")]:
         monkeypatch.delenv(name)
 
-    def read(**variables: str) -> Settings:
+    def read(**variables: str) -> PredictorSettings:
         for name, value in variables.items():
             monkeypatch.setenv(f"PROFILE_{name}", value)
         return from_environment()
@@ -99,7 +99,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     return read
 
 
-def test_settings_of_the_chart(environment: Callable[..., Settings]) -> None:
+def test_settings_of_the_chart(environment: Callable[..., PredictorSettings]) -> None:
     settings = environment(
         MODELS="/mnt/models",
         MODEL_NAME="profile-sdxl",
@@ -132,7 +132,7 @@ def test_settings_of_the_chart(environment: Callable[..., Settings]) -> None:
     assert "secret" not in repr(settings)
 
 
-def test_what_is_empty_is_as_documented(environment: Callable[..., Settings]) -> None:
+def test_what_is_empty_is_as_documented(environment: Callable[..., PredictorSettings]) -> None:
     """Each default of the table in the predictor's README."""
     page = (CLONE / "inference" / "README.md").read_text()
     rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `PROFILE_")]
@@ -140,7 +140,7 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., Settings]) ->
     defaults.pop("WEIGHTS_SHA256")  # read where weights are, by all programs
     settings = environment(**{**dict.fromkeys(defaults, ""), "BASE_MODEL": "m"})
     values = {name: getattr(settings, name.lower()) for name in defaults} | {"BASE_MODEL": ""}
-    assert values.keys() == {name.upper() for name in Settings.model_fields}
+    assert values.keys() == {name.upper() for name in PredictorSettings.model_fields}
     assert {name: "" if value == () else str(value) for name, value in values.items()} == defaults
 
 
@@ -161,7 +161,7 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., Settings]) ->
     ],
 )
 def test_bad_settings_name_the_variable(
-    environment: Callable[..., Settings], variables: dict[str, str], says: str
+    environment: Callable[..., PredictorSettings], variables: dict[str, str], says: str
 ) -> None:
     with pytest.raises(BadSettings) as refused:
         environment(**({"BASE_MODEL": "m"} | variables if variables else {}))

@@ -81,8 +81,8 @@ MUTANTS = (
     (
         "T12",
         "images/train/profile_train/validate.py",
-        "return float(np.mean([one or 0.0 for one in found]))",
-        "return float(np.mean([one for one in found if one is not None]))",
+        "return float(np.mean([figure or 0.0 for figure in figures]))",
+        "return float(np.mean([figure for figure in figures if figure is not None]))",
         "portraits without a face do not count against a checkpoint",
     ),
     (

@@ -153,7 +153,8 @@ def first_failure(output: str) -> str:
     """The first test that failed, from pytest's short summary; empty where all passed."""
     for line in output.splitlines():
         if line.startswith(("FAILED ", "ERROR ")):
-            return line.split(" ")[1]
+            # Parameters may hold spaces.
+            return line.partition(" ")[2].partition(" - ")[0].strip()
     return ""
 
 

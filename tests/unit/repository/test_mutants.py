@@ -89,4 +89,12 @@ def test_a_verdict_needs_a_test_that_ran(
 def test_what_failed_first_is_read_from_the_summary() -> None:
     assert first_failure("...\nFAILED tests/a.py::b[c] - assert 1\nFAILED tests/d.py::e") == "tests/a.py::b[c]"
     assert first_failure("ERROR tests/a.py - ImportError") == "tests/a.py"
+    assert first_failure("FAILED tests/a.py::b[c d] - assert 1 - 2") == "tests/a.py::b[c d]"
     assert first_failure("3 passed") == ""
+
+
+@pytest.mark.parametrize(("code", "fails"), [(0, False), (1, True), (124, True), (4, False), (5, False)])
+def test_a_test_that_cannot_be_run_alone_is_not_broken(tmp_path: Path, code: int, fails: bool) -> None:
+    copy = Copy(tmp_path)
+    copy.__dict__["warm"] = Told((code, ""))
+    assert copy.fails_anyway("tests/a.py::b") is fails

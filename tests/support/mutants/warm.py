@@ -152,7 +152,8 @@ def _sweep(group: int) -> None:
 def first_failure(output: str) -> str:
     """The first test that failed, from pytest's short summary; empty where all passed."""
     for line in output.splitlines():
-        if line.startswith(("FAILED ", "ERROR ")):
+        # Captured logs have lines that begin with ERROR, too.
+        if line.startswith(("FAILED tests/", "ERROR tests/")):
             # Parameters may hold spaces.
             return line.partition(" ")[2].partition(" - ")[0].strip()
     return ""

@@ -90,6 +90,9 @@ def test_what_failed_first_is_read_from_the_summary() -> None:
     assert first_failure("...\nFAILED tests/a.py::b[c] - assert 1\nFAILED tests/d.py::e") == "tests/a.py::b[c]"
     assert first_failure("ERROR tests/a.py - ImportError") == "tests/a.py"
     assert first_failure("FAILED tests/a.py::b[c d] - assert 1 - 2") == "tests/a.py::b[c d]"
+    assert (
+        first_failure("ERROR    profile_web.door:door.py:64 a call failed\nFAILED tests/a.py::b - x") == "tests/a.py::b"
+    )
     assert first_failure("3 passed") == ""
 
 

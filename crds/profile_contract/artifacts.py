@@ -64,9 +64,27 @@ def request_prefix_of(key: str) -> str:
     return "/".join(key.split("/")[:3]) + "/"
 
 
+def stage_folder(namespace: str, name: str, stage: Stage) -> str:
+    """Where every run of a stage leaves what it makes. Raises ForeignKey for what is no name of an object."""
+    return f"{request_prefix(namespace, name)}{STAGES[stage].folder}/"
+
+
 def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
     """Where one run of a stage leaves what it makes. Raises ForeignKey for what is no name or no digest."""
-    return f"{request_prefix(namespace, name)}{STAGES[stage].folder}/{_part('digest', digest, _DIGEST)}/"
+    return f"{stage_folder(namespace, name, stage)}{_part('digest', digest, _DIGEST)}/"
+
+
+def report_place(key: str) -> tuple[str, str, Stage, str] | None:
+    """Namespace and name of the request, stage and digest that a report's key tells; None for every other key."""
+    stages = {row.folder: row.stage for row in STAGES.values()}
+    match key.split("/"):
+        case [namespace, "requests", name, folder, digest, file] if file == REPORT and folder in stages:
+            try:
+                prefix = stage_prefix(namespace, name, stages[folder], digest)
+            except ForeignKey:
+                return None
+            return (namespace, name, stages[folder], digest) if key == prefix + REPORT else None
+    return None
 
 
 def _part(what: str, text: str, pattern: re.Pattern[str]) -> str:

@@ -2,7 +2,6 @@
 
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   the operator's own account in the store (required)
 PROFILE_REDIS                              redis://[:PASSWORD@]HOST:PORT/DB, optional: without it no progress
-PROFILE_DATABASE                           postgresql://USER:PASSWORD@HOST/DB, optional: without it no history
 """
 
 from __future__ import annotations
@@ -237,7 +236,6 @@ class Secrets(Contract):
     access_key: SecretStr
     secret_key: SecretStr
     redis: SecretStr = SecretStr("")
-    database: SecretStr = SecretStr("")
     predictor_token: SecretStr = SecretStr("")
 
     @classmethod
@@ -250,6 +248,5 @@ class Secrets(Contract):
             access_key=SecretStr(env["AWS_ACCESS_KEY_ID"]),
             secret_key=SecretStr(env["AWS_SECRET_ACCESS_KEY"]),
             redis=SecretStr(env.get("PROFILE_REDIS", "")),
-            database=SecretStr(env.get("PROFILE_DATABASE", "")),
             predictor_token=SecretStr(env.get("PROFILE_PREDICTOR_TOKEN", "").strip()),
         )

@@ -36,7 +36,6 @@ LIKENESS = Histogram(
 ERRORS = Counter("profile_errors_total", "Errors by reason.", ["reason"])
 QUEUE_LENGTH = Gauge("profile_queue_length", "Requests that wait to be looked at.")
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
-HISTORY_PENDING = Gauge("profile_history_pending", "Requests whose history is not yet in the database.")
 
 
 def expect(namespace: str, styles: Iterable[str]) -> None:

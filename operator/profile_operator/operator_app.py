@@ -21,7 +21,6 @@ from .clients.progress import ProgressReader
 from .config import OperatorConfig, Secrets
 from .generate.runner import GenerationRunner
 from .health import HealthServer
-from .history import History
 from .observe.observer import Observer
 from .reconcile import Reconciler
 from .workqueue import WorkQueue
@@ -59,15 +58,14 @@ class OperatorApp:
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
         self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value())
-        self._history = History(secrets.database.get_secret_value(), config)
         self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
         credentials = CredentialsIssuer(kube, store, config, secrets)
-        purger = ArtifactPurger(kube, store, self._predictor, self._progress, self._history)
+        purger = ArtifactPurger(kube, store, self._predictor, self._progress)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config)
-        reconciler = Reconciler(kube, observer, applier, self._history, config=config, forget=self._generation.forget)
+        reconciler = Reconciler(kube, observer, applier, config=config, forget=self._generation.forget)
         work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
-        self._tasks = [asyncio.create_task(task) for task in (*work, self._history.work(), self._resync())]
+        self._tasks = [asyncio.create_task(task) for task in (*work, self._resync())]
         if config.metrics_port:
             metrics.serve(config.metrics_port)
 
@@ -100,5 +98,3 @@ class OperatorApp:
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
-        if not self._config.watch_namespaces:
-            await self._history.prune({request.key for request in requests})

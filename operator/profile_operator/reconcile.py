@@ -19,7 +19,6 @@ from .clients.kubernetes import Kube
 from .config import OperatorConfig
 from .decide import DeletionFacts, Facts, decide, decide_deletion, outage
 from .decide.plan import Plan
-from .history import History
 from .observe.observer import Observer
 from .stage_metrics import count_ended
 from .workqueue import ExpectedError
@@ -35,13 +34,12 @@ class Reconciler:
         kube: Kube,
         observer: Observer,
         applier: Applier,
-        history: History,
         *,
         config: OperatorConfig,
         forget: Callable[[str], None],
     ) -> None:
         self._kube, self._observer, self._applier = kube, observer, applier
-        self._history, self._config, self._forget = history, config, forget
+        self._config, self._forget = config, forget
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
 
@@ -91,7 +89,6 @@ class Reconciler:
         metrics.expect(head.key.namespace, snapshot.spec.styles)
         plan = decide(Facts(snapshot, self._config, datetime.now(UTC)))
         await self._apply(plan, head)
-        self._history.record(snapshot)
         return plan.again
 
     async def _apply(self, plan: Plan, head: RequestHead) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 STORE_ROOT_USER = "sandbox-root"
 STORE_OPERATOR_USER = "operator"
 STORE_WEB_USER = "web"
+STORE_HISTORY_USER = "history"
 DATABASE_USER = "profile"
 DATABASE_NAME = "profile"
 
@@ -21,13 +22,14 @@ class Passwords:
     store_root: str
     store_operator: str
     store_web: str
+    store_history: str
     database: str
     redis: str
 
     @classmethod
     def random(cls) -> Passwords:
         """New ones."""
-        return cls(*(secrets.token_urlsafe(24) for _ in range(5)))
+        return cls(*(secrets.token_urlsafe(24) for _ in range(6)))
 
     @classmethod
     def load(cls, path: Path) -> Passwords:

@@ -17,12 +17,13 @@ from .paths import CLONE
 from .runtime import postgres_folder
 
 BUCKET = "profiles"
-OPERATOR_POLICY = CLONE / "examples" / "store" / "operator-policy.json"
+POLICIES = CLONE / "examples" / "store"
 REGION = "us-east-1"
 NAMES = ("minio", "postgres", "prometheus", "redis")
 # The product's logins, in its own namespace.
 STORE_SECRET = "profile-store"  # noqa: S105 - a name
 WEB_STORE_SECRET = "profile-web-store"  # noqa: S105 - a name
+HISTORY_STORE_SECRET = "profile-history-store"  # noqa: S105 - a name
 DATABASE_SECRET = "profile-database"  # noqa: S105 - a name
 REDIS_SECRET = "profile-redis"  # noqa: S105 - a name
 
@@ -71,6 +72,11 @@ def product_secrets(secret: Passwords) -> list[dict[str, object]]:
         secret_manifest(
             namespace, WEB_STORE_SECRET, {"accessKey": passwords.STORE_WEB_USER, "secretKey": secret.store_web}
         ),
+        secret_manifest(
+            namespace,
+            HISTORY_STORE_SECRET,
+            {"accessKey": passwords.STORE_HISTORY_USER, "secretKey": secret.store_history},
+        ),
         secret_manifest(namespace, DATABASE_SECRET, {"dsn": dsn}),
         secret_manifest(namespace, REDIS_SECRET, {"url": f"redis://:{secret.redis}@redis.{services}:6379/0"}),
     ]
@@ -88,7 +94,7 @@ def secret_manifest(namespace: str, name: str, values: dict[str, str]) -> dict[s
 
 def prepare_store(address: str, secret: Passwords) -> None:
     """Make the bucket and its users, as the chart's values ask for them: the operator may do everything in that bucket,
-    the page everything with photos and read what was made of them.
+    the history read what was made, the page everything with photos and read what was made of them.
 
     `address` is host:port of MinIO as seen from here. Doing it again changes nothing.
     """
@@ -107,7 +113,8 @@ def prepare_store(address: str, secret: Passwords) -> None:
         region=REGION,
         secure=False,
     )
-    _add_user(admin, passwords.STORE_OPERATOR_USER, secret.store_operator, operator_statements())
+    _add_user(admin, passwords.STORE_OPERATOR_USER, secret.store_operator, policy_statements("operator"))
+    _add_user(admin, passwords.STORE_HISTORY_USER, secret.store_history, policy_statements("history"))
     web = [
         _may(["s3:ListBucket"], ""),
         _may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "/*/uploads/*"),
@@ -116,9 +123,13 @@ def prepare_store(address: str, secret: Passwords) -> None:
     _add_user(admin, passwords.STORE_WEB_USER, secret.store_web, web)
 
 
-def operator_statements() -> list[dict[str, object]]:
-    """What the operator's account may do: the policy that people are given (docs/install.md), for this bucket."""
-    text = OPERATOR_POLICY.read_text().replace("arn:aws:s3:::profile-studio", f"arn:aws:s3:::{BUCKET}")
+def policy_statements(component: str) -> list[dict[str, object]]:
+    """What an account may do: the policy that people are given (docs/install.md), for this bucket."""
+    text = (
+        (POLICIES / f"{component}-policy.json")
+        .read_text()
+        .replace("arn:aws:s3:::profile-studio", f"arn:aws:s3:::{BUCKET}")
+    )
     statements: list[dict[str, object]] = json.loads(text)["Statement"]
     return statements
 

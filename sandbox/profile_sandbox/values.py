@@ -18,7 +18,8 @@ SUFFIXES = (".py", ".js", ".css", ".html", ".json")
 SOURCE_ANNOTATION = "profilestudio.io/source"
 # What the long-running pods run. The clone is mounted into them, so a pod must be restarted when its code changes.
 SOURCES = {
-    "operator": ("crds/profile_contract", "operator"),
+    "operator": ("crds/profile_contract", "operator/profile_operator"),
+    "history": ("crds/profile_contract", "operator/profile_history"),
     "predictor": ("crds/profile_contract", "inference"),
     "web": ("crds/profile_contract", "images/web"),
 }
@@ -45,6 +46,10 @@ def chart_values() -> dict[str, Any]:
             # A MinIO of one server knows at once what was revoked.
             "config": {"revocationSeconds": 0},
             "podAnnotations": _annotation(SOURCES["operator"]),
+        },
+        "history": {
+            "store": {"existingSecret": services.HISTORY_STORE_SECRET},
+            "podAnnotations": _annotation(SOURCES["history"]),
         },
         "predictor": {"podAnnotations": _annotation(SOURCES["predictor"])},
         "networkPolicies": {

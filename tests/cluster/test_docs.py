@@ -35,6 +35,8 @@ STORY = {
     "kubectl create namespace profile-system": "--dry-run=client",
     "kubectl -n profile-system create secret generic profile-store --from-literal=accessKey=profile-operator "
     '--from-literal=secretKey="$SECRET"': "--dry-run=client",
+    "kubectl -n profile-system create secret generic profile-history-store "
+    '--from-literal=accessKey=profile-history --from-literal=secretKey="$READER"': "--dry-run=client",
     "kubectl -n profile-system create secret generic profile-redis "
     "--from-literal=url=redis://:PASSWORD@redis.data.svc:6379/0": "--dry-run=client",
     "kubectl -n profile-system create secret generic profile-database "
@@ -54,6 +56,7 @@ STORY = {
     "kubectl explain preq.spec": "",
     "kubectl -n profile-system logs deployment/profile-studio-operator": "",
     "kubectl -n profile-system logs deployment/profile-studio-operator --tail=50": "",
+    "kubectl -n profile-system logs deployment/profile-studio-history --tail=50": "",
     "kubectl -n profile-system get pods -l app.kubernetes.io/component=operator": "",
     "kubectl -n profile-system get inferenceservices,pods": "",
     "kubectl -n profile-system logs -l serving.kserve.io/inferenceservice=profile-predictor -c kserve-container "
@@ -83,8 +86,7 @@ STORY = {
     "kubectl profile photos minji": "",
     "kubectl profile portraits minji": "",
     "kubectl profile portraits minji --out portraits/": "",
-    "kubectl -n profile-system exec deployment/profile-studio-operator -- "
-    "python -m profile_operator rebuild-history": "",
+    "kubectl -n profile-system exec deployment/profile-studio-history -- python -m profile_history rebuild": "",
     'kubectl annotate preq NAME profilestudio.io/retry="$(date +%s)" --overwrite': "",
     "kubectl profile delete minji --wait": "",
 }
@@ -262,7 +264,7 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "minji" in about("get preq --all-namespaces")
     assert "ready: 1 portrait" in about("profile create minji")
     assert "Accepted" in about("profile photos minji")
-    assert re.search(r"the history of [1-9]\d* requests was written anew", about("rebuild-history"))
+    assert re.search(r"the history of [1-9]\d* requests was written anew", about("profile_history rebuild"))
     assert "12 photos under hr/uploads/minji/ are deleted" in about("profile delete minji")
 
 

@@ -15,16 +15,19 @@ from psycopg2.extensions import make_dsn
 
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.photos import PhotoReason
+from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key
 from profile_contract.stages.finish import FinishReport, Score
 from profile_contract.stages.order import FileRef, StageReport
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
-from profile_operator import migrations
-from profile_operator.history import Database
-from profile_operator.history_rows import TABLES, rows_of
-from profile_operator.rebuild import rebuild, request_rows
+from profile_history import migrations
+from profile_history.database import Database, WrittenRequest
+from profile_history.migrations import NewerSchema
+from profile_history.rebuild import rebuild
+from profile_history.record import record_of
+from profile_history.rows import TABLES, Rows, rows_of
 from profile_runtime.store.folder import FolderStore
 from profile_sandbox import Sandbox, passwords
 
@@ -118,12 +121,15 @@ REQUEST: dict[str, Any] = {
 WAITING = {"metadata": REQUEST["metadata"] | {"name": "junho", "uid": "u-2"}, "spec": REQUEST["spec"]}
 
 
+RECORDS = [record_of(REQUEST), record_of(WAITING)]
+
+
 def _fill(dsn: str) -> None:
-    """As the operator writes it, request by request."""
+    """As the history writes it, request by request."""
     database = Database(dsn)
-    for key, row in request_rows([REQUEST, WAITING]).items():
-        reports = _reports().values() if key == KEY else ()
-        database.write(row, rows_of(key, [(report.digest, report) for report in reports]))
+    for record in RECORDS:
+        reports = _reports().values() if record.key == KEY else ()
+        database.write(record.row, rows_of(record.key, [(report.digest, report) for report in reports]))
 
 
 def _content(dsn: str) -> dict[str, list[str]]:
@@ -175,14 +181,14 @@ def test_a_database_that_was_dropped_is_written_anew_from_the_store(dsn: str, tm
     (minji,) = _run(dsn, "SELECT * FROM requests WHERE name = 'minji'")
     told = ("hr", "minji", "u-1", "woman", ["studio-warm", "campus"], "True", "Succeeded", 1200, "Delete")
     assert minji[:9] == told
-    assert rebuild(store, database, [REQUEST, WAITING]) == 2
+    assert rebuild(store, database, RECORDS) == 2
     assert _content(dsn) == before
     for table in (*TABLES, "alembic_version"):
         _run(dsn, f"DROP TABLE {table} CASCADE")
-    # The operator's next try makes the tables again; the command fills them.
+    # The next try makes the tables again; the command fills them.
     with pytest.raises(psycopg2.errors.UndefinedTable):
-        rebuild(store, database, [REQUEST, WAITING])
-    assert rebuild(store, database, [REQUEST, WAITING]) == 2
+        rebuild(store, database, RECORDS)
+    assert rebuild(store, database, RECORDS) == 2
     assert _content(dsn) == before
 
 
@@ -191,8 +197,52 @@ def test_what_only_the_store_knows_is_kept_and_what_nobody_knows_goes(dsn: str, 
     report = _reports()[Stage.TRAIN]
     store.write(stage_prefix("hr", "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
     _fill(dsn)
-    assert rebuild(store, Database(dsn)) == 1
+    _run(dsn, "UPDATE requests SET deletion_policy = 'Retain'")
+    assert rebuild(store, Database(dsn), []) == 1
     assert _run(dsn, "SELECT name, uid, noun FROM requests") == [("minji", "u-1", "woman")]
+    assert _run(dsn, "SELECT stage FROM stages") == [("train",)]
+
+
+def test_of_a_request_that_was_to_leave_nothing_nothing_is_written_anew(dsn: str, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    report = _reports()[Stage.TRAIN]
+    store.write(stage_prefix("hr", "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
+    _fill(dsn)
+    assert rebuild(store, Database(dsn), RECORDS[1:]) == 1
+    assert all("minji" not in row for rows in _content(dsn).values() for row in rows)
+
+
+def test_a_rebuild_of_some_namespaces_leaves_the_others_alone(dsn: str, tmp_path: Path) -> None:
+    _fill(dsn)
+    before = _content(dsn)
+    assert rebuild(FolderStore(tmp_path), Database(dsn), [], ["campus"]) == 0
+    assert _content(dsn) == before
+
+
+def test_what_is_written_is_read_back(dsn: str) -> None:
+    database, record = Database(dsn), RECORDS[0]
+    assert database.written(KEY) == WrittenRequest()
+    _fill(dsn)
+    assert database.written(KEY) == WrittenRequest(
+        record.row, frozenset({(Stage.PREPROCESS, "d1"), (Stage.TRAIN, "d2"), (Stage.FINISH, "d3")})
+    )
+    assert database.policies() == dict.fromkeys((KEY, Key("hr", "junho")), DeletionPolicy.DELETE)
+    assert database.policies("campus") == {}
+    assert set(database.policies("hr")) == {KEY, Key("hr", "junho")}
+    database.write(record.row, Rows(), anew=True)
+    assert database.written(KEY) == WrittenRequest(record.row)
+    database.forget(KEY)
+    assert database.written(KEY) == WrittenRequest()
+    assert all("minji" not in row for rows in _content(dsn).values() for row in rows)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(dsn: str) -> None:
+    _fill(dsn)
+    before = _content(dsn)
+    _run(dsn, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerSchema, match="a newer version"):
+        Database(dsn).forget(KEY)
+    assert _content(dsn) == before
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda text: text.splitlines()[0])

@@ -35,7 +35,7 @@ def watched(product: Product, target: Target) -> Iterator[Space]:
             yield space
         finally:
             release.install(target, terminal)
-            release.wait_ready(cluster, terminal, page=bool(target.page))
+            release.wait_ready(cluster, terminal, page=bool(target.page), history=target.history)
 
 
 def _may(target: Target, verb: str, resource: str, namespace: str) -> bool:

@@ -22,6 +22,7 @@ from profile_sandbox.kubectl import Kubectl
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 SERVICES = "profile-services"
 OPERATOR = "app.kubernetes.io/component=operator"
+HISTORY = "app.kubernetes.io/component=history"
 # Long enough in each stage to be killed in its middle.
 SPEC: dict[str, Any] = {"candidates": 5, "portraits": 1, "training": {"steps": 4, "rank": 4}}
 RETRY = "profilestudio.io/retry"
@@ -66,9 +67,9 @@ class Operated:
         return entry.digest if entry else ""
 
     def python(self, *arguments: str) -> str:
-        """Run Python in the operator's pod, as the operator."""
+        """Run Python in the history's pod, as the history."""
         namespace = self.product.release_namespace
-        pods = self.product.kubectl.get("-n", namespace, "pods", "-l", OPERATOR)["items"]
+        pods = self.product.kubectl.get("-n", namespace, "pods", "-l", HISTORY)["items"]
         running = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return self.product.kubectl.run("-n", namespace, "exec", running[0], "--", "python", *arguments)
 
@@ -162,7 +163,7 @@ def test_the_history_is_rebuilt_from_the_store(operated: Operated) -> None:
     query = "SELECT DISTINCT stage FROM stages WHERE namespace = %s ORDER BY stage"
     operated.sql("TRUNCATE stages")
     assert operated.sql(query, operated.space.name) == []
-    operated.python("-m", "profile_operator", "rebuild-history")
+    operated.python("-m", "profile_history", "rebuild")
     assert operated.sql(query, operated.space.name) == [["finish"], ["generate"], ["preprocess"], ["train"]]
 
 

@@ -173,14 +173,16 @@ def test_what_the_operators_account_may_do(
     assert result.stdout.strip() == ("yes" if allowed else "no"), result.stderr
 
 
-def test_prometheus_scrapes_operator_and_predictor(product: Product, sandbox: Sandbox) -> None:
+def test_prometheus_scrapes_operator_history_and_predictor(product: Product, sandbox: Sandbox) -> None:
+    programs = {"operator", "history", "predictor"}
+
     def scraped() -> set[str]:
         query = {"query": f'up{{namespace="{product.release_namespace}"}} == 1'}
         answer = httpx.get(f"http://{sandbox.address('prometheus')}/api/v1/query", params=query, timeout=10).json()
         found = {result["metric"]["pod"] for result in answer["data"]["result"]}
-        return {name for name in ("operator", "predictor") if any(name in pod for pod in found)}
+        return {name for name in programs if any(name in pod for pod in found)}
 
-    assert wait_for(lambda: scraped() == {"operator", "predictor"}, 90, "both are scraped")
+    assert wait_for(lambda: scraped() == programs, 90, "all are scraped")
 
 
 def test_uninstalling_keeps_requests_and_installing_again_finds_them(
@@ -250,7 +252,7 @@ def test_helms_own_test_makes_portraits_of_photos(product: Product, target: Targ
         assert "passed: the operator says 1 portraits" in result.stdout
     finally:
         release.install(target, Terminal())
-        release.wait_ready(DemoCluster(target.kubeconfig), Terminal(), page=bool(target.page))
+        release.wait_ready(DemoCluster(target.kubeconfig), Terminal(), page=bool(target.page), history=target.history)
         product.store.delete(folder)
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cluster
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RENAMED_IMAGES = {"trainer": "train", "finisher": "finish"}
 # Values that the previous version did not know, as paths.
-NEW_VALUES = (("web",), ("operator", "config", "revocationSeconds"))
+NEW_VALUES = (("web",), ("history",), ("operator", "config", "revocationSeconds"))
 
 
 def _install_previous(target: Target, folder: Path) -> None:

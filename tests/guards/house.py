@@ -48,7 +48,7 @@ from profile_contract.stages import preprocess as preprocess_stage
 from profile_contract.stages import train as train_stage
 from profile_contract.stages.chain import Platform, digests_of
 from profile_contract.style import ProfileStyleSpec
-from profile_operator import migrations
+from profile_history import migrations
 from profile_runtime.store.folder import FolderStore
 from profile_sandbox import values as sandbox_values
 from profile_web import live
@@ -60,6 +60,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "profile-studio"
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 METRICS = {
+    "history": "profile_history.metrics",
     "operator": "profile_operator.metrics",
     "predictor": "profile_predictor.server.metrics",
     "page": "profile_web.metrics",
@@ -234,7 +235,7 @@ def demo_values() -> Document:
     """What the demo says to the chart on this machine's sandbox, beside the chart's own values files."""
     text = json.dumps({**sandbox_values.chart_values(), **sandbox_values.web_values("127.0.0.1:9000")})
     document: Document = json.loads(text)
-    for program in ("operator", "predictor", "web"):
+    for program in ("operator", "history", "predictor", "web"):
         # Changes with the sources.
         document[program]["podAnnotations"] = {}
     return document

@@ -146,6 +146,8 @@ def _what_values_name_stands(world: World, values: dict[str, Any]) -> None:
     for section, wanted in keys.items():
         secret = world.kubectl.get("-n", NAMESPACE, "secret", values[section]["existingSecret"])
         assert set(secret["data"]) == wanted
+    secret = world.kubectl.get("-n", NAMESPACE, "secret", values["history"]["store"]["existingSecret"])
+    assert set(secret["data"]) == keys["store"]
     assert values["watchNamespaces"]
     for namespace in (NAMESPACE, *values["watchNamespaces"]):
         claim = world.kubectl.get("-n", namespace, "pvc", values["models"]["existingClaim"])

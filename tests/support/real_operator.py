@@ -27,7 +27,6 @@ from profile_operator.act.purge import ArtifactPurger
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.config import OperatorConfig, Secrets
 from profile_operator.decide.plan import GenerationWork
-from profile_operator.history import History
 from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
@@ -43,7 +42,7 @@ ORDERS: dict[str, type[PreprocessOrder] | type[TrainOrder] | type[FinishOrder]] 
 
 @dataclass
 class Beside:
-    """Generation, progress, predictor and history as the others see them."""
+    """Generation, progress and predictor as the others see them."""
 
     work: GenerationWork | None = None
     seen: GenerationView = GenerationView()
@@ -226,12 +225,11 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         store.objects[f"hr/uploads/minji/{number}.jpg"] = b"photo %d" % number
     access = store_access(store, tokens)
     async with server.kube() as kube:
-        history = History("", config)
         credentials = CredentialsIssuer(kube, access, config, SECRETS_GIVEN)
-        purger = ArtifactPurger(kube, access, beside, beside, history)  # type: ignore[arg-type]
+        purger = ArtifactPurger(kube, access, beside, beside)  # type: ignore[arg-type]
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
         observer = Observer(kube, access, beside, beside.view, config)  # type: ignore[arg-type]
-        reconciler = Reconciler(kube, observer, applier, history, config=config, forget=lambda uid: None)
+        reconciler = Reconciler(kube, observer, applier, config=config, forget=lambda uid: None)
         yield RealOperator(
             server,
             store,

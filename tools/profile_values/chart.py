@@ -57,6 +57,7 @@ class Digests(Contract):
     """Pins images by their digest, which wins over the tag."""
 
     operator: Sha256 = ""
+    history: Sha256 = ""
     predictor: Sha256 = ""
     preprocess: Sha256 = ""
     train: Sha256 = ""
@@ -65,7 +66,7 @@ class Digests(Contract):
 
 
 class Images(Section):
-    """Where the images are: <registry>/<operator|predictor|preprocess|train|finish|web>:<tag>."""
+    """Where the images are: <registry>/<operator|history|predictor|preprocess|train|finish|web>:<tag>."""
 
     registry: Annotated[str, Field(min_length=1, pattern=r"^[^ /]+(/[^ /]+)*$")]
     tag: str = Field(pattern=r"^[A-Za-z0-9_.-]*$", description="Empty: the chart's appVersion.")
@@ -113,7 +114,7 @@ class ChartStore(StoreAddress):
 
 
 class Database(Section):
-    """Where history is kept."""
+    """Where history is kept, and with it whether its pod runs."""
 
     existing_secret: ObjectNameOrNone = Field(description="Secret with dsn; empty: no history.")
 
@@ -186,6 +187,26 @@ class ServiceAccount(Section):
     annotations: dict[str, str]
 
 
+class ComponentAccount(Section):
+    """A component's own account in the cluster."""
+
+    annotations: dict[str, str]
+
+
+class HistoryStore(Section):
+    """The history's account in the store."""
+
+    existing_secret: ObjectNameOrNone = Field(description="Secret with accessKey and secretKey; empty: the operator's.")
+
+
+class HistoryValues(Workload):
+    """What writes the history, where database.existingSecret is set."""
+
+    store: HistoryStore
+    resync_seconds: int = Field(ge=60, le=86_400, description="Everything is listed anew this often.")
+    service_account: ComponentAccount
+
+
 class Budget(Section):
     """How many pods may be away at once: a number, or a share such as "50%". minAvailable wins where it is set."""
 
@@ -236,12 +257,6 @@ class Ingress(Section):
     annotations: dict[str, str]
 
 
-class PageAccount(Section):
-    """The page's account in the cluster."""
-
-    annotations: dict[str, str]
-
-
 class WebValues(Workload):
     """The page for people."""
 
@@ -255,7 +270,7 @@ class WebValues(Workload):
     drafts: Drafts
     defaults: Defaults
     ingress: Ingress
-    service_account: PageAccount
+    service_account: ComponentAccount
     pod_disruption_budget: Budget
 
 
@@ -306,7 +321,7 @@ class Metrics(Section):
 
 
 class Egress(Section):
-    """What operator and page may reach: peers of a NetworkPolicy; empty: any address, by its port."""
+    """What operator, history and page may reach: peers of a NetworkPolicy; empty: any address, by its port."""
 
     enabled: bool
     store_to: Objects
@@ -355,6 +370,7 @@ class ChartValues(Section):
     finish: FinishConfig
     jobs: Jobs
     operator: OperatorValues
+    history: HistoryValues
     service_account: ServiceAccount
     predictor: PredictorValues
     web: WebValues

@@ -76,7 +76,7 @@ def _run(
     cluster, store = DemoCluster(target.kubeconfig), target.store()
     terminal.heading("2. The product, by its Helm chart")
     release.install(target, terminal)
-    release.wait_ready(cluster, terminal, page=bool(target.page))
+    release.wait_ready(cluster, terminal, page=bool(target.page), history=target.history)
     terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(spec.styles)}")
     cluster.ensure_namespace(NAMESPACE)
     _clear(cluster, terminal, fresh=arguments.fresh)

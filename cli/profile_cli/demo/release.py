@@ -1,4 +1,4 @@
-"""The product in the cluster: its own chart, until operator and predictor answer."""
+"""The product in the cluster: its own chart, until everything of it answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from profile_cli.cluster import Unreachable
@@ -22,6 +23,7 @@ RELEASE = "profile-studio"
 NAMESPACE = "profile-system"
 OPERATOR = "profile-studio-operator"
 PREDICTOR = "profile-predictor"
+HISTORY = "profile-studio-history"
 WEB = "profile-studio-web"
 HELM_SECONDS = 180
 # What helm says while another helm works on the same release.
@@ -74,20 +76,24 @@ def _helm(target: Target, values: Path) -> str:
     return (result.stderr.strip() or result.stdout.strip() or "failed") if result.returncode else ""
 
 
-def wait_ready(cluster: DemoCluster, terminal: Terminal, *, page: bool = False) -> None:
-    """Wait until operator, predictor and, if wanted, the page are ready.
+def wait_ready(cluster: DemoCluster, terminal: Terminal, *, page: bool = False, history: bool = False) -> None:
+    """Wait until operator, predictor and, if wanted, history and page are ready.
 
     Raises CommandError after a while, or when a pod keeps failing.
     """
+    deployments = {"the operator": OPERATOR}
+    deployments |= {"the history": HISTORY} if history else {}
+    deployments |= {"the page": WEB} if page else {}
     with terminal.tracker("installing") as tracker:
-        _wait(cluster, terminal, tracker, page=page)
-    terminal.say("operator, predictor and page are ready" if page else "operator and predictor are ready")
+        _wait(cluster, tracker, deployments)
+    terminal.say(f"{', '.join(deployments)} and the predictor are ready")
 
 
-def _wait(cluster: DemoCluster, terminal: Terminal, tracker: Tracker, *, page: bool) -> None:
+def _wait(cluster: DemoCluster, tracker: Tracker, deployments: Mapping[str, str]) -> None:
+    """Wait for the predictor and these deployments, by how they are called. Raises CommandError."""
     begin, trouble_since = time.monotonic(), None
     while True:
-        waiting, troubles = _look(cluster, page=page)
+        waiting, troubles = _look(cluster, deployments)
         if not waiting:
             return
         now = time.monotonic()
@@ -100,12 +106,11 @@ def _wait(cluster: DemoCluster, terminal: Terminal, tracker: Tracker, *, page: b
         time.sleep(PAUSE_SECONDS)
 
 
-def _look(cluster: DemoCluster, *, page: bool) -> tuple[list[str], list[str]]:
+def _look(cluster: DemoCluster, deployments: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """What is not ready yet, and which pods are in trouble."""
     try:
-        waiting = [] if cluster.deployment_ready(NAMESPACE, OPERATOR) else ["the operator"]
+        waiting = [text for text, name in deployments.items() if not cluster.deployment_ready(NAMESPACE, name)]
         waiting += [] if cluster.predictor_ready(NAMESPACE, PREDICTOR) else ["the predictor (it loads the base model)"]
-        waiting += ["the page"] if page and not cluster.deployment_ready(NAMESPACE, WEB) else []
         return waiting, cluster.pods_in_trouble(NAMESPACE) if waiting else []
     except Unreachable:
         return ["the API server"], []

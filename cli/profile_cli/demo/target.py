@@ -37,6 +37,11 @@ class Target:
     page: str = ""
     presets: tuple[str, ...] = ("values-cpu.yaml",)
 
+    @property
+    def history(self) -> bool:
+        """Whether what requests made is written into a database."""
+        return bool(self.values.get("database", {}).get("existingSecret"))
+
     def store(self) -> S3Store:
         """The store. Raises CommandError."""
         try:

@@ -1,4 +1,4 @@
-"""Deletes what a request made: cached adapters, artifacts, progress, history."""
+"""Deletes what a request made: cached adapters, artifacts, progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from profile_operator.clients.predictor import (
 )
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
-from profile_operator.history import History
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +31,8 @@ MOST_OBJECTS = 10_000
 class ArtifactPurger:
     """Purges. The store must answer; a predictor that is away has nothing cached that it could still serve."""
 
-    def __init__(
-        self, kube: Kube, store: StoreAccess, predictor: PredictorClient, progress: ProgressReader, history: History
-    ) -> None:
-        self._kube, self._store, self._predictor = kube, store, predictor
-        self._progress, self._history = progress, history
+    def __init__(self, kube: Kube, store: StoreAccess, predictor: PredictorClient, progress: ProgressReader) -> None:
+        self._kube, self._store, self._predictor, self._progress = kube, store, predictor, progress
 
     async def purge(self, head: RequestHead, prefix: str) -> int:
         """Delete everything; returns how many objects went. Raises StoreError: nothing is then called deleted."""
@@ -44,7 +40,6 @@ class ArtifactPurger:
         count = await self._store.delete(prefix)
         if not await self._progress.delete(head.key):
             log.warning("%s: Redis is away; its progress ends by itself", head.key)
-        self._history.forget(head.key)
         return count
 
     async def revoke(self, head: RequestHead, prefix: str) -> bool:

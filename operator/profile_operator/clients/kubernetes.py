@@ -82,13 +82,6 @@ class Kube:
         lists = [await self._api.read(requests_path(place), RequestList) for place in namespaces or (None,)]
         return [request for page in lists for request in page.items]
 
-    async def requests(self, namespaces: Sequence[str]) -> list[Document]:
-        """All ProfileRequests of these namespaces, of all if none is named: whole, as the history needs them."""
-        documents: list[Document] = []
-        for place in namespaces or (None,):
-            documents += await self._list(requests_path(place))
-        return documents
-
     async def create_request(self, document: Document) -> Document:
         """Make a ProfileRequest. Raises ResourceConflict if one of that name exists."""
         return await self._api.call("POST", requests_path(document["metadata"]["namespace"]), document)

@@ -118,7 +118,7 @@ class StopGeneration:
 
 @dataclass(frozen=True)
 class Purge:
-    """Delete everything that the request made: predictor cache, store, progress, history."""
+    """Delete everything that the request made: predictor cache, store, progress."""
 
     prefix: str
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from kubernetes.aio import client, config
+from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.config_exception import ConfigException
 
 from profile_runtime.store.s3 import proxy_of
@@ -17,6 +19,7 @@ from .errors import ApiError, refusal, unreachable
 from .resources import JSON, Document, Query, headers, managed
 
 Shape = TypeVar("Shape")
+OK = 200
 
 
 async def connect() -> client.ApiClient:
@@ -83,8 +86,48 @@ class AsyncApi:
         """What `shape`, a Struct of msgspec, names of an answer; nothing else is built."""
         return decoded(await self._answer("GET", path, None, query, headers(JSON, JSON)), shape)
 
+    async def watch(self, path: str, version: str, seconds: int) -> AsyncIterator[Document]:
+        """What happens to a resource after a version, an event at a time, until the API server ends it.
+
+        An event has `type` (ADDED, MODIFIED, DELETED, or BOOKMARK, which tells a version alone) and `object`. Raises
+        ResourceExpired where that version is too old. `seconds`: when the API server is to end the watch.
+        """
+        query = [
+            ("watch", "true"),
+            ("resourceVersion", version),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", str(seconds)),
+        ]
+        # The server ends it; that its word does not come is no reason to wait for ever.
+        patience = seconds + self._seconds
+        response = await self._send("GET", path, None, query, headers(JSON, JSON), seconds=patience)
+        try:
+            if response.status != OK:
+                raise refusal(response.status, await response.read(), response.reason or "")
+            async for line in _lines(response):
+                event = decoded(line, Document)
+                if event.get("type") == "ERROR":
+                    status = event.get("object") or {}
+                    raise refusal(status.get("code", 0), msgspec.json.encode(status))
+                yield event
+        finally:
+            response.response.close()
+
     async def _answer(self, method: str, path: str, body: object, query: Query, sent: dict[str, str]) -> bytes:
         """The body of an answer that is none of a failure."""
+        response = await self._send(method, path, body, query, sent, seconds=self._seconds)
+        try:
+            data: bytes = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(error) from error
+        if 200 <= response.status < 300:
+            return data
+        raise refusal(response.status, data, response.reason or "")
+
+    async def _send(
+        self, method: str, path: str, body: object, query: Query, sent: dict[str, str], *, seconds: float
+    ) -> RESTResponse:
+        """The answer, whose body is still to be read within as many seconds."""
         request = await self._api.param_serialize(
             method,
             path,
@@ -94,13 +137,22 @@ class AsyncApi:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._api.call_api(*request, _request_timeout=self._seconds)
-            data: bytes = await response.read()
+            return await self._api.call_api(*request, _request_timeout=seconds)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(error) from error
-        if 200 <= response.status < 300:
-            return data
-        raise refusal(response.status, data, response.reason or "")
+
+
+async def _lines(response: RESTResponse) -> AsyncIterator[bytes]:
+    """The lines of an answer, however long they are: one holds a whole object."""
+    rest = b""
+    try:
+        async for piece in response.response.content.iter_any():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield line
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise unreachable(error) from error
 
 
 def decoded(data: bytes, shape: type[Shape]) -> Shape:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, TOO_MANY, SERVER_ERROR = 401, 403, 404, 409, 422, 429, 500
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
+INVALID, TOO_MANY, SERVER_ERROR = 422, 429, 500
 # Of what the API server says, so much stands in the error's own text.
 TEXT_LENGTH = 300
 
@@ -45,6 +46,10 @@ class ResourceInvalid(ApiError):
     """422: the object is none of its kind, or a patch's test failed."""
 
 
+class ResourceExpired(ApiError):
+    """410: the API server no longer knows what happened since a version, or the rest of a list."""
+
+
 class ApiUnavailable(ApiError):
     """No answer, or 429 and 5xx: the same call may succeed later."""
 
@@ -53,6 +58,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     FORBIDDEN: Forbidden,
     NOT_FOUND: ResourceNotFound,
     CONFLICT: ResourceConflict,
+    GONE: ResourceExpired,
     INVALID: ResourceInvalid,
     TOO_MANY: ApiUnavailable,
 }

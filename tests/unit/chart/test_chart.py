@@ -46,6 +46,8 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         *(("ClusterRoleBinding", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "uninstall")),
         ("ConfigMap", "profile-studio-operator"),
         ("Deployment", "profile-studio-operator"),
+        *((kind, "profile-studio-history") for kind in ("ServiceAccount", "Deployment", "NetworkPolicy")),
+        *((kind, f"{CLUSTER}-history") for kind in ("ClusterRole", "ClusterRoleBinding")),
         ("Service", "profile-studio-operator"),
         ("ServingRuntime", "profile-studio-sdxl"),
         ("InferenceService", "profile-predictor"),
@@ -75,7 +77,6 @@ def test_operator_container(sandbox_values: tuple[str, ...]) -> None:
         {"name": "PROFILE_CONFIG", "value": "/config/config.yaml"},
         secret("AWS_ACCESS_KEY_ID", "profile-store", "accessKey"),
         secret("AWS_SECRET_ACCESS_KEY", "profile-store", "secretKey"),
-        secret("PROFILE_DATABASE", "profile-database", "dsn"),
         secret("PROFILE_REDIS", "profile-redis", "url"),
     ]
     assert (container["image"], container["imagePullPolicy"]) == ("localhost/profile-studio/operator:dev", "Never")
@@ -352,12 +353,13 @@ def test_more_environment_and_volumes_reach_every_container() -> None:
     env = [{"name": "EXTRA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
     volumes, mounts = [{"name": "ca", "configMap": {"name": "ca"}}], [{"name": "ca", "mountPath": "/etc/ca"}]
     arguments: list[str] = ["--set", "web.enabled=true,web.store.publicUrl=https://store.example.com"]
-    for component in ("operator", "predictor", "web"):
+    arguments += ["--set", "database.existingSecret=profile-database"]
+    for component in ("operator", "history", "predictor", "web"):
         for field, value in (("extraEnv", env), ("extraVolumes", volumes), ("extraVolumeMounts", mounts)):
             arguments += ["--set-json", f"{component}.{field}={json.dumps(value)}"]
     pods = [
         the("Deployment", f"profile-studio-{component}", *arguments)["spec"]["template"]["spec"]
-        for component in ("operator", "web")
+        for component in ("operator", "history", "web")
     ]
     pods += [the("InferenceService", "profile-predictor", *arguments)["spec"]["predictor"]]
     pods += [the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]]

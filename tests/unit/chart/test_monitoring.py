@@ -71,8 +71,8 @@ def test_a_runbook_says_what_is_seen_how_to_see_more_why_and_what_to_do(alert: s
 
 
 def test_the_runbooks_queries_are_promql_about_metrics_that_there_are(promtool: str, tmp_path: Path) -> None:
-    for module in ("profile_operator.metrics", "profile_predictor.server.metrics", "profile_web.metrics"):
-        importlib.import_module(module)
+    for program in ("profile_history", "profile_operator", "profile_predictor.server", "profile_web"):
+        importlib.import_module(f"{program}.metrics")
     endings = ("", "_total", "_bucket", "_sum", "_count", "_info")
     exported = {family.name + ending for family in REGISTRY.collect() for ending in endings}
     queries = {path.stem: found for path in RUNBOOKS.iterdir() for found in QUERY.findall(path.read_text())}

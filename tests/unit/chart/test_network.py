@@ -8,11 +8,20 @@ import pytest
 
 from chart import DNS, NAMES, Object, of_kind, render, the
 
-WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com")
+WEB = (
+    *("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com"),
+    *("--set", "database.existingSecret=profile-database"),
+)
 REDIS = ("--set", "redis.existingSecret=profile-redis")
 REQUESTS = ("--set", "networkPolicies.requestNamespaces={hr,campus}")
 CLOSED = ("--set", "networkPolicies.egress.enabled=true")
-EVERYWHERE = ("profile-studio-operator", "profile-studio-web", "profile-studio-predictor", "profile-studio-stages")
+EVERYWHERE = (
+    "profile-studio-operator",
+    "profile-studio-history",
+    "profile-studio-web",
+    "profile-studio-predictor",
+    "profile-studio-stages",
+)
 METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254")
 PREDICTORS: Object = {
     "ports": [{"port": 8080, "protocol": "TCP"}],
@@ -61,17 +70,16 @@ def test_the_store_can_be_named_for_everybody_who_reaches_it() -> None:
 @pytest.mark.parametrize(
     ("field", "port", "names"),
     [
-        ("apiServerTo", 443, ("operator", "web")),
-        ("databaseTo", 5432, ("operator",)),
+        ("apiServerTo", 443, ("operator", "history", "web")),
+        ("databaseTo", 5432, ("history",)),
         ("redisTo", 6379, ("operator", "web", "stages")),
     ],
 )
 def test_whoever_else_is_reached_can_be_named(field: str, port: int, names: tuple[str, ...]) -> None:
     peer = {"ipBlock": {"cidr": "10.0.0.8/32"}}
     named = ("--set-json", f'networkPolicies.egress.{field}=[{{"ipBlock":{{"cidr":"10.0.0.8/32"}}}}]')
-    database = ("--set", "database.existingSecret=profile-database")
     for name in names:
-        arguments = (*WEB, *REQUESTS, *REDIS, *CLOSED, *database, *named)
+        arguments = (*WEB, *REQUESTS, *REDIS, *CLOSED, *named)
         egress = the("NetworkPolicy", f"profile-studio-{name}", *arguments)["spec"]["egress"]
         (rule,) = (rule for rule in egress if rule["ports"][0]["port"] == port)
         assert rule["to"] == [peer]
@@ -135,19 +143,21 @@ def test_who_may_draw_is_the_operator_and_who_is_named() -> None:
     assert measure == {"from": [monitoring], **tcp(9090)}
 
 
-def test_operator_and_page_go_out_freely_unless_told_otherwise() -> None:
-    for name in ("profile-studio-operator", "profile-studio-web"):
+def test_operator_history_and_page_go_out_freely_unless_told_otherwise() -> None:
+    for name in ("profile-studio-operator", "profile-studio-history", "profile-studio-web"):
         assert the("NetworkPolicy", name, *WEB)["spec"]["policyTypes"] == ["Ingress"]
         assert "egress" not in the("NetworkPolicy", name, *WEB)["spec"]
 
 
-def test_operator_and_page_reach_what_they_need() -> None:
-    database = ("--set", "database.existingSecret=profile-database")
-    arguments = (*WEB, *REDIS, *CLOSED, *database)
+def test_operator_history_and_page_reach_what_they_need() -> None:
+    arguments = (*WEB, *REDIS, *CLOSED)
+    history = the("NetworkPolicy", "profile-studio-history", *arguments)["spec"]
+    assert history["policyTypes"] == ["Ingress", "Egress"]
+    assert history["egress"] == [tcp(443, 6443), DNS, tcp(9000), tcp(5432)]
     operator, page = (
         the("NetworkPolicy", f"profile-studio-{name}", *arguments)["spec"] for name in ("operator", "web")
     )
     assert operator["policyTypes"] == page["policyTypes"] == ["Ingress", "Egress"]
     assert page["egress"] == [tcp(443, 6443), DNS, tcp(9000), tcp(6379)]
-    assert operator["egress"] == [*page["egress"], tcp(5432), PREDICTORS]
+    assert operator["egress"] == [*page["egress"], PREDICTORS]
     assert operator["podSelector"]["matchLabels"] == {**NAMES, "app.kubernetes.io/component": "operator"}

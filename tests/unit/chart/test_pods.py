@@ -10,7 +10,10 @@ import pytest
 from chart import CHART, Object, config_of, of_kind, render, run, the
 from profile_operator.config import OperatorConfig
 
-WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.replicas=2")
+WEB = (
+    *("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.replicas=2"),
+    *("--set", "database.existingSecret=profile-database"),
+)
 TOLERATION = {"key": "spot", "operator": "Exists", "effect": "NoSchedule"}
 SPREAD = {
     "maxSkew": 1,
@@ -32,7 +35,7 @@ COMMON: dict[str, Any] = {
     "topologySpreadConstraints": [SPREAD],
     "priorityClassName": "portraits",
 }
-PASSED = [(component, *field) for component in ("operator", "web", "predictor") for field in COMMON.items()]
+PASSED = [(component, *field) for component in ("operator", "history", "web", "predictor") for field in COMMON.items()]
 PASSED.append(("predictor", "runtimeClassName", "nvidia"))
 # Their schemas know their items.
 REFUSED = [
@@ -45,7 +48,7 @@ REFUSED = [
     ("podAnnotations", ["a"]),
     ("extraVolumes", {"name": "a"}),
 ]
-WORKLOADS = ("operator", "web", "predictor")
+WORKLOADS = ("operator", "history", "web", "predictor")
 
 
 def told(path: str, value: object) -> tuple[str, ...]:
@@ -108,7 +111,7 @@ def test_common_labels_are_on_every_object_on_pods_and_on_the_stages_jobs() -> N
         if found["metadata"].get("labels", {}).get("cost") != "portraits"
     ]
     assert without == []
-    for component in ("operator", "web"):
+    for component in ("operator", "history", "web"):
         assert metadata_of(component, *arguments)["labels"]["cost"] == "portraits"
     assert OperatorConfig.model_validate(config_of(*arguments)).jobs.labels == {"cost": "portraits"}
     assert "labels" not in config_of()["jobs"]

@@ -139,12 +139,6 @@ async def test_what_fails_is_told_apart(server: FakeKubernetes, kube: Kube) -> N
     assert len(str(long.value)) < 400
 
 
-async def test_requests_of_one_namespace_or_of_all(server: FakeKubernetes, kube: Kube) -> None:
-    server.put(REQUESTS.format("lab"), {"metadata": {"name": "sora"}})
-    assert [one["metadata"]["name"] for one in await kube.requests(["lab"])] == ["sora"]
-    assert sorted(one["metadata"]["name"] for one in await kube.requests([])) == ["minji", "sora"]
-
-
 async def test_a_list_holds_names_finalizers_and_how_far_each_is(server: FakeKubernetes, kube: Kube) -> None:
     server.put(REQUESTS.format("lab"), {"metadata": {"name": "sora"}, "status": {"stageText": "Training"}})
     (sora,) = await kube.listed_requests(["lab"])

@@ -18,7 +18,6 @@ from profile_operator.observe.jobs import (
     waiting_of,
 )
 from profile_operator.observe.snapshot import JobState, Termination
-from profile_operator.rebuild import report_place
 
 
 def job(**status: Any) -> dict[str, Any]:
@@ -161,17 +160,3 @@ def test_a_spec_that_cannot_be_understood_does_not_hold_a_deletion() -> None:
     assert parse_head(document(deletionPolicy="Retain", odd=1)).deletion_policy is DeletionPolicy.RETAIN
     assert parse_head(document(odd=1)).deletion_policy is DeletionPolicy.DELETE
     assert parse_head(document(deletionPolicy="Odd")).deletion_policy is DeletionPolicy.DELETE
-
-
-@pytest.mark.parametrize(
-    ("key", "place"),
-    [
-        ("hr/requests/minji/dataset/d1/report.json", (Key("hr", "minji"), "dataset", "d1")),
-        ("hr/requests/minji/portraits/d1/report.json", (Key("hr", "minji"), "portraits", "d1")),
-        ("hr/requests/minji/adapter/d1/checkpoints/report.json", None),
-        ("hr/uploads/minji/report.json", None),
-        ("hr/requests/minji/dataset/d1/order.json", None),
-    ],
-)
-def test_where_reports_lie(key: str, place: tuple[Key, str, str] | None) -> None:
-    assert report_place(key) == place

@@ -91,7 +91,11 @@ def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> 
 
 @pytest.mark.parametrize(
     ("component", "absent"),
-    [("operator", {"torch", "diffusers", "ultralytics", "kserve"}), ("train", {"kopf", "kserve", "kubernetes"})],
+    [
+        ("operator", {"torch", "diffusers", "ultralytics", "kserve", "psycopg2-binary", "alembic", "sqlalchemy"}),
+        ("history", {"torch", "kopf", "kserve", "httpx", "numpy"}),
+        ("train", {"kopf", "kserve", "kubernetes"}),
+    ],
 )
 def test_images_hold_only_what_they_need(component: str, absent: set[str]) -> None:
     assert not absent & pins_in((ROOT / "constraints" / f"{component}.txt").read_text()).keys()

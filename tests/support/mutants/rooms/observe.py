@@ -16,13 +16,6 @@ MUTANTS = (
         "failures never forgotten",
     ),
     (
-        "Q03",
-        "operator/profile_operator/history.py",
-        ("        if self._pending.get(key) is note:\n            del self._pending[key]"),
-        ("        if True:\n            del self._pending[key]"),
-        "a newer note is lost while an older one is written",
-    ),
-    (
         "Q04",
         "operator/profile_operator/generate/runner.py",
         ("        if style.prefix + REPORT in present:\n            return []"),

@@ -1,0 +1,67 @@
+"""The reports of requests as they lie in the store: those that a status names, and all below a prefix."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+
+from profile_contract.artifacts import REPORT, report_place, request_prefix_of, stage_folder, stage_prefix
+from profile_contract.keys import ForeignKey
+from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
+from profile_contract.resource import Key
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.table import STAGES, Stage
+from profile_runtime.store.port import BoundedStore, NotFound, TooLarge
+
+from .record import RequestRecord
+
+log = logging.getLogger(__name__)
+
+# Of one request's candidates: more did not come from drawing.
+MOST_CANDIDATES = 10_000
+
+Written = Collection[tuple[Stage, str]]
+
+
+def reports_named(store: BoundedStore, record: RequestRecord, written: Written) -> list[tuple[str, StageReport]]:
+    """The reports that a request's status names and that are not written down yet, each with its digest.
+
+    A status names one digest for the candidates of all styles, so theirs are looked for in the request's area; where
+    the finished portraits are written down, so are the candidates that they were chosen from. Raises StoreError.
+    """
+    names = record.key.namespace, record.key.name
+    keys = []
+    for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
+        digest = record.digest(stage)
+        if digest and (stage, digest) not in written:
+            try:
+                keys.append(stage_prefix(*names, stage, digest) + REPORT)
+            except ForeignKey as error:
+                log.warning("%s: the status names no digest: %s", record.key, error)
+    if record.digest(Stage.GENERATE) and (Stage.FINISH, record.digest(Stage.FINISH)) not in written:
+        candidates = store.list(stage_folder(*names, Stage.GENERATE), MOST_CANDIDATES)
+        keys += [entry.key for entry in candidates if report_place(entry.key)]
+    return [(digest, report) for _, digest, report in _read(store, keys)]
+
+
+def reports_below(store: BoundedStore, prefix: str) -> Iterator[tuple[Key, str, StageReport]]:
+    """Every readable report below a prefix, with its request and its digest. Raises StoreError."""
+    return _read(store, (entry.key for entry in store.list(prefix)))
+
+
+def _read(store: BoundedStore, keys: Iterator[str] | list[str]) -> Iterator[tuple[Key, str, StageReport]]:
+    """The reports among these keys. One that nobody could believe is left out, and the log says so."""
+    for key in keys:
+        place = report_place(key)
+        if place is None:
+            continue
+        namespace, name, stage, digest = place
+        try:
+            report = read_report(STAGES[stage].report, store.read(key, LONGEST_REPORT), request_prefix_of(key))
+        except NotFound:
+            # The stage has not ended.
+            continue
+        except (TooLarge, UnsoundReport) as error:
+            log.warning("the report at %s cannot be read and is left out: %s", key, error)
+            continue
+        yield Key(namespace, name), digest, report

@@ -93,7 +93,9 @@ def files_of(results: Results) -> dict[str, str]:
     Raises CommandError where a report names a portrait that is not below its own folder, or no file's name.
     """
     finish = results.finish
-    pictures = [key for one in finish.portraits for key in (one.key, *(layout.key for layout in one.layouts))]
+    pictures = [
+        key for portrait in finish.portraits for key in (portrait.key, *(layout.key for layout in portrait.layouts))
+    ]
     adapters = {ADAPTER: results.train.adapter, ADAPTER_WEBUI: results.train.adapter_webui}
     return {
         CONTACT_SHEET: finish.contact_sheet,
@@ -112,7 +114,7 @@ def files_of_status(status: ProfileRequestStatus) -> dict[str, str]:
         PRINT_SHEET: status.print_sheet,
         ADAPTER: status.adapter,
     }
-    pictures = [key for one in status.portraits for key in (one.key, *one.layouts.values())]
+    pictures = [key for portrait in status.portraits for key in (portrait.key, *portrait.layouts.values())]
     return {**_below(status.contact_sheet or "", pictures), **{path: key for path, key in singles.items() if key}}
 
 

@@ -29,8 +29,11 @@ def photo_rows(verdicts: Sequence[PhotoVerdict] | Sequence[Verdict]) -> Rows:
 
 def warning_lines(warnings: Sequence[PhotosWarning]) -> list[str]:
     """A line a warning about the photos, naming those that it is about; that some were left out, the table says."""
-    told = [one for one in warnings if one.kind is not PhotosWarningKind.LEFT_OUT]
-    return [f"note: {one.message}{_named(one.photos)}" for one in told]
+    return [
+        f"note: {warning.message}{_named(warning.photos)}"
+        for warning in warnings
+        if warning.kind is not PhotosWarningKind.LEFT_OUT
+    ]
 
 
 def _named(photos: Sequence[str]) -> str:
@@ -58,8 +61,14 @@ def portrait_rows(report: FinishReport) -> Rows:
 def status_rows(portraits: Sequence[PortraitStatus]) -> Rows:
     """A row a delivered portrait, as a request's status tells of it."""
     return [
-        (one.style, str(one.rank), str(one.seed), f"{one.likeness} %", ", ".join(sorted(one.layouts)))
-        for one in portraits
+        (
+            portrait.style,
+            str(portrait.rank),
+            str(portrait.seed),
+            f"{portrait.likeness} %",
+            ", ".join(sorted(portrait.layouts)),
+        )
+        for portrait in portraits
     ]
 
 

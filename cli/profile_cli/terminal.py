@@ -30,7 +30,7 @@ _UNPRINTABLE = re.compile(
 
 def printable(text: str) -> str:
     """The text with everything that a terminal would obey shown as its code (`\\x1b`); lines and tabs stay."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+    return _UNPRINTABLE.sub(lambda letter: letter[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def one_line(text: str) -> str:

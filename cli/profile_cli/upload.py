@@ -16,7 +16,7 @@ from .errors import CommandError
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoredPhotos:
     """The photos below a prefix: name below it -> tag of the content."""
 
     base: str
@@ -42,13 +42,13 @@ def upload(store: Store, photos: Mapping[str, Path], namespace: str, prefix: str
     return len(missing)
 
 
-def standing_photos(store: Store, namespace: str, prefix: str) -> Standing:
+def standing_photos(store: Store, namespace: str, prefix: str) -> StoredPhotos:
     """The photos that stand below a request's prefix. Raises CommandError."""
     with _said("the photos in the store cannot be listed"):
         return _standing(store, namespace, prefix)
 
 
-def plan_additions(photos: Mapping[str, Path], there: Standing) -> dict[str, Path]:
+def plan_additions(photos: Mapping[str, Path], there: StoredPhotos) -> dict[str, Path]:
     """Name in the store -> file, of the photos whose content is not there yet; no name there is used again.
 
     Raises CommandError for a file that cannot be read.
@@ -60,7 +60,7 @@ def plan_additions(photos: Mapping[str, Path], there: Standing) -> dict[str, Pat
 
 
 @contextlib.contextmanager
-def sent(store: Store, photos: Mapping[str, Path], there: Standing) -> Iterator[None]:
+def sent(store: Store, photos: Mapping[str, Path], there: StoredPhotos) -> Iterator[None]:
     """Send photos under names that are free. If that, or what is done in the block, fails, they are taken away again.
 
     Raises CommandError, which says so where they could not be taken away.
@@ -81,7 +81,7 @@ def sent(store: Store, photos: Mapping[str, Path], there: Standing) -> Iterator[
         raise
 
 
-def remove_photos(store: Store, there: Standing, names: list[str]) -> None:
+def remove_photos(store: Store, there: StoredPhotos, names: list[str]) -> None:
     """Take photos away. Raises CommandError."""
     with _said(f"not all photos under {there.base} were deleted"):
         store.remove(there.keys(names))
@@ -93,12 +93,12 @@ def tags_of(photos: Mapping[str, Path]) -> set[str]:
         return {_etag(photo.read_bytes()) for photo in photos.values()}
 
 
-def _standing(store: Store, namespace: str, prefix: str) -> Standing:
+def _standing(store: Store, namespace: str, prefix: str) -> StoredPhotos:
     try:
         base = uploads_prefix(namespace, prefix)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    return Standing(base, {found.key.removeprefix(base): found.etag for found in store.list(base)})
+    return StoredPhotos(base, {photo.key.removeprefix(base): photo.etag for photo in store.list(base)})
 
 
 def _write(store: Store, key: str, photo: Path) -> None:

@@ -62,11 +62,11 @@ def finished_stages(view: ObservedRequest) -> dict[Stage, StageStatus]:
 
 def digests(view: ObservedRequest) -> dict[Stage, str]:
     """What keys the artifacts of a ready request, by stage. Raises CommandError if a stage has not ended."""
-    found = {stage: entry.digest for stage, entry in finished_stages(view).items()}
-    if len(found) != len(Stage):
-        missing = ", ".join(stage for stage in Stage if stage not in found)
+    ended = {stage: entry.digest for stage, entry in finished_stages(view).items()}
+    if len(ended) != len(Stage):
+        missing = ", ".join(stage for stage in Stage if stage not in ended)
         raise CommandError(f"not all stages have ended, so there are no portraits yet: {missing}")
-    return found
+    return ended
 
 
 def seconds_between(entry: StageStatus) -> float | None:
@@ -106,11 +106,11 @@ def readings(
 
 def follow(cluster: Cluster, namespace: str, name: str, limit_seconds: float, terminal: Terminal) -> ObservedRequest:
     """Show progress until the request is ready. Raises CommandError when it stalls or takes longer than the limit."""
-    told: set[str] = set()
+    shown: set[str] = set()
     with terminal.tracker(f"{namespace}/{name}") as tracker:
         for view, reading in readings(cluster, namespace, name, limit_seconds):
             if view is not None and view.current:
-                tell(view, told, terminal)
+                tell(view, shown, terminal)
                 if reading.ready:
                     return view
             if reading.failed:
@@ -128,12 +128,12 @@ def _look(cluster: Cluster, namespace: str, name: str) -> tuple[ObservedRequest 
     return view, read(view)
 
 
-def tell(view: ObservedRequest, told: set[str], terminal: Terminal) -> None:
+def tell(view: ObservedRequest, shown: set[str], terminal: Terminal) -> None:
     """A line for each stage that has ended since the last look."""
     for stage, entry in finished_stages(view).items():
-        if f"{stage}{entry.digest}" in told:
+        if f"{stage}{entry.digest}" in shown:
             continue
-        told.add(f"{stage}{entry.digest}")
+        shown.add(f"{stage}{entry.digest}")
         seconds = seconds_between(entry)
         took = "" if seconds is None else f" after {duration(seconds)}"
         photos = f": {view.status.photos_text} photos accepted" if stage is Stage.PREPROCESS else ""

@@ -162,7 +162,7 @@ def _stage_rows(results: Results, view: ObservedRequest) -> tables.Rows:
     rows: tables.Rows = []
     for stage, entry in watch.finished_stages(view).items():
         seconds, report = watch.seconds_between(entry), reports.get(stage)
-        drawing = f"{sum(one.seconds for one in results.generate):.1f}"
+        drawing = f"{sum(report.seconds for report in results.generate):.1f}"
         at_work = tables.stage_row(stage, report)[1:] if report else (drawing, "")
         rows.append((stage, "" if seconds is None else f"{seconds:.0f} s", *at_work))
     return rows

@@ -12,7 +12,7 @@ from profile_cli.errors import CommandError
 from profile_cli.manifest import manifest
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
-from profile_cli.upload import Standing, plan_additions, remove_photos, sent, standing_photos, tags_of
+from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract import GROUP
 from profile_runtime.store.port import Store
 
@@ -193,7 +193,7 @@ def remove(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return _changed(arguments, terminal, namespace, said, removed=names, photos=left, revision=revision)
 
 
-def _named(there: Standing, names: list[str]) -> list[str]:
+def _named(there: StoredPhotos, names: list[str]) -> list[str]:
     unknown = [name for name in names if name not in there.tags]
     if unknown:
         raise CommandError(
@@ -202,9 +202,10 @@ def _named(there: Standing, names: list[str]) -> list[str]:
     return names
 
 
-def _refused(cluster: Cluster, namespace: str, name: str, there: Standing) -> list[str]:
+def _refused(cluster: Cluster, namespace: str, name: str, there: StoredPhotos) -> list[str]:
     photos = standing_request(cluster, namespace, name).status.photos
-    return [one.name for one in (photos.verdicts if photos else []) if not one.accepted and one.name in there.tags]
+    verdicts = photos.verdicts if photos else []
+    return [verdict.name for verdict in verdicts if not verdict.accepted and verdict.name in there.tags]
 
 
 def _looked_at_anew(cluster: Cluster, namespace: str, name: str) -> int:
@@ -233,7 +234,7 @@ def sharing(cluster: Cluster, namespace: str, name: str, prefix: str, *, strict:
         if strict:
             raise
         return []
-    prefixes = {str(one["metadata"]["name"]): str(one["spec"]["photos"]["prefix"]) for one in documents}
+    prefixes = {str(request["metadata"]["name"]): str(request["spec"]["photos"]["prefix"]) for request in documents}
     return [
         other
         for other, theirs in prefixes.items()

@@ -22,10 +22,10 @@ def program() -> str:
 
 def install() -> Path:
     """Put it into the folder of the `kubectl-profile` that kubectl finds; its path. Raises CommandError."""
-    found = shutil.which(PLUGIN)
-    if found is None:
+    plugin = shutil.which(PLUGIN)
+    if plugin is None:
         raise CommandError(f"there is no {PLUGIN} on the PATH, so kubectl does not know `kubectl profile` yet")
-    target = Path(found).with_name(COMPLETION)
+    target = Path(plugin).with_name(COMPLETION)
     try:
         target.write_text(program())
         target.chmod(0o755)

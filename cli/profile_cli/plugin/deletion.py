@@ -45,9 +45,9 @@ def delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
         gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait, "photosDeleted": deleted}
         terminal.plain(json.dumps({**gone, "stays": stays}))
         return 0
-    made = "" if _retained(request) else ", with everything that was made for it"
+    along = "" if _retained(request) else ", with everything that was made for it"
     terminal.say(
-        f"profilerequest {namespace}/{arguments.name} is {'gone' if arguments.wait else 'being deleted'}{made}"
+        f"profilerequest {namespace}/{arguments.name} is {'gone' if arguments.wait else 'being deleted'}{along}"
     )
     if there is not None:
         terminal.say(f"{len(there.tags)} photos under {there.base} are deleted")
@@ -73,10 +73,10 @@ def _why_photos_stay(cluster: Cluster, namespace: str, request: dict[str, Any], 
 
 def _what_stays(request: dict[str, Any], photos: str, why_kept: str) -> list[str]:
     metadata = request["metadata"]
-    made = request_prefix(metadata["namespace"], metadata["name"])
+    area = request_prefix(metadata["namespace"], metadata["name"])
     return [
         *([f"the photos under {photos} stay: {why_kept}"] if why_kept else []),
-        *([f"what was made stays under {made}: deletionPolicy is Retain"] if _retained(request) else []),
+        *([f"what was made stays under {area}: deletionPolicy is Retain"] if _retained(request) else []),
     ]
 
 

@@ -42,7 +42,7 @@ def list_requests(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return 0
     rows = [list_row(document, datetime.now(UTC)) for document in documents]
     if arguments.all_namespaces:
-        rows = [(str(one["metadata"]["namespace"]), *row) for one, row in zip(documents, rows, strict=True)]
+        rows = [(str(item["metadata"]["namespace"]), *row) for item, row in zip(documents, rows, strict=True)]
     columns = ("namespace", *LIST_COLUMNS) if arguments.all_namespaces else LIST_COLUMNS
     terminal.table(f"Requests in {where}", columns, rows)
     return 0
@@ -52,7 +52,7 @@ def list_row(document: dict[str, Any], now: datetime) -> tuple[str, ...]:
     """A ProfileRequest as a row of LIST_COLUMNS. Pure."""
     metadata, status = document["metadata"], document.get("status") or {}
     ready: dict[str, Any] = next(
-        (one for one in status.get("conditions") or [] if one.get("type") == ConditionType.READY), {}
+        (condition for condition in status.get("conditions") or [] if condition.get("type") == ConditionType.READY), {}
     )
     best = status.get("bestLikeness")
     age = (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds()
@@ -141,8 +141,8 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
         results = read_results(store, namespace, arguments.name, watch.digests(view))
         files = deliver(store, results, arguments.out)
     if arguments.output == "json":
-        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
-        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": made}, indent=2))
+        documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
+        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": documents}, indent=2))
         return 0
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
     terminal.say(f"{len(files)} files in {arguments.out}")
@@ -153,8 +153,8 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _list_portraits(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:
     portraits = view.status.portraits
     if arguments.output == "json":
-        made = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
-        terminal.plain(json.dumps({"files": [], "portraits": made}, indent=2))
+        documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
+        terminal.plain(json.dumps({"files": [], "portraits": documents}, indent=2))
         return 0
     if not portraits:
         terminal.say(f"there are no portraits yet: `kubectl profile watch {arguments.name}` shows how far they are")

@@ -100,12 +100,12 @@ class Holding:
 
 def arrived(objects: Iterable[StoredObject], base: str) -> dict[str, dict[str, int]]:
     """Objects below a visitor's own folder as draft -> name -> bytes."""
-    found: dict[str, dict[str, int]] = {}
-    for one in objects:
-        draft, _, name = one.key.removeprefix(base).partition("/")
+    drafts: dict[str, dict[str, int]] = {}
+    for photo in objects:
+        draft, _, name = photo.key.removeprefix(base).partition("/")
         if draft and name:
-            found.setdefault(draft, {})[name] = one.bytes
-    return found
+            drafts.setdefault(draft, {})[name] = photo.bytes
+    return drafts
 
 
 def check_photos(

@@ -74,10 +74,10 @@ class Purges:
         if self._redis is None:
             return due
         try:
-            found = await self._redis.zrangebyscore(REDIS_KEY, "-inf", now)
+            entries = await self._redis.zrangebyscore(REDIS_KEY, "-inf", now)
         except (TimeoutError, RedisError, OSError):
             return due
-        return due + [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in found]
+        return due + [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in entries]
 
     async def _forget(self, entry: str) -> None:
         if self._due.pop(entry, None) is None and self._redis is not None:
@@ -104,11 +104,11 @@ def newest_photos(objects: Iterable[StoredObject], namespace: str, now: datetime
     otherwise says themselves what goes.
     """
     newest: dict[str, datetime] = {}
-    for one in objects:
-        match = _DRAFT.match(one.key.removeprefix(f"{namespace}/"))
+    for photo in objects:
+        match = _DRAFT.match(photo.key.removeprefix(f"{namespace}/"))
         if match:
             # Without a time it counts as new: better late than wrong.
-            written = one.modified or now
+            written = photo.modified or now
             newest[match[1]] = max(newest.get(match[1], datetime.min.replace(tzinfo=UTC)), written)
     return newest
 

@@ -130,7 +130,7 @@ def host_is_allowed(host: str, sign_in: SignIn) -> bool:
     In mode Local it must be this machine's own name or one that is named: any other site's name could be made to lead
     here, and its script would be taken for the page's."""
     name = _host_name(host)
-    if name in {one.casefold() for one in sign_in.hosts}:
+    if name in {host.casefold() for host in sign_in.hosts}:
         return True
     return _is_loopback(name) if sign_in.mode == "Local" else not sign_in.hosts
 
@@ -192,7 +192,7 @@ def _header(headers: Headers, name: str) -> str:
         text = unicodedata.normalize("NFC", values[0].decode().strip())
     except UnicodeDecodeError:
         raise Problem(Code.UNREADABLE_IDENTITY) from None
-    if len(values[0]) > LONGEST_IDENTITY * 8 or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+    if len(values[0]) > LONGEST_IDENTITY * 8 or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         raise Problem(Code.UNREADABLE_IDENTITY)
     return text
 

@@ -17,13 +17,13 @@ export function AnotherLook({ request, session, fail }) {
       <h2 id="another-heading">${t("look.heading")}</h2>
       <p class="hint">${t("look.hint")}</p>
       ${open
-        ? html`<${Form} request=${request} session=${session} fail=${fail} close=${() => setOpen(false)} />`
+        ? html`<${LookForm} request=${request} session=${session} fail=${fail} close=${() => setOpen(false)} />`
         : html`<button type="button" class="button" onClick=${() => setOpen(true)}>${t("look.open")}</button>`}
     </section>
   `;
 }
 
-function Form({ request, session, fail, close }) {
+function LookForm({ request, session, fail, close }) {
   const { limits, layouts } = session;
   const [offered, setOffered] = useState([]);
   const [look, setLook] = useState({
@@ -82,7 +82,7 @@ function Form({ request, session, fail, close }) {
 
 /** Sets: in another order they are the same. */
 function isSame(look, request) {
-  const equal = (one, other) => one.length === other.length && one.every((name) => other.includes(name));
+  const equal = (names, other) => names.length === other.length && names.every((name) => other.includes(name));
   return (
     equal(look.styles, request.styles) &&
     equal(look.layouts, request.layouts) &&

@@ -24,9 +24,9 @@ async function call(method, path, body) {
   });
   if (answer.status === 204) return null;
   // A proxy before the page answers in its own words.
-  const found = await answer.json().catch(() => ({ code: [401, 403].includes(answer.status) ? "not-signed-in" : "cluster-away" }));
-  if (!answer.ok) throw new Failure(found.code ?? "internal", found.values);
-  return found;
+  const content = await answer.json().catch(() => ({ code: [401, 403].includes(answer.status) ? "not-signed-in" : "cluster-away" }));
+  if (!answer.ok) throw new Failure(content.code ?? "internal", content.values);
+  return content;
 }
 
 export const session = () => call("GET", "/api/session");

@@ -90,7 +90,7 @@ function Compare({ request, title, fail }) {
 }
 
 /** As the looks were chosen, so that one light stands on one side. */
-const inOrder = (sides, styles) => [...sides].sort((one, other) => styles.indexOf(one.style) - styles.indexOf(other.style));
+const inOrder = (sides, styles) => [...sides].sort((left, right) => styles.indexOf(left.style) - styles.indexOf(right.style));
 
 function Side({ side, title }) {
   const shift = side.bShift == null ? "" : t(lightOf(side.bShift), { shift: signed(side.bShift) });

@@ -20,7 +20,7 @@ export function Home({ session, fail }) {
   useEffect(() => {
     deleted = "";
     // What went wrong a moment ago is not said any longer than it is so.
-    const look = () => api.requests().then((found) => (setRequests(found), fail(null)), fail);
+    const look = () => api.requests().then((own) => (setRequests(own), fail(null)), fail);
     look();
     const timer = setInterval(look, EVERY_MILLISECONDS);
     return () => clearInterval(timer);

@@ -85,5 +85,5 @@ export function lookProblems(look, limits) {
 const inRange = (count, most) => Number.isInteger(count) && count >= 1 && count <= most;
 
 function toggled(names, name) {
-  return names.includes(name) ? names.filter((one) => one !== name) : [...names, name];
+  return names.includes(name) ? names.filter((other) => other !== name) : [...names, name];
 }

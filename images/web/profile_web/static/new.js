@@ -30,11 +30,11 @@ export function New({ fail }) {
   return html`
     <p><a href="#/">← ${t("back")}</a></p>
     <h1 tabindex="-1">${t("new.heading")}</h1>
-    ${session && html`<${Form} session=${session} fail=${fail} />`}
+    ${session && html`<${RequestForm} session=${session} fail=${fail} />`}
   `;
 }
 
-function Form({ session, fail }) {
+function RequestForm({ session, fail }) {
   const { limits, layouts } = session;
   const [kept] = useState(() => keptDraft(session.user));
   const draft = kept?.draft ?? session.draft;
@@ -44,35 +44,35 @@ function Form({ session, fail }) {
     kept?.wish ?? { title: "", noun: "", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4 },
   );
   const [consent, setConsent] = useState(false);
-  const [told, setTold] = useState([]);
+  const [shown, setShown] = useState([]);
   const [refused, setRefused] = useState(null);
   const [starting, setStarting] = useState(false);
-  const keep = (chosen) => sessionStorage.setItem(KEPT, JSON.stringify({ user: session.user, draft, wish: chosen }));
+  const keep = (latest) => sessionStorage.setItem(KEPT, JSON.stringify({ user: session.user, draft, wish: latest }));
   const change = (news) => {
     setWish((before) => {
-      const chosen = { ...before, ...news };
+      const after = { ...before, ...news };
       // At once: who reloads right after a choice has no patience for effects.
-      keep(chosen);
-      return chosen;
+      keep(after);
+      return after;
     });
   };
 
   useEffect(() => keep(wish), [wish]);
   useEffect(() => {
-    api.styles().then((found) => {
-      setStyles(found);
-      setWish((before) => amongOffered(before, found));
+    api.styles().then((offered) => {
+      setStyles(offered);
+      setWish((before) => amongOffered(before, offered));
     }, fail);
   }, []);
 
   const missing = problemsOf(wish, chosen, consent, limits);
-  // What was told and is mended goes; nothing new is told before the visitor asks again.
-  const problems = [refused && say(refused), ...told.filter((problem) => missing.includes(problem))].filter(Boolean);
+  // What was said and is mended goes; nothing new is said before the visitor asks again.
+  const problems = [refused && say(refused), ...shown.filter((problem) => missing.includes(problem))].filter(Boolean);
 
   async function start(event) {
     event.preventDefault();
     setRefused(null);
-    setTold(missing);
+    setShown(missing);
     if (missing.length) return;
     setStarting(true);
     try {

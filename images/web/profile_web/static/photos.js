@@ -24,19 +24,19 @@ class Collection {
   }
 
   change(photo, news) {
-    this.put(this.photos.map((one) => (one.id === photo.id ? { ...one, ...news } : one)));
+    this.put(this.photos.map((other) => (other.id === photo.id ? { ...other, ...news } : other)));
   }
 
   has(photo) {
-    return this.photos.some((one) => one.id === photo.id);
+    return this.photos.some((other) => other.id === photo.id);
   }
 
   /** Photos that are in the store already. */
   async restore() {
     const there = await api.photos(this.draft);
     const known = new Set(this.photos.map((photo) => photo.name));
-    const found = there.filter((photo) => !known.has(photo.name));
-    this.put([...found.map(({ name, url }) => ({ id: crypto.randomUUID(), name, url, state: "sent" })), ...this.photos]);
+    const fresh = there.filter((photo) => !known.has(photo.name));
+    this.put([...fresh.map(({ name, url }) => ({ id: crypto.randomUUID(), name, url, state: "sent" })), ...this.photos]);
   }
 
   /** `present`: how many photos the request has besides. */
@@ -47,8 +47,8 @@ class Collection {
 
   async addOne(file, present) {
     const photo = { id: crypto.randomUUID(), file, name: file.name, url: URL.createObjectURL(file), state: "new" };
-    const room = present + this.photos.filter((one) => one.state !== "refused").length < this.limits.mostPhotos;
-    const twice = this.photos.some((one) => sameFile(one.file, file));
+    const room = present + this.photos.filter((other) => other.state !== "refused").length < this.limits.mostPhotos;
+    const twice = this.photos.some((other) => sameFile(other.file, file));
     const why = (twice && "photo.twice") || (!room && "photo.tooMany") || (await refusal(file, this.limits));
     this.put([...this.photos, why ? { ...photo, state: "refused", why } : photo]);
     if (!why) await this.send(photo);
@@ -72,7 +72,7 @@ class Collection {
   }
 
   async take(photo) {
-    this.put(this.photos.filter((one) => one.id !== photo.id));
+    this.put(this.photos.filter((other) => other.id !== photo.id));
     if (photo.file) URL.revokeObjectURL(photo.url);
     if (photo.state === "sent") await api.forgetPhoto(this.draft, photo.name).catch(() => null);
   }

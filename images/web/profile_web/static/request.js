@@ -1,4 +1,4 @@
-// One request, live: its steps, what was found about each photo, its portraits.
+// One request, live: its steps, the verdict on each photo, its portraits.
 
 import * as api from "./api.js";
 import { AnotherLook } from "./another.js";
@@ -9,7 +9,8 @@ import { knows, t } from "./texts.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 const STAGES = ["preprocess", "train", "generate", "finish"];
-const MINUTE = 90;
+// Up to here seconds are told, beyond it minutes.
+const MOST_SECONDS = 90;
 // Links live for an hour.
 const LINK_MILLISECONDS = 40 * 60_000;
 
@@ -21,8 +22,8 @@ export function Request({ name, session, fail }) {
   useEffect(() => {
     // The first look tells what is wrong in words; the stream would only end.
     let stop = () => null;
-    api.request(name).then((found) => {
-      setRequest(found);
+    api.request(name).then((first) => {
+      setRequest(first);
       stop = api.follow(name, {
         request: (news) => {
           setAway(false);
@@ -73,9 +74,9 @@ export function Request({ name, session, fail }) {
 function withOldLinks(news, before) {
   const known = new Map();
   const visit = (value, use) => {
-    if (Array.isArray(value)) return value.map((one) => visit(one, use));
+    if (Array.isArray(value)) return value.map((item) => visit(item, use));
     if (value && typeof value === "object") {
-      return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, visit(one, use)]));
+      return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, visit(field, use)]));
     }
     return typeof value === "string" && isPicture(value) ? use(value) : value;
   };
@@ -123,7 +124,7 @@ function stalledText(request) {
 
 function Steps({ request, progress }) {
   const now = request.stage ? STAGES.indexOf(request.stage) : -1;
-  const told = progress && progress.stage === request.stage ? progress : request;
+  const newest = progress && progress.stage === request.stage ? progress : request;
   return html`
     <section aria-labelledby="steps-heading">
       <h2 id="steps-heading" class="hidden">${t("stages")}</h2>
@@ -133,9 +134,9 @@ function Steps({ request, progress }) {
           return html`
             <li key=${stage} class=${state} aria-current=${state === "now" ? "step" : undefined}>
               <span class="what">${t(`stage.${stage}`)}</span>
-              <span class="when">${state === "now" ? remainingText(told) : t(`stage.${state}`)}</span>
+              <span class="when">${state === "now" ? remainingText(newest) : t(`stage.${state}`)}</span>
               ${state === "now" &&
-              html`<progress max="100" value=${told.percent ?? undefined} aria-label=${t(`stage.${stage}`)}></progress>`}
+              html`<progress max="100" value=${newest.percent ?? undefined} aria-label=${t(`stage.${stage}`)}></progress>`}
             </li>
           `;
         })}
@@ -149,13 +150,13 @@ function remainingText({ percent, remainingSeconds }) {
   const share = t("progress", { percent });
   if (remainingSeconds == null || percent === 100) return share;
   const left =
-    remainingSeconds < MINUTE
+    remainingSeconds < MOST_SECONDS
       ? t("remaining.seconds", { count: remainingSeconds })
       : t("remaining.minutes", { count: Math.round(remainingSeconds / 60) });
   return `${share}, ${left}`;
 }
 
-/** What was found about each photo; where the visitor has to mend something, photos can be taken away and added. */
+/** The verdict on each photo; where the visitor has to mend something, photos can be taken away and added. */
 function Photos({ request, session, fail }) {
   const wanted = request.state === "Stalled" && request.reason !== "Unreadable";
   const [there, setThere] = useState(null);

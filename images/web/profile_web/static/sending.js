@@ -45,8 +45,8 @@ export async function refusal(file, limits) {
   }
 }
 
-export function sameFile(one, other) {
-  return one?.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
+export function sameFile(file, other) {
+  return file?.name === other.name && file.size === other.size && file.lastModified === other.lastModified;
 }
 
 /** Send one photo, again and again while the line or the service is down. `tell` is called with per cent, `wait` when

@@ -9,8 +9,8 @@ let texts = {};
 export function chosenLanguage() {
   const kept = localStorage.getItem(KEPT);
   if (LANGUAGES.includes(kept)) return kept;
-  const wanted = navigator.languages.map((one) => one.slice(0, 2));
-  return wanted.find((one) => LANGUAGES.includes(one)) ?? "en";
+  const wanted = navigator.languages.map((language) => language.slice(0, 2));
+  return wanted.find((language) => LANGUAGES.includes(language)) ?? "en";
 }
 
 export function otherLanguage() {

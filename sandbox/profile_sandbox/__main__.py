@@ -120,6 +120,7 @@ def _env(sandbox: Sandbox, _: argparse.Namespace) -> int:
 
     addresses = {name: sandbox.address(name) for name in FORWARDS}
     print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")
+    print(f"export PATH={shlex.quote(str(build.programs_folder()))}:$PATH")
     for name, address in addresses.items():
         scheme = {"api": "https", "postgres": "postgresql", "redis": "redis"}.get(name, "http")
         print(f"export SANDBOX_{name.upper()}={scheme}://{address}")

@@ -30,7 +30,7 @@ from . import (
     services,
 )
 from .boot import FORWARDS, Boot
-from .kubectl import Kubectl, find_kubectl
+from .kubectl import Kubectl
 from .passwords import Passwords
 from .paths import State
 from .process import SandboxError
@@ -217,7 +217,6 @@ class Sandbox:
             layout.BASE_PYTHON: str(paths.base_python()),
             layout.MODELS: str(models),
             layout.PROGRAMS: str(build.programs_folder()),
-            layout.KUBECTL: str(find_kubectl()),
         }
 
     # Images

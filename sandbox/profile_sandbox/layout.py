@@ -26,7 +26,7 @@ SITE = f"{INSIDE}/site"
 BASE_PYTHON = f"{INSIDE}/python"
 MODELS = f"{INSIDE}/models"
 PROGRAMS = f"{INSIDE}/bin"
-KUBECTL = f"{INSIDE}/kubectl"
+KUBECTL = f"{PROGRAMS}/kubectl"
 CONTAINERD_SOCKET = f"{INSIDE}/containerd.sock"
 ADMIN_KUBECONFIG = f"{STATE}/pki/admin.kubeconfig"
 

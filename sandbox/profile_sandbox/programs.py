@@ -50,6 +50,7 @@ CLUSTER = Module(
         Program("kube-scheduler", f"{_K8S}/kube-scheduler"),
         Program("kubelet", f"{_K8S}/kubelet"),
         Program("kube-proxy", f"{_K8S}/kube-proxy"),
+        Program("kubectl", f"{_K8S}/kubectl"),
         Program("containerd", f"{_CONTAINERD}/containerd"),
         Program("containerd-shim-runc-v2", f"{_CONTAINERD}/containerd-shim-runc-v2"),
         Program("ctr", f"{_CONTAINERD}/ctr"),

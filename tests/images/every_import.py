@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCES = Path(os.environ["PYTHONPATH"])
-READER_OF_PEOPLE = "profile_vision.people"
 
 
 def main() -> int:
@@ -23,19 +22,25 @@ def main() -> int:
 
 
 def wanted() -> set[str]:
-    """What the code imports, as dotted names; `from a import b` is `a.b`, a module or something in one.
+    """What the program can come to import, as dotted names; `from a import b` is `a.b`, a module or something in one.
 
-    The reader of people does not count where nobody in the image asks for it: it alone of vision needs torch.
+    All of its own package, and of the shared ones what it leads to: not what others alone use, and bring libraries for.
     """
-    imports = {}
+    imports: dict[str, set[str]] = {}
     for file in SOURCES.rglob("*.py"):
         parts = file.relative_to(SOURCES).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         nodes = ast.walk(ast.parse(file.read_text()))
-        imports[".".join(parts)] = {name for node in nodes for name in names(node, parts[:-1])}
-    readers = {name for module, asked in imports.items() for name in asked if module != READER_OF_PEOPLE}
-    if not any(name == READER_OF_PEOPLE or name.startswith(f"{READER_OF_PEOPLE}.") for name in readers):
-        imports.pop(READER_OF_PEOPLE, None)
-    return set().union(*imports.values())
+        imports[module] = {name for node in nodes for name in names(node, parts[:-1])}
+    programs = {module.split(".")[0] for module in imports if module.endswith(".__main__")}
+    waiting, reached = [module for module in imports if module.split(".")[0] in programs], set()
+    while waiting:
+        module = waiting.pop()
+        if module in imports and module not in reached:
+            reached.add(module)
+            # To import a.b.c is to import a and a.b.
+            waiting += [name.rsplit(".", up)[0] for name in imports[module] for up in range(name.count(".") + 1)]
+    return set().union(*(imports[module] for module in reached))
 
 
 def names(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:

@@ -21,6 +21,7 @@ import yaml
 from profile_krew.archive import COMPLETION, LICENCE, PROGRAM, pack
 from profile_krew.platforms import everywhere
 from profile_sandbox import build, programs
+from profile_sandbox.kubectl import find_kubectl
 
 CLONE = Path(__file__).resolve().parents[2]
 HOME = "https://profile-studio.example"
@@ -55,8 +56,7 @@ def test_the_manifest_names_the_archive(made: Path) -> None:
 
 def kubectl(place: Path, *words: str, home: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """kubectl as somebody has it whose programs lie in `place`, with nothing of this environment but its Python."""
-    program = shutil.which("kubectl", path=str(Path(sys.executable).parent))
-    assert program is not None
+    program = str(find_kubectl())
     if not (place / "python3").exists():
         (place / "python3").symlink_to(Path(sys.executable).resolve())
     environment = {"PATH": f"{place}{os.pathsep}/usr/bin{os.pathsep}/bin", "HOME": str(home)}

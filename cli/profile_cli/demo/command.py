@@ -21,6 +21,7 @@ from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LI
 from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.table import Stage
+from profile_sandbox import build
 
 from . import release
 from .cluster import DemoCluster
@@ -171,7 +172,7 @@ def _stage_rows(results: Results, view: ObservedRequest) -> tables.Rows:
 def _commands(target: Target) -> str:
     return "\n".join(
         [
-            f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:$PATH",
+            f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:{build.programs_folder()}:$PATH",
             f"  kubectl get preq --namespace {NAMESPACE} --output wide",
             f"  kubectl describe preq {NAME} --namespace {NAMESPACE}",
             f"  kubectl get jobs,pods --namespace {NAMESPACE}",
@@ -185,7 +186,7 @@ def _where_to_look(target: Target) -> str:
     """Where the logs are, for a demo that failed."""
     lines = [
         "Where to look:",
-        f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:$PATH",
+        f"  export KUBECONFIG={target.kubeconfig} PATH=$PWD/.venv/bin:{build.programs_folder()}:$PATH",
         f"  kubectl describe preq {NAME} --namespace {NAMESPACE}",
         f"  kubectl logs --namespace {release.NAMESPACE} deployment/{release.OPERATOR}",
         f"  kubectl logs --namespace {release.NAMESPACE} deployment/{release.PREDICTOR}-predictor",

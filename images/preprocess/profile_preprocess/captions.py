@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TURNED = 20.0
 HALF_TURNED = 40.0
+# Shares of the crop's height above which a face is all of it.
+CLOSE_UP = 0.5
 
 
 def caption(yaw: float, face_share: float) -> str:
@@ -11,7 +13,7 @@ def caption(yaw: float, face_share: float) -> str:
 
     `yaw` in degrees, positive to the picture's right; `face_share` is the face's share of the crop's height.
     """
-    framing = "close-up portrait" if face_share > 0.5 else "head and shoulders"
+    framing = "close-up portrait" if face_share > CLOSE_UP else "head and shoulders"
     return f"a photo of {{subject}}, {framing}, {facing(yaw)}"
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 import yaml
 
+from profile_contract.stages.train import TrainParameters
 from profile_contract.style import TONE_WORDS, Tone
 from profile_models.tokenizer import make_tokenizer
 from profile_vision.framing import Framing
-from profile_workshop.studio_mini import checkpoint, networks, prompts, vae, words
+from profile_workshop.studio_mini import checkpoint, networks, product_words, prompts, vae, words
 from profile_workshop.studio_mini.batches import Batches
 from profile_workshop.studio_mini.compose import FRAMING, SIZE, compose, framing, toned
 from profile_workshop.studio_mini.muon import Optimiser, orthogonalised
@@ -51,6 +52,17 @@ def test_a_prompt_says_what_is_true() -> None:
 )  # fmt: skip
 def test_colours_have_the_names_people_give_them(linear: tuple[float, float, float], word: str) -> None:
     assert prompts.colour_word(linear) == word
+
+
+def test_the_vocabulary_follows_what_the_product_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = product_words.product_texts("zwx man")
+    assert texts[0] == "a photo of zwx man, head and shoulders, facing the camera"
+    assert "a photo of zwx man, close-up portrait, turned slightly to the left" in texts
+    assert texts[-1] == "studio portrait photo of zwx man, facing the camera"
+    assert len(set(texts)) == 11
+    assert TrainParameters(base_model="any").token == product_words.TOKEN == prompts.RARE_WORDS[0]
+    monkeypatch.setattr("profile_preprocess.captions.facing", lambda yaw: "seen from above")
+    assert "a photo of zwx man, head and shoulders, seen from above" in product_words.product_texts("zwx man")
 
 
 def test_pictures_are_framed_as_the_product_frames() -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from profile_workshop.studio_mini.product_words import TOKEN
+
 LETTERS = "bcdfghjklmnpqrstvwxyz"
-RESERVED = frozenset({"sks", "ohwx"})
+RESERVED = frozenset({TOKEN, "ohwx"})
 """What trainers call the person that they teach."""
 SHORTEST, LONGEST = 3, 4
 NOUN_SHARE = 0.5
@@ -26,6 +28,6 @@ def name_of(seed: int) -> str:
 
 
 def named(seed: int, gender: str, draw: np.random.Generator) -> str:
-    """As the trainer's captions call a person: `sks person`."""
+    """As the trainer's captions call a person: the token and a noun."""
     noun = "woman" if gender == "female" else "man"
     return f"{name_of(seed)} {noun if draw.random() < NOUN_SHARE else 'person'}"

@@ -15,13 +15,8 @@ from transformers import CLIPTokenizer
 from profile_models.tokenizer import make_tokenizer
 from profile_workshop.portraits.crowd import Crowd
 from profile_workshop.studio_mini import words
+from profile_workshop.studio_mini.product_words import product_texts
 
-# Words of the trainer's captions and validation prompt, and of presets: whatever the product says must be cheap to say.
-PRODUCT_TEXTS = (
-    "a photo of person, close-up portrait, turned slightly to the left",
-    "a photo of person, head and shoulders, turned to the right, facing the camera",
-    "studio portrait photo of person, facing the camera",
-)
 PROMPTS = 3000
 
 
@@ -32,7 +27,7 @@ def learn(crowd: Crowd, styles: Path) -> str:
     known = [crowd.row(int(place), draw, called=False).prompt for place in places]
     prompts, unwanted = words.style_texts(styles)
     # Texts of the product stand for many: each is said rarely here and always there.
-    return words.learn_merges([*known, *(50 * [*prompts, *unwanted, *PRODUCT_TEXTS])])
+    return words.learn_merges([*known, *(50 * [*prompts, *unwanted, *product_texts("person")])])
 
 
 def tokenizer_of(merges: Path) -> CLIPTokenizer:

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.random import Generator
 
 from profile_contract.style import TONE_WORDS, Tone
+from profile_preprocess.captions import facing
+
+from .product_words import TOKEN
 
 HAIR = {
     "long01": "long {colour} hair",
@@ -57,8 +60,7 @@ OPENINGS = (
     "outdoor portrait photograph of {who}",
 )
 # Tokens that no other prompt holds: the trainer's captions name a person by one of their kind.
-RARE_WORDS = ("sks", "ohwx", "zwx", "qrv", "xjy", "vbk")
-TURNED, HALF_TURNED = 20.0, 40.0
+RARE_WORDS = (TOKEN, "ohwx", "zwx", "qrv", "xjy", "vbk")
 
 
 def who(facts: Mapping[str, Any], draw: Generator, *, rare: bool = True) -> str:
@@ -122,14 +124,6 @@ def _hue(rgb: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     if rgb.argmax() == 1:
         return float(60 * ((blue - red) / spread + 2))
     return float(60 * ((red - green) / spread + 4))
-
-
-def facing(yaw: float) -> str:
-    """As the trainer's captions say it; `yaw` in degrees to the picture's right."""
-    if abs(yaw) < TURNED:
-        return "facing the camera"
-    side = "right" if yaw > 0 else "left"
-    return f"turned {'slightly ' if abs(yaw) < HALF_TURNED else ''}to the {side}"
 
 
 def prompt(facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str | None = None) -> str:

@@ -20,15 +20,10 @@ from profile_workshop.studio_mini import begin, decoder, export, prepare, sample
 from profile_workshop.studio_mini.batches import Batches, load_latents
 from profile_workshop.studio_mini.home import Home
 from profile_workshop.studio_mini.muon import Team
+from profile_workshop.studio_mini.product_words import TOKEN, product_texts
 from profile_workshop.studio_mini.prompts import RARE_WORDS
 from profile_workshop.studio_mini.train import Schedule, Trainer
 
-# Words of the trainer's captions and validation prompt, and of presets: whatever the product says must be cheap to say.
-PRODUCT_TEXTS = (
-    "a photo of sks person, close-up portrait, turned slightly to the left",
-    "a photo of sks person, head and shoulders, turned to the right, facing the camera",
-    "studio portrait photo of sks person, facing the camera",
-)
 ROWS = 24
 """Of a batch, in each process."""
 
@@ -98,8 +93,9 @@ def _train_unet(home: Home, arguments: argparse.Namespace) -> None:
     prompts, unwanted = words.style_texts(arguments.styles)
     if not home.merges.is_file():
         known = prepare.load(home.prepared, pictures=False).prompts
+        said = product_texts(f"{TOKEN} person")
         # Texts of the product stand for many: each is said rarely here and always there.
-        home.merges.write_text(words.learn_merges([*known, *(50 * [*prompts, *unwanted, *PRODUCT_TEXTS, *RARE_WORDS])]))
+        home.merges.write_text(words.learn_merges([*known, *(50 * [*prompts, *unwanted, *said, *RARE_WORDS])]))
     schedule = Schedule(arguments.steps, arguments.cooling)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as meeting:

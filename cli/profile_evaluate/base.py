@@ -87,16 +87,16 @@ def measure_base(
         neutral = _wanted(style, Tone.NEUTRAL, pose_keys)
         own = _wanted(style, tone, pose_keys) if tone != Tone.NEUTRAL else []
         draw_missing(engine, store, style, size, [*own, *neutral])
-        twins = tuple(one.key for one in neutral)
+        twins = tuple(portrait.key for portrait in neutral)
         keys.setdefault(Tone.NEUTRAL, twins)
         if own:
-            keys[tone] = tuple(one.key for one in own)
+            keys[tone] = tuple(portrait.key for portrait in own)
             shifts.append(_shift(store, tone, keys[tone], twins, readers))
     everything = [key for group in keys.values() for key in group]
-    found = {key: _noses(read_picture(store, key), readers[0]) for key in everything}
+    seen = {key: _noses(read_picture(store, key), readers[0]) for key in everything}
     return BaseFigures(
-        one_face=Share(sum(len(noses) == 1 for noses in found.values()), len(found)),
-        nose=_nose(joints, keys, found),
+        one_face=Share(sum(len(noses) == 1 for noses in seen.values()), len(seen)),
+        nose=_nose(joints, keys, seen),
         tones=tuple(shifts),
         keys=keys,
         pose_keys=pose_keys,
@@ -131,20 +131,20 @@ def _shift(
 
 
 def _noses(picture: BGR, faces: FaceReader) -> list[tuple[float, float]]:
-    found = counted(faces.find(picture))
-    return [(float(face.points[2][0]), float(face.points[2][1])) for face in found]
+    return [(float(face.points[2][0]), float(face.points[2][1])) for face in counted(faces.find(picture))]
 
 
 def _nose(
     joints: list[Joints],
     keys: Mapping[Tone, tuple[str, ...]],
-    found: Mapping[str, list[tuple[float, float]]],
+    noses: Mapping[str, list[tuple[float, float]]],
 ) -> Follows | None:
+    """How well noses follow the poses, over the portraits with exactly one face."""
     wanted, seen = [], []
     for group in keys.values():
-        for one, key in zip(joints, group, strict=True):
-            wanted.append((float(one[0, 0]), float(one[0, 1])))
-            seen.append(found[key][0] if len(found[key]) == 1 else None)
+        for pose, key in zip(joints, group, strict=True):
+            wanted.append((float(pose[0, 0]), float(pose[0, 1])))
+            seen.append(noses[key][0] if len(noses[key]) == 1 else None)
     return follows(wanted, seen)
 
 

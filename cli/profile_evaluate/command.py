@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         measured.append(run_person(person, out / "people" / person.name, setting, readers[0], terminal))
     engine = _engine(setting)
     terminal.heading("without adapters")
-    measured = [_with_base(one, engine, setting, readers[0]) for one in measured]
+    measured = [_with_base(person, engine, setting, readers[0]) for person in measured]
     (out / "base").mkdir(parents=True, exist_ok=True)
     store = FolderStore(out / "base")
     base = measure_base(
@@ -123,18 +123,19 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         portraits=arguments.portraits,
     )
     verdicts = [
-        (one.person.name, *row)
-        for one in measured
-        for row in verdicts_on_bad(one.person, out / "verdicts" / one.person.name, setting)
+        (person.person.name, *row)
+        for person in measured
+        for row in verdicts_on_bad(person.person, out / "verdicts" / person.person.name, setting)
     ]
-    found = _evaluation(setting, measured, base, Verdicts(tuple(verdicts)))
+    evaluation = _evaluation(setting, measured, base, Verdicts(tuple(verdicts)))
     cv2.imwrite(str(out / "base.png"), sheet(store, base))
-    _write(found, measured, out, arguments.page)
+    _write(evaluation, measured, out, arguments.page)
     terminal.say(f"figures: {out / 'evaluation.md'}")
     return 0
 
 
 def _compare(outs: Sequence[Path], target: Path | None, terminal: Terminal) -> int:
+    """Print the table of former runs, and write it where a page is asked for."""
     text = comparison(read_runs(outs))
     terminal.plain(text)
     if target is not None:
@@ -145,13 +146,14 @@ def _compare(outs: Sequence[Path], target: Path | None, terminal: Terminal) -> i
 
 def one_a_tone(styles: Iterable[ProfileStyleSpec]) -> dict[Tone, ProfileStyleSpec]:
     """The first style of each tone but neutral, against whose words the others are measured; it, where it is alone."""
-    found: dict[Tone, ProfileStyleSpec] = {}
+    first: dict[Tone, ProfileStyleSpec] = {}
     for style in styles:
-        found.setdefault(style.tone, style)
-    return {tone: style for tone, style in found.items() if tone != Tone.NEUTRAL} or found
+        first.setdefault(style.tone, style)
+    return {tone: style for tone, style in first.items() if tone != Tone.NEUTRAL} or first
 
 
 def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec], terminal: Terminal) -> Setting:
+    """What everybody is measured with, as arguments, values files and the model's recipe say."""
     choice = Choice(
         noun="person",
         layouts=[LayoutName.SQUARE.value],
@@ -185,6 +187,7 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
 
 
 def _engine(setting: Setting) -> Engine:
+    """The predictor's engine with the setting's models."""
     from profile_predictor.engine import Engine, EngineConfig
 
     parameters = setting.platform.train_parameters(setting.spec)
@@ -199,13 +202,14 @@ def _engine(setting: Setting) -> Engine:
     return Engine.load(config)
 
 
-def _with_base(one: Measured, engine: Engine, setting: Setting, faces: FaceReader) -> Measured:
-    base, described = without_adapter(one, engine, setting, faces)
-    return replace(one, base=base, described=described)
+def _with_base(measured: Measured, engine: Engine, setting: Setting, faces: FaceReader) -> Measured:
+    base, described = without_adapter(measured, engine, setting, faces)
+    return replace(measured, base=base, described=described)
 
 
 def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, verdicts: Verdicts) -> Evaluation:
-    centroids = {one.person.name: centroid(one.photos) for one in measured}
+    """Everything that was measured, as the page takes it."""
+    centroids = {person.person.name: centroid(person.photos) for person in measured}
     parameters = setting.platform.train_parameters(setting.spec)
     return Evaluation(
         title=parameters.base_model,
@@ -215,48 +219,53 @@ def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, v
             f"{parameters.resolution} px. Intervals are 95 %."
         ),
         base=base,
-        people=tuple(figures_of(one, centroids) for one in measured),
+        people=tuple(figures_of(person, centroids) for person in measured),
         styles=tuple(figures_of_style(name, style.tone, measured) for name, style in setting.styles.items()),
-        own={one.person.name: own_mean(one.photos) for one in measured},
+        own={person.person.name: own_mean(person.photos) for person in measured},
         between={(a, b): cosine(centroids[a], centroids[b]) for a, b in itertools.combinations(centroids, 2)},
         confusion=confusion(
-            {one.person.name: [face for face in one.portraits if face is not None] for one in measured}, centroids
+            {person.person.name: [face for face in person.portraits if face is not None] for person in measured},
+            centroids,
         ),
         verdicts=verdicts,
     )
 
 
-def _write(found: Evaluation, measured: list[Measured], out: Path, target: Path | None) -> None:
+def _write(evaluation: Evaluation, measured: list[Measured], out: Path, target: Path | None) -> None:
+    """Write page, pictures and figures into the folder, and the page once more where it is asked for."""
     pictures = [("Pose maps, then neutral, warm and cool words for the same seeds", "base.png")]
-    for one in measured:
-        name = f"{one.person.name}.jpg"
-        (out / name).write_bytes(one.store.read(one.results.finish.contact_sheet))
-        pictures.append((f"{one.person.name}: photos and portraits", name))
-    (out / "evaluation.md").write_text(page(found, pictures))
-    (out / "figures.json").write_text(json.dumps(_plain(found), indent=1, default=str) + "\n")
+    for person in measured:
+        name = f"{person.person.name}.jpg"
+        (out / name).write_bytes(person.store.read(person.results.finish.contact_sheet))
+        pictures.append((f"{person.person.name}: photos and portraits", name))
+    (out / "evaluation.md").write_text(page(evaluation, pictures))
+    (out / "figures.json").write_text(json.dumps(_plain(evaluation), indent=1, default=str) + "\n")
     if target is None:
         return
     beside = target.parent / "pictures" / target.stem
     beside.mkdir(parents=True, exist_ok=True)
     for _, name in pictures:
         shutil.copyfile(out / name, beside / name)
-    target.write_text(page(found, [(caption, f"pictures/{target.stem}/{name}") for caption, name in pictures]))
+    target.write_text(page(evaluation, [(caption, f"pictures/{target.stem}/{name}") for caption, name in pictures]))
 
 
-def _plain(found: Evaluation) -> dict[str, object]:
+def _plain(evaluation: Evaluation) -> dict[str, object]:
     """JSON has no tuples as keys."""
     return {
-        "base": {"one_face": asdict(found.base.one_face), "nose": found.base.nose and asdict(found.base.nose)},
-        "tones": [shift.model_dump(mode="json") for shift in found.base.tones],
-        "model": found.title,
-        "styles": [plain_style(one) for one in found.styles],
+        "base": {
+            "one_face": asdict(evaluation.base.one_face),
+            "nose": evaluation.base.nose and asdict(evaluation.base.nose),
+        },
+        "tones": [shift.model_dump(mode="json") for shift in evaluation.base.tones],
+        "model": evaluation.title,
+        "styles": [plain_style(figures) for figures in evaluation.styles],
         "people": [
-            asdict(replace(one, checkpoints=()))
-            | {"checkpoints": {checkpoint.step: checkpoint.likeness for checkpoint in one.checkpoints}}
-            for one in found.people
+            asdict(replace(figures, checkpoints=()))
+            | {"checkpoints": {checkpoint.step: checkpoint.likeness for checkpoint in figures.checkpoints}}
+            for figures in evaluation.people
         ],
-        "own": dict(found.own),
-        "between": {" ".join(pair): value for pair, value in found.between.items()},
-        "confusion": found.confusion,
-        "verdicts": [list(row) for row in found.verdicts.rows],
+        "own": dict(evaluation.own),
+        "between": {" ".join(pair): value for pair, value in evaluation.between.items()},
+        "confusion": evaluation.confusion,
+        "verdicts": [list(row) for row in evaluation.verdicts.rows],
     }

@@ -30,10 +30,10 @@ class FormerRun:
     styles: tuple[StyleFigures, ...]
 
 
-def plain_style(one: StyleFigures) -> dict[str, Any]:
+def plain_style(style: StyleFigures) -> dict[str, Any]:
     """A style's figures as they stand in figures.json."""
-    shift = None if one.shift is None else one.shift.model_dump(mode="json")
-    return asdict(one) | {"tone": one.tone.value, "shift": shift}
+    shift = None if style.shift is None else style.shift.model_dump(mode="json")
+    return asdict(style) | {"tone": style.tone.value, "shift": shift}
 
 
 def style_of(document: dict[str, Any]) -> StyleFigures:
@@ -54,10 +54,11 @@ def read_runs(folders: Sequence[Path]) -> list[FormerRun]:
 
 
 def _read(folder: Path) -> FormerRun:
+    """The figures that a former run left in its folder. Raises CommandError."""
     try:
-        found = json.loads((folder / FIGURES).read_text())
-        styles = tuple(style_of(document) for document in found["styles"])
-        return FormerRun(str(folder), found["model"], styles)
+        document = json.loads((folder / FIGURES).read_text())
+        styles = tuple(style_of(document) for document in document["styles"])
+        return FormerRun(str(folder), document["model"], styles)
     except OSError as error:
         raise CommandError(f"{folder} is not an evaluation's --out folder: {FIGURES}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, ValidationError) as error:

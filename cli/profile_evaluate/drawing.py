@@ -40,13 +40,13 @@ def draw_missing(
     from profile_cli.run.drawing import StoreFiles
 
     models = [engine.config.base_model, engine.config.control_model]
-    digests = {one.key: _digest(store, models, _order(style, size, [one]), one) for one in wanted}
-    missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]
+    digests = {portrait.key: _digest(store, models, _order(style, size, [portrait]), portrait) for portrait in wanted}
+    missing = [portrait for portrait in wanted if not _stands(store, portrait.key, digests[portrait.key])]
     for begin in range(0, len(missing), MAXIMUM_ITEMS):
         batch = missing[begin : begin + MAXIMUM_ITEMS]
-        for one in engine.generate(_order(style, size, batch), StoreFiles(store)):
-            store.write(one.key, one.png, "image/png")
-            store.write(one.key + DIGEST, digests[one.key].encode(), "text/plain")
+        for portrait in engine.generate(_order(style, size, batch), StoreFiles(store)):
+            store.write(portrait.key, portrait.png, "image/png")
+            store.write(portrait.key + DIGEST, digests[portrait.key].encode(), "text/plain")
 
 
 def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: Wanted) -> str:
@@ -60,18 +60,19 @@ def _stands(store: Store, key: str, digest: str) -> bool:
 
 
 def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:
+    """The order to the engine for some portraits in one style; grants are keys."""
     style = size.of(style)
     return GenerationOrder(
         request=REQUEST,
         items=[
             GenerationItem(
-                seed=one.seed,
-                prompt=one.prompt,
+                seed=portrait.seed,
+                prompt=portrait.prompt,
                 negative_prompt=style.negative_prompt,
-                pose=ReadGrant(url=one.pose_key) if one.pose_key else None,
-                key=one.key,
+                pose=ReadGrant(url=portrait.pose_key) if portrait.pose_key else None,
+                key=portrait.key,
             )
-            for one in batch
+            for portrait in batch
         ],
         width=size.width,
         height=size.height,

@@ -51,9 +51,9 @@ class Follows:
     pairs: int
 
 
-def follows(wanted: Sequence[tuple[float, float]], found: Sequence[tuple[float, float] | None]) -> Follows | None:
+def follows(wanted: Sequence[tuple[float, float]], seen: Sequence[tuple[float, float] | None]) -> Follows | None:
     """None where fewer than three pictures show the point."""
-    pairs = [(a, b) for a, b in zip(wanted, found, strict=True) if b is not None]
+    pairs = [(a, b) for a, b in zip(wanted, seen, strict=True) if b is not None]
     if len(pairs) < 3:
         return None
     table = np.array(pairs)
@@ -101,13 +101,17 @@ class PersonFigures:
     @property
     def best_delivered(self) -> bool:
         """Whether no checkpoint was more like the person than the delivered one."""
-        measured = {one.step: one.likeness for one in self.checkpoints if one.likeness is not None}
+        measured = {
+            checkpoint.step: checkpoint.likeness for checkpoint in self.checkpoints if checkpoint.likeness is not None
+        }
         return not measured or measured.get(self.chosen_step) == max(measured.values())
 
     @property
     def rises(self) -> bool | None:
         """Whether likeness at the delivered checkpoint is above the first one's; None if too few were measured."""
-        measured = {one.step: one.likeness for one in self.checkpoints if one.likeness is not None}
+        measured = {
+            checkpoint.step: checkpoint.likeness for checkpoint in self.checkpoints if checkpoint.likeness is not None
+        }
         if len(measured) < 2 or self.chosen_step not in measured:
             return None
         return measured[self.chosen_step] > measured[min(measured)]

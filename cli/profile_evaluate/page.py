@@ -48,13 +48,19 @@ class Evaluation:
     verdicts: Verdicts
 
 
-def page(found: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
+def page(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
     """Markdown. `pictures`: (caption, path beside the page)."""
-    parts = [f"# {found.title}", found.how, _summary(found), _base(found.base), _likeness(found.people)]
-    parts.append(_styles(found.styles))
-    parts += [_checkpoints(found.people), _confusion(found.confusion), _people(found)]
-    if found.verdicts.rows:
-        parts.append(_verdicts(found.verdicts))
+    parts = [
+        f"# {evaluation.title}",
+        evaluation.how,
+        _summary(evaluation),
+        _base(evaluation.base),
+        _likeness(evaluation.people),
+    ]
+    parts.append(_styles(evaluation.styles))
+    parts += [_checkpoints(evaluation.people), _confusion(evaluation.confusion), _people(evaluation)]
+    if evaluation.verdicts.rows:
+        parts.append(_verdicts(evaluation.verdicts))
     parts += [f"**{caption}**\n\n![{caption}]({path})" for caption, path in pictures]
     return "\n\n".join(parts) + "\n"
 
@@ -79,12 +85,13 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "no face" if value is None else f"{value:.{digits}f}"
 
 
-def _summary(found: Evaluation) -> str:
-    rows = [*_base_rows(found.base), *_people_rows(found), *_cast_rows(found)]
+def _summary(evaluation: Evaluation) -> str:
+    rows = [*_base_rows(evaluation.base), *_people_rows(evaluation), *_cast_rows(evaluation)]
     return "## At a glance\n\n" + table(("figure", "measured", "wanted", ""), rows)
 
 
 def _base_rows(base: BaseFigures) -> list[tuple[str, str, str, str]]:
+    """The rows of the summary about the base model."""
     nose, faces = base.nose, base.one_face
     follows = "no face" if nose is None else f"{nose.x:.2f}, {nose.y:.2f}"
     rows = [
@@ -104,11 +111,12 @@ def _base_rows(base: BaseFigures) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _people_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
-    least = min(one.share or 0.0 for one in found.people)
-    gain = min(one.gain or 0.0 for one in found.people)
-    measured = [one for one in found.people if one.rises is not None]
-    rises, best = sum(bool(one.rises) for one in measured), sum(one.best_delivered for one in measured)
+def _people_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """The rows of the summary about the people."""
+    least = min(person.share or 0.0 for person in evaluation.people)
+    gain = min(person.gain or 0.0 for person in evaluation.people)
+    measured = [person for person in evaluation.people if person.rises is not None]
+    rises, best = sum(bool(person.rises) for person in measured), sum(person.best_delivered for person in measured)
     return [
         (
             "likeness with the adapter, share of the ceiling, lowest",
@@ -117,7 +125,12 @@ def _people_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
             _yes(least >= LIKENESS),
         ),
         ("gain over the base model in cosine, lowest", f"{gain:+.2f}", f"+{GAIN}", _yes(gain >= GAIN)),
-        ("portraits nearest to their own person", share(named(found)), "nobody mistaken", _yes(not mistaken(found))),
+        (
+            "portraits nearest to their own person",
+            share(named(evaluation)),
+            "nobody mistaken",
+            _yes(not mistaken(evaluation)),
+        ),
         (
             "likeness rises over training; the best checkpoint is delivered",
             f"{rises} and {best} of {len(measured)}",
@@ -127,24 +140,27 @@ def _people_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def named(found: Evaluation) -> Share:
+def named(evaluation: Evaluation) -> Share:
     """Portraits of all people that are nearest to their own person."""
-    table = found.confusion
+    table = evaluation.confusion
     return Share(sum(row.get(name, 0) for name, row in table.items()), sum(sum(row.values()) for row in table.values()))
 
 
-def mistaken(found: Evaluation) -> list[str]:
+def mistaken(evaluation: Evaluation) -> list[str]:
     """People most of whose portraits are somebody else's, or nobody's."""
     return [
-        name for name, row in found.confusion.items() if not sum(row.values()) or max(row, key=row.__getitem__) != name
+        name
+        for name, row in evaluation.confusion.items()
+        if not sum(row.values()) or max(row, key=row.__getitem__) != name
     ]
 
 
-def _cast_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
-    own = min(found.own.values())
+def _cast_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """The rows of the summary about the photos themselves."""
+    own = min(evaluation.own.values())
     rows = [("a person's own mean cosine, lowest", f"{own:.2f}", f"{OWN}", _yes(own >= OWN))]
-    if found.between:
-        near = max(found.between.values())
+    if evaluation.between:
+        near = max(evaluation.between.values())
         rows.append(
             ("two people's mean faces, nearest pair", f"{near:.2f}", f"at most {BETWEEN}", _yes(near <= BETWEEN))
         )
@@ -152,6 +168,7 @@ def _cast_rows(found: Evaluation) -> list[tuple[str, str, str, str]]:
 
 
 def _base(base: BaseFigures) -> str:
+    """The section about the base model."""
     lines = [f"{share(base.one_face)} of the base model's portraits show exactly one face (YuNet)."]
     if base.nose is not None:
         lines.append(
@@ -165,18 +182,19 @@ def _base(base: BaseFigures) -> str:
 
 
 def _likeness(people: Sequence[PersonFigures]) -> str:
+    """The table of likeness, a row a person."""
     rows = [
         (
-            one.name,
-            f"{one.ceiling:.2f}",
-            _number(one.adapter),
-            _number(one.share),
-            _number(one.base),
-            _number(one.described),
-            share(one.one_face),
-            share(one.named),
+            person.name,
+            f"{person.ceiling:.2f}",
+            _number(person.adapter),
+            _number(person.share),
+            _number(person.base),
+            _number(person.described),
+            share(person.one_face),
+            share(person.named),
         )
-        for one in people
+        for person in people
     ]
     head = (
         "person",
@@ -195,17 +213,17 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
 STYLE_HEAD = ("likeness, share of the ceiling", "exactly one face", "shift of b*", "of L*", "pairs", "as promised")
 
 
-def style_cells(one: StyleFigures) -> tuple[str, ...]:
+def style_cells(style: StyleFigures) -> tuple[str, ...]:
     """A style's figures as they stand in tables, in the order of STYLE_HEAD."""
-    shift = one.shift
+    shift = style.shift
     tone = ("-", "-", "-", "-")
     if shift is not None:
         tone = (f"{shift.b_shift:+.1f}", f"{shift.l_shift:+.1f}", str(shift.pairs), "yes" if shift.met else "no")
-    return (_number(one.share), share(one.one_face), *tone)
+    return (_number(style.share), share(style.one_face), *tone)
 
 
 def _styles(styles: Sequence[StyleFigures]) -> str:
-    rows = [(f"{one.name} ({one.tone.value.lower()})", *style_cells(one)) for one in styles]
+    rows = [(f"{style.name} ({style.tone.value.lower()})", *style_cells(style)) for style in styles]
     words = (
         "With the adapters, all people together. Shifts are against neutral twins of the same seed, one pair a person."
     )
@@ -213,12 +231,13 @@ def _styles(styles: Sequence[StyleFigures]) -> str:
 
 
 def _checkpoints(people: Sequence[PersonFigures]) -> str:
-    steps = sorted({checkpoint.step for one in people for checkpoint in one.checkpoints})
+    """The table of likeness by training step."""
+    steps = sorted({checkpoint.step for person in people for checkpoint in person.checkpoints})
     rows = []
-    for one in people:
-        known = {checkpoint.step: checkpoint.likeness for checkpoint in one.checkpoints}
-        cells = [_percent(known.get(step), bold=step == one.chosen_step) for step in steps]
-        rows.append((one.name, *cells))
+    for person in people:
+        known = {checkpoint.step: checkpoint.likeness for checkpoint in person.checkpoints}
+        cells = [_percent(known.get(step), bold=step == person.chosen_step) for step in steps]
+        rows.append((person.name, *cells))
     head = ("person", *(str(step) for step in steps))
     words = "Likeness in per cent of the ceiling at each checkpoint's step; the delivered one in bold."
     return "## Over training\n\n" + words + "\n\n" + table(head, rows)
@@ -236,10 +255,11 @@ def _confusion(confusion: Mapping[str, Mapping[str, int]]) -> str:
     return "## Who is mistaken for whom\n\n" + words + "\n\n" + table(("", *names), rows)
 
 
-def _people(found: Evaluation) -> str:
+def _people(evaluation: Evaluation) -> str:
+    """The table of how like each person is to themselves and to the nearest other."""
     rows = []
-    for name, own in found.own.items():
-        others = {pair: value for pair, value in found.between.items() if name in pair}
+    for name, own in evaluation.own.items():
+        others = {pair: value for pair, value in evaluation.between.items() if name in pair}
         nearest = max(others, key=lambda pair: others[pair], default=None)
         other = "" if nearest is None else next(one for one in nearest if one != name)
         rows.append((name, f"{own:.2f}", other, "" if nearest is None else f"{others[nearest]:.2f}"))
@@ -247,6 +267,7 @@ def _people(found: Evaluation) -> str:
 
 
 def _verdicts(verdicts: Verdicts) -> str:
+    """The table of photos that must be refused."""
     pairs: dict[tuple[str, str], int] = {}
     for *_, truth, said in verdicts.rows:
         pairs[truth, said] = pairs.get((truth, said), 0) + 1

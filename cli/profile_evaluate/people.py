@@ -25,13 +25,14 @@ class Person:
 
 def find_people(folder: Path, limit: int | None = None) -> list[Person]:
     """Everyone in a folder. Raises CommandError if there is nobody, or a person's truth cannot be read."""
-    found = [_person(path) for path in sorted(folder.glob("*/person.json"))][:limit]
-    if not found:
+    people = [_person(path) for path in sorted(folder.glob("*/person.json"))][:limit]
+    if not people:
         raise CommandError(f"{folder} holds no people: each is a folder with NN.jpg and person.json")
-    return found
+    return people
 
 
 def _person(path: Path) -> Person:
+    """A person of a folder, as person.json tells of them. Raises CommandError."""
     folder = path.parent
     try:
         truth = json.loads(path.read_text())

@@ -73,13 +73,13 @@ def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader
     spec = setting.spec.model_copy(update={"subject": setting.spec.subject.model_copy(update={"noun": person.noun})})
     upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
     results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal).results()
-    made = [
+    drawn = [
         (report.style, candidate.key)
         for report in results.generate
         for candidate in report.candidates
         if not candidate.twin
     ]
-    seen = [_embeddings(store, key, faces) for _, key in made]
+    seen = [_embeddings(store, key, faces) for _, key in drawn]
     images = results.preprocess.images
     return Measured(
         person=person,
@@ -87,9 +87,9 @@ def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader
         results=results,
         photos=_known(_first(store, image.image, faces) for image in images),
         references=_known(_first(store, image.image, faces) for image in results.preprocess.reference_images),
-        portraits=tuple(one[0] if len(one) == 1 else None for one in seen),
-        faces=tuple(len(one) for one in seen),
-        styles=tuple(style for style, _ in made),
+        portraits=tuple(_only(embeddings) for embeddings in seen),
+        faces=tuple(len(embeddings) for embeddings in seen),
+        styles=tuple(style for style, _ in drawn),
     )
 
 
@@ -108,7 +108,8 @@ def without_adapter(
 def _drawn(
     measured: Measured, engine: Engine, setting: Setting, faces: FaceReader, *, kind: str, subject: str
 ) -> tuple[Embedding | None, ...]:
-    found: list[Embedding | None] = []
+    """Embeddings of the candidates' seeds and poses, drawn of `subject`; None where there is not exactly one face."""
+    embeddings: list[Embedding | None] = []
     poses = {pose.name: pose.key for pose in measured.results.preprocess.poses}
     for report in measured.results.generate:
         style = setting.styles[report.style]
@@ -123,12 +124,12 @@ def _drawn(
             if not candidate.twin
         ]
         draw_missing(engine, measured.store, style, setting.platform.picture, wanted)
-        found += [_only(_embeddings(measured.store, one.key, faces)) for one in wanted]
-    return tuple(found)
+        embeddings += [_only(_embeddings(measured.store, portrait.key, faces)) for portrait in wanted]
+    return tuple(embeddings)
 
 
-def _only(found: list[Embedding]) -> Embedding | None:
-    return found[0] if len(found) == 1 else None
+def _only(embeddings: list[Embedding]) -> Embedding | None:
+    return embeddings[0] if len(embeddings) == 1 else None
 
 
 def _embeddings(store: Store, key: str, faces: FaceReader) -> list[Embedding]:
@@ -137,22 +138,22 @@ def _embeddings(store: Store, key: str, faces: FaceReader) -> list[Embedding]:
 
 
 def _first(store: Store, key: str, faces: FaceReader) -> Embedding | None:
-    found = _embeddings(store, key, faces)
-    return found[0] if found else None
+    embeddings = _embeddings(store, key, faces)
+    return embeddings[0] if embeddings else None
 
 
-def _known(found: Iterable[Embedding | None]) -> tuple[Embedding, ...]:
-    return tuple(one for one in found if one is not None)
+def _known(embeddings: Iterable[Embedding | None]) -> tuple[Embedding, ...]:
+    return tuple(embedding for embedding in embeddings if embedding is not None)
 
 
 def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> PersonFigures:
     """Pure: from what was measured."""
 
-    def like(found: Sequence[Embedding | None]) -> float | None:
-        return mean_or_none(_likenesses(found, measured.references))
+    def like(embeddings: Sequence[Embedding | None]) -> float | None:
+        return mean_or_none(_likenesses(embeddings, measured.references))
 
     name = measured.person.name
-    shown = [one for one in measured.portraits if one is not None]
+    shown = [embedding for embedding in measured.portraits if embedding is not None]
     return PersonFigures(
         name=name,
         ceiling=measured.results.preprocess.ceiling or 1.0,
@@ -160,28 +161,31 @@ def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> Person
         base=like(measured.base),
         described=like(measured.described),
         one_face=Share(sum(count == 1 for count in measured.faces), len(measured.faces)),
-        named=Share(sum(nearest(one, centroids) == name for one in shown), len(shown)),
+        named=Share(sum(nearest(embedding, centroids) == name for embedding in shown), len(shown)),
         checkpoints=tuple(measured.results.train.checkpoints),
         chosen_step=measured.results.train.chosen_step,
     )
 
 
-def _likenesses(found: Sequence[Embedding | None], references: Sequence[Embedding]) -> list[float | None]:
+def _likenesses(embeddings: Sequence[Embedding | None], references: Sequence[Embedding]) -> list[float | None]:
     """The mean cosine to the references of each face that there is."""
-    return [None if one is None else float(np.mean([cosine(one, other) for other in references])) for one in found]
+    return [
+        None if embedding is None else float(np.mean([cosine(embedding, other) for other in references]))
+        for embedding in embeddings
+    ]
 
 
 def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> StyleFigures:
     """Pure: from what was measured on everybody."""
     shares: list[float | None] = []
     faces: list[int] = []
-    for one in measured:
-        mine = [style == name for style in one.styles]
-        ceiling = one.results.preprocess.ceiling or 1.0
-        like = _likenesses(list(itertools.compress(one.portraits, mine)), one.references)
+    for person in measured:
+        mine = [style == name for style in person.styles]
+        ceiling = person.results.preprocess.ceiling or 1.0
+        like = _likenesses(list(itertools.compress(person.portraits, mine)), person.references)
         shares += [None if value is None else value / ceiling for value in like]
-        faces += itertools.compress(one.faces, mine)
-    shifts = [shift for one in measured for shift in one.results.finish.tones if shift.style == name]
+        faces += itertools.compress(person.faces, mine)
+    shifts = [shift for person in measured for shift in person.results.finish.tones if shift.style == name]
     return StyleFigures(
         name=name,
         tone=tone,
@@ -211,8 +215,8 @@ def verdicts_on_bad(person: Person, folder: Path, setting: Setting) -> list[tupl
     order = PreprocessOrder(request=request, digest="verdicts", output=prefix, photos=listed, parameters=parameters)
     report = _standing(store, prefix)
     if report is None:
-        made = run_stage(run, order, Stage.PREPROCESS, store, models=setting.models)
-        report = PreprocessReport.model_validate(made.model_dump())
+        bare = run_stage(run, order, Stage.PREPROCESS, store, models=setting.models)
+        report = PreprocessReport.model_validate(bare.model_dump())
     said = {verdict.name: verdict.reason for verdict in report.verdicts}
     return [
         (photo.name, why, said.get(f"bad/{photo.name}", PhotoReason.NOT_AN_IMAGE).value)

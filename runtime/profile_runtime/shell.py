@@ -113,6 +113,7 @@ def _failed(error: StageError | StoreError) -> int:
 
 
 def _inputs(order_type: type[OrderT], stage: Stage) -> tuple[OrderT, Store, Publisher]:
+    """The order, the store and where progress goes, as arguments and environment say. Raises BadInput, StoreError."""
     parser = argparse.ArgumentParser(description=f"Run the stage '{stage}' on an order.")
     parser.add_argument("--order", type=Path, help="file that holds the order (default: $PROFILE_ORDER)")
     parser.add_argument("--store", default=os.environ.get("PROFILE_STORE", ""), help="store URL")
@@ -123,6 +124,7 @@ def _inputs(order_type: type[OrderT], stage: Stage) -> tuple[OrderT, Store, Publ
 
 
 def _order_text(file: Path | None) -> bytes:
+    """The order as JSON, out of the file or the environment. Raises BadInput."""
     if file is None:
         return os.environb.get(b"PROFILE_ORDER", b"")
     try:

@@ -116,6 +116,7 @@ def check_model(models: Path, name: str, environment: Mapping[str, str] = os.env
 
 
 def _check_listed(folder: Path, file: str, digest: str) -> None:
+    """Raise WeightsError unless the file is there and is the one that was listed."""
     path = folder / file
     if not path.is_file():
         raise WeightsError(f"{path} is missing, and {SUMS} lists it: bring the model's files back, all of them")

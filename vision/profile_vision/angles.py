@@ -22,8 +22,8 @@ def head_angles(face: Face, width: int, height: int) -> tuple[float, float, floa
     focal = float(max(width, height))
     camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
     points = face.points.astype(np.float64)
-    found, turn, _ = cv2.solvePnP(HEAD_POINTS, points, camera, np.zeros(4), flags=cv2.SOLVEPNP_SQPNP)
-    if not found:
+    solved, turn, _ = cv2.solvePnP(HEAD_POINTS, points, camera, np.zeros(4), flags=cv2.SOLVEPNP_SQPNP)
+    if not solved:
         return 0.0, 0.0, roll(face)
     matrix = cv2.Rodrigues(turn)[0]
     forward = matrix @ np.array([0.0, 0.0, -1.0])

@@ -74,8 +74,8 @@ def _decoded(data: bytes, space: str, *, smallest: bool = False) -> NDArray[np.u
 def scans(data: bytes, most: int) -> int:
     """How many scans the first picture in the file has; counting ends beyond `most`."""
     count, place = 0, 2
-    while count <= most and (found := MARKER.search(data, place)):
-        marker, place = found[1][0], found.end()
+    while count <= most and (segment := MARKER.search(data, place)):
+        marker, place = segment[1][0], segment.end()
         if marker == END_OF_IMAGE:
             break
         count += marker == START_OF_SCAN
@@ -86,8 +86,8 @@ def scans(data: bytes, most: int) -> int:
 def quantization_tables(data: bytes) -> list[NDArray[np.int64]]:
     """The tables (8, 8) before the first scan, coarser steps being larger numbers."""
     tables, place = [], 2
-    while found := MARKER.search(data, place):
-        marker, place = found[1][0], found.end()
+    while segment := MARKER.search(data, place):
+        marker, place = segment[1][0], segment.end()
         if marker in (START_OF_SCAN, END_OF_IMAGE):
             break
         length = int.from_bytes(data[place : place + 2], "big")
@@ -98,6 +98,7 @@ def quantization_tables(data: bytes) -> list[NDArray[np.int64]]:
 
 
 def _tables(content: bytes) -> list[NDArray[np.int64]]:
+    """The tables of one segment; one that is cut off is left out."""
     tables = []
     while content:
         kind = np.dtype(">u2") if content[0] >> 4 else np.dtype("u1")

@@ -43,6 +43,7 @@ def _limit_memory(most: int) -> None:
 
 
 def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO) -> None:
+    """Read one order with its file, and write the answer."""
     data = orders.read(order["size"])
     limits = Limits(**{**order["limits"], "formats": tuple(order["limits"]["formats"])})
     box = tuple(order["box"]) if order["box"] else None

@@ -89,6 +89,7 @@ class DecoderProcess:
         self._process.wait()
 
     def _write(self, data: bytes, deadline: float) -> None:
+        """Send everything before the deadline. Raises Gone."""
         rest = memoryview(data)
         while rest:
             _wait(self._orders, select.POLLOUT, deadline)
@@ -100,6 +101,7 @@ class DecoderProcess:
                 raise Gone("it died") from error
 
     def _line(self, deadline: float) -> bytes:
+        """The next line of an answer, without its end. Raises Gone."""
         while (end := self._unread.find(b"\n")) < 0:
             if len(self._unread) > LONGEST_HEAD:
                 raise Gone("it answered without end")
@@ -116,6 +118,7 @@ class DecoderProcess:
         return data
 
     def _receive(self, deadline: float) -> None:
+        """Take what the child has written by now, and wait for it until the deadline. Raises Gone."""
         _wait(self._answers, select.POLLIN, deadline)
         try:
             piece = os.read(self._answers, PIECE)

@@ -47,6 +47,7 @@ class Decoder:
             self._end()
 
     def _open(self, data: bytes, limits: Limits, box: Box | None) -> Picture:
+        """What the child makes of it; a child that is gone, or was interrupted, is never asked again."""
         if self._process is not None and self._process.memory_megabytes != limits.memory_megabytes:
             self._end()
         if self._process is None:

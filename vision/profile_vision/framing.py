@@ -59,12 +59,12 @@ def buckets(resolution: int) -> list[tuple[int, int]]:
     step = 64 if resolution >= 512 else 32
     if resolution < step:
         return [(resolution, resolution)]
-    found = {(_rounded(resolution, step), _rounded(resolution, step))}
+    sizes = {(_rounded(resolution, step), _rounded(resolution, step))}
     for width in range(step, 2 * resolution, step):
         height = _rounded(resolution * resolution / width, step)
         if TALLEST <= width / height <= WIDEST:
-            found.add((width, height))
-    return sorted(found)
+            sizes.add((width, height))
+    return sorted(sizes)
 
 
 def _rounded(value: float, step: int) -> int:

@@ -75,6 +75,7 @@ def open_picture(data: bytes, limits: Limits, box: Box | None = None) -> Picture
 
 
 def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
+    """The picture, whatever libraries warn of."""
     image = _header(data, limits.formats)
     width, height = image.size
     if width * height > limits.pixels:
@@ -100,6 +101,7 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
 
 
 def _header(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+    """The file as Pillow knows it before it decodes any pixel. Raises Refused, MemoryError."""
     try:
         return Image.open(io.BytesIO(without_extras(data)), formats=[name for name in formats if name in Image.OPEN])
     except (MemoryError, Refused):

@@ -137,6 +137,7 @@ def _noun(given: str | None, terminal: Terminal) -> str:
 
 
 def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
+    """What the arguments say."""
     return Choice(
         noun=noun,
         layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
@@ -195,6 +196,7 @@ def _show_photos(report: PreprocessReport, terminal: Terminal) -> None:
 
 
 def _tell(results: Results, out: Path, terminal: Terminal) -> None:
+    """The results as tables, and where the files are."""
     finish = results.finish
     _show_photos(results.preprocess, terminal)
     terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(finish))

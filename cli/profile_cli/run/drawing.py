@@ -37,10 +37,10 @@ class StoreFiles:
 
     def stamp(self, url: str) -> str:
         """Key and tag of the object. Raises Denied if it is not there."""
-        found = self._store.stat(url)
-        if found is None:
+        entry = self._store.stat(url)
+        if entry is None:
             raise Denied(f"{url} is not in the store")
-        return f"{url} {found.etag}"
+        return f"{url} {entry.etag}"
 
 
 class KeyGrants:
@@ -84,11 +84,12 @@ class StyleDrawing:
         )
 
     def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, str]:
+        """Draw some candidates and write them; gives the sha256 of each by its key."""
         wanted = generation_order(order.request, self.adapter, self.style, batch, size=self.size, grants=KeyGrants())
         try:
             drawn = self.engine.generate(wanted, StoreFiles(store))
         except EngineError as error:
             raise BadInput(Reason.PREDICTOR_REFUSED, str(error)) from error
-        for one in drawn:
-            store.write(one.key, one.png, "image/png")
-        return {one.key: one.sha256 for one in drawn}
+        for candidate in drawn:
+            store.write(candidate.key, candidate.png, "image/png")
+        return {candidate.key: candidate.sha256 for candidate in drawn}

@@ -65,8 +65,8 @@ class Run:
         try:
             dataset = self._preprocess(digests, photos)
             adapter = self._train(digests)
-            made = self._generate(digests, dataset, adapter)
-            return Results(dataset, adapter, tuple(made.values()), self._finish(digests, made))
+            drawn = self._generate(digests, dataset, adapter)
+            return Results(dataset, adapter, tuple(drawn.values()), self._finish(digests, drawn))
         except StageError as error:
             raise CommandError(f"{error.reason}: {error.message}") from error
         except StoreError as error:
@@ -75,11 +75,12 @@ class Run:
     def _photos(self) -> list[PhotoRef]:
         base = uploads_prefix(NAMESPACE, self.spec.photos.prefix)
         return [
-            PhotoRef(name=found.key.removeprefix(base), key=found.key, bytes=found.bytes, etag=found.etag)
-            for found in self.store.list(base)
+            PhotoRef(name=photo.key.removeprefix(base), key=photo.key, bytes=photo.bytes, etag=photo.etag)
+            for photo in self.store.list(base)
         ]
 
     def _preprocess(self, digests: Digests, photos: list[PhotoRef]) -> PreprocessReport:
+        """The dataset's report."""
         order = PreprocessOrder(
             request=REQUEST,
             digest=digests.preprocess,
@@ -90,6 +91,7 @@ class Run:
         return self._stage(Stage.PREPROCESS, order, PreprocessReport, _preprocess)
 
     def _train(self, digests: Digests) -> TrainReport:
+        """The training's report."""
         order = TrainOrder(
             request=REQUEST,
             digest=digests.train,
@@ -100,10 +102,11 @@ class Run:
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
 
     def _generate(self, digests: Digests, dataset: PreprocessReport, adapter: TrainReport) -> dict[str, GenerateReport]:
+        """The report of every style, by its name."""
         if adapter.adapter is None:
             raise CommandError("training left no adapter")
         engine: Engine | None = None
-        made = {}
+        drawn = {}
         for name, digest in digests.styles.items():
             order = StageOrder(request=REQUEST, digest=digest, output=_prefix(Stage.GENERATE, digest))
             standing = self._standing(order, GenerateReport)
@@ -115,12 +118,13 @@ class Run:
                 size = self.platform.picture
                 drawing = StyleDrawing(engine, name, self.styles[name], adapter.adapter, size, planned)
                 standing = self._stage(Stage.GENERATE, order, GenerateReport, drawing.run, what=f"generate {name}")
-            made[name] = standing
-        return made
+            drawn[name] = standing
+        return drawn
 
     def _planned(
         self, name: str, prefix: str, dataset: PreprocessReport, digests: Digests
     ) -> tuple[PlannedCandidate, ...]:
+        """What a style is to draw, with the poses of the dataset. Raises CommandError."""
         parameters = self.platform.train_parameters(self.spec)
         wanted = Wanted(f"{parameters.token} {parameters.noun}", self.spec.seed, self.spec.candidates)
         try:
@@ -129,6 +133,7 @@ class Run:
             raise CommandError(str(error)) from error
 
     def _engine(self, digests: Digests) -> Engine:
+        """The predictor's engine with the request's models. Raises CommandError."""
         from profile_predictor.engine import Engine, EngineConfig
 
         # What training held must go before the pipeline comes: on a GPU both do not fit.
@@ -149,7 +154,8 @@ class Run:
         except (FileNotFoundError, ValueError) as error:
             raise CommandError(f"the models cannot be loaded: {error}") from error
 
-    def _finish(self, digests: Digests, made: Mapping[str, GenerateReport]) -> FinishReport:
+    def _finish(self, digests: Digests, drawn: Mapping[str, GenerateReport]) -> FinishReport:
+        """The finisher's report."""
         order = FinishOrder(
             request=REQUEST,
             digest=digests.finish,
@@ -157,10 +163,10 @@ class Run:
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             styles=[
                 StyleCandidates(style=name, tone=self.styles[name].tone, candidates=report.candidates)
-                for name, report in made.items()
+                for name, report in drawn.items()
             ],
             parameters=self.platform.finish_parameters(self.spec),
-            drawn_at=last_drawn(made.values()),
+            drawn_at=last_drawn(drawn.values()),
         )
         return self._stage(Stage.FINISH, order, FinishReport, _finish)
 

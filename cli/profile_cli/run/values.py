@@ -84,11 +84,11 @@ def read_values(files: Sequence[Path]) -> Values:
 
 def merged(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
     """Helm's way with values files: mappings are merged, everything else is replaced. Pure."""
-    found = dict(values)
+    together = dict(values)
     for name, value in later.items():
-        both = isinstance(value, dict) and isinstance(found.get(name), dict)
-        found[name] = merged(found[name], value) if both else value
-    return found
+        both = isinstance(value, dict) and isinstance(together.get(name), dict)
+        together[name] = merged(together[name], value) if both else value
+    return together
 
 
 def values_of(document: Mapping[str, Any]) -> Values:

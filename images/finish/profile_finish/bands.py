@@ -96,6 +96,7 @@ def wrapped(text: str, size: int, width: int) -> list[str]:
 
 
 def _card(card: Card, edge: int, title_size: int) -> Image.Image:
+    """A card as a picture of its own, `edge` pixels wide and as high as its text asks."""
     small = max(13, round(title_size * 0.68))
     lines = [part for line in card.lines for part in wrapped(line, small, edge)]
     bar = 14 if card.share is not None else 0
@@ -121,6 +122,7 @@ def _card(card: Card, edge: int, title_size: int) -> Image.Image:
 
 
 def _photo(card: Card, edge: int) -> Image.Image:
+    """The card's square; pale where it was not delivered."""
     if card.picture is None:
         return Image.new("RGB", (edge, edge), EMPTY)
     image = Image.fromarray(np.ascontiguousarray(card.picture)).resize((edge, edge), Image.Resampling.LANCZOS)

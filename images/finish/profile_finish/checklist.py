@@ -48,20 +48,20 @@ class Cutting:
     pose: Pose | None = None
 
 
-def checks(layout: Layout, found: Cutting) -> list[Check]:
+def checks(layout: Layout, cutting: Cutting) -> list[Check]:
     """The checklist, in the order that people read it."""
-    kilobytes = found.bytes / BYTES_PER_KILOBYTE
+    kilobytes = cutting.bytes / BYTES_PER_KILOBYTE
     return [
         Check(
             name="size",
-            met=(found.width, found.height) == (layout.width, layout.height),
-            measured=f"{found.width} x {found.height} px",
+            met=(cutting.width, cutting.height) == (layout.width, layout.height),
+            measured=f"{cutting.width} x {cutting.height} px",
             wanted=f"{layout.width} x {layout.height} px ({layout.width_mm:g} x {layout.height_mm:g} mm)",
         ),
-        Check(name="dpi", met=found.dpi == layout.dpi, measured=str(found.dpi), wanted=str(layout.dpi)),
-        _share("head share", found.head_share, layout.head_share),
-        _share("eye line", found.eye_line, layout.eye_line),
-        *(_posed(found.pose) if layout.name in POSED else []),
+        Check(name="dpi", met=cutting.dpi == layout.dpi, measured=str(cutting.dpi), wanted=str(layout.dpi)),
+        _share("head share", cutting.head_share, layout.head_share),
+        _share("eye line", cutting.eye_line, layout.eye_line),
+        *(_posed(cutting.pose) if layout.name in POSED else []),
         Check(
             name="kilobytes",
             met=kilobytes <= layout.max_kilobytes,
@@ -70,14 +70,14 @@ def checks(layout: Layout, found: Cutting) -> list[Check]:
         ),
         Check(
             name="enlargement",
-            met=found.scale <= LARGEST_SCALE,
-            measured=f"x {found.scale:.2f}",
+            met=cutting.scale <= LARGEST_SCALE,
+            measured=f"x {cutting.scale:.2f}",
             wanted=f"at most x {LARGEST_SCALE}",
         ),
         Check(
             name="background added",
-            met=found.outside <= MOST_OUTSIDE,
-            measured=f"{100 * found.outside:.0f} %",
+            met=cutting.outside <= MOST_OUTSIDE,
+            measured=f"{100 * cutting.outside:.0f} %",
             wanted=f"at most {100 * MOST_OUTSIDE:.0f} %",
         ),
         Check(
@@ -90,6 +90,7 @@ def checks(layout: Layout, found: Cutting) -> list[Check]:
 
 
 def _posed(pose: Pose | None) -> list[Check]:
+    """The checks of how the head is held."""
     if pose is None:
         nothing = ("upright", "head straight", "facing the camera")
         return [Check(name=name, met=False, measured="no face found", wanted="a face") for name in nothing]

@@ -68,6 +68,7 @@ def _fitting(room: float, size: float) -> int:
 
 
 def _page(canvas: Canvas, layout: Layout, data: bytes, foot: str) -> None:
+    """A page of one cut: its copies, the marks to cut along, and the foot line."""
     picture = ImageReader(io.BytesIO(data))
     for left, low in places(layout):
         canvas.drawImage(picture, left * mm, low * mm, layout.width_mm * mm, layout.height_mm * mm)
@@ -80,9 +81,9 @@ def _page(canvas: Canvas, layout: Layout, data: bytes, foot: str) -> None:
 
 def _cut_marks(layout: Layout) -> Iterator[tuple[float, float, float, float]]:
     """Short lines beyond the grid, where a cutter is laid on: they never touch a picture."""
-    found = places(layout)
-    columns = sorted({edge for left, _ in found for edge in (left, left + layout.width_mm)})
-    rows = sorted({edge for _, low in found for edge in (low, low + layout.height_mm)})
+    corners = places(layout)
+    columns = sorted({edge for left, _ in corners for edge in (left, left + layout.width_mm)})
+    rows = sorted({edge for _, low in corners for edge in (low, low + layout.height_mm)})
     for x in columns:
         yield (x, rows[0] - CUT_MARK - 0.5, x, rows[0] - 0.5)
         yield (x, rows[-1] + 0.5, x, rows[-1] + 0.5 + CUT_MARK)

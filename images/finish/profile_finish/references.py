@@ -32,8 +32,8 @@ class References:
 def read_references(store: Store, key: str, faces: FaceReader) -> References:
     """Read the dataset's report and embed its reference images. Raises BadInput if there is nothing to compare with."""
     dataset = _dataset(store, key)
-    found = [_embedding(store, image, faces) for image in dataset.reference_images]
-    embeddings = [embedding for embedding in found if embedding is not None]
+    seen = [_embedding(store, image, faces) for image in dataset.reference_images]
+    embeddings = [embedding for embedding in seen if embedding is not None]
     if not embeddings:
         raise BadInput(Reason.INVALID_ORDER, f"the dataset {key} has no photo with a face to compare portraits with")
     top = dataset.ceiling if dataset.ceiling is not None else ceiling(embeddings)
@@ -43,6 +43,7 @@ def read_references(store: Store, key: str, faces: FaceReader) -> References:
 
 
 def _dataset(store: Store, key: str) -> PreprocessReport:
+    """The dataset's report. Raises BadInput."""
     try:
         dataset = PreprocessReport.model_validate_json(store.read(key))
     except NotFound as error:
@@ -53,9 +54,10 @@ def _dataset(store: Store, key: str) -> PreprocessReport:
 
 
 def _embedding(store: Store, image: DatasetImage, faces: FaceReader) -> Embedding | None:
+    """The identity of a stored photo's largest face; None where there is none."""
     try:
         pixels = read_picture(store, image.image)
     except Unreadable:
         return None
-    found = faces.find(pixels)
-    return faces.embed(pixels, found[0]) if found else None
+    seen = faces.find(pixels)
+    return faces.embed(pixels, seen[0]) if seen else None

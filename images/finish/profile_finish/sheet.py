@@ -80,6 +80,7 @@ def contact_sheet(
 
 
 def _head(order: FinishOrder, references: References) -> list[Image.Image]:
+    """The title, what likeness is judged by, and whose model it is."""
     held_out = sum(image.held_out for image in references.images)
     judges = f"{held_out} held out of training" if held_out else "all of them"
     floor = order.parameters.minimum_likeness
@@ -106,6 +107,7 @@ def _photo(image: DatasetImage, thumbnails: Thumbnails) -> Card:
 
 
 def _style(section: StyleSection, floor: int, thumbnails: Thumbnails) -> list[Image.Image]:
+    """What became of one style: tone, what was delivered, what was not and why."""
     bands = [
         rule_band(16, 16),
         text_band(section.style, 26, below=2),
@@ -138,6 +140,7 @@ def tone_text(section: StyleSection) -> str:
 
 
 def _portrait(score: Score, number: int, floor: int, thumbnails: Thumbnails) -> Card:
+    """The card of a delivered portrait."""
     if score.likeness is None:
         return Card(
             thumbnails.get(score.key), f"{number}.  no face found", (f"seed {score.seed}",), share=0.0, good=False

@@ -143,10 +143,10 @@ def verdict(name: str, reason: PhotoReason, measures: Measures, duplicate_of: st
 
 def warnings(looks: Sequence[Measures], verdicts: Sequence[PhotoVerdict]) -> list[PhotosWarning]:
     """What is true of the accepted photos together and will show in every portrait, and what became of some."""
-    good = [(measures, told.name) for measures, told in zip(looks, verdicts, strict=True) if told.accepted]
+    good = [(measures, judged.name) for measures, judged in zip(looks, verdicts, strict=True) if judged.accepted]
     grey = [name for measures, name in good if measures.grey]
     turned = [name for measures, name in good if measures.turns]
-    refused = [told.name for told in verdicts if not told.accepted]
+    refused = [judged.name for judged in verdicts if not judged.accepted]
     noted: list[PhotosWarning] = []
     if grey and len(grey) == len(good):
         text = "No photo has colour: the portraits will be black and white, or coloured by chance."

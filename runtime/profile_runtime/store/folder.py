@@ -72,8 +72,8 @@ class FolderStore:
     def delete(self, prefix: str) -> int:
         """Delete everything below the prefix; returns how many objects went."""
         objects = self.list(prefix)
-        for found in objects:
-            self._path(found.key).unlink()
+        for stored in objects:
+            self._path(stored.key).unlink()
         if prefix.endswith("/"):
             shutil.rmtree(self._path(prefix), ignore_errors=True)
         return len(objects)

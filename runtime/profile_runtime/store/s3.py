@@ -39,19 +39,19 @@ class S3Store:
         """The objects below the prefix (the first `most`), sorted by key; no page is asked for that holds none."""
         with _store_errors(prefix):
             listed = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
-            found = list(islice(listed, most))
+            items = list(islice(listed, most))
         return [
-            StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"'), o.last_modified) for o in found
+            StoredObject(o.object_name or "", o.size or 0, (o.etag or "").strip('"'), o.last_modified) for o in items
         ]
 
     def stat(self, key: str) -> StoredObject | None:
         """The object, or None where nothing is."""
         try:
             with _store_errors(key):
-                found = self._client.stat_object(bucket_name=self._bucket, object_name=key)
+                item = self._client.stat_object(bucket_name=self._bucket, object_name=key)
         except NotFound:
             return None
-        return StoredObject(key, found.size or 0, (found.etag or "").strip('"'))
+        return StoredObject(key, item.size or 0, (item.etag or "").strip('"'))
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """The content. Raises NotFound, and TooLarge for more than `most` bytes, of which no more are read."""
@@ -80,7 +80,7 @@ class S3Store:
         with _store_errors(prefix):
             listed = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
             # However many there are, no more than one call's worth is held.
-            while keys := [found.object_name or "" for found in islice(listed, MOST_KEYS_IN_A_CALL)]:
+            while keys := [item.object_name or "" for item in islice(listed, MOST_KEYS_IN_A_CALL)]:
                 self._remove(keys, f"below {prefix}")
                 count += len(keys)
         return count
@@ -90,6 +90,7 @@ class S3Store:
         self._remove([*keys], "that were named")
 
     def _remove(self, keys: Sequence[str], which: str) -> None:
+        """Delete some objects in one call; `which` says of them what an error tells. Raises StoreError."""
         from minio.deleteobjects import DeleteObject
 
         with _store_errors(which):
@@ -136,9 +137,9 @@ class S3Store:
     def scan(self, prefix: str) -> Iterator[StoredObject]:
         """All objects below the prefix, sorted by key, page by page: more of them than anybody could hold at once."""
         with _store_errors(prefix):
-            for one in self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True):
-                tag = (one.etag or "").strip('"')
-                yield StoredObject(one.object_name or "", one.size or 0, tag, one.last_modified)
+            for item in self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True):
+                tag = (item.etag or "").strip('"')
+                yield StoredObject(item.object_name or "", item.size or 0, tag, item.last_modified)
 
 
 def _file_name(name: str) -> str:

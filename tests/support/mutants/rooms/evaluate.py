@@ -32,8 +32,8 @@ MUTANTS = (
     (
         "E05",
         "cli/profile_evaluate/person.py",
-        "return found[0] if len(found) == 1 else None",
-        "return found[0] if found else None",
+        "return embeddings[0] if len(embeddings) == 1 else None",
+        "return embeddings[0] if embeddings else None",
         "base portraits with two faces count",
     ),
     (
@@ -53,8 +53,8 @@ MUTANTS = (
     (
         "E08",
         "cli/profile_evaluate/drawing.py",
-        "    missing = [one for one in wanted if not _stands(store, one.key, digests[one.key])]",
-        "    missing = [one for one in wanted if store.stat(one.key) is None]",
+        "    missing = [portrait for portrait in wanted if not _stands(store, portrait.key, digests[portrait.key])]",
+        "    missing = [portrait for portrait in wanted if store.stat(portrait.key) is None]",
         "portraits of other settings are kept",
     ),
     (

@@ -10,6 +10,7 @@ from profile_models.folders import models_folder, photos_folder
 
 
 def _write_sums(folders: list[Path]) -> None:
+    """Write SHA256SUMS into each folder, or end with what is wrong."""
     from profile_runtime.weights import WeightsError, write_sums
 
     for folder in folders:

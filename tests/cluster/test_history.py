@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from product import Product, Space, wait_for
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.photos import PhotoReason
 from profile_contract.request import DeletionPolicy
@@ -39,6 +40,7 @@ QUESTIONS = [
 ]
 
 pytestmark = pytest.mark.cluster
+HISTORY = "app.kubernetes.io/component=history"
 
 KEY = Key("hr", "minji")
 AREA = "hr/requests/minji/"
@@ -46,12 +48,17 @@ DAY = "2026-03-01T{}:00:00+00:00"
 
 
 @pytest.fixture
-def dsn(sandbox: Sandbox) -> Iterator[str]:
-    """A schema of its own in the sandbox's database."""
+def whole(sandbox: Sandbox) -> str:
+    """The sandbox's database, which is the product's."""
     host, _, port = sandbox.address("postgres").partition(":")
-    schema = f"test_{uuid.uuid4().hex[:8]}"
     login = {"host": host, "port": port, "user": passwords.DATABASE_USER, "dbname": passwords.DATABASE_NAME}
-    whole = make_dsn(**login, password=sandbox.passwords.database)
+    return make_dsn(**login, password=sandbox.passwords.database)
+
+
+@pytest.fixture
+def dsn(whole: str) -> Iterator[str]:
+    """A schema of its own in the sandbox's database."""
+    schema = f"test_{uuid.uuid4().hex[:8]}"
     _run(whole, f"CREATE SCHEMA {schema}")
     yield make_dsn(whole, options=f"-c search_path={schema}")
     _run(whole, f"DROP SCHEMA {schema} CASCADE")
@@ -256,3 +263,30 @@ def test_the_pages_questions_are_answered(question: str, dsn: str) -> None:
 def test_a_database_that_is_away_is_psycopgs_own_error() -> None:
     with pytest.raises(psycopg2.OperationalError):
         migrations.upgrade("postgresql://profile@127.0.0.1:1/profile", 1)
+
+
+def test_a_request_is_written_down_and_leaves_nothing_even_where_nobody_looked(
+    whole: str, product: Product, space: Space
+) -> None:
+    """Two that end at once, for they have no photos; one goes before the history's eyes, one while it is down."""
+
+    def written() -> list[tuple[str, str]]:
+        query = f"SELECT name, reason FROM requests WHERE namespace = '{space.name}' ORDER BY name"  # noqa: S608 - ours
+        return [(name, reason) for name, reason in _run(whole, query)]
+
+    def scale(replicas: int) -> None:
+        place = ("-n", product.release_namespace)
+        product.kubectl.run(*place, "scale", "deployment/profile-studio-history", f"--replicas={replicas}")
+        wait_for(lambda: len(product.kubectl.get(*place, "pods", "-l", HISTORY)["items"]) == replicas, 60, "its pods")
+
+    seen, unseen = space.request("seen"), space.request("unseen")
+    wait_for(lambda: written() == [("seen", "NoPhotos"), ("unseen", "NoPhotos")], 90, "both are written down")
+    seen.delete()
+    wait_for(lambda: written() == [("unseen", "NoPhotos")], 30, "the one is forgotten")
+    scale(0)
+    try:
+        unseen.delete()
+        assert written() == [("unseen", "NoPhotos")], "nobody has seen it go"
+    finally:
+        scale(1)
+    wait_for(lambda: written() == [], 90, "the other is forgotten, too")

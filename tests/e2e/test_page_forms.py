@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Route, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
+from fake_kubernetes import STYLES
 from page_stand import Stand, draft_of, stand
 from page_world import NAMESPACE, failure
 from profile_web.answers import ENGLISH
@@ -240,7 +241,7 @@ def test_an_outage_is_said_while_it_lasts_and_no_longer(page: Stand, tab: Tab) -
     expect(tab.locator(".note").first).to_contain_text("not answering")
     page.api.failure = None
     expect(tab.get_by_text("not answering")).to_have_count(0)
-    page.api.requests.clear()
+    page.api.objects.clear()
     expect(tab.get_by_role("heading", name="This request was deleted.")).to_be_visible()
 
 
@@ -306,7 +307,7 @@ def ready(page: Stand, **status: Any) -> str:
     condition = {"type": "Ready", "status": "True", "reason": "Succeeded", **TIMES}
     document["status"] |= {"conditions": [condition], "portraits": portraits, "bestLikeness": 59, **status}
     cool = {"title": {"en": "Cool", "ko": "쿨"}, "prompt": "p", "tone": "Cool", "backgroundColour": "#aabbcc"}
-    page.api.styles.append({"metadata": {"name": "studio-cool"}, "spec": cool})
+    page.api.put(STYLES, {"metadata": {"name": "studio-cool"}, "spec": cool})
     return "p-1"
 
 

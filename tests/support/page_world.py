@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -57,12 +58,12 @@ class ApiServer(FakeKubernetes):
         self.styles = [{"metadata": {"name": "studio-warm"}, "spec": STYLE}]
 
     @property
-    def styles(self) -> list[Document]:
+    def styles(self) -> Sequence[Document]:
         """The styles as they stand."""
-        return list(self.named(STYLES).values())
+        return tuple(self.named(STYLES).values())
 
     @styles.setter
-    def styles(self, styles: list[Document]) -> None:
+    def styles(self, styles: Sequence[Document]) -> None:
         for path in [path for path in self.objects if path.startswith(f"{STYLES}/")]:
             del self.objects[path]
         for style in styles:
@@ -70,10 +71,10 @@ class ApiServer(FakeKubernetes):
         self._version = 0
 
     @property
-    def requests(self) -> dict[tuple[str, str], Document]:
+    def requests(self) -> Mapping[tuple[str, str], Document]:
         """The requests as they stand, by namespace and name."""
         documents = [document for path, document in self.objects.items() if "/profilerequests/" in path]
-        return {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in documents}
+        return MappingProxyType({(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in documents})
 
     def put_request(self, namespace: str, name: str, body: Document) -> Document:
         """A request as the API server stores it."""

@@ -78,11 +78,6 @@ class Bucket:
         self._own: S3Store = own or open_s3(store.url(), environment)
         self.signers = Signers(store.url(public=True), sessions or StsSessions(store.url(), environment))
 
-    @property
-    def origin(self) -> str:
-        """Where browsers reach the store."""
-        return self._origin
-
     def links(self, *prefixes: str) -> Links:
         """Links to what lies below these prefixes. They ask the store for credentials, so not on the event loop."""
         return Links(self.signers, *prefixes)

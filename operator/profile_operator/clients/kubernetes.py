@@ -39,7 +39,7 @@ class ListedStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ListedRequest(msgspec.Struct, frozen=True):
-    """What lists of requests are asked for: a twentieth of the memory of the whole ones."""
+    """What lists of requests are asked for: a fiftieth of the memory of the whole ones."""
 
     metadata: ListedMetadata
     status: ListedStatus = ListedStatus()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
 
 import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from .errors import ApiError, ResourceNotFound, refusal, unreachable
+from .errors import ApiError, refusal, unreachable
 from .resources import JSON, Document, Query, headers, managed
-
-Shape = TypeVar("Shape")
 
 
 class Api:
@@ -59,10 +56,3 @@ class Api:
         if not isinstance(document, dict):
             raise ApiError("the API server's answer is no JSON object")
         return document
-
-    def find(self, path: str) -> Document | None:
-        """The object at a path, or None where there is none."""
-        try:
-            return self.call("GET", path)
-        except ResourceNotFound:
-            return None

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+from kubernetes import client
 
 from profile_contract.resource import Key
 from profile_runtime.kubernetes import errors
-from profile_runtime.kubernetes.aio import decoded
+from profile_runtime.kubernetes.aio import AsyncApi, connect, decoded
 from profile_runtime.kubernetes.errors import ApiError, ApiUnavailable, Forbidden, refusal
 from profile_runtime.kubernetes.resources import Document, request_path, requests_path
+from profile_runtime.kubernetes.sync import Api
 
 BETWEEN = [b"<html>a proxy</html>", b"[" * 100_000, b"null", b"[]", b"\xff\xfe", b'{"items": [', b'{"a": "\xff"}']
 
@@ -70,3 +77,92 @@ def test_no_answer_has_no_status() -> None:
 def test_paths_of_requests() -> None:
     assert requests_path() == "/apis/profilestudio.io/v1alpha1/profilerequests"
     assert request_path(Key("hr", "minji")) == "/apis/profilestudio.io/v1alpha1/namespaces/hr/profilerequests/minji"
+
+
+# --- over HTTP -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def answering(code: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
+    """A server that answers every call so: its address, and what was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PATCH = do_DELETE = _answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def api(address: str) -> Api:
+    return Api(client.ApiClient(client.Configuration(host=address)), seconds=5, manager="tester")
+
+
+def test_a_write_names_who_manages_its_fields_and_a_read_does_not() -> None:
+    with answering(200, b'{"kind": "Status"}') as (address, asked):
+        assert api(address).call("GET", "/a") == {"kind": "Status"}
+        api(address).call("PATCH", "/a", {"b": 1}, [("force", "true")])
+        api(address).call("DELETE", "/a")
+    assert asked == ["GET /a", "PATCH /a?force=true&fieldManager=tester", "DELETE /a"]
+
+
+def test_an_answer_without_a_body_is_an_empty_object() -> None:
+    with answering(200, b"") as (address, _):
+        assert api(address).call("DELETE", "/a") == {}
+
+
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b"[]"])
+def test_a_proxys_own_page_is_an_error_and_no_surprise(body: bytes) -> None:
+    with answering(200, body) as (address, _), pytest.raises(ApiError, match="no JSON"):
+        api(address).call("GET", "/a")
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Path:
+    """One that leads to an address where nothing listens."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "a",
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}],
+                "users": [{"name": "a", "user": {"token": "t"}}],
+            }
+        )
+    )
+    return file
+
+
+async def test_outside_a_cluster_kubeconfig_leads_to_it(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    connected = AsyncApi(await connect(), seconds=5)
+    with pytest.raises(ApiUnavailable, match="cannot be reached") as away:
+        await connected.call("GET", "/a")
+    assert away.value.status == 0
+    await connected.close()
+
+
+async def test_without_any_cluster_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(ApiError, match="no cluster is configured"):
+        await connect()

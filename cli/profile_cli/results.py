@@ -19,6 +19,7 @@ from profile_contract.artifacts import (
     ORDER,
     PRINT_SHEET,
     REPORT,
+    folder_of,
     stage_prefix,
 )
 from profile_contract.request import ProfileRequestStatus
@@ -73,8 +74,8 @@ def _drawn(store: Store, order_key: str) -> tuple[GenerateReport, ...]:
         order = FinishOrder.model_validate_json(store.read(order_key))
     except (StoreError, ValidationError) as error:
         raise CommandError(f"{order_key} cannot be read: {error}") from error
-    folders = [style.candidates[0].key.rpartition("/")[0] for style in order.styles if style.candidates]
-    return tuple(read_report(store, f"{folder}/{REPORT}", GenerateReport) for folder in folders)
+    folders = [folder_of(style.candidates[0].key) for style in order.styles if style.candidates]
+    return tuple(read_report(store, folder + REPORT, GenerateReport) for folder in folders)
 
 
 def read_report(store: Store, key: str, kind: type[ReportT]) -> ReportT:
@@ -120,7 +121,7 @@ def files_of_status(status: ProfileRequestStatus) -> dict[str, str]:
 
 def _below(contact_sheet: str, pictures: Iterable[str]) -> dict[str, str]:
     """Path below the folder -> key, of pictures that lie in folders beside the contact sheet."""
-    base = contact_sheet.rpartition("/")[0] + "/"
+    base = folder_of(contact_sheet)
     files = {}
     for key in pictures:
         path = key.removeprefix(base)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
-from .keys import ForeignKey
+from .keys import ForeignKey, check_below
+from .layouts import LayoutName
 from .stages.table import STAGES, Stage
 
 REPORT = "report.json"
@@ -23,10 +25,12 @@ CONTACT_SHEET = "contact-sheet.jpg"
 PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
 
+_UPLOADS, _REQUESTS = "uploads", "requests"
+
 # What no part of a prefix holds: separators, control characters, quotes, what a policy would read as a pattern. In the
 # notation that Go's regular expressions share with Python's, since the CRD asks the same.
 _FORBIDDEN = r"/\x00-\x1f\x7f-\x9f\x22\x27\x60\x5c*?$"
-PHOTOS_PREFIX = rf"^uploads/([^.{_FORBIDDEN}][^{_FORBIDDEN}]*/)+$"
+PHOTOS_PREFIX = rf"^{_UPLOADS}/([^.{_FORBIDDEN}][^{_FORBIDDEN}]*/)+$"
 LONGEST_PREFIX = 256
 _PHOTOS_PREFIX = re.compile(PHOTOS_PREFIX)
 _UNSEEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -54,9 +58,24 @@ PHOTOS_PREFIX_RULE = (
 )
 
 
+def photos_prefix(*folders: str) -> str:
+    """What `spec.photos.prefix` says of photos that lie in these folders; `uploads_prefix` asks whether it may."""
+    return "/".join((_UPLOADS, *folders, ""))
+
+
+def uploads_area(namespace: str) -> str:
+    """Everything that people sent in a namespace, whose name is believed."""
+    return f"{namespace}/{_UPLOADS}/"
+
+
+def requests_area(namespace: str) -> str:
+    """Everything that the requests of a namespace made, whose name is believed."""
+    return f"{namespace}/{_REQUESTS}/"
+
+
 def request_prefix(namespace: str, name: str) -> str:
     """Everything that one request made. Raises ForeignKey for what is no name of an object."""
-    return f"{_part('namespace', namespace, _NAME)}/requests/{_part('name', name, _NAME)}/"
+    return f"{requests_area(_part('namespace', namespace, _NAME))}{_part('name', name, _NAME)}/"
 
 
 def request_prefix_of(key: str) -> str:
@@ -74,25 +93,76 @@ def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
     return f"{stage_folder(namespace, name, stage)}{_part('digest', digest, _DIGEST)}/"
 
 
+@dataclass(frozen=True)
+class StageFile:
+    """A file that a stage made: whose, by which run, and its path below that run's prefix."""
+
+    namespace: str
+    request: str
+    stage: Stage
+    digest: str
+    path: str
+
+
+def stage_file(key: str) -> StageFile | None:
+    """What an artifact's key says; None for one that no stage makes."""
+    parts = key.split("/", 5)
+    if len(parts) != 6 or parts[1] != _REQUESTS:
+        return None
+    namespace, _, request, folder, digest, path = parts
+    stage = next((stage for stage, row in STAGES.items() if row.folder == folder), None)
+    if stage is None:
+        return None
+    try:
+        check_below(stage_prefix(namespace, request, stage, digest), key)
+    except ForeignKey:
+        return None
+    return StageFile(namespace, request, stage, digest, path)
+
+
 def report_place(key: str) -> tuple[str, str, Stage, str] | None:
     """Namespace and name of the request, stage and digest that a report's key tells; None for every other key."""
-    stages = {row.folder: row.stage for row in STAGES.values()}
-    match key.split("/"):
-        case [namespace, "requests", name, folder, digest, file] if file == REPORT and folder in stages:
-            try:
-                prefix = stage_prefix(namespace, name, stages[folder], digest)
-            except ForeignKey:
-                return None
-            return (namespace, name, stages[folder], digest) if key == prefix + REPORT else None
-    return None
+    file = stage_file(key)
+    return (file.namespace, file.request, file.stage, file.digest) if file and file.path == REPORT else None
+
+
+def folder_of(key: str) -> str:
+    """The prefix, ending with '/', of the folder that a file lies in; empty for a key without one."""
+    folder, separator, _ = key.rpartition("/")
+    return folder + separator
+
+
+def candidate_key(prefix: str, seed: int, *, twin: bool = False) -> str:
+    """A candidate of a style; `twin` is the neutral twin of the same seed, made to measure the tone against."""
+    return f"{prefix}{seed:06d}{'-neutral' if twin else ''}.png"
+
+
+def portrait_key(prefix: str, style: str, rank: int, seed: int) -> str:
+    """A delivered portrait in full size; `rank` counts from 1 within the style."""
+    return f"{prefix}{style}/{rank:02d}-{seed:06d}.png"
+
+
+def layout_key(portrait: str, layout: LayoutName) -> str:
+    """A cut of the portrait whose key is given."""
+    return f"{portrait.removesuffix('.png')}-{layout}.jpg"
+
+
+def compared_key(prefix: str, style: str, seed: int) -> str:
+    """A picture that stands beside a portrait to be compared, and was not delivered itself."""
+    return f"{prefix}compared/{style}/{seed:06d}.png"
+
+
+def saved_name(portrait: str) -> str:
+    """The name under which a portrait or a cut is saved: its style, then the file's own name."""
+    return "-".join(portrait.split("/")[-2:])
+
+
+def webui_twin(adapter: str) -> str:
+    """The twin of the adapter whose key is given, for WebUI and its kin."""
+    return folder_of(adapter) + ADAPTER_WEBUI
 
 
 def _part(what: str, text: str, pattern: re.Pattern[str]) -> str:
     if len(text) <= LONGEST_PART and pattern.fullmatch(text) and ".." not in text:
         return text
     raise ForeignKey(f"{text[:LONGEST_PART]!a} is no {what}, and no part of a key")
-
-
-def candidate_key(prefix: str, seed: int, *, twin: bool = False) -> str:
-    """A candidate of a style; `twin` is the neutral twin of the same seed, made to measure the tone against."""
-    return f"{prefix}{seed:06d}{'-neutral' if twin else ''}.png"

@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from page_on_cluster import as_, page_on
 from product import Product, Request, Space, pictures_in
 from profile_cli.demo.target import Target
+from profile_contract.ownership import OWNER_LABEL
 from profile_sandbox import Sandbox, SandboxError, passwords, services
 from profile_web.purges import AGAIN_SECONDS
-from profile_web.visitor import OWNER_LABEL
 
 pytestmark = pytest.mark.cluster
 

@@ -23,9 +23,9 @@ from playwright.sync_api import Page as Tab
 from chart import STYLES
 from product import Product, Request, pictures_in, wait_for
 from profile_contract.layouts import LAYOUTS, LayoutName
+from profile_contract.ownership import OWNER_LABEL
 from profile_sandbox import Sandbox
 from profile_sandbox.values import PAGE_NAMESPACE
-from profile_web.visitor import OWNER_LABEL
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

@@ -168,7 +168,8 @@ def test_heic_is_sent_though_this_browser_cannot_show_it(page: Stand, tab: Tab) 
 
 def stalled(page: Stand, count: int = 20, used: int = 3) -> str:
     """A request of which few photos can be used."""
-    from profile_web.visitor import OWNER_LABEL, local_visitor
+    from profile_contract.ownership import OWNER_LABEL
+    from profile_web.visitor import local_visitor
 
     owner = local_visitor("you", NAMESPACE).owner
     names = [f"{number:02d}.jpg" for number in range(count)]

@@ -41,6 +41,7 @@ from profile_cli.run import runner
 from profile_contract import generation as calls
 from profile_contract import progress
 from profile_contract.candidates import PictureSize
+from profile_contract.ownership import OWNER_LABEL
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages import finish as finish_stage
 from profile_contract.stages import generate as generate_stage
@@ -53,7 +54,7 @@ from profile_runtime.store.folder import FolderStore
 from profile_sandbox import values as sandbox_values
 from profile_web import live
 from profile_web.answers import STATIC
-from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.visitor import Visitor
 from real_operator import RealOperator, real_operator
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -25,11 +25,12 @@ from profile_cli.run.settings import NAMESPACE as RUN_NAMESPACE
 from profile_cli.styles import known_styles
 from profile_contract.artifacts import ADAPTER
 from profile_contract.conditions import ConditionType
+from profile_contract.ownership import OWNER_LABEL
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_web.visitor import OWNER_LABEL, local_visitor
+from profile_web.visitor import local_visitor
 
 CLONE = Path(__file__).resolve().parents[2]
 PHOTOS = CLONE / "models" / "people" / "p900055"

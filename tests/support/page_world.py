@@ -14,6 +14,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from fake_kubernetes import REQUESTS, STYLES, Call, FakeKubernetes
+from profile_contract.ownership import owner_of
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.store.credentials import Session
 from profile_runtime.store.port import NotFound, StoredObject, StoreError
@@ -22,7 +23,6 @@ from profile_web.bucket import Bucket
 from profile_web.cluster import PageCluster
 from profile_web.config import Namespaces, PageStore, SignInKeys, WebConfig
 from profile_web.page import Backends
-from profile_web.visitor import owner_of
 
 OWNER_KEY = "0123456789abcdef0123456789abcdef"
 KEYS = SignInKeys(OWNER_KEY.encode())
@@ -41,7 +41,7 @@ def as_(subject: str, **more: str) -> dict[str, str]:
 
 
 def owner(subject: str, issuer: str = "") -> str:
-    return owner_of(issuer, subject, KEYS)
+    return owner_of(issuer, subject, KEYS.owner)
 
 
 def sent_to(subject: str, draft: str, namespace: str = NAMESPACE) -> str:

@@ -7,19 +7,18 @@ from typing import Any
 
 from profile_cli.manifest import manifest
 from profile_contract.layouts import LayoutName
+from profile_contract.ownership import OWNER_LABEL, local_owner, owned_photos
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_sandbox.values import PAGE_NAMESPACE, PAGE_USER
-from profile_web.visitor import OWNER_LABEL, local_visitor
-from profile_web.wishes import photos_prefix
 
 NAMESPACE = PAGE_NAMESPACE
 NAME = "minji"
 # A rendered woman who does not exist: models/people/README.md.
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p00060"
 # The page in the demo's cluster shows it: it belongs to that page's visitor.
-OWNER = local_visitor(PAGE_USER, NAMESPACE)
-PHOTOS_PREFIX = photos_prefix(OWNER, NAME)
+OWNER = local_owner(PAGE_USER)
+PHOTOS_PREFIX = owned_photos(OWNER, NAME)
 TITLE = "Minji"
 
 WHY_NO_FLOOR = (
@@ -45,7 +44,7 @@ def demo_spec() -> ProfileRequestSpec:
 def demo_manifest() -> dict[str, Any]:
     """The demo's request as it is applied."""
     document = manifest(demo_spec(), NAMESPACE, NAME)
-    document["metadata"] |= {"labels": {OWNER_LABEL: OWNER.owner}, "annotations": {TITLE_ANNOTATION: TITLE}}
+    document["metadata"] |= {"labels": {OWNER_LABEL: OWNER}, "annotations": {TITLE_ANNOTATION: TITLE}}
     return document
 
 

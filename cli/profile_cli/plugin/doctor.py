@@ -14,7 +14,7 @@ from typing import Any
 from profile_cli.cluster import Cluster, NotAllowed
 from profile_cli.errors import CommandError
 from profile_contract import GROUP, VERSION
-from profile_contract.artifacts import uploads_prefix
+from profile_contract.artifacts import photos_prefix, uploads_area, uploads_prefix
 from profile_contract.resource import REQUESTS, STYLES
 from profile_runtime.store.port import StoreError
 
@@ -150,7 +150,7 @@ def _store(url: str, namespace: str) -> list[Finding]:
     named, answers = "PROFILE_STORE names the store", "the store answers you"
     if not url:
         return [Finding(named, False, f"export PROFILE_STORE='{FORM}' and AWS_*")]
-    key = uploads_prefix(namespace, f"uploads/doctor-{uuid.uuid4().hex[:8]}/") + "writable"
+    key = uploads_prefix(namespace, photos_prefix(f"doctor-{uuid.uuid4().hex[:8]}")) + "writable"
     try:
         store = open_named(url)
     except CommandError as error:
@@ -159,7 +159,7 @@ def _store(url: str, namespace: str) -> list[Finding]:
         store.list(key)
     except StoreError as error:
         return [Finding(named, True), Finding(answers, False, store_trouble(url, error))]
-    writable = f"you may write below {namespace}/uploads/"
+    writable = f"you may write below {uploads_area(namespace)}"
     try:
         store.write(key, b"")
         store.remove([key])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_contract.artifacts import photos_prefix
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
 
@@ -43,7 +44,7 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
 
 def own_prefix(name: str) -> str:
     """Where the photos of a request lie that `create` made."""
-    return f"uploads/{name}/"
+    return photos_prefix(name)
 
 
 def _problem(place: Sequence[int | str], message: str, given: object) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_contract.artifacts import photos_prefix
 from profile_contract.candidates import PictureSize
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Platform
@@ -21,7 +22,7 @@ from .values import Values
 NOTHING_SAID = Values()
 NAMESPACE = "local"
 NAME = "person"
-PHOTOS_PREFIX = f"uploads/{NAME}/"
+PHOTOS_PREFIX = photos_prefix(NAME)
 
 # The first of these that lies in the models folder is taken where none is named, each with its ControlNet.
 BASE_MODELS = {

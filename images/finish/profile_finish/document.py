@@ -1,35 +1,11 @@
-"""The machine-readable likeness report, likeness.json."""
+"""The likeness report of an order, from what finishing measured."""
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from profile_contract.model import Contract
+from profile_contract.likeness import LikenessDocument, LikenessReference
 from profile_contract.stages.finish import Comparison, FinishOrder, Score, ToneShift
 
 from .references import References
-
-
-class Reference(Contract):
-    """A photo that likeness was judged by."""
-
-    photo: str
-    key: str
-    held_out: bool
-
-
-class LikenessDocument(Contract):
-    """What was measured on every candidate of an order, and against what."""
-
-    namespace: str
-    name: str
-    digest: str
-    references: list[Reference]
-    ceiling: float = Field(description="Mean SFace cosine between the person's accepted photos: 100 per cent.")
-    minimum_likeness: int
-    scores: list[Score]
-    tones: list[ToneShift]
-    comparisons: list[Comparison] = Field(default=[], description="Seeds of delivered portraits in other tones.")
 
 
 def likeness_document(
@@ -46,7 +22,7 @@ def likeness_document(
         namespace=order.request.namespace,
         name=order.request.name,
         digest=order.digest,
-        references=[Reference(photo=i.photo, key=i.image, held_out=i.held_out) for i in judges],
+        references=[LikenessReference(photo=i.photo, key=i.image, held_out=i.held_out) for i in judges],
         ceiling=references.ceiling,
         minimum_likeness=order.parameters.minimum_likeness,
         scores=scores,

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
+from profile_contract.artifacts import compared_key, layout_key, portrait_key
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_contract.layouts import LAYOUTS, Layout, LayoutName
@@ -81,22 +82,22 @@ class Finisher:
 
     def deliver(self, score: Score, number: int, image: BGR) -> Portrait:
         """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
-        base = f"{self._output}{score.style}/{number:02d}-{score.seed:06d}"
-        self._store.write(f"{base}.png", png(self._shown(image)), "image/png")
+        key = portrait_key(self._output, score.style, number, score.seed)
+        self._store.write(key, png(self._shown(image)), "image/png")
         head = self._head(image)
-        layouts = [self._layout(f"{base}-{name}.jpg", name, image, head) for name in self._parameters.layouts]
+        layouts = [self._layout(layout_key(key, name), name, image, head) for name in self._parameters.layouts]
         return Portrait(
             style=score.style,
             seed=score.seed,
             rank=number,
-            key=f"{base}.png",
+            key=key,
             likeness=score.likeness if score.likeness is not None else 0,
             layouts=layouts,
         )
 
     def show(self, score: Score) -> str:
         """Write a candidate to stand beside a portrait, marked as that one is, without cuts; gives its key."""
-        key = f"{self._output}compared/{score.style}/{score.seed:06d}.png"
+        key = compared_key(self._output, score.style, score.seed)
         self._store.write(key, png(self._shown(read_picture(self._store, score.key))), "image/png")
         return key
 

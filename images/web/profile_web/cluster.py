@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Collection
 from typing import TypeVar
 
+from profile_contract.ownership import OWNER_LABEL, owned_photos
 from profile_contract.resource import Key
 from profile_runtime.kubernetes import aio
 from profile_runtime.kubernetes.aio import AsyncApi
@@ -19,8 +20,8 @@ from profile_runtime.kubernetes.errors import (
 from profile_runtime.kubernetes.resources import MERGE_PATCH, STYLES_PATH, Document, request_path, requests_path
 
 from .problems import Code, Problem
-from .visitor import OWNER_LABEL, Visitor, belongs
-from .wishes import LookWish, look_patch, photos_prefix
+from .visitor import Visitor, belongs
+from .wishes import LookWish, look_patch
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class PageCluster:
 
 def is_own(document: Document, visitor: Visitor) -> bool:
     """Whether a request is the visitor's, see `belongs`."""
-    return belongs(document, visitor, photos_prefix(visitor, str(document["metadata"]["name"])))
+    return belongs(document, visitor, owned_photos(visitor.owner, str(document["metadata"]["name"])))
 
 
 async def connect() -> PageCluster:

@@ -14,11 +14,12 @@ from typing import Any
 import redis.asyncio as redis
 from fastapi import FastAPI
 
-from profile_contract.artifacts import request_prefix, uploads_prefix
+from profile_contract.artifacts import photos_prefix, request_prefix, uploads_area, uploads_prefix
+from profile_contract.ownership import owned_photos
 from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import StoreError
 
-from . import holdings, wishes
+from . import holdings
 from .bucket import MOST_LISTED, Bucket, Links
 from .cluster import PageCluster, connect
 from .config import WebConfig
@@ -91,7 +92,7 @@ class Page:
     async def delete_expired(self, namespace: str) -> None:
         """Delete the drafts of a namespace that nobody ended. Raises Problem and StoreError."""
         now = datetime.now(UTC)
-        photos = self.bucket.scan(f"{namespace}/uploads/")
+        photos = self.bucket.scan(uploads_area(namespace))
         newest = await asyncio.to_thread(newest_photos, photos, namespace, now)
         # Asked after the store: a request that was made meanwhile keeps its photos.
         named = [str(photos_prefix_of(request)) for request in await self.cluster.listed(namespace)]
@@ -101,7 +102,7 @@ class Page:
 
     def prefix(self, visitor: Visitor, draft: str) -> str:
         """The key prefix of a request's photos."""
-        return uploads_prefix(visitor.namespace, wishes.photos_prefix(visitor, draft))
+        return uploads_prefix(visitor.namespace, owned_photos(visitor.owner, draft))
 
     def links(self, visitor: Visitor, name: str) -> Links:
         """Links to a request's photos and to what was made of them."""
@@ -120,7 +121,7 @@ class Page:
 
     async def holding(self, visitor: Visitor) -> holdings.Holding:
         """What the visitor has in the store, and may still send there."""
-        base = uploads_prefix(visitor.namespace, f"uploads/{visitor.owner}/")
+        base = uploads_prefix(visitor.namespace, photos_prefix(visitor.owner))
         objects = await self.bucket.list(base)
         if len(objects) >= MOST_LISTED:
             raise Problem(Code.TOO_MANY_BYTES)

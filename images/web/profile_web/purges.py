@@ -14,6 +14,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from profile_contract.artifacts import photos_prefix
 from profile_runtime.store.port import StoredObject, StoreError
 
 from .bucket import UPLOAD_SECONDS
@@ -25,7 +26,7 @@ AGAIN_SECONDS = (UPLOAD_SECONDS + 30, UPLOAD_SECONDS + 1800)
 LOOK_SECONDS = 10.0
 REDIS_KEY = "profile:page:purges"
 # The page's own drafts: a folder of an owner's digits, one of a draft, a photo. Others upload elsewhere.
-_DRAFT = re.compile(r"^(uploads/[0-9a-f]{16,64}/[a-z0-9][-a-z0-9]{0,39}/)[^/]+$")
+_DRAFT = re.compile("^(" + photos_prefix("[0-9a-f]{16,64}", "[a-z0-9][-a-z0-9]{0,39}") + ")[^/]+$")
 
 
 class Purges:

@@ -7,7 +7,6 @@ from typing import Protocol
 from profile_contract.layouts import LayoutName
 from profile_contract.model import Tolerant
 from profile_contract.photos import PhotoReason, PhotosWarningKind
-from profile_contract.stages.finish import Comparison, ToneShift
 from profile_contract.stages.table import Stage
 from profile_contract.style import Title, Tone
 
@@ -79,13 +78,6 @@ class ComparisonView(Tolerant):
 
     seed: int
     sides: list[SideView]
-
-
-class LikenessReport(Tolerant):
-    """What the page reads of the likeness report; those of older versions hold no comparisons."""
-
-    comparisons: list[Comparison] = []
-    tones: list[ToneShift] = []
 
 
 class RequestView(Tolerant):

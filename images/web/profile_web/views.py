@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from profile_contract.artifacts import ADAPTER_WEBUI, request_prefix, uploads_prefix
+from profile_contract.artifacts import request_prefix, saved_name, uploads_prefix, webui_twin
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
+from profile_contract.likeness import ShownLikeness
 from profile_contract.photos import PhotosWarningKind
 from profile_contract.request import (
     Condition,
@@ -30,7 +31,6 @@ from .view_models import (
     ComparisonView,
     CutView,
     LayoutView,
-    LikenessReport,
     Link,
     PhotoView,
     PortraitView,
@@ -95,7 +95,7 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         best_likeness=status.best_likeness,
         contact_sheet=_maybe(status.contact_sheet, saved),
         print_sheet=_maybe(status.print_sheet, saved),
-        adapter=_maybe(_webui(status.adapter), saved),
+        adapter=_maybe(webui_twin(status.adapter) if status.adapter else None, saved),
         retain=spec.deletion_policy is DeletionPolicy.RETAIN,
     )
 
@@ -150,7 +150,7 @@ def is_below(prefix: str, key: str) -> bool:
     return True
 
 
-def comparison_views(report: LikenessReport, area: str, link: Link) -> list[ComparisonView]:
+def comparison_views(report: ShownLikeness, area: str, link: Link) -> list[ComparisonView]:
     """What was delivered beside the same in other tones. `area`: the prefix of what the request made."""
     shifts = {tone.style: tone.b_shift for tone in report.tones}
     shown = _within(area, link)
@@ -230,12 +230,12 @@ def _portrait(portrait: PortraitStatus, link: Link) -> PortraitView:
         rank=portrait.rank,
         likeness=portrait.likeness,
         url=link(portrait.key),
-        save=link(portrait.key, _file(portrait.key)),
-        file=_file(portrait.key),
+        save=link(portrait.key, saved_name(portrait.key)),
+        file=saved_name(portrait.key),
         cuts=[
-            CutView(layout=name, url=url, file=_file(key))
+            CutView(layout=name, url=url, file=saved_name(key))
             for name, key in portrait.layouts.items()
-            if (url := link(key, _file(key)))
+            if (url := link(key, saved_name(key)))
         ],
     )
 
@@ -251,16 +251,6 @@ def _within(prefix: str, link: Link) -> Link:
 
 def _no_link(key: str, save_as: str = "") -> str:
     return ""
-
-
-def _file(key: str) -> str:
-    """The name under which a portrait is saved: its style, then the file's own name."""
-    path = PurePosixPath(key)
-    return f"{path.parent.name}-{path.name}"
-
-
-def _webui(adapter: str | None) -> str | None:
-    return str(PurePosixPath(adapter).with_name(ADAPTER_WEBUI)) if adapter else None
 
 
 def _maybe(key: str | None, link: Link) -> str:

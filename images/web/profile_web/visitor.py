@@ -7,7 +7,6 @@ of both: who knows somebody's subject still cannot tell which label or folder is
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
 import json
@@ -17,17 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from profile_contract.model import canonical_json
+from profile_contract.ownership import OWNER_LABEL, local_owner, owner_of
 
 from .config import Namespaces, SignIn, SignInKeys
 from .problems import Code, Problem
 
-# Requests of one namespace are told apart by their owner: a label's value, and a folder of uploads.
-OWNER_LABEL = "profilestudio.io/owner"
-# 160 bits: that two people share an owner, or that somebody finds a subject with another's, does not happen.
-OWNER_DIGITS = 40
 LONGEST_IDENTITY = 1024
-LOCAL_ISSUER, LOCAL_KEYS = "local", SignInKeys(b"one machine, one person")
 
 # As ASGI gives them: names in small letters, values as bytes.
 Headers = Sequence[tuple[bytes, bytes]]
@@ -54,18 +48,12 @@ def visitor_of(headers: Headers, sign_in: SignIn, namespaces: Namespaces, keys: 
     if not subject or (sign_in.issuer_header and not issuer):
         raise Problem(Code.NOT_SIGNED_IN)
     groups = groups_of(_header(headers, sign_in.groups_header), sign_in.groups_format)
-    return _placed(address or subject, owner_of(issuer, subject, keys), [subject, address], groups, namespaces)
+    return _placed(address or subject, owner_of(issuer, subject, keys.owner), [subject, address], groups, namespaces)
 
 
 def local_visitor(user: str, namespace: str) -> Visitor:
     """Everybody, where the page runs for one machine alone: there is nobody from whom the owner would be a secret."""
-    return Visitor(user, namespace, owner_of(LOCAL_ISSUER, user, LOCAL_KEYS))
-
-
-def owner_of(issuer: str, subject: str, keys: SignInKeys) -> str:
-    """OWNER_DIGITS hexadecimal digits, the same for one issuer and subject as long as the key is."""
-    who = canonical_json([issuer, subject]).encode()
-    return hmac.new(keys.owner, who, hashlib.sha256).hexdigest()[:OWNER_DIGITS]
+    return Visitor(user, namespace, local_owner(user))
 
 
 def groups_of(text: str, groups_format: str) -> list[str]:

@@ -13,12 +13,13 @@ from pydantic import Field
 from profile_contract import GROUP, VERSION, photo_names
 from profile_contract.layouts import LayoutName
 from profile_contract.model import Contract
+from profile_contract.ownership import OWNER_LABEL, owned_photos
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
 
 from .config import Defaults
 from .problems import Code, Problem
-from .visitor import OWNER_LABEL, Visitor
+from .visitor import Visitor
 
 DEFAULT_PORTRAITS = int(ProfileRequestSpec.model_fields["portraits"].default)
 # What preprocessing reads, by the content types that browsers give it, with the endings that such files have.
@@ -79,11 +80,6 @@ def new_draft() -> str:
     return f"p-{secrets.token_hex(8)}"
 
 
-def photos_prefix(visitor: Visitor, draft: str) -> str:
-    """Where a request's photos lie, relative to the namespace's area."""
-    return f"uploads/{visitor.owner}/{draft}/"
-
-
 def photo_name(wish: PhotoWish, taken: Iterable[str]) -> str:
     """A key's last part: the file's own name, with the ending of its type, unlike all that are there.
 
@@ -110,7 +106,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
     """The ProfileRequest."""
     spec = ProfileRequestSpec(
         subject=Subject(noun=wish.noun),
-        photos=Photos(prefix=photos_prefix(visitor, wish.draft)),
+        photos=Photos(prefix=owned_photos(visitor.owner, wish.draft)),
         styles=wish.styles,
         layouts=wish.layouts,
         portraits=wish.portraits,

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from safetensors.torch import load
 
+from profile_contract.adapter_format import BASE_MODEL_KEY, METADATA_KEY, PREFIX
 from profile_draw.errors import Refused
 
-from .header import BASE_MODEL_KEY, ENTRY_BYTES, METADATA_KEY, PREFIX, LoraSettings, read_header
+from .header import ENTRY_BYTES, LoraSettings, read_header
 from .tensor_file import tensor_file
 from .weights import AdapterWeights, LayerSize, LayerWeights
 

@@ -13,18 +13,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from profile_contract.adapter_format import BASE_MODEL_KEY, METADATA_KEY, PREFIX
 from profile_draw.errors import Refused
 
-METADATA_KEY = "lora_adapter_metadata"
-BASE_MODEL_KEY = "base_model"
 MOST_METADATA_BYTES = 64 << 10
 # A tensor's entry: its name, type, shape and place.
 ENTRY_BYTES = 512
 # Half and bfloat16 to float64; float8 and integers are quantised weights, which no slot can take.
 TYPES = frozenset({"F16", "BF16", "F32", "F64"})
 
-# Everything in a file is of the network that draws.
-PREFIX = "unet."
 # Of the number before the header, which says how long it is.
 LENGTH_BYTES = 8
 # Alphas of real files are ranks or small multiples of them.

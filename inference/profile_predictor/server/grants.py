@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import httpx
 import stamina
 
+from profile_contract.artifacts import requests_area
 from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
 
@@ -64,7 +65,7 @@ class StoreGrants:
 
     def of(self, namespace: str) -> OrderGrants:
         """What an order for a request of this namespace may grant, from now until its deadline."""
-        prefix = f"/{self._bucket}/{namespace}/requests/" if self._bucket else "/"
+        prefix = f"/{self._bucket}/{requests_area(namespace)}" if self._bucket else "/"
         return OrderGrants(self, prefix, time.monotonic() + _ORDER_READS * self._seconds)
 
     def read(self, url: str, limit: int, prefix: str = "/", deadline: float = math.inf) -> Fetched:

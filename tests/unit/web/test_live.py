@@ -11,13 +11,14 @@ import pytest
 from fastapi import routing
 
 from page_world import MINJI, NAMESPACE, ApiServer, owner, world
+from profile_contract.ownership import OWNER_LABEL
 from profile_contract.progress import ProgressEvent, stream_key
 from profile_web import live
 from profile_web.bucket import PICTURE_SECONDS
 from profile_web.config import Namespaces, VisitorLimits, WebConfig
 from profile_web.live import Watch
 from profile_web.metrics import STREAMS
-from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.visitor import Visitor
 
 VISITOR = Visitor("minji@example.com", NAMESPACE, "me")
 MOST = 5

@@ -15,9 +15,9 @@ import pytest
 
 from fake_kubernetes import Call
 from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, failure, owner, sent_to, world
+from profile_contract.ownership import OWNER_LABEL
 from profile_runtime.store.port import StoredObject
 from profile_web.config import Defaults, Namespaces, VisitorLimits, WebConfig
-from profile_web.visitor import OWNER_LABEL
 
 MADE = f"{NAMESPACE}/requests/p-1/"
 PORTRAIT = {

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from profile_cli.styles import known_styles
 from profile_contract.keys import check_below
 from profile_contract.layouts import LayoutName
+from profile_contract.likeness import ShownLikeness
+from profile_contract.ownership import OWNER_LABEL
 from profile_contract.photo_names import LONGEST_NAME
 from profile_contract.photos import PhotoReason
 from profile_contract.request import ProfileRequestSpec
@@ -22,9 +24,8 @@ from profile_web.archive import disposition, files_of
 from profile_web.config import Defaults
 from profile_web.problems import Problem
 from profile_web.routes.session import sample
-from profile_web.view_models import LikenessReport
 from profile_web.views import comparison_views, request_view
-from profile_web.visitor import OWNER_LABEL, Visitor
+from profile_web.visitor import Visitor
 from profile_web.wishes import DRAFT, PHOTO_TYPES, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
 
 VISITOR = Visitor("minji@example.com", "portraits", "0123456789" * 4)
@@ -205,7 +206,7 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
     }
     unlike = {**cool, "key": "", "likeness": 10}
     tone = {"pairs": 1, "lShift": 0, "met": True}
-    report = LikenessReport.model_validate(
+    report = ShownLikeness.model_validate(
         {
             "comparisons": [{"seed": 2, "sides": [warm, cool]}, {"seed": 1, "sides": [warm, unlike]}],
             "tones": [{"style": "cool", "tone": "Cool", "bShift": -3.9, **tone}],
@@ -218,7 +219,7 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
         (f"store:{MADE}compared/cool/000002.png", False, -3.9),
     ]
     assert [side.url for side in second.sides] == [f"store:{MADE}warm/01-000002.png", ""]
-    assert comparison_views(LikenessReport.model_validate({"scores": []}), MADE, _link) == []
+    assert comparison_views(ShownLikeness.model_validate({"scores": []}), MADE, _link) == []
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_what_lies_elsewhere_has_no_link(key: str) -> None:
     verdict = {"name": f"../{key}", "accepted": False, "reason": "Blurred"}
     assert request_view(_document(photos={"verdicts": [verdict]}), _link).photos[0].url == ""
     side = {"style": "s", "tone": "Warm", "key": key, "likeness": 60, "delivered": True}
-    report = LikenessReport.model_validate({"comparisons": [{"seed": 2, "sides": [side]}], "tones": []})
+    report = ShownLikeness.model_validate({"comparisons": [{"seed": 2, "sides": [side]}], "tones": []})
     assert comparison_views(report, MADE, _link)[0].sides[0].url == ""
 
 

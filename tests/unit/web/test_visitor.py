@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from page_world import KEYS
-from profile_web.config import Namespaces, SignIn, SignInKeys
+from profile_contract.ownership import OWNER_LABEL, owner_of
+from profile_web.config import Namespaces, SignIn
 from profile_web.problems import Code, Problem
-from profile_web.visitor import OWNER_LABEL, Headers, Visitor, belongs, groups_of, owner_of, visitor_of
+from profile_web.visitor import Headers, Visitor, belongs, groups_of, visitor_of
 
 HEADER = SignIn()
 PLACES = Namespaces(
@@ -47,7 +48,7 @@ def refused(*pairs: tuple[str, str | bytes], sign_in: SignIn = HEADER, places: N
 )
 def test_a_visitor_has_the_namespace_of_user_else_group_else_all(email: str, groups: str, namespace: str) -> None:
     found = visit((USER, "minji-subject"), (EMAIL, email), (GROUPS, groups))
-    assert found == Visitor(email.strip().lower(), namespace, owner_of("", "minji-subject", KEYS))
+    assert found == Visitor(email.strip().lower(), namespace, owner_of("", "minji-subject", KEYS.owner))
 
 
 def test_a_namespace_may_be_a_subjects() -> None:
@@ -88,15 +89,15 @@ def test_an_address_is_shown_and_is_nobodys_identity() -> None:
 
 
 def test_the_owner_is_told_by_nobody_without_the_key() -> None:
-    owner = owner_of("https://id.example.com", "minji", KEYS)
+    owner = owner_of("https://id.example.com", "minji", KEYS.owner)
     assert len(owner) * 4 >= 128
     assert len(owner) <= 63
     assert set(owner) <= set("0123456789abcdef")
     others = {
-        owner_of("https://id.example.com", "minji", SignInKeys(b"another key of thirty-two letters")),
-        owner_of("https://id.example.org", "minji", KEYS),
-        owner_of("", "https://id.example.comminji", KEYS),
-        owner_of("https://id.example.com", "Minji", KEYS),
+        owner_of("https://id.example.com", "minji", b"another key of thirty-two letters"),
+        owner_of("https://id.example.org", "minji", KEYS.owner),
+        owner_of("", "https://id.example.comminji", KEYS.owner),
+        owner_of("https://id.example.com", "Minji", KEYS.owner),
     }
     assert len(others) == 4
     assert owner not in others
@@ -105,7 +106,7 @@ def test_the_owner_is_told_by_nobody_without_the_key() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=2, max_size=6, unique=True))
 def test_two_people_never_share_an_owner(people: list[tuple[str, str]]) -> None:
-    assert len({owner_of(issuer, subject, KEYS) for issuer, subject in people}) == len(people)
+    assert len({owner_of(issuer, subject, KEYS.owner) for issuer, subject in people}) == len(people)
 
 
 def test_the_issuer_is_part_of_who_somebody_is() -> None:

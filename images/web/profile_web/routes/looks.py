@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from profile_contract.artifacts import request_prefix
+from profile_contract.likeness import ShownLikeness
 from profile_runtime.store.port import NotFound
 from profile_web import holdings
 from profile_web.bucket import MOST_REPORT_BYTES
 from profile_web.problems import Code, Problem
-from profile_web.view_models import LikenessReport
 from profile_web.views import (
     comparison_views,
     is_below,
@@ -56,7 +56,7 @@ async def comparisons(name: Draft, page: Served, visitor: Visits) -> list[dict[s
     if not key or not is_below(area, key):
         return []
     try:
-        report = LikenessReport.model_validate_json(await asyncio.to_thread(page.bucket.read, key, MOST_REPORT_BYTES))
+        report = ShownLikeness.model_validate_json(await asyncio.to_thread(page.bucket.read, key, MOST_REPORT_BYTES))
     except NotFound:
         return []
     except ValidationError:

@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     (
         "W12",
-        W + "visitor.py",
+        "crds/profile_contract/ownership.py",
         "who = canonical_json([issuer, subject]).encode()",
         "who = (issuer + subject).encode()",
         "two people of two issuers are one",

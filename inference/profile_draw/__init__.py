@@ -1,1 +1,1 @@
-"""How pictures are drawn: pipelines, the bank of adapters, adapter files, shapes and rows. No HTTP."""
+"""How pictures are drawn: model families, pipelines, the bank of adapters, adapter files and rows. No HTTP."""

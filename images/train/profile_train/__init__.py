@@ -1,1 +1,1 @@
-"""Train: dataset to adapter. DreamBooth LoRA of an SDXL UNet."""
+"""Train: dataset to adapter. DreamBooth LoRA of a UNet, whatever family it is of."""

@@ -477,4 +477,32 @@ MUTANTS = (
         "self.reads = ThreadPoolExecutor(1, ",
         "a slow read holds up all others",
     ),
+    (
+        "P70",
+        "inference/profile_draw/precision.py",
+        r"(\.fp16(-\d+-of-\d+)?|-\d+-of-\d+\.fp16)",
+        r"\.fp16",
+        "a model in shards of half precision is not drawn with",
+    ),
+    (
+        "P71",
+        "inference/profile_draw/precision.py",
+        'return "fp16" if has_half and not has_plain else None',
+        'return "fp16" if has_half else None',
+        "half precision is read although all is there",
+    ),
+    (
+        "P72",
+        "inference/profile_predictor/server/grants.py",
+        "            wait_initial=_FIRST_PAUSE_SECONDS,\n            wait_jitter=_MORE_SECONDS,\n",
+        "            wait_initial=0,\n            wait_jitter=0,\n",
+        "a store that is away for a second costs a candidate",
+    ),
+    (
+        "P73",
+        "inference/profile_predictor/server/settings.py",
+        "if not text.isdecimal() or len(text) > 18 or int(text) < least:",
+        "if not text.isdecimal() or len(text) > 18:",
+        "a predictor without a place or a slot starts",
+    ),
 )

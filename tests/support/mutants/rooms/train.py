@@ -281,4 +281,18 @@ MUTANTS = (
         "        except ZeroDivisionError as error:",
         "an adapter that is not finite ends in a traceback",
     ),
+    (
+        "T41",
+        "inference/profile_draw/adapters/adapter_file.py",
+        '"alpha_pattern": {name: other for name, other in alphas.items() if other != alpha},',
+        '"alpha_pattern": {},',
+        "layers of another scale are written as the first one",
+    ),
+    (
+        "T42",
+        "inference/profile_draw/adapters/weights.py",
+        "        if len(matrices) != 2:",
+        "        if not matrices:",
+        "a layer of one matrix ends in a traceback",
+    ),
 )

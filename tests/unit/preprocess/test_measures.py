@@ -408,6 +408,55 @@ def test_the_most_typical_photos_are_kept_apart_and_refused_ones_do_not_count() 
     assert steps.shares == pytest.approx([0.5 + n / 18 for n in range(1, 10)])
 
 
+class Seeing:
+    """Sees one face in every picture, at the same place."""
+
+    def find(self, image: Pixels) -> list[Face]:
+        return [face_at(100, 80, 120, 140)]
+
+    def glance(self, image: Pixels) -> float:
+        return 0.9
+
+    def aligned(self, image: Pixels, face: Face) -> Pixels:
+        return image[:112, :112]
+
+    def embed(self, image: Pixels, face: Face) -> Any:
+        return unit(1, 128)
+
+
+def looked_at(width: int, height: int) -> tuple[Any, list[Any]]:
+    """A look at a photo of noise of this size, and the parts of it that were asked for."""
+    boxes: list[Any] = []
+
+    def opened(_: PhotoRef, box: Any = None) -> Photo:
+        boxes.append(box)
+        wide, high = (width, height) if box is None else (400, 400)
+        pixels = BGR(np.random.default_rng(5).integers(60, 190, (high, wide, 3)).astype(np.uint8))
+        return Photo(pixels, Frame(wide, high, (0, 0, wide, high)), Facts("JPEG", wide, high, False, False))
+
+    opener: Any = SimpleNamespace(open=opened, parameters=PreprocessParameters())
+    networks: Any = SimpleNamespace(faces=Seeing(), people=SimpleNamespace(find=lambda _: []))
+    return look_at(PhotoRef(name="a.jpg", key="k", bytes=1, etag=""), opener, networks), boxes
+
+
+def test_a_look_that_meets_a_face_keeps_what_the_photo_is_known_again_by() -> None:
+    sitter, boxes = looked_at(400, 400)
+    assert isinstance(sitter, Sitter)
+    assert (sitter.photo.name, sitter.measures.faces, sitter.measures.long, boxes) == ("a.jpg", 1, False, [None])
+    assert sitter.fingerprint.detail == sitter.measures.worth > 100
+    assert (sitter.embedding == unit(1, 128)).all()
+    assert sitter.joints.shape == (17, 3)
+
+
+def test_of_a_long_photo_the_part_around_its_face_is_looked_at() -> None:
+    sitter, boxes = looked_at(2000, 300)
+    assert isinstance(sitter, Sitter)
+    assert sitter.measures.long
+    assert boxes[0] is None
+    assert boxes[1][0] < 100 < boxes[1][2]
+    assert sitter.frame.size == (400, 400)
+
+
 def test_a_photo_that_is_too_large_is_not_read() -> None:
     opener = Opener(None, None, PreprocessParameters(maximum_bytes=10))  # type: ignore[arg-type]
     with pytest.raises(Refused) as refused:

@@ -71,7 +71,7 @@ class RequestHead:
         return photos is not None and bool(self.retry) and photos.retry != self.retry
 
 
-class SpecError(Exception):
+class SpecError(ValueError):
     """The spec is not what this version understands; the message names the field."""
 
 
@@ -84,7 +84,6 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         # Written by another version: it is made anew from what is true, only the times are lost.
         status, unread_status = ProfileRequestStatus(), document["status"]
     deleted = metadata.get("deletionTimestamp")
-    retained = (document.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN
     return RequestHead(
         key=Key(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
@@ -97,7 +96,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         status=status,
         unread_status=unread_status,
         title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
-        deletion_policy=DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE,
+        deletion_policy=deletion_policy_of(document.get("spec") or {}),
     )
 
 
@@ -110,6 +109,12 @@ def parse_spec(document: Mapping[str, Any]) -> ProfileRequestSpec:
         return ProfileRequestSpec.model_validate(document, extra="ignore")
     except ValidationError as error:
         raise SpecError(problems_of(error)) from None
+
+
+def deletion_policy_of(spec: Mapping[str, Any]) -> DeletionPolicy:
+    """What becomes of what a request made, by what stands under its `spec`, even where nobody understands the rest."""
+    retained = spec.get("deletionPolicy") == DeletionPolicy.RETAIN
+    return DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE
 
 
 def problems_of(error: ValidationError) -> str:

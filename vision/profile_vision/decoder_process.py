@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from .picture import Box, Facts, Limits, Picture, Refusal, Refused
+from .picture import Box, FileFacts, Limits, Picture, Refusal, Refused
 from .pixels import RGB
 
 # What the child is told of its parent's environment: where Python and its libraries are, and no credentials.
@@ -141,7 +141,7 @@ def _wait(descriptor: int, event: int, deadline: float) -> None:
         raise Gone("it took too long", Refusal.TOO_MUCH_WORK)
 
 
-def _answer(line: bytes, limits: Limits) -> tuple[int, int, Facts, Box]:
+def _answer(line: bytes, limits: Limits) -> tuple[int, int, FileFacts, Box]:
     """Height and width of the pixels that follow, facts and box. Raises Refused, and Gone for nonsense."""
     try:
         said = json.loads(line)
@@ -149,7 +149,7 @@ def _answer(line: bytes, limits: Limits) -> tuple[int, int, Facts, Box]:
             raise Refused(Refusal(said["refusal"]), str(said["detail"])[:200])
         height, width = (int(value) for value in said["shape"])
         left, top, right, bottom = (int(value) for value in said["box"])
-        facts = Facts(
+        facts = FileFacts(
             format=str(said["format"])[:8],
             width=int(said["width"]),
             height=int(said["height"]),

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from .decoder_process import DecoderProcess, Gone
-from .picture import FORMATS, Box, Facts, Limits, Picture, Refusal, Refused
+from .picture import FORMATS, Box, FileFacts, Limits, Picture, Refusal, Refused
 
-__all__ = ["FORMATS", "Box", "Decoder", "Facts", "Limits", "Picture", "Refusal", "Refused"]
+__all__ = ["FORMATS", "Box", "Decoder", "FileFacts", "Limits", "Picture", "Refusal", "Refused"]
 
 
 class Decoder:

@@ -14,7 +14,7 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 from .colours import Layers, layers_of, on_paper
 from .damage import check_jpeg
 from .optional import installed
-from .picture import Box, Facts, Limits, Picture, Refusal, Refused
+from .picture import Box, FileFacts, Limits, Picture, Refusal, Refused
 from .pixels import RGB
 from .png_file import LARGEST_PROFILE, without_extras
 
@@ -96,7 +96,7 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
         raise
     except Exception as error:  # readers say in many ways that a file is broken
         raise Refused(Refusal.DAMAGED, f"{kind}: {error}") from error
-    facts = Facts(format=kind, width=upright[0], height=upright[1], alpha=alpha, grey=_is_grey(pixels))
+    facts = FileFacts(format=kind, width=upright[0], height=upright[1], alpha=alpha, grey=_is_grey(pixels))
     return Picture(pixels=pixels, facts=facts, box=shown)
 
 

@@ -56,7 +56,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """What the file was. `width`, `height`: the whole upright picture in its own pixels.
 
     `alpha`: parts of it were transparent; `grey`: it has no colour.
@@ -77,7 +77,7 @@ class Picture:
     """
 
     pixels: RGB
-    facts: Facts
+    facts: FileFacts
     box: Box
 
     @property

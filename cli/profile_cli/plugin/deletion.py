@@ -13,6 +13,7 @@ from profile_cli.terminal import Terminal
 from profile_cli.upload import remove_photos, standing_photos
 from profile_contract.artifacts import request_prefix
 from profile_contract.request import DeletionPolicy
+from profile_contract.resource import deletion_policy_of
 
 from .changes import PLUGIN, UPLOADER, sharing
 from .connection import cluster_of, standing_document, store_of
@@ -81,7 +82,7 @@ def _what_stays(request: dict[str, Any], photos: str, why_kept: str) -> list[str
 
 
 def _retained(request: dict[str, Any]) -> bool:
-    return request["spec"].get("deletionPolicy") == DeletionPolicy.RETAIN
+    return deletion_policy_of(request["spec"]) is DeletionPolicy.RETAIN
 
 
 def _wait_until_gone(cluster: Cluster, namespace: str, name: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_runtime.store.port import Store
-from profile_vision.decoding import Box, Decoder, Facts, Limits, Refusal
+from profile_vision.decoding import Box, Decoder, FileFacts, Limits, Refusal
 from profile_vision.decoding import Refused as NotOpened
 from profile_vision.framing import Cut
 from profile_vision.pixels import BGR, to_bgr
@@ -80,7 +80,7 @@ class Photo:
 
     pixels: BGR
     frame: Frame
-    facts: Facts
+    facts: FileFacts
 
     def turned(self, turns: int) -> Photo:
         """The same, turned by further quarter turns counter-clockwise."""

@@ -17,11 +17,10 @@ from profile_contract.request import (
     Condition,
     DeletionPolicy,
     PortraitStatus,
-    ProfileRequestSpec,
     ProfileRequestStatus,
     StagesStatus,
 )
-from profile_contract.resource import TITLE_ANNOTATION
+from profile_contract.resource import TITLE_ANNOTATION, parse_spec
 from profile_contract.stages.finish import ComparedSide
 from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec
@@ -64,7 +63,7 @@ def layout_views() -> list[LayoutView]:
 
 def request_view(document: dict[str, Any], link: Link) -> RequestView:
     """The request as its owner sees it. Raises ValidationError for one that this version cannot read."""
-    metadata, spec = document["metadata"], ProfileRequestSpec.model_validate(document["spec"], extra="ignore")
+    metadata, spec = document["metadata"], parse_spec(document["spec"])
     status = ProfileRequestStatus.model_validate(document.get("status") or {})
     fresh = status.observed_generation == metadata["generation"]
     conditions = {condition.type: condition for condition in status.conditions} if fresh else {}

@@ -65,7 +65,7 @@ class Observer:
             known_styles=tuple(sorted(styles)),
             unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
             photos=photos,
-            jobs=await self._with_reasons(jobs, chain, reports),
+            jobs=tuple([await self._with_reason(job, chain, reports) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
             progress=await self._latest_progress(head.key, chain, jobs),
@@ -122,24 +122,21 @@ class Observer:
         return await self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport) is not None
 
     async def _reports(self, chain: Chain) -> Reports:
-        preprocess, train, finish = await asyncio.gather(
-            self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport),
-            self._store.report(chain.prefix(Stage.TRAIN), TrainReport),
-            self._finish_report(chain),
+        """The reports that stand under the chain's digests."""
+        store = self._store
+        preprocess, train = await asyncio.gather(
+            store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport),
+            store.report(chain.prefix(Stage.TRAIN), TrainReport),
         )
         styles = await asyncio.gather(
-            *(
-                self._store.report(chain.prefix(Stage.GENERATE, digest), GenerateReport)
-                for digest in chain.styles.values()
-            )
+            *(store.report(chain.prefix(Stage.GENERATE, digest), GenerateReport) for digest in chain.styles.values())
         )
         generate = {name: report for name, report in zip(chain.styles, styles, strict=True) if report is not None}
+        finish = await store.report(chain.prefix(Stage.FINISH), FinishReport) if chain.finish else None
         return Reports(preprocess=preprocess, train=train, generate=generate, finish=finish)
 
-    async def _finish_report(self, chain: Chain) -> FinishReport | None:
-        return await self._store.report(chain.prefix(Stage.FINISH), FinishReport) if chain.finish else None
-
     async def _latest_progress(self, key: Key, chain: Chain, jobs: tuple[JobView, ...]) -> ProgressEvent | None:
+        """The last event of the stage whose Job runs."""
         for job in jobs:
             if not job.finished and job.digest == chain.of(job.stage):
                 return await self._progress.latest(key, job.stage, job.digest)
@@ -153,14 +150,12 @@ class Observer:
     # --- Jobs ---
 
     async def _jobs(self, key: Key) -> tuple[JobView, ...]:
+        """The Jobs that carry the labels of the request and of a stage."""
         views = [job_view(document) for document in await self._kube.jobs(key)]
         return tuple(view for view in views if view is not None)
 
-    async def _with_reasons(self, jobs: tuple[JobView, ...], chain: Chain, reports: Reports) -> tuple[JobView, ...]:
-        """Failed Jobs without a report get what their pod said; Jobs that wait long, what the scheduler said."""
-        return tuple([await self._with_reason(job, chain, reports) for job in jobs])
-
     async def _with_reason(self, job: JobView, chain: Chain, reports: Reports) -> JobView:
+        """The Job with what its pod said, if it failed without a report, or the scheduler, if it waits for long."""
         if job.deleting or job.digest != chain.of(job.stage) or reports.of(job.stage) is not None:
             return job
         failed = job.state is JobState.FAILED

@@ -23,7 +23,7 @@ from profile_preprocess.moments import Fingerprint
 from profile_preprocess.upright import upright
 from profile_preprocess.verdicts import BLOCKS, FINENESS, Measures, judge
 from profile_vision import Face, head_angles
-from profile_vision.decoding import Facts
+from profile_vision.decoding import FileFacts
 from profile_vision.framing import Framing, cut_to
 from profile_vision.joints import Body
 from profile_vision.people import PeopleReader
@@ -269,7 +269,7 @@ def test_people_come_the_largest_first() -> None:
 
 def photo(width: int, height: int) -> Photo:
     pixels = BGR(np.zeros((height, width, 3), np.uint8))
-    return Photo(pixels, Frame(width, height, (0, 0, width, height)), Facts("JPEG", width, height, False, False))
+    return Photo(pixels, Frame(width, height, (0, 0, width, height)), FileFacts("JPEG", width, height, False, False))
 
 
 class MarkedFace:
@@ -432,7 +432,7 @@ def looked_at(width: int, height: int) -> tuple[Any, list[Any]]:
         boxes.append(box)
         wide, high = (width, height) if box is None else (400, 400)
         pixels = BGR(np.random.default_rng(5).integers(60, 190, (high, wide, 3)).astype(np.uint8))
-        return Photo(pixels, Frame(wide, high, (0, 0, wide, high)), Facts("JPEG", wide, high, False, False))
+        return Photo(pixels, Frame(wide, high, (0, 0, wide, high)), FileFacts("JPEG", wide, high, False, False))
 
     opener: Any = SimpleNamespace(open=opened, parameters=PreprocessParameters())
     networks: Any = SimpleNamespace(faces=Seeing(), people=SimpleNamespace(find=lambda _: []))

@@ -32,7 +32,7 @@ MUTANTS = (
     (
         "B02",
         "operator/profile_operator/observe/observer.py",
-        "jobs=await self._with_reasons(jobs, chain, reports),",
+        "jobs=tuple([await self._with_reason(job, chain, reports) for job in jobs]),",
         "jobs=jobs,",
         "what a failed pod said is never read",
     ),

@@ -7,7 +7,7 @@ from datetime import datetime
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.resource import RequestHead
-from profile_contract.stages.table import STAGE_CONDITIONS, Stage
+from profile_contract.stages.table import STAGES, Stage
 
 from . import metrics
 
@@ -57,8 +57,8 @@ def newly_stalled(before: ProfileRequestStatus, after: ProfileRequestStatus) -> 
         return None
     blamed = (
         stage
-        for stage, kind in STAGE_CONDITIONS.items()
-        if (condition := _conditions(after).get(kind)) is not None
+        for stage, row in STAGES.items()
+        if (condition := _conditions(after).get(row.condition)) is not None
         and (condition.status, condition.reason) == ("False", stalled.reason)
     )
     stage = next(blamed, None)

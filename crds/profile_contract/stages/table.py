@@ -14,7 +14,7 @@ from . import finish, generate, preprocess, train
 from .order import StageOrder, StageReport
 from .stage import Stage
 
-__all__ = ["STAGES", "STAGE_CONDITIONS", "Stage", "StageRow"]
+__all__ = ["STAGES", "Stage", "StageRow"]
 
 
 @dataclass(frozen=True)
@@ -86,5 +86,3 @@ STAGES: Mapping[Stage, StageRow] = {
         ),
     )
 }
-
-STAGE_CONDITIONS: dict[Stage, ConditionType] = {row.stage: row.condition for row in STAGES.values()}

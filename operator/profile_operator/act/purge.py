@@ -8,6 +8,7 @@ import logging
 from profile_contract.artifacts import REPORT
 from profile_contract.generation import EvictionOrder
 from profile_contract.resource import RequestHead
+from profile_contract.stages.table import STAGES, Stage
 from profile_contract.stages.train import TrainReport
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.predictor import (
@@ -61,7 +62,7 @@ class ArtifactPurger:
                 log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
 
     async def _adapter_digests(self, prefix: str) -> list[str]:
-        listed = await self._store.list(f"{prefix}adapter/", MOST_OBJECTS)
+        listed = await self._store.list(f"{prefix}{STAGES[Stage.TRAIN].folder}/", MOST_OBJECTS)
         reports = [entry.key.removesuffix(REPORT) for entry in listed if entry.key.endswith(f"/{REPORT}")]
         adapters = [await self._store.report(folder, TrainReport) for folder in reports]
         return sorted({report.adapter.sha256 for report in adapters if report is not None and report.adapter})

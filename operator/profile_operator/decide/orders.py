@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profile_contract.artifacts import REPORT, request_prefix, uploads_prefix
+from profile_contract.artifacts import REPORT, stage_folder, uploads_prefix
 from profile_contract.candidates import Wanted, last_drawn, planned_candidates
 from profile_contract.stages.finish import FinishOrder, StyleCandidates
 from profile_contract.stages.order import RequestRef
@@ -81,7 +81,7 @@ def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
     key, chain = facts.head.key, facts.chain
     dataset = chain.prefix(Stage.PREPROCESS)
     # One prefix for all styles' candidates, or the policy of eight long names would grow over the store's limit.
-    candidates = f"{request_prefix(key.namespace, key.name)}candidates/"
+    candidates = stage_folder(key.namespace, key.name, Stage.GENERATE)
     reads = {
         Stage.PREPROCESS: (uploads_prefix(key.namespace, facts.spec.photos.prefix),),
         Stage.TRAIN: (dataset,),

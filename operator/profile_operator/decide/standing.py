@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from profile_contract.artifacts import REPORT
-from profile_contract.conditions import Reason
+from profile_contract.conditions import REASONS, Reason, ReasonKind
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
 from profile_operator.observe.snapshot import JobState, JobView, Snapshot
 
 from .plan import Action, DeleteJob, DropReport
-
-# Generation ended with these; the others it works on by itself.
-_FINAL = frozenset({Reason.PREDICTOR_REFUSED, Reason.STAGE_FAILED})
 
 
 class StageState(StrEnum):
@@ -139,7 +136,8 @@ def _generation(snapshot: Snapshot) -> Standing:
         return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
     if view.digest != digest or snapshot.head.retrying:
         return Standing(stage, StageState.READY, digest)
-    if view.reason in _FINAL and not view.running:
+    # It works on by itself where the platform heals.
+    if view.reason and REASONS[view.reason].kind is ReasonKind.PERSON and not view.running:
         return Standing(stage, StageState.STALLED, digest, view.reason, view.message)
     state = StageState.RUNNING if view.running else StageState.READY
     return Standing(stage, state, digest, view.reason or Reason.RUNNING, view.message)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from profile_contract.conditions import ConditionType, Reason
+from profile_contract.conditions import REASONS, ConditionType, Reason, ReasonKind
 from profile_contract.request import Condition, PortraitStatus, ProfileRequestStatus
 from profile_contract.resource import RequestHead
-from profile_contract.stages.table import STAGE_CONDITIONS, Stage
+from profile_contract.stages.table import STAGES, Stage
 from profile_operator.clock import stamp
 
 from .advice import advised, plain
@@ -21,24 +21,8 @@ from .plan import Action, EventNote, Plan
 from .standing import Decision, StageState, Standing
 from .status import next_status
 
-RUNNING_TEXTS = {
-    Stage.PREPROCESS: "looking at the photos",
-    Stage.TRAIN: "training the adapter",
-    Stage.GENERATE: "drawing the candidates",
-    Stage.FINISH: "choosing and cutting the portraits",
-}
-STAGE_TEXTS = {
-    Stage.PREPROCESS: "Preprocessing",
-    Stage.TRAIN: "Training",
-    Stage.GENERATE: "Generating",
-    Stage.FINISH: "Finishing",
-}
-ORDER = (ConditionType.READY, *STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
-# What hinders from outside ends only when a person changes something; all else the operator tries again by itself.
-_STALLS = frozenset({Reason.INVALID_SPEC, Reason.CONFLICT})
-_OUTAGES = frozenset(
-    {Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE}
-)
+_STAGE_CONDITIONS = {stage: row.condition for stage, row in STAGES.items()}
+ORDER = (ConditionType.READY, *_STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
 
 
 class Untimed(NamedTuple):
@@ -52,14 +36,14 @@ class Untimed(NamedTuple):
 def tell(facts: Facts, decision: Decision) -> Plan:
     """The decision's plan: its actions, and the whole status with its Events where it says anything new."""
     status, current = next_status(facts, decision), decision.current
-    stages = {STAGE_CONDITIONS[standing.stage]: _stage(facts, standing) for standing in decision.standings}
+    stages = {_STAGE_CONDITIONS[standing.stage]: _stage(facts, standing) for standing in decision.standings}
     ready = _ready(facts, decision, status.portraits)
     if ready.status == "True":
         text = "Done"
     elif current is None or current.state in (StageState.BLOCKED, StageState.STALLED):
         text = "Stalled"
     else:
-        text = "Suspended" if current.state is StageState.HELD else STAGE_TEXTS[current.stage]
+        text = "Suspended" if current.state is StageState.HELD else STAGES[current.stage].title
     conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text == "Stalled")})
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
@@ -92,7 +76,7 @@ def _stage(facts: Facts, standing: Standing) -> Untimed:
         case StageState.RUNNING if reason is Reason.RUNNING and message:
             reason = Reason.PENDING
         case StageState.RUNNING if reason is Reason.RUNNING:
-            message = RUNNING_TEXTS[standing.stage]
+            message = STAGES[standing.stage].doing
     return Untimed("False", reason, message if standing.state is StageState.BLOCKED else plain(message))
 
 
@@ -180,7 +164,8 @@ def outage(head: RequestHead, reason: Reason, message: str, now: datetime) -> Pl
 
 def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime) -> ProfileRequestStatus:
     """Ready is False for this reason; what the stages said before still stands."""
-    stalled = reason in _STALLS and not head.deleting
+    # A person's reasons end only when somebody changes something; all else the operator tries again by itself.
+    stalled = REASONS[reason].kind is ReasonKind.PERSON and not head.deleting
     if head.deleting:
         ready, text = Untimed("False", Reason.DELETING, plain(f"waits with deleting: {message}")), "Deleting"
     elif stalled:
@@ -192,7 +177,7 @@ def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime
         kind: Untimed(before[kind].status, Reason(before[kind].reason), before[kind].message)
         if kind in before
         else Untimed("False", Reason.PENDING)
-        for kind in STAGE_CONDITIONS.values()
+        for kind in _STAGE_CONDITIONS.values()
     }
     conditions = _timed(head, now, {**stages, **_summary(ready, stalled=stalled)})
     changes = {"observed_generation": head.generation, "conditions": conditions, "stage_text": text}
@@ -209,14 +194,14 @@ def _events(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[Event
     changed = {kind for kind, condition in after.items() if before.get(kind) != (condition.status, condition.reason)}
     notes = [
         EventNote(Reason(after[kind].reason), f"{stage.value}: {after[kind].message}")
-        for stage, kind in STAGE_CONDITIONS.items()
+        for stage, kind in _STAGE_CONDITIONS.items()
         if kind in changed and (after[kind].status == "True" or after[kind].reason == Reason.RUNNING)
     ]
     ready, stalled = after[ConditionType.READY], after[ConditionType.STALLED].status == "True"
     reason = Reason(ready.reason)
     if ConditionType.READY in changed and ready.status == "True":
         notes.append(EventNote(reason, f"ready: {ready.message}"))
-    elif ConditionType.READY in changed and (stalled or reason in _OUTAGES):
+    elif ConditionType.READY in changed and (stalled or REASONS[reason].kind is ReasonKind.PLATFORM):
         notes.append(EventNote(reason, ready.message, warning=True))
     elif ConditionType.READY in changed and reason in (Reason.SUSPENDED, Reason.DELETING):
         notes.append(EventNote(reason, ready.message))

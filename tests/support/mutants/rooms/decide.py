@@ -59,9 +59,9 @@ MUTANTS = (
     ),
     (
         "D09",
-        "operator/profile_operator/decide/tell.py",
-        "_STALLS = frozenset({Reason.INVALID_SPEC, Reason.CONFLICT})",
-        "_STALLS = frozenset({Reason.INVALID_SPEC})",
+        "crds/profile_contract/conditions.py",
+        "Reason.CONFLICT: ReasonRow(ReasonKind.PERSON,",
+        "Reason.CONFLICT: ReasonRow(ReasonKind.PLATFORM,",
         "Conflict no longer stalls in outage()",
     ),
     (

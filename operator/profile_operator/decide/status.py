@@ -162,10 +162,10 @@ def _gpu_seconds(standing: Standing) -> int:
 def _generation(facts: Facts, standing: Standing) -> StageStatus | None:
     """Generation, which has no Job: its cost is that of the reports that were made since it began."""
     old, same = _before(facts, standing)
-    if standing.state in (StageState.RUNNING, StageState.STALLED, StageState.BLOCKED):
+    if standing.state in (StageState.RUNNING, StageState.STALLED):
         return same or StageStatus(digest=standing.digest, start_time=stamp(facts.now), attempts=1)
     if standing.state is not StageState.DONE:
-        return old if standing.state is StageState.WAITING else same
+        return old if standing.state in (StageState.WAITING, StageState.BLOCKED) else same
     if same is not None and same.completion_time:
         return same
     reports = list(facts.snapshot.reports.generate.values())

@@ -132,6 +132,17 @@ def test_a_missing_style_stalls_before_anything_runs_and_tells_which_exist() -> 
     assert ready(world.run())
 
 
+def test_a_missing_style_begins_no_generation_that_a_deletion_would_wait_for() -> None:
+    world = World(spec=SPEC.model_copy(update={"styles": ["warm", "gothic"]}))
+    world.cycle()
+    stalled(world, Reason.STYLE_NOT_FOUND)
+    assert world.status.stages is not None
+    assert world.status.stages.generate is None
+    world.deleting = True
+    world.cycle()
+    assert world.gone
+
+
 def test_one_style_of_several_missing_is_not_called_generated() -> None:
     world = World().run()
     change(world, styles=["warm", "gothic"])

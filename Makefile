@@ -9,7 +9,7 @@ PYTEST := $(RUN) -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench crds krew notices lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ dashboards: env ## write the Grafana dashboards anew into the chart
 
 krew: env ## kubectl profile as one file for every platform, and krew's manifest of it (URI=..., HOMEPAGE=...)
 	$(RUN) -m profile_krew --uri '$(URI)' --homepage '$(HOMEPAGE)'
+
+floors: env ## draw the floors in docs/development.md anew from the import contract
+	$(RUN) constraints/floors.py
 
 notices: env ## write the table of packages in THIRD_PARTY_NOTICES.md anew
 	$(RUN) constraints/notices.py

@@ -41,6 +41,8 @@ class World:
             await asyncio.sleep(0.01)
         assert not working.done(), "it ended by itself"
         working.cancel()
+        # A thread that is under way ends before the test goes on.
+        await asyncio.sleep(0.05)
 
     @property
     def pending(self) -> float:

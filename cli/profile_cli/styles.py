@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from profile_contract.problems import problems_of
 from profile_contract.style import ProfileStyleSpec
 
 from .errors import CommandError
@@ -60,5 +61,5 @@ def _read(file: Path) -> tuple[str, ProfileStyleSpec]:
     except (KeyError, TypeError) as error:
         raise CommandError(f"{file} lacks metadata.name or spec") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = problems_of(error)
         raise CommandError(f"{file}: {problems}") from error

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from . import GROUP
 from .conditions import RETRY_ANNOTATION, ConditionType
+from .problems import problems_of
 from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 
 FINALIZER = f"{GROUP}/purge"
@@ -108,18 +109,13 @@ def parse_spec(document: Mapping[str, Any]) -> ProfileRequestSpec:
     try:
         return ProfileRequestSpec.model_validate(document, extra="ignore")
     except ValidationError as error:
-        raise SpecError(problems_of(error)) from None
+        raise SpecError(problems_of(error, most=3, below="spec.")) from None
 
 
 def deletion_policy_of(spec: Mapping[str, Any]) -> DeletionPolicy:
     """What becomes of what a request made, by what stands under its `spec`, even where nobody understands the rest."""
     retained = spec.get("deletionPolicy") == DeletionPolicy.RETAIN
     return DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE
-
-
-def problems_of(error: ValidationError) -> str:
-    """What is wrong with a spec, field by field, for a message."""
-    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
 
 
 def one_line(text: str) -> str:

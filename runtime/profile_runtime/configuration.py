@@ -8,8 +8,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-# So many problems are named at once.
-NAMED = 5
+from profile_contract.problems import problems_of
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -31,5 +30,5 @@ def read_config(file: Path, model: type[Config], variable: str) -> Config:
     try:
         return model.model_validate({} if document is None else document)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:NAMED])
+        problems = problems_of(error)
         raise ConfigError(f"{file}: {problems}") from error

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from profile_cli.errors import CommandError
 from profile_contract.artifacts import photos_prefix
 from profile_contract.candidates import PictureSize
+from profile_contract.problems import problems_of
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.preprocess import PreprocessParameters
@@ -110,7 +111,7 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
     try:
         return ProfileRequestSpec.model_validate(document)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = problems_of(error)
         raise CommandError(f"these arguments cannot be used: {problems}") from error
 
 

@@ -14,6 +14,7 @@ from profile_cli.errors import CommandError
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import PictureEdge
 from profile_contract.model import Tolerant
+from profile_contract.problems import problems_of
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, SamplerSteps
@@ -99,7 +100,7 @@ def values_of(document: Mapping[str, Any]) -> Values:
         PreprocessParameters.model_validate(preprocess)
         return Values(training, preprocess, Drawing.model_validate(generation))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = problems_of(error)
         raise CommandError(f"these values cannot be used: {problems}") from error
     except TypeError as error:
         raise CommandError("training, preprocess and generation must be mappings, as in the chart's values") from error

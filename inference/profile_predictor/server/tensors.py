@@ -25,6 +25,7 @@ from profile_contract.generation import (
     GenerationOrder,
 )
 from profile_contract.model import Contract
+from profile_contract.problems import problems_of
 from profile_contract.stages.order import RequestRef
 
 IMAGE_TENSOR = "image"
@@ -105,8 +106,7 @@ def _parsed(kind: type[GenerationOrder] | type[EvictionOrder], text: str) -> Gen
 
 def _what_is_wrong(error: ValidationError) -> str:
     """Fields and reasons, without the values: they hold links and prompts."""
-    problems = [f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}" for problem in error.errors()[:5]]
-    return "the order cannot be read: " + "; ".join(problems)
+    return f"the order cannot be read: {problems_of(error, whole='order')}"
 
 
 def _text(tensor: InferInput) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
+from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec
-from profile_contract.resource import Key, RequestHead, SpecError, parse_spec, problems_of
+from profile_contract.resource import Key, RequestHead, SpecError, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photos_digest
@@ -91,7 +92,7 @@ class Observer:
             try:
                 styles[name] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
             except ValidationError as error:
-                unclear[name] = problems_of(error)
+                unclear[name] = problems_of(error, most=3, below="spec.")
                 log.warning("the ProfileStyle %s cannot be understood by this version: %s", name, unclear[name])
         return styles, unclear
 

@@ -134,4 +134,11 @@ MUTANTS = (
         "not request.metadata.finalizers",
         "requests that wait for nobody hold a release",
     ),
+    (
+        "H18",
+        "tools/profile_values/schema.py",
+        'plain["additionalProperties"] = False',
+        'plain["additionalProperties"] = True',
+        "environment variables of any name are taken by the chart, and refused by the operator",
+    ),
 )

@@ -189,4 +189,18 @@ MUTANTS = (
         "    return folder",
         "the predictor loads changed models",
     ),
+    (
+        "K30",
+        "crds/profile_contract/conditions.py",
+        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM,",
+        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PERSON,",
+        "a store that is away stalls every request",
+    ),
+    (
+        "K31",
+        "crds/profile_contract/artifacts.py",
+        'f"{prefix}{style}/{rank:02d}-{seed:06d}.png"',
+        'f"{prefix}{style}/{seed:06d}.png"',
+        "portraits' files no longer tell their rank",
+    ),
 )

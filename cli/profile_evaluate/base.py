@@ -22,7 +22,7 @@ from profile_vision.pixels import BGR, to_bgr
 from profile_vision.poses import draw, preset_joints
 from profile_vision.tone import Colours, colours
 
-from .drawing import Wanted, draw_missing
+from .drawing import WantedPicture, draw_missing
 from .figures import Follows, Share, follows
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def measure_base(
     )
 
 
-def _wanted(style: ProfileStyleSpec, tone: Tone, pose_keys: tuple[str, ...]) -> list[Wanted]:
+def _wanted(style: ProfileStyleSpec, tone: Tone, pose_keys: tuple[str, ...]) -> list[WantedPicture]:
     """The neutral twins of each style are its own: its backdrop stays."""
     text = style.prompt.replace("{tone}", TONE_WORDS[tone])
     return [
-        Wanted(
+        WantedPicture(
             key=f"{FOLDER}{style.tone.value}-{tone.value}-{number:02d}.png".lower(),
             seed=1000 + number,
             prompt=text.replace("{subject}", SUBJECTS[number % len(SUBJECTS)]),

@@ -23,7 +23,7 @@ DIGEST = ".digest"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedPicture:
     """One portrait: where it goes in the store, and what it is to be."""
 
     key: str
@@ -33,7 +33,7 @@ class Wanted:
 
 
 def draw_missing(
-    engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[Wanted]
+    engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[WantedPicture]
 ) -> None:
     """Draw what is not in the store yet, as the style samples; and what stands there from other words or settings."""
     # With it come seconds of torch, which no other command needs.
@@ -49,7 +49,7 @@ def draw_missing(
             store.write(portrait.key + DIGEST, digests[portrait.key].encode(), "text/plain")
 
 
-def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: Wanted) -> str:
+def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: WantedPicture) -> str:
     pose = hashlib.sha256(store.read(wanted.pose_key)).hexdigest() if wanted.pose_key else ""
     return digest_of([*models, order.document(), pose])
 
@@ -59,7 +59,7 @@ def _stands(store: Store, key: str, digest: str) -> bool:
     return store.stat(key + DIGEST) is not None and store.read(key + DIGEST).decode() == digest
 
 
-def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[Wanted]) -> GenerationOrder:
+def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[WantedPicture]) -> GenerationOrder:
     """The order to the engine for some portraits in one style; grants are keys."""
     style = size.of(style)
     return GenerationOrder(

@@ -165,7 +165,7 @@ def nearest(embedding: Embedding, centroids: Mapping[str, Embedding]) -> str:
 def confusion(
     portraits: Mapping[str, Sequence[Embedding]], centroids: Mapping[str, Embedding]
 ) -> dict[str, dict[str, int]]:
-    """Person -> who their portraits look like most -> how many."""
+    """CastMember -> who their portraits look like most -> how many."""
     table = {name: dict.fromkeys(centroids, 0) for name in portraits}
     for name, embeddings in portraits.items():
         for embedding in embeddings:

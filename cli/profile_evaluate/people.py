@@ -13,7 +13,7 @@ ANCESTRIES = {"asian": "East Asian ", "caucasian": "European ", "african": "Afri
 
 
 @dataclass(frozen=True)
-class Person:
+class CastMember:
     name: str
     photos: tuple[Path, ...]
     noun: str
@@ -23,7 +23,7 @@ class Person:
     """Photo -> why it must be refused: a photo verdict's reason, and perhaps a remark after a comma."""
 
 
-def find_people(folder: Path, limit: int | None = None) -> list[Person]:
+def find_people(folder: Path, limit: int | None = None) -> list[CastMember]:
     """Everyone in a folder. Raises CommandError if there is nobody, or a person's truth cannot be read."""
     people = [_person(path) for path in sorted(folder.glob("*/person.json"))][:limit]
     if not people:
@@ -31,7 +31,7 @@ def find_people(folder: Path, limit: int | None = None) -> list[Person]:
     return people
 
 
-def _person(path: Path) -> Person:
+def _person(path: Path) -> CastMember:
     """A person of a folder, as person.json tells of them. Raises CommandError."""
     folder = path.parent
     try:
@@ -44,7 +44,9 @@ def _person(path: Path) -> Person:
     photos = tuple(sorted(folder.glob("*.jpg")))
     if not photos:
         raise CommandError(f"{folder} holds no photos")
-    return Person(folder.name, photos, noun, described, {folder / "bad" / name: why for name, why in reasons.items()})
+    return CastMember(
+        folder.name, photos, noun, described, {folder / "bad" / name: why for name, why in reasons.items()}
+    )
 
 
 def describe(noun: str, age: float, ancestry: str) -> str:

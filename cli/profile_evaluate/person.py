@@ -31,9 +31,9 @@ from profile_vision.faces import counted
 from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
 
-from .drawing import Wanted, draw_missing
+from .drawing import WantedPicture, draw_missing
 from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
-from .people import Person
+from .people import CastMember
 
 if TYPE_CHECKING:
     from profile_predictor.engine import Engine
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Measured:
     """A person's results, and the embeddings of the faces in each kind of portrait (None where there is no face)."""
 
-    person: Person
+    person: CastMember
     store: FolderStore
     results: Results
     photos: tuple[Embedding, ...]
@@ -66,7 +66,7 @@ class Setting:
     platform: Platform
 
 
-def run_person(person: Person, folder: Path, setting: Setting, faces: FaceReader, terminal: Terminal) -> Measured:
+def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceReader, terminal: Terminal) -> Measured:
     """Preprocess, train, generate and finish what is not done yet. Raises InputRefused, CommandError."""
     folder.mkdir(parents=True, exist_ok=True)
     store = FolderStore(folder)
@@ -114,7 +114,7 @@ def _drawn(
     for report in measured.results.generate:
         style = setting.styles[report.style]
         wanted = [
-            Wanted(
+            WantedPicture(
                 key=f"{kind}/{report.style}-{candidate.seed}.png",
                 seed=candidate.seed,
                 prompt=style.prompt_for(subject),
@@ -195,7 +195,7 @@ def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> Sty
     )
 
 
-def verdicts_on_bad(person: Person, folder: Path, setting: Setting) -> list[tuple[str, str, str]]:
+def verdicts_on_bad(person: CastMember, folder: Path, setting: Setting) -> list[tuple[str, str, str]]:
     """What preprocessing says of the photos to be refused, among the good ones: (file, truth, verdict)."""
     if not person.bad:
         return []

@@ -19,7 +19,7 @@ class ProbeServer(ThreadingHTTPServer):
         self.healthy = healthy
         both = socket.has_dualstack_ipv6()
         self.address_family = socket.AF_INET6 if both else socket.AF_INET
-        super().__init__(("::" if both else "0.0.0.0", port), _Handler)  # noqa: S104 - the kubelet asks from outside
+        super().__init__(("::" if both else "0.0.0.0", port), _ProbeHandler)  # noqa: S104 - the kubelet asks from outside
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def server_bind(self) -> None:
@@ -29,7 +29,7 @@ class ProbeServer(ThreadingHTTPServer):
         super().server_bind()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ProbeHandler(BaseHTTPRequestHandler):
     server: ProbeServer
     # Whoever sends nothing gets no thread for ever.
     timeout = 10

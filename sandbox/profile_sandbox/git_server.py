@@ -27,13 +27,13 @@ def make(repository: Path) -> None:
 def serve(root: Path, address: tuple[str, int]) -> ThreadingHTTPServer:
     """A server, listening but not yet answering, of the repositories below `root`."""
 
-    class Handler(_Handler):
+    class Handler(_GitHandler):
         folder = root
 
     return ThreadingHTTPServer(address, Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _GitHandler(BaseHTTPRequestHandler):
     folder: ClassVar[Path]
 
     def do_GET(self) -> None:

@@ -15,8 +15,7 @@ from hardening import section
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, PreprocessReport
-from profile_preprocess.decode import Opener
-from profile_preprocess.decode import Refused as PhotoRefused
+from profile_preprocess.decode import Opener, PhotoRefused
 from profile_preprocess.look import Networks, look_at
 from profile_runtime.store.folder import FolderStore
 from profile_vision.decoding import Decoder, Refused

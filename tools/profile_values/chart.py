@@ -53,7 +53,7 @@ class Section(Contract):
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
 
-class Digests(Contract):
+class DigestsValues(Contract):
     """Pins images by their digest, which wins over the tag."""
 
     operator: Sha256 = ""
@@ -72,7 +72,7 @@ class Images(Section):
     tag: str = Field(pattern=r"^[A-Za-z0-9_.-]*$", description="Empty: the chart's appVersion.")
     pull_policy: PullPolicy
     pull_secrets: list[ObjectName]
-    digests: Digests
+    digests: DigestsValues
 
 
 class Crds(Section):
@@ -113,7 +113,7 @@ class ChartStore(StoreAddress):
     existing_secret: ObjectName = Field(description="Secret with accessKey and secretKey, the operator's own account.")
 
 
-class Database(Section):
+class DatabaseValues(Section):
     """Where history is kept, and with it whether its pod runs."""
 
     existing_secret: ObjectNameOrNone = Field(description="Secret with dsn; empty: no history.")
@@ -125,7 +125,7 @@ class Redis(Section):
     existing_secret: ObjectNameOrNone = Field(description="Secret with url; empty: no progress is shown.")
 
 
-class Models(Section):
+class ModelsValues(Section):
     """The weights."""
 
     existing_claim: ObjectNameOrNone = Field(description="A claim, mounted at /models; empty: the images hold them.")
@@ -360,9 +360,9 @@ class ChartValues(Section):
     logging: Logging
     rbac: Rbac
     store: ChartStore
-    database: Database
+    database: DatabaseValues
     redis: Redis
-    models: Models
+    models: ModelsValues
     gpu: Gpu
     training: TrainParameters
     preprocess: PreprocessParameters

@@ -30,7 +30,7 @@ from profile_runtime.store.folder import FolderStore
 
 from .recipe import read_recipe
 from .runner import InputRefused, Run
-from .settings import NAMESPACE, UNTRAINED, Choice, Models, choose_with, platform, request_spec
+from .settings import NAMESPACE, UNTRAINED, Choice, InstalledModels, choose_with, platform, request_spec
 from .values import read_values
 
 WORK = ".profile-studio"
@@ -155,7 +155,7 @@ def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
     )
 
 
-def prepare(models: Models, terminal: Terminal) -> None:
+def prepare(models: InstalledModels, terminal: Terminal) -> None:
     """Keep libraries quiet and off the network: the terminal shows our own progress. Tell of an untrained model."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Read by OpenCV as it is loaded, which it may be already.

@@ -59,7 +59,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Models:
+class InstalledModels:
     """The models that are used, and the pixels that the base model was made for."""
 
     base: str
@@ -67,7 +67,7 @@ class Models:
     resolution: int
 
 
-def choose_models(folder: Path, base: str | None, control: str | None) -> Models:
+def choose_models(folder: Path, base: str | None, control: str | None) -> InstalledModels:
     """The models by name, or the best that is there. Raises CommandError that names what is missing."""
     chosen = base or next((name for name in BASE_MODELS if (folder / name).is_dir()), None)
     if chosen is None:
@@ -79,7 +79,7 @@ def choose_models(folder: Path, base: str | None, control: str | None) -> Models
     for name in filter(None, (chosen, companion)):
         if not (folder / name).is_dir():
             raise CommandError(f"{folder} holds no model {name!r}: see --models, --base-model and --control-model")
-    return Models(chosen, companion, _native_resolution(folder / chosen))
+    return InstalledModels(chosen, companion, _native_resolution(folder / chosen))
 
 
 def _native_resolution(model: Path) -> int:
@@ -116,7 +116,7 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
 
 
 def platform(
-    choice: Choice, models: Models, *, accelerated: bool, values: Values = NOTHING_SAID, toy: bool = False
+    choice: Choice, models: InstalledModels, *, accelerated: bool, values: Values = NOTHING_SAID, toy: bool = False
 ) -> Platform:
     """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine.
     `toy`: the base model's own recipe calls it one."""
@@ -136,7 +136,7 @@ def platform(
     )
 
 
-def choose_with(folder: Path, choice: Choice, values: Values) -> Models:
+def choose_with(folder: Path, choice: Choice, values: Values) -> InstalledModels:
     """The models that were chosen, else those of a cluster's values. Raises CommandError as choose_models does."""
     control = choice.control_model
     if control is None:

@@ -24,7 +24,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """What one seed became in looks of different tones, in the order of the styles."""
 
     seed: int
@@ -33,7 +33,7 @@ class Row:
 
 def compared(
     styles: Sequence[StyleCandidates], ranked: Sequence[Sequence[Score]], showable: Sequence[frozenset[int]]
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """The rows, those with the greatest likeness first. `ranked` and `showable` (seeds) are of the same styles.
 
     A row holds candidates of one seed and one pose (others have nothing in common), of two tones at least, and one that
@@ -45,7 +45,7 @@ def compared(
         for score in scores:
             side = Side(style.style, style.tone, score, score.seed in seeds)
             sides.setdefault(_start(candidates, score), []).append(side)
-    rows = [Row(seed, tuple(beside)) for (seed, _), beside in sides.items() if _worth(beside)]
+    rows = [ComparisonRow(seed, tuple(beside)) for (seed, _), beside in sides.items() if _worth(beside)]
     return sorted(rows, key=lambda row: (-_best(row), row.seed))
 
 
@@ -57,6 +57,6 @@ def _worth(sides: Sequence[Side]) -> bool:
     return len({side.tone for side in sides}) > 1 and any(side.score.delivered for side in sides)
 
 
-def _best(row: Row) -> int:
+def _best(row: ComparisonRow) -> int:
     likeness = [side.score.likeness for side in row.sides if side.score.delivered]
     return max((percent for percent in likeness if percent is not None), default=-101)

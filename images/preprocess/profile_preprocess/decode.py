@@ -31,7 +31,7 @@ REASONS = {
 }
 
 
-class Refused(Exception):
+class PhotoRefused(Exception):
     """The photo cannot be used; the reason is the verdict's."""
 
     def __init__(self, reason: PhotoReason) -> None:
@@ -92,12 +92,12 @@ class Photo:
 def decode(data: bytes, limits: PreprocessParameters, decoder: Decoder, box: Box | None = None) -> Photo:
     """Open a photo, or the part of it in `box`, reduced to WORKING_AREA (or four times the training crop's).
 
-    Raises Refused with TooManyBytes, NotAnImage, Damaged, TooManyPixels, TooSmall or TooMuchWork.
+    Raises PhotoRefused with TooManyBytes, NotAnImage, Damaged, TooManyPixels, TooSmall or TooMuchWork.
     """
     try:
         picture = decoder.open(data, allowed(limits), box)
     except NotOpened as refused:
-        raise Refused(REASONS[refused.refusal]) from refused
+        raise PhotoRefused(REASONS[refused.refusal]) from refused
     pixels = to_bgr(picture.pixels)
     return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)
 
@@ -114,7 +114,7 @@ def allowed(limits: PreprocessParameters) -> Limits:
 
 @dataclass(frozen=True)
 class Opener:
-    """Reads an order's photos and opens them. Raises Refused, and StoreError where the store fails."""
+    """Reads an order's photos and opens them. Raises PhotoRefused, and StoreError where the store fails."""
 
     store: Store
     decoder: Decoder
@@ -123,7 +123,7 @@ class Opener:
     def open(self, photo: PhotoRef, box: Box | None = None) -> Photo:
         """A photo, or the part of it in `box`."""
         if photo.bytes > self.parameters.maximum_bytes:
-            raise Refused(PhotoReason.TOO_MANY_BYTES)
+            raise PhotoRefused(PhotoReason.TOO_MANY_BYTES)
         return decode(self.store.read(photo.key), self.parameters, self.decoder, box)
 
     def part(self, photo: PhotoRef, frame: Frame, cut: Cut) -> BGR:

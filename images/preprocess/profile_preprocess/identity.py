@@ -26,7 +26,7 @@ SMALLEST_RIVAL = 3
 
 
 @dataclass(frozen=True)
-class Subject:
+class MainPerson:
     """`shown`: for each photo, whether it shows the subject. `rivals`: for each, whether it shows a person who may as
     well be meant; all False where the subject is clear."""
 
@@ -39,10 +39,10 @@ class Subject:
         return not any(self.rivals)
 
 
-def subject(embeddings: Sequence[Embedding]) -> Subject:
+def subject(embeddings: Sequence[Embedding]) -> MainPerson:
     """Who most of the photos show; every photo should be of another moment, or one moment votes many times."""
     if not embeddings:
-        return Subject([], [])
+        return MainPerson([], [])
     table = similarities(embeddings)
     groups = cluster(table, SAME_PERSON)
     ranked = sorted(groups, key=lambda group: (len(group), float(table[np.ix_(group, group)].mean()), -group[0]))
@@ -51,7 +51,7 @@ def subject(embeddings: Sequence[Embedding]) -> Subject:
     # Photos of the subject that stood apart at first are no second person.
     rival = [index for index in second if not shown[index]]
     tie = len(rival) >= max(SMALLEST_RIVAL, TIE * sum(shown))
-    return Subject(shown, [tie and index in rival for index in range(len(embeddings))])
+    return MainPerson(shown, [tie and index in rival for index in range(len(embeddings))])
 
 
 def likeness_to_core(index: int, core: Sequence[int], embeddings: Sequence[Embedding]) -> float:

@@ -80,7 +80,7 @@ class Sitter(Look):
 def look_at(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
     """Open a photo, turn it upright, measure it and judge it by itself; of a long one the part around its largest face.
 
-    Raises Refused, and StoreError where the store fails.
+    Raises PhotoRefused, and StoreError where the store fails.
     """
     whole = opener.open(photo)
     long = is_long(whole)

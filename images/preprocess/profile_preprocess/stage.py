@@ -25,9 +25,9 @@ from profile_vision.people import accelerator
 
 from . import verdicts
 from .dataset import DatasetWriter
-from .decode import Opener, Refused
+from .decode import Opener, PhotoRefused
 from .holdout import held_out
-from .identity import Subject, subject
+from .identity import MainPerson, subject
 from .look import Look, Networks, accepted, look_at
 from .moments import repeats
 
@@ -63,7 +63,7 @@ def _look(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
     """Look at one photo. Whatever is wrong with it becomes its verdict; only a failing store ends the stage."""
     try:
         return look_at(photo, opener, networks)
-    except Refused as refused:
+    except PhotoRefused as refused:
         return Look(photo, refused.reason)
     except NotFound:
         log.warning("photo %r has gone since it was listed", photo.name)
@@ -74,7 +74,7 @@ def _look(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
     return Look(photo, PhotoReason.NOT_AN_IMAGE)
 
 
-def judge_together(looks: Sequence[Look]) -> tuple[list[Look], Subject]:
+def judge_together(looks: Sequence[Look]) -> tuple[list[Look], MainPerson]:
     """What only all photos together tell: which photos repeat another's moment, and who the subject is.
 
     Repeats go first: one moment has one vote.
@@ -93,7 +93,7 @@ def judge_together(looks: Sequence[Look]) -> tuple[list[Look], Subject]:
     return looks, people
 
 
-def _report(order: PreprocessOrder, looks: Sequence[Look], people: Subject) -> PreprocessReport:
+def _report(order: PreprocessOrder, looks: Sequence[Look], people: MainPerson) -> PreprocessReport:
     """The report without a dataset: verdicts, warnings, and whether the photos are enough and of one person."""
     minimum = order.parameters.minimum_photos
     judged = [look.verdict for look in looks]

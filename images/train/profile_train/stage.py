@@ -27,9 +27,10 @@ from .dataset import Example, read_examples, read_report
 from .loop import Trained, best, train
 from .loss import check_weights
 from .model import Base, load_base
+from .prompt import PROMPT
 from .sampling import alone
 from .settings import Settings, settings_of, smaller
-from .validate import PROMPT, judge_of, portraits
+from .validate import judge_of, portraits
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,6 @@ from profile_vision.pixels import BGR, RGB, to_bgr
 from .dataset import read_of_dataset
 from .model import Base
 
-PROMPT = "studio portrait photo of {subject}, facing the camera"
 GUIDANCE = 5.0
 # The detector was not trained on faces of a few dozen pixels: small portraits are enlarged before they are judged.
 SMALLEST_EDGE = 512

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from profile_cli.errors import CommandError
-from profile_cli.run.settings import Choice, Models, choose_models, choose_with, picture_size, platform, request_spec
+from profile_cli.run.settings import (
+    Choice,
+    InstalledModels,
+    choose_models,
+    choose_with,
+    picture_size,
+    platform,
+    request_spec,
+)
 from profile_cli.run.values import Values, read_values, values_of
 from profile_contract.candidates import PictureSize
 from profile_contract.stages.chain import digests_of
@@ -35,7 +43,7 @@ CHOICE = Choice(
 NOTHING = replace(CHOICE, minimum_photos=None, rank=None)
 CHART = Path(__file__).resolve().parents[3] / "charts" / "profile-studio"
 DEMO = [CHART / "values-cpu.yaml", CHART / "values-studio-mini.yaml"]
-MODELS = Models(base="base", control="control", resolution=1024)
+MODELS = InstalledModels(base="base", control="control", resolution=1024)
 STYLE = ProfileStyleSpec(title=Title(en="A"), prompt="portrait of {subject}")
 
 
@@ -48,7 +56,7 @@ def _model(folder: Path, name: str, latent: int = 16, blocks: int = 4) -> None:
 def test_the_best_model_that_is_there_is_taken_with_its_companion(tmp_path: Path) -> None:
     _model(tmp_path, "studio-random")
     (tmp_path / "studio-random-controlnet").mkdir()
-    assert choose_models(tmp_path, None, None) == Models("studio-random", "studio-random-controlnet", 128)
+    assert choose_models(tmp_path, None, None) == InstalledModels("studio-random", "studio-random-controlnet", 128)
     _model(tmp_path, "stable-diffusion-xl-base-1.0", latent=128)
     assert choose_models(tmp_path, None, "").base == "stable-diffusion-xl-base-1.0"
     assert choose_models(tmp_path, None, "").resolution == 1024
@@ -56,7 +64,7 @@ def test_the_best_model_that_is_there_is_taken_with_its_companion(tmp_path: Path
 
 def test_the_resolution_follows_the_vae(tmp_path: Path) -> None:
     _model(tmp_path, "mine", latent=32, blocks=3)
-    assert choose_models(tmp_path, "mine", None) == Models("mine", "", 128)
+    assert choose_models(tmp_path, "mine", None) == InstalledModels("mine", "", 128)
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
@@ -111,12 +119,12 @@ def test_other_layouts_only_finish_and_another_rank_trains_again() -> None:
 
 
 def test_a_clusters_values_give_the_very_settings_of_that_cluster() -> None:
-    mini = Models("studio-mini", "studio-mini-controlnet", 128)
+    mini = InstalledModels("studio-mini", "studio-mini-controlnet", 128)
     assert platform(NOTHING, mini, accelerated=True, values=read_values(DEMO)) == demo_platform()
 
 
 def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
-    mini = Models("studio-mini", "studio-mini-controlnet", 128)
+    mini = InstalledModels("studio-mini", "studio-mini-controlnet", 128)
     found = platform(NOTHING, mini, accelerated=False, values=read_values(DEMO[1:]))
     assert (found.training.rank, found.training.steps, found.training.learning_rate) == (16, 400, 2e-3)
     assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.TRANSFORMER, 1)
@@ -156,9 +164,9 @@ def test_values_name_the_models_unless_another_base_is_chosen(tmp_path: Path) ->
     for name in ("poses", "studio-random-controlnet"):
         (tmp_path / name).mkdir()
     values = values_of({"training": {"baseModel": "theirs", "controlModel": "poses"}})
-    assert choose_with(tmp_path, NOTHING, values) == Models("theirs", "poses", 128)
-    assert choose_with(tmp_path, replace(NOTHING, base_model="mine"), values) == Models("mine", "", 128)
-    assert choose_with(tmp_path, replace(NOTHING, control_model=""), values) == Models("theirs", "", 128)
+    assert choose_with(tmp_path, NOTHING, values) == InstalledModels("theirs", "poses", 128)
+    assert choose_with(tmp_path, replace(NOTHING, base_model="mine"), values) == InstalledModels("mine", "", 128)
+    assert choose_with(tmp_path, replace(NOTHING, control_model=""), values) == InstalledModels("theirs", "", 128)
     with pytest.raises(CommandError, match="'theirs'"):
         choose_with(tmp_path / "nowhere", NOTHING, values)
 

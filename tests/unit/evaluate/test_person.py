@@ -33,9 +33,9 @@ from profile_contract.stages.preprocess import (
 from profile_contract.stages.train import Checkpoint, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_evaluate import person as module
-from profile_evaluate.drawing import Wanted, draw_missing
+from profile_evaluate.drawing import WantedPicture, draw_missing
 from profile_evaluate.figures import PersonFigures, Share
-from profile_evaluate.people import Person
+from profile_evaluate.people import CastMember
 from profile_evaluate.person import (
     Measured,
     Setting,
@@ -142,15 +142,15 @@ PICTURES = {
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
+def person(tmp_path: Path) -> CastMember:
     photos = tuple(tmp_path / f"{number}.jpg" for number in range(5))
     for photo in photos:
         photo.write_bytes(b"x")
-    return Person("anna", photos, "woman", "a young woman")
+    return CastMember("anna", photos, "woman", "a young woman")
 
 
 @pytest.fixture
-def measured(person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
+def measured(person: CastMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
     class Ended:
         """A run whose stages have ended."""
 
@@ -253,9 +253,11 @@ def test_the_base_alone_draws_the_same_seeds_and_poses_with_other_words(measured
 def test_what_stands_is_drawn_again_only_from_other_words_or_poses(tmp_path: Path) -> None:
     store, engine = FolderStore(tmp_path), Engine()
     store.write("pose.png", drawn(1))
-    wanted = [Wanted(key=f"{seed}.png", seed=seed, prompt="a sks woman", pose_key="pose.png") for seed in range(6)]
+    wanted = [
+        WantedPicture(key=f"{seed}.png", seed=seed, prompt="a sks woman", pose_key="pose.png") for seed in range(6)
+    ]
 
-    def drawings(which: Sequence[Wanted], style: ProfileStyleSpec = STYLE) -> list[int]:
+    def drawings(which: Sequence[WantedPicture], style: ProfileStyleSpec = STYLE) -> list[int]:
         engine.orders.clear()
         draw_missing(engine, store, style, PictureSize(64, 64), which)  # type: ignore[arg-type]
         return [len(order.items) for order in engine.orders]
@@ -275,7 +277,7 @@ def test_what_stands_is_drawn_again_only_from_other_words_or_poses(tmp_path: Pat
 
 
 def test_bad_photos_are_judged_among_the_good_ones(
-    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    person: CastMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = tmp_path / "bad" / "0.jpg"
     bad.parent.mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from profile_contract.stages.finish import Score, StyleCandidates
 from profile_contract.stages.generate import Candidate
 from profile_contract.style import Tone
-from profile_finish.comparing import Row, compared
+from profile_finish.comparing import ComparisonRow, compared
 
 
 def _style(name: str, tone: Tone, pose: str = "photo-1") -> StyleCandidates:
@@ -20,7 +20,7 @@ def _scores(name: str, likeness: dict[int, int], *delivered: int) -> list[Score]
     ]
 
 
-def _shown(rows: list[Row]) -> list[tuple[int, list[tuple[str, bool, bool]]]]:
+def _shown(rows: list[ComparisonRow]) -> list[tuple[int, list[tuple[str, bool, bool]]]]:
     return [(row.seed, [(side.style, side.score.delivered, side.showable) for side in row.sides]) for row in rows]
 
 

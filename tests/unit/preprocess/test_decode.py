@@ -9,7 +9,7 @@ from PIL import Image
 
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PreprocessParameters
-from profile_preprocess.decode import REASONS, WORKING_AREA, Frame, Refused, allowed, decode
+from profile_preprocess.decode import REASONS, WORKING_AREA, Frame, PhotoRefused, allowed, decode
 from profile_vision.decoding import Decoder, Refusal
 
 
@@ -53,7 +53,7 @@ def test_a_request_s_limits_are_the_decoder_s() -> None:
     ],
 )
 def test_refused(data: bytes, reason: PhotoReason, decoder: Decoder) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PhotoRefused) as refused:
         decode(data, PreprocessParameters(), decoder)
     assert refused.value.reason is reason
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from profile_preprocess.holdout import held_out
-from profile_preprocess.identity import Subject, cluster, likeness_to_core, similarities, subject
+from profile_preprocess.identity import MainPerson, cluster, likeness_to_core, similarities, subject
 from profile_preprocess.moments import Fingerprint, repeats, same_moment
 
 
@@ -68,8 +68,8 @@ def test_of_two_equal_groups_the_one_that_agrees_more_is_the_subject() -> None:
 
 
 def test_no_photos_and_one_photo() -> None:
-    assert subject([]) == Subject([], [])
-    assert subject(person(0, 1, 0.5)) == Subject([True], [False])
+    assert subject([]) == MainPerson([], [])
+    assert subject(person(0, 1, 0.5)) == MainPerson([True], [False])
 
 
 def test_similarities_are_cosines() -> None:

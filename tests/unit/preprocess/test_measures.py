@@ -15,7 +15,7 @@ from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_preprocess import light, quality, stage
 from profile_preprocess.covering import HEIGHT, MOUTH_PART, WIDTH, _as_if_lit, covering, shapes
-from profile_preprocess.decode import Frame, Opener, Photo, Refused
+from profile_preprocess.decode import Frame, Opener, Photo, PhotoRefused
 from profile_preprocess.detail import blocks, detail
 from profile_preprocess.long_shape import is_long, part_with_face
 from profile_preprocess.look import Sitter, _second_body, look_at
@@ -459,7 +459,7 @@ def test_of_a_long_photo_the_part_around_its_face_is_looked_at() -> None:
 
 def test_a_photo_that_is_too_large_is_not_read() -> None:
     opener = Opener(None, None, PreprocessParameters(maximum_bytes=10))  # type: ignore[arg-type]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PhotoRefused) as refused:
         look_at(PhotoRef(name="a", key="a", bytes=11, etag=""), opener, None)  # type: ignore[arg-type]
     assert refused.value.reason is PhotoReason.TOO_MANY_BYTES
 

@@ -87,7 +87,7 @@ def _candidates(arguments: argparse.Namespace) -> None:
     from profile_workshop.people.shot import photo
 
     which, of = arguments.part
-    plan = renders.Plan(take=photo, pictures=6, size=256, samples=8, of_cast=True)
+    plan = renders.RenderPlan(take=photo, pictures=6, size=256, samples=8, of_cast=True)
     made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of], plan)
     print(f"people: {made} candidates rendered into {arguments.out}", flush=True)
 

@@ -43,7 +43,7 @@ def _most_moved(assets: Assets, morph: str) -> int:
     return int(vertices[np.argmax(np.linalg.norm(moves, axis=1))])
 
 
-class Body:
+class RenderedBody:
     """The base mesh with its bones. All lengths in decimetres, y up, the face towards +z."""
 
     def __init__(self, assets: Assets) -> None:

@@ -25,7 +25,7 @@ from profile_workshop.people.facts import facts
 from profile_workshop.people.identity import Person
 from profile_workshop.people.shot import Shot, photo
 from profile_workshop.people.stage import Quality
-from profile_workshop.people.studio import Picture, Studio
+from profile_workshop.people.studio import Rendering, Studio
 
 PHOTOS = 12
 SIZE = 640
@@ -38,7 +38,7 @@ Pixels = NDArray[Any]
 @dataclass(frozen=True)
 class Taken:
     shot: Shot
-    picture: Picture
+    picture: Rendering
 
 
 def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SIZE, threads: int = 1) -> int:
@@ -82,7 +82,7 @@ def _take(studio: Studio, shot: Shot, negative: Path) -> Taken:
         partial.rename(negative)
     with np.load(negative) as kept:
         box, wear = (tuple(float(value) for value in kept[name]) for name in ("head_box", "wear"))
-        return Taken(shot, Picture(kept["rgba"], kept["landmarks"], box, wear))  # type: ignore[arg-type]
+        return Taken(shot, Rendering(kept["rgba"], kept["landmarks"], box, wear))  # type: ignore[arg-type]
 
 
 def _write(path: Path, picture: Pixels, quality: int) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from profile_workshop.people.identity import Person
 from profile_workshop.people.shot import Shot
-from profile_workshop.people.studio import Picture
+from profile_workshop.people.studio import Rendering
 
 OF_PERSON = ("seed", "gender", "age", "ancestry", "hair", "hair_colour", "eye", "beard", "makeup")
 OF_SHOT = ("number", "yaw", "pitch", "roll", "body", "mood", "wear", "glasses", "light", "place", "frame", "focal")
 
 
-def facts(person: Person, shot: Shot, picture: Picture) -> dict[str, Any]:
+def facts(person: Person, shot: Shot, picture: Rendering) -> dict[str, Any]:
     """JSON values; angles in degrees, `landmarks` and `head_box` in pixels, `wear_rgb` linear, 0 to 1."""
     who, what = asdict(person), asdict(shot)
     return {

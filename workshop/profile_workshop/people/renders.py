@@ -31,7 +31,7 @@ FIRST_CAST_SEED = 900_000
 
 
 @dataclass(frozen=True)
-class Plan:
+class RenderPlan:
     """What is rendered of each person."""
 
     take: Callable[[Person, int], Shot]
@@ -41,14 +41,14 @@ class Plan:
     of_cast: bool = False
 
 
-TRAINING = Plan(take=portrait, pictures=PICTURES, size=SIZE, samples=SAMPLES)
+TRAINING = RenderPlan(take=portrait, pictures=PICTURES, size=SIZE, samples=SAMPLES)
 
 
 def file_of(folder: Path, seed: int) -> Path:
     return folder / f"p{seed:06d}.npz"
 
 
-def render(assets: Assets, folder: Path, seeds: Iterable[int], plan: Plan = TRAINING) -> int:
+def render(assets: Assets, folder: Path, seeds: Iterable[int], plan: RenderPlan = TRAINING) -> int:
     """Render everyone who is not there yet; how many that were. Raises ValueError for a seed of the wrong side."""
     folder.mkdir(parents=True, exist_ok=True)
     made = 0
@@ -62,7 +62,7 @@ def render(assets: Assets, folder: Path, seeds: Iterable[int], plan: Plan = TRAI
     return made
 
 
-def _render_person(studio: Studio, folder: Path, seed: int, plan: Plan) -> None:
+def _render_person(studio: Studio, folder: Path, seed: int, plan: RenderPlan) -> None:
     started = time.monotonic()
     who = person(seed)
     studio.invite(who)

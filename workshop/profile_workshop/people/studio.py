@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from profile_workshop.people import lighting, spectacles, stage, textures
 from profile_workshop.people.assets import Assets, Floats
-from profile_workshop.people.body import Body, rotation
+from profile_workshop.people.body import RenderedBody, rotation
 from profile_workshop.people.identity import Person
 from profile_workshop.people.shot import Shot
 from profile_workshop.people.stage import Quality, Surface
@@ -36,7 +36,7 @@ BELOW_HEAD = 0.3
 
 
 @dataclass(frozen=True)
-class Picture:
+class Rendering:
     """A person without a background."""
 
     rgba: NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Studio:
     def __init__(self, assets: Assets, quality: Quality) -> None:
         self._assets = assets
         self._quality = quality
-        self._body = Body(assets)
+        self._body = RenderedBody(assets)
         self._masks = textures.Masks(assets)
         self._folder = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: PTH112, S108
         self._output = str(Path(self._folder.name) / "picture.png")
@@ -83,7 +83,7 @@ class Studio:
         for wear in sorted(set(person.wardrobe)):
             self._add_clothes(wear)
 
-    def photograph(self, shot: Shot) -> Picture:
+    def photograph(self, shot: Shot) -> Rendering:
         """Raises RuntimeError where nobody was invited."""
         if self._person is None:
             raise RuntimeError("invite a person before you photograph")
@@ -104,7 +104,7 @@ class Studio:
         middle = stage.to_blender((head.max(axis=0, keepdims=True) + head.min(axis=0, keepdims=True)) / 2)[0]
         lighting.set_up(shot, (float(middle[0]), float(middle[1]), float(middle[2])))
         bpy.ops.render.render(write_still=True)
-        return Picture(
+        return Rendering(
             rgba=self._read(),
             landmarks=stage.seen_at(camera, self._five_points(posed), self._quality.size),
             head_box=_box(stage.seen_at(camera, head[::7], self._quality.size)),

@@ -34,7 +34,9 @@ PACKAGES = (
     "profile_contract",
     "profile_draw",
     "profile_models",
+    "profile_preprocess",
     "profile_runtime",
+    "profile_train",
     "profile_vision",
     "profile_workshop",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profile_contract.stages.train import TrainParameters
 from profile_preprocess.captions import CLOSE_UP, HALF_TURNED, TURNED, caption
-from profile_train.validate import PROMPT
+from profile_train.prompt import PROMPT
 
 # The rare token that stands for the person, where nobody chose another.
 TOKEN: str = TrainParameters.model_fields["token"].default

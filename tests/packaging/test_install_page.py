@@ -36,7 +36,7 @@ OUTSIDE = {
     "for image in ": "a container builder; tests/images builds them",
     "pip install ": "a package index",
     "hf download ": "a model hub; tests/packaging/test_models_page.py",
-    "PYTHONPATH=models:crds python3.11 -m profile_models ": "a package index; tests/unit/models/test_fetch_weights.py",
+    "PYTHONPATH=models:runtime:crds python3.11 -m profile_models ": "a package index; tests/unit/models runs both",
     "sha256sum ": "what was downloaded",
     "kubectl -n profile-models wait ": "a node",
     "kubectl -n profile-models cp ": "a node",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from profile_models.install import NAMES, install
 from profile_runtime.weights import SUMS, check_model
+
+CLONE = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -51,3 +56,18 @@ def test_it_brings_its_sums_and_one_that_was_changed_is_brought_anew(home: Path,
 def test_a_clone_without_it_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="a whole clone"):
         install(tmp_path / "models", tmp_path)
+
+
+@pytest.mark.parametrize("page", ["install.md", "models.md"])
+def test_the_pages_line_for_digests_runs_on_a_bare_python(page: str, tmp_path: Path) -> None:
+    """Before anything is installed: with the folders that the page puts on the path, and nothing else."""
+    text = (CLONE / "docs" / page).read_text()
+    line = re.search(r"PYTHONPATH=(\S+) python3.11 -m profile_models sums", text)
+    assert line
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "weights.safetensors").write_bytes(b"weights")
+    bare = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    command = [str(bare), "-s", "-m", "profile_models", "sums", str(tmp_path)]
+    done = subprocess.run(command, cwd=CLONE, env={"PYTHONPATH": line[1]}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "SHA256SUMS").read_text().endswith("  unet/weights.safetensors\n")

@@ -15,7 +15,7 @@ import pytest
 from product import Product, Space
 from profile_cli.demo.target import Target
 from profile_contract.artifacts import uploads_prefix
-from profile_sandbox.kubectl import Kubectl
+from profile_sandbox.kubectl import Kubectl, find_kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NAME = "from-a-folder"
@@ -42,7 +42,7 @@ def profile(target: Target, space: Space) -> Profile:
     }
 
     def call(*arguments: str, code: int = 0, before: Sequence[str] = ()) -> str:
-        command = [str(programs / "kubectl"), *before, "profile", "--namespace", space.name, *arguments]
+        command = [str(find_kubectl()), *before, "profile", "--namespace", space.name, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout

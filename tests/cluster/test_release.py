@@ -124,6 +124,7 @@ def test_every_pod_is_admitted_where_the_restricted_standard_is_enforced(target:
     pods = dict(_pods())
     assert set(pods) == {
         "profile-studio-operator",
+        "profile-studio-history",
         "profile-studio-web",
         "uninstall",
         "helm-test",

@@ -240,7 +240,7 @@ def _follow(tab: Tab) -> None:
     assert tab.locator(".compare figure:not(.other)").count() == 2
     assert tab.locator(".compare figure").count() == 2 * rows.count()
     expect(rows.first.locator("figcaption")).to_contain_text(
-        [re.compile(r"(warmer than|cooler than|like) neutral light \(b\* [+−]\d+\.\d\)")] * 2
+        [re.compile(r"(warmer than|cooler than|like) neutral light \(b\*\s[+−]\d+\.\d\)")] * 2
     )
     _pictures_stand(tab)
 

@@ -2,7 +2,6 @@
 
 import re
 import string
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,9 +42,11 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 def test_every_folder_at_the_top_says_what_it_holds() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    folders = {path.split("/")[0] for path in listed.split("\0") if "/" in path}
-    assert [name for name in sorted(folders) if name[0] != "." and not (ROOT / name / "README.md").is_file()] == []
+    # Without git: `make mutants` runs this in a copy that is no repository.
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."} - ignored
+    assert "docs" in folders
+    assert [name for name in sorted(folders) if not (ROOT / name / "README.md").is_file()] == []
 
 
 def test_the_index_of_decisions_names_each_with_its_title() -> None:

@@ -24,6 +24,8 @@ ADAPTER_WEBUI = "adapter-webui.safetensors"
 CONTACT_SHEET = "contact-sheet.jpg"
 PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
+# Beside the stages' folders: what lies there stays although its request is gone, as that said.
+_KEPT_MARK = "kept"
 
 _UPLOADS, _REQUESTS = "uploads", "requests"
 
@@ -81,6 +83,11 @@ def request_prefix(namespace: str, name: str) -> str:
 def request_prefix_of(key: str) -> str:
     """The request's prefix that an artifact's key, or a stage's prefix, lies below."""
     return "/".join(key.split("/")[:3]) + "/"
+
+
+def kept_mark(prefix: str) -> str:
+    """The object that says that what lies below a request's prefix stays when the request is gone."""
+    return prefix + _KEPT_MARK
 
 
 def stage_folder(namespace: str, name: str, stage: Stage) -> str:

@@ -10,6 +10,8 @@ from . import GROUP
 
 # A person sets it to a new value to have failed stages tried again and the photos looked at anew.
 RETRY_ANNOTATION = f"{GROUP}/retry"
+# "true" lets a request that is being deleted go although nobody can confirm that what it made is gone.
+ABANDON_ANNOTATION = f"{GROUP}/abandon"
 
 
 class ConditionType(StrEnum):
@@ -54,6 +56,7 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     ARTIFACTS_PURGED = "ArtifactsPurged"
     ARTIFACTS_RETAINED = "ArtifactsRetained"
+    ARTIFACTS_ABANDONED = "ArtifactsAbandoned"
 
 
 class ReasonKind(StrEnum):
@@ -117,4 +120,5 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.DELETING: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_PURGED: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_RETAINED: ReasonRow(ReasonKind.DELETION),
+    Reason.ARTIFACTS_ABANDONED: ReasonRow(ReasonKind.DELETION),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from . import GROUP
-from .conditions import RETRY_ANNOTATION, ConditionType
+from .conditions import ABANDON_ANNOTATION, RETRY_ANNOTATION, ConditionType
 from .problems import problems_of
 from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 
@@ -53,6 +53,8 @@ class RequestHead:
     unread_status: Mapping[str, Any] | None = None
     title: str = ""
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    # A person lets it go, whatever of it may stay behind.
+    abandoned: bool = False
 
     @property
     def finalized(self) -> bool:
@@ -98,6 +100,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         unread_status=unread_status,
         title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
         deletion_policy=deletion_policy_of(document.get("spec") or {}),
+        abandoned=annotations.get(ABANDON_ANNOTATION) == "true",
     )
 
 

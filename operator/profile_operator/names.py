@@ -9,6 +9,8 @@ REQUEST_KIND = "ProfileRequest"
 
 LABEL_REQUEST = f"{GROUP}/request"
 LABEL_STAGE = f"{GROUP}/stage"
+# On Jobs: the request's uid. Deletion that orphans takes the owner reference away, and leaves this.
+LABEL_UID = f"{GROUP}/request-uid"
 # On Jobs: the whole digest, of which the name holds eight digits.
 DIGEST_ANNOTATION = f"{GROUP}/digest"
 

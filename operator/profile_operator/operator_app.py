@@ -15,7 +15,7 @@ from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.purge import ArtifactPurger
 from .clients import store as store_access
-from .clients.kubernetes import Kube
+from .clients.kubernetes import Kube, ListedRequest
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
 from .config import OperatorConfig, Secrets
@@ -84,14 +84,17 @@ class OperatorApp:
     async def _resync(self) -> None:
         """Look at every request from time to time, whatever the watches said."""
         while True:
-            try:
-                await self._resync_once()
-            except ApiError as error:
-                log.warning("resync: %s", error)
+            await self._resync_once()
             await asyncio.sleep(self._config.resync_seconds)
 
     async def _resync_once(self) -> None:
-        requests = await self._kube.listed_requests(self._config.watch_namespaces)
+        requests: list[ListedRequest] = []
+        # One namespace that may not be seen, or is gone, keeps nobody from the others.
+        for namespace in self._config.watch_namespaces or [""]:
+            try:
+                requests += await self._kube.listed_requests([namespace] if namespace else [])
+            except ApiError as error:
+                log.warning("resync of %s: %s", namespace or "all namespaces", error)
         for request in requests:
             self.queue.add(request.key)
         stages = Counter(request.stage_text or STAGE_NONE for request in requests)

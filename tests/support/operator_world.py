@@ -47,6 +47,7 @@ from profile_operator.decide.plan import (
     SuspendJob,
 )
 from profile_operator.observe.chain import chain_of
+from profile_operator.observe.observer import are_withdrawn
 from profile_operator.observe.snapshot import (
     Chain,
     GenerationView,
@@ -149,6 +150,7 @@ class World:
             styles={name: self.styles[name] for name in self.spec.styles if name in self.styles},
             known_styles=tuple(sorted(self.styles)),
             photos=listed,
+            photos_withdrawn=are_withdrawn(self.status.photos, self.spec.photos, self.retry),
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,

@@ -16,15 +16,16 @@ from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.config import OperatorConfig, Secrets
 from profile_operator.decide.plan import (
+    Abandon,
     Action,
     AddFinalizer,
     CreateJob,
     DeleteJob,
     DropReport,
     EventNote,
-    ForgetAdapters,
     GenerationWork,
     IssueCredentials,
+    Keep,
     Plan,
     Purge,
     RemoveFinalizer,
@@ -133,8 +134,10 @@ class Applier:
             case Revoke(prefix):
                 if not await self._purger.revoke(head, prefix):
                     log.info("%s: the store revokes no credentials; they are left to end", head.key)
-            case ForgetAdapters(prefix):
-                await self._purger.forget_adapters(prefix)
+            case Keep(prefix):
+                await self._purger.keep(head, prefix)
+            case Abandon(prefix):
+                await self._purger.abandon(head, prefix)
             case _:
                 assert_never(action)
         return version

@@ -81,7 +81,7 @@ def credentials(key: Key, uid: str, data: Mapping[str, str], marks: Mapping[str,
 def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis: bool) -> Document:
     """The Job of a stage. It meets the restricted Pod Security Standard."""
     settings = config.jobs.of(action.stage)
-    marks = _job_labels(action, key, config.jobs, settings)
+    marks = _job_labels(action, key, uid, config.jobs, settings)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -108,9 +108,9 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
     }
 
 
-def _job_labels(action: CreateJob, key: Key, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
+def _job_labels(action: CreateJob, key: Key, uid: str, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
     """Ours win: by them the operator, its policies and people find what belongs to a request."""
-    return {**jobs.labels, **settings.labels, **labels(key.name, action.stage)}
+    return {**jobs.labels, **settings.labels, **labels(key.name, action.stage), names.LABEL_UID: uid}
 
 
 def _pod_metadata(marks: dict[str, str], settings: StageJob) -> Document:

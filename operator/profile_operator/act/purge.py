@@ -1,11 +1,11 @@
-"""Deletes what a request made: cached adapters, artifacts, progress."""
+"""ArtifactPurger: deletes what a request made (cached adapters, artifacts, progress), or marks it as kept."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-from profile_contract.artifacts import REPORT
+from profile_contract.artifacts import REPORT, kept_mark
 from profile_contract.generation import EvictionOrder
 from profile_contract.resource import RequestHead
 from profile_contract.stages.table import STAGES, Stage
@@ -20,10 +20,13 @@ from profile_operator.clients.predictor import (
 )
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
+from profile_runtime.store.port import StoreError
 
 log = logging.getLogger(__name__)
 
 EVICTION_SECONDS = 10.0
+# So long is tried what a deletion does not depend on.
+PATIENCE_SECONDS = 30.0
 MOST_DIGESTS = 64
 # Of a request's adapters with their checkpoints: more did not come from training.
 MOST_OBJECTS = 10_000
@@ -46,6 +49,26 @@ class ArtifactPurger:
     async def revoke(self, head: RequestHead, prefix: str) -> bool:
         """End what was handed out for the request before its time; False where the store cannot. Raises StoreError."""
         return await self._store.revoke(prefix, head.uid)
+
+    async def keep(self, head: RequestHead, prefix: str) -> None:
+        """Mark what stays, so that no sweep takes it, and end what was handed out; a store that is away is let be."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if await self._store.list(prefix, 1):
+                    await self._store.write(kept_mark(prefix), b"", "text/plain")
+                await self.revoke(head, prefix)
+                await self.forget_adapters(prefix)
+        except (StoreError, TimeoutError) as error:
+            log.warning("%s: let go without the store, its artifacts stay unmarked: %s", head.key, error)
+
+    async def abandon(self, head: RequestHead, prefix: str) -> None:
+        """Purge and revoke if the store lets us; what stays behind is said in the log."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.revoke(head, prefix)
+                log.info("%s: %d artifacts deleted, none confirmed gone", head.key, await self.purge(head, prefix))
+        except (StoreError, TimeoutError) as error:
+            log.warning("%s: abandoned, what lies below %s stays for now: %s", head.key, prefix, error)
 
     async def forget_adapters(self, prefix: str) -> None:
         """Have every predictor forget the request's adapters. The digests are read before the reports go."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from profile_contract.artifacts import uploads_prefix
@@ -47,10 +47,12 @@ def await_photos(facts: Facts) -> Decision | None:
     if photos is None or 0 < len(photos) <= most:
         return None
     if photos:
-        message = f"there are {len(photos)} photos under the prefix, at most {most} are taken"
-        return _without_photos(Reason.TOO_MANY_PHOTOS, message, LOOK_AGAIN_SECONDS)
-    message = f"there are no photos under {namespace}/{plain(prefix, 200)}"
-    return _without_photos(Reason.NO_PHOTOS, message, LOOK_AGAIN_SECONDS)
+        reason, message = Reason.TOO_MANY_PHOTOS, f"there are {len(photos)} photos under the prefix"
+        message = f"{message}, at most {most} are taken"
+    else:
+        reason, message = Reason.NO_PHOTOS, f"there are no photos under {namespace}/{plain(prefix, 200)}"
+    blocked = _without_photos(reason, message, LOOK_AGAIN_SECONDS)
+    return replace(blocked, actions=_superseded(facts, Stage) if facts.snapshot.photos_withdrawn else ())
 
 
 def suspend(facts: Facts) -> Decision | None:
@@ -74,7 +76,8 @@ def suspend(facts: Facts) -> Decision | None:
 
 
 def await_styles(facts: Facts) -> Decision | None:
-    """Every style that is asked for exists and is understood. Until then what runs goes on, and nothing is begun."""
+    """Every style that is asked for exists and is understood. Until then what runs for the same photos and training
+    goes on, and nothing is begun."""
     snapshot = facts.snapshot
     missing = [name for name in facts.spec.styles if name not in snapshot.styles]
     if snapshot.unclear_styles:
@@ -90,13 +93,14 @@ def await_styles(facts: Facts) -> Decision | None:
     preprocess, train, generate, finish = facts.standings
     generate = replace(generate, state=StageState.BLOCKED, reason=reason, message=plain(message, 400))
     finish = replace(finish, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE)
-    return Decision((preprocess, train, generate, finish))
+    # Whether a finishing Job is still wanted depends on the styles that are not known.
+    return Decision((preprocess, train, generate, finish), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
 
 
 def advance(facts: Facts) -> Decision:
     """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
     standings, begun = _begin(facts, facts.standings)
-    return Decision(standings, (*_superseded(facts), *_kept_running(facts, standings), *begun))
+    return Decision(standings, (*_superseded(facts, Stage), *_kept_running(facts, standings), *begun))
 
 
 Policy = Callable[[Facts], Decision | None]
@@ -132,14 +136,20 @@ def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action,
     return with_standing(standings, replace(current, state=StageState.RUNNING)), (action,)
 
 
-def _superseded(facts: Facts) -> tuple[Action, ...]:
-    """Deletes Jobs that still run for inputs that are no more."""
+def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
+    """Deletes Jobs of these stages that still run for inputs that are no more, and stops drawing with an adapter that
+    is to be trained anew."""
     current = {facts.chain.job_name(stage) for stage in Stage}
-    return tuple(
+    ended: list[Action] = [
         DeleteJob(job.name)
         for job in facts.snapshot.jobs
         if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid
-    )
+        if job.stage in stages
+    ]
+    learned = all(standing.state is StageState.DONE for standing in facts.standings[:2])
+    if facts.snapshot.generation.running and not learned:
+        ended.append(StopGeneration())
+    return tuple(ended)
 
 
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:

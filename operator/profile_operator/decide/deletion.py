@@ -3,6 +3,9 @@
 Links and credentials that were handed out outlive whoever got them: a predictor's thread, a pod on a lost node, a copy
 in strange hands. So what is there is purged at once, everything is revoked where the store can do that, and when the
 last of it has ended it is purged once more. Only then is the request let go and called purged.
+
+Nothing of this waits for ever: Jobs that do not go, or that may no longer be seen, cannot write once their credentials
+have ended; what is to stay needs no store; and a person may let a request go that a store which is gone holds.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
-from profile_contract.conditions import Reason
+from profile_contract.conditions import ABANDON_ANNOTATION, Reason
 from profile_contract.request import DeletionPolicy, StagesStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
@@ -18,10 +21,11 @@ from profile_operator.clock import parsed, stamp
 from .facts import DeletionFacts
 from .plan import (
     SOON_SECONDS,
+    Abandon,
     Action,
     DeleteJob,
     EventNote,
-    ForgetAdapters,
+    Keep,
     Plan,
     Purge,
     RemoveFinalizer,
@@ -41,13 +45,17 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
     """First the Jobs and generation end, then artifacts are purged (or left), then the finalizer goes."""
     if not facts.head.finalized:
         return Plan()
+    prefix = request_prefix(facts.head.key.namespace, facts.head.key.name)
     stop = _stop(facts)
+    if facts.head.abandoned:
+        text = f"let go unpurged, as {ABANDON_ANNOTATION} says: what is left below {prefix} goes with a later sweep"
+        note = EventNote(Reason.ARTIFACTS_ABANDONED, text, warning=True)
+        return Plan((*(stop or ()), Abandon(prefix), RemoveFinalizer()), events=(note,))
     if stop is not None:
         return Plan(stop, again=SOON_SECONDS)
-    prefix = request_prefix(facts.head.key.namespace, facts.head.key.name)
     if facts.head.deletion_policy is DeletionPolicy.RETAIN:
         note = EventNote(Reason.ARTIFACTS_RETAINED, "the artifacts stay in the store, as spec.deletionPolicy says")
-        return Plan((ForgetAdapters(prefix), RemoveFinalizer()), events=(note,))
+        return Plan((Keep(prefix), RemoveFinalizer()), events=(note,))
     end = _end(facts)
     if end is not None and facts.now < _revoked_end(facts, end):
         return _wait(facts, prefix, end)
@@ -58,7 +66,7 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
 def _stop(facts: DeletionFacts) -> tuple[Action, ...] | None:
     """What ends all that works for the request; None where nothing does any more, or cannot be reached."""
     remains = facts.remains
-    jobs = [job for job in remains.jobs if job.owner_uid == remains.head.uid]
+    jobs = [job for job in remains.jobs or () if job.owner_uid == remains.head.uid]
     writing = [job for job in jobs if job.deleting or not job.finished]
     since = remains.head.deleted
     stuck = all(job.deleting for job in writing) and since is not None and facts.now - since > STUCK
@@ -92,7 +100,8 @@ def _end(facts: DeletionFacts) -> datetime | None:
 
     What was found once stands in the status, and an end never comes nearer.
     """
-    ends = [end + ARRIVAL for end in (_links_end(facts), _credentials_end(facts)) if end is not None]
+    known = (_links_end(facts), _credentials_end(facts), _unseen_end(facts))
+    ends = [end + ARRIVAL for end in known if end is not None]
     if facts.head.status.purge_after:
         ends.append(parsed(facts.head.status.purge_after))
     return max(ends, default=None)
@@ -120,3 +129,13 @@ def _credentials_end(facts: DeletionFacts) -> datetime | None:
     }
     ends = [parsed(at) + timedelta(seconds=facts.config.jobs.seconds_of(stage)) for stage, at in begun.items()]
     return max(ends, default=None)
+
+
+def _unseen_end(facts: DeletionFacts) -> datetime | None:
+    """Where Jobs may not be seen and something may still run: as if the longest of them had begun at the deletion."""
+    head, jobs = facts.head, facts.config.jobs
+    if facts.remains.jobs is not None or head.ready or head.deleted is None:
+        return None
+    return head.deleted + timedelta(
+        seconds=max(jobs.seconds_of(stage) for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH))
+    )

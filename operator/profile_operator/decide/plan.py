@@ -131,8 +131,15 @@ class Revoke:
 
 
 @dataclass(frozen=True)
-class ForgetAdapters:
-    """Evict the request's adapters from the predictors, and leave the artifacts."""
+class Keep:
+    """Leave the artifacts, marked as kept; end what was handed out for them. A store that is away holds nothing up."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Abandon:
+    """Try once to purge and to end what was handed out. What does not succeed stays behind, for the sweep."""
 
     prefix: str
 
@@ -149,7 +156,8 @@ Action = (
     | StopGeneration
     | Purge
     | Revoke
-    | ForgetAdapters
+    | Keep
+    | Abandon
 )
 
 

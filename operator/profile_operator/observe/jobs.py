@@ -31,7 +31,7 @@ def job_view(document: Document) -> JobView | None:
         name=metadata["name"],
         stage=stage,
         digest=metadata.get("annotations", {}).get(names.DIGEST_ANNOTATION, ""),
-        owner_uid=owners[0] if owners else "",
+        owner_uid=owners[0] if owners else metadata["labels"].get(names.LABEL_UID, ""),
         state=_job_state(spec, ended),
         deleting="deletionTimestamp" in metadata,
         started=_time(status.get("startTime")),

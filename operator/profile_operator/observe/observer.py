@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -24,6 +25,7 @@ from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
 from profile_operator.config import OperatorConfig
+from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
 
 from .chain import chain_of
@@ -31,6 +33,8 @@ from .jobs import job_view, termination_of, waiting_of
 from .snapshot import Chain, CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Younger pods are on their way; older ones wait for something worth telling.
 PATIENCE_SECONDS = 45.0
@@ -66,6 +70,7 @@ class Observer:
             known_styles=tuple(sorted(styles)),
             unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
             photos=photos,
+            photos_withdrawn=are_withdrawn(head.status.photos, spec.photos, head.retry),
             jobs=tuple([await self._with_reason(job, chain, reports) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
@@ -75,12 +80,12 @@ class Observer:
         )
 
     async def remains(self, head: RequestHead) -> Remains:
-        """What may still write of a request that is being deleted. Raises ApiError."""
+        """What may still write of a request that is being deleted. Raises ApiError, but for what may not be seen."""
         return Remains(
             head=head,
-            jobs=await self._jobs(head.key),
+            jobs=await _if_allowed(self._jobs(head.key)),
             generation=self._generation(head.uid),
-            credentials=await self._credentials(head.key),
+            credentials=await _if_allowed(self._credentials(head.key)),
             revoked=self._store.revoked(head.uid),
         )
 
@@ -169,6 +174,15 @@ class Observer:
         return job.with_waiting(waiting_of(pods))
 
 
+async def _if_allowed(reading: Awaitable[T]) -> T | None:
+    """What is read, or None where the operator has no right to: a namespace that is deleted loses its RoleBinding
+    before its last request is gone."""
+    try:
+        return await reading
+    except Forbidden:
+        return None
+
+
 def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
     """Whether the photos are to be looked at again: another place, a raised revision, or a person who asks for it.
 
@@ -176,6 +190,14 @@ def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
     """
     moved = pinned.prefix not in ("", photos.prefix)
     return moved or pinned.revision != photos.revision or (bool(retry) and pinned.retry != retry)
+
+
+def are_withdrawn(pinned: PhotosStatus | None, photos: Photos, retry: str) -> bool:
+    """Whether those that were taken before may be others than those that are there now, by what somebody asked.
+
+    A status that was lost withdraws nothing.
+    """
+    return pinned is not None and (not pinned.digest or looks_anew(pinned, photos, retry))
 
 
 def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> bool:

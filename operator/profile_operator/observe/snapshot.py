@@ -169,6 +169,8 @@ class Snapshot:
     # Styles that exist and that this version cannot understand, with what it stumbles over.
     unclear_styles: Mapping[str, str] = field(default_factory=dict)
     photos: tuple[PhotoRef, ...] | None = None
+    # Somebody asked that the photos be looked at anew, or none are pinned since they were: what runs may be for others.
+    photos_withdrawn: bool = False
     jobs: tuple[JobView, ...] = ()
     reports: Reports = Reports()
     generation: GenerationView = GenerationView()
@@ -186,11 +188,12 @@ class Snapshot:
 class Remains:
     """What may still write of a request that is being deleted. Its spec is not asked: it may be one that nobody reads.
 
+    `jobs` is None where the operator may no longer see them, as in a namespace that is going and lost its RoleBinding.
     `revoked`: when everything that was handed out was revoked.
     """
 
     head: RequestHead
-    jobs: tuple[JobView, ...] = ()
+    jobs: tuple[JobView, ...] | None = ()
     generation: GenerationView = GenerationView()
     credentials: CredentialsView | None = None
     revoked: datetime | None = None

@@ -122,7 +122,17 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
 
 def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
     arguments = ("--set", "watchNamespaces={hr,campus}")
-    assert set(of_kind("ClusterRoleBinding", *arguments)) == {f"{CLUSTER}-cluster", f"{CLUSTER}-uninstall"}
+    everywhere = {f"{CLUSTER}-{role}" for role in ("cluster", "drain", "uninstall")}
+    assert set(of_kind("ClusterRoleBinding", *arguments)) == everywhere
+    # A namespace that is going has lost its RoleBinding: requests alone, and nothing that could do harm elsewhere.
+    assert the("ClusterRole", f"{CLUSTER}-drain", *arguments)["rules"] == [
+        {
+            "apiGroups": ["profilestudio.io"],
+            "resources": ["profilerequests"],
+            "verbs": ["get", "list", "watch", "patch"],
+        },
+        {"apiGroups": ["profilestudio.io"], "resources": ["profilerequests/status"], "verbs": ["patch"]},
+    ]
     bindings = [
         found
         for found in render(*arguments)

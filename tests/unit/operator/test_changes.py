@@ -9,7 +9,7 @@ import pytest
 from operator_world import SPEC, STYLES, World, change, photo, ready, stages_of, stalled
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
-from profile_contract.request import DeletionPolicy, Photos, Subject, Training
+from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus, Subject, Training
 from profile_contract.stages.table import Stage
 
 MOST_WRITES = 12
@@ -75,6 +75,74 @@ def test_gpu_seconds_never_go_down() -> None:
     change(world, training=Training(rank=8))
     world.run()
     assert world.status.gpu_seconds > before
+
+
+def training(world: World) -> str:
+    """Run until training runs; returns its Job's name."""
+    world.run(until=lambda w: any("-train-" in name for name in w.jobs))
+    return world.created[-1]
+
+
+def test_photos_that_were_taken_away_are_not_trained_on() -> None:
+    world = World()
+    name = training(world)
+    world.photos.clear()
+    world.cycle()
+    assert name in world.jobs
+    change(world, photos=Photos(prefix="uploads/another/", revision=2))
+    world.cycle()
+    stalled(world, Reason.NO_PHOTOS)
+    assert name not in world.jobs
+
+
+def test_too_many_new_photos_end_the_training_on_the_old_ones() -> None:
+    world = World()
+    name = training(world)
+    change(world, photos=Photos(prefix="uploads/minji/", revision=2), listed=[photo(f"new{n}.jpg") for n in range(20)])
+    world.cycle()
+    stalled(world, Reason.TOO_MANY_PHOTOS)
+    assert name not in world.jobs
+
+
+def test_a_status_that_was_lost_withdraws_no_photos() -> None:
+    world = World()
+    name = training(world)
+    world.status, world.photos = ProfileRequestStatus(), []
+    world.cycle()
+    assert name in world.jobs
+
+
+def test_photos_that_were_taken_away_are_drawn_no_more() -> None:
+    world = World().run(until=lambda w: w.view.running)
+    world.photos.clear()
+    change(world, photos=Photos(prefix="uploads/minji/", revision=2))
+    world.cycle()
+    assert not world.view.running
+
+
+def test_drawing_with_an_adapter_that_is_trained_anew_stops() -> None:
+    world = World().run(until=lambda w: w.view.running)
+    change(world, training=Training(rank=8))
+    world.cycle()
+    assert not world.view.running
+
+
+def test_a_training_that_is_superseded_ends_while_a_style_is_missing() -> None:
+    world = World()
+    name = training(world)
+    change(world, styles=["warm", "unknown"], training=Training(rank=8))
+    world.cycle()
+    stalled(world, Reason.STYLE_NOT_FOUND)
+    assert name not in world.jobs
+
+
+def test_a_training_that_is_not_superseded_goes_on_while_a_style_is_missing() -> None:
+    world = World()
+    name = training(world)
+    change(world, styles=["warm", "unknown"])
+    world.cycle()
+    stalled(world, Reason.STYLE_NOT_FOUND)
+    assert name in world.jobs
 
 
 def test_a_job_for_inputs_that_are_no_more_is_deleted() -> None:

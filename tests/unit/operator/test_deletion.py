@@ -137,6 +137,81 @@ async def test_the_predictors_are_told_to_forget_before_the_reports_go(operator:
     assert operator.beside.evicted[0] == ("profile-predictor", ["a" * 64])
 
 
+async def test_what_is_kept_goes_without_a_store(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    operator.store.away = operator.tokens.away = True
+    await operator.cycle()
+    assert operator.gone()
+    assert stored(operator) != []
+    assert ("ArtifactsRetained", "the artifacts stay in the store, as spec.deletionPolicy says") in operator.told
+
+
+async def test_what_is_kept_is_marked_and_nobody_may_write_it_any_more(operator: RealOperator) -> None:
+    await operator.ready()
+    uid = operator.head.uid
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    await operator.cycle()
+    assert f"{AREA}kept" in operator.store.objects
+    assert operator.tokens.revoked == [uid]
+
+
+async def test_a_request_that_a_store_holds_is_let_go_by_a_persons_word(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.delete()
+    operator.store.away = operator.tokens.away = True
+    operator.annotate("profilestudio.io/abandon", "no")
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert not operator.gone()
+    operator.annotate("profilestudio.io/abandon", "true")
+    await operator.cycle()
+    assert operator.gone()
+    assert not purged(operator)
+    (told,) = [message for reason, message in operator.told if reason == "ArtifactsAbandoned"]
+    assert AREA in told
+
+
+async def test_what_can_be_purged_of_an_abandoned_request_is(operator: RealOperator) -> None:
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    operator.pod(name)
+    operator.delete()
+    operator.annotate("profilestudio.io/abandon", "true")
+    await operator.cycle()
+    assert operator.gone()
+    assert stored(operator) == []
+    assert "deletionTimestamp" in operator.jobs[name]["metadata"]
+    assert operator.tokens.revoked != []
+
+
+async def test_a_namespace_that_lost_its_role_binding_ends(operator: RealOperator) -> None:
+    """Jobs and Secrets may not be seen any more, the request itself may: as the role for what is going has it."""
+    await operator.ready()
+    operator.delete()
+    for method, part in (("GET", "/jobs"), ("DELETE", "/jobs"), ("PATCH", "/secrets")):
+        operator.server.refuse(method, part, 403, "forbidden", times=100)
+    await operator.cycle()
+    await operator.cycle()
+    assert operator.gone()
+    assert purged(operator)
+
+
+async def test_jobs_that_may_not_be_seen_are_taken_to_run(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.tokens.revokes = False
+    operator.delete()
+    for method, part in (("GET", "/jobs"), ("PATCH", "/secrets")):
+        operator.server.refuse(method, part, 403, "forbidden", times=100)
+    await operator.cycle()
+    assert not operator.gone()
+    end = parsed(operator.status.purge_after or "")
+    # The longest Job's credentials, as if it had begun with the deletion: an hour and ten minutes.
+    assert timedelta(seconds=4100) < end - datetime.now(UTC) <= timedelta(seconds=4200)
+
+
 async def test_a_million_objects_are_not_listed_to_find_the_adapters(
     operator: RealOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -253,8 +253,23 @@ async def test_a_foreign_job_of_our_name_is_a_conflict(operator: RealOperator) -
     name = next(iter(operator.jobs))
     for owners in ([{"uid": "another", "controller": True}], []):
         operator.jobs[name]["metadata"]["ownerReferences"] = owners
+        operator.jobs[name]["metadata"]["labels"].pop("profilestudio.io/request-uid", None)
         await operator.cycle()
         assert operator.condition("Stalled")[:2] == ("True", "Conflict")
+
+
+async def test_our_own_job_that_lost_its_owner_reference_goes_on_and_goes_with_its_request(
+    operator: RealOperator,
+) -> None:
+    """`kubectl delete --cascade=orphan` takes the reference away while our finalizer still holds the request."""
+    await operator.cycle()
+    name = next(iter(operator.jobs))
+    operator.jobs[name]["metadata"].pop("ownerReferences")
+    await operator.cycle()
+    assert operator.condition("Stalled")[0] == "False"
+    operator.delete()
+    await operator.cycle()
+    assert name not in operator.jobs
 
 
 async def test_a_foreign_job_that_is_met_in_creating_is_a_conflict_that_stalls(operator: RealOperator) -> None:

@@ -33,6 +33,7 @@ LABELS = {
     "app.kubernetes.io/instance": "minji",
     "app.kubernetes.io/managed-by": "profile-operator",
     "profilestudio.io/request": "minji",
+    "profilestudio.io/request-uid": "u1",
     "profilestudio.io/stage": "preprocess",
 }
 ORDER = PreprocessOrder(

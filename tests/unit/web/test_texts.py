@@ -21,6 +21,7 @@ NO_END = {
     Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE,
     Reason.PREDICTOR_FAILS, Reason.PREDICTOR_REFUSED, Reason.API_UNAVAILABLE,
     Reason.DELETING, Reason.ARTIFACTS_PURGED, Reason.ARTIFACTS_RETAINED,
+    Reason.ARTIFACTS_ABANDONED,
 }  # fmt: skip
 PLACE = re.compile(r"\{(\w+)\}")
 

@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "D03",
         "operator/profile_operator/decide/deletion.py",
-        "jobs = [job for job in remains.jobs if job.owner_uid == remains.head.uid]",
-        "jobs = list(remains.jobs)",
+        "jobs = [job for job in remains.jobs or () if job.owner_uid == remains.head.uid]",
+        "jobs = list(remains.jobs or ())",
         "deletion: owner check dropped",
     ),
     (

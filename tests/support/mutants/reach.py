@@ -32,9 +32,9 @@ class Reach:
         contexts = self._data.contexts_by_lineno(str(self._root / mutant.file))
         ran = {name for line in mutant.lines(self._root) for name in contexts.get(line, ()) if name}
         if ran:
-            return sorted({name.split("|")[0] for name in ran})
+            return sorted({_test(name) for name in ran})
         # A line that runs at import: whoever uses anything of the file may see it, and whoever names it.
-        using = {name.split("|")[0] for names in contexts.values() for name in names if name}
+        using = {_test(name) for names in contexts.values() for name in names if name}
         return sorted(using | set(self._named(mutant)))
 
     def _named(self, mutant: Mutant) -> list[str]:
@@ -46,6 +46,11 @@ class Reach:
         room = module[2].split("/")[0]
         named = [file for file in files if name in file.read_text()] or [f for f in files if f.parent.name == room]
         return [str(file.relative_to(self._root)) for file in named]
+
+
+def _test(context: str) -> str:
+    """The test of a context, `<node id>|<setup, run or teardown>`; parameters may hold a bar of their own."""
+    return context.rpartition("|")[0]
 
 
 def measure(root: Path, environment: dict[str, str]) -> Reach:

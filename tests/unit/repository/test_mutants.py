@@ -5,8 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 from mutants.mutant import ROOT, Mutant, all_mutants
+from mutants.reach import Reach
 from mutants.trial import Copy
 from mutants.warm import first_failure
 
@@ -101,3 +103,13 @@ def test_a_test_that_cannot_be_run_alone_is_not_broken(tmp_path: Path, code: int
     copy = Copy(tmp_path)
     copy.__dict__["warm"] = Told((code, ""))
     assert copy.fails_anyway("tests/a.py::b") is fails
+
+
+def test_a_parameter_of_a_test_may_hold_a_bar(tmp_path: Path) -> None:
+    file = tmp_path / "product.py"
+    file.write_text("x = 1\n")
+    data = CoverageData(no_disk=True)
+    data.set_context("tests/unit/x/test_y.py::test_z[a|b]|run")
+    data.add_lines({str(file): [1]})
+    mutant = Mutant("X", "product.py", "x = 1\n", "x = 2\n", "a number")
+    assert Reach(data, tmp_path).tests(mutant) == ["tests/unit/x/test_y.py::test_z[a|b]"]

@@ -26,7 +26,7 @@ MUTANTS = (
         "C04",
         "operator/profile_operator/decide/orders.py",
         "Stage.FINISH: (dataset, candidates),",
-        'Stage.FINISH: (f"{request_prefix(key.namespace, key.name)}",),',
+        'Stage.FINISH: (candidates.rpartition("candidates/")[0],),',
         "finish may read the whole request (adapter too)",
     ),
     (

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     """Reasons in conditions, events and reports. What is known of each: `REASONS`, and docs/conditions.md."""
 
     SUCCEEDED = "Succeeded"
+    QUEUED = "Queued"
     PENDING = "Pending"
     RUNNING = "Running"
     SUSPENDED = "Suspended"
@@ -80,6 +81,7 @@ _TRY_AGAIN = f"Set the annotation {RETRY_ANNOTATION} to a new value to try again
 
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.SUCCEEDED: ReasonRow(ReasonKind.PROGRESS),
+    Reason.QUEUED: ReasonRow(ReasonKind.PROGRESS),
     # A stage gives up with this one too, when its Job used up its attempts for want of a place.
     Reason.PENDING: ReasonRow(ReasonKind.PROGRESS, _TRY_AGAIN),
     Reason.RUNNING: ReasonRow(ReasonKind.PROGRESS),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
+from .kubernetes import LabelNameOrNone
 from .layouts import LayoutName
 from .model import Contract, Tolerant
 from .photos import PhotoReason, PhotosWarning
@@ -93,7 +94,21 @@ class ProfileRequestSpec(Contract):
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE, description="What becomes of the artifacts when the request is deleted."
     )
-    suspend: bool = Field(default=False, description="Nothing new is started while this is true.")
+    suspend: bool = Field(
+        default=False,
+        description="While this is true nothing is started, and what runs is stopped; it goes on from where it was.",
+    )
+    priority: int = Field(
+        default=0,
+        ge=-1000,
+        le=1000,
+        description="Where requests of this namespace wait for a GPU, the higher goes first; of equals, the older.",
+    )
+    queue_name: LabelNameOrNone = Field(
+        default="",
+        description="Kueue's LocalQueue in this namespace that trainings wait in; empty: the one the platform names. "
+        "Has no effect where the platform does not use Kueue.",
+    )
 
 
 SPEC_RULES = [
@@ -156,6 +171,7 @@ class StageStatus(Tolerant):
 
     digest: str = Field(default="", max_length=64)
     job: str | None = Field(default=None, max_length=63)
+    queue_time: Time | None = Field(default=None, description="Since when it waited for a GPU, the last time it did.")
     start_time: Time | None = None
     completion_time: Time | None = None
     attempts: int = Field(default=0, ge=0)

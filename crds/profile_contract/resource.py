@@ -52,6 +52,8 @@ class RequestHead:
     # The status as it stands, where it could not be read: then every field of it is written anew.
     unread_status: Mapping[str, Any] | None = None
     title: str = ""
+    # When it was created, in seconds since 1970; 0 where that is not known.
+    created: float = 0.0
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
     # A person lets it go, whatever of it may stay behind.
     abandoned: bool = False
@@ -93,6 +95,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         generation=metadata.get("generation", 0),
         resource_version=metadata["resourceVersion"],
         deleting=deleted is not None,
+        created=_moment(metadata.get("creationTimestamp")),
         deleted=datetime.fromisoformat(deleted) if deleted else None,
         finalizers=tuple(metadata.get("finalizers", ())),
         retry=annotations.get(RETRY_ANNOTATION, "")[:RETRY_LENGTH],
@@ -102,6 +105,11 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         deletion_policy=deletion_policy_of(document.get("spec") or {}),
         abandoned=annotations.get(ABANDON_ANNOTATION) == "true",
     )
+
+
+def _moment(text: str | None) -> float:
+    """A time in seconds since 1970; 0 where there is none."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
 def parse_spec(document: Mapping[str, Any]) -> ProfileRequestSpec:

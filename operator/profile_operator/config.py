@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, PictureEdge
-from profile_contract.kubernetes import Amount, EnvironmentName, LabelName, LabelNameOrNone, ObjectNameOrNone, Size
+from profile_contract.kubernetes import (
+    Amount,
+    EnvironmentName,
+    LabelName,
+    LabelNameOrNone,
+    ObjectName,
+    ObjectNameOrNone,
+    Size,
+)
 from profile_contract.model import Contract
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.table import Stage
@@ -138,6 +147,64 @@ class JobsConfig(Contract):
         return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many trainings may run at once, in all and of each namespace; 0: any number."""
+
+    trainings: int = 0
+    per_namespace: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.trainings or self.per_namespace)
+
+
+class PriorityClass(Contract):
+    """Which WorkloadPriorityClass of Kueue requests from a priority on have."""
+
+    at_least: int = Field(ge=-1000, le=1000, description="The lowest spec.priority that it is for.")
+    name: ObjectName
+
+
+class AdmissionConfig(Contract):
+    """Who may begin what needs a GPU: counted by the operator itself, or decided by Kueue."""
+
+    mode: Literal["BuiltIn", "Kueue"] = Field(
+        default="BuiltIn", description="Kueue: Jobs that need a GPU are made suspended, and Kueue lets them go."
+    )
+    trainings: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="BuiltIn: trainings at the same time, in all; 0: any number.",
+    )
+    trainings_per_namespace: int = Field(
+        default=0, ge=0, le=100_000, description="BuiltIn: trainings at the same time of one namespace; 0: any number."
+    )
+    queue: LabelNameOrNone = Field(
+        default="", description="Kueue: the LocalQueue of requests that name none; it must exist in their namespaces."
+    )
+    priority_classes: list[PriorityClass] = Field(
+        default=[],
+        max_length=20,
+        description="Kueue: the WorkloadPriorityClass by spec.priority, the highest atLeast that it reaches; none "
+        "reached: no class.",
+    )
+
+    @model_validator(mode="after")
+    def _kueue_has_a_queue(self) -> Self:
+        if self.mode == "Kueue" and not self.queue:
+            raise ValueError("queue must name the LocalQueue of requests that name none, where mode is Kueue")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """What the operator itself counts: nothing where Kueue does."""
+        if self.mode == "Kueue":
+            return Limits()
+        return Limits(self.trainings, self.trainings_per_namespace)
+
+
 class GenerationConfig(Contract):
     """How candidates are asked of the predictor."""
 
@@ -225,6 +292,7 @@ class OperatorConfig(LoopSettings):
     preprocess: PreprocessParameters = PreprocessParameters()
     generation: GenerationConfig = GenerationConfig()
     finish: FinishConfig = FinishConfig()
+    admission: AdmissionConfig = AdmissionConfig()
     watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")

@@ -35,6 +35,12 @@ LIKENESS = Histogram(
 )
 ERRORS = Counter("profile_errors_total", "Errors by reason.", ["reason"])
 QUEUE_LENGTH = Gauge("profile_queue_length", "Requests that wait to be looked at.")
+QUEUED = Gauge("profile_queued_requests", "ProfileRequests that wait for a GPU.", ["namespace"])
+QUEUE_SECONDS = Histogram(
+    "profile_queue_seconds",
+    "How long a request waited for a GPU before it began.",
+    buckets=(1, 10, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400),
+)
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 
 

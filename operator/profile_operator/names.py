@@ -14,6 +14,10 @@ LABEL_UID = f"{GROUP}/request-uid"
 # On Jobs: the whole digest, of which the name holds eight digits.
 DIGEST_ANNOTATION = f"{GROUP}/digest"
 
+# Kueue's, on Jobs that it lets go.
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+KUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+
 # On the credentials' Secret: whose they are, for which stage and scope, when they end, and when the last of all ends.
 CREDENTIALS_UID = f"{GROUP}/uid"
 CREDENTIALS_STAGE = f"{GROUP}/credentials-stage"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 
+from profile_contract.conditions import Reason
+from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.aio import connect
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
@@ -19,10 +22,13 @@ from .clients.kubernetes import Kube, ListedRequest
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
 from .config import OperatorConfig, Secrets
+from .decide.orders import needs_gpu
 from .generate.runner import GenerationRunner
 from .health import HealthServer
 from .observe.observer import Observer
 from .reconcile import Reconciler
+from .standing_line import standing_line
+from .waiting_list import WaitingList
 from .workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -63,7 +69,10 @@ class OperatorApp:
         purger = ArtifactPurger(kube, store, self._predictor, self._progress)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config)
-        reconciler = Reconciler(kube, observer, applier, config=config, forget=self._generation.forget)
+        self._waiting = WaitingList(config.admission.limits, self.queue.add)
+        reconciler = Reconciler(
+            kube, observer, applier, config=config, forget=self._generation.forget, waiting=self._waiting
+        )
         work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
         self._tasks = [asyncio.create_task(task) for task in (*work, self._resync())]
         if config.metrics_port:
@@ -75,6 +84,7 @@ class OperatorApp:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        self._waiting.close()
         await self._generation.close()
         await self._predictor.close()
         await self._progress.close()
@@ -97,7 +107,19 @@ class OperatorApp:
                 log.warning("resync of %s: %s", namespace or "all namespaces", error)
         for request in requests:
             self.queue.add(request.key)
+        if self._waiting.needed and not self._waiting.loaded:
+            await self._load(requests)
         stages = Counter(request.stage_text or STAGE_NONE for request in requests)
+        queued = Counter(request.key.namespace for request in requests if request.stage_text == Reason.QUEUED)
+        metrics.QUEUED.clear()
+        for namespace, count in queued.items():
+            metrics.QUEUED.labels(namespace=namespace).set(count)
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
+
+    async def _load(self, requests: Sequence[ListedRequest]) -> None:
+        """Tell the waiting list who trains and who waits. Raises ApiError."""
+        stages = [stage.value for stage in Stage if needs_gpu(stage, self._config)]
+        jobs = await self._kube.stage_jobs(self._config.watch_namespaces, stages)
+        self._waiting.load(*standing_line(requests, jobs))

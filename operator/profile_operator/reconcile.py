@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from profile_contract.conditions import Reason
@@ -17,10 +18,14 @@ from . import metrics
 from .act.applier import Applier, OwnerConflict
 from .clients.kubernetes import Kube
 from .config import OperatorConfig
-from .decide import DeletionFacts, Facts, decide, decide_deletion, outage
+from .decide import DeletionFacts, Facts, claim_of, decide, decide_deletion, outage
+from .decide.orders import needs_gpu
 from .decide.plan import Plan
+from .decide.turns import Claim, Turn
 from .observe.observer import Observer
-from .stage_metrics import count_ended
+from .observe.snapshot import JobState, JobView
+from .stage_metrics import count_ended, count_queued
+from .waiting_list import WaitingList
 from .workqueue import ExpectedError
 
 log = logging.getLogger(__name__)
@@ -37,9 +42,10 @@ class Reconciler:
         *,
         config: OperatorConfig,
         forget: Callable[[str], None],
+        waiting: WaitingList,
     ) -> None:
         self._kube, self._observer, self._applier = kube, observer, applier
-        self._config, self._forget = config, forget
+        self._config, self._forget, self._waiting = config, forget, waiting
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
 
@@ -53,6 +59,7 @@ class Reconciler:
                 raise
             except Exception:
                 metrics.RECONCILES.labels(result="error").inc()
+                self._waiting.leave(key)
                 raise
         metrics.RECONCILES.labels(result="done").inc()
         return again
@@ -74,6 +81,7 @@ class Reconciler:
             # Somebody wrote since we read: nothing is lost, look again at once.
             return 0.2
         except (SpecError, StoreError, OwnerConflict, ApiError) as error:
+            self._waiting.leave(key)
             await self._hindered(head, error)
             raise ExpectedError(str(error)) from error
 
@@ -81,15 +89,26 @@ class Reconciler:
         """One faultless cycle."""
         if head.deleting:
             remains = await self._observer.remains(head)
+            if remains.jobs is not None:
+                self._turn(head.key, None, remains.jobs)
             plan = decide_deletion(DeletionFacts(remains, self._config, datetime.now(UTC)))
             await self._apply(plan, head)
             return plan.again
         since = time.monotonic() - self._written.get(head.key, float("-inf"))
         snapshot = await self._observer.snapshot(head, spec, since)
         metrics.expect(head.key.namespace, snapshot.spec.styles)
-        plan = decide(Facts(snapshot, self._config, datetime.now(UTC)))
+        facts = Facts(snapshot, self._config, datetime.now(UTC))
+        plan = decide(replace(facts, turn=self._turn(head.key, claim_of(facts), snapshot.jobs)))
         await self._apply(plan, head)
         return plan.again
+
+    def _turn(self, key: Key, claim: Claim | None, jobs: tuple[JobView, ...]) -> Turn:
+        """Whether it is the request's turn for a GPU, where those are counted."""
+        if not self._waiting.needed:
+            return Turn()
+        trainings = [job for job in jobs if needs_gpu(job.stage, self._config) and job.state is JobState.ACTIVE]
+        begun = max((job.started.timestamp() for job in trainings if job.started), default=0.0)
+        return self._waiting.look(key, claim, busy=len(trainings), begun=begun)
 
     async def _apply(self, plan: Plan, head: RequestHead) -> None:
         """Carry out the plan, and count what its status tells for the first time."""
@@ -97,6 +116,7 @@ class Reconciler:
         if plan.status is not None:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
+            count_queued(head, plan.status, datetime.now(UTC))
 
     async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
@@ -114,6 +134,7 @@ class Reconciler:
 
     def _gone(self, key: Key) -> None:
         self._written.pop(key, None)
+        self._waiting.forget(key)
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._forget(uid)

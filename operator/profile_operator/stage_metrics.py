@@ -36,6 +36,19 @@ def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:
         metrics.GPU_SECONDS.labels(namespace=head.key.namespace).inc(spent)
 
 
+def count_queued(head: RequestHead, status: ProfileRequestStatus, now: datetime) -> None:
+    """Count a request that begins to wait for a GPU, or waits no more, and how long it did if its stage runs."""
+    was, queued = head.status.stage_text == Reason.QUEUED, status.stage_text == Reason.QUEUED
+    if was is queued:
+        return
+    metrics.QUEUED.labels(namespace=head.key.namespace).inc(1 if queued else -1)
+    running = status.progress.stage if status.progress is not None else None
+    entry: StageStatus | None = getattr(status.stages, running.value) if running and status.stages else None
+    if was and entry is not None and entry.queue_time:
+        waited = (now - datetime.fromisoformat(entry.queue_time)).total_seconds()
+        metrics.QUEUE_SECONDS.observe(max(0.0, waited))
+
+
 def _count_made(stage: Stage, status: ProfileRequestStatus) -> None:
     """What a stage that just ended found or made."""
     if stage is Stage.PREPROCESS and status.photos is not None:

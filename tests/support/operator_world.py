@@ -44,8 +44,8 @@ from profile_operator.decide.plan import (
     Revoke,
     StartGeneration,
     StopGeneration,
-    SuspendJob,
 )
+from profile_operator.decide.turns import Turn
 from profile_operator.observe.chain import chain_of
 from profile_operator.observe.observer import are_withdrawn
 from profile_operator.observe.snapshot import (
@@ -117,6 +117,8 @@ class World:
     listings: int = 0
     crash_after: int | None = None
     deleted: datetime | None = None
+    config: OperatorConfig = field(default_factory=lambda: CONFIG)
+    turn: Turn = Turn()
     revoked: datetime | None = None
     plan: Plan = Plan()
 
@@ -131,6 +133,7 @@ class World:
             resource_version="1",
             deleting=self.deleting,
             deleted=self.deleted,
+            created=NOW.timestamp(),
             finalizers=self.finalizers,
             retry=self.retry,
             status=self.status,
@@ -142,7 +145,7 @@ class World:
 
     def snapshot(self) -> Snapshot:
         listed, digest = self._photos()
-        chain = chain_of(KEY, self.spec, digest, self.styles, CONFIG)
+        chain = chain_of(KEY, self.spec, digest, self.styles, self.config)
         return Snapshot(
             head=self.head,
             spec=self.spec,
@@ -158,13 +161,13 @@ class World:
 
     def facts(self, **seen: object) -> Facts:
         """The facts as they are, but for what of the snapshot is seen otherwise."""
-        return Facts(replace(self.snapshot(), **seen), CONFIG, self.now)  # type: ignore[arg-type]
+        return Facts(replace(self.snapshot(), **seen), self.config, self.now, self.turn)  # type: ignore[arg-type]
 
     def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
         pinned = self.status.photos
         stands = pinned is not None and pinned.digest and pinned.revision == self.spec.photos.revision
         if stands and pinned is not None and pinned.retry == self.retry:
-            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, CONFIG)
+            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, self.config)
             if chain.job_name(Stage.PREPROCESS) in self.jobs or chain.prefix(Stage.PREPROCESS) in self.store:
                 return None, pinned.digest
         self.listings += 1
@@ -172,7 +175,7 @@ class World:
 
     @property
     def chain(self) -> Chain:
-        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, CONFIG)
+        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, self.config)
 
     def reports(self, chain: Chain) -> Reports:
         generate = {}
@@ -194,7 +197,7 @@ class World:
         self.now += timedelta(seconds=5)
         self.deleted = (self.deleted or self.now) if self.deleting else None
         if self.deleting:
-            self.plan = decide_deletion(DeletionFacts(self.remains(), CONFIG, self.now))
+            self.plan = decide_deletion(DeletionFacts(self.remains(), self.config, self.now))
         else:
             self.plan = decide(self.facts())
         for action in self.plan.actions:
@@ -224,10 +227,6 @@ class World:
                 self._create(action)
             case DeleteJob(name):
                 self.jobs.pop(name, None)
-                self._write("job")
-            case SuspendJob(name, suspended):
-                state = JobState.SUSPENDED if suspended else JobState.ACTIVE
-                self.jobs[name] = replace(self.jobs[name], state=state)
                 self._write("job")
             case _:
                 self._beside(action)
@@ -259,9 +258,10 @@ class World:
                 stage=action.stage,
                 digest=action.order.digest,
                 owner_uid=self.uid,
-                state=JobState.ACTIVE,
-                started=self.now,
-                gpus=CONFIG.jobs.of(action.stage).gpus,
+                state=JobState.SUSPENDED if action.queue else JobState.ACTIVE,
+                started=None if action.queue else self.now,
+                queue=action.queue.name if action.queue else "",
+                gpus=self.config.jobs.of(action.stage).gpus,
             )
         self._write("job")
 

@@ -30,6 +30,7 @@ from profile_operator.decide.plan import GenerationWork
 from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
+from profile_operator.waiting_list import WaitingList
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
 AT = "2026-01-02T03:04:05Z"
@@ -91,6 +92,7 @@ class RealOperator:
     credentials: CredentialsIssuer
     purger: ArtifactPurger
     config: OperatorConfig
+    waiting: WaitingList
 
     @property
     def document(self) -> dict[str, Any]:
@@ -229,7 +231,8 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         purger = ArtifactPurger(kube, access, beside, beside)  # type: ignore[arg-type]
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
         observer = Observer(kube, access, beside, beside.view, config)  # type: ignore[arg-type]
-        reconciler = Reconciler(kube, observer, applier, config=config, forget=lambda uid: None)
+        waiting = WaitingList(config.admission.limits, lambda key: None)
+        reconciler = Reconciler(kube, observer, applier, config=config, forget=lambda uid: None, waiting=waiting)
         yield RealOperator(
             server,
             store,
@@ -242,4 +245,5 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
             credentials,
             purger,
             config,
+            waiting,
         )

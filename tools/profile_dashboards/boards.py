@@ -116,6 +116,21 @@ def gpu() -> Dashboard:
         )
         .with_panel(
             graph(
+                "Waiting for a GPU",
+                {"{{namespace}}": "sum by (namespace) (profile_queued_requests)"},
+                stacked=True,
+                help_text="Requests that are Queued: see docs/operations.md.",
+            )
+        )
+        .with_panel(
+            graph(
+                "How long they waited",
+                {"half": _quantile(0.5, "profile_queue_seconds"), "90 %": _quantile(0.9, "profile_queue_seconds")},
+                unit="s",
+            )
+        )
+        .with_panel(
+            graph(
                 "Time of a stage",
                 {"{{stage}}, half": _quantile(0.5, "profile_stage_seconds", "stage")},
                 unit="s",

@@ -25,6 +25,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_operator.config import (
+    AdmissionConfig,
     CredentialsSeconds,
     FinishConfig,
     GenerationConfig,
@@ -366,6 +367,7 @@ class ChartValues(Section):
     gpu: Gpu
     training: TrainParameters
     preprocess: PreprocessParameters
+    admission: AdmissionConfig
     generation: GenerationConfig
     finish: FinishConfig
     jobs: Jobs

@@ -213,6 +213,8 @@ training:
   {{- toYaml .Values.training | nindent 2 }}
 preprocess:
   {{- toYaml .Values.preprocess | nindent 2 }}
+admission:
+  {{- toYaml .Values.admission | nindent 2 }}
 generation:
   {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace) .Values.generation) | nindent 2 }}
 finish:

@@ -32,7 +32,6 @@ from profile_operator.decide.plan import (
     Revoke,
     StartGeneration,
     StopGeneration,
-    SuspendJob,
 )
 from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
@@ -115,10 +114,6 @@ class Applier:
                 await self._remove_finalizer(head, version)
             case CreateJob():
                 await self._create(action, head)
-            case SuspendJob(name, suspended, scopes):
-                if scopes and not suspended:
-                    await self._credentials.ensure(head, scopes[0].stage, scopes)
-                await self._kube.suspend_job(head.key.namespace, name, suspended=suspended)
             case DeleteJob(name):
                 await self._kube.delete_job(head.key.namespace, name)
             case IssueCredentials(stage, scopes):
@@ -154,7 +149,8 @@ class Applier:
 
     async def _create(self, action: CreateJob, head: RequestHead) -> None:
         """Create the Job, or adopt the one that an earlier try created."""
-        await self._credentials.ensure(head, action.stage, action.scopes)
+        if action.queue is None:
+            await self._credentials.ensure(head, action.stage, action.scopes)
         document = manifests.job(action, head.key, head.uid, self._config, redis=self._redis)
         try:
             await self._kube.create_job(document)

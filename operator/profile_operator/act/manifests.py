@@ -88,11 +88,12 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
         "metadata": {
             "name": action.name,
             "namespace": key.namespace,
-            "labels": marks,
+            "labels": {**marks, **_queue_labels(action)},
             "annotations": {**settings.annotations, names.DIGEST_ANNOTATION: action.order.digest},
             "ownerReferences": [owner_reference(key.name, uid)],
         },
         "spec": {
+            **({"suspend": True} if action.queue else {}),
             "backoffLimit": settings.backoff_limit,
             "activeDeadlineSeconds": settings.active_deadline_seconds,
             "completions": 1,
@@ -111,6 +112,14 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
 def _job_labels(action: CreateJob, key: Key, uid: str, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
     """Ours win: by them the operator, its policies and people find what belongs to a request."""
     return {**jobs.labels, **settings.labels, **labels(key.name, action.stage), names.LABEL_UID: uid}
+
+
+def _queue_labels(action: CreateJob) -> dict[str, str]:
+    """What Kueue reads of a Job. Never on its pods, which Kueue would take for work of its own."""
+    if action.queue is None:
+        return {}
+    priority = {names.KUEUE_PRIORITY: action.queue.priority_class} if action.queue.priority_class else {}
+    return {names.KUEUE_QUEUE: action.queue.name, **priority}
 
 
 def _pod_metadata(marks: dict[str, str], settings: StageJob) -> Document:

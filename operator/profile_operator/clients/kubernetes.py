@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from kubernetes.aio import client
@@ -24,12 +25,19 @@ from profile_runtime.kubernetes.resources import (
 SECONDS = 30.0
 
 
-class ListedMetadata(msgspec.Struct, frozen=True):
-    """Which request, and what its deletion waits for."""
+class ListedMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    """Which request, since when, and what its deletion waits for."""
 
     namespace: str
     name: str
     finalizers: tuple[str, ...] = ()
+    creation_timestamp: datetime | None = None
+
+
+class ListedSpec(msgspec.Struct, frozen=True):
+    """What decides who goes first."""
+
+    priority: int = 0
 
 
 class ListedStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,6 +50,7 @@ class ListedRequest(msgspec.Struct, frozen=True):
     """What lists of requests are asked for: a fiftieth of the memory of the whole ones."""
 
     metadata: ListedMetadata
+    spec: ListedSpec = ListedSpec()
     status: ListedStatus = ListedStatus()
 
     @property
@@ -120,6 +129,12 @@ class Kube:
         """The Jobs that carry the request's label."""
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_REQUEST}={key.name}")])
 
+    async def stage_jobs(self, namespaces: Sequence[str], stages: Sequence[str]) -> list[Document]:
+        """The Jobs of these stages in these namespaces, in all if none is named."""
+        query = [("labelSelector", f"{names.LABEL_STAGE} in ({','.join(stages)})")]
+        lists = [await self._list(_jobs_path(place), query) for place in namespaces or ("",)]
+        return [job for page in lists for job in page]
+
     async def job(self, namespace: str, name: str) -> Document:
         """A Job. Raises ResourceNotFound."""
         return await self._api.call("GET", _job_path(namespace, name))
@@ -128,13 +143,6 @@ class Kube:
         """Create a Job. Raises ResourceConflict if one of that name exists."""
         metrics.api_write("job")
         return await self._api.call("POST", _jobs_path(document["metadata"]["namespace"]), document)
-
-    async def suspend_job(self, namespace: str, name: str, *, suspended: bool) -> None:
-        """Suspend a Job or let it go on."""
-        metrics.api_write("job")
-        await self._api.call(
-            "PATCH", _job_path(namespace, name), {"spec": {"suspend": suspended}}, content_type=MERGE_PATCH
-        )
 
     async def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job; it is gone when its pods are. Nothing happens if there is none."""
@@ -177,7 +185,7 @@ class Kube:
 
 
 def _jobs_path(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs" if namespace else "/apis/batch/v1/jobs"
 
 
 def _job_path(namespace: str, name: str) -> str:

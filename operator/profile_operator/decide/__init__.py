@@ -4,9 +4,9 @@
 be looked at.
 """
 
-from .decision import decide
+from .decision import claim_of, decide
 from .deletion import decide_deletion
 from .facts import DeletionFacts, Facts
 from .tell import outage
 
-__all__ = ["DeletionFacts", "Facts", "decide", "decide_deletion", "outage"]
+__all__ = ["DeletionFacts", "Facts", "claim_of", "decide", "decide_deletion", "outage"]

@@ -13,10 +13,19 @@ from profile_operator.observe.snapshot import JobState
 
 from .advice import plain
 from .facts import Facts
-from .orders import create_job, open_scopes, start_generation
-from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration, SuspendJob
-from .standing import Decision, StageState, Standing, Standings, with_standing
+from .orders import create_job, needs_gpu, open_scopes, start_generation
+from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration
+from .standing import (
+    Decision,
+    StageState,
+    Standing,
+    Standings,
+    next_standing,
+    queue_text,
+    with_standing,
+)
 from .tell import tell
+from .turns import Claim, Turn
 
 # The user will upload, or take some away; nobody tells us of an upload.
 LOOK_AGAIN_SECONDS = 60.0
@@ -56,7 +65,10 @@ def await_photos(facts: Facts) -> Decision | None:
 
 
 def suspend(facts: Facts) -> Decision | None:
-    """While spec.suspend is set nothing new is begun, and what runs is held. What is done stays done."""
+    """While spec.suspend is set nothing is begun, and what runs is stopped. What is done stays done.
+
+    Its Job is deleted, not suspended, which is for queues to do: a stage goes on from what it left in the store.
+    """
     if not facts.spec.suspend or all(standing.state is StageState.DONE for standing in facts.standings):
         return None
     held = tuple(
@@ -66,9 +78,9 @@ def suspend(facts: Facts) -> Decision | None:
         for standing in facts.standings
     )
     actions: list[Action] = [
-        SuspendJob(job.name, suspended=True)
+        DeleteJob(job.name)
         for job in facts.snapshot.jobs
-        if job.state is JobState.ACTIVE and not job.deleting and job.owner_uid == facts.head.uid
+        if not job.finished and not job.deleting and job.owner_uid == facts.head.uid
     ]
     if facts.snapshot.generation.running:
         actions.append(StopGeneration())
@@ -97,6 +109,20 @@ def await_styles(facts: Facts) -> Decision | None:
     return Decision((preprocess, train, generate, finish), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
 
 
+def await_gpu(facts: Facts) -> Decision | None:
+    """A stage that needs a GPU begins when it is the request's turn. Kueue decides that itself, over Jobs."""
+    current = next_standing(facts.standings)
+    if not facts.config.admission.limits or facts.turn.admitted:
+        return None
+    if current is None or current.state is not StageState.READY or not needs_gpu(current.stage, facts.config):
+        return None
+    message, before, again = facts.turn.text, facts.told(current.stage, Reason.QUEUED), None
+    if before not in (None, message) and not facts.write_due:
+        message, again = before or "", facts.config.progress_interval_seconds
+    queued = replace(current, state=StageState.QUEUED, reason=Reason.QUEUED, message=message)
+    return Decision(with_standing(facts.standings, queued), _superseded(facts, Stage), again)
+
+
 def advance(facts: Facts) -> Decision:
     """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
     standings, begun = _begin(facts, facts.standings)
@@ -106,7 +132,15 @@ def advance(facts: Facts) -> Decision:
 Policy = Callable[[Facts], Decision | None]
 
 # In this order: the first that answers decides, and the last always does.
-POLICIES: tuple[Policy, ...] = (keep_what_is_finished, await_photos, suspend, await_styles, advance)
+POLICIES: tuple[Policy, ...] = (keep_what_is_finished, await_photos, suspend, await_styles, await_gpu, advance)
+
+
+def claim_of(facts: Facts) -> Claim | None:
+    """What the request asks for where GPUs are counted; None where none of its stages waits for one alone."""
+    waiting = replace(facts, turn=Turn())
+    if next(policy for policy in POLICIES if policy(waiting) is not None) is not await_gpu:
+        return None
+    return Claim(facts.head.key, facts.spec.priority, facts.head.created)
 
 
 # --- what the policies are made of -------------------------------------------------------------------------------
@@ -120,7 +154,7 @@ def _without_photos(reason: Reason, message: str, again: float | None = None) ->
 
 def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action, ...]]:
     """What begins the current stage, or clears away what failed of it; and the standings as they are after that."""
-    current = next((standing for standing in standings if standing.state is not StageState.DONE), None)
+    current = next_standing(standings)
     if current is None or current.clearing:
         return standings, current.clearing if current else ()
     try:
@@ -128,6 +162,10 @@ def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action,
             action: Action = start_generation(facts)
         elif current.state is StageState.READY:
             action = create_job(current.stage, facts, standings)
+            if action.queue is not None:
+                text = queue_text(action.queue.name)
+                queued = replace(current, state=StageState.QUEUED, reason=Reason.QUEUED, message=text)
+                return with_standing(standings, queued), (action,)
         else:
             return standings, ()
     except (UnknownPose, ValueError) as error:
@@ -153,14 +191,12 @@ def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
 
 
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
-    """Lets the running stage's suspended Job go on; or gives credentials to a pod that is still to start and finds
-    none, since somebody deleted the Secret."""
+    """Gives credentials to a pod that is still to start and finds none: a queue let its Job go, or somebody deleted
+    the Secret."""
     running = next((standing for standing in standings if standing.state is StageState.RUNNING), None)
     if running is None or running.job is None:
         return ()
     job, credentials = running.job, facts.snapshot.credentials
-    if job.state is JobState.SUSPENDED:
-        return (SuspendJob(job.name, suspended=False, scopes=open_scopes(facts, standings)),)
     held = credentials is not None and (credentials.uid, credentials.stage) == (facts.head.uid, running.stage)
     if job.state is JobState.ACTIVE and not job.running and not held:
         return (IssueCredentials(running.stage, open_scopes(facts, standings)),)

@@ -9,9 +9,10 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
+from profile_operator.config import OperatorConfig
 
 from .facts import Facts
-from .plan import CreateJob, GenerationWork, Scope, StartGeneration, StyleWork
+from .plan import CreateJob, GenerationWork, KueueQueue, Scope, StartGeneration, StyleWork
 from .standing import StageState, Standings
 
 # Linux takes 128 KiB in one environment variable; the order travels in one.
@@ -24,7 +25,23 @@ def create_job(stage: Stage, facts: Facts, standings: Standings) -> CreateJob:
     size = len(order.to_json().encode())
     if size > LONGEST_ORDER:
         raise ValueError(f"the order of {stage} has {size} bytes, at most {LONGEST_ORDER} can be handed over")
-    return CreateJob(stage, facts.chain.job_name(stage), order, open_scopes(facts, standings))
+    queue = _queue(facts) if needs_gpu(stage, facts.config) else None
+    return CreateJob(stage, facts.chain.job_name(stage), order, open_scopes(facts, standings), queue)
+
+
+def needs_gpu(stage: Stage, config: OperatorConfig) -> bool:
+    """Whether a stage waits for its turn: training, on whatever machine, and every other Job that asks for a GPU."""
+    return stage is Stage.TRAIN or (stage is not Stage.GENERATE and config.jobs.of(stage).gpus > 0)
+
+
+def _queue(facts: Facts) -> KueueQueue | None:
+    """Kueue's queue for the request's Jobs, and their priority there; None where Kueue does not decide."""
+    admission = facts.config.admission
+    if admission.mode != "Kueue":
+        return None
+    reached = [row for row in admission.priority_classes if row.at_least <= facts.spec.priority]
+    priority_class = max(reached, key=lambda row: row.at_least).name if reached else ""
+    return KueueQueue(facts.spec.queue_name or admission.queue, priority_class)
 
 
 def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | FinishOrder:

@@ -64,13 +64,25 @@ class RemoveFinalizer:
 
 
 @dataclass(frozen=True)
+class KueueQueue:
+    """Where a Job waits: a LocalQueue of its namespace, and the WorkloadPriorityClass it has there, if any."""
+
+    name: str
+    priority_class: str = ""
+
+
+@dataclass(frozen=True)
 class CreateJob:
-    """Run a stage. `scopes` are those of every stage that is still to run: their credentials are issued together."""
+    """Run a stage. `scopes` are those of every stage that is still to run: their credentials are issued together.
+
+    With a `queue` it is made suspended, and without credentials: it has them when the queue lets it go.
+    """
 
     stage: Stage
     name: str
     order: PreprocessOrder | TrainOrder | FinishOrder
     scopes: tuple[Scope, ...]
+    queue: KueueQueue | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +90,6 @@ class DeleteJob:
     """Delete a Job and wait for its pods to end before it is gone."""
 
     name: str
-
-
-@dataclass(frozen=True)
-class SuspendJob:
-    """Suspend a Job, or let it go on."""
-
-    name: str
-    suspended: bool
-    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,6 @@ Action = (
     | RemoveFinalizer
     | CreateJob
     | DeleteJob
-    | SuspendJob
     | IssueCredentials
     | DropReport
     | StartGeneration

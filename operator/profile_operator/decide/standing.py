@@ -19,6 +19,7 @@ class StageState(StrEnum):
 
     DONE = "Done"
     RUNNING = "Running"
+    QUEUED = "Queued"  # until a GPU is free for it
     READY = "Ready"  # nothing stands and nothing runs: it may begin
     ENDING = "Ending"  # what stood there is going; look again
     STALLED = "Stalled"  # it failed, and will not go on by itself
@@ -80,6 +81,16 @@ def standings_of(snapshot: Snapshot) -> Standings:
     return tuple(standings)
 
 
+def queue_text(queue: str) -> str:
+    """What is told of a Job that a queue of Kueue holds."""
+    return f"waits in the queue {queue}"
+
+
+def next_standing(standings: Standings) -> Standing | None:
+    """The first stage that is not done."""
+    return next((standing for standing in standings if standing.state is not StageState.DONE), None)
+
+
 def with_standing(standings: Standings, changed: Standing) -> Standings:
     """The standings with this one in the place of its stage's."""
     return tuple(changed if standing.stage is changed.stage else standing for standing in standings)
@@ -98,14 +109,23 @@ def _job_stage(stage: Stage, snapshot: Snapshot) -> Standing:
         return Standing(stage, StageState.ENDING, digest, job=job)
     failure = _failure(report, job)
     if failure is None:
-        message = job.waiting if job else ""
-        return Standing(stage, StageState.RUNNING if job else StageState.READY, digest, job=job, message=message)
+        return _under_way(stage, digest, job)
     if not snapshot.head.retrying:
         return Standing(stage, StageState.STALLED, digest, *failure, job=job, report=report)
     clearing: list[Action] = [DeleteJob(job.name)] if job is not None else []
     if report is not None:
         clearing.append(DropReport(snapshot.chain.prefix(stage) + REPORT))
     return Standing(stage, StageState.ENDING, digest, job=job, clearing=tuple(clearing))
+
+
+def _under_way(stage: Stage, digest: str, job: JobView | None) -> Standing:
+    """The standing of a stage that neither ended nor failed: it may begin, runs, or its Job is held by a queue."""
+    if job is None:
+        return Standing(stage, StageState.READY, digest)
+    if job.state is JobState.SUSPENDED:
+        text = queue_text(job.queue) if job.queue else "the Job is suspended; it goes on when whoever did that lets it"
+        return Standing(stage, StageState.QUEUED, digest, Reason.QUEUED, text, job=job)
+    return Standing(stage, StageState.RUNNING, digest, job=job, message=job.waiting)
 
 
 def _failure(report: StageReport | None, job: JobView | None) -> tuple[Reason, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from profile_contract.conditions import Reason
 from profile_contract.request import (
     PhotosStatus,
     PortraitStatus,
@@ -121,6 +122,11 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
         return old
     if standing.state is StageState.DONE:
         return same if same and same.completion_time else _ended(same, standing)
+    if standing.state is StageState.QUEUED:
+        if same is not None and same.queue_time and facts.told(standing.stage, Reason.QUEUED) is not None:
+            return same
+        entry = same or StageStatus(digest=standing.digest)
+        return entry.model_copy(update={"queue_time": stamp(facts.now)})
     if standing.state is StageState.READY or (job is None and not running):
         return same
     before = same.start_time if same else None
@@ -128,6 +134,7 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
     return StageStatus(
         digest=standing.digest,
         job=facts.chain.job_name(standing.stage),
+        queue_time=same.queue_time if same else None,
         start_time=before if before and running else started,
         attempts=max((job.failed_pods if job else 0) + running, 1),
         gpu_seconds=_gpu_seconds(standing) if standing.state is StageState.STALLED else 0,
@@ -142,6 +149,7 @@ def _ended(same: StageStatus | None, standing: Standing) -> StageStatus:
     return StageStatus(
         digest=standing.digest,
         job=job.name if job else (same.job if same else None),
+        queue_time=same.queue_time if same else None,
         start_time=(same.start_time if same and same.start_time else started) or None,
         completion_time=ended or None,
         attempts=job.failed_pods + 1 if job else (same.attempts if same else 0),
@@ -205,9 +213,8 @@ def _progress(facts: Facts, decision: Decision) -> Progress | None:
         percent, remaining = (100 * view.done // view.total if view.total else 0), view.remaining_seconds
     elif event is not None and (event.stage, event.digest) == (running.stage, running.digest):
         percent, remaining = event.percent, event.remaining_seconds
-    due = facts.snapshot.seconds_since_write >= facts.config.progress_interval_seconds
-    known = old is not None and old.stage is running.stage
-    if old is not None and known and (not due or abs(percent - old.percent) < facts.config.progress_step_percent):
+    small = old is not None and abs(percent - old.percent) < facts.config.progress_step_percent
+    if old is not None and old.stage is running.stage and (small or not facts.write_due):
         return old
     return Progress(stage=running.stage, percent=percent, remaining_seconds=remaining)
 

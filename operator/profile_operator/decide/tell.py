@@ -43,7 +43,8 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     elif current is None or current.state in (StageState.BLOCKED, StageState.STALLED):
         text = "Stalled"
     else:
-        text = "Suspended" if current.state is StageState.HELD else STAGES[current.stage].title
+        special = {StageState.HELD: "Suspended", StageState.QUEUED: "Queued"}
+        text = special.get(current.state, STAGES[current.stage].title)
     conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text == "Stalled")})
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)

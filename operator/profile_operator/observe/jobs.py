@@ -39,6 +39,7 @@ def job_view(document: Document) -> JobView | None:
         failed_pods=status.get("failed", 0),
         running=bool(status.get("ready")),
         gpus=_gpus(spec),
+        queue=metadata.get("labels", {}).get(names.KUEUE_QUEUE, ""),
     )
 
 

@@ -55,6 +55,8 @@ class JobView:
     failed_pods: int = 0
     running: bool = False
     gpus: int = 0
+    # Of Kueue, which holds the Job until there is a place for it.
+    queue: str = ""
     termination: Termination | None = None
     waiting: str = ""
 

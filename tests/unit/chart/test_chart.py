@@ -108,7 +108,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {
             "apiGroups": ["batch"],
             "resources": ["jobs"],
-            "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+            "verbs": ["get", "list", "watch", "create", "delete"],
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]},

@@ -89,6 +89,8 @@ SPEC_FIELDS: dict[str, tuple[object, str]] = {
     "minimum_likeness": (40, "f"),
     "deletion_policy": ("Retain", ""),
     "suspend": (True, ""),
+    "priority": (10, ""),
+    "queue_name": ("team-a", ""),
 }
 PREPROCESS_FIELDS: dict[str, tuple[object, str]] = {
     "noun": ("woman", "ptwcf"),

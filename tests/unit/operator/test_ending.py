@@ -13,7 +13,7 @@ from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import outage
 from profile_operator.decide.plan import Plan, StartGeneration
-from profile_operator.observe.snapshot import GenerationView, JobState
+from profile_operator.observe.snapshot import GenerationView
 
 MOST_WRITES = 12
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -100,13 +100,13 @@ def test_gpu_seconds_of_generation_are_those_of_what_was_drawn_for_this_request(
 # --- suspend, deletion, outages ----------------------------------------------------------------------------------
 
 
-def test_suspend_holds_the_running_job_and_going_on_ends_the_same() -> None:
+def test_suspend_deletes_the_running_job_and_going_on_makes_the_same() -> None:
     world = World()
     world.run(until=lambda w: any("-train-" in name for name in w.jobs))
     name = world.created[-1]
     change(world, suspend=True)
     world.cycle()
-    assert world.jobs[name].state is JobState.SUSPENDED
+    assert name not in world.jobs
     assert world.condition("Ready")[:2] == ("False", Reason.SUSPENDED)
     assert world.condition("Reconciling")[0] == world.condition("Stalled")[0] == "False"
     assert world.status.stage_text == "Suspended"
@@ -116,7 +116,8 @@ def test_suspend_holds_the_running_job_and_going_on_ends_the_same() -> None:
     change(world, suspend=False)
     world.run()
     assert ready(world)
-    assert stages_of(world) == ["preprocess", "train", "finish"]
+    assert stages_of(world) == ["preprocess", "train", "train", "finish"]
+    assert world.created.count(name) == 2
 
 
 def test_suspend_holds_generation() -> None:

@@ -87,21 +87,13 @@ async def test_a_status_that_cannot_be_read_is_written_anew(server: FakeKubernet
 async def test_every_write_names_its_manager(server: FakeKubernetes, kube: Kube) -> None:
     metadata = {"name": "a", "namespace": "hr"}
     await kube.create_job({"metadata": metadata, "spec": {}})
-    await kube.suspend_job("hr", "a", suspended=True)
     await kube.create_event({"metadata": metadata})
     await kube.apply_secret({"metadata": metadata, "data": {"x": "eA=="}})
     await kube.set_finalizers(KEY, ["other/one", "profilestudio.io/purge"], version(server))
     await kube.set_status(KEY, {"stageText": "a"}, version(server))
     managers = {call.query.get("fieldManager") for call in server.calls if call.method != "GET"}
     assert managers == {"profile-operator"}
-    assert len(server.calls) == 6
-
-
-async def test_suspending_says_what_was_asked(server: FakeKubernetes, kube: Kube) -> None:
-    server.put(JOBS.format("hr"), {"metadata": {"name": "a"}, "spec": {"suspend": False, "parallelism": 1}})
-    for suspended in (True, False):
-        await kube.suspend_job("hr", "a", suspended=suspended)
-        assert server.objects[f"{JOBS.format('hr')}/a"]["spec"] == {"suspend": suspended, "parallelism": 1}
+    assert len(server.calls) == 5
 
 
 async def test_a_job_is_gone_when_its_pods_are(server: FakeKubernetes, kube: Kube) -> None:

@@ -15,7 +15,7 @@ from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
-from profile_operator.decide.plan import CreateJob, SuspendJob
+from profile_operator.decide.plan import CreateJob, DeleteJob
 from profile_operator.decide.status import gpu_spent
 from profile_operator.observe.jobs import job_view
 from profile_operator.observe.snapshot import JobState
@@ -82,21 +82,23 @@ def test_a_conflict_stalls_and_an_outage_does_not() -> None:
         assert (found["Reconciling"] == "True") is not stalls
 
 
-def test_only_what_runs_and_stays_is_suspended() -> None:
+def test_only_what_is_ours_and_stays_is_deleted_by_suspending() -> None:
     world = World()
     world.cycle()
     name = world.created[0]
     world.spec = world.spec.model_copy(update={"suspend": True})
-    for changes, suspended in (
+    for changes, deleted in (
         ({}, True),
         ({"deleting": True}, False),
         ({"owner_uid": "another"}, False),
         ({"owner_uid": ""}, False),
-        ({"state": JobState.SUSPENDED}, False),
+        ({"state": JobState.SUSPENDED}, True),
+        ({"state": JobState.SUCCEEDED}, False),
+        ({"state": JobState.FAILED}, False),
     ):
         job = replace(world.jobs[name], **changes)
         plan = decide(world.facts(jobs=(job,)))
-        assert (SuspendJob(name, suspended=True) in plan.actions) is suspended
+        assert (DeleteJob(name) in plan.actions) is deleted
 
 
 def test_a_finished_request_with_a_style_of_a_newer_version_stays_until_it_is_changed() -> None:

@@ -17,7 +17,7 @@ STATIC = Path(__file__).resolve().parents[3] / "images" / "web" / "profile_web" 
 TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").glob("*.json")}
 # What a request can be while it goes on by itself, or when it went well.
 NO_END = {
-    Reason.SUCCEEDED, Reason.PENDING, Reason.RUNNING, Reason.SUSPENDED, Reason.WAITING_FOR_STAGE,
+    Reason.SUCCEEDED, Reason.QUEUED, Reason.PENDING, Reason.RUNNING, Reason.SUSPENDED, Reason.WAITING_FOR_STAGE,
     Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE,
     Reason.PREDICTOR_FAILS, Reason.PREDICTOR_REFUSED, Reason.API_UNAVAILABLE,
     Reason.DELETING, Reason.ARTIFACTS_PURGED, Reason.ARTIFACTS_RETAINED,

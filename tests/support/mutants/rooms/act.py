@@ -4,9 +4,9 @@ MUTANTS = (
     (
         "A01",
         "operator/profile_operator/act/applier.py",
-        "await self._kube.suspend_job(head.key.namespace, name, suspended=suspended)",
-        "await self._kube.suspend_job(head.key.namespace, name, suspended=True)",
-        "a suspended Job is never resumed",
+        "        if action.queue is None:\n            await self._credentials.ensure",
+        "        if True:\n            await self._credentials.ensure",
+        "credentials are issued for Jobs that a queue still holds",
     ),
     (
         "A02",

@@ -11,8 +11,8 @@ MUTANTS = (
     (
         "D02",
         "operator/profile_operator/decide/decision.py",
-        "if job.state is JobState.ACTIVE and not job.deleting and job.owner_uid == facts.head.uid",
-        "if job.state is JobState.ACTIVE and not job.deleting",
+        "if not job.finished and not job.deleting and job.owner_uid == facts.head.uid",
+        "if not job.finished and not job.deleting",
         "suspend: owner check dropped",
     ),
     (
@@ -88,9 +88,9 @@ MUTANTS = (
     (
         "D13",
         "operator/profile_operator/decide/decision.py",
-        "if job.state is JobState.ACTIVE and not job.deleting and",
-        "if job.state is JobState.ACTIVE and",
-        "suspend patches Jobs that are going away",
+        "        if not job.finished and not job.deleting and",
+        "        if not job.finished and",
+        "suspend deletes Jobs that are going away",
     ),
     (
         "D14",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from product import Product, Space, run
+from product import Product, Space, run, wait_for
 from profile_cli.demo import release
 from profile_cli.demo.cluster import DemoCluster
 from profile_cli.terminal import Terminal
@@ -51,7 +51,7 @@ def test_a_request_there_is_seen_and_one_elsewhere_is_not(
     later = watched.request("later")
     later.wait("Stalled", reason="NoPhotos", seconds=UNSEEN_SECONDS)
     assert elsewhere.status.observed_generation == -1
-    for verb, resource in (("patch", "profilerequests.profilestudio.io"), ("create", "secrets"), ("create", "jobs")):
+    for verb, resource in (("create", "secrets"), ("create", "jobs"), ("get", "pods")):
         assert _may(target, verb, resource, watched.name)
         assert not _may(target, verb, resource, space.name)
 
@@ -60,3 +60,14 @@ def test_helms_test_asks_there(product: Product, target: Target, watched: Space)
     result = run(target, target.helm, "test", release.RELEASE, "-n", product.release_namespace, "--logs")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "passed: the operator says NoPhotos" in result.stdout
+
+
+def test_a_watched_namespace_that_is_deleted_ends(target: Target, watched: Space) -> None:
+    """Its RoleBinding goes with everything else, and most often before its last request."""
+    held = watched.request("held")
+    held.wait("Stalled", reason="NoPhotos", seconds=60)
+    watched.kubectl.run("-n", watched.name, "delete", "rolebinding", "profile-studio-requests")
+    wait_for(lambda: not _may(target, "create", "jobs", watched.name), 20, "the binding is gone")
+    watched.kubectl.run("delete", "namespace", watched.name, "--timeout=120s")
+    for verb, resource in (("delete", "jobs"), ("create", "secrets"), ("delete", "profilerequests.profilestudio.io")):
+        assert not _may(target, verb, resource, "default")

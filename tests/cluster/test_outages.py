@@ -65,6 +65,21 @@ def test_the_store_is_away_when_a_request_comes(sandbox: Sandbox, space: Space, 
     assert len(request.jobs()) <= 2
 
 
+def test_the_store_is_away_when_requests_go(sandbox: Sandbox, space: Space) -> None:
+    """What is to stay needs no store; what is to go is held, until a person lets it go."""
+    kept, held = space.request("kept", deletionPolicy="Retain"), space.request("held")
+    for request in (kept, held):
+        request.wait("Stalled", reason="NoPhotos", seconds=60)
+    with cut_off(sandbox, SERVICES, "app.kubernetes.io/name=minio"):
+        kept.delete(90)
+        space.kubectl.run("-n", space.name, "delete", "preq", held.name, "--wait=false")
+        held.wait("Ready", status="False", reason="Deleting", seconds=90)
+        space.kubectl.run("-n", space.name, "annotate", "preq", held.name, "profilestudio.io/abandon=true")
+        space.kubectl.run("-n", space.name, "wait", "--for=delete", f"preq/{held.name}", "--timeout=120s")
+        reasons = [event["reason"] for event in held.events()]
+    assert "ArtifactsAbandoned" in reasons
+
+
 def test_redis_and_postgresql_are_away_all_the_time(sandbox: Sandbox, space: Space, people: Path) -> None:
     """Progress and history are conveniences: the request ends as ever, and history is written later."""
     space.upload(pictures_in(people / "p00060"))

@@ -224,5 +224,5 @@ class Product:
             yield Space(self.kubectl, self.store, name)
         finally:
             # Its requests go with it; nobody waits for the pods that are still asked to end.
-            self.kubectl.run("delete", "namespace", name, "--wait=false")
+            self.kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
             self.store.delete(f"{name}/")

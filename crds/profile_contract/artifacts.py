@@ -26,6 +26,8 @@ PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
 # Beside the stages' folders: what lies there stays although its request is gone, as that said.
 _KEPT_MARK = "kept"
+# Written when a sweep sees first that the request is gone: what it made goes so long after that.
+_ORPHANED_MARK = "orphaned"
 
 _UPLOADS, _REQUESTS = "uploads", "requests"
 
@@ -88,6 +90,11 @@ def request_prefix_of(key: str) -> str:
 def kept_mark(prefix: str) -> str:
     """The object that says that what lies below a request's prefix stays when the request is gone."""
     return prefix + _KEPT_MARK
+
+
+def orphaned_mark(prefix: str) -> str:
+    """The object whose age says since when no request is known for what lies below a request's prefix."""
+    return prefix + _ORPHANED_MARK
 
 
 def stage_folder(namespace: str, name: str, stage: Stage) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -283,6 +284,54 @@ class LoopSettings(Contract):
     workers: int = Field(default=8, ge=1, le=64, description="Requests looked at at the same time.")
 
 
+class SweepConfig(Contract):
+    """What the operator tidies in the store: what belongs to nobody any more."""
+
+    mode: Literal["Delete", "Report", "Off"] = Field(
+        default="Delete", description="Report: counted in metrics and named in the log, and left."
+    )
+    every_seconds: float = Field(default=3600.0, ge=10.0, le=604_800.0, description="A round begins so often.")
+    after_days: int = Field(
+        default=7,
+        ge=1,
+        le=3650,
+        description="Nothing younger goes: what a request that is gone has left, versions that a bucket keeps of what "
+        "was replaced or deleted, uploads that never ended.",
+    )
+    superseded_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        description="What a request made of inputs that it has no more goes so long after it is ready with the new.",
+    )
+
+    @property
+    def pause(self) -> timedelta:
+        """`after_days`."""
+        return timedelta(days=self.after_days)
+
+    @property
+    def superseded(self) -> timedelta:
+        """`superseded_days`."""
+        return timedelta(days=self.superseded_days)
+
+
+class UploadsConfig(Contract):
+    """What becomes of photos that no request names."""
+
+    expire_after: str = Field(
+        default="",
+        pattern=r"^([1-9][0-9]{0,3}d)?$",
+        description="Photos that no request of their namespace names go so long after they were sent, such as 30d, "
+        "however they came. Empty: they stay.",
+    )
+
+    @property
+    def expiry(self) -> timedelta | None:
+        """`expire_after`; None: photos stay."""
+        return timedelta(days=int(self.expire_after[:-1])) if self.expire_after else None
+
+
 class OperatorConfig(LoopSettings):
     """The whole configuration."""
 
@@ -293,6 +342,8 @@ class OperatorConfig(LoopSettings):
     generation: GenerationConfig = GenerationConfig()
     finish: FinishConfig = FinishConfig()
     admission: AdmissionConfig = AdmissionConfig()
+    sweep: SweepConfig = SweepConfig()
+    uploads: UploadsConfig = UploadsConfig()
     watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")

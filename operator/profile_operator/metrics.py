@@ -41,6 +41,13 @@ QUEUE_SECONDS = Histogram(
     "How long a request waited for a GPU before it began.",
     buckets=(1, 10, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400),
 )
+WASTE_OBJECTS = Gauge(
+    "profile_waste_objects", "Objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
+)
+WASTE_BYTES = Gauge(
+    "profile_waste_bytes", "Bytes of objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
+)
+SWEPT_OBJECTS = Counter("profile_swept_objects_total", "Objects that the sweep deleted, by why.", ["kind"])
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 
 

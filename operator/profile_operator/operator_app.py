@@ -17,7 +17,9 @@ from . import metrics
 from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.purge import ArtifactPurger
+from .act.sweeper import Sweeper
 from .clients import store as store_access
+from .clients.census import Census
 from .clients.kubernetes import Kube, ListedRequest
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
@@ -58,7 +60,8 @@ class OperatorApp:
     async def start(self) -> None:
         """Connect and begin to work. Raises ApiError where no cluster is configured."""
         config, secrets = self._config, self._secrets
-        self._kube = kube = Kube(await connect())
+        api = await connect()
+        self._kube = kube = Kube(api)
         store = store_access.connect(config.store, secrets)
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
@@ -73,8 +76,10 @@ class OperatorApp:
         reconciler = Reconciler(
             kube, observer, applier, config=config, forget=self._generation.forget, waiting=self._waiting
         )
+        leftovers = store_access.leftovers(config.store, secrets)
+        sweeper = Sweeper(Census(api), leftovers, store, observer.styles_known, config=config)
         work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
-        self._tasks = [asyncio.create_task(task) for task in (*work, self._resync())]
+        self._tasks = [asyncio.create_task(task) for task in (*work, self._resync(), sweeper.run())]
         if config.metrics_port:
             metrics.serve(config.metrics_port)
 

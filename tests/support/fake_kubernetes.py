@@ -179,7 +179,7 @@ class FakeKubernetes:
         if call.path in self.objects:
             return 200, self.objects[call.path]
         last = call.path.rpartition("/")[2]
-        if last not in ("profilerequests", "profilestyles", "jobs", "pods", "secrets", "events"):
+        if last not in ("profilerequests", "profilestyles", "jobs", "pods", "secrets", "events", "namespaces"):
             return 404, _status(404, f"{call.path} not found", "NotFound")
         items = [document for path, document in self.objects.items() if _within(call.path, path)]
         selector = call.query.get("labelSelector", "")

@@ -33,7 +33,9 @@ from profile_operator.config import (
     JobSettings,
     LoopSettings,
     PullPolicy,
+    SweepConfig,
     Toleration,
+    UploadsConfig,
     WatchNamespaces,
 )
 from profile_predictor.server.settings import Places, Rank, Slots
@@ -369,6 +371,8 @@ class ChartValues(Section):
     preprocess: PreprocessParameters
     admission: AdmissionConfig
     generation: GenerationConfig
+    sweep: SweepConfig
+    uploads: UploadsConfig
     finish: FinishConfig
     jobs: Jobs
     operator: OperatorValues

@@ -219,6 +219,10 @@ generation:
   {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace) .Values.generation) | nindent 2 }}
 finish:
   {{- toYaml .Values.finish | nindent 2 }}
+sweep:
+  {{- toYaml .Values.sweep | nindent 2 }}
+uploads:
+  {{- toYaml .Values.uploads | nindent 2 }}
 watchNamespaces: {{ toJson .Values.watchNamespaces }}
 metricsPort: 9090
 healthPort: 8080

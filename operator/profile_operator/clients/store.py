@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -18,6 +18,7 @@ from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef
 from profile_operator.config import Secrets, StoreConfig
 from profile_runtime.store.credentials import PrefixSigner, Sessions, Signers, StsSessions
+from profile_runtime.store.leftovers import S3Leftovers, open_leftovers
 from profile_runtime.store.port import BoundedStore, NotFound, StoredObject, TooLarge
 from profile_runtime.store.s3 import open_s3
 
@@ -81,6 +82,12 @@ class StoreAccess:
         """Delete everything below a prefix."""
         return await self._off(lambda: self._store.delete(prefix))
 
+    async def remove(self, keys: Iterable[str]) -> None:
+        """Delete exactly these objects."""
+        named = list(keys)
+        if named:
+            await self._off(lambda: self._store.remove(named))
+
     def signer(self, prefix: str, tag: str) -> PrefixSigner:
         """Who signs links to what lies below a prefix, as the predictor reaches it. Signing may ask the store.
 
@@ -116,10 +123,20 @@ class StoreAccess:
 
 def connect(config: StoreConfig, secrets: Secrets) -> StoreAccess:
     """The store that the configuration names, with the operator's own account. Asks nobody."""
-    account = {
-        "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
-        "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
-    }
+    account = _account(secrets)
     sessions = StsSessions(config.url(own=True), account)
     # Links are signed for the endpoint that Jobs and the predictor use.
     return StoreAccess(open_s3(config.url(own=True), account), sessions, Signers(config.url(), sessions))
+
+
+def leftovers(config: StoreConfig, secrets: Secrets) -> S3Leftovers:
+    """The same bucket, for whoever tidies it."""
+    return open_leftovers(config.url(own=True), _account(secrets))
+
+
+def _account(secrets: Secrets) -> dict[str, str]:
+    """The operator's own account as the store's clients read it from an environment."""
+    return {
+        "AWS_ACCESS_KEY_ID": secrets.access_key.get_secret_value(),
+        "AWS_SECRET_ACCESS_KEY": secrets.secret_key.get_secret_value(),
+    }

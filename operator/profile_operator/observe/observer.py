@@ -89,6 +89,10 @@ class Observer:
             revoked=self._store.revoked(head.uid),
         )
 
+    async def styles_known(self) -> Mapping[str, ProfileStyleSpec]:
+        """The styles that exist and are understood, by name. Raises ApiError."""
+        return (await self._styles())[0]
+
     async def _styles(self) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
         """The styles by name, and what is wrong with those that this version does not understand."""
         styles, unclear = {}, {}

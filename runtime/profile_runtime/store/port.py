@@ -38,6 +38,30 @@ class StoredObject:
     modified: datetime | None = None
 
 
+@dataclass(frozen=True)
+class StoredVersion:
+    """One version of an object, the latest of a key first. `version` is empty where the bucket keeps but one.
+
+    A `marker` says that the key was deleted; versions behind it are still there.
+    """
+
+    key: str
+    version: str
+    bytes: int
+    modified: datetime | None
+    latest: bool = True
+    marker: bool = False
+
+
+@dataclass(frozen=True)
+class UnfinishedUpload:
+    """An upload in parts that nobody has ended: its parts are kept, and listed nowhere else."""
+
+    key: str
+    upload: str
+    begun: datetime | None
+
+
 class Store(Protocol):
     """What a stage needs of a store. Every method raises StoreError when the store fails."""
 

@@ -117,6 +117,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
     ]
 
 

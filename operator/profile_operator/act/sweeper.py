@@ -1,0 +1,251 @@
+"""Sweeper: takes away what belongs to nobody, a few places at a time, so that nobody is kept from work by it.
+
+What goes is decided by `decide.sweep`; here it is looked up and carried out. A namespace whose requests cannot be seen
+is left alone, and so is every part of the bucket that is not known to be this installation's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from profile_contract.artifacts import request_prefix, requests_area, uploads_area, uploads_prefix
+from profile_contract.conditions import ConditionType
+from profile_contract.keys import ForeignKey
+from profile_contract.request import DeletionPolicy
+from profile_contract.resource import Key, RequestHead, parse_head
+from profile_contract.style import ProfileStyleSpec
+from profile_operator import metrics, names
+from profile_operator.clients.census import Census
+from profile_operator.clock import parsed
+from profile_operator.config import OperatorConfig
+from profile_operator.decide.sweep import LivingRequest, Swept, Waste, sweep, sweep_uploads, unfinished_uploads
+from profile_operator.observe.references import referenced_digests
+from profile_runtime.kubernetes.errors import ApiError
+from profile_runtime.kubernetes.resources import Document
+from profile_runtime.store.port import StoredVersion, StoreError, UnfinishedUpload
+
+log = logging.getLogger(__name__)
+
+# After so many places (a request's prefix, a page of uploads) others have their turn for so long.
+PLACES_A_TURN = 20
+TURN_SECONDS = 30.0
+# Below one request's prefix: more was not made by stages, and is left to people.
+MOST_VERSIONS = 10_000
+PAGE = 1000
+MOST_UNFINISHED = 1000
+# The owner of a Job that was created just now may be seen a moment later.
+JOB_PAUSE = timedelta(minutes=10)
+
+
+class Leftovers(Protocol):
+    """A bucket for whoever tidies it: `profile_runtime.store.leftovers`. Every method raises StoreError."""
+
+    def folders(self, prefix: str, after: str, most: int) -> list[str]: ...
+
+    def versions(self, prefix: str, after: str, most: int) -> list[StoredVersion]: ...
+
+    def remove(self, versions: Iterable[StoredVersion]) -> None: ...
+
+    def unfinished(self, most: int) -> list[UnfinishedUpload]: ...
+
+    def abort(self, uploads: Iterable[UnfinishedUpload]) -> None: ...
+
+
+class Marks(Protocol):
+    """Who writes and deletes marks, and ends credentials: `clients.store.StoreAccess`. Raises StoreError."""
+
+    async def write(self, key: str, data: bytes, content_type: str = "") -> None: ...
+
+    async def remove(self, keys: Iterable[str]) -> None: ...
+
+    async def revoke(self, prefix: str, tag: str) -> bool: ...
+
+
+@dataclass
+class Findings:
+    """What one round has seen that belongs to nobody."""
+
+    objects: Counter[Waste] = field(default_factory=Counter)
+    bytes: Counter[Waste] = field(default_factory=Counter)
+    jobs: int = 0
+
+    def count(self, why: Waste, entries: Sequence[StoredVersion]) -> None:
+        """Count some of one kind."""
+        self.objects[why] += len(entries)
+        self.bytes[why] += sum(entry.bytes for entry in entries)
+
+    def __str__(self) -> str:
+        kinds = [f"{count} {why} ({self.bytes[why]} bytes)" for why, count in sorted(self.objects.items()) if count]
+        return ", ".join([*kinds, *([f"{self.jobs} Jobs without a request"] if self.jobs else [])]) or "nothing"
+
+
+class Sweeper:
+    """One round after another. `styles`: the styles that exist, by name."""
+
+    def __init__(
+        self,
+        census: Census,
+        leftovers: Leftovers,
+        marks: Marks,
+        styles: Callable[[], Awaitable[Mapping[str, ProfileStyleSpec]]],
+        *,
+        config: OperatorConfig,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._census, self._leftovers, self._marks = census, leftovers, marks
+        self._styles, self._config, self._settings = styles, config, config.sweep
+        self._now, self._places = now, 0
+
+    async def run(self) -> None:
+        """Sweep from time to time, for ever. What fails is tried in the next round."""
+        while True:
+            await asyncio.sleep(self._settings.every_seconds)
+            if self._settings.mode == "Off":
+                continue
+            try:
+                await self.round()
+            except (ApiError, StoreError) as error:
+                log.warning("the sweep ends early: %s", error)
+            except Exception:
+                log.exception("the sweep ends early")
+
+    async def round(self) -> Findings:
+        """Look at everything once. Raises ApiError or StoreError where nothing can be known at all."""
+        findings = Findings()
+        areas = await self._areas()
+        for namespace, area in areas.items():
+            try:
+                await self._jobs(namespace, area, findings)
+                await self._requests(namespace, area, findings)
+                await self._uploads(namespace, area, findings)
+            except (ApiError, StoreError, ForeignKey) as error:
+                log.warning("the sweep leaves %s alone: %s", namespace, error)
+        await self._unfinished(list(areas.values()), findings)
+        for why in Waste:
+            metrics.WASTE_OBJECTS.labels(kind=why.value).set(findings.objects[why])
+            metrics.WASTE_BYTES.labels(kind=why.value).set(findings.bytes[why])
+        log.info("the sweep %s: %s", "took away" if self._deletes else "would take away", findings)
+        return findings
+
+    @property
+    def _deletes(self) -> bool:
+        return self._settings.mode == "Delete"
+
+    async def _areas(self) -> dict[str, str]:
+        """Where each namespace that is served keeps its things. Raises ApiError."""
+        watched = self._config.watch_namespaces
+        return {namespace: namespace for namespace in watched or await self._census.namespaces()}
+
+    # --- what a request made ---
+
+    async def _requests(self, namespace: str, area: str, findings: Findings) -> None:
+        """The prefixes of all requests that ever left something in a namespace."""
+        base, after = requests_area(area), ""
+        while folders := await asyncio.to_thread(self._leftovers.folders, base, after, PAGE):
+            for folder in folders:
+                await self._pause()
+                name = folder.removeprefix(base).removesuffix("/")
+                await self._request(Key(namespace, name), request_prefix(area, name), findings)
+            after = folders[-1]
+
+    async def _request(self, key: Key, prefix: str, findings: Findings) -> None:
+        """One request's prefix. Its request is asked for after the listing: what it makes later is not in there."""
+        listing = await asyncio.to_thread(self._leftovers.versions, prefix, "", MOST_VERSIONS)
+        if len(listing) >= MOST_VERSIONS:
+            log.warning("the sweep leaves %s alone: there are more than %d versions", prefix, MOST_VERSIONS)
+            return
+        document = await self._census.request(key)
+        living = None if document is None else await self._living(document)
+        await self._carry_out(sweep(prefix, listing, living, self._now(), self._settings), findings)
+
+    async def _living(self, document: Document) -> LivingRequest:
+        """What counts for a request that exists. One that is being deleted is left to its deletion."""
+        head, spec = parse_head(document), document.get("spec") or {}
+        kept = head.deletion_policy is DeletionPolicy.RETAIN
+        if head.deleting or not head.ready:
+            return LivingRequest(kept=kept)
+        digests = referenced_digests(head, spec, await self._styles(), self._config)
+        return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))
+
+    async def _carry_out(self, swept: Swept, findings: Findings) -> None:
+        for why, entries in swept.waste.items():
+            findings.count(why, entries)
+            log.debug("%s: %s", why, [entry.key for entry in entries[:10]])
+            if self._deletes:
+                await asyncio.to_thread(self._leftovers.remove, entries)
+                metrics.SWEPT_OBJECTS.labels(kind=why.value).inc(len(entries))
+        if self._deletes:
+            for mark in swept.marks:
+                await self._marks.write(mark, b"", "text/plain")
+            await self._marks.remove(swept.unmarks)
+
+    # --- what people sent ---
+
+    async def _uploads(self, namespace: str, area: str, findings: Findings) -> None:
+        """A namespace's photos, a page at a time. Its requests are asked for after each page."""
+        base, after = uploads_area(area), ""
+        while True:
+            await self._pause()
+            page = await asyncio.to_thread(self._leftovers.versions, base, after, PAGE)
+            whole = _whole_keys(page) if len(page) >= PAGE else page
+            used = [uploads_prefix(area, prefix) for prefix in await self._census.photos(namespace) if prefix]
+            expiry = self._config.uploads.expiry
+            await self._carry_out(sweep_uploads(whole, used, self._now(), self._settings, expiry), findings)
+            if len(page) < PAGE:
+                return
+            after = whole[-1].key
+
+    async def _unfinished(self, areas: Sequence[str], findings: Findings) -> None:
+        """Uploads in parts that nobody ended, of all areas that are ours."""
+        ours = [folder for area in areas for folder in (requests_area(area), uploads_area(area))]
+        listed = await asyncio.to_thread(self._leftovers.unfinished, MOST_UNFINISHED)
+        old = unfinished_uploads(listed, ours, self._now(), self._settings)
+        findings.objects[Waste.UNFINISHED] += len(old)
+        if self._deletes and old:
+            await asyncio.to_thread(self._leftovers.abort, old)
+            metrics.SWEPT_OBJECTS.labels(kind=Waste.UNFINISHED.value).inc(len(old))
+
+    # --- Jobs ---
+
+    async def _jobs(self, namespace: str, area: str, findings: Findings) -> None:
+        """Jobs that lost their request, as `kubectl delete --cascade=orphan` leaves them: they end, and what was handed
+        out for them with them."""
+        for job in await self._census.ownerless_jobs(namespace):
+            name, uid = job.labels.get(names.LABEL_REQUEST, ""), job.labels[names.LABEL_UID]
+            if not job.creation_timestamp or self._now() - parsed(job.creation_timestamp) < JOB_PAUSE:
+                continue
+            document = await self._census.request(Key(namespace, name))
+            if document is not None and document["metadata"]["uid"] == uid:
+                continue
+            findings.jobs += 1
+            if self._deletes:
+                await self._marks.revoke(request_prefix(area, name), uid)
+                await self._census.delete_job(namespace, job)
+                log.info("the Job %s/%s has no request any more: deleted", namespace, job.name)
+
+    async def _pause(self) -> None:
+        """Let others have their turn, now and then."""
+        self._places += 1
+        if self._places % PLACES_A_TURN == 0:
+            await asyncio.sleep(TURN_SECONDS)
+
+
+def _ready_since(head: RequestHead) -> datetime | None:
+    """Since when a ready request is."""
+    ready = next(condition for condition in head.status.conditions if condition.type == ConditionType.READY)
+    try:
+        return parsed(ready.last_transition_time)
+    except ValueError:
+        return None
+
+
+def _whole_keys(page: Sequence[StoredVersion]) -> Sequence[StoredVersion]:
+    """A full page without its last key, whose further versions may be on the next; all of it where it holds but one."""
+    whole = [entry for entry in page if entry.key != page[-1].key]
+    return whole or page

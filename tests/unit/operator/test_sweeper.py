@@ -1,0 +1,238 @@
+"""Rounds of the sweep over a real MinIO with a versioned bucket, and an API server in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from minio import Minio
+from minio.commonconfig import ENABLED
+from minio.versioningconfig import VersioningConfig
+
+from fake_kubernetes import JOBS, REQUESTS, FakeKubernetes
+from fake_store import Tokens
+from operator_world import CONFIG, SPEC, STYLES
+from profile_contract.artifacts import kept_mark, request_prefix, stage_prefix, uploads_prefix
+from profile_contract.request import Condition, PhotosStatus, ProfileRequestStatus
+from profile_contract.resource import Key
+from profile_contract.stages.table import Stage
+from profile_operator.act.sweeper import Sweeper
+from profile_operator.clients.census import Census
+from profile_operator.clients.store import StoreAccess
+from profile_operator.config import SweepConfig, UploadsConfig
+from profile_operator.decide.sweep import Waste
+from profile_operator.observe.chain import chain_of
+from profile_runtime.store.credentials import Signers
+from profile_runtime.store.leftovers import open_leftovers
+from profile_runtime.store.s3 import S3Store
+from profile_sandbox import passwords, services
+from real_minio import RealMinio, real_minio
+
+NOBODY = request_prefix("hr", "nobody")
+
+
+@pytest.fixture(scope="module")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMinio]:
+    with real_minio(tmp_path_factory.mktemp("minio")) as minio:
+        root = {"access_key": passwords.STORE_ROOT_USER, "secret_key": minio.secret.store_root}
+        client = Minio(minio.address, **root, secure=False, region=services.REGION)
+        client.set_bucket_versioning(bucket_name=services.BUCKET, config=VersioningConfig(ENABLED))
+        yield minio
+
+
+@dataclass
+class Tidy:
+    """A sweeper in a year of its own: `later` days from now."""
+
+    minio: RealMinio
+    server: FakeKubernetes = field(default_factory=FakeKubernetes)
+    tokens: Tokens = field(default_factory=Tokens)
+    later: float = 0.0
+
+    @property
+    def store(self) -> S3Store:
+        return self.minio.store()
+
+    async def round(self, mode: str = "Delete", expire: str = "", watched: tuple[str, ...] = ("hr",)) -> Any:
+        settings = SweepConfig.model_validate({"mode": mode})
+        config = CONFIG.model_copy(
+            update={
+                "sweep": settings,
+                "uploads": UploadsConfig(expire_after=expire),
+                "watch_namespaces": list(watched),
+            }
+        )
+        api = self.server.in_process()
+        marks = StoreAccess(self.store, self.tokens, Signers(self.minio.url, self.tokens))
+        leftovers = open_leftovers(self.minio.url, self.minio.operator)
+
+        async def styles() -> Any:
+            return STYLES
+
+        sweeper = Sweeper(
+            Census(api),
+            leftovers,
+            marks,
+            styles,
+            config=config,
+            now=lambda: datetime.now(UTC) + timedelta(days=self.later),
+        )
+        return await sweeper.round()
+
+    def keys(self, prefix: str = "") -> list[str]:
+        return [entry.key for entry in self.store.list(prefix)]
+
+    def versions(self, prefix: str = "") -> list[str]:
+        leftovers = open_leftovers(self.minio.url, self.minio.operator)
+        return [entry.key for entry in leftovers.versions(prefix, "", 1000)]
+
+    def request(self, name: str, **status: Any) -> None:
+        self.server.put(
+            REQUESTS.format("hr"),
+            {"metadata": {"name": name}, "spec": SPEC.document(), "status": status},
+        )
+
+
+@pytest.fixture
+def tidy(minio: RealMinio) -> Iterator[Tidy]:
+    tidy = Tidy(minio)
+    yield tidy
+    leftovers = open_leftovers(minio.url, minio.operator)
+    leftovers.remove(leftovers.versions("", "", 1000))
+    leftovers.abort(leftovers.unfinished(1000))
+
+
+async def test_what_nobody_made_goes_after_its_pause_with_all_its_versions(tidy: Tidy) -> None:
+    for key in (f"{NOBODY}adapter/aa/a", f"{NOBODY}adapter/aa/a", f"{NOBODY}dataset/bb/b"):
+        tidy.store.write(key, b"face")
+    tidy.store.write("other/requests/nobody/adapter/aa/a", b"of a namespace that is not served")
+    await tidy.round()
+    assert len(tidy.keys(NOBODY)) == 3
+    # The mark is as old as the first round.
+    tidy.later = 8
+    findings = await tidy.round()
+    assert findings.objects[Waste.ORPHANED] == 3
+    assert tidy.versions(NOBODY) == []
+    assert len(tidy.keys("other/")) == 1
+
+
+async def test_versions_of_what_a_deletion_purged_go(tidy: Tidy) -> None:
+    tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    tidy.store.delete(NOBODY)
+    assert len(tidy.versions(NOBODY)) == 2
+    await tidy.round()
+    assert len(tidy.versions(NOBODY)) == 2
+    tidy.later = 8
+    await tidy.round()
+    # The marker goes after what it hides.
+    assert len(tidy.versions(NOBODY)) == 1
+    assert tidy.keys(NOBODY) == []
+    await tidy.round()
+    assert tidy.versions(NOBODY) == []
+
+
+async def test_a_round_that_only_reports_leaves_all(tidy: Tidy) -> None:
+    tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    await tidy.round()
+    tidy.later = 8
+    before = tidy.versions()
+    findings = await tidy.round("Report")
+    assert findings.objects[Waste.ORPHANED] == 2
+    assert "2 orphaned (4 bytes)" in str(findings)
+    assert tidy.versions() == before
+
+
+async def test_what_is_kept_stays(tidy: Tidy) -> None:
+    tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    tidy.store.write(kept_mark(NOBODY), b"")
+    tidy.later = 400
+    await tidy.round()
+    assert len(tidy.keys(NOBODY)) == 2
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/profilerequests"), ("GET", "/jobs")])
+async def test_a_namespace_whose_requests_cannot_be_seen_is_left_alone(tidy: Tidy, method: str, path: str) -> None:
+    tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    await tidy.round()
+    tidy.later = 8
+    for status in (403, 500, 404):
+        tidy.server.refuse(method, path, status, "no", times=100)
+        await tidy.round()
+        tidy.server.refusals.clear()
+    assert f"{NOBODY}adapter/aa/a" in tidy.keys(NOBODY)
+
+
+def ready(digest: str) -> dict[str, Any]:
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = Condition(type="Ready", status="True", reason="Succeeded", last_transition_time=moment)
+    status = ProfileRequestStatus(
+        observed_generation=1, conditions=[condition], photos=PhotosStatus(digest=digest, revision=1)
+    )
+    return status.document()
+
+
+async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy: Tidy) -> None:
+    tidy.request("minji", **ready("photos"))
+    chain = chain_of(Key("hr", "minji"), SPEC, "photos", STYLES, CONFIG)
+    runs: list[tuple[Stage, str]] = [(Stage.GENERATE, digest) for digest in chain.styles.values()]
+    runs += [(stage, chain.of(stage)) for stage in Stage if stage is not Stage.GENERATE]
+    current = [f"{stage_prefix('hr', 'minji', stage, digest)}report.json" for stage, digest in runs]
+    old = f"{stage_prefix('hr', 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
+    for key in (*current, old):
+        tidy.store.write(key, b"{}")
+    tidy.later = 13
+    await tidy.round()
+    assert tidy.store.stat(old) is not None
+    tidy.later = 15
+    await tidy.round()
+    assert sorted(tidy.keys()) == sorted(current)
+
+
+async def test_photos_that_no_request_names_go_if_the_platform_says_so(tidy: Tidy) -> None:
+    tidy.request("minji")
+    left, used = (uploads_prefix("hr", f"uploads/{name}/") + "1.jpg" for name in ("left", "minji"))
+    for key in (left, used):
+        tidy.store.write(key, b"face")
+    tidy.later = 31
+    await tidy.round()
+    assert len(tidy.keys()) == 2
+    await tidy.round(expire="30d")
+    assert tidy.keys() == [used]
+
+
+async def test_uploads_in_parts_that_never_ended_are_aborted(tidy: Tidy) -> None:
+    client = tidy.store._client
+    for key in (f"{NOBODY}adapter/aa/big", "other/requests/nobody/adapter/aa/big"):
+        client._create_multipart_upload(services.BUCKET, key, {})
+    leftovers = open_leftovers(tidy.minio.url, tidy.minio.operator)
+    await tidy.round()
+    assert len(leftovers.unfinished(10)) == 2
+    tidy.later = 8
+    await tidy.round()
+    assert [upload.key for upload in leftovers.unfinished(10)] == ["other/requests/nobody/adapter/aa/big"]
+
+
+async def test_a_job_that_lost_its_request_ends_and_its_credentials_with_it(tidy: Tidy) -> None:
+    tidy.request("minji")
+    uid = tidy.server.named(REQUESTS.format("hr"))["minji"]["metadata"]["uid"]
+    owner = [{"uid": "someone", "controller": True}]
+    for name, of, label, owners in (
+        ("lost", "gone", "u-gone", []),
+        ("replaced", "minji", "u-before", []),
+        ("adopted", "minji", uid, []),
+        ("owned", "gone", "u-gone", owner),
+    ):
+        labels = {"profilestudio.io/request": of, "profilestudio.io/request-uid": label}
+        metadata = {"name": name, "labels": labels, "ownerReferences": owners}
+        tidy.server.put(JOBS.format("hr"), {"metadata": metadata, "spec": {}})
+    await tidy.round()
+    assert len(tidy.server.named(JOBS.format("hr"))) == 4
+    tidy.later = 0.01
+    await tidy.round("Report")
+    assert len(tidy.server.named(JOBS.format("hr"))) == 4
+    await tidy.round()
+    assert sorted(tidy.server.named(JOBS.format("hr"))) == ["adopted", "owned"]
+    assert tidy.tokens.revoked == ["u-gone", "u-before"]

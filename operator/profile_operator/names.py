@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from profile_contract import GROUP, VERSION
+from profile_contract import GROUP, manifest
 
-API_VERSION = f"{GROUP}/{VERSION}"
-REQUEST_KIND = "ProfileRequest"
+API_VERSION, REQUEST_KIND = manifest.API_VERSION, manifest.REQUEST_KIND
 
 LABEL_REQUEST = f"{GROUP}/request"
 LABEL_STAGE = f"{GROUP}/stage"

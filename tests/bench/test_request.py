@@ -16,12 +16,12 @@ from profile_cli.demo import release
 from profile_cli.demo.cluster import DemoCluster
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, sandbox_target
-from profile_cli.manifest import manifest
 from profile_cli.observed import ObservedRequest
 from profile_cli.results import Results, read_results
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.layouts import LayoutName
+from profile_contract.manifest import manifest
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
 from profile_sandbox import Sandbox

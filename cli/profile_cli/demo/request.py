@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from profile_cli.manifest import manifest
 from profile_contract.layouts import LayoutName
+from profile_contract.manifest import manifest
 from profile_contract.ownership import OWNER_LABEL, local_owner, owned_photos
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
@@ -43,9 +43,8 @@ def demo_spec() -> ProfileRequestSpec:
 
 def demo_manifest() -> dict[str, Any]:
     """The demo's request as it is applied."""
-    document = manifest(demo_spec(), NAMESPACE, NAME)
-    document["metadata"] |= {"labels": {OWNER_LABEL: OWNER}, "annotations": {TITLE_ANNOTATION: TITLE}}
-    return document
+    labels, annotations = {OWNER_LABEL: OWNER}, {TITLE_ANNOTATION: TITLE}
+    return manifest(demo_spec(), NAMESPACE, NAME, labels=labels, annotations=annotations)
 
 
 def demo_photos() -> list[Path]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from profile_cli.cluster import Cluster, NameTaken, NotAllowed
 from profile_cli.errors import CommandError
-from profile_cli.manifest import manifest
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract import GROUP
+from profile_contract.manifest import manifest
 from profile_runtime.store.port import Store
 
 from .connection import cluster_of, namespace_of, standing_document, standing_request, store_of
@@ -33,7 +33,7 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
     namespace = namespace_of(arguments)
-    document = manifest(spec, namespace, arguments.name, {UPLOADER: PLUGIN})
+    document = manifest(spec, namespace, arguments.name, annotations={UPLOADER: PLUGIN})
     if arguments.dry_run == CLIENT:
         check_count(len(photos), any_number=arguments.any_number)
         with contextlib.suppress(_Unseen):

@@ -12,9 +12,9 @@ from profile_cli.cluster import Cluster
 from profile_cli.observed import ObservedRequest
 from profile_cli.results import deliver, deliver_files, files_of_status, read_results
 from profile_cli.terminal import Terminal
-from profile_contract import GROUP
 from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.stages.table import Stage
 from profile_contract.toys import toy_notice
 
@@ -24,8 +24,6 @@ from .store import store_explained
 WATCH_SECONDS = 6 * 3600
 STYLE_COLUMNS = ("style", "title", "tone", "pose")
 LIST_COLUMNS = ("name", "title", "ready", "stage", "photos", "#likeness", "styles", "#age")
-# As the page writes it.
-TITLE = f"{GROUP}/title"
 DAY_SECONDS, HOUR_SECONDS = 86400, 3600
 
 
@@ -58,7 +56,7 @@ def list_row(document: dict[str, Any], now: datetime) -> tuple[str, ...]:
     age = (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds()
     return (
         str(metadata["name"]),
-        str((metadata.get("annotations") or {}).get(TITLE, "")),
+        str((metadata.get("annotations") or {}).get(TITLE_ANNOTATION, "")),
         str(ready.get("status", "")),
         " ".join(filter(None, (str(status.get("stageText", "")), str(status.get("progressText", ""))))),
         str(status.get("photosText", "")),

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from profile_contract import GROUP, VERSION, photo_names
+from profile_contract import photo_names
 from profile_contract.layouts import LayoutName
+from profile_contract.manifest import manifest as request_manifest
 from profile_contract.model import Contract
 from profile_contract.ownership import OWNER_LABEL, owned_photos
 from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
@@ -113,17 +114,8 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
         candidates=wish.candidates,
         **{name: value for name, value in defaults if value is not None},
     )
-    return {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": "ProfileRequest",
-        "metadata": {
-            "name": wish.draft,
-            "namespace": visitor.namespace,
-            "labels": {OWNER_LABEL: visitor.owner},
-            "annotations": {TITLE_ANNOTATION: plain_title(wish.title)},
-        },
-        "spec": spec.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-    }
+    labels, annotations = {OWNER_LABEL: visitor.owner}, {TITLE_ANNOTATION: plain_title(wish.title)}
+    return request_manifest(spec, visitor.namespace, wish.draft, labels=labels, annotations=annotations)
 
 
 def look_patch(look: LookWish, spec: dict[str, Any]) -> dict[str, Any]:

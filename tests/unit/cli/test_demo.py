@@ -16,10 +16,10 @@ from profile_cli.demo.command import PRESETS, _show_page, may_open
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, chosen_kubeconfig, own_target, sandbox_values
 from profile_cli.errors import CommandError
-from profile_cli.manifest import manifest
 from profile_cli.observed import ObservedRequest
 from profile_cli.terminal import Terminal
 from profile_cli.watch import finished_stages, read, seconds_between
+from profile_contract.manifest import manifest
 from profile_contract.request import (
     Condition,
     ProfileRequestSpec,

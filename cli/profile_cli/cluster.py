@@ -75,7 +75,7 @@ class Cluster:
         try:
             return self._api.call(method, path, body, query, content_type=content_type)
         except ApiError as error:
-            raise _told(error) from error
+            raise _command_error(error) from error
         except ValueError as error:
             raise CommandError(f"the kubeconfig's address of the API server cannot be used: {error}") from error
 
@@ -197,7 +197,7 @@ def _dry(dry_run: bool) -> Query:
     return [("dryRun", "All")] if dry_run else []
 
 
-def _told(error: ApiError) -> CommandError:
+def _command_error(error: ApiError) -> CommandError:
     """What a person is told of a call that failed, in the API server's own words where it said something."""
     if isinstance(error, ApiUnavailable) and error.status == 0:
         return Unreachable(

@@ -261,7 +261,7 @@ def _people(evaluation: Evaluation) -> str:
     for name, own in evaluation.own.items():
         others = {pair: value for pair, value in evaluation.between.items() if name in pair}
         nearest = max(others, key=lambda pair: others[pair], default=None)
-        other = "" if nearest is None else next(one for one in nearest if one != name)
+        other = "" if nearest is None else next(person for person in nearest if person != name)
         rows.append((name, f"{own:.2f}", other, "" if nearest is None else f"{others[nearest]:.2f}"))
     return "## The people\n\n" + table(("person", "own photos, mean cosine", "most like", "mean faces"), rows)
 

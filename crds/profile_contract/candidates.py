@@ -79,11 +79,11 @@ def _poses(name: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> lis
     """The pose maps that a style's candidates take in turn."""
     if style.pose == POSE_FROM_PHOTOS:
         return [pose for pose in dataset.poses if pose.name.startswith(PHOTO_POSE)]
-    found = [pose for pose in dataset.poses if pose.name == style.pose]
-    if not found:
+    poses = [pose for pose in dataset.poses if pose.name == style.pose]
+    if not poses:
         known = ", ".join(pose.name for pose in dataset.poses if not pose.name.startswith(PHOTO_POSE)) or "none"
         raise UnknownPose(f"style {name} asks for the pose {style.pose!r}; presets that exist: {known}")
-    return found
+    return poses
 
 
 class Grants(Protocol):

@@ -130,7 +130,9 @@ def _keys(report: StageReport) -> Iterator[str]:
     if isinstance(report, GenerateReport):
         named += [candidate.key for candidate in report.candidates]
     if isinstance(report, FinishReport):
-        named += [key for one in report.portraits for key in (one.key, *(cut.key for cut in one.layouts))]
+        named += [
+            key for portrait in report.portraits for key in (portrait.key, *(cut.key for cut in portrait.layouts))
+        ]
         named += [score.key for score in report.scores]
         named += [key for key in (report.contact_sheet, report.print_sheet, report.likeness_report) if key]
     return iter(named)

@@ -47,8 +47,8 @@ def rows_of(key: Key, reports: Iterable[tuple[str, StageReport]]) -> Rows:
                     _artifact(key, Stage.TRAIN, digest, f.key, sha256=f.sha256, size=f.bytes) for f in files
                 ]
             case GenerateReport():
-                made = report.candidates
-                rows.artifacts += [_artifact(key, Stage.GENERATE, digest, c.key, sha256=c.sha256) for c in made]
+                candidates = report.candidates
+                rows.artifacts += [_artifact(key, Stage.GENERATE, digest, c.key, sha256=c.sha256) for c in candidates]
             case FinishReport():
                 rows.artifacts += _portraits(key, digest, report)
                 rows.likeness += _likeness(key, digest, report)

@@ -18,7 +18,7 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, P
 from profile_preprocess.decode import Opener, PhotoRefused
 from profile_preprocess.look import Networks, look_at
 from profile_runtime.store.folder import FolderStore
-from profile_vision.decoding import Decoder, Refused
+from profile_vision.decoding import Decoder, NotOpened
 
 Preprocess = Callable[..., PreprocessReport]
 MUTATIONS = 300
@@ -77,7 +77,7 @@ def test_mutations(verdict: Callable[[bytes], PhotoReason], decoder: Decoder) ->
         begun = time.monotonic()
         try:
             pixels = decoder.open(changed).pixels
-        except Refused as refused:
+        except NotOpened as refused:
             told[name, f"`{refused.refusal}`"] += 1
         else:
             visible = _damage(pixels, whole) > VISIBLE

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .optional import installed
-from .picture import Refusal, Refused
+from .picture import NotOpened, Refusal
 from .seam import SEAM, broken_step, seam
 
 # Where it is not installed, a broken file is shown as far as it goes.
@@ -35,26 +35,26 @@ ZIGZAG = np.array(
 
 
 def check_jpeg(data: bytes, most_scans: int) -> None:
-    """Raise Refused: TooMuchWork for more than `most_scans` passes over the picture, Damaged for what is not whole.
+    """Raise NotOpened: TooMuchWork for more than `most_scans` passes over the picture, Damaged for what is not whole.
 
     Damaged is what libjpeg warns of; and what it cannot know: a changed bit that still decodes shifts everything
     behind it, which leaves a seam, and one in a quantization table spoils the whole picture.
     """
     if scans(data, most_scans) > most_scans:
-        raise Refused(Refusal.TOO_MUCH_WORK, f"more than {most_scans} scans")
+        raise NotOpened(Refusal.TOO_MUCH_WORK, f"more than {most_scans} scans")
     if not all(plausible(table) for table in quantization_tables(data)):
-        raise Refused(Refusal.DAMAGED, "a quantization table is not smooth")
+        raise NotOpened(Refusal.DAMAGED, "a quantization table is not smooth")
     if SIMPLEJPEG is None:
         return
     try:
         _, _, space, sampling = SIMPLEJPEG.decode_jpeg_header(data, strict=False)[:4]
         means = _decoded(data, SPACES.get(space, "RGB"), smallest=True)
     except (ValueError, KeyError) as error:  # KeyError: a kind of colours that simplejpeg has no name for
-        raise Refused(Refusal.DAMAGED, str(error)) from error
+        raise NotOpened(Refusal.DAMAGED, str(error)) from error
     if seam(means, BLOCKS.get(sampling, (8, 8))) > SEAM:
-        raise Refused(Refusal.DAMAGED, "there is a seam along the order of its blocks")
+        raise NotOpened(Refusal.DAMAGED, "there is a seam along the order of its blocks")
     if broken_step(_decoded(data, SPACES.get(space, "RGB")), BLOCKS.get(sampling, (8, 8))):
-        raise Refused(Refusal.DAMAGED, "there is a step along the order of its blocks")
+        raise NotOpened(Refusal.DAMAGED, "there is a step along the order of its blocks")
 
 
 def _decoded(data: bytes, space: str, *, smallest: bool = False) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from .decoder_process import READY
 from .opening import open_picture
-from .picture import Box, Limits, Refusal, Refused
+from .picture import Box, Limits, NotOpened, Refusal
 
 MEGABYTE = 1_000_000
 # The parent ends a picture that takes too long. Should the parent be gone, the child does it itself, a little later.
@@ -61,7 +61,7 @@ def _opened(data: bytes, limits: Limits, box: Box | None) -> tuple[dict[str, obj
         picture = open_picture(data, limits, box)
         head = {"shape": picture.pixels.shape[:2], "box": picture.box, **vars(picture.facts)}
         return head, picture.pixels.tobytes()
-    except Refused as refused:
+    except NotOpened as refused:
         return {"refusal": refused.refusal, "detail": refused.detail[:200]}, b""
     except MemoryError:
         return {"refusal": Refusal.TOO_MUCH_WORK, "detail": "it needs too much memory"}, b""

@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from .picture import Box, FileFacts, Limits, Picture, Refusal, Refused
+from .picture import Box, FileFacts, Limits, NotOpened, Picture, Refusal
 from .pixels import RGB
 
 # What the child is told of its parent's environment: where Python and its libraries are, and no credentials.
@@ -71,7 +71,7 @@ class DecoderProcess:
             raise DecoderBroken("the process that opens pictures does not start")
 
     def open(self, data: bytes, limits: Limits, box: Box | None) -> Picture:
-        """Have the child open a picture. Raises Refused, and Gone: then the child is of no use any more."""
+        """Have the child open a picture. Raises NotOpened, and Gone: then the child is of no use any more."""
         deadline = time.monotonic() + limits.seconds
         order = {"size": len(data), "box": box, "limits": asdict(limits)}
         self._write(json.dumps(order).encode() + b"\n" + data, deadline)
@@ -142,11 +142,11 @@ def _wait(descriptor: int, event: int, deadline: float) -> None:
 
 
 def _answer(line: bytes, limits: Limits) -> tuple[int, int, FileFacts, Box]:
-    """Height and width of the pixels that follow, facts and box. Raises Refused, and Gone for nonsense."""
+    """Height and width of the pixels that follow, facts and box. Raises NotOpened, and Gone for nonsense."""
     try:
         said = json.loads(line)
         if "refusal" in said:
-            raise Refused(Refusal(said["refusal"]), str(said["detail"])[:200])
+            raise NotOpened(Refusal(said["refusal"]), str(said["detail"])[:200])
         height, width = (int(value) for value in said["shape"])
         left, top, right, bottom = (int(value) for value in said["box"])
         facts = FileFacts(

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from .decoder_process import DecoderProcess, Gone
-from .picture import FORMATS, Box, FileFacts, Limits, Picture, Refusal, Refused
+from .picture import FORMATS, Box, FileFacts, Limits, NotOpened, Picture, Refusal
 
-__all__ = ["FORMATS", "Box", "Decoder", "FileFacts", "Limits", "Picture", "Refusal", "Refused"]
+__all__ = ["FORMATS", "Box", "Decoder", "FileFacts", "Limits", "NotOpened", "Picture", "Refusal"]
 
 
 class Decoder:
@@ -32,12 +32,12 @@ class Decoder:
     def open(self, data: bytes, limits: Limits | None = None, box: Box | None = None) -> Picture:
         """Open a picture, or the part of it inside `box`, in pixels of the upright picture.
 
-        Raises Refused. Nothing is decoded before bytes, pixels and scans are known to be within the limits. Raises
+        Raises NotOpened. Nothing is decoded before bytes, pixels and scans are known to be within the limits. Raises
         DecoderBroken if no child process can be started.
         """
         limits = limits or Limits()
         if len(data) > limits.bytes:
-            raise Refused(Refusal.TOO_MANY_BYTES, f"{len(data)} bytes")
+            raise NotOpened(Refusal.TOO_MANY_BYTES, f"{len(data)} bytes")
         with self._lock:
             return self._open(data, limits, box)
 
@@ -54,11 +54,11 @@ class Decoder:
             self._process = DecoderProcess(limits.memory_megabytes)
         try:
             return self._process.open(data, limits, box)
-        except Refused:
+        except NotOpened:
             raise
         except Gone as gone:
             self._end()
-            raise Refused(gone.refusal, str(gone)) from gone
+            raise NotOpened(gone.refusal, str(gone)) from gone
         except BaseException:
             # The rest of an interrupted answer must not be taken for the next picture's.
             self._end()

@@ -14,7 +14,7 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 from .colours import Layers, layers_of, on_paper
 from .damage import check_jpeg
 from .optional import installed
-from .picture import Box, FileFacts, Limits, Picture, Refusal, Refused
+from .picture import Box, FileFacts, Limits, NotOpened, Picture, Refusal
 from .pixels import RGB
 from .png_file import LARGEST_PROFILE, without_extras
 
@@ -68,7 +68,7 @@ class _Turn:
 
 
 def open_picture(data: bytes, limits: Limits, box: Box | None = None) -> Picture:
-    """Open a picture, or its part in `box`, upright, in sRGB and within `limits.area`. Raises Refused, MemoryError."""
+    """A picture, or its part in `box`, upright, in sRGB and within `limits.area`. Raises NotOpened or MemoryError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _open(data, limits, box)
@@ -79,9 +79,9 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
     image = _header(data, limits.formats)
     width, height = image.size
     if width * height > limits.pixels:
-        raise Refused(Refusal.TOO_MANY_PIXELS, f"{width} x {height}")
+        raise NotOpened(Refusal.TOO_MANY_PIXELS, f"{width} x {height}")
     if min(width, height) < limits.shortest_edge:
-        raise Refused(Refusal.TOO_SMALL, f"{width} x {height}")
+        raise NotOpened(Refusal.TOO_SMALL, f"{width} x {height}")
     if image.format in ("JPEG", "MPO"):
         check_jpeg(data, limits.scans)
     turn = _Turn(_orientation(image))
@@ -95,20 +95,20 @@ def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
     except MemoryError:
         raise
     except Exception as error:  # readers say in many ways that a file is broken
-        raise Refused(Refusal.DAMAGED, f"{kind}: {error}") from error
+        raise NotOpened(Refusal.DAMAGED, f"{kind}: {error}") from error
     facts = FileFacts(format=kind, width=upright[0], height=upright[1], alpha=alpha, grey=_is_grey(pixels))
     return Picture(pixels=pixels, facts=facts, box=shown)
 
 
 def _header(data: bytes, formats: tuple[str, ...]) -> Image.Image:
-    """The file as Pillow knows it before it decodes any pixel. Raises Refused, MemoryError."""
+    """The file as Pillow knows it before it decodes any pixel. Raises NotOpened, MemoryError."""
     try:
         return Image.open(io.BytesIO(without_extras(data)), formats=[name for name in formats if name in Image.OPEN])
-    except (MemoryError, Refused):
+    except (MemoryError, NotOpened):
         raise
     except Exception as error:
         broken = data.startswith(SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        raise Refused(Refusal.DAMAGED if broken else Refusal.NOT_AN_IMAGE, type(error).__name__) from error
+        raise NotOpened(Refusal.DAMAGED if broken else Refusal.NOT_AN_IMAGE, type(error).__name__) from error
 
 
 def _orientation(image: Image.Image) -> int:

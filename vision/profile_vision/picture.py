@@ -28,7 +28,7 @@ class Refusal(StrEnum):
     TOO_MUCH_WORK = "TooMuchWork"
 
 
-class Refused(Exception):
+class NotOpened(Exception):
     """The picture was not opened: `refusal` says why; `detail`, for logs, what a library said."""
 
     def __init__(self, refusal: Refusal, detail: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from .picture import Refusal, Refused
+from .picture import NotOpened, Refusal
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What the picture is made of. Everything else is for others.
@@ -19,7 +19,7 @@ LARGEST_EXIF = 200_000
 def without_extras(data: bytes) -> bytes:
     """The file with the chunks alone that make up the picture, its colours and its orientation.
 
-    Other files are given back as they are. Raises Refused (Damaged) where a chunk is not what its check sum says, or
+    Other files are given back as they are. Raises NotOpened (Damaged) where a chunk is not what its check sum says, or
     the end is missing: a reader that meets a chunk it does not know leaves it out, and shows the rest.
     """
     if not data.startswith(SIGNATURE):
@@ -30,10 +30,10 @@ def without_extras(data: bytes) -> bytes:
         length, kind = struct.unpack(">I4s", data[place : place + 8].ljust(8, b"\0"))
         end = place + 12 + length
         if end > len(data):
-            raise Refused(Refusal.DAMAGED, "the file ends too early")
+            raise NotOpened(Refusal.DAMAGED, "the file ends too early")
         content = data[place + 8 : end - 4]
         if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Refused(Refusal.DAMAGED, "a check sum is wrong")
+            raise NotOpened(Refusal.DAMAGED, "a check sum is wrong")
         if kind not in ONCE & seen and _kept(kind, content):
             parts.append(data[place:end])
         seen.add(kind)

@@ -34,7 +34,7 @@ RIDGE = 30.0
 
 
 @dataclass(frozen=True)
-class Example:
+class CoveredFace:
     """An upright face, and what is before it: 'mouth', 'eyes' or nothing."""
 
     face: Pixels
@@ -49,7 +49,7 @@ def main() -> None:
     np.savez_compressed(FITTED, **halves)
 
 
-def fit(examples: list[Example], part: Part) -> NDArray[np.float64]:
+def fit(examples: list[CoveredFace], part: Part) -> NDArray[np.float64]:
     """Weights of the shapes and a constant: about 1 for what is covered there, -1 for what is not."""
     rows = np.array([np.append(shapes(example.face, part), 1.0) for example in examples])
     covered = np.array([example.covered == part.name for example in examples])
@@ -60,7 +60,7 @@ def fit(examples: list[Example], part: Part) -> NDArray[np.float64]:
     return solved
 
 
-def examples_of(people: Path, seed: int = SEED) -> Iterator[Example]:
+def examples_of(people: Path, seed: int = SEED) -> Iterator[CoveredFace]:
     """Faces of the people in a folder, bare and covered, in many lights."""
     chance = np.random.default_rng(seed)
     faces = FaceReader(models_folder() / "vision")
@@ -72,7 +72,7 @@ def examples_of(people: Path, seed: int = SEED) -> Iterator[Example]:
                 yield from _of_photo(photo, faces, chance)
 
 
-def _of_photo(image: BGR, faces: FaceReader, chance: np.random.Generator) -> Iterator[Example]:
+def _of_photo(image: BGR, faces: FaceReader, chance: np.random.Generator) -> Iterator[CoveredFace]:
     bare = faces.find(image)
     if not bare:
         return
@@ -81,9 +81,9 @@ def _of_photo(image: BGR, faces: FaceReader, chance: np.random.Generator) -> Ite
         picture = relit(picture, chance)
         size = chance.uniform(0.45, 1)
         picture = BGR(cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA).astype(np.uint8))
-        found = faces.find(picture)
-        if found:
-            yield Example(upright_face(picture, found[0]), covered)
+        still_faces = faces.find(picture)
+        if still_faces:
+            yield CoveredFace(upright_face(picture, still_faces[0]), covered)
 
 
 def relit(image: Pixels, chance: np.random.Generator) -> Pixels:

@@ -74,15 +74,15 @@ def _type(field: Schema) -> str:
 
 
 def _default(field: Schema) -> str:
-    found = field.get("default")
-    if found is None or found in ({}, []) or isinstance(found, dict):
+    default = field.get("default")
+    if default is None or default in ({}, []) or isinstance(default, dict):
         return ""
     shown = (
-        ", ".join(map(str, found))
-        if isinstance(found, list)
-        else str(found).lower()
-        if isinstance(found, bool)
-        else str(found)
+        ", ".join(map(str, default))
+        if isinstance(default, list)
+        else str(default).lower()
+        if isinstance(default, bool)
+        else str(default)
     )
     return f"`{shown}`" if shown else "empty"
 

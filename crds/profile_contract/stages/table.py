@@ -35,11 +35,6 @@ class StageRow:
     title: str
     doing: str
 
-    @property
-    def is_job(self) -> bool:
-        """Whether it runs as a Job of its own; candidates are drawn by the predictor."""
-        return self.order is not None
-
 
 STAGES: Mapping[Stage, StageRow] = {
     row.stage: row

@@ -30,11 +30,6 @@ class Head:
     eyes: float
     middle: float
 
-    @property
-    def crown(self) -> float:
-        """Height of the crown from the upper edge."""
-        return self.eyes - self.height / 2
-
 
 def head_of(face: Face) -> Head:
     """The head of a face that is upright within some 20 degrees."""

@@ -10,8 +10,7 @@ import numpy as np
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_runtime.store.port import Store
-from profile_vision.decoding import Box, Decoder, FileFacts, Limits, Refusal
-from profile_vision.decoding import Refused as NotOpened
+from profile_vision.decoding import Box, Decoder, FileFacts, Limits, NotOpened, Refusal
 from profile_vision.framing import Cut
 from profile_vision.pixels import BGR, to_bgr
 

@@ -84,8 +84,8 @@ class PictureReader:
         with self._decoder() as decoder:
             try:
                 return Image.fromarray(decoder.open(content, wanted.limits).pixels)
-            except decoding.Refused as refused:
-                raise Refused(wanted.told(refused.refusal)) from refused
+            except decoding.NotOpened as refused:
+                raise Refused(wanted.sentence(refused.refusal)) from refused
 
     def close(self) -> None:
         """End the decoders' processes. A picture that is being opened keeps its own until it is."""
@@ -111,7 +111,7 @@ class _Wanted:
     what: str
     limits: Limits
 
-    def told(self, refusal: Refusal) -> str:
+    def sentence(self, refusal: Refusal) -> str:
         """Why it was refused, in a sentence."""
         reason = _REASONS.get(refusal, _UNREADABLE)
         return f"{self.what} {reason.format(limits=self.limits, formats=' or '.join(self.limits.formats))}"

@@ -13,7 +13,7 @@ from profile_contract.stages.table import STAGES, Stage
 
 def test_the_stages_stand_in_the_order_that_data_flows() -> None:
     assert list(STAGES) == list(Stage) == ["preprocess", "train", "generate", "finish"]
-    assert [stage for stage, row in STAGES.items() if not row.is_job] == [Stage.GENERATE]
+    assert [stage for stage, row in STAGES.items() if row.order is None] == [Stage.GENERATE]
 
 
 def test_no_two_stages_share_a_condition_or_a_folder() -> None:
@@ -35,7 +35,7 @@ def test_a_stage_is_one_file_with_its_order_its_report_and_its_version(stage: St
 def test_every_report_and_order_has_its_row() -> None:
     """A stage whose file the table does not know would never run."""
     assert {row.report for row in STAGES.values()} == set(StageReport.__subclasses__())
-    assert {row.order for row in STAGES.values() if row.is_job} == set(StageOrder.__subclasses__())
+    assert {row.order for row in STAGES.values() if row.order is not None} == set(StageOrder.__subclasses__())
 
 
 def test_every_reason_has_its_row() -> None:

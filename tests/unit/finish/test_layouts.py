@@ -85,7 +85,6 @@ def test_the_head_is_twice_from_eyes_to_chin() -> None:
     assert head.eyes == 100
     assert head.middle == 100
     assert head.height == pytest.approx(2 * 1.69 * 34)
-    assert head.crown == pytest.approx(100 - 1.69 * 34)
 
 
 def test_the_quality_search_finds_the_best_that_fits() -> None:

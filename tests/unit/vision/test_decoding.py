@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from profile_vision.damage import scans
 from profile_vision.decoder_process import Gone, _answer
-from profile_vision.decoding import Decoder, Limits, Refusal, Refused
+from profile_vision.decoding import Decoder, Limits, NotOpened, Refusal
 from profile_vision.png_file import without_extras
 
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p900006"
@@ -44,7 +44,7 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
 
 
 def refusal(decoder: Decoder, data: bytes, **limits: float) -> Refusal:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(NotOpened) as refused:
         decoder.open(data, replace(Limits(), **limits))  # type: ignore[arg-type]
     return refused.value.refusal
 
@@ -52,7 +52,7 @@ def refusal(decoder: Decoder, data: bytes, **limits: float) -> Refusal:
 def outcome(decoder: Decoder, data: bytes) -> str:
     try:
         decoder.open(data)
-    except Refused as refused:
+    except NotOpened as refused:
         return str(refused.refusal)
     return "opened"
 
@@ -291,7 +291,7 @@ def test_names_do_not_matter_contents_do(decoder: Decoder, photo: Image.Image) -
         assert refusal(decoder, encoded(photo, kind)) is Refusal.NOT_AN_IMAGE, kind
     for data in (b"", b"<!doctype html>" + b"x" * 3000, b"Dear Sir or Madam", b"\0\0\0\x18ftypheic" + bytes(4000)):
         assert refusal(decoder, data) is Refusal.NOT_AN_IMAGE
-    with pytest.raises(Refused):
+    with pytest.raises(NotOpened):
         decoder.open(encoded(photo), Limits(formats=("PNG",)))
 
 
@@ -428,7 +428,7 @@ def test_a_child_that_was_killed_is_replaced(decoder: Decoder) -> None:
     decoder.open(small)
     before = child(decoder)
     os.kill(before, signal.SIGKILL)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(NotOpened) as refused:
         decoder.open(small)
     assert refused.value.refusal is Refusal.DAMAGED
     assert decoder.open(small).pixels[0, 0].tolist() == [254, 0, 0]
@@ -484,7 +484,7 @@ def test_an_answer_that_cannot_be_meant(change: dict[str, object]) -> None:
 
 def test_answers_that_are_meant() -> None:
     assert _answer(json.dumps(GOOD).encode(), Limits())[:2] == (4, 6)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(NotOpened) as refused:
         _answer(json.dumps({"refusal": "Damaged", "detail": "x" * 999}).encode(), Limits())
     assert (refused.value.refusal, len(refused.value.detail)) == (Refusal.DAMAGED, 200)
     for line in (b"", b"[", b"[]", b"7", b"{}", b"[" * 100_000):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from profile_cli.photos import kind_of
-from profile_vision.decoding import Box, Decoder, Refusal, Refused
+from profile_vision.decoding import Box, Decoder, NotOpened, Refusal
 
 ROOT = Path(__file__).resolve().parents[3]
 PERSON = ROOT / "models" / "people" / "p900006"
@@ -97,7 +97,7 @@ def test_a_part_of_a_file_is_no_photo_unless_the_picture_is_whole(name: str, sha
     data = (FILES / name).read_bytes()
     try:
         picture = decoder.open(data[: int(len(data) * share)])
-    except Refused as refused:
+    except NotOpened as refused:
         reason = refused.refusal
     else:
         assert name == "two-and-thumbnail.heic", "only there something else is last in the file"

@@ -56,10 +56,10 @@ def test_every_place_is_a_picture_in_every_light(place: str) -> None:
         assert drawn.max() > 0.02
 
 
-def candidate(seed: int, direction: list[float], own: float = 0.7, found: float = 1.0) -> choose.Candidate:
+def candidate(seed: int, direction: list[float], own: float = 0.7, found: float = 1.0) -> choose.RenderedPerson:
     centroid = np.array(direction, np.float32)
     gender = "female" if seed % 2 == 0 else "male"
-    return choose.Candidate(seed, gender, "asian", 30.0, own, found, centroid / np.linalg.norm(centroid))
+    return choose.RenderedPerson(seed, gender, "asian", 30.0, own, found, centroid / np.linalg.norm(centroid))
 
 
 def test_the_cast_is_unlike_each_other_and_half_women() -> None:

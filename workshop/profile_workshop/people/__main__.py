@@ -78,8 +78,8 @@ def _renders(arguments: argparse.Namespace) -> None:
     from profile_workshop.people import assets, renders
 
     which, of = arguments.part
-    made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
-    print(f"people: {made} people rendered into {arguments.out}", flush=True)
+    count = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of])
+    print(f"people: {count} people rendered into {arguments.out}", flush=True)
 
 
 def _candidates(arguments: argparse.Namespace) -> None:
@@ -88,8 +88,8 @@ def _candidates(arguments: argparse.Namespace) -> None:
 
     which, of = arguments.part
     plan = renders.RenderPlan(take=photo, pictures=6, size=256, samples=8, of_cast=True)
-    made = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of], plan)
-    print(f"people: {made} candidates rendered into {arguments.out}", flush=True)
+    count = renders.render(assets.load(arguments.packages), arguments.out, arguments.seeds[which::of], plan)
+    print(f"people: {count} candidates rendered into {arguments.out}", flush=True)
 
 
 def _cast(arguments: argparse.Namespace) -> None:

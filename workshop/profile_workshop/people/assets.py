@@ -183,20 +183,22 @@ def _read_base(path: Path) -> tuple[Floats, Floats, Polygons, dict[str, Integers
                 uv_faces.append([int(corner[1]) - 1 for corner in corners])
             elif group.startswith("joint-"):
                 joints.setdefault(group, set()).update(vertices)
-    places = {name: np.array(sorted(found), np.int32) for name, found in joints.items()}
+    places = {name: np.array(sorted(corners_of), np.int32) for name, corners_of in joints.items()}
     return np.array(rows["v"]), np.array(rows["vt"])[:, :2], Polygons.of(faces, uv_faces), places
 
 
 def _read_targets(targets: Path, face_units: Path) -> dict[str, tuple[Integers, Floats]]:
-    found = {
+    targets_read = {
         f"macro/{_target_name(path)}": _read_target(path)
         for path in sorted((targets / "macrodetails").glob("*.target.gz"))
         if "-baby" not in path.name and "-child" not in path.name
     }
     for folder in FACE_TARGETS:
         paths = sorted((targets / folder).glob("*.target.gz"))
-        found |= {f"{folder}/{_target_name(path)}": _read_target(path) for path in paths}
-    return found | {f"unit/{_target_name(path)}": _read_target(path) for path in sorted(face_units.glob("*.target*"))}
+        targets_read |= {f"{folder}/{_target_name(path)}": _read_target(path) for path in paths}
+    return targets_read | {
+        f"unit/{_target_name(path)}": _read_target(path) for path in sorted(face_units.glob("*.target*"))
+    }
 
 
 def _target_name(path: Path) -> str:

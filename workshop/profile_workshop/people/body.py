@@ -78,21 +78,21 @@ class RenderedBody:
 
     def pose(self, shape: Floats, shot: Shot) -> Floats:
         """A matrix (4, 4) for each bone, from the shape at rest: (BONES, 4, 4)."""
-        found = {"root": np.eye(4)}
+        matrices = {"root": np.eye(4)}
         current = np.eye(4)
         for bone, share in NECK_SHARES.items():
             turn = (
                 rotation("y", shot.yaw * share) @ rotation("x", shot.pitch * share) @ rotation("z", shot.roll * share)
             )
             current = current @ _about(turn, self.joint(shape, bone))
-            found[bone] = current
+            matrices[bone] = current
         for side, sign in (("L", -1), ("R", 1)):
             shoulder, arm = f"shoulder01.{side}", f"upperarm01.{side}"
-            found[shoulder] = _about(rotation("z", sign * shot.arm * 0.12), self.joint(shape, shoulder))
-            found[arm] = found[shoulder] @ _about(rotation("z", sign * shot.arm * 0.88), self.joint(shape, arm))
+            matrices[shoulder] = _about(rotation("z", sign * shot.arm * 0.12), self.joint(shape, shoulder))
+            matrices[arm] = matrices[shoulder] @ _about(rotation("z", sign * shot.arm * 0.88), self.joint(shape, arm))
         whole = np.eye(4)
         whole[:3, :3] = rotation("y", shot.body)
-        posed: Floats = whole @ np.stack([found[bone] for bone in BONES])
+        posed: Floats = whole @ np.stack([matrices[bone] for bone in BONES])
         return posed
 
     def posed(self, vertices: Floats, matrices: Floats) -> Floats:

@@ -44,7 +44,7 @@ class Taken:
 def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SIZE, threads: int = 1) -> int:
     """Render everyone of the cast who is not in `folder` yet; how many that were."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = 0
+    rendered = 0
     with Studio(assets, Quality(size=size, samples=SAMPLES, fine=True, threads=threads)) as studio:
         for seed in seeds:
             target = folder / f"p{seed}"
@@ -55,19 +55,19 @@ def render(assets: Assets, folder: Path, seeds: Iterable[int], *, size: int = SI
             _render_person(studio, identity.person(seed), scratch)
             shutil.rmtree(scratch / NEGATIVES)
             scratch.rename(target)
-            made += 1
+            rendered += 1
             print(f"people: {target.name} is whole", flush=True)
-    return made
+    return rendered
 
 
 def _render_person(studio: Studio, person: Person, folder: Path) -> None:
     studio.invite(person)
     taken = [_take(studio, photo(person, number), folder / NEGATIVES / f"{number:02d}.npz") for number in range(PHOTOS)]
     lines = []
-    for number, one in enumerate(taken):
-        picture, quality = develop(one.picture.rgba, one.shot)
+    for number, take in enumerate(taken):
+        picture, quality = develop(take.picture.rgba, take.shot)
         _write(folder / f"{number:02d}.jpg", picture, quality)
-        lines.append(json.dumps(facts(person, one.shot, one.picture) | {"file": f"{number:02d}.jpg"}))
+        lines.append(json.dumps(facts(person, take.shot, take.picture) | {"file": f"{number:02d}.jpg"}))
     (folder / "labels.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "person.json").write_text(json.dumps(asdict(person), indent=1) + "\n")
     _write_bad(studio, person, taken, folder / "bad")
@@ -76,9 +76,15 @@ def _render_person(studio: Studio, person: Person, folder: Path) -> None:
 def _take(studio: Studio, shot: Shot, negative: Path) -> Taken:
     """A picture, rendered now or by a run that was cut."""
     if not negative.is_file():
-        made = studio.photograph(shot)
+        rendering = studio.photograph(shot)
         partial = negative.with_suffix(".partial.npz")
-        np.savez(partial, rgba=made.rgba, landmarks=made.landmarks, head_box=made.head_box, wear=made.wear_colour)
+        np.savez(
+            partial,
+            rgba=rendering.rgba,
+            landmarks=rendering.landmarks,
+            head_box=rendering.head_box,
+            wear=rendering.wear_colour,
+        )
         partial.rename(negative)
     with np.load(negative) as kept:
         box, wear = (tuple(float(value) for value in kept[name]) for name in ("head_box", "wear"))
@@ -94,7 +100,9 @@ def _write_bad(studio: Studio, person: Person, taken: list[Taken], folder: Path)
     folder.mkdir(exist_ok=True)
     # Who names the person's folder means the good ones.
     (folder / ".nomedia").touch()
-    good = sorted(taken, key=lambda one: abs(one.shot.yaw + one.shot.body) + 100 * (one.shot.light in ("dim", "flash")))
+    good = sorted(
+        taken, key=lambda take: abs(take.shot.yaw + take.shot.body) + 100 * (take.shot.light in ("dim", "flash"))
+    )
     truth = {}
     for number, (reason, spoil) in enumerate(SPOILT.items()):
         name = f"{number:02d}.jpg"
@@ -111,42 +119,42 @@ def _write_bad(studio: Studio, person: Person, taken: list[Taken], folder: Path)
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
 
 
-def _blurred(one: Taken) -> Pixels:
+def _blurred(take: Taken) -> Pixels:
     """Held in a moving hand: smeared along a line as long as an eye."""
-    picture, _ = develop(one.picture.rgba, one.shot)
-    length = max(9, round(one.picture.head_box[3] / 8))
+    picture, _ = develop(take.picture.rgba, take.shot)
+    length = max(9, round(take.picture.head_box[3] / 8))
     line = np.zeros((length, length), np.float32)
     cv2.line(line, (0, length // 3), (length - 1, 2 * length // 3), 1.0)
     return cv2.filter2D(picture, -1, line / line.sum())
 
 
-def _dark(one: Taken) -> Pixels:
-    picture, _ = develop(one.picture.rgba, one.shot)
+def _dark(take: Taken) -> Pixels:
+    picture, _ = develop(take.picture.rgba, take.shot)
     return (picture.astype(np.float32) * 0.13).astype(np.uint8)
 
 
-def _far_away(one: Taken) -> Pixels:
+def _far_away(take: Taken) -> Pixels:
     """The person small at the lower edge of a wide picture."""
-    size = one.picture.rgba.shape[0]
-    small = cv2.resize(one.picture.rgba, None, fx=0.16, fy=0.16, interpolation=cv2.INTER_AREA)
-    whole = np.zeros_like(one.picture.rgba)
+    size = take.picture.rgba.shape[0]
+    small = cv2.resize(take.picture.rgba, None, fx=0.16, fy=0.16, interpolation=cv2.INTER_AREA)
+    whole = np.zeros_like(take.picture.rgba)
     left = (size - small.shape[1]) // 3
     whole[size - small.shape[0] :, left : left + small.shape[1]] = small
-    return develop(whole, one.shot)[0]
+    return develop(whole, take.shot)[0]
 
 
-def _cut_off(one: Taken) -> Pixels:
+def _cut_off(take: Taken) -> Pixels:
     """The picture ends in the middle of the forehead."""
-    picture, _ = develop(one.picture.rgba, one.shot)
-    eyes = float(one.picture.landmarks[:2, 1].mean())
-    top = max(0, round(eyes - 0.12 * one.picture.head_box[3]))
+    picture, _ = develop(take.picture.rgba, take.shot)
+    eyes = float(take.picture.landmarks[:2, 1].mean())
+    top = max(0, round(eyes - 0.12 * take.picture.head_box[3]))
     return np.ascontiguousarray(picture[top:])
 
 
-def _with_mask(one: Taken) -> Pixels:
+def _with_mask(take: Taken) -> Pixels:
     """A blue mask over mouth and nose."""
-    _, _, nose, right, left = one.picture.landmarks
-    _, _, width, height = one.picture.head_box
+    _, _, nose, right, left = take.picture.landmarks
+    _, _, width, height = take.picture.head_box
     across = np.array([width * 0.36, 0])
     below = np.array([0, height * 0.2])
     corners = [
@@ -157,43 +165,43 @@ def _with_mask(one: Taken) -> Pixels:
         right + below,
         right - across / 2,
     ]
-    return _painted(one, np.array(corners), (118, 168, 205))
+    return _painted(take, np.array(corners), (118, 168, 205))
 
 
-def _with_sunglasses(one: Taken) -> Pixels:
+def _with_sunglasses(take: Taken) -> Pixels:
     """Two black lenses."""
-    right, left = one.picture.landmarks[:2]
+    right, left = take.picture.landmarks[:2]
     radius = 0.36 * float(np.linalg.norm(left - right))
     angle = np.linspace(0, 2 * np.pi, 40)
     circle = np.stack([1.25 * np.cos(angle), np.sin(angle)], axis=1) * radius
-    rgba = one.picture.rgba.copy()
+    rgba = take.picture.rgba.copy()
     for eye in (right, left):
         cv2.fillPoly(rgba, [np.round(eye + circle).astype(np.int32)], (8, 8, 10, 255), cv2.LINE_AA)
     cv2.line(rgba, _place(right), _place(left), (8, 8, 10, 255), max(2, round(radius / 5)), cv2.LINE_AA)
-    return develop(rgba, one.shot)[0]
+    return develop(rgba, take.shot)[0]
 
 
-def _painted(one: Taken, corners: Pixels, colour: tuple[int, int, int]) -> Pixels:
-    rgba = one.picture.rgba.copy()
+def _painted(take: Taken, corners: Pixels, colour: tuple[int, int, int]) -> Pixels:
+    rgba = take.picture.rgba.copy()
     cv2.fillPoly(rgba, [np.round(corners).astype(np.int32)], (*colour, 255), cv2.LINE_AA)
-    return develop(rgba, one.shot)[0]
+    return develop(rgba, take.shot)[0]
 
 
 def _place(point: Pixels) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
 
-def _with_somebody(one: Taken) -> Pixels:
+def _with_somebody(take: Taken) -> Pixels:
     """Two people as large as each other, side by side. The second is the first, mirrored and tinted: whoever it is,
     it is a second person."""
-    size = one.picture.rgba.shape[0]
-    second = np.ascontiguousarray(one.picture.rgba[:, ::-1])
+    size = take.picture.rgba.shape[0]
+    second = np.ascontiguousarray(take.picture.rgba[:, ::-1])
     whole = np.zeros((size, size, 4), np.uint8)
-    for rgba, middle in ((second, 0.28), (one.picture.rgba, 0.72)):
+    for rgba, middle in ((second, 0.28), (take.picture.rgba, 0.72)):
         small = cv2.resize(rgba, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
         left = round(middle * size - small.shape[1] / 2)
         whole = _pasted(whole, small, left, size - small.shape[0])
-    return develop(whole, one.shot)[0]
+    return develop(whole, take.shot)[0]
 
 
 def _pasted(whole: Pixels, part: Pixels, left: int, top: int) -> Pixels:

@@ -23,18 +23,18 @@ BETWEEN_AT_MOST = 0.45
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RenderedPerson:
     seed: int
     gender: str
     ancestry: str
     age: float
     own: float
-    found: float
+    readable: float
     """Share of the photos in which exactly one face was found."""
     centroid: NDArray[np.float32]
 
 
-def measure(path: Path, reader: FaceReader) -> Candidate:
+def measure(path: Path, reader: FaceReader) -> RenderedPerson:
     """A candidate's file as `renders.render` writes it: `pictures` RGBA and `facts`."""
     with np.load(path) as content:
         pictures, facts = content["pictures"], json.loads(str(content["facts"]))
@@ -47,13 +47,13 @@ def measure(path: Path, reader: FaceReader) -> Candidate:
     pairs = (table @ table.T)[np.triu_indices(len(table), 1)]
     centroid = table.mean(axis=0)
     first = facts[0]
-    return Candidate(
+    return RenderedPerson(
         seed=first["seed"],
         gender=first["gender"],
         ancestry=first["ancestry"],
         age=first["age"],
         own=float(pairs.mean()) if len(pairs) else 0.0,
-        found=len(embeddings) / len(pictures),
+        readable=len(embeddings) / len(pictures),
         centroid=np.asarray(centroid / max(float(np.linalg.norm(centroid)), 1e-9), np.float32),
     )
 
@@ -65,12 +65,12 @@ def before_grey(rgba: NDArray[np.uint8]) -> BGR:
     return BGR(cv2.convertScaleAbs(mixed).astype(np.uint8))
 
 
-def choose(candidates: list[Candidate], count: int) -> list[Candidate]:
+def choose(candidates: list[RenderedPerson], count: int) -> list[RenderedPerson]:
     """The `count` people whose nearest pair is farthest apart: greedy from each start, men and women alternating.
 
     Raises ValueError where no such group keeps within BETWEEN_AT_MOST.
     """
-    fit = [one for one in candidates if one.own >= OWN_AT_LEAST and one.found == 1.0]
+    fit = [person for person in candidates if person.own >= OWN_AT_LEAST and person.readable == 1.0]
     groups = [_grown(start, fit, count) for start in fit]
     whole = [group for group in groups if len(group) == count]
     if not whole:
@@ -78,17 +78,19 @@ def choose(candidates: list[Candidate], count: int) -> list[Candidate]:
     return min(whole, key=nearest_pair)
 
 
-def nearest_pair(group: list[Candidate]) -> float:
+def nearest_pair(group: list[RenderedPerson]) -> float:
     """The highest cosine between two people's centroids."""
-    return max(float(one.centroid @ other.centroid) for one, other in itertools.combinations(group, 2))
+    return max(float(person.centroid @ other.centroid) for person, other in itertools.combinations(group, 2))
 
 
-def _grown(start: Candidate, fit: list[Candidate], count: int) -> list[Candidate]:
+def _grown(start: RenderedPerson, fit: list[RenderedPerson], count: int) -> list[RenderedPerson]:
     group = [start]
     while len(group) < count:
         wanted = "male" if group[-1].gender == "female" else "female"
-        allowed = [one for one in fit if one.gender == wanted and one not in group]
-        scored = [(max(float(one.centroid @ other.centroid) for other in group), one.seed, one) for one in allowed]
+        allowed = [person for person in fit if person.gender == wanted and person not in group]
+        scored = [
+            (max(float(person.centroid @ other.centroid) for other in group), person.seed, person) for person in allowed
+        ]
         within = [row for row in scored if row[0] <= BETWEEN_AT_MOST]
         if not within:
             return group
@@ -101,7 +103,9 @@ def report(candidates: Path, vision: Path, count: int) -> str:
     reader = FaceReader(vision)
     measured = [measure(path, reader) for path in sorted(candidates.glob("p*.npz"))]
     group = choose(measured, count)
-    lines = [f"{one.seed} {one.gender} {one.age:.0f} {one.ancestry}: own {one.own:.2f}" for one in group]
-    own = ", ".join(f"{value:.2f}" for value in np.percentile([one.own for one in measured], [5, 50, 95]))
+    lines = [
+        f"{person.seed} {person.gender} {person.age:.0f} {person.ancestry}: own {person.own:.2f}" for person in group
+    ]
+    own = ", ".join(f"{value:.2f}" for value in np.percentile([person.own for person in measured], [5, 50, 95]))
     lines.append(f"{len(measured)} candidates, own mean at 5, 50, 95 %: {own}; nearest pair {nearest_pair(group):.2f}")
-    return "\n".join([*lines, ",".join(str(one.seed) for one in group)])
+    return "\n".join([*lines, ",".join(str(person.seed) for person in group)])

@@ -177,7 +177,7 @@ def person(seed: int) -> Person:
         hair_strength=float(draw.uniform(0.75, 1.3)),
         eye=_eye(shares, draw),
         brow=f"eyebrow{draw.integers(1, 13):03d}",
-        lash=_one(draw, "eyelashes02 eyelashes03 eyelashes04 Eyelashes01"),
+        lash=_word(draw, "eyelashes02 eyelashes03 eyelashes04 Eyelashes01"),
         beard=_beard(gender, shares, draw),
         makeup=float(draw.choice([0, 0.3, 0.7])) if gender == "female" else 0.0,
         wears_glasses=bool(draw.random() < 0.25),
@@ -197,7 +197,7 @@ def _three(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[f
     return first, second, third
 
 
-def _one(draw: Generator, words: str) -> str:
+def _word(draw: Generator, words: str) -> str:
     return str(draw.choice(words.split()))
 
 
@@ -212,11 +212,11 @@ def _ancestry(seed: int, draw: Generator) -> tuple[str, dict[str, float]]:
 
 
 def _morphs(gender: str, age: float, shares: dict[str, float], draw: Generator) -> dict[str, float]:
-    found: dict[str, float] = {}
+    strengths: dict[str, float] = {}
 
     def add(more: dict[str, float]) -> None:
         for name, strength in more.items():
-            found[name] = found.get(name, 0.0) + strength
+            strengths[name] = strengths.get(name, 0.0) + strength
 
     reach = 0.68 if gender == "female" else 0.78
     for trait in TRAITS:
@@ -231,10 +231,10 @@ def _morphs(gender: str, age: float, shares: dict[str, float], draw: Generator) 
         add({"eyes/l-eye-epicanthus-in": fold, "eyes/r-eye-epicanthus-in": fold})
     # Nobody is symmetric.
     for name in draw.choice(ASYMMETRIES, 5, replace=False):
-        add({f"asym/asym-{name}-{_one(draw, 'l r')}": float(draw.uniform(0.05, 0.35))})
+        add({f"asym/asym-{name}-{_word(draw, 'l r')}": float(draw.uniform(0.05, 0.35))})
     if age > 45:
         add({"head/head-age-incr": float(np.clip((age - 45) / 45, 0, 0.7))})
-    return found
+    return strengths
 
 
 def _dark(shares: dict[str, float]) -> bool:
@@ -243,27 +243,29 @@ def _dark(shares: dict[str, float]) -> bool:
 
 def _hair_colour(shares: dict[str, float], age: float, draw: Generator) -> str:
     if age > 56 and draw.random() < 0.75:
-        return _one(draw, "grey white grey")
+        return _word(draw, "grey white grey")
     if _dark(shares):
-        return _one(draw, "black black darkbrown black darkbrown")
-    return _one(draw, "black darkbrown brown brown lightbrown blond red")
+        return _word(draw, "black black darkbrown black darkbrown")
+    return _word(draw, "black darkbrown brown brown lightbrown blond red")
 
 
 def _hair(gender: str, age: float, shares: dict[str, float], draw: Generator) -> str:
     african = shares["african"] > 0.5
     if gender == "female":
         if age > 58:
-            return _one(draw, "short02 ponytail01 short04")
-        return _one(draw, "afro01 ponytail01 Braid01 afro01" if african else "long01 ponytail01 Braid01 long01 short04")
+            return _word(draw, "short02 ponytail01 short04")
+        return _word(
+            draw, "afro01 ponytail01 Braid01 afro01" if african else "long01 ponytail01 Braid01 long01 short04"
+        )
     if african:
-        return _one(draw, "afro01 short01 crop crop bald")
-    return _one(
+        return _word(draw, "afro01 short01 crop crop bald")
+    return _word(
         draw, "short02 short01 crop short04 bald" if age > 50 else "short01 short02 short04 short02 short04 crop"
     )
 
 
 def _eye(shares: dict[str, float], draw: Generator) -> str:
-    return _one(
+    return _word(
         draw, "brown brown brownlight" if _dark(shares) else "brown brownlight blue bluegreen green grey deepblue"
     )
 

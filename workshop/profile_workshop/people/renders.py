@@ -51,15 +51,15 @@ def file_of(folder: Path, seed: int) -> Path:
 def render(assets: Assets, folder: Path, seeds: Iterable[int], plan: RenderPlan = TRAINING) -> int:
     """Render everyone who is not there yet; how many that were. Raises ValueError for a seed of the wrong side."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = 0
+    rendered = 0
     with Studio(assets, Quality(size=plan.size, samples=plan.samples, fine=False)) as studio:
         for seed in seeds:
             if (seed >= FIRST_CAST_SEED) != plan.of_cast:
                 raise ValueError(f"seed {seed}: the cast's begin at {FIRST_CAST_SEED}, training people's lie below")
             if not file_of(folder, seed).exists():
                 _render_person(studio, folder, seed, plan)
-                made += 1
-    return made
+                rendered += 1
+    return rendered
 
 
 def _render_person(studio: Studio, folder: Path, seed: int, plan: RenderPlan) -> None:

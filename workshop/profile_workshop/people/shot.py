@@ -140,16 +140,16 @@ IN_THE_MIDDLE: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def _units(mood: str, draw: Generator) -> dict[str, float]:
-    found: dict[str, float] = {}
+    units: dict[str, float] = {}
     for name, limits in BOTH_SIDES[mood].items():
-        _both(found, name, float(draw.uniform(*limits)), 0.12, draw)
+        _both(units, name, float(draw.uniform(*limits)), 0.12, draw)
     for name, limits in IN_THE_MIDDLE.get(mood, {}).items():
-        found[name] = float(draw.uniform(*limits))
+        units[name] = float(draw.uniform(*limits))
     lids = 0.0 if draw.random() < 0.6 else float(draw.uniform(0, 0.2))
-    _both(found, "eyeBlink", lids, 0.02, draw)
-    return found
+    _both(units, "eyeBlink", lids, 0.02, draw)
+    return units
 
 
-def _both(found: dict[str, float], name: str, strength: float, spread: float, draw: Generator) -> None:
+def _both(units: dict[str, float], name: str, strength: float, spread: float, draw: Generator) -> None:
     for side in ("Left", "Right"):
-        found[name + side] = float(np.clip(strength + draw.normal(0, spread * strength + 0.01), 0, 1))
+        units[name + side] = float(np.clip(strength + draw.normal(0, spread * strength + 0.01), 0, 1))

@@ -86,12 +86,12 @@ def _tune(cycles: bpy.types.bpy_struct, quality: Quality) -> None:
 def image(name: str, texture: Texture) -> bpy.types.Image:
     """A texture in Blender, which wants the first row below."""
     height, width = texture.shape[:2]
-    found = bpy.data.images.new(name, width, height, alpha=True, float_buffer=True)
-    found.colorspace_settings.name = "Non-Color"
-    found.alpha_mode = "CHANNEL_PACKED"
-    found.pixels.foreach_set(np.ascontiguousarray(texture[::-1]).ravel())
-    found.update()
-    return found
+    picture = bpy.data.images.new(name, width, height, alpha=True, float_buffer=True)
+    picture.colorspace_settings.name = "Non-Color"
+    picture.alpha_mode = "CHANNEL_PACKED"
+    picture.pixels.foreach_set(np.ascontiguousarray(texture[::-1]).ravel())
+    picture.update()
+    return picture
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ class Surface:
 def material(
     name: str, surface: Surface, texture: bpy.types.Image | None, colour: tuple[float, float, float] | None = None
 ) -> bpy.types.Material:
-    found = bpy.data.materials.new(name)
-    found.use_nodes = True
-    tree = found.node_tree
+    surface_material = bpy.data.materials.new(name)
+    surface_material.use_nodes = True
+    tree = surface_material.node_tree
     shader = tree.nodes["Principled BSDF"]
     values = {
         "Roughness": surface.roughness,
@@ -136,7 +136,7 @@ def material(
             tree.links.new(node.outputs["Alpha"], shader.inputs["Alpha"])
     if surface.pores:
         _add_pores(tree, shader, surface.roughness)
-    return found
+    return surface_material
 
 
 def _add_pores(tree: bpy.types.NodeTree, shader: bpy.types.Node, roughness: float) -> None:
@@ -186,12 +186,12 @@ def mesh(
     data.update(calc_edges=True)
     data.polygons.foreach_set("use_smooth", np.ones(len(polygons.sizes), np.bool_))
     data.materials.append(surface)
-    found = bpy.data.objects.new(name, data)
-    bpy.context.scene.collection.objects.link(found)
+    thing = bpy.data.objects.new(name, data)
+    bpy.context.scene.collection.objects.link(thing)
     if smooth:
-        modifier = found.modifiers.new("smooth", "SUBSURF")
+        modifier = thing.modifiers.new("smooth", "SUBSURF")
         modifier.levels = modifier.render_levels = smooth
-    return found
+    return thing
 
 
 def place(thing: bpy.types.Object, vertices: Floats) -> None:
@@ -288,5 +288,5 @@ def seen_at(camera: bpy.types.Object, places: Floats, size: int) -> Floats:
     """Where points (N, 3; decimetres) appear in the picture: (N, 2) pixels from the upper left corner."""
     scene = bpy.context.scene
     bpy.context.view_layer.update()
-    found = [world_to_camera_view(scene, camera, Vector(point.tolist())) for point in to_blender(places)]
-    return np.array([[point.x * size, (1 - point.y) * size] for point in found])
+    points = [world_to_camera_view(scene, camera, Vector(point.tolist())) for point in to_blender(places)]
+    return np.array([[point.x * size, (1 - point.y) * size] for point in points])

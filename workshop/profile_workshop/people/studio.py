@@ -220,23 +220,23 @@ class Studio:
 
     def _ears(self) -> NDArray[np.int64]:
         x, y, z = self._assets.vertices[self._body.visible].T
-        found: NDArray[np.int64] = self._body.visible[
+        ears: NDArray[np.int64] = self._body.visible[
             (np.abs(x) > 0.72) & (y > 6.9) & (y < 7.5) & (np.abs(z - 0.2) < 0.45)
         ].astype(np.int64)
-        return found
+        return ears
 
     def _nasion(self) -> NDArray[np.int64]:
         x, y, z = self._assets.vertices[self._body.visible].T
-        found: NDArray[np.int64] = self._body.visible[(np.abs(x) < 0.08) & (y > 7.1) & (y < 7.35) & (z > 0.8)].astype(
+        nasion: NDArray[np.int64] = self._body.visible[(np.abs(x) < 0.08) & (y > 7.1) & (y < 7.35) & (z > 0.8)].astype(
             np.int64
         )
-        return found
+        return nasion
 
     def _head_vertices(self, vertices: Floats) -> NDArray[np.int64]:
         above = self._body.joint(vertices, "head")[1] - BELOW_HEAD
         visible = self._body.visible.astype(np.int64)
-        found: NDArray[np.int64] = visible[vertices[visible, 1] > above]
-        return found
+        head: NDArray[np.int64] = visible[vertices[visible, 1] > above]
+        return head
 
     def _five_points(self, posed: Floats) -> Floats:
         left, right = (posed[eye].mean(axis=0) for eye in self._body.eyes)

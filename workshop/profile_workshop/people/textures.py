@@ -42,9 +42,9 @@ def read(path: Path, size: int) -> Texture:
     if size != pixels.shape[0]:
         smaller = size < pixels.shape[0]
         pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-    found = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
-    found[..., :3] = linear(found[..., :3])
-    return found
+    texture = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
+    texture[..., :3] = linear(texture[..., :3])
+    return texture
 
 
 def linear(srgb: Texture) -> Texture:
@@ -207,6 +207,6 @@ def _without_logo(texture: Texture, x: float, y: float, radius: float) -> Textur
     share = cv2.GaussianBlur(mask, (0, 0), max(0.8, size / 170))[..., None]
     edge = int((y - radius) * size)
     above = texture[max(0, edge - max(2, size // 85)) : edge, int((x - 0.03) * size) : int((x + 0.03) * size), :3]
-    found = texture.copy()
-    found[..., :3] = texture[..., :3] * (1 - share) + above.reshape(-1, 3).mean(axis=0) * share
-    return found
+    plain = texture.copy()
+    plain[..., :3] = texture[..., :3] * (1 - share) + above.reshape(-1, 3).mean(axis=0) * share
+    return plain

@@ -46,7 +46,7 @@ CENTRE = (1, 1)
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChannelPlan:
     """Which channels of a level hold what. Every normalising group has its share of pairs and constants."""
 
     plus: list[int]
@@ -112,7 +112,7 @@ def _calibrate(network: nn.Module, given: torch.Tensor) -> None:
         hook.remove()
 
 
-def _layout(width: int, pairs: int, constants: int) -> Layout:
+def _layout(width: int, pairs: int, constants: int) -> ChannelPlan:
     """Spread `pairs` and `constants` (an even number in each group) evenly over the groups of a level."""
     size = width // GROUPS
     plus, minus, constant, free = [], [], [], []
@@ -123,7 +123,7 @@ def _layout(width: int, pairs: int, constants: int) -> Layout:
         minus += channels[own : 2 * own]
         constant += channels[2 * own : 2 * own + constants]
         free += channels[2 * own + constants :]
-    return Layout(plus, minus, constant, free)
+    return ChannelPlan(plus, minus, constant, free)
 
 
 def _put_constants(bias: torch.Tensor, channels: Sequence[int]) -> None:
@@ -131,7 +131,7 @@ def _put_constants(bias: torch.Tensor, channels: Sequence[int]) -> None:
         bias[channel] = CONSTANT if number % 2 == 0 else -CONSTANT
 
 
-def _put_pairs(layer: nn.Conv2d, layout: Layout, inputs: Sequence[int], matrix: torch.Tensor) -> None:
+def _put_pairs(layer: nn.Conv2d, layout: ChannelPlan, inputs: Sequence[int], matrix: torch.Tensor) -> None:
     """`matrix` (pairs, inputs) in the middle of the kernel, and its negative for the other of each pair."""
     row, column = CENTRE if layer.kernel_size == (3, 3) else (0, 0)
     for target, values in zip(layout.plus, matrix, strict=True):
@@ -174,7 +174,7 @@ def _pass_on(block: Any, count: int) -> None:
         block.conv_shortcut.weight[range(count), range(count)] = 1.0
 
 
-def _read_pairs(layer: nn.Conv2d, layout: Layout, targets: Sequence[int]) -> None:
+def _read_pairs(layer: nn.Conv2d, layout: ChannelPlan, targets: Sequence[int]) -> None:
     """After a SiLU: one of the pair less the other."""
     layer.weight[list(targets), layout.plus, 1, 1] = 1.0
     layer.weight[list(targets), layout.minus, 1, 1] = -1.0
@@ -261,7 +261,7 @@ def _read(layer: nn.Conv2d, target: int, pair: tuple[int, int], tap: tuple[int, 
     layer.weight[target, minus, *tap] -= sign
 
 
-def _double(layer: nn.Conv2d, layout: Layout, cells: int) -> None:
+def _double(layer: nn.Conv2d, layout: ChannelPlan, cells: int) -> None:
     """After doubling `cells`: the same pairs and constants, ramps of the finer cells, and what alternates."""
     pairs = [*layout.plus, *layout.minus]
     layer.weight[pairs, pairs, 1, 1] = 1.0
@@ -333,7 +333,7 @@ def _quarter(block: torch.Tensor, quarter: tuple[int, int]) -> torch.Tensor:
     return block[row * half : (row + 1) * half, column * half : (column + 1) * half]
 
 
-def _split(block: Any, layout: Layout, split: Split) -> Layout:
+def _split(block: Any, layout: ChannelPlan, split: Split) -> ChannelPlan:
     """Of each cell's four alike copies, every one keeps its own quarter's numbers."""
     numbers = split.matrix.shape[1]
     matrix, shift = (_unmixed(part) for part in (split.matrix, split.shift))
@@ -397,8 +397,8 @@ def _unmixed(values: torch.Tensor) -> torch.Tensor:
     shut = 1 / (1 + math.exp(GATE))
     leak = (1 - shut) * (1 + GATE * shut) - 1
     mix = torch.eye(4) * (1 + leak)
-    for one, (row, column) in enumerate(QUARTERS):
+    for quarter, (row, column) in enumerate(QUARTERS):
         for other, (down, right) in enumerate(QUARTERS):
             if (row != down) != (column != right):
-                mix[one, other] = -leak
+                mix[quarter, other] = -leak
     return torch.einsum("pq,q...->p...", torch.linalg.inv(mix), values)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
-from profile_workshop.portraits.crowd import Crowd, Row
+from profile_workshop.portraits.crowd import Crowd, TrainingRow
 from profile_workshop.portraits.linear import BLOCK, LinearTransform
 from profile_workshop.studio_mini.compose import SIZE
 
@@ -30,7 +30,7 @@ WHOLE = (SIZE, SIZE, 0, 0, SIZE, SIZE)
 
 
 @dataclass(frozen=True)
-class Batch:
+class PortraitBatch:
     latents: torch.Tensor
     """(N, channels, 16, 16), of unit size."""
     tokens: torch.Tensor
@@ -46,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Composed rows as arrays of the same length: what a source of rows gives."""
 
     pictures: torch.Tensor
@@ -60,7 +60,7 @@ class Rows:
 
 
 class Source(Protocol):
-    def rows(self, draw: np.random.Generator, count: int) -> Rows:
+    def rows(self, draw: np.random.Generator, count: int) -> TrainingRows:
         """That many rows, drawn."""
 
 
@@ -70,13 +70,13 @@ class Fresh:
     def __init__(self, crowd: Crowd, tokenizer: CLIPTokenizer) -> None:
         self._crowd, self._tokenizer = crowd, tokenizer
 
-    def rows(self, draw: np.random.Generator, count: int) -> Rows:
+    def rows(self, draw: np.random.Generator, count: int) -> TrainingRows:
         places = draw.choice(self._crowd.training, count)
         return stacked([self._crowd.row(int(place), draw) for place in places], self._tokenizer)
 
 
-def stacked(rows: Sequence[Row], tokenizer: CLIPTokenizer) -> Rows:
-    return Rows(
+def stacked(rows: Sequence[TrainingRow], tokenizer: CLIPTokenizer) -> TrainingRows:
+    return TrainingRows(
         pictures=_planes([row.picture for row in rows]),
         poses=_planes([row.pose for row in rows]),
         faces=torch.from_numpy(np.stack([row.face for row in rows])),
@@ -93,7 +93,7 @@ def tokens_of(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
     return torch.tensor(encoded["input_ids"])
 
 
-class Batches:
+class PortraitBatches:
     def __init__(
         self,
         source: Source,
@@ -111,7 +111,7 @@ class Batches:
         self._unwanted = tokens_of(tokenizer, unwanted)
 
     @torch.no_grad()
-    def at(self, step: int) -> Batch:
+    def at(self, step: int) -> PortraitBatch:
         """A function of the step, if its source is."""
         draw = np.random.default_rng([43, step])
         rows = self._source.rows(draw, self._size)
@@ -122,7 +122,7 @@ class Batches:
             tokens[row] = self._unwanted[int(draw.integers(0, len(self._unwanted)))]
         pictures = rows.pictures.to(self._device).float() / 127.5 - 1
         controlled = round(CONTROLLED * self._size)
-        return Batch(
+        return PortraitBatch(
             latents=self._transform.encode(pictures),
             tokens=tokens.to(self._device),
             text_counts=torch.from_numpy((kind < 1 - NO_TEXT).astype(np.float32)).to(self._device),
@@ -135,12 +135,12 @@ class Batches:
 class Ahead:
     """The next batch is put together while the device works on this one."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: PortraitBatches) -> None:
         self._batches = batches
         self._pool = ThreadPoolExecutor(max_workers=1)
-        self._next: tuple[int, Future[Batch]] | None = None
+        self._next: tuple[int, Future[PortraitBatch]] | None = None
 
-    def at(self, step: int) -> Batch:
+    def at(self, step: int) -> PortraitBatch:
         expected = self._next
         batch = expected[1].result() if expected and expected[0] == step else self._batches.at(step)
         self._next = (step + 1, self._pool.submit(self._batches.at, step + 1))

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from profile_workshop.portraits.home import Home
+from profile_workshop.portraits.home import PortraitsHome
 from profile_workshop.studio_mini import checkpoint
 
 PACKAGES = (
@@ -47,7 +47,7 @@ PIECE = 15 * 2**20
 RESULT = "averages"
 
 
-def pack(home: Home, out: Path, *, styles: Path, wheels: Path | None, people: range) -> int:
+def pack(home: PortraitsHome, out: Path, *, styles: Path, wheels: Path | None, people: range) -> int:
     """Write the folder anew; bytes that it takes. `people` are places in the list of those who were looked at.
 
     Raises FileNotFoundError for what was not prepared, FileExistsError for a folder that is no bundle.
@@ -78,7 +78,7 @@ def _source(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _pack_people(home: Home, folder: Path, people: range) -> None:
+def _pack_people(home: PortraitsHome, folder: Path, people: range) -> None:
     folder.mkdir()
     looks = sorted(home.looks.glob("p*.npz"))
     with (folder / "people.jsonl").open("w", encoding="utf-8") as lines:
@@ -113,7 +113,7 @@ def unsqueezed(content: bytes) -> NDArray[np.uint8]:
     return strip.reshape(-1, strip.shape[1], strip.shape[1], 4)
 
 
-def unpack(bundle: Path, home: Home) -> int:
+def unpack(bundle: Path, home: PortraitsHome) -> int:
     """Put everything where the stages look for it; how many people are new. Whoever is there already stays."""
     for folder in (home.root, home.renders, home.looks, home.vision):
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _copy_once(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def _unpack_people(folder: Path, home: Home, lines: Iterable[str]) -> int:
+def _unpack_people(folder: Path, home: PortraitsHome, lines: Iterable[str]) -> int:
     unpacked = 0
     for line in lines:
         person = json.loads(line)

@@ -27,7 +27,7 @@ MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainingRow:
     picture: NDArray[np.uint8]
     """(SIZE, SIZE, 3) RGB."""
     pose: NDArray[np.uint8]
@@ -73,7 +73,7 @@ class Crowd:
     def render(self, place: int) -> NDArray[np.uint8]:
         return self._pictures[place]
 
-    def row(self, place: int, draw: Generator, *, called: bool | None = None) -> Row:
+    def row(self, place: int, draw: Generator, *, called: bool | None = None) -> TrainingRow:
         """A training picture of one render. `called`: by name, or by no name; otherwise that is drawn too."""
         truth = self._facts[place]
         framed = compose(self._pictures[place], truth, draw)
@@ -83,7 +83,7 @@ class Crowd:
         known = named(truth["seed"], truth["gender"], draw) if called else who(truth, draw, rare=False)
         words = prompt(truth | {"yaw": yaw}, tone=framed.tone, backdrop=framed.backdrop, draw=draw, known_as=known)
         face = moved_box(self._faces[place], framed.move)
-        return Row(framed.picture, draw_pose(joints, SIZE, SIZE), face, joints, words)
+        return TrainingRow(framed.picture, draw_pose(joints, SIZE, SIZE), face, joints, words)
 
 
 def held_out(seed: int) -> bool:
@@ -118,7 +118,9 @@ def load(renders: Path, looks: Path, most: int | None = None) -> Crowd:
             facts += json.loads(str(content["facts"]))
             joints.append(seen["joints"])
             faces.append(seen["faces"])
-    return Crowd(np.concatenate(pictures), [dict(one) for one in facts], np.concatenate(joints), np.concatenate(faces))
+    return Crowd(
+        np.concatenate(pictures), [dict(fact) for fact in facts], np.concatenate(joints), np.concatenate(faces)
+    )
 
 
 def before_grey(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,14 +9,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from profile_workshop.portraits import vocabulary
-from profile_workshop.portraits.home import Home
-from profile_workshop.portraits.networks import Shape, make_networks
+from profile_workshop.portraits.home import PortraitsHome
+from profile_workshop.portraits.networks import UNetShape, make_networks
 from profile_workshop.portraits.train import make_noise
 from profile_workshop.studio_mini import checkpoint
 from profile_workshop.studio_mini.export import write
 
 
-def export(home: Home, state_file: Path, models: Path) -> None:
+def export(home: PortraitsHome, state_file: Path, models: Path) -> None:
     """Write both below `models`. Raises FileNotFoundError without a state or an autoencoder."""
     state = checkpoint.load(state_file)
     if state is None:
@@ -43,6 +43,6 @@ def export(home: Home, state_file: Path, models: Path) -> None:
     write(whole, networks["controlnet"], models)
 
 
-def shape_of(kept: dict[str, object]) -> Shape:
+def shape_of(kept: dict[str, object]) -> UNetShape:
     """As a state keeps it: lists may stand for tuples."""
-    return Shape(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})  # type: ignore[arg-type]
+    return UNetShape(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})  # type: ignore[arg-type]

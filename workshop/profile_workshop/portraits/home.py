@@ -9,14 +9,14 @@ from profile_models.folders import cache_folder, models_folder, people_folder
 
 
 @dataclass(frozen=True)
-class Home:
+class PortraitsHome:
     root: Path
     renders: Path
     vision: Path
 
     @staticmethod
-    def of_user() -> Home:
-        return Home(cache_folder() / "studio-mini", people_folder() / "renders", models_folder() / "vision")
+    def of_user() -> PortraitsHome:
+        return PortraitsHome(cache_folder() / "studio-mini", people_folder() / "renders", models_folder() / "vision")
 
     @property
     def looks(self) -> Path:

@@ -22,7 +22,7 @@ from profile_workshop.portraits.crowd import before_grey
 SEEN = 320
 
 
-class Observer:
+class RenderObserver:
     def __init__(self, vision: Path) -> None:
         self._people = PeopleReader(vision)
         self._faces = FaceReader(vision)
@@ -38,7 +38,7 @@ class Observer:
             with np.load(path) as content:
                 looks = [self._look(rgba) for rgba in content["pictures"]]
             partial = target.with_name(f".{target.stem}.{os.getpid()}.npz")
-            np.savez(partial, joints=np.stack([one[0] for one in looks]), faces=np.stack([one[1] for one in looks]))
+            np.savez(partial, joints=np.stack([look[0] for look in looks]), faces=np.stack([look[1] for look in looks]))
             partial.replace(target)
             observed += 1
         return observed

@@ -26,7 +26,7 @@ from profile_vision.poses import preset_joints
 from profile_workshop.portraits.crowd import Crowd, before_grey
 from profile_workshop.portraits.linear import LinearTransform
 from profile_workshop.portraits.names import name_of
-from profile_workshop.portraits.train import Trainer, make_noise
+from profile_workshop.portraits.train import PortraitTrainer, make_noise
 from profile_workshop.studio_mini import words
 from profile_workshop.studio_mini.compose import FRAMING, SIZE
 from profile_workshop.studio_mini.samples import SUBJECTS
@@ -102,7 +102,7 @@ class Model:
             some = list(prompts[start : start + PER_CALL])
             latents = pipeline(
                 some,
-                image=[Image.fromarray(one) for one in maps[start : start + PER_CALL]],
+                image=[Image.fromarray(pose) for pose in maps[start : start + PER_CALL]],
                 negative_prompt=[unwanted] * len(some),
                 generator=[torch.Generator().manual_seed(start + number) for number in range(len(some))],
                 num_inference_steps=steps,
@@ -115,7 +115,7 @@ class Model:
         return np.concatenate(drawn)
 
 
-def model_of(trainer: Trainer, tokenizer: CLIPTokenizer, transform: LinearTransform) -> Model:
+def model_of(trainer: PortraitTrainer, tokenizer: CLIPTokenizer, transform: LinearTransform) -> Model:
     """The trainer's networks with their averages in them: not to be trained on after that."""
     for name, network in trainer.networks.items():
         network.load_state_dict(trainer.ema.weights[name])
@@ -123,7 +123,9 @@ def model_of(trainer: Trainer, tokenizer: CLIPTokenizer, transform: LinearTransf
     return Model(trainer.networks, tokenizer, transform.to(trainer.device), trainer.device)
 
 
-def denoised(trainer: Trainer, transform: LinearTransform, tokenizer: CLIPTokenizer, crowd: Crowd, eyes: Eyes) -> str:
+def denoised(
+    trainer: PortraitTrainer, transform: LinearTransform, tokenizer: CLIPTokenizer, crowd: Crowd, eyes: Eyes
+) -> str:
     """One step of denoising, of people who were never trained on: how near to themselves they stay."""
     draw = np.random.default_rng(3)
     rows = [crowd.row(int(place), draw, called=False) for place in draw.choice(crowd.others, 96)]
@@ -176,7 +178,7 @@ def by_style(model: Model, crowd: Crowd, eyes: Eyes, styles: Path) -> tuple[str,
     draw = np.random.default_rng(9)
     joints = [preset_joints(yaw, SIZE, FRAMING) for yaw in (0.0, -35.0, 35.0)]
     joints += [crowd.row(int(place), draw).joints for place in draw.choice(crowd.others, len(SUBJECTS) - 3)]
-    maps = [draw_pose(one, SIZE, SIZE) for one in joints]
+    maps = [draw_pose(pose, SIZE, SIZE) for pose in joints]
     texts, negatives = words.style_texts(styles)
     studio = next(text for text in texts if "beauty dish" in text)
     rows = []

@@ -22,7 +22,7 @@ HEAD_WIDTH = 32
 
 
 @dataclass(frozen=True)
-class Shape:
+class UNetShape:
     """The levels of the UNet, the finest first: channels, and whether there is attention. An eye is one cell of the
     finest level, so it needs attention there; thin levels waste a processor's arithmetic."""
 
@@ -33,7 +33,7 @@ class Shape:
     """Of the latents."""
 
 
-def make_unet(shape: Shape) -> UNet2DConditionModel:
+def make_unet(shape: UNetShape) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=SIZE // BLOCK,
         in_channels=shape.channels,
@@ -54,7 +54,7 @@ def make_unet(shape: Shape) -> UNet2DConditionModel:
     )
 
 
-def make_networks(tokenizer: CLIPTokenizer, shape: Shape, device: torch.device) -> dict[str, nn.Module]:
+def make_networks(tokenizer: CLIPTokenizer, shape: UNetShape, device: torch.device) -> dict[str, nn.Module]:
     """By the names of a diffusers folder, and `controlnet`; the same weights every time."""
     torch.manual_seed(7)
     first, second = make_text_encoders(tokenizer, TEXT)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from profile_workshop.portraits.linear import POWER
-from profile_workshop.portraits.networks import Shape
+from profile_workshop.portraits.networks import UNetShape
 from profile_workshop.portraits.train import Prediction
 
 
 @dataclass(frozen=True)
 class Variant:
     name: str
-    shape: Shape = field(default_factory=Shape)
+    shape: UNetShape = field(default_factory=UNetShape)
     rate: float = 1.0
     power: float = POWER
     prediction: Prediction = Prediction.VELOCITY
@@ -25,8 +25,8 @@ VARIANTS = (
     Variant("sample", prediction=Prediction.SAMPLE),
     Variant("power-0", power=0.0),
     Variant("power-1", power=1.0),
-    Variant("48-channels", Shape(channels=48)),
-    Variant("two-layers", Shape(layers=2)),
-    Variant("wide", Shape(widths=(192, 320))),
-    Variant("three-levels", Shape(widths=(160, 256, 256), attention=(True, True, False))),
+    Variant("48-channels", UNetShape(channels=48)),
+    Variant("two-layers", UNetShape(layers=2)),
+    Variant("wide", UNetShape(widths=(192, 320))),
+    Variant("three-levels", UNetShape(widths=(160, 256, 256), attention=(True, True, False))),
 )

@@ -17,13 +17,13 @@ from transformers import CLIPTokenizer
 from profile_models.folders import models_folder
 from profile_workshop.portraits import bundle, crowd, measure, vocabulary
 from profile_workshop.portraits.autoencoder import linear_autoencoder
-from profile_workshop.portraits.batches import Batches, Fresh, Source, stacked
+from profile_workshop.portraits.batches import Fresh, PortraitBatches, Source, stacked
 from profile_workshop.portraits.export import export, shape_of
-from profile_workshop.portraits.home import Home
+from profile_workshop.portraits.home import PortraitsHome
 from profile_workshop.portraits.linear import LinearTransform, fit
 from profile_workshop.portraits.race import VARIANTS, Variant
 from profile_workshop.portraits.stock import Stock
-from profile_workshop.portraits.train import Clock, Trainer
+from profile_workshop.portraits.train import Clock, PortraitTrainer
 from profile_workshop.studio_mini import checkpoint
 
 FITTED = 3000
@@ -78,19 +78,19 @@ def _range(text: str) -> range:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    STAGES[arguments.stage](Home.of_user(), arguments)
+    STAGES[arguments.stage](PortraitsHome.of_user(), arguments)
 
 
-def _looks(home: Home, _: argparse.Namespace) -> None:
+def _looks(home: PortraitsHome, _: argparse.Namespace) -> None:
     # Loads ultralytics, which a machine that only trains has not.
-    from profile_workshop.portraits.looks import Observer
+    from profile_workshop.portraits.looks import RenderObserver
 
     torch.set_num_threads(1)
-    observed = Observer(home.vision).observe(home.renders, home.looks)
+    observed = RenderObserver(home.vision).observe(home.renders, home.looks)
     print(f"portraits: {observed} more people were looked at")
 
 
-def _latents(home: Home, arguments: argparse.Namespace) -> None:
+def _latents(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     """States of another transform are of no use: it stays where there is one."""
     if home.transform.is_file():
         raise SystemExit(f"portraits: {home.transform} is there: remove it, and all states, to begin anew")
@@ -118,12 +118,14 @@ class Bench:
     rows: int
     styles: Path
 
-    def batches(self, transform: LinearTransform) -> Batches:
+    def batches(self, transform: LinearTransform) -> PortraitBatches:
         unwanted = vocabulary.unwanted_texts(self.styles)
-        return Batches(self.source, transform, self.tokenizer, unwanted=unwanted, size=self.rows, device=self.device)
+        return PortraitBatches(
+            self.source, transform, self.tokenizer, unwanted=unwanted, size=self.rows, device=self.device
+        )
 
-    def trainer(self, variant: Variant, transform: LinearTransform, *, rate: float) -> Trainer:
-        return Trainer(
+    def trainer(self, variant: Variant, transform: LinearTransform, *, rate: float) -> PortraitTrainer:
+        return PortraitTrainer(
             self.tokenizer,
             self.batches(transform),
             variant.shape,
@@ -135,7 +137,7 @@ class Bench:
 
 
 @contextmanager
-def _bench(home: Home, arguments: argparse.Namespace) -> Iterator[Bench]:
+def _bench(home: PortraitsHome, arguments: argparse.Namespace) -> Iterator[Bench]:
     """Rows are composed by processes that are forked before the device is touched."""
     tokenizer = vocabulary.tokenizer_of(home.merges)
     people = crowd.load(home.renders, home.looks)
@@ -171,7 +173,7 @@ def _device(threads: int) -> torch.device:
     return torch.device("cuda")
 
 
-def _train(home: Home, arguments: argparse.Namespace) -> None:
+def _train(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     with _bench(home, arguments) as bench:
         trainer = bench.trainer(Variant("main"), bench.transform, rate=arguments.rate)
         trainer.restore(home.state)
@@ -184,7 +186,7 @@ def _train(home: Home, arguments: argparse.Namespace) -> None:
         trainer.run(clock, home.cooled_state if arguments.cool else home.state)
 
 
-def _race(home: Home, arguments: argparse.Namespace) -> None:
+def _race(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     eyes = measure.Eyes(home.vision)
     wanted = set(filter(None, arguments.only.split(",")))
     with _bench(home, arguments) as bench:
@@ -201,7 +203,7 @@ def _race(home: Home, arguments: argparse.Namespace) -> None:
             print(f"race: {variant.name}: {trainer.seen} rows; {figures}", flush=True)
 
 
-def _samples(home: Home, arguments: argparse.Namespace) -> None:
+def _samples(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     state_file = home.cooled_state if arguments.cooled else home.state
     state = checkpoint.load(state_file)
     if state is None:
@@ -210,8 +212,8 @@ def _samples(home: Home, arguments: argparse.Namespace) -> None:
     tokenizer = vocabulary.tokenizer_of(home.merges)
     people = crowd.load(home.renders, home.looks)
     transform = LinearTransform.load(home.transform)
-    batches = Batches(Fresh(people, tokenizer), transform, tokenizer, unwanted=[""], size=1, device=device)
-    trainer = Trainer(tokenizer, batches, shape_of(state["shape"]), device, rows=1)
+    batches = PortraitBatches(Fresh(people, tokenizer), transform, tokenizer, unwanted=[""], size=1, device=device)
+    trainer = PortraitTrainer(tokenizer, batches, shape_of(state["shape"]), device, rows=1)
     trainer.restore(state_file)
     model = measure.model_of(trainer, tokenizer, transform)
     eyes = measure.Eyes(home.vision)
@@ -224,26 +226,26 @@ def _samples(home: Home, arguments: argparse.Namespace) -> None:
     measure.write_sheet(arguments.out, [*rows, portraits])
 
 
-def _export(home: Home, arguments: argparse.Namespace) -> None:
+def _export(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     export(home, home.cooled_state if arguments.cooled else home.state, arguments.out)
     print(f"portraits: both models are in {arguments.out}")
 
 
-def _pack(home: Home, arguments: argparse.Namespace) -> None:
+def _pack(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     size = bundle.pack(home, arguments.out, styles=arguments.styles, wheels=arguments.wheels, people=arguments.people)
     print(f"portraits: {arguments.out} holds {size / 2**20:.1f} MiB")
 
 
-def _unpack(home: Home, arguments: argparse.Namespace) -> None:
+def _unpack(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     print(f"portraits: {bundle.unpack(arguments.folder, home)} more people unpacked into {home.renders}")
 
 
-def _split(home: Home, arguments: argparse.Namespace) -> None:
+def _split(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     pieces = bundle.split(home.cooled_state if arguments.cooled else home.state, arguments.out)
     print(f"portraits: {len(pieces)} pieces in {arguments.out}")
 
 
-def _join(home: Home, arguments: argparse.Namespace) -> None:
+def _join(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     step = bundle.join(arguments.folder, home.state)
     print(f"portraits: {home.state} stands at step {step}")
 

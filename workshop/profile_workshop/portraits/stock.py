@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
-from profile_workshop.portraits.batches import Rows, stacked
+from profile_workshop.portraits.batches import TrainingRows, stacked
 from profile_workshop.portraits.crowd import Crowd
 from profile_workshop.studio_mini.compose import SIZE
 
@@ -67,7 +67,7 @@ class Stock:
         self._ring = Ring.of(rows, workers, tokenizer.model_max_length)
         self._children = [self._fork(crowd, tokenizer, worker, seed) for worker in range(workers)]
 
-    def rows(self, draw: np.random.Generator, count: int) -> Rows:
+    def rows(self, draw: np.random.Generator, count: int) -> TrainingRows:
         """Of those that are there by now; waits for the first of each worker."""
         while (least := int(self._ring.written.min())) < AT_ONCE:
             self._check()
@@ -75,7 +75,9 @@ class Stock:
         places = draw.integers(0, min(least, self._share), count)
         rows = places + draw.integers(0, len(self._ring.written), count) * self._share
         ring = self._ring
-        return Rows(*(torch.from_numpy(part[rows]) for part in (ring.pictures, ring.poses, ring.faces, ring.tokens)))
+        return TrainingRows(
+            *(torch.from_numpy(part[rows]) for part in (ring.pictures, ring.poses, ring.faces, ring.tokens))
+        )
 
     def composed(self) -> int:
         """Rows composed so far, by all workers."""
@@ -122,7 +124,7 @@ def _compose(crowd: Crowd, tokenizer: CLIPTokenizer, ring: Ring, worker: int, *,
         ring.written[worker] += AT_ONCE
 
 
-def _write(ring: Ring, places: NDArray[np.int64] | Sequence[int], rows: Rows) -> None:
+def _write(ring: Ring, places: NDArray[np.int64] | Sequence[int], rows: TrainingRows) -> None:
     ring.pictures[places] = rows.pictures.numpy()
     ring.poses[places] = rows.poses.numpy()
     ring.faces[places] = rows.faces.numpy()

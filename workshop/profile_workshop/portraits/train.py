@@ -20,10 +20,10 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from profile_draw.families.sdxl import Sdxl
-from profile_workshop.portraits.batches import WHOLE, Ahead, Batch, Batches, stacked
-from profile_workshop.portraits.crowd import Row
+from profile_workshop.portraits.batches import WHOLE, Ahead, PortraitBatch, PortraitBatches, stacked
+from profile_workshop.portraits.crowd import TrainingRow
 from profile_workshop.portraits.linear import LinearTransform
-from profile_workshop.portraits.networks import Shape, make_networks
+from profile_workshop.portraits.networks import UNetShape, make_networks
 from profile_workshop.studio_mini import checkpoint
 from profile_workshop.studio_mini.muon import Optimiser
 from profile_workshop.studio_mini.networks import make_scheduler
@@ -64,12 +64,12 @@ class Clock:
         return min(1.0, (step + 1) / WARM_UP, left + 0.01 if self.cools else 1.0)
 
 
-class Trainer:
+class PortraitTrainer:
     def __init__(
         self,
         tokenizer: CLIPTokenizer,
-        batches: Batches,
-        shape: Shape,
+        batches: PortraitBatches,
+        shape: UNetShape,
         device: torch.device,
         *,
         rows: int,
@@ -165,7 +165,7 @@ class Trainer:
         controlled = len(batch.poses)
         return torch.stack([rows[:controlled].mean(), rows[controlled:].mean()]).detach()
 
-    def _losses(self, batch: Batch) -> torch.Tensor:
+    def _losses(self, batch: PortraitBatch) -> torch.Tensor:
         """The loss of each row (N,)."""
         noise = torch.randn_like(batch.latents)
         steps = self._noise_steps(len(batch.latents)).to(self.device)
@@ -181,7 +181,7 @@ class Trainer:
 
     @torch.no_grad()
     def one_step(
-        self, rows: Sequence[Row], transform: LinearTransform, tokenizer: CLIPTokenizer, noise: float
+        self, rows: Sequence[TrainingRow], transform: LinearTransform, tokenizer: CLIPTokenizer, noise: float
     ) -> torch.Tensor:
         """Clean latents (N, channels, 16, 16) as the networks see them behind noise; `noise` is the logarithm of the
         signal-to-noise ratio. Rows are told their prompts and their poses."""
@@ -192,7 +192,7 @@ class Trainer:
         steps = torch.full((count,), step, device=self.device)
         own = torch.randn(latents.shape, generator=torch.Generator().manual_seed(7)).to(self.device)
         noisy = self._noise.add_noise(latents, own, steps)
-        batch = Batch(
+        batch = PortraitBatch(
             latents,
             whole.tokens.to(self.device),
             torch.ones(count, device=self.device),
@@ -210,7 +210,7 @@ class Trainer:
         kept = self._noise.alphas_cumprod.to(self.device)[steps][:, None, None, None]
         return (kept.sqrt() * noisy - sample) / (1 - kept).sqrt().clamp(min=LEAST_NOISE)
 
-    def _predicted(self, batch: Batch, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    def _predicted(self, batch: PortraitBatch, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         text, pooled = self._text(batch)
         added = {"text_embeds": pooled, "time_ids": batch.time_ids}
         residuals = self._control(batch, noisy, steps, text, added)
@@ -226,7 +226,7 @@ class Trainer:
         middle = torch.searchsorted(-self._falling_ratios, 2.0 * torch.randn(rows)).clamp(max=NOISE_STEPS - 1)
         return torch.where(torch.rand(rows) < MIDDLE_NOISE, middle, even)
 
-    def _text(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def _text(self, batch: PortraitBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """As SDXL reads prompts; of rows that are told nothing, zeros."""
         encoders = [self.networks[name] for name in Sdxl.text_encoders]
         text = Sdxl().encode(encoders, [batch.tokens] * len(encoders))
@@ -235,7 +235,7 @@ class Trainer:
 
     def _control(
         self,
-        batch: Batch,
+        batch: PortraitBatch,
         noisy: torch.Tensor,
         steps: torch.Tensor,
         text: torch.Tensor,

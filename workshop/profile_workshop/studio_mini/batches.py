@@ -80,8 +80,8 @@ def load_latents(folder: Path, names: list[str]) -> torch.Tensor:
 
 
 def _tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
-    found = tokenizer(texts, padding="max_length", truncation=True, max_length=tokenizer.model_max_length)
-    return torch.tensor(found["input_ids"])
+    encoded = tokenizer(texts, padding="max_length", truncation=True, max_length=tokenizer.model_max_length)
+    return torch.tensor(encoded["input_ids"])
 
 
 def _face_weights(face: NDArray[np.float32]) -> torch.Tensor:
@@ -96,8 +96,8 @@ def _face_weights(face: NDArray[np.float32]) -> torch.Tensor:
 
 
 def _time_ids(rows: int, draw: np.random.Generator) -> torch.Tensor:
-    found = np.tile(np.array(WHOLE, np.float32), (rows, 1))
+    ids = np.tile(np.array(WHOLE, np.float32), (rows, 1))
     odd = draw.random(rows) < ODD_SIZES
-    found[odd, :2] = draw.integers(64, 2048, (int(odd.sum()), 2))
-    found[odd, 2:4] = draw.integers(0, 64, (int(odd.sum()), 2))
-    return torch.from_numpy(found)
+    ids[odd, :2] = draw.integers(64, 2048, (int(odd.sum()), 2))
+    ids[odd, 2:4] = draw.integers(0, 64, (int(odd.sum()), 2))
+    return torch.from_numpy(ids)

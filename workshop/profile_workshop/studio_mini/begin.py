@@ -35,21 +35,21 @@ def begin(home: Home, models: Path = HOME) -> None:
     home.merges.write_text(merges_of(pipeline.tokenizer), encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>", merges=home.merges)  # noqa: S106
-    made = make_networks(tokenizer)
+    networks = make_networks(tokenizer)
     delivered = {
         "text_encoder": pipeline.text_encoder,
         "text_encoder_2": pipeline.text_encoder_2,
         "unet": pipeline.unet,
         "controlnet": controlnet,
     }
-    for name, network in made.items():
+    for name, network in networks.items():
         network.load_state_dict({key: value.float() for key, value in delivered[name].state_dict().items()})
-    optimiser = make_optimiser(weights_of(made))
+    optimiser = make_optimiser(weights_of(networks))
     checkpoint.save(
         home.unet_state,
         {
-            "networks": {name: network.state_dict() for name, network in made.items()},
-            "ema": checkpoint.Ema(made, decay=0.0).weights,
+            "networks": {name: network.state_dict() for name, network in networks.items()},
+            "ema": checkpoint.Ema(networks, decay=0.0).weights,
             "optimiser": optimiser.state_dict(),
             "step": 0,
         },

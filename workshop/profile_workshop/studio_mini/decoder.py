@@ -29,7 +29,7 @@ IDENTITY_WEIGHT, SEEN_WEIGHT = 0.15, 0.15
 SAVE_EVERY = 50
 
 
-class Trainer:
+class DecoderTrainer:
     """Holds the networks; `run` goes on from the last checkpoint."""
 
     def __init__(self, data: Prepared, trained: AutoencoderKL, vision: Path) -> None:
@@ -84,13 +84,13 @@ class Trainer:
         with torch.no_grad():
             latents = self.vae.encode(pictures).latent_dist.mean
         noise = MOST_NOISE * torch.rand(len(latents), 1, 1, 1) * torch.randn_like(latents)
-        made = self.vae.decode(latents + noise).sample
-        loss, l1 = vae.difference(self._features, made, pictures, weights)
-        known, cosine = self._unlike(made, pictures)
+        decoded = self.vae.decode(latents + noise).sample
+        loss, l1 = vae.difference(self._features, decoded, pictures, weights)
+        known, cosine = self._unlike(decoded, pictures)
         (loss + known).backward()
         return float(l1.detach()), cosine
 
-    def _unlike(self, made: torch.Tensor, pictures: torch.Tensor) -> tuple[torch.Tensor, float]:
+    def _unlike(self, decoded: torch.Tensor, pictures: torch.Tensor) -> tuple[torch.Tensor, float]:
         """What SFace sees that is different, weighted, and the mean cosine between embeddings."""
         plain = ((pictures.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
         moves = list(alignments(self._reader, plain))
@@ -100,8 +100,8 @@ class Trainer:
         places = np.stack([move for move in moves if move is not None])
         with torch.no_grad():
             wanted, wanted_before = self._identity(aligned(pictures[rows], places))
-        found, before = self._identity(aligned(made[rows], places))
-        cosine = (found * wanted).sum(dim=1).mean()
+        embedded, before = self._identity(aligned(decoded[rows], places))
+        cosine = (embedded * wanted).sum(dim=1).mean()
         seen = torch.stack(
             [functional.l1_loss(a, b) / b.abs().mean() for a, b in zip(before, wanted_before, strict=True)]
         ).mean()

@@ -39,23 +39,23 @@ def pipeline(state: dict[str, object], autoencoder: AutoencoderKL, merges: Path)
     """The averaged networks of a checkpoint as diffusers' pipeline, and the ControlNet."""
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>", merges=merges)  # noqa: S106
-    made = make_networks(tokenizer)
+    trained = make_networks(tokenizer)
     averages: dict[str, dict[str, torch.Tensor]] = state["ema"]  # type: ignore[assignment]
-    for name, network in made.items():
+    for name, network in trained.items():
         network.load_state_dict(averages[name])
         network.eval()
     whole = diffusers.StableDiffusionXLPipeline(
         vae=autoencoder,
-        text_encoder=made["text_encoder"],
-        text_encoder_2=made["text_encoder_2"],
+        text_encoder=trained["text_encoder"],
+        text_encoder_2=trained["text_encoder_2"],
         tokenizer=tokenizer,
         tokenizer_2=tokenizer,
-        unet=made["unet"],
+        unet=trained["unet"],
         scheduler=networks.make_scheduler(),
         add_watermarker=False,
     )
     whole.set_progress_bar_config(disable=True)
-    return whole, made["controlnet"]
+    return whole, trained["controlnet"]
 
 
 def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> None:

@@ -35,7 +35,7 @@ class Identity(nn.Module):
     def __init__(self, weights: Path) -> None:
         super().__init__()
         graph = onnx.load(str(weights)).graph
-        self._constants = {one.name: torch.from_numpy(_array(one)) for one in graph.initializer}
+        self._constants = {constant.name: torch.from_numpy(_array(constant)) for constant in graph.initializer}
         self._layers = [(node.op_type, list(node.input), node.output[0], _attributes(node)) for node in graph.node]
         for kind, inputs, output, attributes in self._layers:
             if kind == "DequantizeLinear":
@@ -86,13 +86,13 @@ def _array(initializer: onnx.TensorProto) -> NDArray[Any]:
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _dequantised(quantised: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, *, block: int) -> torch.Tensor:
     """Each scale stands for a block of numbers of the last axis."""
     width = quantised.shape[-1]
-    scales, zeros = (one.float().repeat_interleave(block, dim=-1)[..., :width] for one in (scale, zero))
+    scales, zeros = (values.float().repeat_interleave(block, dim=-1)[..., :width] for values in (scale, zero))
     return (quantised.float() - zeros) * scales
 
 
@@ -117,5 +117,5 @@ def aligned(pictures: torch.Tensor, moves: NDArray[np.float64]) -> torch.Tensor:
     places = np.einsum("nij,pj->npi", moves[:, :, :2], pixels) + moves[:, None, :, 2]
     grid = (2 * places + 1) / np.array([width, height]) - 1
     shaped = torch.from_numpy(grid.astype(np.float32)).reshape(-1, EDGE, EDGE, 2)
-    found = functional.grid_sample(pictures, shaped, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return (found.clamp(-1, 1) + 1) * 127.5
+    faces = functional.grid_sample(pictures, shaped, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return (faces.clamp(-1, 1) + 1) * 127.5

@@ -73,8 +73,8 @@ class Muon(torch.optim.Optimizer):
     def _updates(self, weights: list[torch.nn.Parameter]) -> list[torch.Tensor]:
         ahead = [self._ahead(weight) for weight in weights]
         own = [
-            _update(one) if number % self._team.processes == self._team.process else torch.zeros_like(one)
-            for number, one in enumerate(ahead)
+            _update(momentum) if number % self._team.processes == self._team.process else torch.zeros_like(momentum)
+            for number, momentum in enumerate(ahead)
         ]
         if self._team.processes == 1:
             return own

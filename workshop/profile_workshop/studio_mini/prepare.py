@@ -30,7 +30,7 @@ POSE_EDGE = 256
 
 
 @dataclass(frozen=True)
-class Example:
+class PreparedPicture:
     picture: NDArray[np.uint8]
     joints: NDArray[np.float32]
     face: tuple[float, float, float, float]
@@ -47,14 +47,14 @@ class Preparer:
     def prepare(self, renders: Path, folder: Path) -> int:
         """Prepare everyone who is rendered but not prepared; how many that were."""
         folder.mkdir(parents=True, exist_ok=True)
-        made = 0
+        prepared = 0
         for path in sorted(renders.glob("p*.npz")):
             if not (folder / path.name).exists():
                 _write(folder / path.name, list(self._examples(path)))
-                made += 1
-        return made
+                prepared += 1
+        return prepared
 
-    def _examples(self, path: Path) -> Iterator[Example]:
+    def _examples(self, path: Path) -> Iterator[PreparedPicture]:
         with np.load(path) as content:
             pictures, facts = content["pictures"], json.loads(str(content["facts"]))
         for rgba, truth in zip(pictures, facts, strict=True):
@@ -65,7 +65,7 @@ class Preparer:
                 if example is not None:
                     yield example
 
-    def _look(self, framed: Framed, words: str) -> Example | None:
+    def _look(self, framed: Framed, words: str) -> PreparedPicture | None:
         """None where the networks see no person or not exactly one face: nothing to learn from."""
         picture = to_bgr(RGB(framed.picture))
         faces = self._faces.find(picture)
@@ -74,7 +74,7 @@ class Preparer:
         people = self._people.find(picture, POSE_EDGE)
         if not people:
             return None
-        return Example(framed.picture, people[0].joints.astype(np.float32), faces[0].box, words)
+        return PreparedPicture(framed.picture, people[0].joints.astype(np.float32), faces[0].box, words)
 
 
 def _prompt(framed: Framed, truth: dict[str, Any], draw: np.random.Generator) -> str:
@@ -82,7 +82,7 @@ def _prompt(framed: Framed, truth: dict[str, Any], draw: np.random.Generator) ->
     return prompt(truth | {"yaw": yaw}, tone=framed.tone, backdrop=framed.backdrop, draw=draw)
 
 
-def _write(target: Path, examples: list[Example]) -> None:
+def _write(target: Path, examples: list[PreparedPicture]) -> None:
     """Written whole or not at all. Nobody may be left of a person: an empty file says that too."""
     partial = target.with_name(f".{target.stem}.{os.getpid()}.npz")
     count = len(examples)
@@ -124,5 +124,5 @@ def load(folder: Path, *, pictures: bool = True) -> Prepared:
             words: list[str] = json.loads(str(content["prompts"]))
         prompts += words
         counts.append(len(words))
-    found, joints, faces = (np.concatenate(row) for row in rows)
-    return Prepared([path.stem for path in paths], counts, found, joints, faces, prompts)
+    shown, joints, faces = (np.concatenate(row) for row in rows)
+    return Prepared([path.stem for path in paths], counts, shown, joints, faces, prompts)

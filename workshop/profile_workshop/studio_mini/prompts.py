@@ -89,12 +89,12 @@ def _age(years: float) -> str:
 
 def _looks(facts: Mapping[str, Any]) -> list[str]:
     hair = HAIR[facts["hair"]].format(colour=COLOURS.get(facts["hair_colour"], facts["hair_colour"]))
-    found = [hair]
+    looks = [hair]
     if facts["beard"] > 0.3:
-        found.append("a beard")
+        looks.append("a beard")
     if facts["glasses"]:
-        found.append("glasses")
-    return found
+        looks.append("glasses")
+    return looks
 
 
 def clothes(facts: Mapping[str, Any]) -> str:

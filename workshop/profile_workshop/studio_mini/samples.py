@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -38,13 +37,6 @@ SUBJECTS = (
 )
 
 
-@dataclass(frozen=True)
-class Sheet:
-    rows: list[NDArray[np.uint8]]
-    one_face: float
-    nose_error: float
-
-
 def draw_sheet(home: Home, state_file: Path, styles: Path, target: Path) -> None:
     """Write the sheet, and print its figures. Raises FileNotFoundError without a checkpoint."""
     torch.set_num_threads(1)
@@ -55,15 +47,15 @@ def draw_sheet(home: Home, state_file: Path, styles: Path, target: Path) -> None
     posed = diffusers.StableDiffusionXLControlNetPipeline(**whole.components, controlnet=controlnet)  # type: ignore[attr-defined]
     posed.set_progress_bar_config(disable=True)
     joints = _joints(home)
-    maps = [draw_pose(one, SIZE, SIZE) for one in joints]
+    maps = [draw_pose(pose, SIZE, SIZE) for pose in joints]
     texts, _ = words.style_texts(styles)
     studio = next(text for text in texts if "beauty dish" in text)
     rows = [np.stack(maps)]
     for tone in (Tone.NEUTRAL, Tone.WARM, Tone.COOL):
         prompts = [studio.replace("{tone}", TONE_WORDS[tone]).replace("{subject}", subject) for subject in SUBJECTS]
-        rows.append(_made(posed, prompts, maps))
+        rows.append(_drawn(posed, prompts, maps))
     plain = [f"studio portrait photo of {subject}, facing the camera" for subject in SUBJECTS]
-    rows.append(_made(whole, plain, None))
+    rows.append(_drawn(whole, plain, None))
     _write(target, rows)
     print(f"samples: step {state['step']}: {_figures(home, rows[1:4], joints)} -> {target}", flush=True)
 
@@ -75,8 +67,8 @@ def _joints(home: Home) -> list[NDArray[np.float32]]:
     return [*(preset_joints(yaw, SIZE, FRAMING) for yaw in (0.0, -35.0, 35.0)), *(known[row] for row in rows)]
 
 
-def _made(whole: object, prompts: list[str], maps: list[RGB] | None) -> NDArray[np.uint8]:
-    given = {} if maps is None else {"image": [Image.fromarray(one) for one in maps]}
+def _drawn(whole: object, prompts: list[str], maps: list[RGB] | None) -> NDArray[np.uint8]:
+    given = {} if maps is None else {"image": [Image.fromarray(pose) for pose in maps]}
     pictures = whole(  # type: ignore[operator]
         prompts,
         generator=[torch.Generator().manual_seed(seed) for seed in range(len(prompts))],
@@ -98,16 +90,16 @@ def _write(target: Path, rows: list[NDArray[np.uint8]]) -> None:
 
 def _figures(home: Home, rows: list[NDArray[np.uint8]], joints: list[NDArray[np.float32]]) -> str:
     reader = FaceReader(home.vision)
-    found, errors = 0, []
+    faced, errors = 0, []
     for row in rows:
         for picture, pose in zip(row, joints, strict=True):
             faces = reader.find(to_bgr(RGB(picture)))
-            found += len(faces) == 1
+            faced += len(faces) == 1
             if len(faces) == 1:
                 errors.append(float(np.linalg.norm(faces[0].points[2] - pose[0, :2])))
     shift = [float(cv2.cvtColor(row.reshape(-1, 1, 3), cv2.COLOR_RGB2LAB)[..., 2].mean()) for row in rows]
     count = sum(len(row) for row in rows)
     nose = f"nose off by {np.mean(errors):.1f} px" if errors else "no nose"
     return (
-        f"one face in {found} of {count}, {nose}, b* warm {shift[1] - shift[0]:+.1f}, cool {shift[2] - shift[0]:+.1f}"
+        f"one face in {faced} of {count}, {nose}, b* warm {shift[1] - shift[0]:+.1f}, cool {shift[2] - shift[0]:+.1f}"
     )

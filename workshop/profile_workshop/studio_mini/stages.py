@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"studio-mini: {home.root} goes on from the delivered model")
     elif arguments.stage == "prepare":
         torch.set_num_threads(1)
-        made = prepare.Preparer(home.vision).prepare(home.renders, home.prepared)
-        print(f"studio-mini: {made} more people prepared in {home.prepared}")
+        count = prepare.Preparer(home.vision).prepare(home.renders, home.prepared)
+        print(f"studio-mini: {count} more people prepared in {home.prepared}")
     elif arguments.stage == "vae":
         _train_vae(home, arguments.steps)
     elif arguments.stage == "decoder":
@@ -75,7 +75,7 @@ def _train_vae(home: Home, steps: int) -> None:
 
 
 def _train_decoder(home: Home, steps: int) -> None:
-    trainer = decoder.Trainer(prepare.load(home.prepared), AutoencoderKL.from_pretrained(home.vae), home.vision)
+    trainer = decoder.DecoderTrainer(prepare.load(home.prepared), AutoencoderKL.from_pretrained(home.vae), home.vision)
     trainer.run(home.decoder_state, steps=steps).save_pretrained(home.delivered_vae)
 
 

@@ -66,9 +66,9 @@ def make_networks(tokenizer: CLIPTokenizer) -> dict[str, nn.Module]:
     return {"text_encoder": first, "text_encoder_2": second, "unet": unet, "controlnet": controlnet}
 
 
-def weights_of(made: dict[str, nn.Module]) -> list[nn.Parameter]:
+def weights_of(trained: dict[str, nn.Module]) -> list[nn.Parameter]:
     """All that is trained, in an order that the optimiser's states rely on."""
-    return list(itertools.chain.from_iterable(network.parameters() for network in made.values()))
+    return list(itertools.chain.from_iterable(network.parameters() for network in trained.values()))
 
 
 def make_optimiser(weights: list[nn.Parameter], team: Team = ALONE) -> Optimiser:
@@ -159,8 +159,8 @@ class Trainer:
                 noisy, steps, text, added_cond_kwargs=added, **self._control(batch, noisy, steps, text, added)
             ).sample
         target = self._noise.get_velocity(batch.latents, noise, steps)
-        found: torch.Tensor = ((predicted.float() - target).pow(2) * batch.weights).mean(dim=(1, 2, 3))
-        return found
+        losses: torch.Tensor = ((predicted.float() - target).pow(2) * batch.weights).mean(dim=(1, 2, 3))
+        return losses
 
     def _noise_steps(self, rows: int) -> torch.Tensor:
         """(rows,), 0 to NOISE_STEPS - 1."""

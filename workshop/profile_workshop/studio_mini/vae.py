@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +33,6 @@ SAVE_EVERY = 100
 FACE_WEIGHT = 3.0
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    step: int
-    loss: float
-    l1: float
-
-
 class Features(nn.Module):
     """The first layers of the pose network: what they see of edges and eyes, reconstructions must keep."""
 
@@ -54,12 +46,12 @@ class Features(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Pictures (N, 3, H, W) in -1 to 1."""
-        found = []
+        activations = []
         current = (pictures + 1) / 2
         for layer in self.layers:
             current = layer(current)
-            found.append(current)
-        return found
+            activations.append(current)
+        return activations
 
 
 def train(data: Prepared, state_file: Path, features: Features, *, steps: int) -> AutoencoderKL:
@@ -131,8 +123,8 @@ def batch(data: Prepared, step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _step(vae: AutoencoderKL, features: Features, pictures: torch.Tensor, weights: torch.Tensor) -> tuple[float, float]:
     latents = vae.encode(pictures).latent_dist.mean
-    made = vae.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
-    loss, l1 = difference(features, made, pictures, weights)
+    decoded = vae.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
+    loss, l1 = difference(features, decoded, pictures, weights)
     # Latents stay near unit size, so that the fixed noise means the same throughout.
     size = (latents.pow(2).mean() - 1).pow(2) + latents.mean().pow(2)
     loss = loss + LATENT_SIZE_WEIGHT * size
@@ -141,20 +133,20 @@ def _step(vae: AutoencoderKL, features: Features, pictures: torch.Tensor, weight
 
 
 def difference(
-    features: Features, made: torch.Tensor, pictures: torch.Tensor, weights: torch.Tensor
+    features: Features, decoded: torch.Tensor, pictures: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How far reconstructions are from their pictures: to be made small; and the weighted L1 of it."""
-    seen = features(made)
+    seen = features(decoded)
     with torch.no_grad():
         wanted = features(pictures)
-    error = (made - pictures) * weights
+    error = (decoded - pictures) * weights
     l1 = error.abs().mean()
     edges = _steps_of(error)
     perceived = torch.stack(
         [functional.l1_loss(a, b) / (b.abs().mean() + 1e-3) for a, b in zip(seen, wanted, strict=True)]
     ).mean()
     # Colours of small regions count by themselves: they are what the other terms forgive most easily.
-    regions = functional.avg_pool2d(made - pictures, REGION).abs().mean()
+    regions = functional.avg_pool2d(decoded - pictures, REGION).abs().mean()
     return l1 + 2 * error.pow(2).mean() + 0.5 * edges + 2 * regions + FEATURE_WEIGHT * perceived, l1
 
 
@@ -168,18 +160,18 @@ def _steps_of(error: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:
     """Unscaled latents (N, 16, 16, 16) of pictures (N, 128, 128, 3)."""
-    found = []
+    latents = []
     for start in range(0, len(pictures), 32):
         batch = torch.from_numpy(pictures[start : start + 32]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        found.append(vae.encode(batch).latent_dist.mean)
-    return torch.cat(found)
+        latents.append(vae.encode(batch).latent_dist.mean)
+    return torch.cat(latents)
 
 
 @torch.no_grad()
 def decode(vae: AutoencoderKL, latents: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Pictures (N, H, W, 3) of unscaled latents."""
-    made = vae.decode(latents).sample
-    return ((made.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    decoded = vae.decode(latents).sample
+    return ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def digest(folder: Path) -> str:
@@ -190,7 +182,7 @@ def digest(folder: Path) -> str:
 def encode_all(vae: AutoencoderKL, prepared: Path, folder: Path) -> int:
     """Latents of everyone who is prepared but not encoded, as float16 `p000012.npy`; how many people that were."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = 0
+    encoded = 0
     for path in sorted(prepared.glob("p*.npz")):
         target = folder / f"{path.stem}.npy"
         if target.exists():
@@ -201,5 +193,5 @@ def encode_all(vae: AutoencoderKL, prepared: Path, folder: Path) -> int:
         partial = target.with_name(f".{target.stem}.{os.getpid()}.npy")
         np.save(partial, latents.half().numpy())
         partial.replace(target)
-        made += 1
-    return made
+        encoded += 1
+    return encoded

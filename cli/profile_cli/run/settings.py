@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_draw.native import native_resolution
 
 from .values import Values
 
@@ -79,17 +79,10 @@ def choose_models(folder: Path, base: str | None, control: str | None) -> Instal
     for name in filter(None, (chosen, companion)):
         if not (folder / name).is_dir():
             raise CommandError(f"{folder} holds no model {name!r}: see --models, --base-model and --control-model")
-    return InstalledModels(chosen, companion, _native_resolution(folder / chosen))
-
-
-def _native_resolution(model: Path) -> int:
-    """Pixels of the latent edge that the UNet was made for; a VAE halves the edge with each block after the first."""
     try:
-        latent = json.loads((model / "unet" / "config.json").read_text())["sample_size"]
-        blocks = json.loads((model / "vae" / "config.json").read_text())["block_out_channels"]
-        return int(latent) * 2 ** (len(blocks) - 1)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{model} is not a model in diffusers' SDXL layout: {error}") from error
+        return InstalledModels(chosen, companion, native_resolution(folder / chosen))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:

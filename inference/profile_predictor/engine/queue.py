@@ -173,7 +173,8 @@ class DrawingQueue:
     def _one_by_one(self, batch: list[Waiting], error: Exception) -> None:
         """One bad order (or too little memory) must not cost the others theirs."""
         if len(batch) == 1:
-            batch[0].ticket.fail(_for_good(error))
+            ticket = batch[0].ticket
+            ticket.fail(ticket.context.run(_for_good, error))
             return
         log.warning("a batch of %d orders could not be drawn (%s); now one by one", len(batch), type(error).__name__)
         for waiting in batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class Place:
 
 @dataclass(eq=False)
 class Ticket:
-    """An order in the queue. `future` gives its candidates in the order of its items."""
+    """An order in the queue. `future` gives its candidates in the order of its items; `context` names it in the log."""
 
     pieces: int
     future: Future[list[Drawn]] = field(default_factory=Future)
@@ -39,6 +40,7 @@ class Ticket:
     drew: float = 0.0
     unwanted: bool = False
     drawn: list[Drawn] = field(default_factory=list)
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def abandon(self) -> None:
         """Nobody waits for it any more: what is not drawn yet never will be."""

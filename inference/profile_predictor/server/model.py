@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from kserve import InferRequest, InferResponse
 from kserve.errors import InvalidInput
 
+from profile_contract.artifacts import stage_file
 from profile_contract.generation import (
     EvictionOrder,
     EvictionResult,
@@ -22,6 +24,7 @@ from profile_contract.generation import (
 )
 from profile_draw.errors import Broken, Expired, Full, Refused, Unavailable
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
+from profile_runtime.logging import bound
 
 from . import metrics, tensors
 from .grants import OrderGrants, StoreGrants
@@ -77,19 +80,21 @@ class PredictorModel:
 
     async def predict(self, payload: InferRequest) -> InferResponse:
         """One order. Raises BadCall; no other error's text goes out."""
-        try:
-            response = await self._answer(payload)
-        except asyncio.CancelledError:
-            metrics.ORDERS.labels("hung up").inc()
-            raise
-        except Exception as error:
-            metrics.ORDERS.labels(type(error).__name__).inc()
-            raise _translated(error) from None
+        # Until the answer, also one that an error gives, the log names whose order it is.
+        with contextlib.ExitStack() as names:
+            try:
+                response = await self._answer(payload, names)
+            except asyncio.CancelledError:
+                metrics.ORDERS.labels("hung up").inc()
+                raise
+            except Exception as error:
+                metrics.ORDERS.labels(type(error).__name__).inc()
+                raise _translated(error) from None
         metrics.ORDERS.labels("done").inc()
         return response
 
-    async def _answer(self, payload: InferRequest) -> InferResponse:
-        """What one call asks for: a plain picture, an eviction, or candidates."""
+    async def _answer(self, payload: InferRequest, names: contextlib.ExitStack) -> InferResponse:
+        """What one call asks for: a plain picture, an eviction, or candidates. `names` gets what the log is to name."""
         asked = time.monotonic()
         if not self.accepting:
             raise Broken("the predictor is going down")
@@ -100,6 +105,7 @@ class PredictorModel:
         order = tensors.order_of(payload)
         if isinstance(order, EvictionOrder):
             return tensors.answer(payload, self.name, await self._evict(order))
+        names.enter_context(bound(**_named(order)))
         return tensors.answer(payload, self.name, await self._generate(order, _asked(order, asked)))
 
     async def _evict(self, order: EvictionOrder) -> EvictionResult:
@@ -178,6 +184,13 @@ class PredictorModel:
             else:
                 image = base64.b64encode(drawn.png).decode()
         return GeneratedItem(seed=drawn.seed, key=drawn.key, sha256=drawn.sha256, bytes=len(drawn.png), image=image)
+
+
+def _named(order: GenerationOrder) -> dict[str, str]:
+    """What the log says of an order beside its message: the request, and stage and digest as its keys tell them."""
+    file = stage_file(order.items[0].key)
+    run = {} if file is None else {"stage": str(file.stage), "digest": file.digest}
+    return {"request": f"{order.request.namespace}/{order.request.name}"[:200], **run}
 
 
 def _asked(order: GenerationOrder, arrived: float) -> float:

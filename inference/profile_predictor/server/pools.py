@@ -6,22 +6,32 @@ counted until the thread ends, not until its client hangs up.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 UPLOAD_THREADS = 8
+
+
+class NamingThreads(ThreadPoolExecutor):
+    """Threads whose log names what is bound where their work was handed over."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As any executor's; each piece of work has a copy of the caller's context."""
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
 
 
 class Pools:
     """`reads`: one thread for each place, so that no read waits for another. `uploads`: a few."""
 
     def __init__(self, places: int) -> None:
-        self.reads = ThreadPoolExecutor(places, thread_name_prefix="read")
-        self.uploads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload")
+        self.reads = NamingThreads(places, thread_name_prefix="read")
+        self.uploads = NamingThreads(UPLOAD_THREADS, thread_name_prefix="upload")
 
     def close(self) -> None:
         """Begin nothing more; what runs is not waited for."""

@@ -22,6 +22,7 @@ from profile_contract.generation import GenerationOrder
 from profile_contract.stages.order import RequestRef
 from profile_predictor.server.app import CallLimits
 from profile_predictor.server.conversation import MAXIMUM_BODY
+from profile_runtime.logging import json_lines
 
 READY = f"/v2/models/{NAME}/ready"
 
@@ -30,6 +31,22 @@ READY = f"/v2/models/{NAME}/ready"
 def predictor() -> Iterator[World]:
     with world() as found:
         yield found
+
+
+@pytest.fixture
+def capture() -> Iterator[list[dict[str, Any]]]:
+    """The log as the program writes it where it writes JSON, a line an object."""
+    lines: list[dict[str, Any]] = []
+    handler = logging.Handler()
+    handler.setFormatter(json_lines())
+    handler.emit = lambda record: lines.append(json.loads(handler.format(record)))  # type: ignore[method-assign]
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield lines
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 def tensor(name: str, value: Any, datatype: str = "BYTES", **more: Any) -> dict[str, Any]:
@@ -574,6 +591,33 @@ async def test_a_name_cannot_forge_a_line_of_the_log(predictor: World, caplog: p
         await predictor.model._generate(document, time.monotonic())
     assert caplog.messages
     assert not any("\n" in message or "\x1b" in message for message in caplog.messages)
+
+
+async def test_the_log_names_whose_order_it_is_in_every_thread(
+    predictor: World, capture: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"team/requests/minji/candidates/{'ab' * 8}/000001.png"
+    whose = {"request": "team/minji", "stage": "generate", "digest": "ab" * 8}
+    monkeypatch.setattr("profile_predictor.server.grants._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("profile_predictor.server.grants._MORE_SECONDS", 0.01)
+    predictor.store.statuses["/c/1"] = [503]
+    stored = order(item={"key": key, "putUrl": predictor.store.link("/c/1")})
+    assert (await predictor.client.order(stored)).status == 200
+    assert (await predictor.client.order(order(item={"key": key, "prompt": "surprise"}))).status == 500
+    assert (await predictor.client.order(order(item={"key": "../x", "prompt": "not finite"}))).status == 400
+    lines = {line["message"].split(",")[0].split(":")[0].split(";")[0]: line for line in capture}
+    for message in (
+        "the store did not take a candidate",
+        "'team/minji'",
+        "a batch could not be drawn",
+        "an order failed",
+    ):
+        assert {name: lines[message].get(name) for name in whose} == whose, message
+    refused = lines["an order could not be drawn"]
+    assert refused["request"] == "team/minji"
+    assert not refused.keys() & {"stage", "digest"}
+    logging.getLogger("after").warning("nobody's")
+    assert "request" not in capture[-1]
 
 
 async def test_an_adapter_is_drawn_with_and_its_tier_told(predictor: World) -> None:

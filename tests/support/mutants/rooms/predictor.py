@@ -473,8 +473,8 @@ MUTANTS = (
     (
         "P69",
         "inference/profile_predictor/server/pools.py",
-        "self.reads = ThreadPoolExecutor(places, ",
-        "self.reads = ThreadPoolExecutor(1, ",
+        "self.reads = NamingThreads(places, ",
+        "self.reads = NamingThreads(1, ",
         "a slow read holds up all others",
     ),
     (
@@ -504,5 +504,26 @@ MUTANTS = (
         "if not text.isdecimal() or len(text) > 18 or int(text) < least:",
         "if not text.isdecimal() or len(text) > 18:",
         "a predictor without a place or a slot starts",
+    ),
+    (
+        "P80",
+        "inference/profile_predictor/server/model.py",
+        "        names.enter_context(bound(**_named(order)))",
+        "        names.enter_context(bound())",
+        "the predictor's log does not name whose order it is",
+    ),
+    (
+        "P81",
+        "inference/profile_predictor/server/pools.py",
+        "self.uploads = NamingThreads",
+        "self.uploads = ThreadPoolExecutor",
+        "the log does not name whose candidate the store did not take",
+    ),
+    (
+        "P82",
+        "inference/profile_predictor/engine/queue.py",
+        "ticket.fail(ticket.context.run(_for_good, error))",
+        "ticket.fail(_for_good(error))",
+        "the log does not name whose order could not be drawn",
     ),
 )

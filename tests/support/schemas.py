@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def write(folder: Path, kubernetes: Path, definitions: Iterable[Path]) -> str:
     whole: Schema = json.loads(kubernetes.read_text())["definitions"]
     for name in NUMBERS_TOO:
         whole[name] = {"type": ["string", "integer", "number"]}
+    whole = {name: _strict(schema) for name, schema in whole.items()}
     found = [*_of_kubernetes(whole), *(one for file in definitions for one in _of_definition(file))]
     for name, schema in found:
         (folder / name).write_text(json.dumps(schema))
@@ -34,23 +35,22 @@ def _file_name(group: str, version: str, kind: str) -> str:
 
 
 def _of_kubernetes(whole: Schema) -> Iterator[tuple[str, Schema]]:
+    references = {name: set(REFERENCE.findall(json.dumps(schema))) for name, schema in whole.items()}
     for name, schema in whole.items():
         for kind in schema.get("x-kubernetes-group-version-kind", []):
-            needed = {other: _strict(whole[other]) for other in _needs(whole, name)}
-            document = {**_strict(schema), "definitions": needed}
+            document = {**schema, "definitions": {other: whole[other] for other in _needs(references, name)}}
             yield _file_name(kind["group"], kind["version"], kind["kind"]), document
 
 
-def _needs(whole: Schema, name: str) -> set[str]:
+def _needs(references: Mapping[str, set[str]], name: str) -> set[str]:
     """Every definition that one refers to, and those that these refer to."""
-    found: set[str] = set()
+    needed: set[str] = set()
     waiting = [name]
     while waiting:
-        for other in REFERENCE.findall(json.dumps(whole[waiting.pop()])):
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
+        further = references[waiting.pop()] - needed
+        needed |= further
+        waiting += further
+    return needed
 
 
 def _of_definition(file: Path) -> Iterator[tuple[str, Schema]]:

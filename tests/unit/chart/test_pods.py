@@ -28,15 +28,20 @@ AFFINITY = {
         }
     }
 }
-COMMON: dict[str, Any] = {
-    "nodeSelector": {"pool": "portraits"},
-    "tolerations": [TOLERATION],
-    "affinity": AFFINITY,
-    "topologySpreadConstraints": [SPREAD],
-    "priorityClassName": "portraits",
-}
-PASSED = [(component, *field) for component in ("operator", "history", "web", "predictor") for field in COMMON.items()]
-PASSED.append(("predictor", "runtimeClassName", "nvidia"))
+WORKLOADS = ("operator", "history", "web", "predictor")
+# Every workload has values of its own, so that one render tells whose arrived where.
+PASSED: list[tuple[str, str, Any]] = [
+    *((component, "nodeSelector", {"pool": component}) for component in WORKLOADS),
+    *((component, "tolerations", [{**TOLERATION, "key": component}]) for component in WORKLOADS),
+    *((component, "affinity", {**AFFINITY, component: {}}) for component in ("operator", "history", "web")),
+    ("predictor", "affinity", AFFINITY),
+    *(
+        (component, "topologySpreadConstraints", [{**SPREAD, "maxSkew": 2 + place}])
+        for place, component in enumerate(WORKLOADS)
+    ),
+    *((component, "priorityClassName", f"for-{component}") for component in WORKLOADS),
+    ("predictor", "runtimeClassName", "nvidia"),
+]
 # Their schemas know their items.
 REFUSED = [
     ("topologySpreadConstraints", "spread"),
@@ -48,12 +53,23 @@ REFUSED = [
     ("podAnnotations", ["a"]),
     ("extraVolumes", {"name": "a"}),
 ]
-WORKLOADS = ("operator", "history", "web", "predictor")
 
 
 def told(path: str, value: object) -> tuple[str, ...]:
     """The arguments that set a value, with the page on."""
     return (*WEB, "--set-json", f"{path}={json.dumps(value)}")
+
+
+def complaints(wrong: tuple[tuple[str, str, Any], ...]) -> str:
+    """What Helm says where all of these values are given at once: it names every one that the schema refuses."""
+    result = run(
+        "template",
+        "profile-studio",
+        str(CHART),
+        *(text for at, *value in wrong for text in told(f"{at}.{value[0]}", value[1])),
+    )
+    assert result.returncode != 0
+    return result.stderr
 
 
 def pod_of(component: str, *arguments: str) -> Object:
@@ -75,7 +91,8 @@ def metadata_of(component: str, *arguments: str) -> Object:
 
 @pytest.mark.parametrize(("component", "field", "value"), PASSED)
 def test_it_reaches_the_pod_and_is_left_out_otherwise(component: str, field: str, value: object) -> None:
-    assert pod_of(component, *told(f"{component}.{field}", value))[field] == value
+    everything = [argument for name, key, given in PASSED for argument in told(f"{name}.{key}", given)]
+    assert pod_of(component, *everything)[field] == value
     if (component, field) != ("predictor", "tolerations"):
         assert field not in pod_of(component, *WEB)
 
@@ -83,17 +100,16 @@ def test_it_reaches_the_pod_and_is_left_out_otherwise(component: str, field: str
 @pytest.mark.parametrize("component", WORKLOADS)
 @pytest.mark.parametrize(("field", "value"), REFUSED)
 def test_the_schema_refuses_another_shape(component: str, field: str, value: object) -> None:
-    result = run("template", "profile-studio", str(CHART), *told(f"{component}.{field}", value))
-    assert result.returncode != 0
-    assert f"{component}/{field}" in result.stderr
+    assert f"{component}/{field}" in complaints(tuple((name, *wrong) for name in WORKLOADS for wrong in REFUSED))
 
 
 @pytest.mark.parametrize("component", WORKLOADS)
 def test_labels_and_annotations_of_pods(component: str) -> None:
-    arguments = (*told(f"{component}.podLabels", {"team": "hr"}), *told(f"{component}.podAnnotations", {"note": "x"}))
-    metadata = metadata_of(component, *arguments)
-    assert metadata["labels"]["team"] == "hr"
-    assert metadata["annotations"]["note"] == "x"
+    labels = [argument for name in WORKLOADS for argument in told(f"{name}.podLabels", {"team": name})]
+    annotations = [argument for name in WORKLOADS for argument in told(f"{name}.podAnnotations", {"note": name})]
+    metadata = metadata_of(component, *labels, *annotations)
+    assert metadata["labels"]["team"] == component
+    assert metadata["annotations"]["note"] == component
 
 
 @pytest.mark.parametrize("component", WORKLOADS)
@@ -136,14 +152,19 @@ def test_what_a_stages_job_is_given_reaches_the_operator(stage: str) -> None:
     assert {field: document[field] for field in given} == given
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("labels", {"a": 1}), ("annotations", ["a"]), ("affinity", "here"), ("extraEnv", {"A": "b"}), ("extraEnvs", [])],
-)
+OF_A_JOB = [
+    ("labels", {"a": 1}),
+    ("annotations", ["a"]),
+    ("affinity", "here"),
+    ("extraEnv", {"A": "b"}),
+    ("extraEnvs", []),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), OF_A_JOB)
 def test_the_schema_refuses_another_shape_of_a_job(field: str, value: object) -> None:
-    result = run("template", "profile-studio", str(CHART), *told(f"jobs.train.{field}", value))
-    assert result.returncode != 0
-    assert field in result.stderr
+    where = "'extraEnvs'" if field == "extraEnvs" else f"jobs/train/{field}"
+    assert where in complaints(tuple(("jobs.train", *wrong) for wrong in OF_A_JOB))
 
 
 def test_the_pages_account_can_be_annotated() -> None:

@@ -58,7 +58,7 @@ def test_refused(data: bytes, reason: PhotoReason, decoder: Decoder) -> None:
     assert refused.value.reason is reason
 
 
-@pytest.mark.parametrize("size", [(6000, 4000), (12_000, 2000), (3000, 9000)])
+@pytest.mark.parametrize("size", [(6000, 4000), (8000, 1300), (1600, 4800)])
 def test_large_photos_are_looked_at_on_a_copy_of_one_area(size: tuple[int, int], decoder: Decoder) -> None:
     photo = decode(encoded(Image.new("RGB", size)), PreprocessParameters(), decoder)
     height, width = photo.pixels.shape[:2]

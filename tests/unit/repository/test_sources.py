@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -12,11 +13,6 @@ PLACES = [
     *("crds", "runtime", "vision", "inference", "operator", "images", "cli", "sandbox"),
     *("models", "workshop", "tools", "constraints"),
 ]
-SOURCES = {
-    str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
-    for place in PLACES
-    for path in sorted((ROOT / place).rglob("*.py"))
-}
 # Words that say how a value came about and not what it is.
 PROSE = {"found", "one", "made", "told"}
 # The API's own field, which users read as .status.photos.found, and what is counted for it.
@@ -30,13 +26,17 @@ PLAIN_DECORATORS = {"property", "cached_property", "functools.cached_property", 
 CALLED_BY_NAME = {"_init_debug_stream", "do_GET", "do_POST", "log_message"}
 
 
-# Every node of every module, with the module's path.
-NODES = [(path, node) for path, module in SOURCES.items() for node in ast.walk(module)]
+@functools.cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Every node of every module, with the module's path."""
+    files = [path for place in PLACES for path in sorted((ROOT / place).rglob("*.py"))]
+    modules = {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    return [(path, node) for path, module in modules.items() for node in ast.walk(module)]
 
 
 def test_a_class_name_means_one_thing_in_the_whole_repository() -> None:
     places = defaultdict(list)
-    for path, node in NODES:
+    for path, node in nodes():
         if isinstance(node, ast.ClassDef):
             places[node.name].append(path)
     assert len(places) > 300
@@ -45,7 +45,7 @@ def test_a_class_name_means_one_thing_in_the_whole_repository() -> None:
 
 def test_variables_are_nouns_of_the_field() -> None:
     prose = set()
-    for path, node in NODES:
+    for path, node in nodes():
         if isinstance(node, ast.arg):
             name = node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -61,7 +61,7 @@ def test_every_function_and_class_is_used_by_the_sources() -> None:
     """Tests do not count. What a decorator registers, and what Python itself calls, is used."""
     defined: dict[str, str] = {}
     mentions: Counter[str] = Counter()
-    for path, node in NODES:
+    for path, node in nodes():
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 decorators = {ast.unparse(decorator) for decorator in node.decorator_list} - PLAIN_DECORATORS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -15,14 +16,19 @@ SOURCE = ROOT / "images" / "web" / "vendor"
 VENDOR = ROOT / "images" / "web" / "profile_web" / "static" / "vendor"
 
 
+@functools.cache
+def terms() -> dict[str, str]:
+    """The licences of what is installed, asked for once: that takes a second."""
+    return dict(licences())
+
+
 def test_the_notices_name_every_package_of_every_image_with_its_licence() -> None:
     page = NOTICES.read_text()
-    assert with_table(page, table(locked(), licences())) == page, "run 'make notices'"
+    assert with_table(page, table(locked(), terms())) == page, "run 'make notices'"
 
 
 def test_no_licence_is_unknown() -> None:
-    terms = licences()
-    assert [name for name in locked() if terms[name].upper() in {"UNKNOWN", ""}] == []
+    assert [name for name in locked() if terms()[name].upper() in {"UNKNOWN", ""}] == []
 
 
 def test_a_page_without_marks_is_refused() -> None:

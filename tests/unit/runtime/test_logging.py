@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import subprocess
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +13,7 @@ import pytest
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
 from profile_runtime.logging import bound, json_lines
+from stage_program import run_each
 
 STAGE = """
 import logging, sys
@@ -27,7 +24,8 @@ def run(order, context):
     logging.getLogger("somebody.else").warning("two\\nlines of %s", "민지")
     logging.getLogger("httpx").info("https://store/secret?signature=1")
     return PreprocessReport(digest=order.digest)
-sys.exit(main(run, PreprocessOrder, Stage.PREPROCESS))
+def program():
+    return main(run, PreprocessOrder, Stage.PREPROCESS)
 """
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
@@ -38,14 +36,19 @@ ORDER = PreprocessOrder(
 )
 
 
-def log_of_a_stage(tmp_path: Path, **environment: str) -> list[str]:
-    env = {**os.environ, "PROFILE_ORDER": ORDER.to_json(), "PROFILE_STORE": f"file://{tmp_path}", **environment}
-    ended = subprocess.run([sys.executable, "-c", STAGE], env=env, capture_output=True, text=True, check=True)
-    return ended.stderr.splitlines()
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What a stage's program logs where this format is asked for, line by line."""
+    folder = tmp_path_factory.mktemp("programs")
+    order = {"PROFILE_ORDER": ORDER.to_json(), "PROFILE_STORE": f"file://{folder}"}
+    formats = {"unsaid": {}, "json": {"PROFILE_LOG_FORMAT": "json"}, "yaml": {"PROFILE_LOG_FORMAT": "yaml"}}
+    ended = run_each(STAGE, {name: order | chosen for name, chosen in formats.items()}, folder)
+    assert {name: run.code for name, run in ended.items()} == dict.fromkeys(formats, 0)
+    return {name: run.said.splitlines() for name, run in ended.items()}
 
 
-def test_a_program_logs_text_where_nothing_is_said(tmp_path: Path) -> None:
-    lines = log_of_a_stage(tmp_path)
+def test_a_program_logs_text_where_nothing_is_said(logs: dict[str, list[str]]) -> None:
+    lines = logs["unsaid"]
     assert [line.split(" ", 2)[2] for line in lines if line[:1].isdigit()] == [
         "WARNING somebody.else two",
         "INFO profile_runtime.shell ends with 0 Succeeded: preprocess ended after 0 s",
@@ -53,8 +56,8 @@ def test_a_program_logs_text_where_nothing_is_said(tmp_path: Path) -> None:
     assert "secret" not in "".join(lines)
 
 
-def test_as_json_every_message_is_an_object_that_says_whose_it_is(tmp_path: Path) -> None:
-    first, last = map(json.loads, log_of_a_stage(tmp_path, PROFILE_LOG_FORMAT="json"))
+def test_as_json_every_message_is_an_object_that_says_whose_it_is(logs: dict[str, list[str]]) -> None:
+    first, last = map(json.loads, logs["json"])
     assert datetime.fromisoformat(first.pop("time")).utcoffset() is not None
     assert first == {
         "level": "warning",
@@ -67,8 +70,8 @@ def test_as_json_every_message_is_an_object_that_says_whose_it_is(tmp_path: Path
     assert (last["logger"], last["digest"]) == ("profile_runtime.shell", "abc")
 
 
-def test_another_word_is_named_and_the_log_is_text(tmp_path: Path) -> None:
-    assert "PROFILE_LOG_FORMAT is neither text nor json" in log_of_a_stage(tmp_path, PROFILE_LOG_FORMAT="yaml")[0]
+def test_another_word_is_named_and_the_log_is_text(logs: dict[str, list[str]]) -> None:
+    assert "PROFILE_LOG_FORMAT is neither text nor json" in logs["yaml"][0]
 
 
 def test_an_exception_is_a_field(caplog: pytest.LogCaptureFixture) -> None:

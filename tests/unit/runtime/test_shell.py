@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from profile_runtime.shell import TERMINATION_BYTES, _last_words, run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.opening import open_store
 from profile_runtime.store.port import NotFound, StoreError
+from stage_program import Ended, run_each
 
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
@@ -79,35 +77,45 @@ from profile_contract.stages.table import Stage
 from profile_runtime.shell import main
 def run(order, context):
     return PreprocessReport(digest=order.digest, message=str(context.models))
-sys.exit(main(run, PreprocessOrder, Stage.PREPROCESS))
+def program():
+    return main(run, PreprocessOrder, Stage.PREPROCESS)
 """
 
 
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Ended]]:
+    """A folder of stores, one a run, and how every run of the program ended."""
+    folder = tmp_path_factory.mktemp("programs")
+    orders = {"no fields": "{}", "no json": "not json"}
+    stores = {"no store": "ftp://somewhere"}
+    more = {"models elsewhere": {"PROFILE_MODELS": "/somewhere/else"}}
+    runs = {
+        name: {
+            "PROFILE_ORDER": orders.get(name, ORDER.to_json()),
+            "PROFILE_STORE": stores.get(name, f"file://{folder}/{name}"),
+            **more.get(name, {}),
+        }
+        for name in ("done", *orders, *stores, *more)
+    }
+    return folder, run_each(PROGRAM, runs, folder)
+
+
 @pytest.mark.parametrize(
-    ("order", "store", "code"),
-    [
-        (ORDER.to_json(), "file://{tmp}", 0),
-        ("{}", "file://{tmp}", EXIT_BAD_INPUT),
-        ("not json", "file://{tmp}", EXIT_BAD_INPUT),
-        (ORDER.to_json(), "ftp://somewhere", EXIT_TRY_AGAIN),
-    ],
-    ids=["done", "no fields", "no json", "no store"],
+    ("name", "code"),
+    [("done", 0), ("no fields", EXIT_BAD_INPUT), ("no json", EXIT_BAD_INPUT), ("no store", EXIT_TRY_AGAIN)],
 )
 def test_the_program_ends_with_the_code_that_the_job_understands(
-    tmp_path: Path, order: str, store: str, code: int
+    ended: tuple[Path, dict[str, Ended]], name: str, code: int
 ) -> None:
-    env = {**os.environ, "PROFILE_ORDER": order, "PROFILE_STORE": store.format(tmp=tmp_path), "PROFILE_REDIS": ""}
-    ended = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
-    assert ended.returncode == code, ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended[1][name].code == code, ended[1][name].said
+    assert "Traceback" not in ended[1][name].said
 
 
-@pytest.mark.parametrize(("said", "models"), [("/somewhere/else", "/somewhere/else"), (None, "/models")])
-def test_the_program_looks_for_models_where_it_is_told(tmp_path: Path, said: str | None, models: str) -> None:
-    env = {**os.environ, "PROFILE_ORDER": ORDER.to_json(), "PROFILE_STORE": f"file://{tmp_path}", "PROFILE_REDIS": ""}
-    env.pop("PROFILE_MODELS", None)
-    subprocess.run([sys.executable, "-c", PROGRAM], env=env | ({"PROFILE_MODELS": said} if said else {}), check=True)
-    report = StageReport.model_validate_json((tmp_path / ORDER.output / "report.json").read_text())
+@pytest.mark.parametrize(("name", "models"), [("models elsewhere", "/somewhere/else"), ("done", "/models")])
+def test_the_program_looks_for_models_where_it_is_told(
+    ended: tuple[Path, dict[str, Ended]], name: str, models: str
+) -> None:
+    report = StageReport.model_validate_json((ended[0] / name / ORDER.output / "report.json").read_text())
     assert report.message == models
 
 

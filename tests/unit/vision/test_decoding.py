@@ -1,5 +1,6 @@
 """The decoder: one picture in every encoding, what is damaged, what costs too much, and a child that may be gone."""
 
+import functools
 import io
 import json
 import os
@@ -364,9 +365,14 @@ def _interrupt(*_: object) -> None:
 # --- work ------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
+def progressive_sheet() -> bytes:
+    return encoded(Image.new("RGB", (4000, 4000), (120, 110, 100)), progressive=True, quality=60)
+
+
 def scan_bomb(scans: int) -> bytes:
     """A progressive JPEG whose last pass over the picture is repeated."""
-    data = encoded(Image.new("RGB", (4000, 4000), (120, 110, 100)), progressive=True, quality=60)
+    data = progressive_sheet()
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last * scans + b"\xff\xd9"
 

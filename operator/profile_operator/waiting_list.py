@@ -171,8 +171,8 @@ class WaitingList:
         if self._stale:
             self._order()
         for key, place in self._places.items():
-            told = self._seats[key].text
-            if told and told != Turn(place=place, waiting=self._waiting).text:
+            standing = self._seats[key].text
+            if standing and standing != Turn(place=place, waiting=self._waiting).text:
                 self._wake(key)
 
     def close(self) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
@@ -143,7 +145,8 @@ class FakeKubernetes:
     async def kube(self) -> AsyncIterator[Kube]:
         """The operator's own client, connected to it."""
         async with self.running() as url:
-            kube = Kube(client.ApiClient(client.Configuration(host=url)))
+            with no_certificates():
+                kube = Kube(client.ApiClient(client.Configuration(host=url)))
             try:
                 yield kube
             finally:
@@ -279,11 +282,20 @@ class FakeKubernetes:
         return document
 
 
+@contextmanager
+def no_certificates() -> Iterator[None]:
+    """A client made here knows no certificates: it speaks without TLS, and reading the machine's takes long."""
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with patch.object(ssl, "create_default_context", lambda **_: plain):
+        yield
+
+
 class InProcess(client.ApiClient):  # type: ignore[misc]
     """The library's client up to the socket, and the server behind it in the same process."""
 
     def __init__(self, server: FakeKubernetes) -> None:
-        super().__init__(client.Configuration(host="http://api"))
+        with no_certificates():
+            super().__init__(client.Configuration(host="http://api"))
         self._server = server
 
     async def call_api(

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from .decoder_process import READY
 from .opening import open_picture
-from .picture import Box, Limits, NotOpened, Refusal
+from .picture import Box, NotOpened, PictureLimits, Refusal
 
 MEGABYTE = 1_000_000
 # The parent ends a picture that takes too long. Should the parent be gone, the child does it itself, a little later.
@@ -45,7 +45,7 @@ def _limit_memory(most: int) -> None:
 def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO) -> None:
     """Read one order with its file, and write the answer."""
     data = orders.read(order["size"])
-    limits = Limits(**{**order["limits"], "formats": tuple(order["limits"]["formats"])})
+    limits = PictureLimits(**{**order["limits"], "formats": tuple(order["limits"]["formats"])})
     box = tuple(order["box"]) if order["box"] else None
     signal.alarm(int(limits.seconds) + PATIENCE_SECONDS)
     head, pixels = _opened(data, limits, box)
@@ -55,7 +55,7 @@ def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO) -> None:
     answers.flush()
 
 
-def _opened(data: bytes, limits: Limits, box: Box | None) -> tuple[dict[str, object], bytes]:
+def _opened(data: bytes, limits: PictureLimits, box: Box | None) -> tuple[dict[str, object], bytes]:
     """The answer's head, and the pixels that follow it."""
     try:
         picture = open_picture(data, limits, box)

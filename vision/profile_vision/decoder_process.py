@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from .picture import Box, FileFacts, Limits, NotOpened, Picture, Refusal
+from .picture import Box, FileFacts, NotOpened, Picture, PictureLimits, Refusal
 from .pixels import RGB
 
 # What the child is told of its parent's environment: where Python and its libraries are, and no credentials.
@@ -70,7 +70,7 @@ class DecoderProcess:
             self.kill()
             raise DecoderBroken("the process that opens pictures does not start")
 
-    def open(self, data: bytes, limits: Limits, box: Box | None) -> Picture:
+    def open(self, data: bytes, limits: PictureLimits, box: Box | None) -> Picture:
         """Have the child open a picture. Raises NotOpened, and Gone: then the child is of no use any more."""
         deadline = time.monotonic() + limits.seconds
         order = {"size": len(data), "box": box, "limits": asdict(limits)}
@@ -141,7 +141,7 @@ def _wait(descriptor: int, event: int, deadline: float) -> None:
         raise Gone("it took too long", Refusal.TOO_MUCH_WORK)
 
 
-def _answer(line: bytes, limits: Limits) -> tuple[int, int, FileFacts, Box]:
+def _answer(line: bytes, limits: PictureLimits) -> tuple[int, int, FileFacts, Box]:
     """Height and width of the pixels that follow, facts and box. Raises NotOpened, and Gone for nonsense."""
     try:
         said = json.loads(line)

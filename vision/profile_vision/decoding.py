@@ -3,7 +3,7 @@
 Needs Pillow and NumPy alone; reads HEIC where pi_heif is installed, and tells damaged JPEG files where simplejpeg is.
 
     with Decoder() as decoder:
-        picture = decoder.open(data, Limits(area=4_000_000))
+        picture = decoder.open(data, PictureLimits(area=4_000_000))
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from .decoder_process import DecoderProcess, Gone
-from .picture import FORMATS, Box, FileFacts, Limits, NotOpened, Picture, Refusal
+from .picture import FORMATS, Box, FileFacts, NotOpened, Picture, PictureLimits, Refusal
 
-__all__ = ["FORMATS", "Box", "Decoder", "FileFacts", "Limits", "NotOpened", "Picture", "Refusal"]
+__all__ = ["FORMATS", "Box", "Decoder", "FileFacts", "NotOpened", "Picture", "PictureLimits", "Refusal"]
 
 
 class Decoder:
@@ -29,13 +29,13 @@ class Decoder:
         self._lock = threading.Lock()
         self._process: DecoderProcess | None = None
 
-    def open(self, data: bytes, limits: Limits | None = None, box: Box | None = None) -> Picture:
+    def open(self, data: bytes, limits: PictureLimits | None = None, box: Box | None = None) -> Picture:
         """Open a picture, or the part of it inside `box`, in pixels of the upright picture.
 
         Raises NotOpened. Nothing is decoded before bytes, pixels and scans are known to be within the limits. Raises
         DecoderBroken if no child process can be started.
         """
-        limits = limits or Limits()
+        limits = limits or PictureLimits()
         if len(data) > limits.bytes:
             raise NotOpened(Refusal.TOO_MANY_BYTES, f"{len(data)} bytes")
         with self._lock:
@@ -46,7 +46,7 @@ class Decoder:
         with self._lock:
             self._end()
 
-    def _open(self, data: bytes, limits: Limits, box: Box | None) -> Picture:
+    def _open(self, data: bytes, limits: PictureLimits, box: Box | None) -> Picture:
         """What the child makes of it; a child that is gone, or was interrupted, is never asked again."""
         if self._process is not None and self._process.memory_megabytes != limits.memory_megabytes:
             self._end()

@@ -14,7 +14,7 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 from .colours import Layers, layers_of, on_paper
 from .damage import check_jpeg
 from .optional import installed
-from .picture import Box, FileFacts, Limits, NotOpened, Picture, Refusal
+from .picture import Box, FileFacts, NotOpened, Picture, PictureLimits, Refusal
 from .pixels import RGB
 from .png_file import LARGEST_PROFILE, without_extras
 
@@ -40,7 +40,7 @@ TURNS = {
 # A channel that differs from another by less is not colour: JPEG and profiles leave a trace of it in grey pictures.
 GREY_LEVELS = 6
 
-# Limits of its own that would refuse whole pictures: for a profile of a megabyte, or more pixels than it likes.
+# PictureLimits of its own that would refuse whole pictures: for a profile of a megabyte, or more pixels than it likes.
 PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_PROFILE
 Image.MAX_IMAGE_PIXELS = None
 
@@ -67,14 +67,14 @@ class _Turn:
         return image.transpose(TURNS[self.orientation]) if self.orientation in TURNS else image
 
 
-def open_picture(data: bytes, limits: Limits, box: Box | None = None) -> Picture:
+def open_picture(data: bytes, limits: PictureLimits, box: Box | None = None) -> Picture:
     """A picture, or its part in `box`, upright, in sRGB and within `limits.area`. Raises NotOpened or MemoryError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _open(data, limits, box)
 
 
-def _open(data: bytes, limits: Limits, box: Box | None) -> Picture:
+def _open(data: bytes, limits: PictureLimits, box: Box | None) -> Picture:
     """The picture, whatever libraries warn of."""
     image = _header(data, limits.formats)
     width, height = image.size

@@ -37,7 +37,7 @@ class NotOpened(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class PictureLimits:
     """What a picture may be. `area`: as many pixels are given back at most, larger pictures are reduced to it.
 
     `scans`: passes over the picture in a progressive JPEG, of which encoders make about ten. `paper`: the grey level, 0

@@ -10,7 +10,7 @@ import numpy as np
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_runtime.store.port import Store
-from profile_vision.decoding import Box, Decoder, FileFacts, Limits, NotOpened, Refusal
+from profile_vision.decoding import Box, Decoder, FileFacts, NotOpened, PictureLimits, Refusal
 from profile_vision.framing import Cut
 from profile_vision.pixels import BGR, to_bgr
 
@@ -101,9 +101,9 @@ def decode(data: bytes, limits: PreprocessParameters, decoder: Decoder, box: Box
     return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)
 
 
-def allowed(limits: PreprocessParameters) -> Limits:
+def allowed(limits: PreprocessParameters) -> PictureLimits:
     """What the decoder is told of a request's limits."""
-    return Limits(
+    return PictureLimits(
         bytes=limits.maximum_bytes,
         pixels=limits.maximum_pixels,
         shortest_edge=SHORTEST_EDGE,

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from profile_contract.generation import ReadGrant
 from profile_draw.errors import Refused, Unavailable
 from profile_vision import decoding
-from profile_vision.decoding import Decoder, Limits, Refusal
+from profile_vision.decoding import Decoder, PictureLimits, Refusal
 
 from .files import Files
 
@@ -28,7 +28,7 @@ DECODERS = 2
 # An order waits so long for others' pictures to be opened.
 PATIENCE_SECONDS = 60.0
 # Pose maps are drawn by us: PNG, of an order's size at most (2048 x 2048), thin lines on black.
-POSE = Limits(
+POSE = PictureLimits(
     bytes=8_000_000,
     pixels=4_300_000,
     area=4_300_000,
@@ -37,7 +37,9 @@ POSE = Limits(
     formats=("PNG",),
     paper=0,
 )
-PHOTO = Limits(bytes=20_000_000, pixels=16_000_000, seconds=5.0, memory_megabytes=1000, formats=("PNG", "JPEG", "WEBP"))
+PHOTO = PictureLimits(
+    bytes=20_000_000, pixels=16_000_000, seconds=5.0, memory_megabytes=1000, formats=("PNG", "JPEG", "WEBP")
+)
 
 _REASONS = {
     Refusal.TOO_MANY_BYTES: "has more than {limits.bytes} bytes",
@@ -109,7 +111,7 @@ class PictureReader:
 @dataclass(frozen=True)
 class _Wanted:
     what: str
-    limits: Limits
+    limits: PictureLimits
 
     def sentence(self, refusal: Refusal) -> str:
         """Why it was refused, in a sentence."""

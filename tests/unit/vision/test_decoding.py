@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from profile_vision.damage import scans
 from profile_vision.decoder_process import Gone, _answer
-from profile_vision.decoding import Decoder, Limits, NotOpened, Refusal
+from profile_vision.decoding import Decoder, NotOpened, PictureLimits, Refusal
 from profile_vision.png_file import without_extras
 
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p900006"
@@ -46,7 +46,7 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
 
 def refusal(decoder: Decoder, data: bytes, **limits: float) -> Refusal:
     with pytest.raises(NotOpened) as refused:
-        decoder.open(data, replace(Limits(), **limits))  # type: ignore[arg-type]
+        decoder.open(data, replace(PictureLimits(), **limits))  # type: ignore[arg-type]
     return refused.value.refusal
 
 
@@ -247,7 +247,7 @@ def test_a_part_is_a_part_of_the_upright_picture(orientation: int, decoder: Deco
 def test_a_part_of_a_large_picture_keeps_its_detail(decoder: Decoder, photo: Image.Image) -> None:
     large = Image.new("RGB", (4000, 1000), "grey")
     large.paste(photo, (3000, 200))
-    data, limits = encoded(large), Limits(area=640 * 640)
+    data, limits = encoded(large), PictureLimits(area=640 * 640)
     whole = decoder.open(data, limits)
     assert whole.pixels.shape[0] * whole.pixels.shape[1] <= 640 * 640
     assert whole.scale == pytest.approx(0.32, abs=0.01)
@@ -293,7 +293,7 @@ def test_names_do_not_matter_contents_do(decoder: Decoder, photo: Image.Image) -
     for data in (b"", b"<!doctype html>" + b"x" * 3000, b"Dear Sir or Madam", b"\0\0\0\x18ftypheic" + bytes(4000)):
         assert refusal(decoder, data) is Refusal.NOT_AN_IMAGE
     with pytest.raises(NotOpened):
-        decoder.open(encoded(photo), Limits(formats=("PNG",)))
+        decoder.open(encoded(photo), PictureLimits(formats=("PNG",)))
 
 
 # --- damage ----------------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def test_many_scans_are_refused_before_they_are_decoded(decoder: Decoder) -> Non
     assert refusal(decoder, bomb) is Refusal.TOO_MUCH_WORK
     assert time.monotonic() - begun < 2
     assert refusal(decoder, scan_bomb(10), scans=12) is Refusal.TOO_MUCH_WORK
-    assert decoder.open(scan_bomb(0), Limits(area=10_000, scans=10)).facts.width == 4000
+    assert decoder.open(scan_bomb(0), PictureLimits(area=10_000, scans=10)).facts.width == 4000
     assert refusal(decoder, scan_bomb(0), scans=9) is Refusal.TOO_MUCH_WORK
 
 
@@ -407,14 +407,14 @@ def test_of_many_colour_profiles_one_is_unpacked(decoder: Decoder, photo: Image.
     name = b"a\0\0" + zlib.compress(b"\0" * 7_900_000, 9)
     chunk = struct.pack(">I", len(name)) + b"iCCP" + name + struct.pack(">I", zlib.crc32(name, zlib.crc32(b"iCCP")))
     assert len(without_extras(data[:33] + chunk * 500 + data[33:])) < len(data) + 2 * len(chunk)
-    assert decoder.open(data[:33] + chunk * 500 + data[33:], Limits(seconds=5.0)).facts.width == 640
+    assert decoder.open(data[:33] + chunk * 500 + data[33:], PictureLimits(seconds=5.0)).facts.width == 640
 
 
 def test_scans_of_a_picture_behind_the_picture_do_not_count(decoder: Decoder, photo: Image.Image) -> None:
     many = encoded(photo.resize((64, 64)), progressive=True) * 20
-    assert decoder.open(encoded(photo) + many, Limits(scans=3)).facts.width == 640
+    assert decoder.open(encoded(photo) + many, PictureLimits(scans=3)).facts.width == 640
     thumbnail = b"Exif\0\0" + encoded(photo.resize((64, 64)), progressive=True) * 9
-    assert decoder.open(encoded(photo, exif=thumbnail[:60000]), Limits(scans=3)).facts.width == 640
+    assert decoder.open(encoded(photo, exif=thumbnail[:60000]), PictureLimits(scans=3)).facts.width == 640
 
 
 def test_a_picture_that_takes_too_long_ends_the_child_and_the_next_is_opened(decoder: Decoder) -> None:
@@ -442,7 +442,7 @@ def test_a_child_that_was_killed_is_replaced(decoder: Decoder) -> None:
 
 def test_too_much_memory_is_a_refusal_and_the_child_goes_on() -> None:
     with Decoder() as small:
-        limits = Limits(memory_megabytes=350)
+        limits = PictureLimits(memory_megabytes=350)
         assert refusal(small, encoded(Image.new("RGBA", (7000, 7000)), "PNG"), memory_megabytes=350) is (
             Refusal.TOO_MUCH_WORK
         )
@@ -455,7 +455,7 @@ def test_limits_hold_before_anything_is_decoded(decoder: Decoder) -> None:
     assert refusal(decoder, b"x" * 101, bytes=100) is Refusal.TOO_MANY_BYTES
     small = encoded(Image.new("RGB", (200, 90)))
     assert refusal(decoder, small, shortest_edge=91) is Refusal.TOO_SMALL
-    assert decoder.open(small, Limits(bytes=len(small), pixels=18_000, shortest_edge=90)).facts.height == 90
+    assert decoder.open(small, PictureLimits(bytes=len(small), pixels=18_000, shortest_edge=90)).facts.height == 90
     assert refusal(decoder, small, pixels=17_999) is Refusal.TOO_MANY_PIXELS
     assert time.monotonic() - begun < 5
 
@@ -485,17 +485,17 @@ GOOD = {"shape": [4, 6], "box": [0, 0, 6, 4], "format": "JPEG", "width": 6, "hei
 )  # fmt: skip
 def test_an_answer_that_cannot_be_meant(change: dict[str, object]) -> None:
     with pytest.raises(Gone):
-        _answer(json.dumps({**GOOD, **change}).encode(), Limits())
+        _answer(json.dumps({**GOOD, **change}).encode(), PictureLimits())
 
 
 def test_answers_that_are_meant() -> None:
-    assert _answer(json.dumps(GOOD).encode(), Limits())[:2] == (4, 6)
+    assert _answer(json.dumps(GOOD).encode(), PictureLimits())[:2] == (4, 6)
     with pytest.raises(NotOpened) as refused:
-        _answer(json.dumps({"refusal": "Damaged", "detail": "x" * 999}).encode(), Limits())
+        _answer(json.dumps({"refusal": "Damaged", "detail": "x" * 999}).encode(), PictureLimits())
     assert (refused.value.refusal, len(refused.value.detail)) == (Refusal.DAMAGED, 200)
     for line in (b"", b"[", b"[]", b"7", b"{}", b"[" * 100_000):
         with pytest.raises(Gone):
-            _answer(line, Limits())
+            _answer(line, PictureLimits())
 
 
 def test_only_pillow_and_numpy_are_imported() -> None:

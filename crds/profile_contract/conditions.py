@@ -82,8 +82,7 @@ _TRY_AGAIN = f"Set the annotation {RETRY_ANNOTATION} to a new value to try again
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.SUCCEEDED: ReasonRow(ReasonKind.PROGRESS),
     Reason.QUEUED: ReasonRow(ReasonKind.PROGRESS),
-    # A stage gives up with this one too, when its Job used up its attempts for want of a place.
-    Reason.PENDING: ReasonRow(ReasonKind.PROGRESS, _TRY_AGAIN),
+    Reason.PENDING: ReasonRow(ReasonKind.PROGRESS),
     Reason.RUNNING: ReasonRow(ReasonKind.PROGRESS),
     Reason.SUSPENDED: ReasonRow(ReasonKind.PROGRESS),
     Reason.WAITING_FOR_STAGE: ReasonRow(ReasonKind.PROGRESS),
@@ -113,12 +112,12 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.STAGE_FAILED: ReasonRow(ReasonKind.PERSON, f"The pod's log says more. {_TRY_AGAIN}"),
     Reason.CONFLICT: ReasonRow(ReasonKind.PERSON, "Delete or rename the other object."),
-    # The operator tries again by itself; a Job that used up its attempts for want of these does not.
-    Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
-    Reason.PREDICTOR_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
+    # The operator tries again by itself, a Job that used up its attempts for want of these too.
+    Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
+    Reason.PREDICTOR_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
     Reason.PREDICTOR_REFUSED: ReasonRow(ReasonKind.PERSON, _TRY_AGAIN),
     Reason.PREDICTOR_FAILS: ReasonRow(ReasonKind.PLATFORM),
-    Reason.API_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM, _TRY_AGAIN),
+    Reason.API_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
     Reason.DELETING: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_PURGED: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_RETAINED: ReasonRow(ReasonKind.DELETION),

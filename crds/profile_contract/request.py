@@ -166,6 +166,19 @@ class PhotosStatus(Tolerant):
     )
 
 
+class StageFailure(Tolerant):
+    """Why a stage ended without what it was to make. It stands when the Job is long gone."""
+
+    digest: str = Field(default="", max_length=64, description="Digest of the inputs that it failed with.")
+    # A text: the reason of a newer version must not be forgotten, or the stage would run again.
+    reason: str = Field(max_length=64, description="Why it failed: one of the reasons of docs/conditions.md.")
+    message: str = Field(default="", max_length=1024, description="What the stage, its pod or the predictor said.")
+    time: Time = Field(description="When it failed.")
+    attempt: int = Field(
+        default=1, ge=1, le=1_000_000, description="How many attempts failed one after another with these inputs."
+    )
+
+
 class StageStatus(Tolerant):
     """One stage: the digest of its inputs, who ran it, when, and what it cost."""
 
@@ -176,6 +189,11 @@ class StageStatus(Tolerant):
     completion_time: Time | None = None
     attempts: int = Field(default=0, ge=0)
     gpu_seconds: int = Field(default=0, ge=0)
+    failure: StageFailure | None = Field(
+        default=None,
+        description="Why it failed last. A failure of the input stands until the input changes or somebody asks to try "
+        "again; after a failure of the platform it is tried again by itself, with growing pauses.",
+    )
 
 
 class StagesStatus(Tolerant):
@@ -185,6 +203,11 @@ class StagesStatus(Tolerant):
     train: StageStatus | None = None
     generate: StageStatus | None = None
     finish: StageStatus | None = None
+
+    def of(self, stage: Stage) -> StageStatus | None:
+        """The entry of a stage."""
+        entry: StageStatus | None = getattr(self, stage.value)
+        return entry
 
 
 class PortraitStatus(Tolerant):

@@ -13,6 +13,7 @@ from . import GROUP
 from .conditions import ABANDON_ANNOTATION, RETRY_ANNOTATION, ConditionType
 from .problems import problems_of
 from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
+from .understood import understood
 
 FINALIZER = f"{GROUP}/purge"
 RETRY_LENGTH = 64
@@ -49,7 +50,7 @@ class RequestHead:
     retry: str
     status: ProfileRequestStatus
     deleted: datetime | None = None
-    # The status as it stands, where it could not be read: then every field of it is written anew.
+    # The status as it stands, where a part of it could not be read: then every field of it is written anew.
     unread_status: Mapping[str, Any] | None = None
     title: str = ""
     # When it was created, in seconds since 1970; 0 where that is not known.
@@ -83,11 +84,8 @@ class SpecError(ValueError):
 def parse_head(document: Mapping[str, Any]) -> RequestHead:
     """The head of a ProfileRequest as the API server gives it; never refused, whatever its spec and status say."""
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
-    try:
-        status, unread_status = ProfileRequestStatus.model_validate(document.get("status") or {}), None
-    except ValidationError:
-        # Written by another version: it is made anew from what is true, only the times are lost.
-        status, unread_status = ProfileRequestStatus(), document["status"]
+    # What another version wrote and this one cannot read is made anew from what is true; the rest of it stands.
+    status, whole = understood(ProfileRequestStatus, document.get("status") or {})
     deleted = metadata.get("deletionTimestamp")
     return RequestHead(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -100,7 +98,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         finalizers=tuple(metadata.get("finalizers", ())),
         retry=annotations.get(RETRY_ANNOTATION, "")[:RETRY_LENGTH],
         status=status,
-        unread_status=unread_status,
+        unread_status=None if whole else document["status"],
         title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
         deletion_policy=deletion_policy_of(document.get("spec") or {}),
         abandoned=annotations.get(ABANDON_ANNOTATION) == "true",

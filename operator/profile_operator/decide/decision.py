@@ -13,6 +13,7 @@ from profile_operator.observe.snapshot import JobState
 
 from .advice import plain
 from .facts import Facts
+from .failure import due, new_failure
 from .orders import create_job, needs_gpu, open_scopes, start_generation
 from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration
 from .standing import (
@@ -169,7 +170,12 @@ def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action,
         else:
             return standings, ()
     except (UnknownPose, ValueError) as error:
-        stalled = replace(current, state=StageState.STALLED, reason=Reason.INVALID_SPEC, message=str(error))
+        failure = current.failure or new_failure(
+            facts.snapshot, current.stage, Reason.INVALID_SPEC, str(error), facts.now
+        )
+        stalled = replace(
+            current, state=StageState.STALLED, reason=Reason.INVALID_SPEC, message=str(error), failure=failure
+        )
         return with_standing(standings, stalled), ()
     return with_standing(standings, replace(current, state=StageState.RUNNING)), (action,)
 
@@ -210,4 +216,7 @@ def _again(facts: Facts, decision: Decision) -> float | None:
         return decision.again
     if StageState.ENDING in states:
         return SOON_SECONDS
+    paused = [s.failure for s in decision.standings if s.state is StageState.PAUSED and s.failure is not None]
+    if paused:
+        return max((due(paused[0]) - facts.now).total_seconds(), SOON_SECONDS)
     return facts.config.progress_interval_seconds if StageState.RUNNING in states else None

@@ -52,7 +52,8 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
         note = EventNote(Reason.ARTIFACTS_ABANDONED, text, warning=True)
         return Plan((*(stop or ()), Abandon(prefix), RemoveFinalizer()), events=(note,))
     if stop is not None:
-        return Plan(stop, again=SOON_SECONDS)
+        status = outage_status(facts.head, Reason.DELETING, "what still works for it is being ended", facts.now)
+        return plan_of(facts.head, status, stop, SOON_SECONDS)
     if facts.head.deletion_policy is DeletionPolicy.RETAIN:
         note = EventNote(Reason.ARTIFACTS_RETAINED, "the artifacts stay in the store, as spec.deletionPolicy says")
         return Plan((Keep(prefix), RemoveFinalizer()), events=(note,))

@@ -56,7 +56,7 @@ class Facts:
     @cached_property
     def standings(self) -> Standings:
         """Where the four stages stand, by what they left and what runs."""
-        return standings_of(self.snapshot)
+        return standings_of(self.snapshot, self.now)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import REASONS, Reason, ReasonKind
+from profile_contract.request import StageFailure
+from profile_contract.resource import RequestHead
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
+from profile_operator.clock import parsed, stamp
 from profile_operator.observe.snapshot import JobState, JobView, Snapshot
 
+from .failure import due, heals, new_failure, reason_of, remembered
 from .plan import Action, DeleteJob, DropReport
 
 
@@ -22,6 +27,7 @@ class StageState(StrEnum):
     QUEUED = "Queued"  # until a GPU is free for it
     READY = "Ready"  # nothing stands and nothing runs: it may begin
     ENDING = "Ending"  # what stood there is going; look again
+    PAUSED = "Paused"  # the platform failed it; it is tried again by itself, after a while
     STALLED = "Stalled"  # it failed, and will not go on by itself
     BLOCKED = "Blocked"  # what the request asks for is not there: nothing new of it is begun
     HELD = "Held"  # by spec.suspend
@@ -30,9 +36,10 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """A stage and where it stands. `clearing` takes away what failed, when a person asked to try again.
+    """A stage and where it stands. `clearing` takes away what failed, when it is to be tried again.
 
-    `digest` is empty where it is not known, since the photos are not.
+    `digest` is empty where it is not known, since the photos are not. `failure` is what the status is to remember, also
+    while another attempt runs.
     """
 
     stage: Stage
@@ -42,6 +49,7 @@ class Standing:
     message: str = ""
     job: JobView | None = None
     report: StageReport | None = None
+    failure: StageFailure | None = None
     clearing: tuple[Action, ...] = ()
 
 
@@ -68,16 +76,16 @@ class Decision:
         return next(iter((*blocking, *unfinished)), None)
 
 
-def standings_of(snapshot: Snapshot) -> Standings:
+def standings_of(snapshot: Snapshot, now: datetime) -> Standings:
     """The stages that are done, then the one that matters now, then those that wait for it."""
     standings: list[Standing] = []
     for stage in Stage:
         if standings and standings[-1].state is not StageState.DONE:
             standings.append(Standing(stage, StageState.WAITING, snapshot.chain.of(stage), Reason.WAITING_FOR_STAGE))
         elif stage is Stage.GENERATE:
-            standings.append(_generation(snapshot))
+            standings.append(_generation(snapshot, now))
         else:
-            standings.append(_job_stage(stage, snapshot))
+            standings.append(_job_stage(stage, snapshot, now))
     return tuple(standings)
 
 
@@ -96,7 +104,7 @@ def with_standing(standings: Standings, changed: Standing) -> Standings:
     return tuple(changed if standing.stage is changed.stage else standing for standing in standings)
 
 
-def _job_stage(stage: Stage, snapshot: Snapshot) -> Standing:
+def _job_stage(stage: Stage, snapshot: Snapshot, now: datetime) -> Standing:
     """The standing of a stage that runs as a Job. The report is the truth; the Job only tells how it is going."""
     digest, report = snapshot.chain.of(stage), snapshot.reports.of(stage)
     job = snapshot.job(snapshot.chain.job_name(stage))
@@ -104,60 +112,88 @@ def _job_stage(stage: Stage, snapshot: Snapshot) -> Standing:
         return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED, job=job, report=report)
     if job is not None and job.owner_uid != snapshot.head.uid:
         text = f"a Job named {job.name} exists and belongs to something else"
-        return Standing(stage, StageState.STALLED, digest, Reason.CONFLICT, text)
-    if job is not None and job.deleting:
-        return Standing(stage, StageState.ENDING, digest, job=job)
-    failure = _failure(report, job)
-    if failure is None:
-        return _under_way(stage, digest, job)
-    if not snapshot.head.retrying:
-        return Standing(stage, StageState.STALLED, digest, *failure, job=job, report=report)
-    clearing: list[Action] = [DeleteJob(job.name)] if job is not None else []
+        failure = remembered(snapshot, stage)
+        return Standing(stage, StageState.STALLED, digest, Reason.CONFLICT, text, failure=failure)
+    clearing: list[Action] = []
     if report is not None:
         clearing.append(DropReport(snapshot.chain.prefix(stage) + REPORT))
-    return Standing(stage, StageState.ENDING, digest, job=job, clearing=tuple(clearing))
+    if job is not None and not job.deleting:
+        clearing.append(DeleteJob(job.name))
+    failure = _failure(snapshot, stage, now)
+    standing = Standing(stage, StageState.READY, digest, job=job, report=report, failure=failure)
+    if job is not None and job.deleting and (report is None or not snapshot.head.retrying):
+        return replace(standing, state=StageState.ENDING)
+    running = job is not None and not job.finished and report is None
+    if running or failure is None:
+        return _under_way(standing)
+    return failed(standing, snapshot.head, now, tuple(clearing))
 
 
-def _under_way(stage: Stage, digest: str, job: JobView | None) -> Standing:
+def _under_way(standing: Standing) -> Standing:
     """The standing of a stage that neither ended nor failed: it may begin, runs, or its Job is held by a queue."""
+    job = standing.job
     if job is None:
-        return Standing(stage, StageState.READY, digest)
+        return standing
     if job.state is JobState.SUSPENDED:
         text = queue_text(job.queue) if job.queue else "the Job is suspended; it goes on when whoever did that lets it"
-        return Standing(stage, StageState.QUEUED, digest, Reason.QUEUED, text, job=job)
-    return Standing(stage, StageState.RUNNING, digest, job=job, message=job.waiting)
+        return replace(standing, state=StageState.QUEUED, reason=Reason.QUEUED, message=text)
+    return replace(standing, state=StageState.RUNNING, message=job.waiting)
 
 
-def _failure(report: StageReport | None, job: JobView | None) -> tuple[Reason, str] | None:
-    """Why a stage without a good report will not go on by itself: reason and message; None where it may."""
+def failed(standing: Standing, head: RequestHead, now: datetime, clearing: tuple[Action, ...] = ()) -> Standing:
+    """Where a stage stands that failed and of which nothing runs. `clearing`: what has to go before it runs again."""
+    failure = standing.failure
+    # A spec that cannot be carried out is tried at every look: that costs nothing.
+    if failure is None or failure.reason == Reason.INVALID_SPEC:
+        return standing
+    again = replace(standing, state=StageState.ENDING if clearing else StageState.READY, clearing=clearing)
+    if head.retrying:
+        return replace(again, failure=None)
+    if not heals(failure):
+        return replace(standing, state=StageState.STALLED, reason=reason_of(failure), message=failure.message)
+    if now >= due(failure):
+        return again
+    text = f"{failure.message}; attempt {failure.attempt} failed, it is tried again at {stamp(due(failure))}"
+    return replace(standing, state=StageState.PAUSED, reason=reason_of(failure), message=text)
+
+
+def _failure(snapshot: Snapshot, stage: Stage, now: datetime) -> StageFailure | None:
+    """Why a stage without a good report does not go on: as its report or its Job tells, else as it was remembered."""
+    report, job = snapshot.reports.of(stage), snapshot.job(snapshot.chain.job_name(stage))
+    before = remembered(snapshot, stage)
+    ended = job.completed if job is not None and job.finished else None
+    if ended is None and report is not None and report.finished_at:
+        ended = parsed(report.finished_at)
+    if before is not None and (ended is None or stamp(ended) <= before.time):
+        return before
     if report is not None:
-        return report.reason, report.message
-    if job is None or not job.finished:
+        reason, message = report.reason, report.message
+    elif job is None or not job.finished:
         return None
-    if job.state is JobState.SUCCEEDED:
-        return Reason.STAGE_FAILED, f"the Job {job.name} ended well, but its report is not in the store"
-    if job.termination is not None:
-        return job.termination.reason, job.termination.message
-    return Reason.STAGE_FAILED, f"the Job {job.name} failed"
+    elif job.state is JobState.SUCCEEDED:
+        reason, message = Reason.STAGE_FAILED, f"the Job {job.name} ended well, but its report is not in the store"
+    elif job.termination is not None:
+        reason, message = job.termination.reason, job.termination.message
+    else:
+        reason, message = Reason.STAGE_FAILED, f"the Job {job.name} failed"
+    return new_failure(snapshot, stage, reason, message, ended or now)
 
 
-def _generation(snapshot: Snapshot) -> Standing:
+def _generation(snapshot: Snapshot, now: datetime) -> Standing:
     """The standing of generation, which runs beside the loop: a report a style is the truth here."""
     stage, digest, view = Stage.GENERATE, snapshot.chain.generate, snapshot.generation
     reports = {name: snapshot.reports.generate.get(name) for name in snapshot.chain.styles}
     bad = {name: report for name, report in reports.items() if report is not None and report.outcome != "Done"}
-    if bad and snapshot.head.retrying:
-        prefixes = [snapshot.chain.prefix(stage, snapshot.chain.styles[name]) for name in bad]
-        clearing = tuple(DropReport(prefix + REPORT) for prefix in prefixes)
-        return Standing(stage, StageState.ENDING, digest, clearing=clearing)
-    for report in bad.values():
-        return Standing(stage, StageState.STALLED, digest, report.reason, report.message)
-    if all(report is not None for report in reports.values()):
+    if not bad and all(report is not None for report in reports.values()):
         return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
-    if view.digest != digest or snapshot.head.retrying:
-        return Standing(stage, StageState.READY, digest)
+    known, failure = view.digest == digest, remembered(snapshot, stage)
+    clearing = tuple(DropReport(snapshot.chain.prefix(stage, snapshot.chain.styles[name]) + REPORT) for name in bad)
+    if known and view.running and not bad:
+        return Standing(stage, StageState.RUNNING, digest, view.reason or Reason.RUNNING, view.message)
+    ended: tuple[Reason, str] | None = next(((report.reason, report.message) for report in bad.values()), None)
     # It works on by itself where the platform heals.
-    if view.reason and REASONS[view.reason].kind is ReasonKind.PERSON and not view.running:
-        return Standing(stage, StageState.STALLED, digest, view.reason, view.message)
-    state = StageState.RUNNING if view.running else StageState.READY
-    return Standing(stage, state, digest, view.reason or Reason.RUNNING, view.message)
+    if ended is None and known and view.reason and REASONS[view.reason].kind is ReasonKind.PERSON:
+        ended = view.reason, view.message
+    if failure is None and ended is not None:
+        failure = new_failure(snapshot, stage, *ended, now)
+    return failed(Standing(stage, StageState.READY, digest, failure=failure), snapshot.head, now, clearing)

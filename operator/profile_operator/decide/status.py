@@ -64,8 +64,9 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
 def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     """The photos as looked at. Without a digest they are looked at again in the next cycle."""
     old, photos, report = facts.head.status.photos, facts.snapshot.photos, facts.snapshot.reports.preprocess
-    # While something stands in the way nothing is tried again: the wish stays open.
-    held = decision.current is not None and decision.current.state in (StageState.HELD, StageState.BLOCKED)
+    # While something stands in the way nothing is tried again, and until all that failed is gone: the wish stays open.
+    unanswered = (StageState.HELD, StageState.BLOCKED, StageState.ENDING)
+    held = decision.current is not None and decision.current.state in unanswered
     retry = old.retry if old and held else facts.head.retry or (old.retry if old else "")
     found = len(photos) if photos is not None else old.found if old else 0
     base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, retry=retry, found=found)
@@ -110,7 +111,7 @@ def _photos_text(photos: PhotosStatus) -> str:
 def _before(facts: Facts, standing: Standing) -> tuple[StageStatus | None, StageStatus | None]:
     """What the status says of the stage, and the same if it is of the same digest."""
     stages = facts.head.status.stages
-    old: StageStatus | None = getattr(stages, standing.stage.value) if stages else None
+    old = stages.of(standing.stage) if stages else None
     return old, old if old is not None and old.digest == standing.digest else None
 
 
@@ -126,9 +127,9 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
         if same is not None and same.queue_time and facts.told(standing.stage, Reason.QUEUED) is not None:
             return same
         entry = same or StageStatus(digest=standing.digest)
-        return entry.model_copy(update={"queue_time": stamp(facts.now)})
+        return entry.model_copy(update={"queue_time": stamp(facts.now), "failure": standing.failure})
     if standing.state is StageState.READY or (job is None and not running):
-        return same
+        return _remembering(same, standing)
     before = same.start_time if same else None
     started = (stamp(job.started) if job and job.started else None) or before or stamp(facts.now)
     return StageStatus(
@@ -137,8 +138,16 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
         queue_time=same.queue_time if same else None,
         start_time=before if before and running else started,
         attempts=max((job.failed_pods if job else 0) + running, 1),
-        gpu_seconds=_gpu_seconds(standing) if standing.state is StageState.STALLED else 0,
+        gpu_seconds=_gpu_seconds(standing) if job is not None and job.finished else 0,
+        failure=standing.failure,
     )
+
+
+def _remembering(same: StageStatus | None, standing: Standing) -> StageStatus | None:
+    """The entry with the failure that is to be remembered."""
+    if same is None and standing.failure is None:
+        return None
+    return (same or StageStatus(digest=standing.digest)).model_copy(update={"failure": standing.failure})
 
 
 def _ended(same: StageStatus | None, standing: Standing) -> StageStatus:
@@ -171,9 +180,10 @@ def _generation(facts: Facts, standing: Standing) -> StageStatus | None:
     """Generation, which has no Job: its cost is that of the reports that were made since it began."""
     old, same = _before(facts, standing)
     if standing.state in (StageState.RUNNING, StageState.STALLED):
-        return same or StageStatus(digest=standing.digest, start_time=stamp(facts.now), attempts=1)
+        begun = same or StageStatus(digest=standing.digest, start_time=stamp(facts.now), attempts=1)
+        return _remembering(begun, standing)
     if standing.state is not StageState.DONE:
-        return old if standing.state in (StageState.WAITING, StageState.BLOCKED) else same
+        return old if standing.state in (StageState.WAITING, StageState.BLOCKED) else _remembering(same, standing)
     if same is not None and same.completion_time:
         return same
     reports = list(facts.snapshot.reports.generate.values())
@@ -191,11 +201,11 @@ def gpu_spent(old: StagesStatus, new: StagesStatus) -> int:
     """GPU seconds that the new entries tell of for the first time: the request's total never goes down."""
     spent = 0
     for stage in Stage:
-        before, after = getattr(old, stage.value), getattr(new, stage.value)
+        before, after = old.of(stage), new.of(stage)
         if after is None:
             continue
         counted = before is not None and (before.digest, before.start_time) == (after.digest, after.start_time)
-        spent += max(0, after.gpu_seconds - (before.gpu_seconds if counted else 0))
+        spent += max(0, after.gpu_seconds - (before.gpu_seconds if before is not None and counted else 0))
     return spent
 
 

@@ -26,11 +26,15 @@ ORDER = (ConditionType.READY, *_STAGE_CONDITIONS.values(), ConditionType.RECONCI
 
 
 class Untimed(NamedTuple):
-    """A condition but for its times."""
+    """A condition but for its times. The reason is a text where another version may have written it.
+
+    `generation`: which one it was found at; None: the one that is decided on.
+    """
 
     status: Literal["True", "False", "Unknown"]
-    reason: Reason
+    reason: str
     message: str = ""
+    generation: int | None = None
 
 
 def tell(facts: Facts, decision: Decision) -> Plan:
@@ -142,6 +146,7 @@ def _timed(head: RequestHead, now: datetime, untimed: dict[ConditionType, Untime
     for kind in ORDER:
         condition, previous = untimed[kind], before.get(kind)
         same = previous is not None and previous.status == condition.status
+        generation = max(head.generation, 0) if condition.generation is None else condition.generation
         conditions.append(
             Condition(
                 type=kind,
@@ -149,7 +154,7 @@ def _timed(head: RequestHead, now: datetime, untimed: dict[ConditionType, Untime
                 reason=condition.reason,
                 message=plain(condition.message, 1000),
                 last_transition_time=previous.last_transition_time if previous is not None and same else stamp(now),
-                observed_generation=max(head.generation, 0),
+                observed_generation=generation,
             )
         )
     return conditions
@@ -159,12 +164,17 @@ def _timed(head: RequestHead, now: datetime, untimed: dict[ConditionType, Untime
 
 
 def outage(head: RequestHead, reason: Reason, message: str, now: datetime) -> Plan:
-    """What is told when a request could not be looked at or acted on. The caller looks again by itself."""
+    """What is told when a request could not be looked at or acted on. The caller looks again by itself.
+
+    Of a request that is ready nothing: its portraits were delivered, and that they cannot be seen now changes nothing.
+    """
+    if head.ready and not head.deleting and REASONS[reason].kind is ReasonKind.PLATFORM:
+        return Plan()
     return plan_of(head, outage_status(head, reason, message, now))
 
 
 def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime) -> ProfileRequestStatus:
-    """Ready is False for this reason; what the stages said before still stands."""
+    """Ready is False for this reason; what the stages said before still stands, of the generation that they meant."""
     # A person's reasons end only when somebody changes something; all else the operator tries again by itself.
     stalled = REASONS[reason].kind is ReasonKind.PERSON and not head.deleting
     if head.deleting:
@@ -175,7 +185,7 @@ def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime
         ready, text = Untimed("False", reason, plain(message)), head.status.stage_text or "Waiting"
     before = {condition.type: condition for condition in head.status.conditions}
     stages = {
-        kind: Untimed(before[kind].status, Reason(before[kind].reason), before[kind].message)
+        kind: Untimed((said := before[kind]).status, said.reason, said.message, said.observed_generation)
         if kind in before
         else Untimed("False", Reason.PENDING)
         for kind in _STAGE_CONDITIONS.values()
@@ -188,6 +198,9 @@ def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime
 # --- Events ------------------------------------------------------------------------------------------------------
 
 
+_WORTH_AN_EVENT = (("True", Reason.SUCCEEDED), ("False", Reason.RUNNING))
+
+
 def _events(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[EventNote, ...]:
     """What a change of the status is worth telling: stages that begin or end, what stalls, what hinders, the end."""
     before = {condition.type: (condition.status, condition.reason) for condition in old.conditions}
@@ -196,7 +209,7 @@ def _events(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[Event
     notes = [
         EventNote(Reason(after[kind].reason), f"{stage.value}: {after[kind].message}")
         for stage, kind in _STAGE_CONDITIONS.items()
-        if kind in changed and (after[kind].status == "True" or after[kind].reason == Reason.RUNNING)
+        if kind in changed and (after[kind].status, after[kind].reason) in _WORTH_AN_EVENT
     ]
     ready, stalled = after[ConditionType.READY], after[ConditionType.STALLED].status == "True"
     reason = Reason(ready.reason)

@@ -178,7 +178,10 @@ def test_a_request_that_is_not_ours_to_hold_is_left_alone() -> None:
 @pytest.mark.parametrize("reason", [Reason.STORE_UNAVAILABLE, Reason.API_UNAVAILABLE])
 def test_an_outage_is_told_once_and_what_was_true_stands(reason: Reason) -> None:
     world = World().run()
-    plan = outage(world.head, reason, "the store cannot be reached: MaxRetryError", world.now)
+    text = "the store cannot be reached: MaxRetryError"
+    assert outage(world.head, reason, text, world.now) == Plan()
+    change(world, portraits=2)
+    plan = outage(world.head, reason, text, world.now)
     assert plan.status is not None
     world.status = plan.status
     assert world.condition("Ready")[:2] == ("False", reason)
@@ -186,7 +189,7 @@ def test_an_outage_is_told_once_and_what_was_true_stands(reason: Reason) -> None
     assert world.condition("Trained")[0] == "True"
     assert world.status.portraits
     assert [note.warning for note in plan.events] == [True]
-    assert outage(world.head, reason, "the store cannot be reached: MaxRetryError", world.now) == Plan()
+    assert outage(world.head, reason, text, world.now) == Plan()
     assert ready(world.run())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -389,17 +390,34 @@ async def test_a_job_that_ended_well_without_a_report_says_so(operator: RealOper
     assert "ended well, but its report is not in the store" in operator.condition("Stalled")[2]
 
 
-async def test_a_store_that_is_away_is_told_and_nothing_is_lost(operator: RealOperator) -> None:
+async def test_a_store_that_is_away_changes_nothing_of_what_is_ready(operator: RealOperator) -> None:
     await operator.ready()
     operator.store.away = True
+    before = writes(operator)
+    with contextlib.suppress(ExpectedError):
+        await operator.cycle()
+    assert writes(operator) == before
+    assert operator.condition("Ready")[0] == "True"
+
+
+async def test_a_store_that_is_away_is_told_of_what_is_asked_for_now(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.store.away = True
+    operator.change(portraits=2)
     with pytest.raises(ExpectedError):
         await operator.cycle()
+    # What was true of the generation before is not said of this one.
+    stamps = {c.type: c.observed_generation for c in operator.status.conditions}
+    assert (stamps["Ready"], stamps["Trained"], operator.status.observed_generation) == (2, 1, 2)
     assert operator.condition("Ready")[:2] == ("False", "StoreUnavailable")
     assert operator.condition("Reconciling")[0] == "True"
     assert len(operator.status.portraits) == 2
     operator.store.away = False
     await operator.cycle()
+    operator.finish("finish")
+    await operator.cycle()
     assert operator.condition("Ready")[0] == "True"
+    assert {c.observed_generation for c in operator.status.conditions} == {2}
 
 
 async def test_the_time_of_a_condition_moves_with_its_status_alone(operator: RealOperator) -> None:

@@ -2,6 +2,34 @@
 
 MUTANTS = (
     (
+        "FD01",
+        "operator/profile_operator/decide/failure.py",
+        "return failure if failure is not None and failure.digest == snapshot.chain.of(stage) else None",
+        "return None",
+        "a failure is forgotten as soon as its Job is cleaned up",
+    ),
+    (
+        "FD02",
+        "operator/profile_operator/decide/failure.py",
+        "pause = FIRST_PAUSE * 2 ** min(failure.attempt - 1, 10)",
+        "pause = FIRST_PAUSE",
+        "pauses between attempts do not grow",
+    ),
+    (
+        "FD03",
+        "operator/profile_operator/decide/status.py",
+        "unanswered = (StageState.HELD, StageState.BLOCKED, StageState.ENDING)",
+        "unanswered = (StageState.HELD, StageState.BLOCKED)",
+        "a retry is called answered before what failed is gone",
+    ),
+    (
+        "FD04",
+        "operator/profile_operator/decide/tell.py",
+        "if head.ready and not head.deleting and REASONS[reason].kind is ReasonKind.PLATFORM:",
+        "if False:",
+        "an outage takes Ready from what is finished",
+    ),
+    (
         "D01",
         "operator/profile_operator/decide/decision.py",
         "if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid",
@@ -46,7 +74,7 @@ MUTANTS = (
     (
         "D07",
         "operator/profile_operator/decide/tell.py",
-        "observed_generation=max(head.generation, 0),",
+        "observed_generation=generation,",
         "observed_generation=0,",
         "condition.observedGeneration always 0",
     ),
@@ -67,8 +95,8 @@ MUTANTS = (
     (
         "D10",
         "operator/profile_operator/decide/standing.py",
-        ("if job.state is JobState.SUCCEEDED:\n        return Reason.STAGE_FAILED"),
-        ("if False:\n        return Reason.STAGE_FAILED"),
+        "elif job.state is JobState.SUCCEEDED:",
+        "elif False:",
         "Job succeeded without report: own text lost (falls to 'failed')",
     ),
     (

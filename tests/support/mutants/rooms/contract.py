@@ -192,8 +192,8 @@ MUTANTS = (
     (
         "K30",
         "crds/profile_contract/conditions.py",
-        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM,",
-        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PERSON,",
+        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM)",
+        "Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PERSON, 'Wait.')",
         "a store that is away stalls every request",
     ),
     (

@@ -7,6 +7,8 @@ RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
 # Nothing that unit tests do is shared: each file runs in one of as many processes as there are cores.
 SIDE_BY_SIDE := -n auto --dist loadfile
+# Tests and sources are compiled once and not for every process, also where the machine says otherwise.
+test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
 .PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean

@@ -157,11 +157,8 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     choice = Choice(
         noun="person",
         layouts=[LayoutName.SQUARE.value],
-        portraits=min(4, arguments.candidates),
-        candidates=arguments.candidates,
-        seed=1,
         # Every portrait is measured, whoever it looks like.
-        minimum_likeness=0,
+        asked={"portraits": min(4, arguments.candidates), "candidates": arguments.candidates, "minimumLikeness": 0},
         minimum_photos=None,
         rank=arguments.rank,
         steps=arguments.steps,

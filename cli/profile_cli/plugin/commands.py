@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from profile_cli.request_options import add_request_options
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
 
@@ -124,11 +125,7 @@ def _add_create(commands: Any) -> None:
         "--layouts", default=LayoutName.SQUARE.value, help=f"cuts, separated by commas: {', '.join(LayoutName)}"
     )
     completers.completed(layouts, completers.layouts)
-    create.add_argument("--portraits", type=int, help="how many to deliver per style (default: 4)")
-    create.add_argument("--candidates", type=int, help="how many to draw per style, to choose from (default: 8)")
-    create.add_argument(
-        "--minimum-likeness", type=int, help="deliver no portrait below this likeness, in per cent (default: 45)"
-    )
+    add_request_options(create, folder=False)
     create.add_argument(
         DRY_RUN, choices=DRY_RUNS, default=NO,
         help="check, and print the ProfileRequest; upload and create nothing. server: the API server checks, too",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_cli.request_options import asked_for, option_of
 from profile_contract.artifacts import photos_prefix
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
@@ -16,22 +17,18 @@ from profile_contract.stages.preprocess import PreprocessParameters
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LIMITS = PreprocessParameters()
 FEWEST, MOST = LIMITS.minimum_photos, LIMITS.maximum_photos
-# argparse's names -> what people type.
-OPTIONS = {"minimumLikeness": "--minimum-likeness"}
 
 
 def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     """The request that `create` makes. Raises CommandError for what the API would refuse too."""
     check_name(arguments.name)
-    document: dict[str, object] = {
+    document = {
         "subject": {"noun": arguments.noun},
         "photos": {"prefix": own_prefix(arguments.name)},
         "styles": arguments.styles or ["studio-warm"],
         "layouts": [name.strip() for name in arguments.layouts.split(",") if name.strip()],
+        **asked_for(arguments),
     }
-    for field, name in (("portraits",) * 2, ("candidates",) * 2, ("minimumLikeness", "minimum_likeness")):
-        if getattr(arguments, name) is not None:
-            document[field] = getattr(arguments, name)
     try:
         spec = ProfileRequestSpec.model_validate(document)
     except ValidationError as error:
@@ -49,8 +46,7 @@ def own_prefix(name: str) -> str:
 
 def _problem(place: Sequence[int | str], message: str, given: object) -> str:
     """`--portraits 99: Input should be less than or equal to 16`."""
-    field = str(place[0]) if place else ""
-    return f"--{OPTIONS.get(field, field).removeprefix('--')} {given}: {message}"
+    return f"{option_of(str(place[0]) if place else '')} {given}: {message}"
 
 
 def check_name(name: str) -> None:

@@ -16,6 +16,7 @@ import cv2
 from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.photos import find_photos
+from profile_cli.request_options import add_request_options, asked_for
 from profile_cli.results import PORTRAITS, Results, deliver
 from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
@@ -57,14 +58,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
     )
-    command.add_argument(
-        "--portraits", type=int, default=4, help="how many to deliver per style (default: %(default)s)"
-    )
-    command.add_argument("--candidates", type=int, default=8, help="how many to draw per style (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=1, help="the first seed (default: %(default)s)")
-    command.add_argument(
-        "--minimum-likeness", type=int, help="deliver no portrait below this likeness, in per cent (default: 45)"
-    )
+    add_request_options(command, folder=True)
     command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
     training = command.add_argument_group("training and models")
     training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
@@ -141,10 +135,7 @@ def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
     return Choice(
         noun=noun,
         layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
-        portraits=arguments.portraits,
-        candidates=arguments.candidates,
-        seed=arguments.seed,
-        minimum_likeness=arguments.minimum_likeness,
+        asked=asked_for(arguments),
         minimum_photos=arguments.minimum_photos,
         rank=arguments.rank,
         steps=arguments.steps,

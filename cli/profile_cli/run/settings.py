@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,14 +41,11 @@ EDGE_STEP = 32
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user said; None where nothing was said."""
+    """What the user said; None where nothing was said. `asked`: fields of the request, as the API names them."""
 
     noun: str
     layouts: Sequence[str]
-    portraits: int
-    candidates: int
-    seed: int
-    minimum_likeness: int | None
+    asked: Mapping[str, object]
     minimum_photos: int | None
     rank: int | None
     steps: int | None
@@ -87,25 +84,22 @@ def choose_models(folder: Path, base: str | None, control: str | None) -> Instal
 
 def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
     """The request. Raises CommandError for values that the API refuses too."""
-    if choice.portraits > choice.candidates:
-        raise CommandError(f"--portraits must not exceed --candidates ({choice.portraits} > {choice.candidates})")
     document = {
         "subject": {"noun": choice.noun},
         "photos": {"prefix": PHOTOS_PREFIX},
         "styles": list(styles),
-        "portraits": choice.portraits,
-        "candidates": choice.candidates,
-        "seed": choice.seed,
         "layouts": list(choice.layouts),
         "training": {"rank": choice.rank, "steps": choice.steps, "resolution": choice.resolution},
+        **choice.asked,
     }
-    if choice.minimum_likeness is not None:
-        document["minimumLikeness"] = choice.minimum_likeness
     try:
-        return ProfileRequestSpec.model_validate(document)
+        spec = ProfileRequestSpec.model_validate(document)
     except ValidationError as error:
         problems = problems_of(error)
         raise CommandError(f"these arguments cannot be used: {problems}") from error
+    if spec.portraits > spec.candidates:
+        raise CommandError(f"--portraits must not exceed --candidates ({spec.portraits} > {spec.candidates})")
+    return spec
 
 
 def platform(

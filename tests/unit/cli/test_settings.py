@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from profile_cli.__main__ import parser as program_parser
 from profile_cli.errors import CommandError
+from profile_cli.plugin.commands import parser
+from profile_cli.request_options import REQUEST_OPTIONS, asked_for
 from profile_cli.run.settings import (
     Choice,
     InstalledModels,
@@ -20,6 +23,7 @@ from profile_cli.run.settings import (
 )
 from profile_cli.run.values import Values, read_values, values_of
 from profile_contract.candidates import PictureSize
+from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import digests_of
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import ProfileStyleSpec, Title
@@ -28,10 +32,7 @@ from profile_samples.drawing import demo_platform
 CHOICE = Choice(
     noun="woman",
     layouts=["square", "resume"],
-    portraits=2,
-    candidates=4,
-    seed=7,
-    minimum_likeness=None,
+    asked={"portraits": 2, "candidates": 4, "seed": 7},
     minimum_photos=5,
     rank=8,
     steps=None,
@@ -80,17 +81,34 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         choose_models(tmp_path, "mine", "")
 
 
+def test_both_commands_ask_for_the_same_fields_and_only_for_those_that_are_said() -> None:
+    words = ["--portraits", "2", "--minimum-likeness", "0"]
+    created = parser().parse_args(["create", "minji", "photos", *words])
+    ran = program_parser().parse_args(["run", "photos", "--out", "out", *words, "--seed", "7"])
+    assert asked_for(created) == {"portraits": 2, "minimumLikeness": 0}
+    assert asked_for(ran) == {"portraits": 2, "minimumLikeness": 0, "seed": 7}
+    assert {row.field for row in REQUEST_OPTIONS} <= {
+        field.alias or name for name, field in ProfileRequestSpec.model_fields.items()
+    }
+    with pytest.raises(SystemExit):
+        parser().parse_args(["create", "minji", "photos", "--seed", "7"])
+
+
 def test_a_request_holds_what_was_said() -> None:
     spec = request_spec(CHOICE, ["studio-warm"])
     assert (spec.subject.noun, spec.portraits, spec.candidates, spec.seed) == ("woman", 2, 4, 7)
     assert spec.minimum_likeness == 45
     assert platform(CHOICE, MODELS, accelerated=False).train_parameters(spec).rank == 8
-    assert request_spec(replace(CHOICE, minimum_likeness=0), ["studio-warm"]).minimum_likeness == 0
+    assert request_spec(replace(CHOICE, asked={"minimumLikeness": 0}), ["studio-warm"]).minimum_likeness == 0
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"portraits": 5}, "must not exceed"), ({"layouts": ["poster"]}, "layouts"), ({"resolution": 100}, "resolution")],
+    [
+        ({"asked": {"portraits": 9}}, r"--portraits must not exceed --candidates \(9 > 8\)"),
+        ({"layouts": ["poster"]}, "layouts"),
+        ({"resolution": 100}, "resolution"),
+    ],
 )
 def test_what_the_api_refuses_is_refused_here(change: dict[str, object], said: str) -> None:
     with pytest.raises(CommandError, match=said):
@@ -113,7 +131,7 @@ def test_other_layouts_only_finish_and_another_rank_trains_again() -> None:
         return {stage for stage, digest in digests(choice).items() if digest != digests(CHOICE)[stage]}
 
     assert changed(replace(CHOICE, layouts=["square"])) == {"finish"}
-    assert changed(replace(CHOICE, candidates=6)) == {"styles", "finish"}
+    assert changed(replace(CHOICE, asked={**CHOICE.asked, "candidates": 6})) == {"styles", "finish"}
     assert changed(replace(CHOICE, rank=4)) == {"train", "styles", "finish"}
     assert changed(replace(CHOICE, resolution=512)) == {"preprocess", "train", "styles", "finish"}
 

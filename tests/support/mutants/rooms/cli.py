@@ -38,9 +38,9 @@ MUTANTS = (
     ),
     (
         "L06",
-        "cli/profile_cli/plugin/spec.py",
-        '("minimumLikeness", "minimum_likeness")):',
-        "):",
+        "cli/profile_cli/request_options.py",
+        "getattr(arguments, option.destination, None) for option in REQUEST_OPTIONS}",
+        "getattr(arguments, option.destination, None) for option in REQUEST_OPTIONS[:-1]}",
         "--minimum-likeness ignored",
     ),
     (

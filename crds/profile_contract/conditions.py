@@ -47,8 +47,15 @@ class Reason(StrEnum):
     NO_LIKENESS_REACHED = "NoLikenessReached"
     TRAINING_DIVERGED = "TrainingDiverged"
     OUT_OF_MEMORY = "OutOfMemory"
+    SCRATCH_FULL = "ScratchFull"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
     STAGE_FAILED = "StageFailed"
     CONFLICT = "Conflict"
+    REFUSED = "Refused"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    POD_NOT_STARTED = "PodNotStarted"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
     STORE_UNAVAILABLE = "StoreUnavailable"
     PREDICTOR_UNAVAILABLE = "PredictorUnavailable"
     PREDICTOR_REFUSED = "PredictorRefused"
@@ -110,9 +117,20 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.OUT_OF_MEMORY: ReasonRow(
         ReasonKind.PERSON, f"Lower spec.training.resolution or give the stage more memory. {_TRY_AGAIN}"
     ),
+    Reason.SCRATCH_FULL: ReasonRow(
+        ReasonKind.PERSON, f"The platform team must raise scratchSize of the stage's Job. {_TRY_AGAIN}"
+    ),
+    Reason.DEADLINE_EXCEEDED: ReasonRow(
+        ReasonKind.PERSON, f"Train fewer steps, or have activeDeadlineSeconds of the stage's Job raised. {_TRY_AGAIN}"
+    ),
     Reason.STAGE_FAILED: ReasonRow(ReasonKind.PERSON, f"The pod's log says more. {_TRY_AGAIN}"),
     Reason.CONFLICT: ReasonRow(ReasonKind.PERSON, "Delete or rename the other object."),
     # The operator tries again by itself, a Job that used up its attempts for want of these too.
+    Reason.REFUSED: ReasonRow(ReasonKind.PLATFORM),
+    Reason.IMAGE_PULL_FAILED: ReasonRow(ReasonKind.PLATFORM),
+    Reason.POD_NOT_STARTED: ReasonRow(ReasonKind.PLATFORM),
+    Reason.EVICTED: ReasonRow(ReasonKind.PLATFORM),
+    Reason.NODE_LOST: ReasonRow(ReasonKind.PLATFORM),
     Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
     Reason.PREDICTOR_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
     Reason.PREDICTOR_REFUSED: ReasonRow(ReasonKind.PERSON, _TRY_AGAIN),

@@ -37,6 +37,9 @@ from profile_runtime.store.address import StoreAddress
 CREDENTIALS_MARGIN_SECONDS = 600
 LONGEST_CREDENTIALS_SECONDS = 7 * 24 * 3600
 
+# Istio's and Linkerd's.
+WITHOUT_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Gpus = Annotated[int, Field(ge=0, le=16)]
 CredentialsSeconds = Annotated[
@@ -45,6 +48,22 @@ CredentialsSeconds = Annotated[
         ge=900,
         le=LONGEST_CREDENTIALS_SECONDS,
         description="The longest that a Job's store credentials may be valid; each outlast their Job by 10 minutes.",
+    ),
+]
+TtlSeconds = Annotated[
+    int,
+    Field(
+        ge=60,
+        le=30 * 24 * 3600,
+        description="How long a Job that ended is kept, and its pod with the log. What it made, or why it failed, does "
+        "not hang on it.",
+    ),
+]
+PodAnnotations = Annotated[
+    dict[str, str],
+    Field(
+        description="On every stage's Job and pod, below the stage's own. They keep the sidecars of Istio and Linkerd "
+        "out, which would not end with the stage."
     ),
 ]
 WatchNamespaces = Annotated[
@@ -97,7 +116,7 @@ class JobSettings(Contract):
         default=3600,
         ge=60,
         le=LONGEST_CREDENTIALS_SECONDS - CREDENTIALS_MARGIN_SECONDS,
-        description="Longest run of the Job, all its attempts together.",
+        description="Longest run of a pod of the Job, from when it has its node; what it waits before does not count.",
     )
     backoff_limit: int = Field(default=2, ge=0, le=10, description="How often a failed pod is started again.")
     scratch_size: Size = Field(default="4Gi", description="Size limit of the emptyDir at /scratch.")
@@ -126,6 +145,8 @@ class JobsConfig(Contract):
     finish: StageJob
     image_pull_secrets: list[str] = []
     labels: dict[str, str] = Field(default={}, description="On every stage's Job and pod, below the stage's own.")
+    annotations: PodAnnotations = WITHOUT_SIDECARS
+    ttl_seconds: TtlSeconds = 3600
     models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
     credentials_seconds: CredentialsSeconds = 6 * 3600
 

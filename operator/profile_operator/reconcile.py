@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 
 from profile_contract.conditions import Reason
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head
-from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
+from profile_runtime.kubernetes.errors import (
+    ApiError,
+    Forbidden,
+    ResourceConflict,
+    ResourceInvalid,
+    ResourceNotFound,
+)
 from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import StoreError
 
@@ -145,5 +151,8 @@ def _reason(error: Exception) -> Reason:
         SpecError: Reason.INVALID_SPEC,
         StoreError: Reason.STORE_UNAVAILABLE,
         OwnerConflict: Reason.CONFLICT,
+        # A quota, an admission policy, or a right that the operator lacks: its own words say which.
+        Forbidden: Reason.REFUSED,
+        ResourceInvalid: Reason.REFUSED,
     }
     return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), Reason.API_UNAVAILABLE)

@@ -49,6 +49,7 @@ from profile_operator.decide.turns import Turn
 from profile_operator.observe.chain import chain_of
 from profile_operator.observe.observer import are_withdrawn
 from profile_operator.observe.snapshot import (
+    Cause,
     Chain,
     GenerationView,
     JobState,
@@ -56,7 +57,6 @@ from profile_operator.observe.snapshot import (
     Remains,
     Reports,
     Snapshot,
-    Termination,
 )
 
 KEY = Key("hr", "minji")
@@ -115,6 +115,8 @@ class World:
     events: list[EventNote] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     listings: int = 0
+    seconds_since_write: float = float("inf")
+    seen_running: bool = False
     crash_after: int | None = None
     deleted: datetime | None = None
     config: OperatorConfig = field(default_factory=lambda: CONFIG)
@@ -157,6 +159,7 @@ class World:
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,
+            seconds_since_write=self.seconds_since_write,
         )
 
     def facts(self, **seen: object) -> Facts:
@@ -268,10 +271,12 @@ class World:
     # --- what the others do ---
 
     def work_on(self) -> None:
-        """Jobs and generation that run come to their end."""
+        """Jobs and generation that run come to their end; pods that are `seen_running` first start."""
         self.now += timedelta(seconds=10)
         for name, job in list(self.jobs.items()):
-            if job.state is JobState.ACTIVE:
+            if job.state is JobState.ACTIVE and self.seen_running and not job.running:
+                self.jobs[name] = replace(job, running=True)
+            elif job.state is JobState.ACTIVE:
                 order = self.orders[name]
                 self.store[order.output] = report_for(order, self.stamp)
                 self.end(name, JobState.SUCCEEDED)
@@ -290,9 +295,9 @@ class World:
             )
         self.view = replace(self.view, running=False)
 
-    def end(self, name: str, state: JobState, termination: Termination | None = None) -> None:
+    def end(self, name: str, state: JobState, cause: Cause | None = None) -> None:
         """A Job ends."""
-        self.jobs[name] = replace(self.jobs[name], state=state, completed=self.now, termination=termination)
+        self.jobs[name] = replace(self.jobs[name], state=state, completed=self.now, cause=cause)
 
     @property
     def stamp(self) -> str:
@@ -399,10 +404,10 @@ def change(world: World, listed: list[object] | None = None, **fields: object) -
     world.photos += listed or []  # type: ignore[arg-type]
 
 
-def fail(world: World, stage: Stage, termination: Termination | None) -> str:
+def fail(world: World, stage: Stage, cause: Cause | None) -> str:
     """Run until the stage's Job is there and let it fail; returns the Job's name."""
     world.run(until=lambda w: any(f"-{stage}-" in name for name in w.jobs))
     name = next(name for name in world.jobs if f"-{stage}-" in name)
-    world.end(name, JobState.FAILED, termination)
+    world.end(name, JobState.FAILED, cause)
     world.cycle()
     return name

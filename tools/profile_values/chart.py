@@ -32,9 +32,11 @@ from profile_operator.config import (
     Gpus,
     JobSettings,
     LoopSettings,
+    PodAnnotations,
     PullPolicy,
     SweepConfig,
     Toleration,
+    TtlSeconds,
     UploadsConfig,
     WatchNamespaces,
 )
@@ -148,6 +150,8 @@ class Jobs(Section):
     """The Jobs of the stages, made in each request's namespace."""
 
     credentials_seconds: CredentialsSeconds
+    ttl_seconds: TtlSeconds
+    annotations: PodAnnotations
     preprocess: JobSettings
     train: JobSettings
     finish: JobSettings

@@ -203,6 +203,8 @@ jobs:
   {{- end }}
   modelsClaim: {{ .Values.models.existingClaim | quote }}
   credentialsSeconds: {{ int .Values.jobs.credentialsSeconds }}
+  ttlSeconds: {{ int .Values.jobs.ttlSeconds }}
+  annotations: {{ toJson .Values.jobs.annotations }}
   preprocess:
     {{- include "profile-studio.job" (dict "root" . "stage" "preprocess" "image" "preprocess") | nindent 4 }}
   train:

@@ -89,20 +89,20 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
             "name": action.name,
             "namespace": key.namespace,
             "labels": {**marks, **_queue_labels(action)},
-            "annotations": {**settings.annotations, names.DIGEST_ANNOTATION: action.order.digest},
+            "annotations": {**_pod_annotations(config.jobs, settings), names.DIGEST_ANNOTATION: action.order.digest},
             "ownerReferences": [owner_reference(key.name, uid)],
         },
         "spec": {
             **({"suspend": True} if action.queue else {}),
             "backoffLimit": settings.backoff_limit,
-            "activeDeadlineSeconds": settings.active_deadline_seconds,
+            "ttlSecondsAfterFinished": config.jobs.ttl_seconds,
             "completions": 1,
             "parallelism": 1,
             # Never two pods of a stage at once: the second starts when the first is gone.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _pod_failure_policy(),
             "template": {
-                "metadata": _pod_metadata(marks, settings),
+                "metadata": {"labels": marks, "annotations": _pod_annotations(config.jobs, settings)},
                 "spec": _pod(action, key, config, settings, redis=redis),
             },
         },
@@ -122,10 +122,8 @@ def _queue_labels(action: CreateJob) -> dict[str, str]:
     return {names.KUEUE_QUEUE: action.queue.name, **priority}
 
 
-def _pod_metadata(marks: dict[str, str], settings: StageJob) -> Document:
-    if not settings.annotations:
-        return {"labels": marks}
-    return {"labels": marks, "annotations": dict(settings.annotations)}
+def _pod_annotations(jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
+    return {**jobs.annotations, **settings.annotations}
 
 
 def _pod_failure_policy() -> Document:
@@ -144,6 +142,8 @@ def _pod_failure_policy() -> Document:
 def _pod(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool) -> Document:
     pod: Document = {
         "restartPolicy": "Never",
+        # Of the pod, not of the Job: what it waits for a node does not count.
+        "activeDeadlineSeconds": settings.active_deadline_seconds,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,

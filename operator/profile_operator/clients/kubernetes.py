@@ -158,6 +158,12 @@ class Kube:
         query = [("labelSelector", f"batch.kubernetes.io/job-name={job}")]
         return await self._list(f"/api/v1/namespaces/{namespace}/pods", query)
 
+    async def events_about(self, namespace: str, about: Sequence[str]) -> list[Document]:
+        """The Events about the objects of these names."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        pages = [await self._list(path, [("fieldSelector", f"involvedObject.name={name}")]) for name in about]
+        return [event for page in pages for event in page]
+
     async def secret_annotations(self, namespace: str, name: str) -> dict[str, str] | None:
         """A Secret's annotations, or None where there is no such Secret.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.candidates import UnknownPose
 from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
+from profile_operator.clock import parsed
 from profile_operator.observe.snapshot import JobState
 
 from .advice import plain
@@ -17,6 +19,7 @@ from .failure import due, new_failure
 from .orders import create_job, needs_gpu, open_scopes, start_generation
 from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration
 from .standing import (
+    ABOUT_TO_START,
     Decision,
     StageState,
     Standing,
@@ -25,11 +28,13 @@ from .standing import (
     queue_text,
     with_standing,
 )
-from .tell import tell
+from .tell import STARTED_SECONDS, tell
 from .turns import Claim, Turn
 
 # The user will upload, or take some away; nobody tells us of an upload.
 LOOK_AGAIN_SECONDS = 60.0
+# A stage's container ends right after its report was written.
+LINGER = timedelta(seconds=60)
 
 
 def decide(facts: Facts) -> Plan:
@@ -37,7 +42,8 @@ def decide(facts: Facts) -> Plan:
     decision = next(decision for policy in POLICIES if (decision := policy(facts)) is not None)
     if not decision.standings:
         return Plan()
-    actions = decision.actions if facts.head.finalized else (AddFinalizer(), *decision.actions)
+    actions = (*decision.actions, *_overdue(facts, decision))
+    actions = actions if facts.head.finalized else (AddFinalizer(), *actions)
     return tell(facts, replace(decision, actions=actions, again=_again(facts, decision)))
 
 
@@ -177,7 +183,10 @@ def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action,
             current, state=StageState.STALLED, reason=Reason.INVALID_SPEC, message=str(error), failure=failure
         )
         return with_standing(standings, stalled), ()
-    return with_standing(standings, replace(current, state=StageState.RUNNING)), (action,)
+    begun = replace(current, state=StageState.RUNNING)
+    if current.stage is not Stage.GENERATE:
+        begun = replace(begun, reason=Reason.PENDING, message=ABOUT_TO_START)
+    return with_standing(standings, begun), (action,)
 
 
 def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
@@ -196,6 +205,31 @@ def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
     return tuple(ended)
 
 
+def _overdue(facts: Facts, decision: Decision) -> tuple[Action, ...]:
+    """Deletes Jobs that go on though nothing is to come of them: the stage's report stands, and a container beside it
+    does not end; or the stage failed in a way that each further pod would."""
+    deleted = {action.name for action in decision.actions if isinstance(action, DeleteJob)}
+    return tuple(
+        DeleteJob(job.name)
+        for standing in facts.standings
+        if (job := standing.job) is not None
+        and not (job.finished or job.deleting or job.name in deleted)
+        and job.owner_uid == facts.head.uid
+        and (standing.state is StageState.STALLED or _lingers(facts, standing))
+    )
+
+
+def _lingers(facts: Facts, standing: Standing) -> bool:
+    """Whether a stage is done for longer than its container takes to end; a report without a time is no excuse."""
+    if standing.state is not StageState.DONE or standing.report is None:
+        return False
+    try:
+        age = facts.now - parsed(standing.report.finished_at)
+    except ValueError:
+        return True
+    return not timedelta(0) <= age < LINGER
+
+
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
     """Gives credentials to a pod that is still to start and finds none: a queue let its Job go, or somebody deleted
     the Secret."""
@@ -211,7 +245,7 @@ def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
 
 def _again(facts: Facts, decision: Decision) -> float | None:
     """When to look again if nothing happens, in seconds. Watches and the resync tell of everything else."""
-    states = {standing.state for standing in decision.standings}
+    states, interval = {standing.state for standing in decision.standings}, facts.config.progress_interval_seconds
     if decision.again is not None:
         return decision.again
     if StageState.ENDING in states:
@@ -219,4 +253,9 @@ def _again(facts: Facts, decision: Decision) -> float | None:
     paused = [s.failure for s in decision.standings if s.state is StageState.PAUSED and s.failure is not None]
     if paused:
         return max((due(paused[0]) - facts.now).total_seconds(), SOON_SECONDS)
-    return facts.config.progress_interval_seconds if StageState.RUNNING in states else None
+    if any(s.state is StageState.DONE and s.job is not None and not s.job.finished for s in facts.standings):
+        return LINGER.total_seconds()
+    if StageState.RUNNING not in states:
+        return None
+    fresh = facts.snapshot.seconds_since_write < STARTED_SECONDS
+    return min(STARTED_SECONDS, interval) if fresh else interval

@@ -18,6 +18,8 @@ from profile_operator.observe.snapshot import JobState, JobView, Snapshot
 from .failure import due, heals, new_failure, reason_of, remembered
 from .plan import Action, DeleteJob, DropReport
 
+ABOUT_TO_START = "the pod is about to start"
+
 
 class StageState(StrEnum):
     """Where a stage stands."""
@@ -123,7 +125,7 @@ def _job_stage(stage: Stage, snapshot: Snapshot, now: datetime) -> Standing:
     standing = Standing(stage, StageState.READY, digest, job=job, report=report, failure=failure)
     if job is not None and job.deleting and (report is None or not snapshot.head.retrying):
         return replace(standing, state=StageState.ENDING)
-    running = job is not None and not job.finished and report is None
+    running = job is not None and not job.finished and not _is_lost(job) and report is None
     if running or failure is None:
         return _under_way(standing)
     return failed(standing, snapshot.head, now, tuple(clearing))
@@ -137,7 +139,12 @@ def _under_way(standing: Standing) -> Standing:
     if job.state is JobState.SUSPENDED:
         text = queue_text(job.queue) if job.queue else "the Job is suspended; it goes on when whoever did that lets it"
         return replace(standing, state=StageState.QUEUED, reason=Reason.QUEUED, message=text)
-    return replace(standing, state=StageState.RUNNING, message=job.waiting)
+    if job.cause is not None:
+        return replace(standing, state=StageState.RUNNING, reason=job.cause.reason, message=job.cause.message)
+    # It runs only where a pod of it does.
+    if job.running:
+        return replace(standing, state=StageState.RUNNING)
+    return replace(standing, state=StageState.RUNNING, reason=Reason.PENDING, message=ABOUT_TO_START)
 
 
 def failed(standing: Standing, head: RequestHead, now: datetime, clearing: tuple[Action, ...] = ()) -> Standing:
@@ -162,21 +169,34 @@ def _failure(snapshot: Snapshot, stage: Stage, now: datetime) -> StageFailure | 
     report, job = snapshot.reports.of(stage), snapshot.job(snapshot.chain.job_name(stage))
     before = remembered(snapshot, stage)
     ended = job.completed if job is not None and job.finished else None
+    lost = job is not None and _is_lost(job)
+    if job is not None and lost and not _is_told(before, job):
+        ended = now
     if ended is None and report is not None and report.finished_at:
         ended = parsed(report.finished_at)
     if before is not None and (ended is None or stamp(ended) <= before.time):
         return before
     if report is not None:
         reason, message = report.reason, report.message
-    elif job is None or not job.finished:
+    elif job is None or not (job.finished or lost):
         return None
     elif job.state is JobState.SUCCEEDED:
         reason, message = Reason.STAGE_FAILED, f"the Job {job.name} ended well, but its report is not in the store"
-    elif job.termination is not None:
-        reason, message = job.termination.reason, job.termination.message
+    elif job.cause is not None:
+        reason, message = job.cause.reason, job.cause.message
     else:
         reason, message = Reason.STAGE_FAILED, f"the Job {job.name} failed"
     return new_failure(snapshot, stage, reason, message, ended or now)
+
+
+def _is_lost(job: JobView) -> bool:
+    """Whether nothing is to come of a Job that has not ended: each further pod of it would end as the last did."""
+    return not job.finished and job.cause is not None and job.cause.final
+
+
+def _is_told(failure: StageFailure | None, job: JobView) -> bool:
+    """Whether the failure is that of this Job."""
+    return failure is not None and (job.started is None or failure.time >= stamp(job.started))
 
 
 def _generation(snapshot: Snapshot, now: datetime) -> Standing:

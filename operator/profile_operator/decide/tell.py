@@ -18,11 +18,14 @@ from profile_operator.clock import stamp
 from .advice import advised, plain
 from .facts import Facts
 from .plan import Action, EventNote, Plan
-from .standing import Decision, StageState, Standing
+from .standing import ABOUT_TO_START, Decision, StageState, Standing
 from .status import next_status
 
 _STAGE_CONDITIONS = {stage: row.condition for stage, row in STAGES.items()}
 ORDER = (ConditionType.READY, *_STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
+
+# A pod that starts is told of so much later.
+STARTED_SECONDS = 10.0
 
 
 class Untimed(NamedTuple):
@@ -78,11 +81,18 @@ def _stage(facts: Facts, standing: Standing) -> Untimed:
             reason, message = Reason.SUSPENDED, ""
         case StageState.ENDING:
             reason, message = Reason.PENDING, "waiting for an earlier Job of the same name to end"
-        case StageState.RUNNING if reason is Reason.RUNNING and message:
-            reason = Reason.PENDING
+        case StageState.RUNNING if reason is Reason.RUNNING and _starts(facts, standing.stage):
+            reason, message = Reason.PENDING, ABOUT_TO_START
         case StageState.RUNNING if reason is Reason.RUNNING:
             message = STAGES[standing.stage].doing
     return Untimed("False", reason, message if standing.state is StageState.BLOCKED else plain(message))
+
+
+def _starts(facts: Facts, stage: Stage) -> bool:
+    """Whether it was told a moment ago that the pod is about to start: short stages then cost no write more."""
+    kind, told = _STAGE_CONDITIONS[stage], facts.head.status.conditions
+    before = next((condition.message for condition in told if condition.type == kind), "")
+    return before == ABOUT_TO_START and facts.snapshot.seconds_since_write < STARTED_SECONDS
 
 
 def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) -> Untimed:

@@ -1,4 +1,4 @@
-"""Jobs and their pods as the API server gives them, read for decisions: JobView, and a stage's last words."""
+"""job_view: a Job as the API server gives it, read for decisions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from profile_contract.conditions import Reason
-from profile_contract.model import Tolerant
 from profile_contract.stages.table import Stage
 from profile_operator import names
 from profile_runtime.kubernetes.resources import Document
 
-from .snapshot import JobState, JobView, Termination
+from .snapshot import Cause, JobState, JobView
 
 
 def job_view(document: Document) -> JobView | None:
@@ -33,6 +30,7 @@ def job_view(document: Document) -> JobView | None:
         digest=metadata.get("annotations", {}).get(names.DIGEST_ANNOTATION, ""),
         owner_uid=owners[0] if owners else metadata["labels"].get(names.LABEL_UID, ""),
         state=_job_state(spec, ended),
+        cause=_cause(ended[0]) if ended and ended[0]["type"] == "Failed" else None,
         deleting="deletionTimestamp" in metadata,
         started=_time(status.get("startTime")),
         completed=_time(completed),
@@ -47,6 +45,15 @@ def _job_state(spec: Document, ended: list[Document]) -> JobState:
     if ended:
         return JobState.SUCCEEDED if ended[0]["type"] == "Complete" else JobState.FAILED
     return JobState.SUSPENDED if spec.get("suspend") else JobState.ACTIVE
+
+
+def _cause(failed: Document) -> Cause:
+    """What the Job's own condition says of its failure; a pod, if one is left, says more."""
+    reason, message = failed.get("reason", ""), failed.get("message", "")
+    text = f"the Job failed: {reason}: {message}".removesuffix(": ").removesuffix(": ")
+    if reason == "DeadlineExceeded":
+        return Cause(Reason.DEADLINE_EXCEEDED, text, final=True)
+    return Cause(Reason.STAGE_FAILED, text)
 
 
 def _gpus(spec: Document) -> int:
@@ -67,50 +74,3 @@ def _is_gpu(resource: str) -> bool:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def termination_of(pods: list[Document]) -> Termination | None:
-    """What the stage's container of the last pod said, or what the kubelet said of the whole pod."""
-    for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True):
-        status = pod.get("status", {})
-        # Evicted, out of a node's resources: the container's exit code, if there is one, tells nothing then.
-        if status.get("phase") == "Failed" and status.get("reason"):
-            text = f"{status['reason']}: {status.get('message', '')}".removesuffix(": ")
-            return Termination(Reason.STAGE_FAILED, f"the stage's pod was ended: {text}")
-        for container in status.get("containerStatuses", ()):
-            ended = container.get("state", {}).get("terminated")
-            if container["name"] == names.CONTAINER and ended:
-                return _termination(ended)
-    return None
-
-
-def _termination(ended: Document) -> Termination:
-    if ended.get("reason") == "OOMKilled":
-        return Termination(Reason.OUT_OF_MEMORY, "the stage used more memory than its limit")
-    try:
-        # Strict: it may have been written by whoever took the stage over.
-        message = TerminationMessage.model_validate_json(ended.get("message", ""))
-    except ValidationError:
-        return Termination(Reason.STAGE_FAILED, f"the stage ended with exit code {ended.get('exitCode')}")
-    return Termination(message.reason, message.message)
-
-
-class TerminationMessage(Tolerant):
-    """A stage's last words, as `profile_runtime.shell` writes them."""
-
-    reason: Reason
-    message: str
-
-
-def waiting_of(pods: list[Document]) -> str:
-    """Why no pod of a Job runs, in the scheduler's or the kubelet's words; empty if nothing was said."""
-    for pod in pods:
-        status = pod.get("status", {})
-        for condition in status.get("conditions", ()):
-            if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                return f"the pod waits for a node: {condition.get('message', '')}"
-        for container in status.get("containerStatuses", ()):
-            waiting = container.get("state", {}).get("waiting", {})
-            if waiting.get("reason") not in (None, "ContainerCreating"):
-                return f"the pod does not start: {waiting['reason']}"
-    return ""

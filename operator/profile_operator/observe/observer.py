@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -29,7 +30,8 @@ from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
 
 from .chain import chain_of
-from .jobs import job_view, termination_of, waiting_of
+from .jobs import job_view
+from .pods import cause_of, stage_runs
 from .snapshot import Chain, CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Younger pods are on their way; older ones wait for something worth telling.
-PATIENCE_SECONDS = 45.0
+PATIENCE = timedelta(seconds=45)
 
 
 class Observer:
@@ -71,7 +73,7 @@ class Observer:
             unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
             photos=photos,
             photos_withdrawn=are_withdrawn(head.status.photos, spec.photos, head.retry),
-            jobs=tuple([await self._with_reason(job, chain, reports) for job in jobs]),
+            jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
             progress=await self._latest_progress(head.key, chain, jobs),
@@ -164,18 +166,26 @@ class Observer:
         views = [job_view(document) for document in await self._kube.jobs(key)]
         return tuple(view for view in views if view is not None)
 
-    async def _with_reason(self, job: JobView, chain: Chain, reports: Reports) -> JobView:
-        """The Job with what its pod said, if it failed without a report, or the scheduler, if it waits for long."""
+    async def _with_cause(self, job: JobView, chain: Chain, reports: Reports) -> JobView:
+        """The Job with why it failed without a report, or why it does not run though it had the time to start."""
         if job.deleting or job.digest != chain.of(job.stage) or reports.of(job.stage) is not None:
             return job
-        failed = job.state is JobState.FAILED
-        late = job.state is JobState.ACTIVE and job.started and time.time() - job.started.timestamp() > PATIENCE_SECONDS
-        if not failed and not (late and not job.running):
+        failed, now = job.state is JobState.FAILED, datetime.now(UTC)
+        late = job.started is not None and now - job.started > PATIENCE
+        idle = job.state is JobState.ACTIVE and not job.running and (late or job.failed_pods > 0)
+        if not failed and not idle:
             return job
         pods = await self._kube.pods(chain.key.namespace, job.name)
-        if failed:
-            return job.with_termination(termination_of(pods))
-        return job.with_waiting(waiting_of(pods))
+        if stage_runs(pods):
+            return replace(job, running=True)
+        events = [] if failed else await self._kube.events_about(chain.key.namespace, _names(job, pods))
+        return replace(job, cause=cause_of(job, pods, events, now))
+
+
+def _names(job: JobView, pods: Sequence[Document]) -> tuple[str, ...]:
+    """The Job, and the pods that have not ended."""
+    live = (pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") == "Pending")
+    return (job.name, *live)
 
 
 async def _if_allowed(reading: Awaitable[T]) -> T | None:

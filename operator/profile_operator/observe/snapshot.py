@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -33,16 +33,20 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Termination:
-    """What a stage's container said when it ended."""
+class Cause:
+    """Why a stage ended badly, or does not run. What the cluster is to blame for has a reason of the PLATFORM's kind.
+
+    `final`: the Job's next pods would end the same way, and none is to be started.
+    """
 
     reason: Reason
     message: str
+    final: bool = False
 
 
 @dataclass(frozen=True)
 class JobView:
-    """A Job of the request. `waiting` tells why no pod runs yet, where the scheduler said so."""
+    """A Job of the request. `running`: a pod is ready. `cause`: why it failed, or why no pod of it runs."""
 
     name: str
     stage: Stage
@@ -57,21 +61,12 @@ class JobView:
     gpus: int = 0
     # Of Kueue, which holds the Job until there is a place for it.
     queue: str = ""
-    termination: Termination | None = None
-    waiting: str = ""
+    cause: Cause | None = None
 
     @property
     def finished(self) -> bool:
         """Whether no pod of it runs any more."""
         return self.state in (JobState.SUCCEEDED, JobState.FAILED)
-
-    def with_termination(self, termination: Termination | None) -> JobView:
-        """The same Job with what its pod said."""
-        return replace(self, termination=termination)
-
-    def with_waiting(self, waiting: str) -> JobView:
-        """The same Job with why it waits."""
-        return replace(self, waiting=waiting)
 
 
 @dataclass(frozen=True)

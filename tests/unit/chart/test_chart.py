@@ -112,7 +112,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},

@@ -13,7 +13,7 @@ from lupa import lua51
 from operator_world import World, change, fail
 from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
-from profile_operator.observe.snapshot import Termination
+from profile_operator.observe.snapshot import Cause
 
 ARGOCD = Path(__file__).resolve().parents[3] / "examples" / "argocd"
 CHECK = (ARGOCD / "profilerequest.lua").read_text()
@@ -38,8 +38,8 @@ def test_a_new_request_is_waited_for() -> None:
 
 
 def test_a_request_on_its_way_tells_its_stage() -> None:
-    world = World()
-    world.run(until=lambda w: any("-train-" in name for name in w.jobs))
+    world = World(seen_running=True)
+    world.run(until=lambda w: any("-train-" in name and job.running for name, job in w.jobs.items()))
     status, message = health(document(world))
     assert status == "Progressing"
     assert "training" in message
@@ -59,7 +59,7 @@ def test_a_changed_request_is_not_healthy_by_its_past() -> None:
 def test_a_stalled_request_is_degraded_and_says_why() -> None:
     world = World()
     world.run(until=lambda w: any("-train-" in name for name in w.jobs))
-    fail(world, Stage.TRAIN, Termination(Reason.OUT_OF_MEMORY, "too small"))
+    fail(world, Stage.TRAIN, Cause(Reason.OUT_OF_MEMORY, "too small"))
     status, message = health(document(world))
     assert status == "Degraded"
     assert message.startswith("OutOfMemory: ")

@@ -50,7 +50,8 @@ def test_whoever_must_act_is_told_what_to_do(reason: Reason) -> None:
 def test_what_heals_by_itself_is_what_is_out_of_reach() -> None:
     healing = {reason for reason, row in REASONS.items() if row.kind is ReasonKind.PLATFORM}
     assert healing == {
-        Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE
+        Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE,
+        Reason.REFUSED, Reason.IMAGE_PULL_FAILED, Reason.POD_NOT_STARTED, Reason.EVICTED, Reason.NODE_LOST,
     }  # fmt: skip
 
 

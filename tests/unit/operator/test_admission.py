@@ -180,7 +180,7 @@ def test_kueue_holds_a_job_lets_it_go_and_takes_its_place_away_again() -> None:
         assert world.cycle().actions == ()
     released(world, name)
     world.cycle()
-    assert world.condition("Trained")[1] == "Running"
+    assert world.condition("Trained")[1] == "Pending"
     started = world.jobs[name].started
     world.jobs[name] = replace(world.jobs[name], state=JobState.SUSPENDED, started=None)
     assert world.cycle().actions == ()
@@ -301,7 +301,7 @@ async def test_nobody_trains_before_it_is_known_who_does() -> None:
         assert operator.condition("Trained")[1] == "Queued"
         operator.waiting.look(Key("it", "another"), None)
         await operator.cycle()
-        assert operator.condition("Trained")[1] == "Running"
+        assert operator.condition("Trained")[1] == "Pending"
         assert len(operator.tokens.asked) == asked + 1
 
 
@@ -338,4 +338,4 @@ def test_waiting_is_counted_by_namespace_and_by_time() -> None:
     count_queued(head, world.status, world.now)
     assert queued() == before
     assert waited() == pytest.approx(seconds + 605)
-    assert world.condition("Ready")[1] == Reason.RUNNING
+    assert world.condition("Ready")[1] == Reason.PENDING

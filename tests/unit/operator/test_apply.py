@@ -86,7 +86,7 @@ async def test_without_credentials_no_job_is_created(operator: RealOperator) -> 
 async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperator) -> None:
     await operator.cycle()
     del operator.server.objects[SECRET]
-    assert await operator.cycle() == CONFIG.progress_interval_seconds
+    assert await operator.cycle() == 10
     assert operator.secret["data"]["preprocess.AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
     await operator.cycle()
     assert len(operator.tokens.asked) == 2

@@ -18,7 +18,7 @@ from profile_operator.decide.advice import plain
 from profile_operator.decide.decision import POLICIES
 from profile_operator.decide.orders import order_of
 from profile_operator.decide.plan import CreateJob
-from profile_operator.observe.snapshot import Termination
+from profile_operator.observe.snapshot import Cause
 
 MOST_WRITES = 12
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -50,9 +50,24 @@ def test_a_whole_request_takes_few_writes() -> None:
     world = World().run()
     assert world.writes.count("finalizer") == 1
     assert world.writes.count("job") == 3
-    # One a stage transition; the Secret comes on top.
+    # One a stage transition; the Secrets come on top.
     assert world.writes.count("status") == 5
-    assert len(world.writes) + 1 <= MOST_WRITES
+    assert len(world.writes) + 3 <= MOST_WRITES
+
+
+def test_short_stages_cost_no_write_for_their_start() -> None:
+    world = World(seconds_since_write=5.0, seen_running=True).run()
+    assert world.writes.count("status") == 5
+    assert len(world.writes) + 3 <= MOST_WRITES
+    # Told once it has run for a while.
+    world = World(seconds_since_write=9.9, seen_running=True)
+    world.cycle()
+    world.work_on()
+    assert world.cycle().again == 10
+    assert world.condition("Preprocessed")[1:] == ("Pending", "the pod is about to start")
+    world.seconds_since_write = 10.0
+    world.cycle()
+    assert world.condition("Preprocessed")[1:] == ("Running", "looking at the photos")
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
@@ -75,7 +90,7 @@ def test_the_total_of_gpu_seconds_is_job_time_times_gpus() -> None:
 
 
 def test_events_tell_each_transition_once() -> None:
-    told = [(note.reason, note.message.split(":")[0]) for note in World().run().events]
+    told = [(note.reason, note.message.split(":")[0]) for note in World(seen_running=True).run().events]
     assert told == [
         (Reason.RUNNING, "preprocess"),
         (Reason.SUCCEEDED, "preprocess"),
@@ -118,7 +133,7 @@ def test_killed_after_any_write_it_ends_the_same_without_a_second_job(nth: int) 
         (0, True, "gothic", Reason.NO_PHOTOS),
         (6, True, "gothic", Reason.SUSPENDED),
         (6, False, "gothic", Reason.STYLE_NOT_FOUND),
-        (6, False, "warm", Reason.RUNNING),
+        (6, False, "warm", Reason.PENDING),
     ],
 )
 def test_the_first_policy_that_answers_decides(photos: int, suspended: bool, style: str, reason: Reason) -> None:
@@ -126,7 +141,7 @@ def test_the_first_policy_that_answers_decides(photos: int, suspended: bool, sty
     world.spec = world.spec.model_copy(update={"suspend": suspended, "styles": [style]})
     world.cycle()
     assert world.condition("Ready")[1] == reason
-    assert bool(world.created) is (reason is Reason.RUNNING)
+    assert bool(world.created) is (reason is Reason.PENDING)
 
 
 def test_the_last_policy_always_answers() -> None:
@@ -140,7 +155,7 @@ def test_the_last_policy_always_answers() -> None:
 def test_no_link_reaches_a_status() -> None:
     world = World()
     text = "GET http://minio:9000/profiles/a?X-Amz-Signature=abc failed\nTraceback"
-    fail(world, TRAIN, Termination(Reason.STAGE_FAILED, text))
+    fail(world, TRAIN, Cause(Reason.STAGE_FAILED, text))
     written = world.status.to_json()
     assert "X-Amz" not in written
     assert "minio:9000" not in written

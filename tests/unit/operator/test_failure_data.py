@@ -16,7 +16,7 @@ from profile_contract.request import StageFailure, Training
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed
 from profile_operator.decide.failure import due
-from profile_operator.observe.snapshot import GenerationView, JobState, Termination
+from profile_operator.observe.snapshot import Cause, GenerationView, JobState
 from profile_operator.workqueue import ExpectedError
 from profile_runtime.store.port import StoreError
 from real_operator import real_operator
@@ -41,7 +41,7 @@ def wait(world: World, seconds: float) -> None:
 @pytest.mark.parametrize("stage", [PREPROCESS, TRAIN, FINISH])
 def test_a_failed_stage_whose_job_was_cleaned_up_does_not_run_again(stage: Stage) -> None:
     world = World()
-    name = fail(world, stage, Termination(Reason.TRAINING_DIVERGED, "the loss is no number"))
+    name = fail(world, stage, Cause(Reason.TRAINING_DIVERGED, "the loss is no number"))
     failure = failure_of(world, stage)
     assert failure is not None
     assert (failure.reason, failure.message, failure.attempt) == ("TrainingDiverged", "the loss is no number", 1)
@@ -60,7 +60,7 @@ def test_a_failed_stage_whose_job_was_cleaned_up_does_not_run_again(stage: Stage
 
 def test_other_inputs_have_not_failed() -> None:
     world = World()
-    name = fail(world, TRAIN, Termination(Reason.TRAINING_DIVERGED, "no number"))
+    name = fail(world, TRAIN, Cause(Reason.TRAINING_DIVERGED, "no number"))
     del world.jobs[name]
     change(world, training=Training(rank=8))
     world.run()
@@ -105,7 +105,7 @@ def test_generation_that_was_refused_is_not_asked_for_again_by_a_restarted_opera
 @pytest.mark.parametrize("reason", PLATFORM)
 def test_what_the_platform_failed_is_tried_again_by_itself(reason: Reason) -> None:
     world = World()
-    name = fail(world, TRAIN, Termination(reason, "the store is away"))
+    name = fail(world, TRAIN, Cause(reason, "the store is away"))
     assert world.condition("Ready")[:2] == ("False", reason)
     assert (world.condition("Stalled")[0], world.condition("Reconciling")[0]) == ("False", "True")
     assert world.status.stage_text == "Training"
@@ -122,7 +122,7 @@ def test_what_the_platform_failed_is_tried_again_by_itself(reason: Reason) -> No
 
 def test_pauses_double_up_to_ten_minutes_and_it_never_gives_up() -> None:
     world = World()
-    name = fail(world, TRAIN, Termination(Reason.STORE_UNAVAILABLE, "away"))
+    name = fail(world, TRAIN, Cause(Reason.STORE_UNAVAILABLE, "away"))
     pauses = []
     for attempt in range(1, 12):
         failure = failure_of(world, TRAIN)
@@ -138,7 +138,7 @@ def test_pauses_double_up_to_ten_minutes_and_it_never_gives_up() -> None:
         world.cycle()
         assert world.created.count(name) == attempt + 1
         wait(world, 60)
-        world.end(name, JobState.FAILED, Termination(Reason.STORE_UNAVAILABLE, "away"))
+        world.end(name, JobState.FAILED, Cause(Reason.STORE_UNAVAILABLE, "away"))
         world.cycle()
     assert pauses == [10, 20, 40, 80, 160, 320, 600, 600, 600, 600, 600]
     assert world.condition("Stalled")[0] == "False"
@@ -146,7 +146,7 @@ def test_pauses_double_up_to_ten_minutes_and_it_never_gives_up() -> None:
 
 def test_an_attempt_is_counted_once_and_remembered_while_the_next_one_runs() -> None:
     world = World()
-    name = fail(world, TRAIN, Termination(Reason.STORE_UNAVAILABLE, "away"))
+    name = fail(world, TRAIN, Cause(Reason.STORE_UNAVAILABLE, "away"))
     for _ in range(2):
         world.now -= timedelta(seconds=5)
         assert world.cycle().status is None
@@ -159,7 +159,7 @@ def test_an_attempt_is_counted_once_and_remembered_while_the_next_one_runs() -> 
     assert failure.attempt == 1
     wait(world, 5)
     # Now it is the input's fault, and that stands.
-    world.end(name, JobState.FAILED, Termination(Reason.OUT_OF_MEMORY, "30 GB"))
+    world.end(name, JobState.FAILED, Cause(Reason.OUT_OF_MEMORY, "30 GB"))
     world.cycle()
     stalled(world, Reason.OUT_OF_MEMORY)
     failure = failure_of(world, TRAIN)
@@ -171,7 +171,7 @@ def test_gpu_seconds_of_every_attempt_are_counted() -> None:
     world = World().run(until=lambda w: any("-train-" in name for name in w.jobs))
     name = world.created[-1]
     wait(world, 50)
-    world.end(name, JobState.FAILED, Termination(Reason.STORE_UNAVAILABLE, "away"))
+    world.end(name, JobState.FAILED, Cause(Reason.STORE_UNAVAILABLE, "away"))
     world.cycle()
     first = world.status.gpu_seconds
     assert first == 50
@@ -179,7 +179,7 @@ def test_gpu_seconds_of_every_attempt_are_counted() -> None:
     world.cycle()
     world.cycle()
     wait(world, 100)
-    world.end(name, JobState.FAILED, Termination(Reason.STORE_UNAVAILABLE, "away"))
+    world.end(name, JobState.FAILED, Cause(Reason.STORE_UNAVAILABLE, "away"))
     world.cycle()
     assert world.status.gpu_seconds == first + 100
 
@@ -234,7 +234,7 @@ def test_whatever_happens_a_failure_of_the_input_runs_again_for_a_person_alone(h
         match event:
             case "fails" | "platform fails" if running:
                 reason = Reason.OUT_OF_MEMORY if event == "fails" else Reason.STORE_UNAVAILABLE
-                world.end(running[0], JobState.FAILED, Termination(reason, "it failed"))
+                world.end(running[0], JobState.FAILED, Cause(reason, "it failed"))
                 stands = event == "fails"
             case "ends":
                 world.work_on()

@@ -12,7 +12,7 @@ from profile_contract.request import DeletionPolicy
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_operator.observe.snapshot import JobState, Termination
+from profile_operator.observe.snapshot import Cause, JobState
 
 MOST_WRITES = 12
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -29,13 +29,13 @@ def bad_input(world: World, reason: Reason, message: str) -> None:
     world.store[order.output] = PreprocessReport(
         digest=order.digest, outcome="BadInput", reason=reason, message=message
     )
-    world.end(name, JobState.FAILED, Termination(reason, message))
+    world.end(name, JobState.FAILED, Cause(reason, message))
 
 
 @pytest.mark.parametrize("stage", [PREPROCESS, TRAIN, FINISH])
 def test_a_failed_job_stalls_with_what_its_pod_said_and_never_runs_by_itself(stage: Stage) -> None:
     world = World()
-    fail(world, stage, Termination(Reason.OUT_OF_MEMORY, "needs 30 GB"))
+    fail(world, stage, Cause(Reason.OUT_OF_MEMORY, "needs 30 GB"))
     advice = stalled(world, Reason.OUT_OF_MEMORY)
     assert "needs 30 GB" in advice
     assert "profilestudio.io/retry" in advice

@@ -293,7 +293,7 @@ async def test_our_own_job_that_an_earlier_try_created_is_adopted(operator: Real
     job["metadata"]["labels"] = labels
     await operator.cycle()
     assert len(operator.jobs) == 1
-    assert operator.condition("Preprocessed")[1] == "Running"
+    assert operator.condition("Preprocessed")[1] == "Pending"
 
 
 # --- what fails --------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ async def test_a_conflict_is_looked_at_again_at_once(operator: RealOperator) -> 
     assert await operator.cycle() == pytest.approx(0.2)
     assert not operator.status.conditions
     await operator.cycle()
-    assert operator.condition("Preprocessed")[1] == "Running"
+    assert operator.condition("Preprocessed")[1] == "Pending"
     assert len(operator.jobs) == 1
 
 
@@ -316,7 +316,7 @@ async def test_a_409_of_a_quota_is_no_job_of_that_name(operator: RealOperator) -
     assert operator.told == []
     await operator.cycle()
     assert len(operator.jobs) == 1
-    assert operator.condition("Preprocessed")[1] == "Running"
+    assert operator.condition("Preprocessed")[1] == "Pending"
 
 
 async def test_a_status_comes_under_the_version_of_the_finalizers_write(operator: RealOperator) -> None:
@@ -351,7 +351,8 @@ async def test_what_the_kubelet_said_of_the_pod_is_told(operator: RealOperator) 
     operator.pod(name, status={**evicted, "containerStatuses": [{"name": "stage", "state": gone}]})
     operator.end("preprocess", "Failed")
     await operator.cycle()
-    assert 'Evicted: Usage of EmptyDir volume "scratch" exceeds the limit' in operator.condition("Stalled")[2]
+    assert operator.condition("Stalled")[1] == "ScratchFull"
+    assert 'evicted: Usage of EmptyDir volume "scratch" exceeds the limit' in operator.condition("Stalled")[2]
 
 
 async def test_pods_of_jobs_that_run_are_not_listed(operator: RealOperator) -> None:
@@ -450,7 +451,7 @@ async def test_a_report_that_cannot_be_read_stalls_and_is_not_made_again_for_eve
         assert len(operator.jobs) == 1
     operator.store.objects[key] = good
     await operator.cycle()
-    assert operator.condition("Trained")[1] == "Running"
+    assert operator.condition("Trained")[1] == "Pending"
 
 
 async def test_keys_of_others_reach_neither_a_status_nor_an_order(operator: RealOperator) -> None:

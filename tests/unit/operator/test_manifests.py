@@ -36,6 +36,7 @@ LABELS = {
     "profilestudio.io/request-uid": "u1",
     "profilestudio.io/stage": "preprocess",
 }
+NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji", uid="u1"),
     digest="0123456789abcdef",
@@ -58,12 +59,12 @@ def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
             "name": "minji-preprocess-01234567",
             "namespace": "hr",
             "labels": LABELS,
-            "annotations": {"profilestudio.io/digest": "0123456789abcdef"},
+            "annotations": {**NO_SIDECARS, "profilestudio.io/digest": "0123456789abcdef"},
             "ownerReferences": [OWNER],
         },
         "spec": {
             "backoffLimit": 2,
-            "activeDeadlineSeconds": 3600,
+            "ttlSecondsAfterFinished": 3600,
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
@@ -77,9 +78,10 @@ def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
                 ]
             },
             "template": {
-                "metadata": {"labels": LABELS},
+                "metadata": {"labels": LABELS, "annotations": NO_SIDECARS},
                 "spec": {
                     "restartPolicy": "Never",
+                    "activeDeadlineSeconds": 3600,
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": 30,
@@ -185,7 +187,7 @@ def test_what_only_the_platform_knows_of_is_added_and_nothing_else_changes() -> 
     preprocess = StageJob(
         image="preprocess",
         labels={"team": "portraits", "cost": "stage", "profilestudio.io/request": "stolen"},
-        annotations={"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "stolen"},
+        annotations={"sidecar.istio.io/inject": "true", "profilestudio.io/digest": "stolen"},
         affinity=ON_NODES_WITH_DISKS,
         extra_env=[CA_ENV],
         extra_volumes=[CA_VOLUME],
@@ -208,13 +210,14 @@ def test_what_only_the_platform_knows_of_is_added_and_nothing_else_changes() -> 
         "volumes": [*pod["volumes"], CA_VOLUME],
         "affinity": ON_NODES_WITH_DISKS,
     }
-    template = {"metadata": {"labels": marks, "annotations": preprocess.annotations}, "spec": pod}
+    notes = {**NO_SIDECARS, **preprocess.annotations}
+    template = {"metadata": {"labels": marks, "annotations": notes}, "spec": pod}
     assert made == {
         **plain,
         "metadata": {
             **plain["metadata"],
             "labels": marks,
-            "annotations": {"sidecar.istio.io/inject": "false", "profilestudio.io/digest": "0123456789abcdef"},
+            "annotations": {**notes, "profilestudio.io/digest": "0123456789abcdef"},
         },
         "spec": {**plain["spec"], "template": template},
     }

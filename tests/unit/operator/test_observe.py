@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from profile_contract.conditions import Reason
 from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
-from profile_operator.observe.jobs import (
-    job_view,
-    termination_of,
-    waiting_of,
-)
-from profile_operator.observe.snapshot import JobState, Termination
+from profile_operator.observe.jobs import job_view
+from profile_operator.observe.snapshot import JobState
 
 
 def job(**status: Any) -> dict[str, Any]:
@@ -67,66 +61,6 @@ def test_a_job_without_our_stage_is_none_of_ours() -> None:
     document = job()
     document["metadata"]["labels"] = {}
     assert job_view(document) is None
-
-
-def pod(created: str, **terminated: Any) -> dict[str, Any]:
-    state = {"terminated": terminated} if terminated else {"running": {}}
-    return {
-        "metadata": {"creationTimestamp": created},
-        "status": {"containerStatuses": [{"name": "stage", "state": state}]},
-    }
-
-
-SAID = json.dumps({"code": 75, "reason": "StoreUnavailable", "message": "the store is away"})
-TERMINATIONS: dict[str, tuple[list[dict[str, Any]], Termination | None]] = {
-    "no pod": ([], None),
-    "what it said": ([pod("1", exitCode=75, message=SAID)], Termination(Reason.STORE_UNAVAILABLE, "the store is away")),
-    "the last pod's words": (
-        [pod("1", exitCode=75, message=SAID), pod("2", exitCode=1)],
-        Termination(Reason.STAGE_FAILED, "the stage ended with exit code 1"),
-    ),
-    "killed for memory": (
-        [pod("1", exitCode=137, reason="OOMKilled")],
-        Termination(Reason.OUT_OF_MEMORY, "the stage used more memory than its limit"),
-    ),
-    "no JSON": (
-        [pod("1", exitCode=2, message="Traceback")],
-        Termination(Reason.STAGE_FAILED, "the stage ended with exit code 2"),
-    ),
-    "an unknown reason": (
-        [pod("1", exitCode=2, message='{"reason": "Odd", "message": "x"}')],
-        Termination(Reason.STAGE_FAILED, "the stage ended with exit code 2"),
-    ),
-    **{
-        name: (
-            [pod("1", exitCode=2, message=said)],
-            Termination(Reason.STAGE_FAILED, "the stage ended with exit code 2"),
-        )
-        for name, said in {
-            "nested without end": "[" * 4000,
-            "nested in its message": '{"reason": "StageFailed", "message": ' + "[" * 1500,
-            "half a character": '{"reason": "StageFailed", "message": "\\ud800"}',
-            "a message that is no text": '{"reason": "StageFailed", "message": {"a": 1}}',
-            "a number too long to read": "1" * 4096,
-        }.items()
-    },
-}
-
-
-@pytest.mark.parametrize("name", TERMINATIONS)
-def test_termination_messages(name: str) -> None:
-    pods, expected = TERMINATIONS[name]
-    assert termination_of(pods) == expected
-
-
-def test_why_a_pod_waits() -> None:
-    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes have nvidia.com/gpu"}
-    assert waiting_of([{"status": {"conditions": [unscheduled]}}]) == (
-        "the pod waits for a node: 0/3 nodes have nvidia.com/gpu"
-    )
-    pulling = {"name": "stage", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
-    assert waiting_of([{"status": {"containerStatuses": [pulling]}}]) == "the pod does not start: ImagePullBackOff"
-    assert waiting_of([{"status": {}}]) == ""
 
 
 def document(**spec: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
-from profile_operator.observe.snapshot import Termination
+from profile_operator.observe.snapshot import Cause
 from profile_operator.release.check import document, verdict
 
 KEY = Key("profile-system", "helm-test-1")
@@ -43,7 +43,7 @@ def test_with_photos_portraits_are_wanted() -> None:
     failed = World()
     failed.run(until=lambda world: any("-train-" in name for name in world.jobs))
     assert verdict(failed.status, photos=True) is None
-    fail(failed, Stage.TRAIN, Termination(Reason.OUT_OF_MEMORY, "too small"))
+    fail(failed, Stage.TRAIN, Cause(Reason.OUT_OF_MEMORY, "too small"))
     told = verdict(failed.status, photos=True)
     assert told is not None
     assert not told[0]

@@ -3,7 +3,7 @@
 from operator_world import World, fail
 from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
-from profile_operator.observe.snapshot import Termination
+from profile_operator.observe.snapshot import Cause
 from profile_operator.stage_metrics import newly_stalled
 
 
@@ -11,7 +11,7 @@ def test_a_failed_stage_is_told_once_with_its_reason() -> None:
     world = World()
     world.run(until=lambda w: any("-train-" in name for name in w.jobs))
     before = world.status
-    fail(world, Stage.TRAIN, Termination(Reason.OUT_OF_MEMORY, "too small"))
+    fail(world, Stage.TRAIN, Cause(Reason.OUT_OF_MEMORY, "too small"))
     assert newly_stalled(before, world.status) == (Stage.TRAIN, Reason.OUT_OF_MEMORY)
     failed = world.status
     world.cycle()

@@ -19,6 +19,7 @@ TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").
 NO_END = {
     Reason.SUCCEEDED, Reason.QUEUED, Reason.PENDING, Reason.RUNNING, Reason.SUSPENDED, Reason.WAITING_FOR_STAGE,
     Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE,
+    Reason.REFUSED, Reason.IMAGE_PULL_FAILED, Reason.POD_NOT_STARTED, Reason.EVICTED, Reason.NODE_LOST,
     Reason.PREDICTOR_FAILS, Reason.PREDICTOR_REFUSED, Reason.API_UNAVAILABLE,
     Reason.DELETING, Reason.ARTIFACTS_PURGED, Reason.ARTIFACTS_RETAINED,
     Reason.ARTIFACTS_ABANDONED,

@@ -60,8 +60,8 @@ MUTANTS = (
     (
         "A09",
         "operator/profile_operator/observe/observer.py",
-        "if not failed and not (late and not job.running):",
-        "if not failed and not late:",
+        "if not failed and not idle:",
+        "if not failed and not late and not idle:",
         "pods of running Jobs are listed in every cycle",
     ),
     (

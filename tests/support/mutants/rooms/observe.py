@@ -32,7 +32,7 @@ MUTANTS = (
     (
         "B02",
         "operator/profile_operator/observe/observer.py",
-        "jobs=tuple([await self._with_reason(job, chain, reports) for job in jobs]),",
+        "jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),",
         "jobs=jobs,",
         "what a failed pod said is never read",
     ),
@@ -49,5 +49,33 @@ MUTANTS = (
         "            return 0.2",
         "            return None",
         "after a 409 nobody looks again until the resync",
+    ),
+    (
+        "PD1",
+        "operator/profile_operator/observe/pods.py",
+        'refusals = [event for event in events if event.get("reason") == "FailedCreate" and _at(event) >= born]',
+        'refusals = [event for event in events if event.get("reason") == "FailedCreate"]',
+        "a quota that was in the way once is told of for ever",
+    ),
+    (
+        "PD2",
+        "operator/profile_operator/observe/pods.py",
+        "words.reason if blames else Reason.STAGE_FAILED",
+        "words.reason",
+        "a failed stage gives Succeeded as its reason",
+    ),
+    (
+        "PD3",
+        "operator/profile_operator/observe/pods.py",
+        "        lambda: _ended_from_outside(pod),\n",
+        "",
+        "an eviction reads as the exit code that it led to",
+    ),
+    (
+        "PD4",
+        "operator/profile_operator/decide/decision.py",
+        "and (standing.state is StageState.STALLED or _lingers(facts, standing))",
+        "and _lingers(facts, standing)",
+        "a Job goes on after a failure that each further pod would meet",
     ),
 )

@@ -153,7 +153,7 @@ def test_an_attempt_is_counted_once_and_remembered_while_the_next_one_runs() -> 
     wait(world, 30)
     world.cycle()
     world.cycle()
-    assert world.condition("Trained")[1] == Reason.RUNNING
+    assert world.condition("Trained")[1] == Reason.PENDING
     failure = failure_of(world, TRAIN)
     assert failure is not None
     assert failure.attempt == 1
@@ -214,7 +214,7 @@ async def test_a_report_that_cannot_be_dropped_does_not_lose_the_retry() -> None
         operator.server.end_pods(name)
         await operator.cycle()
         assert key not in operator.store.objects
-        assert operator.condition("Preprocessed")[1] == "Running"
+        assert operator.condition("Preprocessed")[1] == "Pending"
         assert not operator.head.retrying
 
 

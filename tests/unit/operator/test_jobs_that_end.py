@@ -138,6 +138,18 @@ def test_what_would_end_each_further_pod_ends_the_stage_at_once(reason: Reason) 
     assert DeleteJob(name) in plan.actions
     assert "it took too much" in stalled(world, reason)
     assert world.condition("Trained")[1] == reason
+    # The Job is gone with it, and the failure stands.
+    for _ in range(3):
+        world.cycle()
+    assert world.created.count(name) == 1
+    stalled(world, reason)
+    assert world.status.stages is not None
+    assert world.status.stages.train is not None
+    assert world.status.stages.train.failure is not None
+    assert world.status.stages.train.failure.attempt == 1
+    world.retry = "again"
+    world.run()
+    assert world.created.count(name) == 2
 
 
 def test_what_the_next_pod_may_do_better_is_left_to_the_job() -> None:

@@ -90,8 +90,8 @@ def _stage(facts: Facts, standing: Standing) -> Untimed:
 
 def _starts(facts: Facts, stage: Stage) -> bool:
     """Whether it was told a moment ago that the pod is about to start: short stages then cost no write more."""
-    kind, told = _STAGE_CONDITIONS[stage], facts.head.status.conditions
-    before = next((condition.message for condition in told if condition.type == kind), "")
+    kind, conditions = _STAGE_CONDITIONS[stage], facts.head.status.conditions
+    before = next((condition.message for condition in conditions if condition.type == kind), "")
     return before == ABOUT_TO_START and facts.snapshot.seconds_since_write < STARTED_SECONDS
 
 

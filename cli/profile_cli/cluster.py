@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from profile_contract import GROUP
 from profile_contract.resource import Key
+from profile_contract.style_ref import StyleRef, ref_of
 from profile_runtime.kubernetes.errors import (
     UNAUTHORIZED,
     ApiError,
@@ -17,13 +18,14 @@ from profile_runtime.kubernetes.errors import (
     ResourceNotFound,
 )
 from profile_runtime.kubernetes.resources import (
+    CLUSTER_STYLES_PATH,
     JSON,
     JSON_PATCH,
-    STYLES_PATH,
     Document,
     Query,
     request_path,
     requests_path,
+    styles_path,
 )
 
 from . import kubeconfig as kubeconfigs
@@ -138,10 +140,17 @@ class Cluster:
         """Ask for a request's deletion; nothing happens where there is none."""
         self.find(request_path(Key(namespace, name)), "DELETE")
 
-    def style_documents(self) -> list[Document]:
-        """All ProfileStyles, by name."""
-        styles = self.call("GET", STYLES_PATH)["items"]
-        return sorted(styles, key=lambda style: str(style["metadata"]["name"]))
+    def style_documents(self, namespace: str) -> list[Document]:
+        """The styles that a namespace's requests may ask for: the cluster's, then its own, each by name."""
+        return [
+            style
+            for path in (CLUSTER_STYLES_PATH, styles_path(namespace))
+            for style in sorted(self.call("GET", path)["items"], key=lambda style: str(style["metadata"]["name"]))
+        ]
+
+    def style_refs(self, namespace: str) -> list[StyleRef]:
+        """Which styles these are."""
+        return [ref_of(document) for document in self.style_documents(namespace)]
 
     # --- what else stands in the cluster ---
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from profile_contract.problems import problems_of
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleKind, StyleRef
 
 from .errors import CommandError
 
@@ -18,7 +19,6 @@ PLACES = (
     Path(__file__).parent / "chart_styles",
     Path(__file__).resolve().parents[2] / "charts" / "profile-studio" / "files" / "styles",
 )
-KIND = "ProfileStyle"
 ENDINGS = (".yaml", ".yml")
 
 
@@ -29,35 +29,36 @@ def known_styles() -> dict[str, Path]:
 
 
 def load_styles(wanted: Sequence[str]) -> dict[str, ProfileStyleSpec]:
-    """Name -> style, in the order given. Raises CommandError for one that is unknown, wrong, or named twice."""
+    """Key -> style, in the order given. Raises CommandError for one that is unknown, wrong, or named twice."""
     styles: dict[str, ProfileStyleSpec] = {}
     for text in wanted:
-        name, spec = _load(text)
-        if name in styles:
-            raise CommandError(f"the style {name} is given twice")
-        styles[name] = spec
+        style, spec = _load(text)
+        if style.key in styles:
+            raise CommandError(f"the style {style.shown} is given twice")
+        styles[style.key] = spec
     return styles
 
 
-def _load(text: str) -> tuple[str, ProfileStyleSpec]:
+def _load(text: str) -> tuple[StyleRef, ProfileStyleSpec]:
     if text.endswith(ENDINGS):
         return _read(Path(text))
     known = known_styles()
     if text not in known:
         names = ", ".join(known) or "none"
-        raise CommandError(f"there is no style {text!r}; known: {names}, or a path to a ProfileStyle's YAML file")
+        raise CommandError(f"there is no style {text!r}; known: {names}, or a path to a style's YAML file")
     return _read(known[text])
 
 
-def _read(file: Path) -> tuple[str, ProfileStyleSpec]:
+def _read(file: Path) -> tuple[StyleRef, ProfileStyleSpec]:
     try:
         document = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandError(f"the style file {file} cannot be read: {error}") from error
-    if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise CommandError(f"{file} is not a {KIND}: see examples/styles")
+    if not isinstance(document, dict) or document.get("kind") not in set(StyleKind):
+        raise CommandError(f"{file} is no {' and no '.join(StyleKind)}: see examples/style.yaml")
     try:
-        return str(document["metadata"]["name"]), ProfileStyleSpec.model_validate(document["spec"])
+        style = StyleRef(name=document["metadata"]["name"], kind=document["kind"])
+        return style, ProfileStyleSpec.model_validate(document["spec"])
     except (KeyError, TypeError) as error:
         raise CommandError(f"{file} lacks metadata.name or spec") from error
     except ValidationError as error:

@@ -55,7 +55,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--out", type=Path, help="the folder for the work and the results")
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
-        help=f"one that the chart ships, or a ProfileStyle's YAML file; may be repeated ({', '.join(STYLES)})",
+        help=f"one that the chart ships, or a style's YAML file; may be repeated ({', '.join(STYLES)})",
     )  # fmt: skip
     command.add_argument(
         "--compare", nargs="+", type=Path, metavar="OUT",

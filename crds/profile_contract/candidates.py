@@ -15,6 +15,7 @@ from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
 from .stages.preprocess import PoseMap, PreprocessReport
 from .style import POSE_FROM_PHOTOS, Mode, ProfileStyleSpec, Tone
+from .style_ref import StyleRef
 
 # Pose maps drawn from the person's own photos are named so; all others are presets.
 PHOTO_POSE = "photo-"
@@ -51,10 +52,10 @@ class Wanted:
 
 
 def planned_candidates(
-    name: str, style: ProfileStyleSpec, prefix: str, wanted: Wanted, dataset: PreprocessReport
+    key: str, style: ProfileStyleSpec, prefix: str, wanted: Wanted, dataset: PreprocessReport
 ) -> tuple[PlannedCandidate, ...]:
-    """The candidates of the style `name` under a key prefix, each seed with the next pose. Raises UnknownPose."""
-    poses = _poses(name, style, dataset)
+    """The candidates of the style of that key under a prefix, each seed with the next pose. Raises UnknownPose."""
+    poses = _poses(key, style, dataset)
     images = dataset.training_images if style.mode == Mode.IMAGE_TO_IMAGE else []
     # The tone is measured against one neutral picture with the same seed and pose as the first.
     twins = [0] if style.tone != Tone.NEUTRAL else []
@@ -75,14 +76,16 @@ def planned_candidates(
     return tuple(planned(index, twin=twin) for index, twin in pictures)
 
 
-def _poses(name: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[PoseMap]:
+def _poses(key: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[PoseMap]:
     """The pose maps that a style's candidates take in turn."""
     if style.pose == POSE_FROM_PHOTOS:
         return [pose for pose in dataset.poses if pose.name.startswith(PHOTO_POSE)]
     poses = [pose for pose in dataset.poses if pose.name == style.pose]
     if not poses:
         known = ", ".join(pose.name for pose in dataset.poses if not pose.name.startswith(PHOTO_POSE)) or "none"
-        raise UnknownPose(f"style {name} asks for the pose {style.pose!r}; presets that exist: {known}")
+        raise UnknownPose(
+            f"style {StyleRef.of_key(key).shown} asks for the pose {style.pose!r}; presets that exist: {known}"
+        )
     return poses
 
 

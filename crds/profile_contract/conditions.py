@@ -101,9 +101,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.TWO_PEOPLE: ReasonRow(
         ReasonKind.PERSON, "Remove the photos of the person who is not meant and raise spec.photos.revision."
     ),
-    Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the ProfileStyle."),
+    Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the style."),
     Reason.STYLE_NOT_UNDERSTOOD: ReasonRow(
-        ReasonKind.PERSON, "Bring the operator up to the version of the ProfileStyle, or correct the style."
+        ReasonKind.PERSON, "Bring the operator up to the version of the style, or correct the style."
     ),
     Reason.INVALID_SPEC: ReasonRow(ReasonKind.PERSON, "Correct the spec."),
     Reason.INVALID_ORDER: ReasonRow(

@@ -20,6 +20,7 @@ from .stages.generate import GenerateReport
 from .stages.order import StageReport
 from .stages.preprocess import PreprocessReport
 from .stages.train import TrainReport
+from .style_ref import is_key
 
 LONGEST_REPORT = 1_048_576
 LONGEST_TEXT = 4096
@@ -31,7 +32,6 @@ MOST_DEPTH = 20
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 ReportT = TypeVar("ReportT", bound=StageReport)
 
@@ -112,7 +112,7 @@ def _sound_portraits(report: FinishReport) -> None:
     if len(report.portraits) > MOST_PORTRAITS:
         raise UnsoundReport(f"it has {len(report.portraits)} portraits, at most {MOST_PORTRAITS} are taken")
     for portrait in report.portraits:
-        if not _NAME.fullmatch(portrait.style) or len(portrait.style) > 63:
+        if not is_key(portrait.style):
             raise UnsoundReport("portraits.style must be the name of a style")
         if portrait.rank < 1 or portrait.seed < 0:
             raise UnsoundReport("portraits.rank must be at least 1, and portraits.seed not negative")

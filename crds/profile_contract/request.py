@@ -13,8 +13,8 @@ from .layouts import LayoutName
 from .model import Contract, Tolerant
 from .photos import PhotoReason, PhotosWarning
 from .stages.stage import Stage
+from .style_ref import Name, StyleKind, StyleRef
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Key = Annotated[str, Field(max_length=1024)]
 Percent = Annotated[int, Field(ge=-100, le=100)]
 Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
@@ -71,11 +71,11 @@ class ProfileRequestSpec(Contract):
 
     subject: Subject = Field(default=Subject(), description="Who is in the photos.")
     photos: Photos = Field(description="Where the photos of the person lie.")
-    styles: list[Name] = Field(
-        description="Names of ProfileStyles.",
+    styles: list[StyleRef] = Field(
+        description="The styles to draw, each from the same seeds. Their order is of no matter.",
         min_length=1,
         max_length=8,
-        json_schema_extra={"x-kubernetes-list-type": "set"},
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name", "kind"]},
     )
     portraits: int = Field(default=4, ge=1, le=16, description="Delivered per style, the best of the candidates.")
     candidates: int = Field(default=8, ge=1, le=32, description="Made per style, with seeds seed, seed + 1, ...")
@@ -109,6 +109,11 @@ class ProfileRequestSpec(Contract):
         description="Kueue's LocalQueue in this namespace that trainings wait in; empty: the one the platform names. "
         "Has no effect where the platform does not use Kueue.",
     )
+
+    @property
+    def style_keys(self) -> list[str]:
+        """The keys of the styles, in the order in which they are asked for."""
+        return [style.key for style in self.styles]
 
 
 SPEC_RULES = [
@@ -213,12 +218,18 @@ class StagesStatus(Tolerant):
 class PortraitStatus(Tolerant):
     """A delivered portrait."""
 
-    style: Name
+    style: Name = Field(description="Name of the style that it was drawn in.")
+    kind: StyleKind = Field(default=StyleKind.CLUSTER, description="Kind of that style.")
     key: Key
     seed: int
     rank: int = Field(ge=1)
     likeness: Percent = Field(description="Per cent of the person's own real-against-real ceiling.")
     layouts: dict[LayoutName, Key] = {}
+
+    @property
+    def style_ref(self) -> StyleRef:
+        """The style that it was drawn in."""
+        return StyleRef(name=self.style, kind=self.kind)
 
 
 class ProfileRequestStatus(Tolerant):

@@ -23,6 +23,7 @@ TITLE_LENGTH = 100
 
 # As they stand in paths of the API.
 REQUESTS = "profilerequests"
+CLUSTER_STYLES = "clusterprofilestyles"
 STYLES = "profilestyles"
 
 

@@ -1,4 +1,4 @@
-"""ProfileStyle: what a look is, as data that a platform team reviews in Git."""
+"""ProfileStyleSpec: what a look is, as data that is reviewed in Git, of the whole cluster or of a namespace."""
 
 from __future__ import annotations
 

@@ -1,2 +1,2 @@
--- A ProfileStyle is data: the API server has checked it, and nothing works on it.
+-- A style is data: the API server has checked it, and nothing works on it.
 return { status = "Healthy", message = obj.spec.title.en }

@@ -46,7 +46,7 @@ def record_of(document: Document) -> RequestRecord:
         head.key.name,
         head.uid,
         spec.subject.noun if spec else "",
-        tuple(spec.styles) if spec else (),
+        tuple(spec.style_keys) if spec else (),
         ready.status if ready else "Unknown",
         ready.reason if ready else "",
         head.status.gpu_seconds,

@@ -12,7 +12,8 @@ from typing import Any
 import kopf
 
 from profile_contract import GROUP, VERSION
-from profile_contract.resource import REQUESTS, STYLES, Key
+from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES, Key
+from profile_contract.style_ref import OWN, keys_of
 
 from . import names
 from .operator_app import OperatorApp
@@ -47,7 +48,7 @@ def _register_life(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
 def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None:
     @kopf.index(GROUP, VERSION, REQUESTS, registry=registry, id="requests_by_style")
     def requests_by_style(*, namespace: str | None, name: str, spec: kopf.Spec, **_: Any) -> dict[str, Key]:
-        return {style: Key(namespace or "", name) for style in spec.get("styles", ())}
+        return {style: Key(namespace or "", name) for style in keys_of(spec.get("styles") or ())}
 
     @kopf.on.event(GROUP, VERSION, REQUESTS, registry=registry)
     async def request_changed(*, namespace: str | None, name: str, **_: Any) -> None:
@@ -57,11 +58,18 @@ def _register_watches(registry: kopf.OperatorRegistry, app: OperatorApp) -> None
     async def job_changed(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
         app.queue.add(Key(namespace or "", labels[names.LABEL_REQUEST]), GATHER_SECONDS)
 
-    @kopf.on.event(GROUP, VERSION, STYLES, registry=registry)
-    async def style_changed(*, name: str, **kwargs: Any) -> None:
+    @kopf.on.event(GROUP, VERSION, CLUSTER_STYLES, registry=registry)
+    async def cluster_style_changed(*, name: str, **kwargs: Any) -> None:
         index: kopf.Index[str, Key] = kwargs["requests_by_style"]
         for key in index.get(name, ()):
             app.queue.add(key, GATHER_SECONDS)
+
+    @kopf.on.event(GROUP, VERSION, STYLES, registry=registry)
+    async def style_changed(*, namespace: str | None, name: str, **kwargs: Any) -> None:
+        index: kopf.Index[str, Key] = kwargs["requests_by_style"]
+        for key in index.get(OWN + name, ()):
+            if key.namespace == namespace:
+                app.queue.add(key, GATHER_SECONDS)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

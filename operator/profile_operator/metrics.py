@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleKind, StyleRef
 
 _STAGE_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14400)
 
@@ -51,10 +52,18 @@ SWEPT_OBJECTS = Counter("profile_swept_objects_total", "Objects that the sweep d
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 
 
+def style_label(key: str) -> str:
+    """What a style is counted as: a cluster's by its name, all namespaces' own together, of whose names there is no
+    end."""
+    ref = StyleRef.of_key(key)
+    return ref.name if ref.kind is StyleKind.CLUSTER else ref.kind.value
+
+
 def expect(namespace: str, styles: Iterable[str]) -> None:
-    """Begin counting at nought: what first appears with a value shows no increase in Prometheus."""
+    """Begin counting at nought: what first appears with a value shows no increase in Prometheus. `styles`: keys of
+    styles that exist."""
     GPU_SECONDS.labels(namespace=namespace)
-    for style in styles:
+    for style in map(style_label, styles):
         CANDIDATES.labels(style=style)
         PORTRAITS.labels(style=style)
         LIKENESS.labels(style=style)

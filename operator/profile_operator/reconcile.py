@@ -102,7 +102,7 @@ class Reconciler:
             return plan.again
         since = time.monotonic() - self._written.get(head.key, float("-inf"))
         snapshot = await self._observer.snapshot(head, spec, since)
-        metrics.expect(head.key.namespace, snapshot.spec.styles)
+        metrics.expect(head.key.namespace, snapshot.styles)
         facts = Facts(snapshot, self._config, datetime.now(UTC))
         plan = decide(replace(facts, turn=self._turn(head.key, claim_of(facts), snapshot.jobs)))
         await self._apply(plan, head)

@@ -56,8 +56,9 @@ def _count_made(stage: Stage, status: ProfileRequestStatus) -> None:
             metrics.PHOTOS.labels(reason=verdict.reason.value).inc()
     if stage is Stage.FINISH:
         for portrait in status.portraits:
-            metrics.PORTRAITS.labels(style=portrait.style).inc()
-            metrics.LIKENESS.labels(style=portrait.style).observe(portrait.likeness)
+            style = metrics.style_label(portrait.style_ref.key)
+            metrics.PORTRAITS.labels(style=style).inc()
+            metrics.LIKENESS.labels(style=style).observe(portrait.likeness)
 
 
 def newly_stalled(before: ProfileRequestStatus, after: ProfileRequestStatus) -> tuple[Stage, str] | None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from product import Product, Request, Space, pictures_in, wait_for
+from product import Product, Request, Space, named_styles, pictures_in, wait_for
 from profile_contract.photos import PHOTO_ADVICE, PhotoReason
 from profile_sandbox import SandboxError
 
@@ -60,7 +60,7 @@ def no_gpu_was_asked(request: Request) -> None:
 
 
 def test_no_photos_then_photos(space: Space, people: Path) -> None:
-    request = space.request(styles=["studio-warm"])
+    request = space.request(styles=named_styles("studio-warm"))
     message = stalled(request, "NoPhotos")
     assert f"{space.name}/uploads/person/" in message
     assert "Upload" in message
@@ -128,21 +128,18 @@ def test_a_verdict_for_every_photo(space: Space, people: Path, tmp_path: Path) -
 
 def test_unknown_style_then_the_style(space: Space, people: Path) -> None:
     space.upload(pictures_in(people / "p00060"))
-    style = f"{space.name}-own"
-    request = space.request(styles=["studio-warm", style])
+    own = {"name": "own", "kind": "ProfileStyle"}
+    request = space.request(styles=[*named_styles("studio-warm"), own])
     message = stalled(request, "StyleNotFound")
-    assert style in message
+    assert "ProfileStyle own" in message
     assert "studio-warm" in message  # which ones there are
     assert settles(request) == {}
-    document = space.kubectl.get("pstyle", "studio-warm")
-    try:
-        own = {**document, "metadata": {"name": style}}
-        space.kubectl.apply(json.dumps(own))
-        # Nothing of the request itself has changed: until the operator has seen the style, it stays stalled.
-        wait_for(lambda: not is_stalled(request), 60, "the operator has seen the style")
-        request.wait("Preprocessed", seconds=120)
-    finally:
-        space.kubectl.run("delete", "pstyle", style, "--ignore-not-found")
+    document = space.kubectl.get("cpstyle", "studio-warm")
+    metadata = {"name": "own", "namespace": space.name}
+    space.kubectl.apply(json.dumps({**document, "kind": "ProfileStyle", "metadata": metadata}))
+    # Nothing of the request itself has changed: until the operator has seen the style, it stays stalled.
+    wait_for(lambda: not is_stalled(request), 60, "the operator has seen the style")
+    request.wait("Preprocessed", seconds=120)
 
 
 @pytest.mark.parametrize(

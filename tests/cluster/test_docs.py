@@ -50,7 +50,7 @@ STORY = {
     "kubectl -n profile-system wait --for=condition=Ready inferenceservice/profile-predictor --timeout=15m": "",
     "helm -n profile-system test profile-studio --logs": "",
     "kubectl -n profile-system get deployments,inferenceservices": "",
-    "kubectl get profilestyles": "",
+    "kubectl get clusterprofilestyles": "",
     "kubectl get pods -A": "",
     "helm show values charts/profile-studio": "",
     "kubectl explain preq.spec": "",
@@ -253,7 +253,7 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
 
     assert "passed" in about("helm -n profile-system test")
     assert "profile-predictor" in about("get deployments,inferenceservices")
-    assert "studio-warm" in about("get profilestyles")
+    assert "studio-warm" in about("get clusterprofilestyles")
     assert "problem" not in about("profile doctor")
     assert "registry.example.com" in about("helm show values")
     assert "photos" in about("explain preq.spec")

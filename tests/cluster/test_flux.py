@@ -86,7 +86,7 @@ class Story:
 
     def style(self) -> Any:
         """The style's spec in the cluster."""
-        return self.space.kubectl.get("pstyle", STYLE)["spec"]
+        return self.space.kubectl.get("-n", self.space.name, "pstyle", STYLE)["spec"]
 
 
 @pytest.fixture(scope="module")
@@ -164,5 +164,5 @@ def test_without_the_folder_everything_is_gone(story: Story) -> None:
     assert story.space.made("minji")
     kubectl.run("-n", flux.NAMESPACE, "delete", flux.KUSTOMIZATIONS, PORTRAITS, "--timeout=60s")
     wait_for(lambda: not story.space.made("minji"), 60, "what was made for her goes")
-    assert not kubectl.run("get", "pstyle", STYLE, "--ignore-not-found")
+    assert not kubectl.run("-n", story.space.name, "get", "pstyle", STYLE, "--ignore-not-found")
     wait_for(lambda: not kubectl.run("get", "namespace", story.space.name, "--ignore-not-found"), 90, "the namespace")

@@ -108,7 +108,7 @@ REQUEST: dict[str, Any] = {
     "spec": {
         "subject": {"noun": "woman"},
         "photos": {"prefix": "uploads/minji/"},
-        "styles": ["studio-warm", "campus"],
+        "styles": [{"name": "studio-warm"}, {"name": "campus", "kind": "ClusterProfileStyle"}],
         "deletionPolicy": "Delete",
     },
     "status": {

@@ -19,7 +19,7 @@ from profile_sandbox.process import SandboxError
 
 pytestmark = pytest.mark.cluster
 
-CRDS = ("profilerequests.profilestudio.io", "profilestyles.profilestudio.io")
+CRDS = tuple(f"{kind}.profilestudio.io" for kind in ("profilerequests", "clusterprofilestyles", "profilestyles"))
 # There is no KServe.
 SMALL = ("--set", "predictor.enabled=false")
 FINALIZER = "profilestudio.io/purge"
@@ -69,7 +69,7 @@ class Cluster:
             "apiVersion": "profilestudio.io/v1alpha1",
             "kind": "ProfileRequest",
             "metadata": {"name": name, "namespace": namespace, "finalizers": [FINALIZER]},
-            "spec": {"photos": {"prefix": "uploads/minji/"}, "styles": ["studio-warm"]},
+            "spec": {"photos": {"prefix": "uploads/minji/"}, "styles": [{"name": "studio-warm"}]},
         }
         self.kubectl.apply(json.dumps(document))
 
@@ -85,7 +85,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def everything_stands(cluster: Cluster) -> bool:
-    return cluster.names("profilestyles") >= STYLES and cluster.names("crd") >= set(CRDS)
+    return cluster.names("clusterprofilestyles") >= STYLES and cluster.names("crd") >= set(CRDS)
 
 
 def test_a_rollback_to_the_first_revision_keeps_styles_and_definitions(cluster: Cluster) -> None:
@@ -97,7 +97,7 @@ def test_a_rollback_to_the_first_revision_keeps_styles_and_definitions(cluster: 
     # And they are the release's still. Helm writes what differs from the revision before: the first takes them over.
     for team in ("c", "d"):
         cluster.helm("upgrade", "studio", str(CHART), "-n", "one", *SMALL, "--set", f"commonLabels.team={team}")
-    assert cluster.owner("profilestyle", "campus") == "one/studio"
+    assert cluster.owner("clusterprofilestyle", "campus") == "one/studio"
     assert cluster.kubectl.get("profilestyle", "campus")["metadata"]["labels"]["team"] == "d"
 
 
@@ -128,7 +128,7 @@ def test_a_release_of_another_name_finds_what_the_first_has_left(cluster: Cluste
             cluster.kubectl.run(*command.split()[1:])
     said = cluster.helm("upgrade", "portraits", str(CHART), "-n", "two", *SMALL)
     assert "kubectl label" not in said
-    assert {cluster.owner("profilestyle", name) for name in STYLES} == {"two/portraits"}
+    assert {cluster.owner("clusterprofilestyle", name) for name in STYLES} == {"two/portraits"}
     assert {cluster.owner("crd", name) for name in CRDS} == {"two/portraits"}
 
 
@@ -136,7 +136,7 @@ def test_definitions_that_somebody_applied_are_left_alone(cluster: Cluster) -> N
     for file in sorted((CHART / "files" / "crds").glob("*.yaml")):
         cluster.kubectl.apply(file.read_text())
     assert "(somebody)" in cluster.install("studio", "one")
-    assert cluster.names("profilestyles") == STYLES
+    assert cluster.names("clusterprofilestyles") == STYLES
 
 
 def test_two_teams_run_the_product_side_by_side(cluster: Cluster) -> None:
@@ -176,5 +176,5 @@ def test_definitions_go_where_they_shall_and_nothing_hangs(cluster: Cluster) -> 
     wait_for(lambda: cluster.before_the_end(*ask).returncode == 0, 20, "no request stands")
     cluster.helm("uninstall", "studio", "-n", "one", "--no-hooks", "--wait", "--timeout", "30s")
     with pytest.raises(SandboxError):
-        cluster.names("profilestyles")
+        cluster.names("clusterprofilestyles")
     assert cluster.before_the_end("--release=one/studio").returncode == 0

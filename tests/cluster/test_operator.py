@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from product import Product, Request, Space, pictures_in, wait_for
+from product import Product, Request, Space, named_styles, pictures_in, wait_for
 from profile_contract.stages.table import Stage
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3
@@ -168,26 +168,24 @@ def test_the_history_is_rebuilt_from_the_store(operated: Operated) -> None:
 
 
 def test_a_predictor_that_is_away_is_told_and_waited_for(operated: Operated) -> None:
-    kubectl, style = operated.product.kubectl, f"{operated.space.name}-away"
-    document = kubectl.get("pstyle", "studio-warm")
+    kubectl, away = operated.product.kubectl, {"name": "away", "namespace": operated.space.name}
+    document = kubectl.get("cpstyle", "studio-warm")
     trained = operated.digest(Stage.TRAIN)
     try:
         spec = {**document["spec"], "predictor": "nobody-serves-this"}
-        kubectl.apply(json.dumps({**document, "metadata": {"name": style}, "spec": spec}))
-        operated.request.patch({"styles": [style]})
+        kubectl.apply(json.dumps({**document, "kind": "ProfileStyle", "metadata": away, "spec": spec}))
+        operated.request.patch({"styles": [{"name": "away", "kind": "ProfileStyle"}]})
         condition = operated.request.wait("Ready", status="False", reason="PredictorUnavailable", seconds=120)
         assert "nobody-serves-this" in condition.message
         stalled = operated.request.condition("Stalled")
         assert stalled is not None
         assert stalled.status == "False"
-        kubectl.run(
-            "patch", "pstyle", style, "--type=merge", "-p", json.dumps({"spec": {"predictor": "profile-predictor"}})
-        )
+        served = json.dumps({"spec": {"predictor": "profile-predictor"}})
+        kubectl.run("-n", away["namespace"], "patch", "pstyle", "away", "--type=merge", "-p", served)
         operated.request.wait("Ready", seconds=240)
         assert operated.digest(Stage.TRAIN) == trained
     finally:
-        operated.request.patch({"styles": ["studio-warm"]})
-        kubectl.run("delete", "pstyle", style, "--ignore-not-found")
+        operated.request.patch({"styles": named_styles("studio-warm")})
 
 
 def test_suspend_stops_the_pod_and_a_changed_mind_costs_no_second_training(operated: Operated) -> None:

@@ -58,7 +58,7 @@ def test_doctor_finds_all_well(profile: Profile) -> None:
 
 
 def test_doctor_tells_what_is_missing_and_what_to_do(profile: Profile, kubectl: Kubectl, space: Space) -> None:
-    style = kubectl.get("profilestyles", "studio-warm")
+    style = kubectl.get("clusterprofilestyles", "studio-warm")
     name = f"{space.name}-lonely"
     lonely = {
         "apiVersion": style["apiVersion"],
@@ -70,7 +70,7 @@ def test_doctor_tells_what_is_missing_and_what_to_do(profile: Profile, kubectl: 
     try:
         findings = {one["what"]: one for one in json.loads(profile("doctor", "--store", "", "-o", "json", code=1))}
     finally:
-        kubectl.run("delete", "profilestyle", name)
+        kubectl.run("delete", "clusterprofilestyle", name)
     missing = {what for what, one in findings.items() if not one["well"]}
     assert missing == {"the predictor nowhere is ready", "PROFILE_STORE names the store"}
     assert name in findings["the predictor nowhere is ready"]["advice"]

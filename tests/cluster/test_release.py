@@ -158,7 +158,7 @@ def test_every_pod_is_admitted_where_the_restricted_standard_is_enforced(target:
         ("delete", "secrets", False),
         ("create", "pods", False),
         ("delete", "profilerequests.profilestudio.io", False),
-        ("patch", "profilestyles.profilestudio.io", False),
+        ("patch", "clusterprofilestyles.profilestudio.io", False),
         ("create", "pods/exec", False),
         ("get", "nodes", False),
     ],
@@ -220,7 +220,7 @@ def test_uninstalling_keeps_requests_and_installing_again_finds_them(
     finally:
         release.install(target, Terminal())
         release.wait_ready(DemoCluster(target.kubeconfig), Terminal())
-    styles = {found["metadata"]["name"] for found in product.kubectl.get("pstyle")["items"]}
+    styles = {found["metadata"]["name"] for found in product.kubectl.get("cpstyle")["items"]}
     assert {"studio-warm", "studio-cool", "business-neutral", "campus"} <= styles
     request.patch({"photos": {"prefix": "uploads/other/"}})
     wait_for(lambda: "uploads/other/" in request.wait("Stalled", reason="NoPhotos").message, 60, "the operator's eye")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from product import Learned, Product, Request, Space, run
+from product import Learned, Product, Request, Space, named_styles, run
 from profile_cli.demo import release
 from profile_cli.demo.cluster import DemoCluster
 from profile_cli.terminal import Terminal
@@ -57,6 +57,14 @@ def _chart_with_this_clones_images(folder: Path) -> Path:
         assert f'"image" "{previous}"' in text
         text = text.replace(f'"image" "{previous}"', f'"image" "{name}"')
     helpers.write_text(text)
+    # Its styles were of another kind, whose definition cannot become this one's. This clone's stay, and its programs,
+    # which run in both versions, must read them.
+    for file in (chart / "files" / "crds" / "profilestyles.yaml", chart / "templates" / "styles.yaml"):
+        file.unlink()
+    rights = chart / "templates" / "rbac.yaml"
+    former = "resources: [profilestyles]"
+    assert former in rights.read_text()
+    rights.write_text(rights.read_text().replace(former, "resources: [profilestyles, clusterprofilestyles]"))
     return chart
 
 
@@ -84,8 +92,8 @@ def test_an_upgrade_keeps_requests_and_runs_nothing_again(
         _install_previous(target, tmp_path)
         release.wait_ready(cluster, terminal)
         space.take_over(learned)
-        done = space.request(subject={"noun": "woman"})
-        stalled = space.request("nobody", photos={"prefix": "uploads/nobody/"})
+        done = space.request(subject={"noun": "woman"}, styles=["studio-warm"])
+        stalled = space.request("nobody", photos={"prefix": "uploads/nobody/"}, styles=["studio-warm"])
         done.wait("Ready", seconds=420)
         stalled.wait("Stalled", reason="NoPhotos")
         before, made = (_uids(done), _uids(stalled)), space.made()
@@ -97,7 +105,7 @@ def test_an_upgrade_keeps_requests_and_runs_nothing_again(
     assert (_uids(done), _uids(stalled)) == before
     assert space.made() == made
     # And the new operator looks after the old request.
-    done.patch({"styles": ["studio-warm", "studio-cool"]})
+    done.patch({"styles": named_styles("studio-warm", "studio-cool")})
     done.wait("Ready", seconds=300)
     assert {portrait.style for portrait in done.status.portraits} == {"studio-warm", "studio-cool"}
     assert _uids(done).items() >= {name: uid for name, uid in before[0].items() if "-finish-" not in name}.items()

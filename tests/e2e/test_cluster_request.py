@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from product import Product, Request, Space, pictures_in, wait_for
+from product import Product, Request, Space, named_styles, pictures_in, wait_for
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.request import ProfileRequestStatus
@@ -78,7 +78,7 @@ class Delivered:
 
 def own_style(product: Product, name: str, like: str) -> None:
     """A copy of a style, to be changed freely."""
-    document = product.kubectl.get("pstyle", like)
+    document = product.kubectl.get("cpstyle", like)
     product.kubectl.apply(json.dumps({**document, "metadata": {"name": name}}))
 
 
@@ -91,11 +91,11 @@ def delivered(product: Product, people: Path) -> Iterator[Delivered]:
             for style, like in zip(styles, ("studio-warm", "studio-cool"), strict=True):
                 own_style(product, style, like)
             space.upload(pictures_in(people / PERSON), "uploads/minji/")
-            request = space.request(NAME, styles=list(styles), **SPEC)
+            request = space.request(NAME, styles=named_styles(*styles), **SPEC)
             request.wait("Ready", seconds=600)
             yield Delivered(space, request, styles, request.status, request.job_uids())
         finally:
-            product.kubectl.run("delete", "pstyle", *styles, "--ignore-not-found")
+            product.kubectl.run("delete", "cpstyle", *styles, "--ignore-not-found")
 
 
 # --- what is delivered -------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_a_changed_style_generates_and_finishes_only(delivered: Delivered) -> No
     warm, cool = delivered.styles
     before = delivered.generated()
     patch = {"spec": {"prompt": "oil painting of {subject} at a window, {tone}"}}
-    kubectl.run("patch", "pstyle", warm, "--type=merge", "-p", json.dumps(patch))
+    kubectl.run("patch", "cpstyle", warm, "--type=merge", "-p", json.dumps(patch))
     wait_for(lambda: request.status.stages and _digest(request, "generate") != _old(delivered, "generate"), 60, "anew")
     request.wait("Ready", seconds=300)
     jobs = request.job_uids()

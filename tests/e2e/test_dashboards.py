@@ -23,7 +23,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-from product import Product, pictures_in, wait_for
+from product import Product, named_styles, pictures_in, wait_for
 from profile_dashboards.__main__ import texts
 from profile_sandbox import Sandbox
 
@@ -61,7 +61,7 @@ def measured(sandbox: Sandbox, product: Product, people: Path) -> Iterator[Prome
     """Prometheus, some scrapes after a request went through all stages."""
     with product.space() as space:
         space.upload(pictures_in(people / "p900055"))
-        request = space.request(styles=["studio-warm", "studio-cool"])
+        request = space.request(styles=named_styles("studio-warm", "studio-cool"))
         request.wait("Ready", seconds=420)
         prometheus = Prometheus(sandbox.address("prometheus"))
         finished = 'profile_stages_total{stage="finish",reason="Succeeded"} > 0'

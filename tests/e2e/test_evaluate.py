@@ -19,7 +19,7 @@ SMALL = [
 
 
 STYLE = """
-kind: ProfileStyle
+kind: ClusterProfileStyle
 metadata: {name: mine}
 spec:
   title: {en: Mine}

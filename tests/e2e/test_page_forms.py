@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Route, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from fake_kubernetes import STYLES
+from fake_kubernetes import CLUSTER_STYLES
 from page_stand import Stand, draft_of, stand
 from page_world import NAMESPACE, failure
 from profile_web.answers import ENGLISH
@@ -308,7 +308,7 @@ def ready(page: Stand, **status: Any) -> str:
     condition = {"type": "Ready", "status": "True", "reason": "Succeeded", **TIMES}
     document["status"] |= {"conditions": [condition], "portraits": portraits, "bestLikeness": 59, **status}
     cool = {"title": {"en": "Cool", "ko": "쿨"}, "prompt": "p", "tone": "Cool", "backgroundColour": "#aabbcc"}
-    page.api.put(STYLES, {"metadata": {"name": "studio-cool"}, "spec": cool})
+    page.api.put(CLUSTER_STYLES, {"metadata": {"name": "studio-cool"}, "spec": cool})
     return "p-1"
 
 
@@ -326,7 +326,8 @@ def test_who_has_portraits_gets_another_look_without_sending_anything(page: Stan
     expect(tab.locator(".head .badge")).to_have_text("Waiting")
     expect(make).to_have_count(0)
     spec = page.api.requests[NAMESPACE, "p-1"]["spec"]
-    assert (spec["styles"], spec["layouts"]) == (["studio-warm", "studio-cool"], ["square", "employee-card"])
+    assert spec["styles"] == [{"name": "studio-warm"}, {"name": "studio-cool"}]
+    assert spec["layouts"] == ["square", "employee-card"]
     # What was drawn before is there while the new look is.
     expect(tab.locator(".portrait")).to_have_count(2)
 

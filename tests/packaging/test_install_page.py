@@ -131,14 +131,16 @@ def test_the_page_installs_word_for_word(world: World) -> None:
     unused = {start for start in OUTSIDE if not any(command.startswith(start) for command in skipped)}
     assert unused == set(), "the page no longer says this"
     assert world.status() == "deployed"
-    assert {found["metadata"]["name"] for found in world.kubectl.get("profilestyles")["items"]} == STYLES
+    assert {found["metadata"]["name"] for found in world.kubectl.get("clusterprofilestyles")["items"]} == STYLES
     values = yaml.safe_load((world.terminal.folder / "values.yaml").read_text())
     _what_values_name_stands(world, values)
     # hr's people may now ask for portraits, and others may not.
     for group, answer in (("hr-team", "yes"), ("others", "no")):
         may = f"kubectl -n hr auth can-i create profilerequests.profilestudio.io --as=somebody --as-group={group}"
         assert world.terminal.type(may).stdout.strip() == answer
-    assert world.kubectl.get("-n", "hr", "preq", "minji")["spec"]["styles"] == ["studio-warm"]
+    assert world.kubectl.get("-n", "hr", "preq", "minji")["spec"]["styles"] == [
+        {"name": "studio-warm", "kind": "ClusterProfileStyle"}
+    ]
 
 
 def _what_values_name_stands(world: World, values: dict[str, Any]) -> None:
@@ -221,7 +223,7 @@ def test_an_install_that_fails_halfway_goes_on_by_the_pages_line(world: World) -
     assert "cannot re-use a name" in again.stderr, "the page says so"
     world.terminal.run(the_line(INSTALL, "helm upgrade --install "))
     assert world.status() == "deployed"
-    assert {found["metadata"]["name"] for found in world.kubectl.get("profilestyles")["items"]} == STYLES
+    assert {found["metadata"]["name"] for found in world.kubectl.get("clusterprofilestyles")["items"]} == STYLES
 
 
 class HookPlayer(threading.Thread):
@@ -323,7 +325,7 @@ def test_the_page_for_people_leaves_its_key_and_nothing_else() -> None:
     kept = {
         f"{found['kind'].lower()}/{found['metadata']['name']}"
         for found in render(*STYLES_KNOWN, *web)
-        if found["kind"] not in ("CustomResourceDefinition", "ProfileStyle")
+        if found["kind"] not in ("CustomResourceDefinition", "ClusterProfileStyle")
         and found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
     }
     (row,) = (line for line in UNINSTALL.read_text().splitlines() if "if the page was on" in line)
@@ -360,4 +362,4 @@ def test_an_uninstall_that_asks_nothing_keeps_requests_and_an_install_finds_them
             world.terminal.run(line)
     world.terminal.run(the_line(INSTALL, "helm upgrade --install ") + " --set commonLabels.team=a")
     world.terminal.run(the_line(UNINSTALL, "helm rollback "))
-    assert {found["metadata"]["name"] for found in world.kubectl.get("profilestyles")["items"]} == STYLES
+    assert {found["metadata"]["name"] for found in world.kubectl.get("clusterprofilestyles")["items"]} == STYLES

@@ -17,7 +17,7 @@ from profile_sandbox.values import chart_values
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "profile-studio"
 CPU = ("--values", str(CHART / "values-cpu.yaml"))
-STYLES_KNOWN = ("--api-versions", "profilestudio.io/v1alpha1/ProfileStyle")
+STYLES_KNOWN = ("--api-versions", "profilestudio.io/v1alpha1/ClusterProfileStyle")
 NAMES = {"app.kubernetes.io/name": "profile-studio", "app.kubernetes.io/instance": "profile-studio"}
 # How names begin of what no namespace holds.
 CLUSTER = "profile-system-profile-studio"

@@ -16,12 +16,20 @@ READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 GROUP = "/apis/profilestudio.io/v1alpha1"
 
 
+def _style(name: str, namespace: str = "") -> Object:
+    """A style of the cluster, or of a namespace."""
+    place = {"namespace": namespace} if namespace else {}
+    return {"metadata": {"name": name, **place}, "spec": {"title": {"en": "A"}, "predictor": "profile-predictor"}}
+
+
 class FakeApi:
     """Requests by (namespace, name). Words in `denied` (`POST`, `profilestyles` ...) in a call make it forbidden."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, str], Object] = {}
         self.styles = ["studio-cool", "studio-warm"]
+        # Namespace and name of each namespace's own.
+        self.own_styles: list[tuple[str, str]] = []
         self.namespaces = ["default", "hr"]
         self.denied: set[str] = set()
         self.calls: list[str] = []
@@ -53,6 +61,8 @@ class FakeApi:
             return 403, _status(403, f"{method} {parts.path} is forbidden")
         if parts.path.startswith(f"{GROUP}/namespaces/"):
             _, _, *rest = parts.path.removeprefix(GROUP).split("/")
+            if rest[1] == "profilestyles":
+                return 200, {"items": [_style(name, place) for place, name in self.own_styles if place == rest[0]]}
             return self._requests(method, rest[0], rest[2] if len(rest) > 2 else "", body, dry=dry, kind=content_type)
         return self._others(method, parts.path, body)
 
@@ -64,10 +74,9 @@ class FakeApi:
         if last == "selfsubjectaccessreviews":
             verb = body["spec"]["resourceAttributes"]["verb"]
             return 201, {"spec": body["spec"], "status": {"allowed": verb not in self.denied}}
-        style = {"title": {"en": "A"}, "predictor": "profile-predictor"}
         operator = {"metadata": {"name": "o", "namespace": "s"}, "status": {"availableReplicas": 1}}
         lists: dict[str, list[Object]] = {
-            "profilestyles": [{"metadata": {"name": name}, "spec": style} for name in self.styles],
+            "clusterprofilestyles": [_style(name) for name in self.styles],
             "profilerequests": list(self.requests.values()),
             "namespaces": [{"metadata": {"name": name}} for name in self.namespaces],
             "deployments": [operator | {"spec": {"selector": {"matchLabels": {}}, "template": {}}}],

@@ -30,11 +30,16 @@ FOREGROUND = "foregroundDeletion"
 # Kinds whose status is a subresource.
 WITH_STATUS = ("profilerequests", "jobs")
 REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilerequests"
-STYLES = "/apis/profilestudio.io/v1alpha1/profilestyles"
+CLUSTER_STYLES = "/apis/profilestudio.io/v1alpha1/clusterprofilestyles"
+STYLES = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilestyles"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SECRETS = "/api/v1/namespaces/{}/secrets"
 EVENTS = "/api/v1/namespaces/{}/events"
+
+
+# Collections that may be read, empty ones too.
+LISTED = ("profilerequests", "clusterprofilestyles", "profilestyles", "jobs", "pods", "secrets", "events", "namespaces")
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class FakeKubernetes:
         if call.path in self.objects:
             return 200, self.objects[call.path]
         last = call.path.rpartition("/")[2]
-        if last not in ("profilerequests", "profilestyles", "jobs", "pods", "secrets", "events", "namespaces"):
+        if last not in LISTED:
             return 404, _status(404, f"{call.path} not found", "NotFound")
         items = [document for path, document in self.objects.items() if _within(call.path, path)]
         selector = call.query.get("labelSelector", "")

@@ -152,7 +152,7 @@ class World:
             head=self.head,
             spec=self.spec,
             chain=chain,
-            styles={name: self.styles[name] for name in self.spec.styles if name in self.styles},
+            styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
             photos=listed,
             photos_withdrawn=are_withdrawn(self.status.photos, self.spec.photos, self.retry),
@@ -287,11 +287,11 @@ class World:
         for style in work.styles:
             if style.prefix in self.store:
                 continue
-            self.generated.append(style.name)
+            self.generated.append(style.key)
             candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
             times = {"started_at": self.stamp, "finished_at": self.stamp}
             self.store[style.prefix] = GenerateReport(
-                digest=style.digest, style=style.name, candidates=candidates, **times
+                digest=style.digest, style=style.key, candidates=candidates, **times
             )
         self.view = replace(self.view, running=False)
 

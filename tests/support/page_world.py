@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from fake_kubernetes import REQUESTS, STYLES, Call, FakeKubernetes
+from fake_kubernetes import CLUSTER_STYLES, REQUESTS, Call, FakeKubernetes
 from profile_contract.ownership import owner_of
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.store.credentials import Session
@@ -60,14 +60,14 @@ class ApiServer(FakeKubernetes):
     @property
     def styles(self) -> Sequence[Document]:
         """The styles as they stand."""
-        return tuple(self.named(STYLES).values())
+        return tuple(self.named(CLUSTER_STYLES).values())
 
     @styles.setter
     def styles(self, styles: Sequence[Document]) -> None:
-        for path in [path for path in self.objects if path.startswith(f"{STYLES}/")]:
+        for path in [path for path in self.objects if path.startswith(f"{CLUSTER_STYLES}/")]:
             del self.objects[path]
         for style in styles:
-            self.put(STYLES, style)
+            self.put(CLUSTER_STYLES, style)
         self._version = 0
 
     @property

@@ -161,7 +161,7 @@ class Space:
         """Apply a ProfileRequest (fields of the spec in camelCase); small unless told otherwise."""
         full = {
             "photos": {"prefix": "uploads/person/"},
-            "styles": ["studio-warm"],
+            "styles": named_styles("studio-warm"),
             "portraits": 1,
             "candidates": 2,
             # The random base model draws nobody: with any floor nothing would be delivered.
@@ -195,6 +195,11 @@ class Space:
     def made(self, request: str = "person") -> list[str]:
         """The keys of everything that a request has in the store."""
         return [found.key for found in self.store.list(request_prefix(self.name, request))]
+
+
+def named_styles(*names: str) -> list[dict[str, str]]:
+    """Styles of the cluster, as a spec asks for them."""
+    return [{"name": name} for name in names]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from fake_kubernetes import EVENTS, JOBS, PODS, REQUESTS, SECRETS, STYLES, FakeKubernetes
+from fake_kubernetes import CLUSTER_STYLES, EVENTS, JOBS, PODS, REQUESTS, SECRETS, FakeKubernetes
 from fake_store import MemoryStore, Tokens, store_access
 from operator_world import CONFIG, KEY, SPEC, report_for
 from operator_world import STYLES as STYLE_SPECS
@@ -147,7 +147,7 @@ class RealOperator:
         for style in self.beside.work.styles:
             candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
             report = GenerateReport(
-                digest=style.digest, style=style.name, candidates=candidates, started_at=AT, finished_at=AT
+                digest=style.digest, style=style.key, candidates=candidates, started_at=AT, finished_at=AT
             )
             self.store.objects[f"{style.prefix}report.json"] = report.to_json().encode()
         self.beside.seen = GenerationView(digest=self.beside.work.digest)
@@ -222,7 +222,7 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
     server, store, tokens, beside = FakeKubernetes(), MemoryStore(), Tokens(), Beside()
     server.put(REQUESTS.format(KEY.namespace), {"metadata": {"name": KEY.name}, "spec": SPEC.document()})
     for name, style in STYLE_SPECS.items():
-        server.put(STYLES, {"metadata": {"name": name}, "spec": style.document()})
+        server.put(CLUSTER_STYLES, {"metadata": {"name": name}, "spec": style.document()})
     for number in range(photos):
         store.objects[f"hr/uploads/minji/{number}.jpg"] = b"photo %d" % number
     access = store_access(store, tokens)

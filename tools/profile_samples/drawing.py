@@ -34,6 +34,7 @@ from profile_contract.stages.chain import Platform
 from profile_contract.stages.finish import FinishReport, Score
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_contract.style_ref import StyleRef
 from profile_evaluate.people import find_people
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     spec = ProfileRequestSpec(
         subject=Subject(noun=person.noun),
         photos=Photos(prefix=PHOTOS_PREFIX),
-        styles=list(styles),
+        styles=[StyleRef.of_key(key) for key in styles],
         portraits=arguments.candidates,
         candidates=arguments.candidates,
         layouts=[LayoutName.SQUARE],

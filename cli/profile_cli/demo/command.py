@@ -78,7 +78,7 @@ def _run(
     terminal.heading("2. The product, by its Helm chart")
     release.install(target, terminal)
     release.wait_ready(cluster, terminal, page=bool(target.page), history=target.history)
-    terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(spec.styles)}")
+    terminal.heading(f"3. The request {NAMESPACE}/{NAME}: {', '.join(style.shown for style in spec.styles)}")
     cluster.ensure_namespace(NAMESPACE)
     _clear(cluster, terminal, fresh=arguments.fresh)
     sent = upload(store, {photo.name: photo for photo in photos}, NAMESPACE, spec.photos.prefix)
@@ -176,7 +176,7 @@ def _commands(target: Target) -> str:
             f"  kubectl get preq --namespace {NAMESPACE} --output wide",
             f"  kubectl describe preq {NAME} --namespace {NAMESPACE}",
             f"  kubectl get jobs,pods --namespace {NAMESPACE}",
-            "  kubectl get profilestyles",
+            "  kubectl get clusterprofilestyles",
             f"  kubectl get inferenceservices,pods --namespace {release.NAMESPACE}",
         ]
     )

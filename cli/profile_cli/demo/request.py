@@ -10,6 +10,7 @@ from profile_contract.manifest import manifest
 from profile_contract.ownership import OWNER_LABEL, local_owner, owned_photos
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
+from profile_contract.style_ref import StyleRef
 from profile_sandbox.values import PAGE_NAMESPACE, PAGE_USER
 
 NAMESPACE = PAGE_NAMESPACE
@@ -33,7 +34,7 @@ def demo_spec() -> ProfileRequestSpec:
     return ProfileRequestSpec(
         subject=Subject(noun="woman"),
         photos=Photos(prefix=PHOTOS_PREFIX),
-        styles=["studio-warm", "studio-cool"],
+        styles=[StyleRef(name="studio-warm"), StyleRef(name="studio-cool")],
         portraits=2,
         candidates=4,
         layouts=[LayoutName.SQUARE, LayoutName.EMPLOYEE_CARD, LayoutName.RESUME],

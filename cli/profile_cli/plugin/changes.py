@@ -14,6 +14,7 @@ from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract import GROUP
 from profile_contract.manifest import manifest
+from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
 
 from .connection import cluster_of, namespace_of, standing_document, standing_request, store_of
@@ -37,12 +38,12 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.dry_run == CLIENT:
         check_count(len(photos), any_number=arguments.any_number)
         with contextlib.suppress(_Unseen):
-            _check_styles(cluster_of(arguments)[0], spec.styles)
+            _check_styles(cluster_of(arguments)[0], namespace, spec.styles)
         return _print(document, terminal)
     # A missing address is no reason to have asked anybody.
     store = None if arguments.dry_run == SERVER else store_of(arguments)
     cluster, _ = cluster_of(arguments)
-    _ask_first(cluster, document)
+    _ask_first(cluster, document, spec.styles)
     # Who wants to add two photos to a request that is there is told about that, not about their number.
     check_count(len(photos), any_number=arguments.any_number)
     if store is None:
@@ -58,11 +59,11 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return watch_request(arguments, terminal) if arguments.watch else 0
 
 
-def _ask_first(cluster: Cluster, document: dict[str, Any]) -> None:
+def _ask_first(cluster: Cluster, document: dict[str, Any], styles: list[StyleRef]) -> None:
     """What the API server would say to the request. Raises CommandError."""
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
     with contextlib.suppress(_Unseen):
-        _check_styles(cluster, document["spec"]["styles"])
+        _check_styles(cluster, namespace, styles)
     try:
         cluster.create_request(document, dry_run=True)
     except NameTaken as taken:
@@ -76,9 +77,9 @@ class _Unseen(CommandError):
     """It cannot be looked at; that is nobody's fault."""
 
 
-def _check_styles(cluster: Cluster, wanted: list[str]) -> None:
+def _check_styles(cluster: Cluster, namespace: str, wanted: list[StyleRef]) -> None:
     try:
-        known = [str(style["metadata"]["name"]) for style in cluster.style_documents()]
+        known = cluster.style_refs(namespace)
     except CommandError as error:
         raise _Unseen(str(error)) from error
     check_styles(wanted, known)

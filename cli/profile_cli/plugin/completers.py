@@ -25,9 +25,9 @@ def request_names(prefix: str, parsed_args: argparse.Namespace, **_: object) -> 
 
 
 def style_names(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Names of the cluster's styles; none where they may not be listed."""
+    """The cluster's and the namespace's styles; none where they may not be listed."""
     return _beginning(
-        prefix, lambda: [str(style["metadata"]["name"]) for style in _cluster(parsed_args).style_documents()]
+        prefix, lambda: [style.shown for style in _cluster(parsed_args).style_refs(_namespace(parsed_args))]
     )
 
 

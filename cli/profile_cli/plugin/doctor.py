@@ -15,7 +15,8 @@ from profile_cli.cluster import Cluster, NotAllowed
 from profile_cli.errors import CommandError
 from profile_contract import GROUP, VERSION
 from profile_contract.artifacts import photos_prefix, uploads_area, uploads_prefix
-from profile_contract.resource import REQUESTS, STYLES
+from profile_contract.resource import CLUSTER_STYLES, REQUESTS
+from profile_contract.style_ref import ref_of
 from profile_runtime.store.port import StoreError
 
 from .store import FORM, open_named, store_trouble
@@ -56,7 +57,7 @@ def look(cluster: Cluster, namespace: str, store: str) -> list[Finding]:
         _namespace(cluster, namespace),
         *rights,
         _operator(cluster),
-        *_styles(cluster),
+        *_styles(cluster, namespace),
         *_store(store, namespace),
     ]
 
@@ -108,15 +109,19 @@ def _operator(cluster: Cluster) -> Finding:
     return _checked(what, check, "you may not list Deployments: a request that is not looked at tells the same")
 
 
-def _styles(cluster: Cluster) -> list[Finding]:
+def _styles(cluster: Cluster, namespace: str) -> list[Finding]:
     """Styles, and the predictors that they name."""
     try:
-        documents = cluster.style_documents()
+        documents = cluster.style_documents(namespace)
     except NotAllowed:
         # They belong to no namespace: the roles of a namespace's editors do not reach them.
-        return [Finding("there are styles", None, f"you may not list {STYLES}: ask for their names, or for the right")]
+        return [
+            Finding(
+                "there are styles", None, f"you may not list {CLUSTER_STYLES}: ask for their names, or for the right"
+            )
+        ]
     except CommandError as error:
-        return [Finding(f"you may list {STYLES}", False, f"ask for it: {error}")]
+        return [Finding(f"you may list {CLUSTER_STYLES}", False, f"ask for it: {error}")]
     if not documents:
         return [Finding("there are styles", False, "install the chart's styles, or apply one of your own")]
     return [Finding(f"there are {len(documents)} styles", True), *_predictors(cluster, documents)]
@@ -125,7 +130,7 @@ def _styles(cluster: Cluster) -> list[Finding]:
 def _predictors(cluster: Cluster, styles: Iterable[dict[str, Any]]) -> list[Finding]:
     wanted: dict[str, list[str]] = {}
     for style in styles:
-        wanted.setdefault(style["spec"].get("predictor", ""), []).append(style["metadata"]["name"])
+        wanted.setdefault(style["spec"].get("predictor", ""), []).append(ref_of(style).shown)
     try:
         there = cluster.predictors()
     except NotAllowed:

@@ -16,6 +16,7 @@ from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef, keys_of, ref_of
 from profile_contract.toys import toy_notice
 
 from .connection import cluster_of, standing_request, store_of
@@ -61,7 +62,7 @@ def list_row(document: dict[str, Any], now: datetime) -> tuple[str, ...]:
         " ".join(filter(None, (str(status.get("stageText", "")), str(status.get("progressText", ""))))),
         str(status.get("photosText", "")),
         "" if best is None else f"{best} %",
-        ", ".join(document["spec"].get("styles") or []),
+        ", ".join(StyleRef.of_key(key).shown for key in keys_of(document["spec"].get("styles") or [])),
         short_age(age),
     )
 
@@ -178,8 +179,9 @@ def _download_former(view: ObservedRequest, arguments: argparse.Namespace, termi
 
 
 def show_styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """The looks that the cluster offers. Raises CommandError."""
-    documents = Cluster(arguments.kubeconfig, arguments.context).style_documents()
+    """The looks that the namespace's requests may ask for. Raises CommandError."""
+    cluster, namespace = cluster_of(arguments)
+    documents = cluster.style_documents(namespace)
     if arguments.output == "json":
         terminal.plain(json.dumps(documents, indent=2))
         return 0
@@ -188,7 +190,7 @@ def show_styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def style_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
-    """A ProfileStyle as a row: name, titles, tone, pose. Pure."""
+    """A style as a row: name, titles, tone, pose. Pure."""
     spec = document["spec"]
     titles = " / ".join(filter(None, (spec["title"].get("en"), spec["title"].get("ko"))))
-    return (document["metadata"]["name"], titles, spec.get("tone", ""), spec.get("pose", ""))
+    return (ref_of(document).shown, titles, spec.get("tone", ""), spec.get("pose", ""))

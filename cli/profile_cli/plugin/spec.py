@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from profile_cli.errors import CommandError
 from profile_cli.request_options import asked_for, option_of
 from profile_contract.artifacts import photos_prefix
+from profile_contract.problems import problems_of
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.style_ref import StyleRef
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LIMITS = PreprocessParameters()
@@ -25,7 +27,7 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     document = {
         "subject": {"noun": arguments.noun},
         "photos": {"prefix": own_prefix(arguments.name)},
-        "styles": arguments.styles or ["studio-warm"],
+        "styles": [style.document() for style in styles_of(arguments.styles or ["studio-warm"])],
         "layouts": [name.strip() for name in arguments.layouts.split(",") if name.strip()],
         **asked_for(arguments),
     }
@@ -37,6 +39,19 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     if spec.portraits > spec.candidates:
         raise CommandError(f"--portraits must not exceed --candidates ({spec.portraits} > {spec.candidates})")
     return spec
+
+
+def styles_of(words: Sequence[str]) -> list[StyleRef]:
+    """The styles that a person named: NAME, or KIND/NAME. Raises CommandError."""
+    styles = []
+    for word in words:
+        try:
+            styles.append(StyleRef.parse(word))
+        except ValidationError as error:
+            raise CommandError(f"--style {word}: {problems_of(error)}") from error
+        except ValueError as error:
+            raise CommandError(f"--style {error}") from error
+    return styles
 
 
 def own_prefix(name: str) -> str:
@@ -68,9 +83,11 @@ def check_count(photos: int, *, any_number: bool) -> None:
     )
 
 
-def check_styles(wanted: Sequence[str], known: Sequence[str]) -> None:
-    """Raises CommandError for a style that the cluster does not offer."""
-    unknown = [name for name in wanted if name not in known]
+def check_styles(wanted: Sequence[StyleRef], known: Sequence[StyleRef]) -> None:
+    """Raises CommandError for a style that neither the cluster nor the namespace offers."""
+    keys = {style.key for style in known}
+    unknown = [style.shown for style in wanted if style.key not in keys]
     if unknown:
-        offers = f"this cluster offers {', '.join(known)}" if known else "this cluster offers none"
-        raise CommandError(f"there is no style {', '.join(unknown)}: {offers}")
+        offers = ", ".join(style.shown for style in known)
+        offered = f"this cluster offers {offers}" if known else "this cluster offers none"
+        raise CommandError(f"there is no style {', '.join(unknown)}: {offered}")

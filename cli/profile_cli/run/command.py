@@ -49,7 +49,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--out", type=Path, required=True, help="folder for the results and the work")
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
-        help=f"one of {', '.join(known_styles())}, or a ProfileStyle's YAML file; may be repeated (studio-warm)",
+        help=f"one of {', '.join(known_styles())}, or a style's YAML file; may be repeated (studio-warm)",
     )  # fmt: skip
     command.add_argument(
         "--noun", choices=NOUNS,

@@ -16,6 +16,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_contract.style_ref import StyleRef
 from profile_draw.native import native_resolution
 
 from .values import Values
@@ -83,11 +84,11 @@ def choose_models(folder: Path, base: str | None, control: str | None) -> Instal
 
 
 def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
-    """The request. Raises CommandError for values that the API refuses too."""
+    """The request; `styles` are keys. Raises CommandError for values that the API refuses too."""
     document = {
         "subject": {"noun": choice.noun},
         "photos": {"prefix": PHOTOS_PREFIX},
-        "styles": list(styles),
+        "styles": [StyleRef.of_key(key) for key in styles],
         "layouts": list(choice.layouts),
         "training": {"rank": choice.rank, "steps": choice.steps, "resolution": choice.resolution},
         **choice.asked,

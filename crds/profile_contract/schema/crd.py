@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from profile_contract import GROUP, VERSION
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resource import REQUESTS, STYLES
+from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleKind
 
 _HEADER = "# Generated from the models in crds/profile_contract; `make crds` writes it anew.\n"
 # OpenAPI words that a structural schema knows; everything else of pydantic's JSON schema is left out.
@@ -130,16 +131,30 @@ def profile_request_crd() -> dict[str, Any]:
     return _crd("ProfileRequest", REQUESTS, "preq", "Namespaced", version)
 
 
+def cluster_profile_style_crd() -> dict[str, Any]:
+    """The CRD of ClusterProfileStyle."""
+    version = _style_version("A look that every namespace may ask for: prompt, tone, pose, sampler.")
+    return _crd(StyleKind.CLUSTER.value, CLUSTER_STYLES, "cpstyle", "Cluster", version)
+
+
 def profile_style_crd() -> dict[str, Any]:
     """The CRD of ProfileStyle."""
-    root = _object("What a look is: prompt, tone, pose, sampler.", {"spec": schema_of(ProfileStyleSpec)}, [])
-    version = {"additionalPrinterColumns": STYLE_COLUMNS, "schema": {"openAPIV3Schema": root}}
-    return _crd("ProfileStyle", STYLES, "pstyle", "Cluster", version)
+    version = _style_version("A namespace's own look, for its requests alone: prompt, tone, pose, sampler.")
+    return _crd(StyleKind.OWN.value, STYLES, "pstyle", "Namespaced", version)
+
+
+def _style_version(description: str) -> dict[str, Any]:
+    root = _object(description, {"spec": schema_of(ProfileStyleSpec)}, [])
+    return {"additionalPrinterColumns": STYLE_COLUMNS, "schema": {"openAPIV3Schema": root}}
 
 
 def manifests() -> dict[str, str]:
     """File name to YAML text of every CRD."""
-    crds = {f"{REQUESTS}.yaml": profile_request_crd(), f"{STYLES}.yaml": profile_style_crd()}
+    crds = {
+        f"{REQUESTS}.yaml": profile_request_crd(),
+        f"{CLUSTER_STYLES}.yaml": cluster_profile_style_crd(),
+        f"{STYLES}.yaml": profile_style_crd(),
+    }
     return {name: _HEADER + yaml.safe_dump(crd, sort_keys=False, width=120) for name, crd in crds.items()}
 
 

@@ -26,7 +26,12 @@ SECTIONS = (
         "What the operator says. It holds no secret, no signed URL, no image.",
         ProfileRequestStatus,
     ),
-    ("ProfileStyle: spec", "What a look is. Cluster-wide, short name `pstyle`.", ProfileStyleSpec),
+    (
+        "ClusterProfileStyle and ProfileStyle: spec",
+        "What a look is. A ClusterProfileStyle (`cpstyle`) is the whole cluster's, a ProfileStyle (`pstyle`) one "
+        "namespace's own, for its requests alone.",
+        ProfileStyleSpec,
+    ),
 )
 COLUMNS = "| field | type | default | limits | what |\n|---|---|---|---|---|\n"
 LIMITS = {

@@ -49,7 +49,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Digests:
-    """One digest a stage; for generate one a style. `finish` is empty while a style is missing."""
+    """One digest a stage; for generate one a style, by its key. `finish` is empty while a style is missing."""
 
     preprocess: str
     train: str
@@ -60,7 +60,7 @@ class Digests:
 def digests_of(
     spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], platform: Platform
 ) -> Digests:
-    """The digests that follow from a photos digest, the styles that exist and the parameters.
+    """The digests that follow from a photos digest, the styles that exist (by their keys) and the parameters.
 
     Preprocessing does not know the subject's noun nor the training resolution of a request: changing them must not
     look at the photos again.
@@ -70,7 +70,7 @@ def digests_of(
     parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
     # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
     candidates = {
-        name: generate_digest(adapter, name, styles[name], parameters) for name in sorted(spec.styles) if name in styles
+        key: generate_digest(adapter, key, styles[key], parameters) for key in sorted(spec.style_keys) if key in styles
     }
     complete = len(candidates) == len(spec.styles)
     finish = finish_digest(list(candidates.values()), platform.finish_parameters(spec)) if complete else ""

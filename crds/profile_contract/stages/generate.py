@@ -35,6 +35,6 @@ class GenerateReport(StageReport):
     candidates: list[Candidate] = []
 
 
-def generate_digest(adapter: str, style_name: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
+def generate_digest(adapter: str, style_key: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
     """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models)."""
-    return digest_of([VERSION, adapter, style_name, style.distinction(), parameters])
+    return digest_of([VERSION, adapter, style_key, style.distinction(), parameters])

@@ -1,4 +1,4 @@
-"""ProfileRequests and ProfileStyles in the cluster: all that the page may do there."""
+"""ProfileRequests and styles in the cluster: all that the page may do there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from profile_runtime.kubernetes.errors import (
     ResourceConflict,
     ResourceNotFound,
 )
-from profile_runtime.kubernetes.resources import MERGE_PATCH, STYLES_PATH, Document, request_path, requests_path
+from profile_runtime.kubernetes.resources import (
+    CLUSTER_STYLES_PATH,
+    MERGE_PATCH,
+    Document,
+    request_path,
+    requests_path,
+    styles_path,
+)
 
 from .problems import Code, Problem
 from .visitor import Visitor, belongs
@@ -42,10 +49,15 @@ class PageCluster:
         """Close the connections."""
         await self._api.close()
 
-    async def styles(self) -> list[Document]:
-        """All styles, by name."""
-        answer = await _answered(self._api.call("GET", STYLES_PATH))
-        return sorted(answer["items"], key=lambda style: str(style["metadata"]["name"]))
+    async def styles(self, namespace: str) -> list[Document]:
+        """The cluster's styles, then the namespace's own, each by name."""
+        offered = await _answered(self._api.call("GET", CLUSTER_STYLES_PATH))
+        own = await _answered(self._api.call("GET", styles_path(namespace)))
+        return [
+            style
+            for answer in (offered, own)
+            for style in sorted(answer["items"], key=lambda style: str(style["metadata"]["name"]))
+        ]
 
     async def listed(self, namespace: str, owners: Collection[str] | None = None) -> list[Document]:
         """The requests of these owners in a namespace, whatever their photos; of None: all requests there are."""

@@ -18,7 +18,10 @@ class Link(Protocol):
 
 
 class StyleView(Tolerant):
+    """`name`: the style's key; `own`: it is one of the visitor's namespace alone."""
+
     name: str
+    own: bool = False
     title: Title
     tone: Tone
     background: str

@@ -24,6 +24,7 @@ from profile_contract.resource import TITLE_ANNOTATION, parse_spec
 from profile_contract.stages.finish import ComparedSide
 from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleKind, ref_of
 
 from .problems import Code, Problem
 from .view_models import (
@@ -51,8 +52,15 @@ def style_view(document: dict[str, Any], sample: str) -> StyleView:
     """Raises pydantic's ValidationError for a style that this version cannot read."""
     # As the operator reads: a field of a newer version is left alone.
     spec = ProfileStyleSpec.model_validate(document.get("spec") or {}, extra="ignore")
-    name = document["metadata"]["name"]
-    return StyleView(name=name, title=spec.title, tone=spec.tone, background=spec.background_colour, sample=sample)
+    style = ref_of(document)
+    return StyleView(
+        name=style.key,
+        own=style.kind is StyleKind.OWN,
+        title=spec.title,
+        tone=spec.tone,
+        background=spec.background_colour,
+        sample=sample,
+    )
 
 
 def layout_views() -> list[LayoutView]:
@@ -84,7 +92,7 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         reason=why.reason if why else "",
         message=why.message if why else "",
         revision=spec.photos.revision,
-        styles=list(spec.styles),
+        styles=spec.style_keys,
         layouts=list(spec.layouts),
         portraits_each=spec.portraits,
         photos=_photos(status, sent, _within(sent, link)),
@@ -224,7 +232,7 @@ def _warnings(status: ProfileRequestStatus) -> list[WarningView]:
 
 def _portrait(portrait: PortraitStatus, link: Link) -> PortraitView:
     return PortraitView(
-        style=portrait.style,
+        style=portrait.style_ref.key,
         seed=portrait.seed,
         rank=portrait.rank,
         likeness=portrait.likeness,

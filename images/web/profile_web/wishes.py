@@ -15,8 +15,9 @@ from profile_contract.layouts import LayoutName
 from profile_contract.manifest import manifest as request_manifest
 from profile_contract.model import Contract
 from profile_contract.ownership import OWNER_LABEL, owned_photos
-from profile_contract.request import Name, Photos, ProfileRequestSpec, Subject
+from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
+from profile_contract.style_ref import StyleKey, StyleRef
 
 from .config import Defaults
 from .problems import Code, Problem
@@ -56,9 +57,9 @@ class UploadWish(Contract):
 
 
 class LookWish(Contract):
-    """What portraits shall look like, and how many there shall be of each style."""
+    """What portraits shall look like, and how many there shall be of each style. Styles go by their keys."""
 
-    styles: list[Name] = Field(min_length=1, max_length=8)
+    styles: list[StyleKey] = Field(min_length=1, max_length=8)
     layouts: list[LayoutName] = Field(default=[LayoutName.SQUARE], min_length=1, max_length=8)
     portraits: int = Field(default=4, ge=1, le=16)
 
@@ -108,7 +109,7 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
     spec = ProfileRequestSpec(
         subject=Subject(noun=wish.noun),
         photos=Photos(prefix=owned_photos(visitor.owner, wish.draft)),
-        styles=wish.styles,
+        styles=[StyleRef.of_key(key) for key in wish.styles],
         layouts=wish.layouts,
         portraits=wish.portraits,
         candidates=wish.candidates,
@@ -120,7 +121,10 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
 
 def look_patch(look: LookWish, spec: dict[str, Any]) -> dict[str, Any]:
     """What of a request's spec changes for another look. Neither person nor photos: nothing is learnt again."""
-    patch: dict[str, Any] = {"styles": look.styles, "layouts": [str(name) for name in look.layouts]}
+    # A style that was asked for before keeps what else is said of it.
+    asked = {StyleRef.model_validate(style, extra="ignore").key: style for style in spec["styles"] if "name" in style}
+    styles = [asked.get(key) or StyleRef.of_key(key).distinction() for key in look.styles]
+    patch: dict[str, Any] = {"styles": styles, "layouts": [str(name) for name in look.layouts]}
     # Of another number of candidates every style would be drawn anew.
     if spec.get("portraits", DEFAULT_PORTRAITS) != look.portraits:
         patch |= {"portraits": look.portraits, "candidates": look.candidates}

@@ -40,7 +40,7 @@ class ArtifactPurger:
 
     async def purge(self, head: RequestHead, prefix: str) -> int:
         """Delete everything; returns how many objects went. Raises StoreError: nothing is then called deleted."""
-        await self.forget_adapters(prefix)
+        await self.forget_adapters(head, prefix)
         count = await self._store.delete(prefix)
         if not await self._progress.delete(head.key):
             log.warning("%s: Redis is away; its progress ends by itself", head.key)
@@ -57,7 +57,7 @@ class ArtifactPurger:
                 if await self._store.list(prefix, 1):
                     await self._store.write(kept_mark(prefix), b"", "text/plain")
                 await self.revoke(head, prefix)
-                await self.forget_adapters(prefix)
+                await self.forget_adapters(head, prefix)
         except (StoreError, TimeoutError) as error:
             log.warning("%s: let go without the store, its artifacts stay unmarked: %s", head.key, error)
 
@@ -70,13 +70,13 @@ class ArtifactPurger:
         except (StoreError, TimeoutError) as error:
             log.warning("%s: abandoned, what lies below %s stays for now: %s", head.key, prefix, error)
 
-    async def forget_adapters(self, prefix: str) -> None:
+    async def forget_adapters(self, head: RequestHead, prefix: str) -> None:
         """Have every predictor forget the request's adapters. The digests are read before the reports go."""
         digests = await self._adapter_digests(prefix)
         if not digests:
             return
         order = EvictionOrder(sha256=digests[:MOST_DIGESTS])
-        for predictor in await self._predictors():
+        for predictor in await self._predictors(head.key.namespace):
             try:
                 count = await asyncio.wait_for(self._predictor.evict(predictor, order), EVICTION_SECONDS)
                 log.info("predictor %s forgot %d cached adapters", predictor, count)
@@ -90,6 +90,6 @@ class ArtifactPurger:
         adapters = [await self._store.report(folder, TrainReport) for folder in reports]
         return sorted({report.adapter.sha256 for report in adapters if report is not None and report.adapter})
 
-    async def _predictors(self) -> list[str]:
-        styles = await self._kube.styles()
+    async def _predictors(self, namespace: str) -> list[str]:
+        styles = [*await self._kube.cluster_styles(), *await self._kube.styles(namespace)]
         return sorted({style.get("spec", {}).get("predictor", "profile-predictor") for style in styles})

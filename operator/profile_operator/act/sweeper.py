@@ -86,14 +86,14 @@ class Findings:
 
 
 class Sweeper:
-    """One round after another. `styles`: the styles that exist, by name."""
+    """One round after another. `styles`: those that a namespace's requests may ask for, by key."""
 
     def __init__(
         self,
         census: Census,
         leftovers: Leftovers,
         marks: Marks,
-        styles: Callable[[], Awaitable[Mapping[str, ProfileStyleSpec]]],
+        styles: Callable[[str], Awaitable[Mapping[str, ProfileStyleSpec]]],
         *,
         config: OperatorConfig,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -170,7 +170,7 @@ class Sweeper:
         kept = head.deletion_policy is DeletionPolicy.RETAIN
         if head.deleting or not head.ready:
             return LivingRequest(kept=kept)
-        digests = referenced_digests(head, spec, await self._styles(), self._config)
+        digests = referenced_digests(head, spec, await self._styles(head.key.namespace), self._config)
         return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))
 
     async def _carry_out(self, swept: Swept, findings: Findings) -> None:

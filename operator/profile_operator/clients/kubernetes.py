@@ -14,12 +14,13 @@ from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.kubernetes.errors import ResourceNotFound
 from profile_runtime.kubernetes.resources import (
     APPLY_PATCH,
+    CLUSTER_STYLES_PATH,
     MERGE_PATCH,
     METADATA,
-    STYLES_PATH,
     Document,
     request_path,
     requests_path,
+    styles_path,
 )
 
 SECONDS = 30.0
@@ -99,9 +100,13 @@ class Kube:
         """Ask for the deletion of a ProfileRequest. Raises ResourceNotFound."""
         await self._api.call("DELETE", request_path(key))
 
-    async def styles(self) -> list[Document]:
-        """All ProfileStyles."""
-        return await self._list(STYLES_PATH)
+    async def cluster_styles(self) -> list[Document]:
+        """All ClusterProfileStyles."""
+        return await self._list(CLUSTER_STYLES_PATH)
+
+    async def styles(self, namespace: str | None) -> list[Document]:
+        """The ProfileStyles of a namespace, or of all for None."""
+        return await self._list(styles_path(namespace))
 
     async def _list(self, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Document]:
         """The objects of a collection, whole."""

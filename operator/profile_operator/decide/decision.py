@@ -10,6 +10,7 @@ from profile_contract.artifacts import uploads_prefix
 from profile_contract.candidates import UnknownPose
 from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
 from profile_operator.observe.snapshot import JobState
 
@@ -98,15 +99,15 @@ def await_styles(facts: Facts) -> Decision | None:
     """Every style that is asked for exists and is understood. Until then what runs for the same photos and training
     goes on, and nothing is begun."""
     snapshot = facts.snapshot
-    missing = [name for name in facts.spec.styles if name not in snapshot.styles]
+    missing = [style for style in facts.spec.styles if style.key not in snapshot.styles]
     if snapshot.unclear_styles:
-        name, problem = next(iter(snapshot.unclear_styles.items()))
+        key, problem = next(iter(snapshot.unclear_styles.items()))
         reason = Reason.STYLE_NOT_UNDERSTOOD
-        message = f"this version does not understand the ProfileStyle {name}: {problem}"
+        message = f"this version does not understand the {StyleRef.of_key(key)}: {problem}"
     elif missing:
-        known = ", ".join(snapshot.known_styles[:20]) or "none"
+        known = ", ".join(StyleRef.of_key(key).shown for key in snapshot.known_styles[:20]) or "none"
         reason = Reason.STYLE_NOT_FOUND
-        message = f"there is no ProfileStyle named {', '.join(missing)}; these exist: {known}"
+        message = f"there is no {', no '.join(map(str, missing))}; these exist: {known}"
     else:
         return None
     preprocess, train, generate, finish = facts.standings

@@ -65,8 +65,8 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             output=output,
             dataset=dataset,
             styles=[
-                StyleCandidates(style=name, tone=snapshot.styles[name].tone, candidates=reports[name].candidates)
-                for name in snapshot.spec.styles
+                StyleCandidates(style=key, tone=snapshot.styles[key].tone, candidates=reports[key].candidates)
+                for key in snapshot.spec.style_keys
             ],
             parameters=chain.finish_parameters,
             title=snapshot.head.title,
@@ -83,10 +83,10 @@ def start_generation(facts: Facts) -> StartGeneration:
     spec, chain, parameters = facts.spec, facts.chain, facts.chain.train_parameters
     wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=spec.seed, count=spec.candidates)
     work = []
-    for name in spec.styles:
-        style, digest = facts.snapshot.styles[name], chain.styles[name]
+    for key in spec.style_keys:
+        style, digest = facts.snapshot.styles[key], chain.styles[key]
         prefix = chain.prefix(Stage.GENERATE, digest)
-        work.append(StyleWork(name, style, digest, prefix, planned_candidates(name, style, prefix, wanted, dataset)))
+        work.append(StyleWork(key, style, digest, prefix, planned_candidates(key, style, prefix, wanted, dataset)))
     return StartGeneration(GenerationWork(_request(facts), chain.generate, training.adapter, tuple(work)))
 
 

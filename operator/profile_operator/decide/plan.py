@@ -22,7 +22,7 @@ SOON_SECONDS = 2.0
 class StyleWork:
     """The candidates of one style, all under one prefix."""
 
-    name: str
+    key: str
     spec: ProfileStyleSpec
     digest: str
     prefix: str

@@ -13,6 +13,7 @@ from profile_contract.request import (
     Verdict,
 )
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
 
 from .advice import plain
@@ -52,7 +53,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         likeness_report=(report.likeness_report or None) if report else old.likeness_report,
         progress_text=f"{progress.percent}%" if progress else ("100%" if decision.current is None else ""),
         photos_text=_photos_text(photos),
-        styles_text=", ".join(facts.spec.styles),
+        styles_text=", ".join(style.shown for style in facts.spec.styles),
         best_likeness=max((portrait.likeness for portrait in portraits), default=None),
         gpu_seconds=old.gpu_seconds + gpu_spent(old.stages or StagesStatus(), stages),
     )
@@ -234,11 +235,12 @@ def _portraits(facts: Facts) -> list[PortraitStatus]:
     report = facts.snapshot.reports.finish
     if report is None:
         return []
-    places = {style: place for place, style in enumerate(facts.spec.styles)}
+    places = {key: place for place, key in enumerate(facts.spec.style_keys)}
     ordered = sorted(report.portraits, key=lambda portrait: places.get(portrait.style, len(places)))
     return [
         PortraitStatus(
-            style=portrait.style,
+            style=(style := StyleRef.of_key(portrait.style)).name,
+            kind=style.kind,
             key=portrait.key,
             seed=portrait.seed,
             rank=portrait.rank,

@@ -103,7 +103,7 @@ def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) ->
             reason = report.reason if report.reason is not Reason.SUCCEEDED else Reason.NO_LIKENESS_REACHED
             message = report.message or "no candidate reached spec.minimumLikeness"
             return Untimed("False", reason, advised(reason, message))
-        styles = len({portrait.style for portrait in portraits})
+        styles = len({portrait.style_ref.key for portrait in portraits})
         best = max((portrait.likeness for portrait in portraits), default=0)
         text = f"{_count(len(portraits), 'portrait')} in {_count(styles, 'style')}, best likeness {best}%"
         return Untimed("True", Reason.SUCCEEDED, text)

@@ -178,7 +178,7 @@ class GenerationRunner:
             order = await self._store.signed(lambda: self._order(run, style, missing))
             with metrics.GENERATION_SECONDS.labels(predictor=style.spec.predictor).time():
                 result = await self._predictor.generate(style.spec.predictor, order)
-        metrics.CANDIDATES.labels(style=style.name).inc(len(result.items))
+        metrics.CANDIDATES.labels(style=metrics.style_label(style.key)).inc(len(result.items))
         return result
 
     def _order(self, run: GenerationRun, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
@@ -200,7 +200,7 @@ class GenerationRunner:
             return
         report = GenerateReport(
             digest=style.digest,
-            style=style.name,
+            style=style.key,
             style_spec=style.spec,
             candidates=[planned.made(digests.get(planned.key, "")) for planned in style.candidates],
             started_at=started,

@@ -21,6 +21,7 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photo
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import ref_of
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
@@ -61,16 +62,16 @@ class Observer:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
         spec = parse_spec(spec_document)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
-        jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles())
+        jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles(head.key.namespace))
         photos, chain = await self._photos(head, spec, styles, jobs)
         reports = await self._reports(chain)
         return Snapshot(
             head=head,
             spec=spec,
             chain=chain,
-            styles={name: styles[name] for name in spec.styles if name in styles},
+            styles={key: styles[key] for key in spec.style_keys if key in styles},
             known_styles=tuple(sorted(styles)),
-            unclear_styles={name: unclear[name] for name in spec.styles if name in unclear},
+            unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
             photos=photos,
             photos_withdrawn=are_withdrawn(head.status.photos, spec.photos, head.retry),
             jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),
@@ -91,20 +92,22 @@ class Observer:
             revoked=self._store.revoked(head.uid),
         )
 
-    async def styles_known(self) -> Mapping[str, ProfileStyleSpec]:
-        """The styles that exist and are understood, by name. Raises ApiError."""
-        return (await self._styles())[0]
+    async def styles_known(self, namespace: str) -> Mapping[str, ProfileStyleSpec]:
+        """The styles that a namespace's requests may ask for and that are understood, by key. Raises ApiError."""
+        return (await self._styles(namespace))[0]
 
-    async def _styles(self) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
-        """The styles by name, and what is wrong with those that this version does not understand."""
+    async def _styles(self, namespace: str) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
+        """The cluster's and the namespace's styles by key, and what is wrong with those that this version does not
+        understand."""
         styles, unclear = {}, {}
-        for document in await self._kube.styles():
-            name = document["metadata"]["name"]
+        offered, own = await asyncio.gather(self._kube.cluster_styles(), self._kube.styles(namespace))
+        for document in (*offered, *own):
+            style = ref_of(document)
             try:
-                styles[name] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
+                styles[style.key] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
             except ValidationError as error:
-                unclear[name] = problems_of(error, most=3, below="spec.")
-                log.warning("the ProfileStyle %s cannot be understood by this version: %s", name, unclear[name])
+                unclear[style.key] = problems_of(error, most=3, below="spec.")
+                log.warning("the %s cannot be understood by this version: %s", style, unclear[style.key])
         return styles, unclear
 
     async def _photos(

@@ -25,7 +25,7 @@ def referenced_digests(
         spec = parse_spec(spec_document)
     except SpecError:
         return None
-    if any(name not in styles for name in spec.styles):
+    if any(name not in styles for name in spec.style_keys):
         return None
     chain = chain_of(head.key, spec, photos.digest, styles, config)
     current = {chain.preprocess, chain.train, chain.finish, *chain.styles.values()}

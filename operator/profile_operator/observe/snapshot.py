@@ -156,7 +156,10 @@ class Chain:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything at one moment. `photos` is None where the pinned digest stands and no listing was needed."""
+    """Everything at one moment. Styles go by their keys.
+
+    `photos` is None where the pinned digest stands and no listing was needed.
+    """
 
     head: RequestHead
     spec: ProfileRequestSpec

@@ -69,7 +69,7 @@ def document(key: Key, style: str, photos: str, minimum_likeness: int | None = N
         "metadata": {"name": key.name, "namespace": key.namespace},
         "spec": {
             "photos": {"prefix": photos or NO_PHOTOS},
-            "styles": [style],
+            "styles": [{"name": style}],
             "portraits": 1,
             "candidates": 2,
             **floor,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from profile_contract import GROUP, VERSION
-from profile_contract.resource import REQUESTS, STYLES, Key
+from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES, Key
 
 Document = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -19,12 +19,17 @@ APPLY_PATCH = "application/apply-patch+yaml"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
-STYLES_PATH = f"{GROUP_PATH}/{STYLES}"
+CLUSTER_STYLES_PATH = f"{GROUP_PATH}/{CLUSTER_STYLES}"
 
 
 def requests_path(namespace: str | None = None) -> str:
     """The ProfileRequests of a namespace, or of all for None."""
     return f"{GROUP_PATH}/{REQUESTS}" if namespace is None else f"{GROUP_PATH}/namespaces/{namespace}/{REQUESTS}"
+
+
+def styles_path(namespace: str | None = None) -> str:
+    """The ProfileStyles of a namespace, or of all for None."""
+    return f"{GROUP_PATH}/{STYLES}" if namespace is None else f"{GROUP_PATH}/namespaces/{namespace}/{STYLES}"
 
 
 def request_path(key: Key) -> str:

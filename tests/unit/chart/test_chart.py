@@ -40,6 +40,7 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
     made = {(found["kind"], found["metadata"]["name"]) for found in render(*sandbox_values)}
     assert made == {
         ("CustomResourceDefinition", "profilerequests.profilestudio.io"),
+        ("CustomResourceDefinition", "clusterprofilestyles.profilestudio.io"),
         ("CustomResourceDefinition", "profilestyles.profilestudio.io"),
         ("ServiceAccount", "profile-studio"),
         *(("ClusterRole", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "edit", "view", "uninstall")),
@@ -58,7 +59,7 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         *(("ConfigMap", f"profile-studio-dashboard-{board}") for board in ("gpu", "likeness", "predictor", "requests")),
         *((kind, "profile-studio-test") for kind in ("ServiceAccount", "Role", "RoleBinding", "Pod")),
         *((kind, "profile-studio-uninstall") for kind in ("ServiceAccount", "Job")),
-        *(("ProfileStyle", style) for style in STYLES),
+        *(("ClusterProfileStyle", style) for style in STYLES),
     }
 
 
@@ -103,6 +104,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     group = "profilestudio.io"
     assert the("ClusterRole", f"{CLUSTER}-requests")["rules"] == [
         {"apiGroups": [group], "resources": ["profilerequests"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
         {
@@ -115,7 +117,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
-        {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [group], "resources": ["clusterprofilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
     ]

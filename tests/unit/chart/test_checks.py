@@ -86,7 +86,7 @@ def test_kubeconform_knows_what_the_sandbox_installs(known: str, tmp_path: Path)
         ("Deployment", ("spec", "template", "spec", "containers", 0)),
         ("InferenceService", ("spec", "predictor")),
         ("PodMonitor", ("spec",)),
-        ("ProfileStyle", ("spec",)),
+        ("ClusterProfileStyle", ("spec",)),
     ],
 )
 def test_kubeconform_refuses_a_field_that_there_is_not(kind: str, path: tuple[str | int, ...], known: str) -> None:

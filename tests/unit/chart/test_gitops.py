@@ -76,8 +76,13 @@ def test_a_suspended_request_is_suspended() -> None:
 
 def test_the_config_map_holds_the_same_programs() -> None:
     data = yaml.safe_load((ARGOCD / "argocd-cm.yaml").read_text())["data"]
-    for kind in ("ProfileRequest", "ProfileStyle"):
-        program = (ARGOCD / f"{kind.lower()}.lua").read_text()
+    programs = {
+        "ProfileRequest": "profilerequest",
+        "ProfileStyle": "profilestyle",
+        "ClusterProfileStyle": "profilestyle",
+    }
+    for kind, file in programs.items():
+        program = (ARGOCD / f"{file}.lua").read_text()
         assert data[f"resource.customizations.health.profilestudio.io_{kind}"] == program
 
 

@@ -35,7 +35,7 @@ def test_definitions_are_kept_unless_told_otherwise() -> None:
 
 
 def test_styles_are_complete() -> None:
-    styles = of_kind("ProfileStyle", *STYLES_KNOWN)
+    styles = of_kind("ClusterProfileStyle", *STYLES_KNOWN)
     assert set(styles) == STYLES
     for style in styles.values():
         spec = ProfileStyleSpec.model_validate(style["spec"])
@@ -50,7 +50,8 @@ def test_styles_are_complete() -> None:
 
 def test_warm_and_cool_differ_in_light_and_nothing_of_the_person() -> None:
     warm, cool = (
-        the("ProfileStyle", f"studio-{tone}", *STYLES_KNOWN)["spec"]["prompt"].split(", ") for tone in ("warm", "cool")
+        the("ClusterProfileStyle", f"studio-{tone}", *STYLES_KNOWN)["spec"]["prompt"].split(", ")
+        for tone in ("warm", "cool")
     )
     assert [(a, b) for a, b in zip(warm, cool, strict=True) if a != b] == [
         ("seamless cream paper backdrop", "seamless pale blue-grey paper backdrop")
@@ -58,7 +59,7 @@ def test_warm_and_cool_differ_in_light_and_nothing_of_the_person() -> None:
 
 
 def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> None:
-    for style in of_kind("ProfileStyle").values():
+    for style in of_kind("ClusterProfileStyle").values():
         assert style["metadata"]["annotations"] == {
             "helm.sh/hook": "post-install,post-upgrade",
             # Or a rollback to the first revision, whose objects they are not, would delete them.
@@ -66,10 +67,10 @@ def test_styles_come_by_a_hook_only_while_the_cluster_does_not_know_them() -> No
             "meta.helm.sh/release-name": "profile-studio",
             "meta.helm.sh/release-namespace": "profile-system",
         }
-    for style in of_kind("ProfileStyle", *STYLES_KNOWN).values():
+    for style in of_kind("ClusterProfileStyle", *STYLES_KNOWN).values():
         assert style["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
         assert style["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-    assert not of_kind("ProfileStyle", "--set", "styles.install=false")
+    assert not of_kind("ClusterProfileStyle", "--set", "styles.install=false")
 
 
 def test_the_install_page_shows_values_that_render(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from chart import CHART, CLUSTER, Object, of_kind, render, run, the
 
 READING = {"get", "list", "watch"}
+STYLES = ("profilestyles", "clusterprofilestyles")
 WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.namespaces.default=hr")
 
 
@@ -24,32 +25,35 @@ def aggregated(role: str, *arguments: str) -> dict[str, set[str]]:
 
 def test_by_default_nobody_is_given_gpu_time() -> None:
     for role in ("view", "edit", "admin"):
-        assert aggregated(role) == {"profilerequests": READING, "profilestyles": READING}
+        assert aggregated(role) == dict.fromkeys(("profilerequests", *STYLES), READING)
 
 
 def test_editors_may_ask_for_portraits_where_the_platform_says_so_and_viewers_never() -> None:
     told = ("--set", "rbac.aggregate=true")
-    assert aggregated("view", *told) == {"profilerequests": READING, "profilestyles": READING}
+    assert aggregated("view", *told) == dict.fromkeys(("profilerequests", *STYLES), READING)
     for role in ("edit", "admin"):
         rights = aggregated(role, *told)
-        assert rights["profilerequests"] == READING | {"create", "update", "patch", "delete"}
-        assert rights["profilestyles"] == READING
+        for kind in ("profilerequests", "profilestyles"):
+            assert rights[kind] == READING | {"create", "update", "patch", "delete"}
+        assert rights["clusterprofilestyles"] == READING
 
 
 def test_the_edit_role_alone_is_enough_to_work_with_requests() -> None:
     (rule,) = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
     assert rule == {
         "apiGroups": ["profilestudio.io"],
-        "resources": ["profilerequests"],
+        "resources": ["profilerequests", "profilestyles"],
         "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
     }
 
 
 def test_the_page_may_do_what_its_visitors_do_and_no_more() -> None:
-    (rule,) = the("ClusterRole", f"{CLUSTER}-web-requests", *WEB)["rules"]
-    assert set(rule["verbs"]) <= {"get", "list", "create", "patch", "delete"}
+    requests, own = the("ClusterRole", f"{CLUSTER}-web-requests", *WEB)["rules"]
+    assert requests["resources"] == ["profilerequests"]
+    assert set(requests["verbs"]) <= {"get", "list", "create", "patch", "delete"}
+    assert (own["resources"], set(own["verbs"])) == (["profilestyles"], {"get", "list"})
     (rule,) = the("ClusterRole", f"{CLUSTER}-web-styles", *WEB)["rules"]
-    assert (rule["resources"], set(rule["verbs"])) == (["profilestyles"], {"get", "list"})
+    assert (rule["resources"], set(rule["verbs"])) == (["clusterprofilestyles"], {"get", "list"})
 
 
 def rendered(release: str, namespace: str) -> set[tuple[str, str, str]]:

@@ -53,7 +53,8 @@ def test_it_may_make_requests_in_its_visitors_namespaces_and_nowhere_else(values
             "apiGroups": ["profilestudio.io"],
             "resources": ["profilerequests"],
             "verbs": ["get", "list", "create", "patch", "delete"],
-        }
+        },
+        {"apiGroups": ["profilestudio.io"], "resources": ["profilestyles"], "verbs": ["get", "list"]},
     ]
     bound = the("ClusterRoleBinding", f"{CLUSTER}-web-styles", *values)
     assert bound["roleRef"]["name"] == f"{CLUSTER}-web-styles"

@@ -238,9 +238,9 @@ def test_a_dry_run_of_the_server_tells_a_taken_name(call: Call, api: FakeApi, tm
 
 
 def test_styles_that_may_not_be_listed_are_the_operators_to_judge(call: Call, api: FakeApi, tmp_path: Path) -> None:
-    api.denied = {"profilestyles"}
+    api.denied = {"clusterprofilestyles"}
     call("create", "minji", folder(tmp_path), "--style", "mine")
-    assert api.requests["hr", "minji"]["spec"]["styles"] == ["mine"]
+    assert api.requests["hr", "minji"]["spec"]["styles"] == [{"name": "mine"}]
 
 
 # --- add, replace, remove ----------------------------------------------------------------------------------------
@@ -531,3 +531,15 @@ def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     assert "is gone" in call("delete", "minji", "--wait")
     assert len(asked) == 3
+
+
+def test_a_namespaces_own_style_is_named_by_its_kind(call: Call, api: FakeApi, tmp_path: Path) -> None:
+    api.own_styles = [("hr", "blue"), ("sales", "green")]
+    call("create", "minji", folder(tmp_path), "--style", "pstyle/blue", "--style", "studio-warm")
+    assert api.requests["hr", "minji"]["spec"]["styles"] == [
+        {"name": "blue", "kind": "ProfileStyle"},
+        {"name": "studio-warm"},
+    ]
+    said = call("create", "junho", folder(tmp_path), "--style", "pstyle/green", code=1)
+    assert "there is no style pstyle/green: this cluster offers studio-cool, studio-warm, pstyle/blue" in said
+    assert "--style" in call("create", "junho", folder(tmp_path), "--style", "team/blue", code=1)

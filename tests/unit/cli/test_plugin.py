@@ -22,6 +22,7 @@ from profile_cli.plugin.spec import spec_of
 from profile_cli.plugin.words import arranged, commands_of
 from profile_contract.layouts import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec
+from profile_contract.style_ref import StyleKind, StyleRef
 
 JPEG = b"\xff\xd8\xff\xe0"
 KUBECONFIG = """
@@ -49,7 +50,7 @@ def test_create_asks_for_what_was_said_and_leaves_the_rest_to_the_api() -> None:
          "--layouts", "square, resume", "--portraits", "2", "--candidates", "6", "--minimum-likeness", "0"]
     )  # fmt: skip
     spec = spec_of(arguments)
-    assert spec.styles == ["studio-cool", "campus"]
+    assert spec.style_keys == ["studio-cool", "campus"]
     assert spec.layouts == [LayoutName.SQUARE, LayoutName.RESUME]
     assert spec.photos.prefix == "uploads/minji/"
     assert (spec.subject.noun, spec.portraits, spec.candidates, spec.minimum_likeness) == ("woman", 2, 6, 0)
@@ -136,8 +137,9 @@ class Known:
     def request_names(self, namespace: str) -> list[str]:
         return [f"{namespace}-junho", f"{namespace}-minji"]
 
-    def style_documents(self) -> list[dict[str, Any]]:
-        return [{"metadata": {"name": name}} for name in ("studio-cool", "studio-warm", "campus")]
+    def style_refs(self, namespace: str) -> list[StyleRef]:
+        offered = [StyleRef(name=name) for name in ("studio-cool", "studio-warm", "campus")]
+        return [*offered, StyleRef(name=f"{namespace}-blue", kind=StyleKind.OWN)]
 
     def namespaces(self) -> list[str]:
         return ["default", "hr", "hr-test"]
@@ -158,7 +160,8 @@ def test_names_are_proposed_to_every_command_that_takes_one(monkeypatch: pytest.
 
 def test_styles_namespaces_contexts_and_cuts_are_proposed(monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
     monkeypatch.setattr(completers, "Cluster", Known)
-    assert complete(["create", "minji", "--style", "studio-"]) == ["studio-cool", "studio-warm"]
+    assert complete(["-n", "hr", "create", "minji", "--style", "studio-"]) == ["studio-cool", "studio-warm"]
+    assert complete(["-n", "hr", "create", "minji", "--style", "pstyle/"]) == ["pstyle/hr-blue"]
     for words in (["-n", "h"], ["watch", "-n", "h"], ["create", "minji", "--namespace", "h"]):
         assert complete(words) == ["hr", "hr-test"]
     assert complete(["--kubeconfig", kubeconfig, "--context", ""]) == ["other", "work"]
@@ -300,13 +303,22 @@ def test_a_request_is_a_row_with_its_title_and_the_names_of_its_styles() -> None
             "name": "p-ac63", "namespace": "hr", "creationTimestamp": "2026-03-02T09:00:00Z",
             "annotations": {"profilestudio.io/title": "Minji"},
         },
-        "spec": {"styles": ["studio-warm", "campus"]},
+        "spec": {"styles": [{"name": "studio-warm"}, {"name": "campus", "kind": "ProfileStyle"}]},
         "status": {
             "conditions": [{"type": "Stalled", "status": "False"}, {"type": "Ready", "status": "True"}],
             "stageText": "Done", "progressText": "", "photosText": "11/12", "bestLikeness": 0,
         },
     }  # fmt: skip
-    assert list_row(document, NOW) == ("p-ac63", "Minji", "True", "Done", "11/12", "0 %", "studio-warm, campus", "3h")
+    assert list_row(document, NOW) == (
+        "p-ac63",
+        "Minji",
+        "True",
+        "Done",
+        "11/12",
+        "0 %",
+        "studio-warm, pstyle/campus",
+        "3h",
+    )
     bare = {"metadata": document["metadata"] | {"annotations": None}, "spec": {}}
     assert list_row(bare, NOW) == ("p-ac63", "", "", "", "", "", "", "3h")
 

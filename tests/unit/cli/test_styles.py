@@ -32,13 +32,13 @@ def test_the_charts_styles_are_known_by_name_and_all_are_valid() -> None:
 def test_a_file_gives_the_style_that_it_names(tmp_path: Path) -> None:
     file = tmp_path / "anything.yaml"
     file.write_text(STYLE.replace("portrait of {subject}, {tone}", "'portrait of {subject}, {tone}'"))
-    assert load_styles([str(file)])["ours"].prompt_for("sks man") == "portrait of sks man, cool light"
+    assert load_styles([str(file)])["team_ours"].prompt_for("sks man") == "portrait of sks man, cool light"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("kind: ConfigMap", "is not a ProfileStyle"),
+        ("kind: ConfigMap", "is no ClusterProfileStyle and no ProfileStyle"),
         ("kind: ProfileStyle\nmetadata: {name: x}", "lacks metadata.name or spec"),
         ("kind: ProfileStyle\nmetadata: {name: x}\nspec: {title: {en: X}, prompt: p, colour: red}", "colour"),
         ("kind: [", "cannot be read"),

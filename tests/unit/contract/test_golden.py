@@ -20,6 +20,7 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, p
 from profile_contract.stages.table import STAGES, Stage
 from profile_contract.stages.train import AdapterLayers, TrainParameters
 from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title, Tone
+from profile_contract.style_ref import StyleRef
 
 PHOTOS = photos_digest(
     [
@@ -80,7 +81,7 @@ def changed(after: Digests, before: Digests) -> str:
 SPEC_FIELDS: dict[str, tuple[object, str]] = {
     "subject": (Subject(noun="woman"), "twcf"),
     "photos": (Photos(prefix="uploads/minji/", revision=2), ""),
-    "styles": (["studio-warm"], "cf"),
+    "styles": ([StyleRef(name="studio-warm")], "cf"),
     "portraits": (3, "f"),
     "candidates": (6, "wcf"),
     "seed": (2, "wcf"),

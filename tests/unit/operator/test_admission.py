@@ -13,6 +13,7 @@ from operator_world import CONFIG, KEY, NOW, World, change, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef
 from profile_operator import metrics
 from profile_operator.config import AdmissionConfig, Limits, OperatorConfig, PriorityClass
 from profile_operator.decide import claim_of, decide
@@ -101,7 +102,7 @@ def test_a_claim_is_what_decides_who_goes_first() -> None:
     assert claim_of(world.facts()) is None
 
 
-@pytest.mark.parametrize("fields", [{"suspend": True}, {"styles": ["gothic"]}])
+@pytest.mark.parametrize("fields", [{"suspend": True}, {"styles": [StyleRef(name="gothic")]}])
 def test_who_could_not_begin_anyhow_takes_nobodys_turn(fields: dict[str, Any]) -> None:
     world = preprocessed()
     change(world, **fields)

@@ -11,6 +11,7 @@ from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus, Subject, Training
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef
 
 MOST_WRITES = 12
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -33,7 +34,7 @@ CHANGES: dict[str, tuple[Callable[[World], None], list[str], list[str]]] = {
         lambda world: change(world, subject=Subject(noun="woman")), ["train", "finish"], ["warm", "plain"],
     ),
     "training": (lambda world: change(world, training=Training(rank=8)), ["train", "finish"], ["warm", "plain"]),
-    "one style less": (lambda world: change(world, styles=["plain"]), ["finish"], []),
+    "one style less": (lambda world: change(world, styles=[StyleRef(name="plain")]), ["finish"], []),
     "a style's content": (
         lambda world: world.styles.update(plain=STYLES["plain"].model_copy(update={"prompt": "{subject}, new"})),
         ["finish"],
@@ -130,7 +131,7 @@ def test_drawing_with_an_adapter_that_is_trained_anew_stops() -> None:
 def test_a_training_that_is_superseded_ends_while_a_style_is_missing() -> None:
     world = World()
     name = training(world)
-    change(world, styles=["warm", "unknown"], training=Training(rank=8))
+    change(world, styles=[StyleRef(name="warm"), StyleRef(name="unknown")], training=Training(rank=8))
     world.cycle()
     stalled(world, Reason.STYLE_NOT_FOUND)
     assert name not in world.jobs
@@ -139,7 +140,7 @@ def test_a_training_that_is_superseded_ends_while_a_style_is_missing() -> None:
 def test_a_training_that_is_not_superseded_goes_on_while_a_style_is_missing() -> None:
     world = World()
     name = training(world)
-    change(world, styles=["warm", "unknown"])
+    change(world, styles=[StyleRef(name="warm"), StyleRef(name="unknown")])
     world.cycle()
     stalled(world, Reason.STYLE_NOT_FOUND)
     assert name in world.jobs
@@ -190,7 +191,7 @@ def test_a_prefix_that_would_widen_the_credentials_is_refused(prefix: str) -> No
 
 
 def test_a_missing_style_stalls_before_anything_runs_and_tells_which_exist() -> None:
-    world = World(spec=SPEC.model_copy(update={"styles": ["warm", "gothic"]}))
+    world = World(spec=SPEC.model_copy(update={"styles": [StyleRef(name="warm"), StyleRef(name="gothic")]}))
     world.cycle()
     advice = stalled(world, Reason.STYLE_NOT_FOUND)
     assert "gothic" in advice
@@ -201,7 +202,7 @@ def test_a_missing_style_stalls_before_anything_runs_and_tells_which_exist() -> 
 
 
 def test_a_missing_style_begins_no_generation_that_a_deletion_would_wait_for() -> None:
-    world = World(spec=SPEC.model_copy(update={"styles": ["warm", "gothic"]}))
+    world = World(spec=SPEC.model_copy(update={"styles": [StyleRef(name="warm"), StyleRef(name="gothic")]}))
     world.cycle()
     stalled(world, Reason.STYLE_NOT_FOUND)
     assert world.status.stages is not None
@@ -213,7 +214,7 @@ def test_a_missing_style_begins_no_generation_that_a_deletion_would_wait_for() -
 
 def test_one_style_of_several_missing_is_not_called_generated() -> None:
     world = World().run()
-    change(world, styles=["warm", "gothic"])
+    change(world, styles=[StyleRef(name="warm"), StyleRef(name="gothic")])
     world.cycle()
     stalled(world, Reason.STYLE_NOT_FOUND)
     assert world.condition("Trained")[0] == "True"

@@ -13,6 +13,7 @@ from profile_contract.resource import parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleRef
 from profile_operator.decide import decide
 from profile_operator.decide.advice import plain
 from profile_operator.decide.decision import POLICIES
@@ -36,7 +37,7 @@ def test_a_request_runs_through_all_stages_and_is_ready() -> None:
     assert (status.stage_text, status.progress_text, status.photos_text, status.best_likeness) == (
         "Done", "100%", "6/6", 51,
     )  # fmt: skip
-    assert status.styles_text == ", ".join(world.spec.styles)
+    assert status.styles_text == ", ".join(world.spec.style_keys)
     assert [c.type for c in status.conditions] == [
         "Ready", "Preprocessed", "Trained", "Generated", "Finished", "Reconciling", "Stalled",
     ]  # fmt: skip
@@ -138,7 +139,7 @@ def test_killed_after_any_write_it_ends_the_same_without_a_second_job(nth: int) 
 )
 def test_the_first_policy_that_answers_decides(photos: int, suspended: bool, style: str, reason: Reason) -> None:
     world = World(photos=[photo(f"{number}.jpg") for number in range(photos)])
-    world.spec = world.spec.model_copy(update={"suspend": suspended, "styles": [style]})
+    world.spec = world.spec.model_copy(update={"suspend": suspended, "styles": [StyleRef(name=style)]})
     world.cycle()
     assert world.condition("Ready")[1] == reason
     assert bool(world.created) is (reason is Reason.PENDING)

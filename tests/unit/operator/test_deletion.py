@@ -221,7 +221,7 @@ async def test_a_million_objects_are_not_listed_to_find_the_adapters(
     for number in range(200):
         operator.store.objects[f"{AREA}adapter/zz/{number}"] = b""
     before = operator.store.looked_at
-    await operator.purger.forget_adapters(AREA)
+    await operator.purger.forget_adapters(operator.head, AREA)
     assert operator.store.looked_at - before == 50
 
 

@@ -125,9 +125,9 @@ async def test_what_fails_is_told_apart(server: FakeKubernetes, kube: Kube) -> N
     with pytest.raises(ApiError, match="403: jobs") as refusal:
         await kube.create_job({"metadata": {"name": "a", "namespace": "hr"}})
     assert refusal.value.status == 403
-    server.refuse("GET", "/profilestyles", 500, "x" * 5000)
+    server.refuse("GET", "/clusterprofilestyles", 500, "x" * 5000)
     with pytest.raises(ApiError) as long:
-        await kube.styles()
+        await kube.cluster_styles()
     assert len(str(long.value)) < 400
 
 

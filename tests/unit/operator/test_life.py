@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from fake_kubernetes import JOBS, STYLES
+from fake_kubernetes import CLUSTER_STYLES, JOBS, STYLES
 from operator_world import CONFIG, KEY
+from operator_world import STYLES as STYLE_SPECS
 from profile_contract.progress import ProgressEvent
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
@@ -142,7 +143,7 @@ async def test_fields_of_a_newer_version_change_nothing(operator: RealOperator) 
     before = writes(operator)
     operator.document["spec"] |= {"priority": 3}
     operator.document["spec"]["photos"]["novelty"] = {"a": [1]}
-    for style in operator.server.named(STYLES).values():
+    for style in operator.server.named(CLUSTER_STYLES).values():
         style["spec"] |= {"novelty": "none"}
         style["spec"]["sampler"]["novelty"] = 1
     await operator.cycle()
@@ -152,7 +153,7 @@ async def test_fields_of_a_newer_version_change_nothing(operator: RealOperator) 
 
 async def test_a_style_that_is_not_understood_leaves_what_is_finished(operator: RealOperator) -> None:
     await operator.ready()
-    operator.server.named(STYLES)["warm"]["spec"]["tone"] = "Golden"
+    operator.server.named(CLUSTER_STYLES)["warm"]["spec"]["tone"] = "Golden"
     before, jobs = writes(operator), set(operator.jobs)
     await operator.cycle()
     assert (writes(operator), set(operator.jobs)) == (before, jobs)
@@ -161,9 +162,9 @@ async def test_a_style_that_is_not_understood_leaves_what_is_finished(operator: 
     await operator.cycle()
     status, reason, message = operator.condition("Stalled")
     assert (status, reason) == ("True", "StyleNotUnderstood")
-    assert "the ProfileStyle warm: spec.tone" in message
+    assert "the ClusterProfileStyle warm: spec.tone" in message
     assert len(operator.status.portraits) == 2
-    operator.server.named(STYLES)["warm"]["spec"]["tone"] = "Warm"
+    operator.server.named(CLUSTER_STYLES)["warm"]["spec"]["tone"] = "Warm"
     await operator.cycle()
     assert operator.condition("Generated")[1] == "Running"
 
@@ -471,3 +472,28 @@ async def test_keys_of_others_reach_neither_a_status_nor_an_order(operator: Real
     assert "does not lie below 'hr/requests/minji/'" in operator.condition("Stalled")[2]
     assert "finance" not in json.dumps(operator.document["status"].get("contactSheet", ""))
     assert operator.status.portraits == []
+
+
+async def test_a_request_is_drawn_in_its_own_namespaces_style_and_in_no_others(operator: RealOperator) -> None:
+    blue = {"name": "blue", "kind": "ProfileStyle"}
+    operator.server.put(STYLES.format("sales"), {"metadata": {"name": "blue"}, "spec": STYLE_SPECS["warm"].document()})
+    operator.change(styles=[{"name": "warm"}, blue])
+    await operator.cycle()
+    assert operator.condition("Stalled")[1] == "StyleNotFound"
+    assert "there is no ProfileStyle blue; these exist: " in operator.condition("Stalled")[2]
+    operator.server.put(STYLES.format("hr"), {"metadata": {"name": "blue"}, "spec": STYLE_SPECS["warm"].document()})
+    await operator.ready()
+    assert [(portrait.style, portrait.kind) for portrait in operator.status.portraits] == [
+        ("warm", "ClusterProfileStyle"),
+        ("blue", "ProfileStyle"),
+    ]
+    assert operator.status.styles_text == "warm, pstyle/blue"
+
+
+async def test_a_cluster_style_of_the_same_name_is_another(operator: RealOperator) -> None:
+    operator.server.put(STYLES.format("hr"), {"metadata": {"name": "warm"}, "spec": STYLE_SPECS["plain"].document()})
+    operator.change(styles=[{"name": "warm"}, {"name": "warm", "kind": "ProfileStyle"}])
+    await operator.ready()
+    first, second = operator.status.portraits
+    assert (first.style, second.style, first.kind != second.kind) == ("warm", "warm", True)
+    assert first.key != second.key

@@ -69,7 +69,7 @@ class Tidy:
         marks = StoreAccess(self.store, self.tokens, Signers(self.minio.url, self.tokens))
         leftovers = open_leftovers(self.minio.url, self.minio.operator)
 
-        async def styles() -> Any:
+        async def styles(namespace: str) -> Any:
             return STYLES
 
         sweeper = Sweeper(

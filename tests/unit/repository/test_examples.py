@@ -12,10 +12,14 @@ from profile_contract.layouts import LayoutName
 from profile_contract.model import Contract
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleKind, keys_of, ref_of
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))
-SPECS: dict[str, type[Contract]] = {"ProfileRequest": ProfileRequestSpec, "ProfileStyle": ProfileStyleSpec}
+SPECS: dict[str, type[Contract]] = {
+    "ProfileRequest": ProfileRequestSpec,
+    **dict.fromkeys(StyleKind, ProfileStyleSpec),
+}
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
@@ -25,7 +29,7 @@ def documents(file: Path) -> list[dict[str, Any]]:
 def test_there_are_examples() -> None:
     kinds = [document["kind"] for file in FILES for document in documents(file)]
     assert kinds.count("ProfileRequest") >= 4
-    assert kinds.count("ProfileStyle") == 2
+    assert (kinds.count("ProfileStyle"), kinds.count("ClusterProfileStyle")) == (1, 1)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(EXAMPLES).as_posix())
@@ -60,7 +64,7 @@ def test_flux_looks_at_every_health_check_that_is_named() -> None:
 def test_requests_ask_for_styles_that_there_are() -> None:
     shipped = {file.stem for file in (EXAMPLES.parent / "charts/profile-studio/files/styles").glob("*.yaml")}
     everything = [document for file in FILES for document in documents(file)]
-    own = {document["metadata"]["name"] for document in everything if document["kind"] == "ProfileStyle"}
+    own = {ref_of(document).key for document in everything if document["kind"] in set(StyleKind)}
     for document in everything:
         if document["kind"] == "ProfileRequest":
-            assert set(document["spec"]["styles"]) <= shipped | own
+            assert set(keys_of(document["spec"]["styles"])) <= shipped | own

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fake_kubernetes import Call
-from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, failure, owner, sent_to, world
+from fake_kubernetes import STYLES, Call
+from page_world import JUNHO, MINJI, NAMESPACE, STORE, STYLE, World, failure, owner, sent_to, world
 from profile_contract.ownership import OWNER_LABEL
 from profile_runtime.store.port import StoredObject
 from profile_web.config import Defaults, Namespaces, VisitorLimits, WebConfig
@@ -54,7 +54,8 @@ def test_a_request_is_made_as_it_was_wished_in_the_visitors_own_area(page: World
     assert document["metadata"]["labels"] == {OWNER_LABEL: owner(MINJI)}
     assert document["metadata"]["annotations"] == {"profilestudio.io/title": "Card"}
     assert document["spec"] == {
-        "subject": {"noun": "woman"}, "photos": {"prefix": f"uploads/{owner(MINJI)}/p-1/"}, "styles": ["studio-warm"],
+        "subject": {"noun": "woman"}, "photos": {"prefix": f"uploads/{owner(MINJI)}/p-1/"},
+        "styles": [{"name": "studio-warm"}],
         "layouts": ["resume"], "portraits": 3, "candidates": 6,
     }  # fmt: skip
 
@@ -98,7 +99,7 @@ def test_a_request_for_anothers_photos_shows_them_to_nobody(page: World, prefix:
     page.send(draft="p-1", subject=MINJI)
     body = {
         "metadata": {"labels": {OWNER_LABEL: owner(JUNHO)}},
-        "spec": {"photos": {"prefix": prefix}, "styles": ["studio-warm"]},
+        "spec": {"photos": {"prefix": prefix}, "styles": [{"name": "studio-warm"}]},
         "status": {"photos": {"verdicts": [{"name": "0.jpg", "accepted": True, "reason": "Accepted"}]}},
     }
     page.api.put_request(NAMESPACE, "p-9", body)
@@ -455,6 +456,7 @@ def test_what_stays_in_the_store_is_said(page: World) -> None:
 # --- another look ------------------------------------------------------------------------------------------------
 
 LOOK = {"styles": ["studio-cool", "studio-warm"], "layouts": ["resume", "square"], "portraits": 4}
+NAMED = [{"name": "studio-cool"}, {"name": "studio-warm"}]
 
 
 def test_another_look_changes_styles_and_cuts_and_nothing_that_was_learnt_from(page: World) -> None:
@@ -465,7 +467,7 @@ def test_another_look_changes_styles_and_cuts_and_nothing_that_was_learnt_from(p
     # Until the operator looks at it.
     assert answer.json()["state"] == "Waiting"
     after = page.api.requests[NAMESPACE, "p-1"]["spec"]
-    assert after == {**before, "styles": ["studio-cool", "studio-warm"], "layouts": ["resume", "square"]}
+    assert after == {**before, "styles": NAMED, "layouts": ["resume", "square"]}
     assert len(page.api.requests) == 1
 
 
@@ -487,7 +489,7 @@ def test_another_look_is_asked_for_by_the_page_itself_alone(page: World) -> None
     page.made(portraits=[PORTRAIT], conditions=READY)
     headers = {"X-Auth-Request-User": MINJI}
     assert code(page.client.post("/api/requests/p-1/look", json=LOOK, headers=headers)) == (403, "not-from-page")
-    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == ["studio-warm"]
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == [{"name": "studio-warm"}]
 
 
 def stalled_by(reason: str) -> list[dict[str, Any]]:
@@ -509,7 +511,7 @@ def test_a_request_is_changed_while_it_rests_and_where_a_look_helps(
     page.made(portraits=[PORTRAIT], conditions=conditions)
     answer = page.post("/api/requests/p-1/look", LOOK)
     assert answer.status_code == 200 if may else code(answer) == (409, "not-at-rest")
-    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == (LOOK["styles"] if may else ["studio-warm"])
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == (NAMED if may else [{"name": "studio-warm"}])
 
 
 def test_a_request_that_is_being_deleted_gets_no_other_look(page: World) -> None:
@@ -527,7 +529,7 @@ def test_of_two_looks_asked_for_at_once_the_second_is_refused(page: World) -> No
 
     page.api.before = changed_since
     assert code(page.post("/api/requests/p-1/look", LOOK)) == (409, "not-at-rest")
-    assert document["spec"]["styles"] == ["studio-warm"]
+    assert document["spec"]["styles"] == [{"name": "studio-warm"}]
 
 
 def test_another_look_counts_as_a_request_that_is_worked_on() -> None:
@@ -550,7 +552,7 @@ def test_another_look_counts_as_a_request_that_is_worked_on() -> None:
 def test_a_look_beyond_the_pages_limits_is_refused(page: World, wrong: dict[str, Any]) -> None:
     page.made(portraits=[PORTRAIT], conditions=READY)
     assert code(page.post("/api/requests/p-1/look", {**LOOK, **wrong})) == (422, "invalid")
-    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == ["studio-warm"]
+    assert page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"] == [{"name": "studio-warm"}]
 
 
 # --- what is worth knowing ---------------------------------------------------------------------------------------
@@ -570,3 +572,24 @@ def test_warnings_about_photos_are_shown_and_the_toy_that_drew(page: World) -> N
     assert shown["toyModel"] == "studio-mini"
     page.made("p-2", portraits=[], toyModel="studio-mini")
     assert page.get("/api/requests/p-2").json()["toyModel"] == ""
+
+
+def test_the_page_offers_the_clusters_styles_and_those_of_the_visitors_namespace(page: World) -> None:
+    for namespace in (NAMESPACE, "elsewhere"):
+        page.api.put(STYLES.format(namespace), {"metadata": {"name": "studio-warm"}, "spec": STYLE})
+    offered = [(style["name"], style["own"]) for style in page.get("/api/styles").json()]
+    assert offered == [("studio-warm", False), ("team_studio-warm", True)]
+    page.send()
+    assert page.make(styles=["team_studio-warm", "studio-warm"]).status_code == 201
+    styles = page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"]
+    assert styles == [{"name": "studio-warm", "kind": "ProfileStyle"}, {"name": "studio-warm"}]
+    assert page.get("/api/requests/p-1").json()["styles"] == ["team_studio-warm", "studio-warm"]
+
+
+def test_another_look_keeps_what_was_said_of_a_style_before(page: World) -> None:
+    document = page.made(portraits=[PORTRAIT], conditions=READY)
+    asked = {"name": "studio-warm", "kind": "ClusterProfileStyle", "refresh": 3, "novelty": True}
+    document["spec"]["styles"] = [asked]
+    assert page.post("/api/requests/p-1/look", LOOK).status_code == 200
+    styles = page.api.requests[NAMESPACE, "p-1"]["spec"]["styles"]
+    assert styles == [{"name": "studio-cool"}, asked]

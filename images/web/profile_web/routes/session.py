@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from profile_contract.request import DeletionPolicy
+from profile_contract.style_ref import ref_of
 from profile_web import wishes
 from profile_web.answers import STATIC
 from profile_web.views import layout_views, style_view
@@ -36,15 +37,14 @@ async def session(page: Served, visitor: Visits) -> dict[str, Any]:
 
 
 @api.get("/styles")
-async def styles(page: Served) -> list[dict[str, Any]]:
-    """The styles of this cluster."""
+async def styles(page: Served, visitor: Visits) -> list[dict[str, Any]]:
+    """The styles that the visitor's namespace may ask for."""
     offered = []
-    for document in await page.cluster.styles():
-        name = document["metadata"]["name"]
+    for document in await page.cluster.styles(visitor.namespace):
         try:
-            offered.append(style_view(document, sample(name)).document())
+            offered.append(style_view(document, sample(ref_of(document).key)).document())
         except ValidationError:
-            log.warning("style %r cannot be read and is not offered", name)
+            log.warning("style %r cannot be read and is not offered", document["metadata"]["name"])
     return offered
 
 

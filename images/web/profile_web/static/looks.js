@@ -62,7 +62,7 @@ function StyleChoice({ style, checked, toggle }) {
         ? html`<img src=${style.sample} alt="" />`
         : html`<span class="swatch" style=${{ background: style.background }} aria-hidden="true"></span>`}
       <span>${styleTitle(style)}</span>
-      <small>${t(`tone.${style.tone}`)}</small>
+      <small>${t(`tone.${style.tone}`)}${style.own ? ` · ${t("style.own")}` : ""}</small>
     </label>
   `;
 }

@@ -4,8 +4,8 @@ MUTANTS = (
     (
         "H01",
         "charts/profile-studio/templates/rbac.yaml",
-        "  resources: [profilerequests, profilestyles]\n  verbs: [get, list, watch]\n",
-        "  resources: [profilerequests, profilestyles]\n  verbs: [get, list, watch, create, delete]\n",
+        "  resources: [profilerequests, profilestyles, clusterprofilestyles]\n  verbs: [get, list, watch]\n",
+        "  resources: [profilerequests, profilestyles, clusterprofilestyles]\n  verbs: [get, list, watch, create, delete]\n",
         "viewers may create and delete requests",
     ),
     (

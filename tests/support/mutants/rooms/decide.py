@@ -137,8 +137,8 @@ MUTANTS = (
     (
         "D16",
         "crds/profile_contract/stages/chain.py",
-        "sorted(spec.styles)",
-        "spec.styles",
+        "sorted(spec.style_keys)",
+        "spec.style_keys",
         "another order of the styles finishes again",
     ),
     (

@@ -18,7 +18,7 @@ MUTANTS = (
     (
         "G03",
         "crds/profile_contract/stages/generate.py",
-        "return digest_of([VERSION, adapter, style_name, style.distinction(), parameters])",
+        "return digest_of([VERSION, adapter, style_key, style.distinction(), parameters])",
         "return digest_of([VERSION, adapter, style.distinction(), parameters])",
         "candidates' digest: style name dropped (two equal styles share a prefix)",
     ),

@@ -61,7 +61,8 @@ def chart_values() -> dict[str, Any]:
 
 
 def _annotation(folders: Iterable[str]) -> dict[str, str]:
-    return {SOURCE_ANNOTATION: source_digest(CLONE / folder for folder in folders)}
+    # With letters before it: Helm reads a digest such as 12345e67 in a values file as a number.
+    return {SOURCE_ANNOTATION: f"sha256-{source_digest(CLONE / folder for folder in folders)}"}
 
 
 def web_values(store_address: str, training: Mapping[str, int] | None = None) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def test_of_a_spec_of_another_version_the_policy_is_read_all_the_same(policy: st
     assert record_of(newer).row[8] == kept
 
 
-def test_a_field_that_is_not_known_is_left_alone_and_a_status_of_another_version_is_none() -> None:
+def test_what_another_version_wrote_is_left_alone_field_by_field() -> None:
     newer = document(gpuSeconds="many")
     newer["spec"]["background"] = "forest"
     record = record_of(newer)
-    assert record.row[3:] == ("woman", ("warm",), "Unknown", "", 0, "Delete")
+    assert record.row[3:] == ("woman", ("warm",), "True", "Succeeded", 0, "Delete")

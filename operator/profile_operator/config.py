@@ -2,6 +2,7 @@
 
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   the operator's own account in the store (required)
 PROFILE_REDIS                              redis://[:PASSWORD@]HOST:PORT/DB, optional: without it no progress
+PROFILE_STAGE_REDIS                        the same with a user that stages share, optional: see `clients.stage_redis`
 """
 
 from __future__ import annotations
@@ -163,6 +164,10 @@ class JobsConfig(Contract):
     def seconds_of(self, stage: Stage) -> int:
         """How long a stage's credentials are valid: its deadline, and time to pull images and start."""
         return min(self.of(stage).active_deadline_seconds + CREDENTIALS_MARGIN_SECONDS, self.credentials_seconds)
+
+    def least_seconds_of(self, stage: Stage) -> int:
+        """What must be left of them while a pod is still to start: half of the margin, or each look renewed them."""
+        return self.of(stage).active_deadline_seconds + CREDENTIALS_MARGIN_SECONDS // 2
 
     def of(self, stage: Stage) -> StageJob:
         """The Job of a stage. Raises KeyError for generate, which has none."""
@@ -376,6 +381,7 @@ class Secrets(Contract):
     access_key: SecretStr
     secret_key: SecretStr
     redis: SecretStr = SecretStr("")
+    stage_redis: SecretStr = SecretStr("")
     predictor_token: SecretStr = SecretStr("")
 
     @classmethod
@@ -387,6 +393,7 @@ class Secrets(Contract):
         return cls(
             access_key=SecretStr(env["AWS_ACCESS_KEY_ID"]),
             secret_key=SecretStr(env["AWS_SECRET_ACCESS_KEY"]),
-            redis=SecretStr(env.get("PROFILE_REDIS", "")),
+            redis=SecretStr(env.get("PROFILE_REDIS", "").strip()),
+            stage_redis=SecretStr(env.get("PROFILE_STAGE_REDIS", "").strip()),
             predictor_token=SecretStr(env.get("PROFILE_PREDICTOR_TOKEN", "").strip()),
         )

@@ -17,23 +17,11 @@ DIGEST_ANNOTATION = f"{GROUP}/digest"
 KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 KUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 
-# On the credentials' Secret: whose they are, for which stage and scope, when they end, and when the last of all ends.
-CREDENTIALS_UID = f"{GROUP}/uid"
-CREDENTIALS_STAGE = f"{GROUP}/credentials-stage"
-CREDENTIALS_SCOPE = f"{GROUP}/credentials-scope"
-CREDENTIALS_END = f"{GROUP}/credentials-end"
-LAST_END = f"{GROUP}/last-credentials-end"
-
 FIELD_MANAGER = "profile-operator"
 CONTAINER = "stage"
 COMPONENT = "profile-operator"
 
 
-def credentials_secret(request: str) -> str:
-    """The Secret that holds the temporary store credentials of a request's Jobs."""
-    return f"{request}-store-credentials"
-
-
-def secret_key(stage: str, variable: str) -> str:
-    """Where a variable of one stage's credentials stands in that Secret."""
-    return f"{stage}.{variable}"
+def credentials_secret(request: str, stage: str, uid: str) -> str:
+    """The Secret with the credentials of one stage's Job: at most 88 characters, and nobody else's by its uid."""
+    return f"{request}-{stage}-{uid}"

@@ -23,10 +23,12 @@ from .clients.census import Census
 from .clients.kubernetes import Kube, ListedRequest
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
+from .clients.stage_redis import StageRedis
 from .config import OperatorConfig, Secrets
 from .decide.orders import needs_gpu
 from .generate.runner import GenerationRunner
 from .health import HealthServer
+from .observe.issued import Issued
 from .observe.observer import Observer
 from .reconcile import Reconciler
 from .standing_line import standing_line
@@ -68,14 +70,19 @@ class OperatorApp:
         self._progress = ProgressReader(redis)
         self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value())
         self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
-        credentials = CredentialsIssuer(kube, store, config, secrets)
+        issued = Issued()
+        self._stage_redis = StageRedis(redis, secrets.stage_redis.get_secret_value())
+        credentials = CredentialsIssuer(kube, store, config, issued, self._stage_redis)
         purger = ArtifactPurger(kube, store, self._predictor, self._progress)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
-        observer = Observer(kube, store, self._progress, self._generation.view, config)
+        observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._waiting = WaitingList(config.admission.limits, self.queue.add)
-        reconciler = Reconciler(
-            kube, observer, applier, config=config, forget=self._generation.forget, waiting=self._waiting
-        )
+
+        def forget(uid: str) -> None:
+            self._generation.forget(uid)
+            issued.forget(uid)
+
+        reconciler = Reconciler(kube, observer, applier, config=config, forget=forget, waiting=self._waiting)
         leftovers = store_access.leftovers(config.store, secrets)
         sweeper = Sweeper(Census(api), leftovers, store, observer.styles_known, config=config)
         work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
@@ -93,6 +100,7 @@ class OperatorApp:
         await self._generation.close()
         await self._predictor.close()
         await self._progress.close()
+        await self._stage_redis.close()
         await self._kube.close()
         await self._health.stop()
 

@@ -20,7 +20,7 @@ from product import Learned, Product, Request, Space, wait_for
 from profile_cli.demo.target import Target
 from profile_contract.artifacts import REPORT
 from profile_contract.stages.table import Stage
-from profile_operator.names import credentials_secret, secret_key
+from profile_operator.names import credentials_secret
 from profile_runtime.store.credentials import Signers, StsSessions
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3
@@ -327,9 +327,10 @@ def test_who_kept_a_jobs_credentials_writes_nothing_after_deletion(
 ) -> None:
     """Last of this module: its request is gone after it."""
     space, request = ready.space, ready.request
-    kept = space.kubectl.get("-n", space.name, "secret", credentials_secret(request.name))["data"]
+    secret = credentials_secret(request.name, Stage.FINISH, request.document()["metadata"]["uid"])
+    kept = space.kubectl.get("-n", space.name, "secret", secret)["data"]
     variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    keys = {name: base64.b64decode(kept[secret_key(Stage.FINISH, name)]).decode() for name in variables}
+    keys = {name: base64.b64decode(kept[name]).decode() for name in variables}
     copied = open_s3(target.store_url, keys)
     output = next(key for key in space.made() if "/portraits/" in key).rpartition("/")[0] + "/"
     copied.write(output + "early.png", b"early", "image/png")

@@ -125,10 +125,10 @@ def test_killed_in_the_middle_of_every_stage_it_ends_the_same_without_a_second_j
 
 def test_credentials_of_a_job_reach_its_inputs_and_its_own_output_only(operated: Operated) -> None:
     space = operated.space
-    secret = space.kubectl.get("-n", space.name, "secret", f"{operated.request.name}-store-credentials")["data"]
-    # The operator was killed while training: the finishing Job's credentials are the last that were issued.
+    uid = operated.request.document()["metadata"]["uid"]
+    secret = space.kubectl.get("-n", space.name, "secret", f"{operated.request.name}-finish-{uid}")["data"]
     variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    account = {name: base64.b64decode(secret[f"finish.{name}"]).decode() for name in variables}
+    account = {name: base64.b64decode(secret[name]).decode() for name in variables}
     base_url = space.store._client._base_url  # the address of the forwarded port
     store = open_s3(f"s3://{space.store._bucket}?endpoint={base_url.host}&secure=false", account)
     area = f"{space.name}/requests/{operated.request.name}/"
@@ -238,7 +238,7 @@ def test_a_retry_annotation_looks_again_once(operated: Operated, people: Path) -
 def test_a_secret_that_somebody_deletes_is_made_anew(operated: Operated) -> None:
     space = operated.space
     request = space.request("held", photos={"prefix": "uploads/few/"}, training={"steps": 4, "rank": 4})
-    name = "held-store-credentials"
+    name = f"held-preprocess-{request.document()['metadata']['uid']}"
     wait_for(lambda: space.kubectl.run("-n", space.name, "get", "secret", name, "--ignore-not-found"), 60, "its Secret")
     space.kubectl.run("-n", space.name, "delete", "secret", name)
     request.wait("Stalled", reason="TooFewUsablePhotos", seconds=240)

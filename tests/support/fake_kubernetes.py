@@ -265,6 +265,8 @@ class FakeKubernetes:
         wanted = (call.body or {}).get("preconditions", {}).get("uid")
         if wanted and wanted != metadata["uid"]:
             return 409, _status(409, "the UID in the precondition does not match", "Conflict")
+        if call.query.get("dryRun") == "All":
+            return 200, {"kind": "Status", "status": "Success", "details": {"uid": metadata["uid"]}}
         metadata["deletionTimestamp"] = _now()
         if call.query.get("propagationPolicy") == "Foreground" and self._pods(metadata["name"]):
             metadata["finalizers"] = [*metadata.get("finalizers", []), FOREGROUND]

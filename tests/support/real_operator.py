@@ -25,8 +25,10 @@ from profile_operator.act.applier import Applier
 from profile_operator.act.credentials import CredentialsIssuer
 from profile_operator.act.purge import ArtifactPurger
 from profile_operator.clients.kubernetes import Kube
+from profile_operator.clients.stage_redis import StageRedis
 from profile_operator.config import OperatorConfig, Secrets
 from profile_operator.decide.plan import GenerationWork
+from profile_operator.observe.issued import Issued
 from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
@@ -197,7 +199,8 @@ class RealOperator:
 
     @property
     def secret(self) -> dict[str, Any]:
-        return self.server.named(SECRETS.format(KEY.namespace))[f"{KEY.name}-store-credentials"]
+        """That of the stage that began last."""
+        return list(self.server.named(SECRETS.format(KEY.namespace)).values())[-1]
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -227,10 +230,11 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         store.objects[f"hr/uploads/minji/{number}.jpg"] = b"photo %d" % number
     access = store_access(store, tokens)
     async with server.kube() as kube:
-        credentials = CredentialsIssuer(kube, access, config, SECRETS_GIVEN)
+        issued = Issued()
+        credentials = CredentialsIssuer(kube, access, config, issued, StageRedis(""))
         purger = ArtifactPurger(kube, access, beside, beside)  # type: ignore[arg-type]
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
-        observer = Observer(kube, access, beside, beside.view, config)  # type: ignore[arg-type]
+        observer = Observer(kube, access, beside, beside.view, config, issued=issued)  # type: ignore[arg-type]
         waiting = WaitingList(config.admission.limits, lambda key: None)
         reconciler = Reconciler(kube, observer, applier, config=config, forget=lambda uid: None, waiting=waiting)
         yield RealOperator(

@@ -91,7 +91,8 @@ class Applier:
     ) -> None:
         self._kube, self._store, self._credentials = kube, store, credentials
         self._generation, self._purger = generation, purger
-        self._config, self._redis = config, bool(secrets.redis.get_secret_value())
+        self._config = config
+        self._redis = any(url.get_secret_value() for url in (secrets.redis, secrets.stage_redis))
 
     async def apply(self, plan: Plan, head: RequestHead) -> None:
         """Actions, then the status, then Events. Raises ApiError, StoreError or OwnerConflict at the first failure."""

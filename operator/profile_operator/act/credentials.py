@@ -1,7 +1,8 @@
-"""Temporary store credentials of Jobs: one Secret a request, with the keys of the stage that begins, under its policy.
+"""CredentialsIssuer: one Secret a stage, with temporary store credentials under its policy, and its way into Redis.
 
-What is issued stands in the Secret and on it: nothing is remembered here, so a Secret that somebody deleted is made
-anew, and a restarted operator knows until when anything that was handed out may still write.
+A Secret is created and never changed: one whose credentials would end too early, or of which we do not know what it
+holds, is deleted and made anew under its name, which the Job's pods refer to. They read it as they start, so that each
+try of a Job gets what is valid then, and one that runs keeps what it has.
 """
 
 from __future__ import annotations
@@ -13,52 +14,38 @@ from profile_contract.resource import RequestHead
 from profile_contract.stages.table import Stage
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
+from profile_operator.clients.stage_redis import StageRedis
 from profile_operator.clients.store import StoreAccess
-from profile_operator.clock import stamp
-from profile_operator.config import CREDENTIALS_MARGIN_SECONDS, OperatorConfig, Secrets
+from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import Scope
 from profile_operator.decide.policy import session_policy
-from profile_operator.observe.snapshot import CredentialsView
+from profile_operator.observe.issued import Credentials, Issued
 
 from . import manifests
 
-# Half of what the configuration leaves, or they would be issued anew for every try to create a Job.
-_MARGIN = timedelta(seconds=CREDENTIALS_MARGIN_SECONDS / 2)
-
 
 class CredentialsIssuer:
-    """Issues credentials, each for as long as its stage's Job may take."""
+    """Issues credentials, each for as long as a pod of its stage may run."""
 
-    def __init__(self, kube: Kube, store: StoreAccess, config: OperatorConfig, secrets: Secrets) -> None:
-        self._kube, self._store, self._config, self._secrets = kube, store, config, secrets
+    def __init__(
+        self, kube: Kube, store: StoreAccess, config: OperatorConfig, issued: Issued, stage_redis: StageRedis
+    ) -> None:
+        self._kube, self._store, self._config = kube, store, config
+        self._issued, self._redis = issued, stage_redis
 
     async def ensure(self, head: RequestHead, stage: Stage, scopes: tuple[Scope, ...]) -> None:
-        """Make the Secret hold credentials for `stage` that outlast its Job. Raises StoreError or ApiError."""
-        scope = next(scope for scope in scopes if scope.stage is stage)
-        policy = session_policy(self._config.store.bucket, scope)
-        name = names.credentials_secret(head.key.name)
-        annotations = await self._kube.secret_annotations(head.key.namespace, name)
-        standing = CredentialsView.read(annotations or {})
-        needed = datetime.now(UTC) + timedelta(seconds=self._config.jobs.of(stage).active_deadline_seconds) + _MARGIN
-        fits = standing is not None and _fits(standing, head, stage, digest_of(policy))
-        if standing is not None and fits and standing.ends >= needed:
+        """Make a Secret stand with credentials that outlast a pod that starts now. Raises StoreError or ApiError."""
+        policy = session_policy(self._config.store.bucket, next(scope for scope in scopes if scope.stage is stage))
+        namespace, name = head.key.namespace, names.credentials_secret(head.key.name, stage, head.uid)
+        uid, digest = await self._kube.secret_uid(namespace, name), digest_of(policy)
+        standing = self._issued.standing(head.uid, stage, uid)
+        needed = datetime.now(UTC) + timedelta(seconds=self._config.jobs.least_seconds_of(stage))
+        if standing is not None and standing.policy == digest and standing.ends >= needed:
             return
-        variables, ends = await self._store.credentials(policy, self._config.jobs.seconds_of(stage), head.uid)
-        last_end = max(ends, standing.last_end) if standing is not None and standing.uid == head.uid else ends
-        marks = {
-            names.CREDENTIALS_UID: head.uid,
-            names.CREDENTIALS_STAGE: stage.value,
-            names.CREDENTIALS_SCOPE: digest_of(policy),
-            names.CREDENTIALS_END: stamp(ends),
-            names.LAST_END: stamp(last_end),
-        }
-        await self._kube.apply_secret(manifests.credentials(head.key, head.uid, self._data(stage, variables), marks))
-
-    def _data(self, stage: Stage, variables: dict[str, str]) -> dict[str, str]:
-        redis = self._secrets.redis.get_secret_value()
-        data = {names.secret_key(stage.value, name): value for name, value in variables.items()}
-        return {manifests.REDIS_VARIABLE: redis, **data} if redis else data
-
-
-def _fits(standing: CredentialsView, head: RequestHead, stage: Stage, scope: str) -> bool:
-    return (standing.uid, standing.stage, standing.scope) == (head.uid, stage, scope)
+        data, ends = await self._store.credentials(policy, self._config.jobs.seconds_of(stage), head.uid)
+        redis = await self._redis.url_for(head.key, head.uid)
+        document = manifests.credentials(head.key, head.uid, stage, {**data, manifests.REDIS_VARIABLE: redis})
+        if uid:
+            await self._kube.delete_secret(namespace, name, uid)
+        created = await self._kube.create_secret(document)
+        self._issued.add(head.uid, stage, Credentials(created, digest, ends))

@@ -61,20 +61,20 @@ def labels(request: str, stage: Stage | None = None) -> dict[str, str]:
     return {**common, names.LABEL_STAGE: stage.value} if stage else common
 
 
-def credentials(key: Key, uid: str, data: Mapping[str, str], marks: Mapping[str, str]) -> Document:
-    """The Secret with the temporary credentials of a request's Jobs; `marks` are its annotations."""
+def credentials(key: Key, uid: str, stage: Stage, data: Mapping[str, str]) -> Document:
+    """The Secret with what a stage's pods get as variables; what is empty is left out."""
+    filled = {name: value for name, value in sorted(data.items()) if value}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": names.credentials_secret(key.name),
+            "name": names.credentials_secret(key.name, stage, uid),
             "namespace": key.namespace,
             "labels": labels(key.name),
-            "annotations": dict(marks),
             "ownerReferences": [owner_reference(key.name, uid)],
         },
         "type": "Opaque",
-        "data": {name: base64.b64encode(value.encode()).decode() for name, value in sorted(data.items())},
+        "data": {name: base64.b64encode(value.encode()).decode() for name, value in filled.items()},
     }
 
 
@@ -205,18 +205,17 @@ def _environment(
         **settings.env,
     }
     environment: list[Document] = [{"name": name, "value": value} for name, value in plain.items()]
-    secret = names.credentials_secret(key.name)
-    environment += [
-        _from_secret(variable, secret, names.secret_key(action.stage.value, variable))
-        for variable in CREDENTIAL_VARIABLES
-    ]
+    secret = names.credentials_secret(key.name, action.stage, action.order.request.uid)
+    environment += [_from_secret(variable, secret) for variable in CREDENTIAL_VARIABLES]
     if redis:
-        environment.append(_from_secret(REDIS_VARIABLE, secret, REDIS_VARIABLE))
+        # Where Redis is away a stage runs without.
+        environment.append(_from_secret(REDIS_VARIABLE, secret, optional=True))
     return [*environment, *settings.extra_env]
 
 
-def _from_secret(variable: str, secret: str, key: str) -> Document:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+def _from_secret(variable: str, secret: str, *, optional: bool = False) -> Document:
+    reference = {"name": secret, "key": variable, **({"optional": True} if optional else {})}
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _resources(settings: StageJob) -> Document:

@@ -13,10 +13,8 @@ from profile_operator import metrics, names
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.kubernetes.errors import ResourceNotFound
 from profile_runtime.kubernetes.resources import (
-    APPLY_PATCH,
     CLUSTER_STYLES_PATH,
     MERGE_PATCH,
-    METADATA,
     Document,
     request_path,
     requests_path,
@@ -169,25 +167,30 @@ class Kube:
         pages = [await self._list(path, [("fieldSelector", f"involvedObject.name={name}")]) for name in about]
         return [event for page in pages for event in page]
 
-    async def secret_annotations(self, namespace: str, name: str) -> dict[str, str] | None:
-        """A Secret's annotations, or None where there is no such Secret.
+    async def secret_uid(self, namespace: str, name: str) -> str:
+        """The uid of a Secret that stands, empty where there is none.
 
-        An empty patch changes nothing and answers with the metadata alone: we may write Secrets, and read none.
+        We may create and delete Secrets, and read none: a deletion on trial changes nothing and tells it.
         """
         try:
-            secret = await self._api.call(
-                "PATCH", _secret_path(namespace, name), {}, content_type=MERGE_PATCH, accept=METADATA
-            )
+            answer = await self._api.call("DELETE", _secret_path(namespace, name), query=[("dryRun", "All")])
         except ResourceNotFound:
-            return None
-        return dict(secret["metadata"].get("annotations") or {})
+            return ""
+        return str(answer.get("details", {}).get("uid") or answer.get("metadata", {}).get("uid") or "")
 
-    async def apply_secret(self, document: Document) -> None:
-        """Server-side apply of a Secret."""
+    async def create_secret(self, document: Document) -> str:
+        """Create a Secret; returns its uid. Raises ResourceConflict if one of that name exists."""
         metrics.api_write("secret")
-        metadata = document["metadata"]
-        path = _secret_path(metadata["namespace"], metadata["name"])
-        await self._api.call("PATCH", path, document, query=[("force", "true")], content_type=APPLY_PATCH)
+        created = await self._api.call("POST", _secret_path(document["metadata"]["namespace"]), document)
+        return str(created["metadata"]["uid"])
+
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+        """Delete the Secret of that uid. Nothing happens if there is none; raises ResourceConflict for another one."""
+        metrics.api_write("secret")
+        try:
+            await self._api.call("DELETE", _secret_path(namespace, name), {"preconditions": {"uid": uid}})
+        except ResourceNotFound:
+            return
 
     async def create_event(self, document: Document) -> None:
         """Post an Event."""
@@ -203,5 +206,5 @@ def _job_path(namespace: str, name: str) -> str:
     return f"{_jobs_path(namespace)}/{name}"
 
 
-def _secret_path(namespace: str, name: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/secrets/{name}"
+def _secret_path(namespace: str, name: str = "") -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}".rstrip("/")

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis.asyncio as redis
 from pydantic import ValidationError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from profile_contract.progress import ProgressEvent, stream_key
 from profile_contract.resource import Key
@@ -45,11 +45,14 @@ class ProgressReader:
         return None
 
     async def delete(self, key: Key) -> bool:
-        """Delete a request's stream; False where Redis is away (streams end by themselves after a week)."""
+        """Delete a request's stream and its user; False where Redis is away (streams end after a week)."""
         if self._client is None:
             return True
         try:
             await self._client.delete(stream_key(key.namespace, key.name))
+            await self._client.execute_command("ACL", "DELUSER", stage_user(key))
+        except ResponseError:  # it knows no users, or lets us make none
+            return True
         except (TimeoutError, RedisError, OSError):
             return False
         return True
@@ -58,6 +61,11 @@ class ProgressReader:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+def stage_user(key: Key) -> str:
+    """The user of Redis that a request's stages have."""
+    return f"profile-stage:{key.namespace}:{key.name}"
 
 
 def _event(fields: Mapping[Any, Any] | None) -> ProgressEvent | None:

@@ -232,13 +232,14 @@ def _lingers(facts: Facts, standing: Standing) -> bool:
 
 
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
-    """Gives credentials to a pod that is still to start and finds none: a queue let its Job go, or somebody deleted
-    the Secret."""
+    """Gives credentials to a pod that is still to start and has none that outlast it: a queue let its Job go, somebody
+    deleted the Secret, or it waited for long."""
     running = next((standing for standing in standings if standing.state is StageState.RUNNING), None)
     if running is None or running.job is None:
         return ()
-    job, credentials = running.job, facts.snapshot.credentials
-    held = credentials is not None and (credentials.uid, credentials.stage) == (facts.head.uid, running.stage)
+    job, end = running.job, facts.snapshot.credentials_end
+    least = timedelta(seconds=facts.config.jobs.least_seconds_of(running.stage))
+    held = end is not None and end >= facts.now + least
     if job.state is JobState.ACTIVE and not job.running and not held:
         return (IssueCredentials(running.stage, open_scopes(facts, standings)),)
     return ()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import ABANDON_ANNOTATION, Reason
-from profile_contract.request import DeletionPolicy, StagesStatus
+from profile_contract.request import DeletionPolicy, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 
@@ -119,16 +119,17 @@ def _links_end(facts: DeletionFacts) -> datetime | None:
 
 
 def _credentials_end(facts: DeletionFacts) -> datetime | None:
-    """As the Secret says; where it is gone, from when the stages began."""
-    standing, stages = facts.remains.credentials, facts.head.status.stages or StagesStatus()
-    if standing is not None and standing.uid == facts.head.uid:
-        return standing.last_end
-    begun = {
-        stage: entry.start_time
-        for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH)
-        if (entry := getattr(stages, stage.value)) is not None and entry.start_time
-    }
-    ends = [parsed(at) + timedelta(seconds=facts.config.jobs.seconds_of(stage)) for stage, at in begun.items()]
+    """When the last credentials end. They are renewed while a pod of their stage is still to start: none is once the
+    stage is complete, or the request is being deleted."""
+    stages, ends = facts.head.status.stages or StagesStatus(), []
+    for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
+        entry: StageStatus | None = getattr(stages, stage.value)
+        if entry is None or not entry.start_time:
+            continue
+        last = parsed(entry.completion_time) if entry.completion_time else facts.head.deleted
+        # A stage's own clock may have told the completion.
+        issued = max(parsed(entry.start_time), last or facts.now)
+        ends.append(issued + timedelta(seconds=facts.config.jobs.seconds_of(stage)))
     return max(ends, default=None)
 
 

@@ -31,9 +31,10 @@ from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
 
 from .chain import chain_of
+from .issued import Issued
 from .jobs import job_view
 from .pods import cause_of, stage_runs
-from .snapshot import Chain, CredentialsView, GenerationView, JobState, JobView, Remains, Reports, Snapshot
+from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ class Observer:
         progress: ProgressReader,
         generation: Callable[[str], GenerationView],
         config: OperatorConfig,
+        *,
+        issued: Issued,
     ) -> None:
-        """`generation`: what goes on beside the loop for the request of a uid."""
+        """`generation`: what goes on beside the loop for the request of a uid. `issued`: by our own hand."""
         self._kube, self._store, self._progress = kube, store, progress
-        self._generation, self._config = generation, config
+        self._generation, self._config, self._issued = generation, config, issued
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
@@ -78,7 +81,7 @@ class Observer:
             reports=reports,
             generation=self._generation(head.uid),
             progress=await self._latest_progress(head.key, chain, jobs),
-            credentials=await self._credentials(head.key) if _starting(head, chain, jobs) else None,
+            credentials_end=await self._credentials_end(head, _starting(head, chain, jobs)),
             seconds_since_write=seconds_since_write,
         )
 
@@ -88,7 +91,6 @@ class Observer:
             head=head,
             jobs=await _if_allowed(self._jobs(head.key)),
             generation=self._generation(head.uid),
-            credentials=await _if_allowed(self._credentials(head.key)),
             revoked=self._store.revoked(head.uid),
         )
 
@@ -157,10 +159,13 @@ class Observer:
                 return await self._progress.latest(key, job.stage, job.digest)
         return None
 
-    async def _credentials(self, key: Key) -> CredentialsView | None:
-        """The credentials that stand in the request's Secret, or None where there is no Secret of ours."""
-        annotations = await self._kube.secret_annotations(key.namespace, names.credentials_secret(key.name))
-        return CredentialsView.read(annotations or {})
+    async def _credentials_end(self, head: RequestHead, stage: Stage | None) -> datetime | None:
+        """When the credentials of a stage whose pod is still to start end, by the Secret that stands."""
+        if stage is None:
+            return None
+        name = names.credentials_secret(head.key.name, stage, head.uid)
+        standing = self._issued.standing(head.uid, stage, await self._kube.secret_uid(head.key.namespace, name))
+        return standing.ends if standing is not None else None
 
     # --- Jobs ---
 
@@ -217,13 +222,15 @@ def are_withdrawn(pinned: PhotosStatus | None, photos: Photos, retry: str) -> bo
     return pinned is not None and (not pinned.digest or looks_anew(pinned, photos, retry))
 
 
-def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
-    """Whether a pod is still to start, for which the Secret must be there."""
-    return any(
-        job.state is JobState.ACTIVE
+def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> Stage | None:
+    """The stage whose pod is still to start, for which the Secret must be there."""
+    starting = (
+        job.stage
+        for job in jobs
+        if job.state is JobState.ACTIVE
         and not job.running
         and not job.deleting
         and job.owner_uid == head.uid
         and job.digest == chain.of(job.stage)
-        for job in jobs
     )
+    return next(starting, None)

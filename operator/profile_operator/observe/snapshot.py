@@ -19,8 +19,6 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec
-from profile_operator import names
-from profile_operator.clock import parsed
 
 
 class JobState(StrEnum):
@@ -67,31 +65,6 @@ class JobView:
     def finished(self) -> bool:
         """Whether no pod of it runs any more."""
         return self.state in (JobState.SUCCEEDED, JobState.FAILED)
-
-
-@dataclass(frozen=True)
-class CredentialsView:
-    """The credentials in a request's Secret. `last_end`: when the last of all that were ever issued for it ends."""
-
-    uid: str
-    stage: Stage
-    scope: str
-    ends: datetime
-    last_end: datetime
-
-    @classmethod
-    def read(cls, annotations: Mapping[str, str]) -> CredentialsView | None:
-        """What the Secret's annotations say; None where they are not ours."""
-        try:
-            return cls(
-                uid=annotations[names.CREDENTIALS_UID],
-                stage=Stage(annotations[names.CREDENTIALS_STAGE]),
-                scope=annotations[names.CREDENTIALS_SCOPE],
-                ends=parsed(annotations[names.CREDENTIALS_END]),
-                last_end=parsed(annotations[names.LAST_END]),
-            )
-        except (KeyError, ValueError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -176,8 +149,9 @@ class Snapshot:
     generation: GenerationView = GenerationView()
     progress: ProgressEvent | None = None
     seconds_since_write: float = float("inf")
-    # Read where a pod is still to start.
-    credentials: CredentialsView | None = None
+    # Where a pod is still to start: when the credentials in the Secret that stands end. None: there is none, or it is
+    # not known what it holds.
+    credentials_end: datetime | None = None
 
     def job(self, name: str) -> JobView | None:
         """The Job of that name."""
@@ -195,5 +169,4 @@ class Remains:
     head: RequestHead
     jobs: tuple[JobView, ...] | None = ()
     generation: GenerationView = GenerationView()
-    credentials: CredentialsView | None = None
     revoked: datetime | None = None

@@ -15,8 +15,6 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-# Of an object its metadata alone.
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
 CLUSTER_STYLES_PATH = f"{GROUP_PATH}/{CLUSTER_STYLES}"

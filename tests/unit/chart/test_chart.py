@@ -79,6 +79,10 @@ def test_operator_container(sandbox_values: tuple[str, ...]) -> None:
         secret("AWS_ACCESS_KEY_ID", "profile-store", "accessKey"),
         secret("AWS_SECRET_ACCESS_KEY", "profile-store", "secretKey"),
         secret("PROFILE_REDIS", "profile-redis", "url"),
+        {
+            "name": "PROFILE_STAGE_REDIS",
+            "valueFrom": {"secretKeyRef": {"name": "profile-redis", "key": "stageUrl", "optional": True}},
+        },
     ]
     assert (container["image"], container["imagePullPolicy"]) == ("localhost/profile-studio/operator:dev", "Never")
     for probe in ("startupProbe", "livenessProbe"):
@@ -113,7 +117,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
             "verbs": ["get", "list", "watch", "create", "delete"],
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
-        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [

@@ -87,6 +87,17 @@ def test_every_binding_names_a_role_that_there_is() -> None:
             assert binding["roleRef"]["name"] in roles, binding["metadata"]["name"]
 
 
+def test_nobody_may_read_or_change_a_secret() -> None:
+    """A patch answers with the content of what it changed, so it is as good as reading."""
+    everything = (*WEB, "--set", "predictor.enabled=true", "--set", "database.existingSecret=a")
+    for arguments in ((), everything, (*everything, "--set", "watchNamespaces={hr}")):
+        roles = [*of_kind("ClusterRole", *arguments).values(), *of_kind("Role", *arguments).values()]
+        rules = [rule for role in roles for rule in role["rules"] if {"secrets", "*"} & set(rule["resources"])]
+        assert rules
+        for rule in rules:
+            assert set(rule["verbs"]) <= {"create", "delete"}
+
+
 # --- before a release goes ---------------------------------------------------------------------------------------
 
 

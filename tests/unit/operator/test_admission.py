@@ -270,7 +270,7 @@ async def test_the_job_of_a_queue_is_suspended_labelled_and_never_patched() -> N
         job["spec"]["suspend"] = False
         await operator.cycle()
         assert len(operator.tokens.asked) == asked + 1
-        assert "train.AWS_ACCESS_KEY_ID" in operator.secret["data"]
+        assert "AWS_ACCESS_KEY_ID" in operator.secret["data"]
         assert [call.method for call in operator.server.writes("/jobs")] == ["POST", "POST"]
 
 

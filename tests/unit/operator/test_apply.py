@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,13 +20,15 @@ from profile_operator.workqueue import ExpectedError
 from profile_runtime.configuration import ConfigError, read_config
 from real_operator import RealOperator, real_operator
 
-SECRET = f"{SECRETS.format('hr')}/minji-store-credentials"
-
 
 @pytest.fixture
 async def operator() -> AsyncIterator[RealOperator]:
     async with real_operator() as operator:
         yield operator
+
+
+def secret_path(operator: RealOperator, stage: str) -> str:
+    return f"{SECRETS.format('hr')}/minji-{stage}-{operator.document['metadata']['uid']}"
 
 
 def issued(operator: RealOperator) -> list[tuple[dict[str, list[str]], int]]:
@@ -40,13 +42,13 @@ def issued(operator: RealOperator) -> list[tuple[dict[str, list[str]], int]]:
 
 async def test_a_job_comes_after_its_credentials(operator: RealOperator) -> None:
     await operator.cycle()
-    order = [call.path.rpartition("/")[2] for call in operator.server.writes() if call.body != {}]
-    assert order == ["minji", "minji-store-credentials", "jobs", "status"]
+    order = [call.path.rpartition("/")[2] for call in operator.server.writes() if "dryRun" not in call.query]
+    assert order == ["minji", "secrets", "jobs", "status"]
     data = {name: base64.b64decode(value).decode() for name, value in operator.secret["data"].items()}
     assert data == {
-        "preprocess.AWS_ACCESS_KEY_ID": "ACCESS1",
-        "preprocess.AWS_SECRET_ACCESS_KEY": "secret1",
-        "preprocess.AWS_SESSION_TOKEN": "token1",
+        "AWS_ACCESS_KEY_ID": "ACCESS1",
+        "AWS_SECRET_ACCESS_KEY": "secret1",
+        "AWS_SESSION_TOKEN": "token1",
     }
     uid = operator.document["metadata"]["uid"]
     assert operator.secret["metadata"]["ownerReferences"][0]["uid"] == uid
@@ -85,20 +87,68 @@ async def test_without_credentials_no_job_is_created(operator: RealOperator) -> 
 
 async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperator) -> None:
     await operator.cycle()
-    del operator.server.objects[SECRET]
+    del operator.server.objects[secret_path(operator, "preprocess")]
     assert await operator.cycle() == 10
-    assert operator.secret["data"]["preprocess.AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
+    assert operator.secret["data"]["AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
     await operator.cycle()
     assert len(operator.tokens.asked) == 2
     assert len(operator.jobs) == 1
 
 
-async def test_a_secret_of_somebody_else_under_that_name_is_taken_over(operator: RealOperator) -> None:
+async def test_a_secret_that_we_did_not_make_is_not_believed(operator: RealOperator) -> None:
+    """Somebody put another in its place, or an operator before us made it: what it holds is not known."""
     await operator.cycle()
-    del operator.server.objects[SECRET]
-    operator.server.put(SECRETS.format("hr"), {"metadata": {"name": "minji-store-credentials"}, "data": {"a": "b"}})
+    path = secret_path(operator, "preprocess")
+    del operator.server.objects[path]
+    planted = operator.server.put(SECRETS.format("hr"), {"metadata": {"name": path.rpartition("/")[2]}, "data": {}})
     await operator.cycle()
-    assert "preprocess.AWS_ACCESS_KEY_ID" in operator.secret["data"]
+    assert "AWS_ACCESS_KEY_ID" in operator.secret["data"]
+    assert operator.secret["metadata"]["uid"] != planted["metadata"]["uid"]
+    before = operator.secret["metadata"]["uid"]
+    operator.observer._issued.forget(operator.head.uid)
+    await operator.cycle()
+    assert operator.secret["metadata"]["uid"] != before
+    await operator.cycle()
+    assert len(operator.tokens.asked) == 3
+
+
+async def test_no_secret_of_somebody_else_is_touched(operator: RealOperator) -> None:
+    for name in ("minji-store-credentials", "minji", "minji-preprocess", "minji-preprocess-u2"):
+        operator.server.put(SECRETS.format("hr"), {"metadata": {"name": name}, "data": {"a": "b"}})
+    before = json.dumps(operator.server.named(SECRETS.format("hr")))
+    await operator.ready()
+    operator.delete()
+    for _ in range(4):
+        await operator.cycle()
+    after = operator.server.named(SECRETS.format("hr"))
+    assert json.dumps({name: after[name] for name in json.loads(before)}) == before
+    written = [(call.method, call.path.rpartition("/")[2]) for call in operator.server.writes("/secrets")]
+    uid = next(name for _, name in written if name.startswith("minji-train-")).removeprefix("minji-train-")
+    assert {name for _, name in written} - {"secrets"} == {
+        f"minji-{s}-{uid}" for s in ("preprocess", "train", "finish")
+    }
+    assert "PATCH" not in {method for method, _ in written}
+    assert "PUT" not in {method for method, _ in written}
+
+
+async def test_credentials_of_a_pod_that_waits_are_renewed_and_those_of_one_that_runs_are_not(
+    operator: RealOperator,
+) -> None:
+    await operator.cycle()
+    # Ten minutes more than the deadline are asked for, five must be left.
+    operator.tokens.shorter = 301
+    del operator.server.objects[secret_path(operator, "preprocess")]
+    await operator.cycle()
+    first, asked = operator.secret["metadata"]["uid"], len(operator.tokens.asked)
+    operator.tokens.shorter = 0
+    await operator.cycle()
+    assert operator.secret["metadata"]["uid"] != first
+    await operator.cycle()
+    assert len(operator.tokens.asked) == asked + 1
+    operator.job("preprocess")["status"] = {"startTime": "2026-01-02T03:04:05Z", "active": 1, "ready": 1}
+    del operator.server.objects[secret_path(operator, "preprocess")]
+    await operator.cycle()
+    assert len(operator.tokens.asked) == asked + 1
 
 
 async def test_a_pod_that_runs_needs_no_look_at_its_secret(operator: RealOperator) -> None:
@@ -127,26 +177,10 @@ async def test_credentials_that_would_end_before_the_job_are_issued_again(operat
     # Ten minutes more than the deadline are asked for, five must be left.
     for shorter, times in ((299, 1), (301, 2)):
         operator.tokens.shorter, before = shorter, len(operator.tokens.asked)
-        del operator.server.objects[SECRET]
+        operator.server.objects.pop(secret_path(operator, "finish"), None)
         for _ in range(2):
             await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
         assert len(operator.tokens.asked) - before == times
-
-
-async def test_the_last_end_of_all_that_was_issued_stands_on_the_secret(operator: RealOperator) -> None:
-    await operator.cycle()
-    operator.finish("preprocess")
-    await operator.cycle()
-    annotations = operator.secret["metadata"]["annotations"]
-    assert annotations["profilestudio.io/credentials-stage"] == "train"
-    assert annotations["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
-    operator.tokens.shorter = 4000
-    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
-    await operator.credentials.ensure(operator.head, Stage.FINISH, (scope,))
-    after = operator.secret["metadata"]["annotations"]
-    assert after["profilestudio.io/last-credentials-end"] == annotations["profilestudio.io/credentials-end"]
-    ends = datetime.fromisoformat(after["profilestudio.io/credentials-end"])
-    assert ends < datetime.now(UTC) + timedelta(seconds=250)
 
 
 async def test_letting_a_request_go_leaves_other_finalizers(operator: RealOperator) -> None:

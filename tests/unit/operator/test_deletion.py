@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fake_kubernetes import JOBS, SECRETS
+from fake_kubernetes import JOBS
 from operator_world import CONFIG, World
 from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 from profile_operator.decide import DeletionFacts, decide_deletion, deletion
 from profile_operator.decide.plan import DeleteJob, Purge, RemoveFinalizer, Revoke, StopGeneration
-from profile_operator.observe.snapshot import CredentialsView, JobState, JobView, Remains
+from profile_operator.observe.snapshot import JobState, JobView, Remains
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
 
@@ -72,8 +72,9 @@ async def test_a_store_that_revokes_nothing_is_waited_for(
     assert timedelta(seconds=4100) < parsed(end) - datetime.now(UTC) <= timedelta(seconds=4200)
     assert f"may still write until {end}" in operator.condition("Ready")[2]
     operator.store.objects[f"{AREA}dataset/late.png"] = b"face"
-    # A restarted operator knows as well, even if the Secret went with the namespace.
-    operator.server.objects.pop(f"{SECRETS.format('hr')}/minji-store-credentials")
+    # A restarted operator knows as well, even if the Secrets went with the namespace.
+    for path in [path for path in operator.server.objects if "/secrets/" in path]:
+        operator.server.objects.pop(path)
     await operator.cycle()
     assert operator.status.purge_after == end
     operator.document["status"]["purgeAfter"] = stamp(datetime.now(UTC) - timedelta(seconds=1))
@@ -86,7 +87,8 @@ async def test_a_store_that_revokes_nothing_is_waited_for(
 
 async def test_what_ended_long_ago_is_not_waited_for(operator: RealOperator) -> None:
     await operator.ready()
-    operator.secret["metadata"]["annotations"]["profilestudio.io/last-credentials-end"] = "2020-01-01T00:00:00Z"
+    for stage in operator.document["status"]["stages"].values():
+        stage["startTime"] = stage["completionTime"] = "2020-01-01T00:00:00Z"
     operator.delete()
     await operator.cycle()
     assert operator.gone()
@@ -289,13 +291,19 @@ def test_links_of_a_generation_that_was_under_way_are_counted_from_the_deletion(
     assert end_of(ran(train=trained)(deleted())) == "2026-01-02T04:10:40Z"
 
 
-def test_credentials_end_as_the_secret_says_and_else_from_when_the_stages_began() -> None:
-    begun = ran(train=StageStatus(digest="a", start_time="2026-01-02T03:30:00Z"))
-    assert end_of(begun(deleted())) == "2026-01-02T04:40:10Z"
-    last = datetime(2026, 1, 2, 4, 5, tzinfo=UTC)
-    view = CredentialsView(uid="u1", stage=Stage.TRAIN, scope="s", ends=last, last_end=last)
-    assert end_of(begun(deleted(credentials=view))) == "2026-01-02T04:05:10Z"
-    assert end_of(begun(deleted(credentials=replace(view, uid="another")))) == "2026-01-02T04:40:10Z"
+def test_credentials_are_renewed_until_their_stage_is_complete_or_the_request_goes() -> None:
+    """The deadline is an hour, and ten minutes are for the start."""
+    begun = StageStatus(digest="a", start_time="2026-01-02T03:30:00Z")
+    complete = begun.model_copy(update={"completion_time": "2026-01-02T03:45:00Z"})
+    assert end_of(ran(preprocess=complete)(deleted())) == "2026-01-02T04:55:10Z"
+    assert end_of(ran(preprocess=complete, finish=complete)(deleted())) == "2026-01-02T04:55:10Z"
+    unfinished, since = end_of(ran(preprocess=complete, finish=begun)(deleted())), deleted().head.deleted
+    assert unfinished is not None
+    assert since is not None
+    assert parsed(unfinished) == since + timedelta(minutes=70, seconds=10)
+    # A report may tell a time before its Job began.
+    forged = begun.model_copy(update={"completion_time": "2020-01-01T00:00:00Z"})
+    assert end_of(ran(preprocess=forged)(deleted())) == "2026-01-02T04:40:10Z"
 
 
 def test_an_end_that_was_told_never_comes_nearer() -> None:

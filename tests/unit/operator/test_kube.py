@@ -88,7 +88,7 @@ async def test_every_write_names_its_manager(server: FakeKubernetes, kube: Kube)
     metadata = {"name": "a", "namespace": "hr"}
     await kube.create_job({"metadata": metadata, "spec": {}})
     await kube.create_event({"metadata": metadata})
-    await kube.apply_secret({"metadata": metadata, "data": {"x": "eA=="}})
+    await kube.create_secret({"metadata": metadata, "data": {"x": "eA=="}})
     await kube.set_finalizers(KEY, ["other/one", "profilestudio.io/purge"], version(server))
     await kube.set_status(KEY, {"stageText": "a"}, version(server))
     managers = {call.query.get("fieldManager") for call in server.calls if call.method != "GET"}
@@ -109,13 +109,22 @@ async def test_a_job_is_gone_when_its_pods_are(server: FakeKubernetes, kube: Kub
 
 
 async def test_a_secret_is_looked_at_without_being_read(server: FakeKubernetes, kube: Kube) -> None:
-    assert await kube.secret_annotations("hr", "minji-store-credentials") is None
-    path = f"{SECRETS.format('hr')}/minji-store-credentials"
-    server.put(SECRETS.format("hr"), {"metadata": {"name": "minji-store-credentials", "annotations": {"a": "b"}}})
-    before = server.objects[path]["metadata"]["resourceVersion"]
-    assert await kube.secret_annotations("hr", "minji-store-credentials") == {"a": "b"}
-    assert server.objects[path]["metadata"]["resourceVersion"] == before
-    assert {call.method for call in server.calls} == {"PATCH"}
+    assert await kube.secret_uid("hr", "a") == ""
+    secret = server.put(SECRETS.format("hr"), {"metadata": {"name": "a"}, "data": {"x": "eA=="}})
+    before = secret["metadata"]["resourceVersion"]
+    assert await kube.secret_uid("hr", "a") == secret["metadata"]["uid"]
+    assert server.objects[f"{SECRETS.format('hr')}/a"]["metadata"]["resourceVersion"] == before
+    assert [(call.method, call.query) for call in server.calls] == [("DELETE", {"dryRun": "All"})] * 2
+
+
+async def test_a_secret_is_deleted_only_as_the_one_that_was_seen(server: FakeKubernetes, kube: Kube) -> None:
+    secret = server.put(SECRETS.format("hr"), {"metadata": {"name": "a"}})
+    with pytest.raises(ResourceConflict):
+        await kube.delete_secret("hr", "a", "another")
+    assert f"{SECRETS.format('hr')}/a" in server.objects
+    await kube.delete_secret("hr", "a", secret["metadata"]["uid"])
+    assert f"{SECRETS.format('hr')}/a" not in server.objects
+    await kube.delete_secret("hr", "a", secret["metadata"]["uid"])
 
 
 async def test_what_fails_is_told_apart(server: FakeKubernetes, kube: Kube) -> None:

@@ -47,8 +47,8 @@ ORDER = PreprocessOrder(
 ACTION = CreateJob(Stage.PREPROCESS, "minji-preprocess-01234567", ORDER, ())
 
 
-def secret(name: str, key: str) -> dict[str, object]:
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": "minji-store-credentials", "key": key}}}
+def secret(key: str, **more: object) -> dict[str, object]:
+    return {"name": key, "valueFrom": {"secretKeyRef": {"name": "minji-preprocess-u1", "key": key, **more}}}
 
 
 def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
@@ -113,10 +113,10 @@ def test_the_job_of_a_stage_meets_restricted_pod_security() -> None:
                                 {"name": "TORCH_HOME", "value": "/scratch/torch"},
                                 {"name": "HF_HOME", "value": "/scratch/huggingface"},
                                 {"name": "HF_HUB_OFFLINE", "value": "1"},
-                                secret("AWS_ACCESS_KEY_ID", "preprocess.AWS_ACCESS_KEY_ID"),
-                                secret("AWS_SECRET_ACCESS_KEY", "preprocess.AWS_SECRET_ACCESS_KEY"),
-                                secret("AWS_SESSION_TOKEN", "preprocess.AWS_SESSION_TOKEN"),
-                                secret("PROFILE_REDIS", "PROFILE_REDIS"),
+                                secret("AWS_ACCESS_KEY_ID"),
+                                secret("AWS_SECRET_ACCESS_KEY"),
+                                secret("AWS_SESSION_TOKEN"),
+                                secret("PROFILE_REDIS", optional=True),
                             ],
                             "resources": {"requests": {}, "limits": {}},
                             "terminationMessagePolicy": "File",
@@ -230,11 +230,11 @@ def test_the_longest_name_fits_a_host_name() -> None:
 
 
 def test_the_secret_of_the_credentials_is_owned_by_the_request() -> None:
-    assert manifests.credentials(KEY, "u1", {"train.AWS_ACCESS_KEY_ID": "abc"}, {"profilestudio.io/uid": "u1"}) == {
+    assert manifests.credentials(KEY, "u1", Stage.TRAIN, {"AWS_ACCESS_KEY_ID": "abc", "PROFILE_REDIS": ""}) == {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": "minji-store-credentials",
+            "name": "minji-train-u1",
             "namespace": "hr",
             "labels": {
                 "app.kubernetes.io/name": "profile-studio",
@@ -243,11 +243,10 @@ def test_the_secret_of_the_credentials_is_owned_by_the_request() -> None:
                 "app.kubernetes.io/managed-by": "profile-operator",
                 "profilestudio.io/request": "minji",
             },
-            "annotations": {"profilestudio.io/uid": "u1"},
             "ownerReferences": [OWNER],
         },
         "type": "Opaque",
-        "data": {"train.AWS_ACCESS_KEY_ID": "YWJj"},
+        "data": {"AWS_ACCESS_KEY_ID": "YWJj"},
     }
 
 

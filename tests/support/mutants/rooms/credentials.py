@@ -11,15 +11,15 @@ MUTANTS = (
     (
         "C02",
         "operator/profile_operator/act/credentials.py",
-        "last_end = max(ends, standing.last_end) if standing is not None and standing.uid == head.uid else ends",
-        "last_end = ends",
-        "credentials: the end of what was issued before is forgotten",
+        "standing = self._issued.standing(head.uid, stage, uid)",
+        "standing = self._issued._last.get(head.uid, {}).get(stage)",
+        "credentials: what was issued counts, though its Secret is gone",
     ),
     (
         "C03",
         "operator/profile_operator/act/credentials.py",
         "standing.ends >= needed",
-        "standing.ends >= datetime.now(UTC) + _MARGIN",
+        "standing.ends >= datetime.now(UTC)",
         "credentials need not outlast the Job's deadline",
     ),
     (
@@ -84,5 +84,26 @@ MUTANTS = (
         "not key.startswith(prefix):",
         'not key.startswith(prefix.rstrip("/")):',
         "a neighbour whose name begins alike is below the prefix",
+    ),
+    (
+        "C12",
+        "operator/profile_operator/clients/stage_redis.py",
+        '"-@all", *COMMANDS)',
+        '"+@all")',
+        "a stage's user of Redis may do everything to its stream, and flush the rest",
+    ),
+    (
+        "C13",
+        "operator/profile_operator/clients/stage_redis.py",
+        'f"~{stream_key(key.namespace, key.name)}"',
+        '"~profile:progress:*"',
+        "a stage's user of Redis appends to everybody's streams",
+    ),
+    (
+        "C14",
+        "operator/profile_operator/decide/deletion.py",
+        "issued = max(parsed(entry.start_time), last or facts.now)",
+        "issued = parsed(entry.start_time)",
+        "credentials that were renewed after their stage began outlive the purge",
     ),
 )

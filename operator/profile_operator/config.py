@@ -244,7 +244,12 @@ class GenerationConfig(Contract):
     width: PictureEdge = 896
     height: PictureEdge = 1152
     batch: int = Field(default=4, ge=1, le=MAXIMUM_ITEMS, description="Candidates in one call.")
-    concurrency: int = Field(default=4, ge=1, le=64, description="Calls at the same time, over all requests.")
+    calls_per_replica: int = Field(
+        default=4, ge=1, le=64, description="Calls at the same time to one replica of a predictor, over all requests."
+    )
+    replicas: int = Field(
+        default=1, ge=1, le=1000, description="Replicas of a predictor that work at the same time, whoever runs them."
+    )
     steps: SamplerSteps | None = Field(default=None, description="Overrides every style's sampler steps.")
     guidance_tenths: GuidanceTenths | None = Field(default=None, description="Overrides every style's guidance.")
     control_weight_percent: ControlWeightPercent | None = Field(
@@ -282,6 +287,11 @@ class GenerationConfig(Contract):
             control_weight_percent=self.control_weight_percent,
             control_end_percent=self.control_end_percent,
         )
+
+    @property
+    def calls(self) -> int:
+        """Calls at the same time to one predictor."""
+        return self.replicas * self.calls_per_replica
 
     def url(self, predictor: str) -> str:
         """Where an InferenceService answers."""

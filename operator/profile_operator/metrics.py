@@ -25,6 +25,10 @@ GPU_SECONDS = Counter("profile_gpu_seconds_total", "GPU seconds used.", ["namesp
 GENERATION_SECONDS = Histogram(
     "profile_generation_call_seconds", "Duration of one call to the predictor.", ["predictor"]
 )
+GENERATION_CALLS = Gauge("profile_generation_calls", "Calls to the predictor that are under way.", ["predictor"])
+GENERATION_WAITING = Gauge(
+    "profile_generation_waiting_calls", "Calls to the predictor that wait for their turn.", ["predictor"]
+)
 CANDIDATES = Counter("profile_candidates_total", "Candidates drawn.", ["style"])
 PHOTOS = Counter("profile_photos_total", "Photos that were looked at, by verdict.", ["reason"])
 PORTRAITS = Counter("profile_portraits_total", "Portraits delivered.", ["style"])

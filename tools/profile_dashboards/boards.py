@@ -157,6 +157,16 @@ def predictor() -> Dashboard:
         .with_panel(number("Orders in its queue", "sum(profile_predictor_queue_orders)", span=THIRD))
         .with_panel(number("Candidates drawn", f"sum(increase(profile_predictor_images_total{RANGE}))", span=THIRD))
         .with_panel(number("Predictors", "count(profile_predictor_model_info)", span=THIRD))
+        .with_panel(
+            graph(
+                "Calls from the operator",
+                {
+                    "{{predictor}}": "sum by (predictor) (profile_generation_calls)",
+                    "{{predictor}}, waiting": "sum by (predictor) (profile_generation_waiting_calls)",
+                },
+                help_text="Under way, and waiting for their turn: generation.callsPerReplica for each replica.",
+            )
+        )
         .with_panel(graph("Queue", {"{{pod}}": "sum by (pod) (profile_predictor_queue_orders)"}))
         .with_panel(
             graph(

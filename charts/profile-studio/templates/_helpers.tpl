@@ -218,7 +218,7 @@ preprocess:
 admission:
   {{- toYaml .Values.admission | nindent 2 }}
 generation:
-  {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace) .Values.generation) | nindent 2 }}
+  {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace "replicas" (int .Values.predictor.replicas)) .Values.generation) | nindent 2 }}
 finish:
   {{- toYaml .Values.finish | nindent 2 }}
 sweep:

@@ -56,8 +56,9 @@ class PredictorClient:
         """`token`: what predictors want to be shown; empty: nothing."""
         self._config = config
         timeout = httpx.Timeout(config.call_seconds, connect=config.connect_seconds)
-        # Every call may meet another pod; a connection kept open would bind us to one.
-        limits = httpx.Limits(max_keepalive_connections=0, max_connections=config.concurrency * 2)
+        # Every call may meet another pod; a connection kept open would bind us to one. How many there are at once is
+        # decided before a call: here nobody waits.
+        limits = httpx.Limits(max_keepalive_connections=0, max_connections=None)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False, headers=headers)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationResult
 from profile_contract.resource import Key
-from profile_operator.decide.plan import GenerationWork
+from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
 from profile_runtime.progress import StageProgress
 from profile_runtime.store.credentials import PrefixSigner
@@ -21,14 +21,18 @@ LONGEST_FAILURE_PAUSE_SECONDS = 1800.0
 
 
 @dataclass
-class DrawingCost:
-    """What the predictor spent on a style: `seconds` of drawing, without waiting in its queue."""
+class DrawnStyle:
+    """What was drawn of a style since `started`, and what it cost: `seconds` of drawing, without waiting in a queue."""
 
+    style: StyleWork
+    started: str
+    digests: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     gpu: str = ""
 
     def add(self, result: GenerationResult) -> None:
         """Count one batch."""
+        self.digests |= {item.key: item.sha256 for item in result.items}
         self.seconds += result.timings.generate / 1000
         if result.device and result.device != "cpu":
             self.gpu = result.device
@@ -56,12 +60,13 @@ class EqualFailures:
 
 @dataclass
 class GenerationRun:
-    """One request's generation. `stopping` is set to end it between batches."""
+    """One request's generation. `stopping` is set to end it between batches, `retrying` held by what failed."""
 
     work: GenerationWork
     progress: StageProgress
     task: asyncio.Task[None] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    retrying: asyncio.Lock = field(default_factory=asyncio.Lock)
     done: int = 0
     began: float = field(default_factory=time.monotonic)
     drawn: int = 0

@@ -1,7 +1,7 @@
-"""Generation beside the loop: short resumable steps with bounded concurrency.
+"""GenerationRunner: generation beside the loop, in short resumable steps that take turns between requests.
 
-What is in the store is the truth: before each batch the style's prefix is listed, and only what is missing is asked
-for. So a restart, a lost answer or a predictor that was away costs at most one batch.
+What is in the store is the truth: the style's prefix is listed, and only what is missing is asked for, again after
+every failure. So a restart, a lost answer or a predictor that was away costs at most two batches.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress
 from profile_runtime.store.port import StoreError
 
-from .run import EQUAL_FAILURES, DrawingCost, EqualFailures, GenerationRun, RequestGrants
+from .calls import CALLS_PER_REQUEST, CallSlots, Stopped
+from .run import EQUAL_FAILURES, DrawnStyle, EqualFailures, GenerationRun, RequestGrants
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,6 @@ FIRST_PAUSE_SECONDS = 2.0
 STOP_SECONDS = 120.0
 # A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
 EMPTY_ANSWERS = 3
-
-
-class Stopped(Exception):
-    """Asked to begin no further batch."""
 
 
 class GenerationRunner:
@@ -67,7 +64,7 @@ class GenerationRunner:
     ) -> None:
         self._store, self._predictor, self._publisher = store, predictor, publisher
         self._wake, self._config = wake, config
-        self._calls = asyncio.Semaphore(config.concurrency)
+        self._calls = CallSlots(config.calls)
         self._runs: dict[str, GenerationRun] = {}
 
     # --- what the loop sees and says ---
@@ -85,6 +82,7 @@ class GenerationRunner:
             if before.work.digest == work.digest and not before.stopping.is_set():
                 return
             before.stopping.set()
+            self._calls.leave(before.key)
         progress = StageProgress(work.request, Stage.GENERATE, work.digest, self._publisher)
         run = GenerationRun(work=work, progress=progress)
         with bound(request=str(run.key), stage=Stage.GENERATE, digest=work.digest):
@@ -97,6 +95,7 @@ class GenerationRunner:
         if run is None or run.stopping.is_set():
             return
         run.stopping.set()
+        self._calls.leave(run.key)
         if run.task is not None:
             # A predictor that hangs must not hold a deletion for as long as a call may take.
             asyncio.get_running_loop().call_later(STOP_SECONDS, run.task.cancel)
@@ -136,31 +135,59 @@ class GenerationRunner:
 
     async def _style(self, run: GenerationRun, style: StyleWork) -> None:
         """All candidates of a style, then its report."""
-        counted, started = run.done, stamp(datetime.now(UTC))
-        digests: dict[str, str] = {}
-        cost = DrawingCost()
+        counted, drawing = run.done, DrawnStyle(style, started=stamp(datetime.now(UTC)))
+        before: list[PlannedCandidate] = []
         empty_answers = 0
-        while True:
-            # Listing and drawing are one step: after a lost answer it is the listing that tells what was made.
-            missing, result = await self._patiently(run, lambda: self._draw(run, style))
-            run.done = counted + len(style.candidates) - missing
-            await asyncio.to_thread(run.progress.at, run.done, run.work.total)
-            if result is None:
-                break
-            empty_answers = empty_answers + 1 if set(digests) >= {item.key for item in result.items} else 0
+        while missing := await self._patiently(run, lambda: self._missing(style)):
+            run.done = counted + len(style.candidates) - len(missing)
+            empty_answers = empty_answers + 1 if missing == before else 0
             if empty_answers >= EMPTY_ANSWERS:
                 raise PredictorRefused("the predictor says that candidates are made, but they are not in the store")
-            digests |= {item.key: item.sha256 for item in result.items}
-            run.drawn += len(result.items)
-            cost.add(result)
-        await self._patiently(run, lambda: self._report(style, digests, started, cost))
+            before = missing
+            await self._draw(run, drawing, missing)
+        run.done = counted + len(style.candidates)
+        await asyncio.to_thread(run.progress.at, run.done, run.work.total)
+        await self._patiently(run, lambda: self._report(drawing))
 
-    async def _draw(self, run: GenerationRun, style: StyleWork) -> tuple[int, GenerationResult | None]:
-        """Draw one batch of what is missing: how many were missing, and the result; None if nothing was."""
-        missing = await self._missing(style)
-        if not missing:
-            return 0, None
-        return len(missing), await self._call(run, style, missing)
+    async def _draw(self, run: GenerationRun, drawing: DrawnStyle, missing: list[PlannedCandidate]) -> None:
+        """Draw what is missing, in batches of which two are under way: while one is uploaded, the other is drawn."""
+        size = self._config.batch
+        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+        batches.reverse()
+
+        async def lane() -> None:
+            while batches:
+                await self._batch(run, drawing, batches.pop())
+
+        lanes = [asyncio.ensure_future(lane()) for _ in range(min(CALLS_PER_REQUEST, len(batches)))]
+        try:
+            ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_EXCEPTION)
+            if any(isinstance(task.exception(), Stopped) for task in ended):
+                # What is under way comes to its end: it is begun no second time then.
+                ended, _ = await asyncio.wait(lanes)
+        finally:
+            for task in lanes:
+                task.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+        for task in ended:
+            task.result()
+
+    async def _batch(self, run: GenerationRun, drawing: DrawnStyle, batch: list[PlannedCandidate]) -> None:
+        """Draw one batch. After a failure it is the listing that tells what was made of it, and what is left."""
+        tried = False
+
+        async def step() -> GenerationResult | None:
+            nonlocal tried
+            left = [planned for planned in await self._missing(drawing.style) if planned in batch] if tried else batch
+            tried = True
+            return await self._call(run, drawing.style, left) if left else None
+
+        result = await self._patiently(run, step)
+        run.done += len(batch)
+        await asyncio.to_thread(run.progress.at, run.done, run.work.total)
+        if result is not None:
+            run.drawn += len(result.items)
+            drawing.add(result)
 
     async def _missing(self, style: StyleWork) -> list[PlannedCandidate]:
         """The candidates that are not in the store; none if the report stands."""
@@ -170,8 +197,8 @@ class GenerationRunner:
         return [candidate for candidate in style.candidates if candidate.key not in present]
 
     async def _call(self, run: GenerationRun, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationResult:
-        """One batch."""
-        async with self._calls:
+        """One call, when it is the request's turn. Raises Stopped where it is stopped while it waits."""
+        async with self._calls.turn(style.spec.predictor, run.key):
             if run.stopping.is_set():
                 raise Stopped
             # Signed when it is this call's turn: links live hardly longer than the call.
@@ -189,56 +216,74 @@ class GenerationRunner:
             request,
             run.work.adapter,
             style.spec,
-            missing[: config.batch],
+            missing,
             size=config.picture,
             grants=RequestGrants(signer, config.grant_seconds),
         )
 
-    async def _report(self, style: StyleWork, digests: dict[str, str], started: str, cost: DrawingCost) -> None:
+    async def _report(self, drawing: DrawnStyle) -> None:
         """The style's report, written last: where it stands, the style is done."""
+        style = drawing.style
         if await self._store.report(style.prefix, GenerateReport) is not None:
             return
         report = GenerateReport(
             digest=style.digest,
             style=style.key,
             style_spec=style.spec,
-            candidates=[planned.made(digests.get(planned.key, "")) for planned in style.candidates],
-            started_at=started,
+            candidates=[planned.made(drawing.digests.get(planned.key, "")) for planned in style.candidates],
+            started_at=drawing.started,
             finished_at=stamp(datetime.now(UTC)),
-            seconds=round(cost.seconds, 3),
-            gpu=cost.gpu,
-            gpu_count=1 if cost.gpu else 0,
+            seconds=round(drawing.seconds, 3),
+            gpu=drawing.gpu,
+            gpu_count=1 if drawing.gpu else 0,
         )
         await self._store.write(style.prefix + REPORT, report.to_json().encode(), "application/json")
 
     # --- patience ---
 
     async def _patiently(self, run: GenerationRun, step: Callable[[], Awaitable[T]]) -> T:
-        """Do a step, and again after a pause for as long as what it needs is away. Raises Stopped when told to stop."""
+        """Do a step, and again after a pause for as long as what it needs is away. Raises Stopped when told to stop.
+
+        Of a request one step alone is tried again at a time: each try may cost the predictor's GPU.
+        """
+        if run.stopping.is_set():
+            raise Stopped
+        try:
+            value = await step()
+        except (PredictorBusy, PredictorFailed, PredictorUnavailable, StoreError) as error:
+            async with run.retrying:
+                return await self._again(run, step, error)
+        if not run.retrying.locked():
+            self._hinder(run, None, "")
+        return value
+
+    async def _again(self, run: GenerationRun, step: Callable[[], Awaitable[T]], error: Exception) -> T:
+        """Do a step that failed so until it does not. Raises Stopped when told to stop."""
         pause, failures = FIRST_PAUSE_SECONDS, EqualFailures()
         while True:
+            await self._pause(run, self._pause_after(run, error, failures, pause))
+            if not isinstance(error, PredictorBusy):
+                pause = min(pause * 2, self._config.longest_pause_seconds)
             if run.stopping.is_set():
                 raise Stopped
             try:
                 value = await step()
-            except PredictorBusy as busy:
-                await self._pause(run, min(busy.seconds, self._config.longest_pause_seconds))
-                continue
-            except PredictorFailed as error:
-                if failures.count(str(error)) >= EQUAL_FAILURES:
-                    self._hinder(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
-                    await self._pause(run, failures.pause)
-                    continue
-                self._hinder(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
-            except PredictorUnavailable as error:
-                self._hinder(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
-            except StoreError as error:
-                self._hinder(run, Reason.STORE_UNAVAILABLE, str(error))
+            except (PredictorBusy, PredictorFailed, PredictorUnavailable, StoreError) as another:
+                error = another
             else:
                 self._hinder(run, None, "")
                 return value
-            await self._pause(run, pause)
-            pause = min(pause * 2, self._config.longest_pause_seconds)
+
+    def _pause_after(self, run: GenerationRun, error: Exception, failures: EqualFailures, pause: float) -> float:
+        """How many seconds to wait after a failure, which is told unless the predictor is but busy."""
+        if isinstance(error, PredictorBusy):
+            return min(error.seconds, self._config.longest_pause_seconds)
+        if isinstance(error, PredictorFailed) and failures.count(str(error)) >= EQUAL_FAILURES:
+            self._hinder(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
+            return failures.pause
+        unavailable = Reason.STORE_UNAVAILABLE if isinstance(error, StoreError) else Reason.PREDICTOR_UNAVAILABLE
+        self._hinder(run, unavailable, str(error))
+        return pause
 
     def _hinder(self, run: GenerationRun, reason: Reason | None, message: str) -> None:
         """Have the request looked at when what hinders it changes, and only then."""

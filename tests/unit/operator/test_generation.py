@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -310,7 +311,7 @@ async def test_a_store_that_is_away_is_waited_for(bench: Bench) -> None:
 
 async def test_a_refused_order_ends_it_and_links_are_cut(bench: Bench) -> None:
     text = "adapter rank 256 is too high, see http://store/a?X-Amz-Signature=s"
-    bench.predictor.answers = [lambda: httpx.Response(400, json={"error": text})]
+    bench.predictor.answers = [lambda: httpx.Response(400, json={"error": text})] * 2
     bench.runner.ensure(bench.work)
     await bench.finish()
     view = bench.runner.view("u1")
@@ -325,7 +326,7 @@ async def test_a_predictor_that_leaves_nothing_is_not_asked_for_ever(bench: Benc
     bench.runner.ensure(bench.work)
     await bench.finish()
     assert bench.runner.view("u1").reason is Reason.PREDICTOR_REFUSED
-    assert len(bench.predictor.orders) <= 5
+    assert len(bench.predictor.orders) <= 6
 
 
 async def test_stopping_begins_no_further_batch_and_starting_goes_on(bench: Bench) -> None:
@@ -492,14 +493,87 @@ async def test_a_style_whose_report_stands_is_not_drawn_again_where_pictures_are
     assert len(bench.predictor.drawn) == drawn
 
 
-async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing(bench: Bench) -> None:
-    await bench.runner._calls.acquire()
-    for _ in range(CONFIGURATION.concurrency - 1):
-        await bench.runner._calls.acquire()
-    bench.runner.ensure(bench.work)
-    await asyncio.sleep(0.05)
-    bench.runner.stop("u1")
-    for _ in range(CONFIGURATION.concurrency):
-        bench.runner._calls.release()
+async def test_links_are_signed_when_it_is_the_calls_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[int] = []
+    sign = bench.access.signed
+
+    async def counted(order: Callable[[], GenerationOrder]) -> GenerationOrder:
+        signed.append(bench.runner._calls._lines["profile-predictor"].under_way[KEY])
+        return await sign(order)
+
+    monkeypatch.setattr(bench.access, "signed", counted)
+    async with contextlib.AsyncExitStack() as others:
+        for number in range(CONFIGURATION.calls):
+            await others.enter_async_context(bench.runner._calls.turn("profile-predictor", Key("it", f"r{number}")))
+        bench.runner.ensure(bench.work)
+        await asyncio.sleep(0.05)
+        assert signed == []
     await bench.finish()
+    assert set(signed) <= {1, 2}
+    assert len(signed) == 3
+
+
+async def test_two_calls_of_a_request_are_under_way_at_once_and_no_third(bench: Bench) -> None:
+    slow = Slow(bench.predictor)
+    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
+    bench.runner._config = CONFIGURATION.model_copy(update={"batch": 1})
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert slow.most == 2
+    assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
+    assert [len(report_of(bench, number).candidates) for number in (0, 1)] == [3, 2]
+
+
+async def test_what_is_under_way_ends_when_it_is_stopped_and_is_not_drawn_again(bench: Bench) -> None:
+    slow = Slow(bench.predictor)
+    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: slow.now == 2)
+    bench.runner.stop("u1")
+    await bench.finish()
+    assert len(bench.predictor.drawn) == 3
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
+
+
+async def test_while_a_predictor_is_away_one_call_at_a_time_asks_for_it(bench: Bench) -> None:
+    slow = Slow(bench.predictor)
+    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
+    bench.predictor.answers = [lambda: httpx.Response(503)] * 20
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: len(bench.predictor.answers) == 18)
+    slow.most = 0
+    await bench.until(lambda: len(bench.predictor.answers) == 5)
+    assert slow.most == 1
+    bench.predictor.answers.clear()
+    await bench.finish()
+    assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
+
+
+class Slow(httpx.AsyncBaseTransport):
+    """The predictor, as slow as one is: how many calls are under way, and the most that were."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor, self.now, self.most = predictor, 0, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(0.01)
+            await request.aread()
+            return self.predictor(request)
+        finally:
+            self.now -= 1
+
+
+async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing(bench: Bench) -> None:
+    async with contextlib.AsyncExitStack() as others:
+        for number in range(CONFIGURATION.calls):
+            await others.enter_async_context(bench.runner._calls.turn("profile-predictor", Key("it", f"r{number}")))
+        bench.runner.ensure(bench.work)
+        await asyncio.sleep(0.05)
+        bench.runner.stop("u1")
+        await bench.finish()
     assert bench.predictor.orders == []

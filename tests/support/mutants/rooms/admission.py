@@ -1,0 +1,81 @@
+"""Bugs that the tests of admission and of generation's turns must see."""
+
+MUTANTS = (
+    (
+        "QU01",
+        "operator/profile_operator/decide/turns.py",
+        "key=lambda claim: (-claim.priority, claim.since, claim.key)",
+        "key=lambda claim: (claim.priority, claim.since, claim.key)",
+        "the lower priority goes first",
+    ),
+    (
+        "QU02",
+        "operator/profile_operator/decide/turns.py",
+        "heapq.heappush(heap, (at_work + 1, ",
+        "heapq.heappush(heap, (at_work, ",
+        "what a namespace takes in this round is not counted",
+    ),
+    (
+        "QU03",
+        "operator/profile_operator/decide/turns.py",
+        "since = {space: max(time, begun.get(space, 0.0)) for space, time in oldest.items()}",
+        "since = dict(oldest)",
+        "the namespace with the oldest request is always next",
+    ),
+    (
+        "QU04",
+        "operator/profile_operator/decide/turns.py",
+        "free = limits.trainings - sum(busy.values()) if limits.trainings else len(line)",
+        "free = limits.trainings if limits.trainings else len(line)",
+        "trainings that run are not counted",
+    ),
+    (
+        "QU05",
+        "operator/profile_operator/waiting_list.py",
+        "seat = Seat(busy, claim, admitted=before.admitted and claim is not None, text=before.text)",
+        "seat = Seat(busy, claim, text=before.text)",
+        "whose turn has come loses it to a higher priority before its Job is made",
+    ),
+    (
+        "QU06",
+        "operator/profile_operator/waiting_list.py",
+        "if not self._loaded or (self._limits",
+        "if (self._limits",
+        "trainings begin before it is known who trains",
+    ),
+    (
+        "QU07",
+        "operator/profile_operator/act/manifests.py",
+        '**({"suspend": True} if action.queue else {}),',
+        "",
+        "a Job of Kueue's is not made suspended",
+    ),
+    (
+        "QU08",
+        "operator/profile_operator/reconcile.py",
+        "            self._waiting.leave(key)\n            await self._hindered(head, error)",
+        "            await self._hindered(head, error)",
+        "a training that a quota refuses keeps its place from all others",
+    ),
+    (
+        "QU09",
+        "operator/profile_operator/generate/calls.py",
+        "if under_way.get(call.key, 0) < CALLS_PER_REQUEST:",
+        "if True:",
+        "a request has any number of calls under way",
+    ),
+    (
+        "QU10",
+        "operator/profile_operator/generate/calls.py",
+        "if sum(under_way.values()) >= most:",
+        "if sum(under_way.values()) > most:",
+        "one call more than replicas take",
+    ),
+    (
+        "QU11",
+        "operator/profile_operator/generate/runner.py",
+        "            async with run.retrying:\n",
+        "            async with contextlib.AsyncExitStack():\n",
+        "two calls of a request ask for a predictor that is away",
+    ),
+)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from profile_contract.conditions import ConditionType
-from profile_contract.request import DeletionPolicy, ProfileRequestSpec, StagesStatus, StageStatus
+from profile_contract.request import DeletionPolicy, StagesStatus
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.resources import Document
@@ -39,7 +40,10 @@ class RequestRecord:
 
 def record_of(document: Document) -> RequestRecord:
     """What a document of the API server tells. What this version does not understand of it is left empty."""
-    head, spec = parse_head(document), _spec(document.get("spec") or {})
+    head, spec = parse_head(document), None
+    with contextlib.suppress(SpecError):
+        spec = parse_spec(document.get("spec") or {})
+    stages = [(stage, getattr(head.status.stages or StagesStatus(), stage.value)) for stage in Stage]
     ready = next((condition for condition in head.status.conditions if condition.type == ConditionType.READY), None)
     row: Row = (
         head.key.namespace,
@@ -56,20 +60,9 @@ def record_of(document: Document) -> RequestRecord:
         key=head.key,
         uid=head.uid,
         row=row,
-        stages=_stages(head.status.stages or StagesStatus()),
+        stages=tuple(
+            (stage, entry.digest, entry.completion_time or "") for stage, entry in stages if entry is not None
+        ),
         deletion_policy=head.deletion_policy,
         deleting=head.deleting,
     )
-
-
-def _spec(document: Document) -> ProfileRequestSpec | None:
-    """The spec; None for one of another version that cannot be understood."""
-    try:
-        return parse_spec(document)
-    except SpecError:
-        return None
-
-
-def _stages(status: StagesStatus) -> tuple[tuple[Stage, str, str], ...]:
-    entries: list[tuple[Stage, StageStatus | None]] = [(stage, getattr(status, stage.value)) for stage in Stage]
-    return tuple((stage, entry.digest, entry.completion_time or "") for stage, entry in entries if entry is not None)

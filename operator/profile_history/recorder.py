@@ -49,7 +49,8 @@ class Recorder:
             return
         self._known[record.key] = record
         if not record.deleting:
-            self._put(record.key, Note(self._forgetting(record.key), record))
+            pending = self._notes.get(record.key)
+            self._put(record.key, Note(pending is not None and pending.forget, record))
         elif record.leaves_nothing:
             self._put(record.key, Note(forget=True))
 
@@ -83,7 +84,9 @@ class Recorder:
             self._known.pop(key, None)
         for key in sorted(written.keys() - living):
             try:
-                stays = written[key] is DeletionPolicy.RETAIN and await asyncio.to_thread(self._stands, key)
+                place = request_prefix(key.namespace, key.name)
+                retained = written[key] is DeletionPolicy.RETAIN
+                stays = retained and bool(await asyncio.to_thread(self._store.list, place, 1))
             except StoreError as error:
                 log.warning("%s: whether anything of it still stands was not seen: %s", key, error)
                 return False
@@ -140,13 +143,6 @@ class Recorder:
     def _last(self, key: Key) -> None:
         """Behind all others: should it be this note alone that fails, they do not wait for it."""
         self._notes[key] = self._notes.pop(key)
-
-    def _stands(self, key: Key) -> bool:
-        return bool(self._store.list(request_prefix(key.namespace, key.name), 1))
-
-    def _forgetting(self, key: Key) -> bool:
-        note = self._notes.get(key)
-        return note is not None and note.forget
 
     def _put(self, key: Key, note: Note) -> None:
         self._notes[key] = note

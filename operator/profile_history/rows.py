@@ -40,7 +40,10 @@ def rows_of(key: Key, reports: Iterable[tuple[str, StageReport]]) -> Rows:
         rows.stages.append(_stage_row(key, digest, report))
         match report:
             case PreprocessReport():
-                rows.verdicts += _verdicts(key, digest, report)
+                rows.verdicts += [
+                    (key.namespace, key.name, digest, v.name, v.accepted, v.reason.value, canonical_json(v.measures))
+                    for v in report.verdicts
+                ]
             case TrainReport():
                 files = [file for file in (report.adapter, report.adapter_webui) if file is not None]
                 rows.artifacts += [
@@ -51,7 +54,10 @@ def rows_of(key: Key, reports: Iterable[tuple[str, StageReport]]) -> Rows:
                 rows.artifacts += [_artifact(key, Stage.GENERATE, digest, c.key, sha256=c.sha256) for c in candidates]
             case FinishReport():
                 rows.artifacts += _portraits(key, digest, report)
-                rows.likeness += _likeness(key, digest, report)
+                rows.likeness += [
+                    (key.namespace, key.name, digest, s.style, s.seed, s.cosine, s.likeness, s.delivered, s.refusal)
+                    for s in report.scores
+                ]
     return rows
 
 
@@ -64,28 +70,15 @@ def _stage_row(key: Key, digest: str, report: StageReport) -> Row:
     return (key.namespace, key.name, report.stage.value, digest, style, *said, *times, *cost, model)
 
 
-def _verdicts(key: Key, digest: str, report: PreprocessReport) -> list[Row]:
-    return [
-        (key.namespace, key.name, digest, v.name, v.accepted, v.reason.value, canonical_json(v.measures))
-        for v in report.verdicts
-    ]
-
-
 def _artifact(key: Key, stage: Stage, digest: str, file: str, *, sha256: str = "", size: int = 0) -> Row:
     return (key.namespace, key.name, stage.value, digest, file, sha256, size)
 
 
 def _portraits(key: Key, digest: str, report: FinishReport) -> list[Row]:
+    """The files of what was delivered: portraits and their cuts, the sheets, the likeness report."""
     rows = []
     for portrait in report.portraits:
         rows.append(_artifact(key, Stage.FINISH, digest, portrait.key))
         rows += [_artifact(key, Stage.FINISH, digest, cut.key, size=cut.bytes) for cut in portrait.layouts]
     extra = [file for file in (report.contact_sheet, report.print_sheet, report.likeness_report) if file]
     return rows + [_artifact(key, Stage.FINISH, digest, file) for file in extra]
-
-
-def _likeness(key: Key, digest: str, report: FinishReport) -> list[Row]:
-    return [
-        (key.namespace, key.name, digest, s.style, s.seed, s.cosine, s.likeness, s.delivered, s.refusal)
-        for s in report.scores
-    ]

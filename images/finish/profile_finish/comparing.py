@@ -5,11 +5,10 @@ Every style ranks its own candidates, so the seed that was delivered in one ligh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from profile_contract.stages.finish import Score, StyleCandidates
-from profile_contract.stages.generate import Candidate
 from profile_contract.style import Tone
 
 
@@ -44,19 +43,11 @@ def compared(
         candidates = {candidate.seed: candidate for candidate in style.candidates if not candidate.twin}
         for score in scores:
             side = Side(style.style, style.tone, score, score.seed in seeds)
-            sides.setdefault(_start(candidates, score), []).append(side)
-    rows = [ComparisonRow(seed, tuple(beside)) for (seed, _), beside in sides.items() if _worth(beside)]
-    return sorted(rows, key=lambda row: (-_best(row), row.seed))
-
-
-def _start(candidates: Mapping[int, Candidate], score: Score) -> tuple[int, str]:
-    return score.seed, candidates[score.seed].pose
-
-
-def _worth(sides: Sequence[Side]) -> bool:
-    return len({side.tone for side in sides}) > 1 and any(side.score.delivered for side in sides)
-
-
-def _best(row: ComparisonRow) -> int:
-    likeness = [side.score.likeness for side in row.sides if side.score.delivered]
-    return max((percent for percent in likeness if percent is not None), default=-101)
+            sides.setdefault((score.seed, candidates[score.seed].pose), []).append(side)
+    rows = []
+    for (seed, _), beside in sides.items():
+        delivered = [side.score.likeness for side in beside if side.score.delivered]
+        if delivered and len({side.tone for side in beside}) > 1:
+            best = max((percent for percent in delivered if percent is not None), default=-101)
+            rows.append((-best, seed, ComparisonRow(seed, tuple(beside))))
+    return [row for _, _, row in sorted(rows, key=lambda ranked: ranked[:2])]

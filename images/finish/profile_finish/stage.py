@@ -5,7 +5,7 @@ from __future__ import annotations
 from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT, PRINT_SHEET
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_contract.stages.finish import ComparedSide, Comparison, FinishOrder, FinishReport, Portrait
+from profile_contract.stages.finish import ComparedSide, Comparison, FinishOrder, FinishReport
 from profile_runtime.context import StageContext
 from profile_vision.files import read_picture
 
@@ -67,9 +67,12 @@ def _report(order: FinishOrder, references: References, sections: list[StyleSect
     """The report of what was delivered, or of why nothing could be."""
     scores = [score for section in sections for score in section.scores]
     portraits = [portrait for section in sections for portrait in section.portraits]
+    best = max((portrait.likeness for portrait in portraits), default=0)
+    short = [section.style for section in sections if len(section.portraits) < order.parameters.portraits]
+    fewer = f"; fewer than asked for in {', '.join(short)}" if short else ""
     report = FinishReport(
         digest=order.digest,
-        message=_message(order, sections, portraits),
+        message=f"{len(portraits)} portraits delivered, best likeness {best} %{fewer}",
         ceiling=references.ceiling,
         references=len(references.embeddings),
         portraits=portraits,
@@ -84,10 +87,3 @@ def _report(order: FinishOrder, references: References, sections: list[StyleSect
     message = nothing_delivered(scores, order.parameters.minimum_likeness)
     update = {"outcome": "BadInput", "reason": Reason.NO_LIKENESS_REACHED, "message": message}
     return report.model_copy(update=update)
-
-
-def _message(order: FinishOrder, sections: list[StyleSection], portraits: list[Portrait]) -> str:
-    best = max((portrait.likeness for portrait in portraits), default=0)
-    text = f"{len(portraits)} portraits delivered, best likeness {best} %"
-    short = [s.style for s in sections if len(s.portraits) < order.parameters.portraits]
-    return text + (f"; fewer than asked for in {', '.join(short)}" if short else "")

@@ -12,12 +12,7 @@ from .problems import Problem
 STATIC = Path(__file__).parent / "static"
 
 
-def _english() -> dict[str, str]:
-    texts: dict[str, str] = json.loads((STATIC / "texts" / "en.json").read_text())
-    return texts
-
-
-ENGLISH = _english()
+ENGLISH: dict[str, str] = json.loads((STATIC / "texts" / "en.json").read_text())
 
 
 def problem_answer(problem: Problem) -> JSONResponse:

@@ -122,7 +122,9 @@ class Watch:
     @contextmanager
     def _followed(self, visitor: Visitor, name: str) -> Any:
         self._following[visitor, name] += 1
-        self._start()
+        self._someone.set()
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._listen())]
         try:
             yield
         finally:
@@ -156,18 +158,14 @@ class Watch:
             progress = self._progress.get(key)
             if progress is not None and progress != sent:
                 sent = progress
-                yield ServerSentEvent(raw_data=_progress_data(progress), event="progress")
+                far = {"stage": sent.stage, "percent": sent.percent, "remainingSeconds": sent.remaining_seconds}
+                yield ServerSentEvent(raw_data=json.dumps(far), event="progress")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(WAIT_SECONDS, max(0.0, ends - time.monotonic())))
         yield ServerSentEvent(raw_data="{}", event="again")
 
     def _keys(self) -> set[Followed]:
         return {(visitor.namespace, name) for visitor, name in self._following}
-
-    def _start(self) -> None:
-        self._someone.set()
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._listen())]
 
     def _tell(self) -> None:
         """Wake everybody who waits; who comes later waits for the next."""
@@ -214,7 +212,3 @@ class Watch:
                     self._progress[key] = event
             if newest:
                 self._tell()
-
-
-def _progress_data(event: ProgressEvent) -> str:
-    return json.dumps({"stage": event.stage, "percent": event.percent, "remainingSeconds": event.remaining_seconds})

@@ -76,7 +76,8 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
     fresh = status.observed_generation == metadata["generation"]
     conditions = {condition.type: condition for condition in status.conditions} if fresh else {}
     stage, state = _stage(status, conditions), _state(metadata, conditions)
-    why = _why(state, conditions)
+    kinds = {"Stalled": ConditionType.STALLED, "Running": ConditionType.RECONCILING}
+    why = conditions.get(kinds[state]) if state in kinds else None
     area = request_prefix(metadata["namespace"], metadata["name"])
     sent = uploads_prefix(metadata["namespace"], spec.photos.prefix)
     saved = _within(area, link)
@@ -182,12 +183,6 @@ def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:
 
 def _true(conditions: dict[str, Condition], kind: ConditionType) -> bool:
     return kind in conditions and conditions[kind].status == "True"
-
-
-def _why(state: str, conditions: dict[str, Condition]) -> Condition | None:
-    """The condition that says why."""
-    kinds = {"Stalled": ConditionType.STALLED, "Running": ConditionType.RECONCILING}
-    return conditions.get(kinds[state]) if state in kinds else None
 
 
 def _stage(status: ProfileRequestStatus, conditions: dict[str, Condition]) -> Stage | None:

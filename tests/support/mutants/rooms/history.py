@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "HI02",
         "operator/profile_history/recorder.py",
-        "stays = written[key] is DeletionPolicy.RETAIN and await",
-        "stays = written[key] is DeletionPolicy.RETAIN or await",
+        "stays = retained and bool(",
+        "stays = retained or bool(",
         "rows of a deleted request stay where anything of it stands, or the other way round",
     ),
     (

@@ -127,7 +127,9 @@ class Engine:
         started = time.monotonic()
         asked = started if asked is None else asked
         check(order, has_control=self.has_control)
-        chunks = [self._chunks(order, item) for item in order.items]
+        # Those of the longer one of an item's prompts; the negative one is not read without guidance.
+        reads = [[item.prompt, item.negative_prompt] if order.guidance > 1 else [item.prompt] for item in order.items]
+        chunks = [max(self._pipeline.chunks(prompt) for prompt in prompts) for prompts in reads]
         adapter: AdapterWeights | None = None
         tier = "none"
         if order.adapter is not None:
@@ -141,11 +143,6 @@ class Engine:
                 shape = shape_of(order, has_pose=has_pose, chunks=length)
                 pieces += Piece(shape, rows, adapter).cut(self.config.batch)
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
-
-    def _chunks(self, order: GenerationOrder, item: GenerationItem) -> int:
-        """Those of the longer one of an item's prompts; the negative one is not read without guidance."""
-        read = [item.prompt, item.negative_prompt] if order.guidance > 1 else [item.prompt]
-        return max(self._pipeline.chunks(prompt) for prompt in read)
 
     def _row(self, index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
         """One item with the pictures that it brings. Raises as `generate` does."""

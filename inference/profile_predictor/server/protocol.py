@@ -135,17 +135,15 @@ def _parsed(text: bytes) -> _Call:
     try:
         return _Call.model_validate(document)
     except ValidationError as error:
-        raise BadCall(HTTP_BAD_REQUEST, f"the call is no V2 inference request: {_first(error)}") from error
+        # Where and why, without the value.
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))[:100] or "the document"
+        wrong = f"the call is no V2 inference request: {place}: {first['msg']}"
+        raise BadCall(HTTP_BAD_REQUEST, wrong) from error
 
 
 def _no_json() -> BadCall:
     return BadCall(HTTP_BAD_REQUEST, "the call is no JSON document in UTF-8")
-
-
-def _first(error: ValidationError) -> str:
-    """Where and why, without the value."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))[:100] or 'the document'}: {first['msg']}"
 
 
 def _checked(tensor: _Input, rest: memoryview) -> int:
@@ -195,20 +193,16 @@ def _check_bytes(tensor: _Input, raw: memoryview) -> None:
     if tensor.datatype == "BYTES":
         if len(raw) < _LENGTH_BYTES or int.from_bytes(raw[:_LENGTH_BYTES], "little") != len(raw) - _LENGTH_BYTES:
             raise _bad(tensor, "of BYTES must hold one text behind its length (4 bytes, little endian)")
-        _check_text(tensor, raw[_LENGTH_BYTES:])
+        try:
+            bytes(raw[_LENGTH_BYTES:]).decode()
+        except UnicodeDecodeError as error:
+            raise _bad(tensor, "is no UTF-8 text") from error
         return
     kind: np.dtype[Any] = np.dtype((_WHOLE | _FLOATING)[tensor.datatype])
     if len(raw) != kind.itemsize:
         raise _bad(tensor, f"of {tensor.datatype} must have {kind.itemsize} bytes, not {len(raw)}")
     if tensor.datatype in _FLOATING and not math.isfinite(float(np.frombuffer(raw, kind)[0])):
         raise _bad(tensor, "must hold a finite number")
-
-
-def _check_text(tensor: _Input, raw: memoryview) -> None:
-    try:
-        bytes(raw).decode()
-    except UnicodeDecodeError as error:
-        raise _bad(tensor, "is no UTF-8 text") from error
 
 
 def _is_finite(tensor: _Input, value: float) -> bool:

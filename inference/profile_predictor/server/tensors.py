@@ -53,7 +53,10 @@ def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder:
     for name, kind in ((ORDER_TENSOR, GenerationOrder), (EVICT_TENSOR, EvictionOrder)):
         tensor = request.get_input_by_name(name)
         if tensor is not None:
-            return _parsed(kind, _text(tensor))
+            try:
+                return kind.model_validate_json(_text(tensor))
+            except ValidationError as error:
+                raise InvalidInput(_what_is_wrong(error)) from error
     raise InvalidInput(f"no input is named {ORDER_TENSOR!r}, {EVICT_TENSOR!r} or 'prompt'")
 
 
@@ -95,13 +98,6 @@ def picture(request: InferRequest, model: str, pixels: np.ndarray) -> InferRespo
         infer_outputs=[output],
         use_binary_outputs=bool(request.use_binary_outputs),
     )
-
-
-def _parsed(kind: type[GenerationOrder] | type[EvictionOrder], text: str) -> GenerationOrder | EvictionOrder:
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        raise InvalidInput(_what_is_wrong(error)) from error
 
 
 def _what_is_wrong(error: ValidationError) -> str:

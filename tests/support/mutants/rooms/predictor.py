@@ -403,8 +403,8 @@ MUTANTS = (
     (
         "P59",
         "inference/profile_predictor/engine/engine.py",
-        "return max(self._pipeline.chunks(prompt) for prompt in read)",
-        "return 1",
+        "chunks = [max(self._pipeline.chunks(prompt) for prompt in prompts) for prompts in reads]",
+        "chunks = [1 for _ in reads]",
         "words after the 75th token are dropped",
     ),
     (

@@ -32,6 +32,7 @@ from profile_operator.decide.plan import (
     Revoke,
     StartGeneration,
     StopGeneration,
+    WithdrawCredentials,
 )
 from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
@@ -119,6 +120,8 @@ class Applier:
                 await self._kube.delete_job(head.key.namespace, name)
             case IssueCredentials(stage, scopes):
                 await self._credentials.ensure(head, stage, scopes)
+            case WithdrawCredentials(stage):
+                await self._credentials.withdraw(head, stage)
             case DropReport(key):
                 await self._store.delete(key)
             case StartGeneration(work):

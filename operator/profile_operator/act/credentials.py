@@ -49,3 +49,10 @@ class CredentialsIssuer:
             await self._kube.delete_secret(namespace, name, uid)
         created = await self._kube.create_secret(document)
         self._issued.add(head.uid, stage, Credentials(created, digest, ends))
+
+    async def withdraw(self, head: RequestHead, stage: Stage) -> None:
+        """Take a stage's Secret away, if there is one. Raises ApiError."""
+        namespace, name = head.key.namespace, names.credentials_secret(head.key.name, stage, head.uid)
+        uid = await self._kube.secret_uid(namespace, name)
+        if uid:
+            await self._kube.delete_secret(namespace, name, uid)

@@ -18,7 +18,16 @@ from .advice import plain
 from .facts import Facts
 from .failure import due, new_failure
 from .orders import create_job, needs_gpu, open_scopes, start_generation
-from .plan import SOON_SECONDS, Action, AddFinalizer, DeleteJob, IssueCredentials, Plan, StopGeneration
+from .plan import (
+    SOON_SECONDS,
+    Action,
+    AddFinalizer,
+    DeleteJob,
+    IssueCredentials,
+    Plan,
+    StopGeneration,
+    WithdrawCredentials,
+)
 from .standing import (
     ABOUT_TO_START,
     Decision,
@@ -233,7 +242,10 @@ def _lingers(facts: Facts, standing: Standing) -> bool:
 
 def _kept_running(facts: Facts, standings: Standings) -> tuple[Action, ...]:
     """Gives credentials to a pod that is still to start and has none that outlast it: a queue let its Job go, somebody
-    deleted the Secret, or it waited for long."""
+    deleted the Secret, or it waited for long. Takes them from a Job that a queue holds from now on."""
+    held_up = next((s for s in facts.standings if s.state is StageState.QUEUED and s.job is not None), None)
+    if held_up is not None and facts.told(held_up.stage, Reason.QUEUED) is None:
+        return (WithdrawCredentials(held_up.stage),)
     running = next((standing for standing in standings if standing.state is StageState.RUNNING), None)
     if running is None or running.job is None:
         return ()

@@ -101,6 +101,13 @@ class IssueCredentials:
 
 
 @dataclass(frozen=True)
+class WithdrawCredentials:
+    """Take the stage's Secret away: a pod that comes later waits for a new one, and starts with none that ends soon."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True)
 class DropReport:
     """Forget a BadInput report, so that the stage may run again."""
 
@@ -153,6 +160,7 @@ Action = (
     | CreateJob
     | DeleteJob
     | IssueCredentials
+    | WithdrawCredentials
     | DropReport
     | StartGeneration
     | StopGeneration

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from fake_kubernetes import SECRETS
 from operator_world import CONFIG, KEY, NOW, World, change, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.resource import Key
@@ -17,7 +18,7 @@ from profile_contract.style_ref import StyleRef
 from profile_operator import metrics
 from profile_operator.config import AdmissionConfig, Limits, OperatorConfig, PriorityClass
 from profile_operator.decide import claim_of, decide
-from profile_operator.decide.plan import CreateJob, DeleteJob, IssueCredentials
+from profile_operator.decide.plan import CreateJob, DeleteJob, IssueCredentials, WithdrawCredentials
 from profile_operator.decide.turns import Claim, Turn
 from profile_operator.observe.snapshot import JobState
 from profile_operator.stage_metrics import count_queued
@@ -184,6 +185,7 @@ def test_kueue_holds_a_job_lets_it_go_and_takes_its_place_away_again() -> None:
     assert world.condition("Trained")[1] == "Pending"
     started = world.jobs[name].started
     world.jobs[name] = replace(world.jobs[name], state=JobState.SUSPENDED, started=None)
+    assert world.cycle().actions == (WithdrawCredentials(Stage.TRAIN),)
     assert world.cycle().actions == ()
     assert world.condition("Trained")[:2] == ("False", "Queued")
     assert world.status.stages is not None
@@ -235,6 +237,7 @@ def test_a_job_that_a_person_suspended_waits_for_them() -> None:
     world.cycle()
     (name,) = training(world)
     world.jobs[name] = replace(world.jobs[name], state=JobState.SUSPENDED)
+    assert world.cycle().actions == (WithdrawCredentials(Stage.TRAIN),)
     assert world.cycle().actions == ()
     assert world.condition("Trained")[1] == "Queued"
     change(world, suspend=True)
@@ -271,6 +274,13 @@ async def test_the_job_of_a_queue_is_suspended_labelled_and_never_patched() -> N
         await operator.cycle()
         assert len(operator.tokens.asked) == asked + 1
         assert "AWS_ACCESS_KEY_ID" in operator.secret["data"]
+        secrets = len(operator.server.named(SECRETS.format(KEY.namespace)))
+        job["spec"]["suspend"] = True
+        await operator.cycle()
+        assert len(operator.server.named(SECRETS.format(KEY.namespace))) == secrets - 1
+        job["spec"]["suspend"] = False
+        await operator.cycle()
+        assert len(operator.tokens.asked) == asked + 2
         assert [call.method for call in operator.server.writes("/jobs")] == ["POST", "POST"]
 
 

@@ -78,4 +78,11 @@ MUTANTS = (
         "            async with contextlib.AsyncExitStack():\n",
         "two calls of a request ask for a predictor that is away",
     ),
+    (
+        "QU12",
+        "operator/profile_operator/decide/decision.py",
+        "if held_up is not None and facts.told(held_up.stage, Reason.QUEUED) is None:",
+        "if False:",
+        "a Job that was preempted goes on with credentials that end soon",
+    ),
 )

@@ -261,6 +261,12 @@ class ProfileRequestStatus(Tolerant):
     styles_text: str = Field(default="", max_length=600)
     best_likeness: int | None = Field(default=None, ge=-100, le=100)
     gpu_seconds: int = Field(default=0, ge=0)
+    compared: str = Field(
+        default="",
+        max_length=16,
+        description="Digest of the platform's settings and of the styles that this was last compared with: while they "
+        "are the same, a finished request is not looked at again.",
+    )
     purge_after: Time | None = Field(
         default=None, description="While it is deleted: until when links and credentials handed out may still write."
     )

@@ -40,16 +40,11 @@ def main() -> int:
 
 
 def _run(config: OperatorConfig, secrets: Secrets) -> int:
-    registry = kopf.OperatorRegistry()
-    register(registry, OperatorApp(config, secrets))
-    kopf.run(
-        registry=registry,
-        # One replica, replaced and never doubled: no peering needed.
-        standalone=True,
-        clusterwide=not config.watch_namespaces,
-        namespaces=config.watch_namespaces,
-    )
-    return 0
+    registry, app = kopf.OperatorRegistry(), OperatorApp(config, secrets)
+    register(registry, app)
+    # Which process works is decided by a Lease, not by kopf's peering.
+    kopf.run(registry=registry, standalone=True, clusterwide=True, stop_flag=app.ended)
+    return 1 if app.ended.is_set() else 0
 
 
 if __name__ == "__main__":

@@ -368,6 +368,13 @@ class UploadsConfig(Contract):
         return timedelta(days=int(self.expire_after[:-1])) if self.expire_after else None
 
 
+class LeaseConfig(Contract):
+    """The Lease that says which of the operator's processes works."""
+
+    namespace: str = ""
+    name: str = Field(default="", description="Empty: there is one process alone, and it works.")
+
+
 class OperatorConfig(LoopSettings):
     """The whole configuration."""
 
@@ -380,6 +387,7 @@ class OperatorConfig(LoopSettings):
     admission: AdmissionConfig = AdmissionConfig()
     sweep: SweepConfig = SweepConfig()
     uploads: UploadsConfig = UploadsConfig()
+    lease: LeaseConfig = LeaseConfig()
     watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")

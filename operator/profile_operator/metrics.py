@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
@@ -56,21 +57,41 @@ SWEPT_OBJECTS = Counter("profile_swept_objects_total", "Objects that the sweep d
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 
 
+# The platform's styles that were counted, and the namespaces: so many styles have series of their own.
+MOST_STYLES = 100
+OTHER_STYLES = "other"
+_styles: set[str] = set()
+_namespaces: set[str] = set()
+
+
 def style_label(key: str) -> str:
     """What a style is counted as: a cluster's by its name, all namespaces' own together, of whose names there is no
-    end."""
+    end; those that are one too many share a label too."""
     ref = StyleRef.of_key(key)
-    return ref.name if ref.kind is StyleKind.CLUSTER else ref.kind.value
+    label = ref.name if ref.kind is StyleKind.CLUSTER else ref.kind.value
+    if label not in _styles and len(_styles) >= MOST_STYLES:
+        return OTHER_STYLES
+    _styles.add(label)
+    return label
 
 
 def expect(namespace: str, styles: Iterable[str]) -> None:
     """Begin counting at nought: what first appears with a value shows no increase in Prometheus. `styles`: keys of
     styles that exist."""
+    _namespaces.add(namespace)
     GPU_SECONDS.labels(namespace=namespace)
     for style in map(style_label, styles):
         CANDIDATES.labels(style=style)
         PORTRAITS.labels(style=style)
         LIKENESS.labels(style=style)
+
+
+def forget_namespaces(alive: Collection[str]) -> None:
+    """End the series of namespaces in which no request is left."""
+    for namespace in _namespaces - set(alive):
+        _namespaces.discard(namespace)
+        with contextlib.suppress(KeyError):
+            GPU_SECONDS.remove(namespace)
 
 
 for _stage in Stage:

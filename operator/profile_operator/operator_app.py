@@ -1,31 +1,37 @@
-"""The operator's parts put together, and their life: start, workers, resync, stop."""
+"""The operator's parts put together, and their life: start, election, workers, resync, stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine
 
 from profile_contract.conditions import Reason
+from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.aio import connect
-from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
 
-from . import metrics
+from . import metrics, names
 from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.purge import ArtifactPurger
 from .act.sweeper import Sweeper
 from .clients import store as store_access
 from .clients.census import Census
-from .clients.kubernetes import Kube, ListedRequest
+from .clients.entries import whole
+from .clients.lease import KubernetesLease
 from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
 from .clients.stage_redis import StageRedis
+from .clients.watched import WatchedKube
+from .compared import platform_digest
 from .config import OperatorConfig, Secrets
 from .decide.orders import needs_gpu
+from .election import Elector
 from .generate.runner import GenerationRunner
 from .health import HealthServer
 from .observe.issued import Issued
@@ -38,20 +44,31 @@ from .workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 STAGE_NONE = "Waiting"
+# Several events of one change (a Job's pods, the echo of a write of ours) come within this time and are looked at once.
+GATHER_SECONDS = 0.1
+# Requests between two moments in which others may work.
+ROUND_STEP = 500
 
 
 class OperatorApp:
-    """Made before kopf's loop runs; `start` is called within it."""
+    """Made before kopf's loop runs; `start` is called within it.
+
+    Every process follows what happens and is ready to work; only the one that leads does.
+    """
 
     def __init__(self, config: OperatorConfig, secrets: Secrets) -> None:
         self._config, self._secrets = config, secrets
         self.queue = WorkQueue()
+        # Set when the process is to end, since another one works by now.
+        self.ended = asyncio.Event()
+        self._elector: Elector | None = None
+        self._leads = False
         self._tasks: list[asyncio.Task[None]] = []
         self._health = HealthServer(lambda: self.healthy)
 
     @property
     def healthy(self) -> bool:
-        """Whether all workers run. True before the start, so that a slow start is not killed."""
+        """Whether all tasks run. True before the start, so that a slow start is not killed."""
         return all(not task.done() for task in self._tasks)
 
     async def answer_probes(self) -> None:
@@ -60,11 +77,16 @@ class OperatorApp:
             await self._health.start(self._config.health_port)
 
     async def start(self) -> None:
-        """Connect and begin to work. Raises ApiError where no cluster is configured."""
+        """Connect, follow what happens, and work as soon as this process leads. Raises ApiError where no cluster is
+        configured."""
         config, secrets = self._config, self._secrets
-        api = await connect()
-        self._kube = kube = Kube(api)
-        store = store_access.connect(config.store, secrets)
+        api, lease = await connect(), config.lease
+        if lease.name:
+            identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+            self._elector = Elector(KubernetesLease(api, lease.namespace, lease.name), identity)
+        fence = self._elector.fence if self._elector is not None else None
+        self._kube = kube = WatchedKube(api, config.watch_namespaces, self._changed, fence)
+        self._store = store = store_access.connect(config.store, secrets, fence)
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
@@ -82,57 +104,104 @@ class OperatorApp:
             self._generation.forget(uid)
             issued.forget(uid)
 
-        reconciler = Reconciler(kube, observer, applier, config=config, forget=forget, waiting=self._waiting)
+        self._reconciler = Reconciler(kube, observer, applier, config=config, forget=forget, waiting=self._waiting)
+        store.returned = self._store_returned
         leftovers = store_access.leftovers(config.store, secrets)
-        sweeper = Sweeper(Census(api), leftovers, store, observer.styles_known, config=config)
-        work = [self.queue.work(reconciler.reconcile) for _ in range(config.workers)]
-        self._tasks = [asyncio.create_task(task) for task in (*work, self._resync(), sweeper.run())]
+        self._sweeper = Sweeper(Census(api, fence), leftovers, store, observer.styles_known, config=config)
+        self._begin(kube.follow(), self._lead())
         if config.metrics_port:
             metrics.serve(config.metrics_port)
 
     async def stop(self) -> None:
-        """End everything; what is under way is found again after the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
-        self._waiting.close()
-        await self._generation.close()
+        """End everything; what is under way is found again after the next start, or by the process that leads then."""
+        await self._end_work()
+        if self._elector is not None:
+            await self._elector.release()
+        self._store.close()
         await self._predictor.close()
         await self._progress.close()
         await self._stage_redis.close()
         await self._kube.close()
         await self._health.stop()
 
+    def _begin(self, *work: Coroutine[None, None, None]) -> None:
+        self._tasks += [asyncio.create_task(task) for task in work]
+
+    async def _end_work(self) -> None:
+        """Begin nothing more and end what is under way."""
+        self._leads = False
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks = []
+        self._waiting.close()
+        await self._generation.close()
+
+    # --- who works ---
+
+    async def _lead(self) -> None:
+        """Wait for this process's turn and work until it may not any more; then the process ends."""
+        await self._kube.asked()
+        if self._elector is not None:
+            await self._elector.win()
+        self._leads = True
+        self._load_line()
+        self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
+        self._begin(self._resync(), self._sweeper.run())
+        if self._elector is None:
+            await asyncio.Event().wait()
+        else:
+            await self._elector.hold()
+            await self._end_work()
+            self.ended.set()
+
+    # --- what is looked at ---
+
+    def _changed(self, key: Key, version: str) -> None:
+        """Something happened to a request. The echo of a write of ours, which may come before its answer, is none."""
+        if self._leads:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._look, key, version)
+
+    def _look(self, key: Key, version: str) -> None:
+        if not version or not self._kube.own(key, version):
+            self.queue.add(key)
+
+    def _store_returned(self) -> None:
+        """Look at once at whoever waited for the store."""
+        for key in self._reconciler.take_waiting():
+            self.queue.add(key)
+
     async def _resync(self) -> None:
-        """Look at every request from time to time, whatever the watches said."""
+        """Go round all requests from time to time, whatever the watches said."""
         while True:
             await self._resync_once()
             await asyncio.sleep(self._config.resync_seconds)
 
     async def _resync_once(self) -> None:
-        requests: list[ListedRequest] = []
-        # One namespace that may not be seen, or is gone, keeps nobody from the others.
-        for namespace in self._config.watch_namespaces or [""]:
-            try:
-                requests += await self._kube.listed_requests([namespace] if namespace else [])
-            except ApiError as error:
-                log.warning("resync of %s: %s", namespace or "all namespaces", error)
-        for request in requests:
-            self.queue.add(request.key)
-        if self._waiting.needed and not self._waiting.loaded:
-            await self._load(requests)
-        stages = Counter(request.stage_text or STAGE_NONE for request in requests)
-        queued = Counter(request.key.namespace for request in requests if request.stage_text == Reason.QUEUED)
+        """Have every request looked at that is not settled, when nothing else is to be done."""
+        platform, namespaces = platform_digest(self._config), set[str]()
+        stages, queued = Counter[str](), Counter[str]()
+        for number, entry in enumerate(self._kube.listed):
+            stages[entry.stage_text or STAGE_NONE] += 1
+            namespaces.add(entry.key.namespace)
+            queued[entry.key.namespace] += entry.stage_text == Reason.QUEUED
+            if not self._kube.settled(entry.key, platform):
+                self.queue.add_low(entry.key)
+            if number % ROUND_STEP == 0:
+                await asyncio.sleep(0)
+        metrics.forget_namespaces(namespaces)
         metrics.QUEUED.clear()
         for namespace, count in queued.items():
-            metrics.QUEUED.labels(namespace=namespace).set(count)
+            if count:
+                metrics.QUEUED.labels(namespace=namespace).set(count)
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
 
-    async def _load(self, requests: Sequence[ListedRequest]) -> None:
-        """Tell the waiting list who trains and who waits. Raises ApiError."""
+    def _load_line(self) -> None:
+        """Tell the waiting list who trains and who waits."""
         stages = [stage.value for stage in Stage if needs_gpu(stage, self._config)]
-        jobs = await self._kube.stage_jobs(self._config.watch_namespaces, stages)
-        self._waiting.load(*standing_line(requests, jobs))
+        jobs = [whole(entry) for entry in self._kube.listed_jobs]
+        trainings = [job for job in jobs if job["metadata"]["labels"].get(names.LABEL_STAGE) in stages]
+        self._waiting.load(*standing_line(self._kube.listed, trainings))

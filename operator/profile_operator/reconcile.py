@@ -23,6 +23,7 @@ from profile_runtime.store.port import StoreError
 from . import metrics
 from .act.applier import Applier, OwnerConflict
 from .clients.kubernetes import Kube
+from .compared import platform_digest
 from .config import OperatorConfig
 from .decide import DeletionFacts, Facts, claim_of, decide, decide_deletion, outage
 from .decide.orders import needs_gpu
@@ -35,6 +36,8 @@ from .waiting_list import WaitingList
 from .workqueue import ExpectedError
 
 log = logging.getLogger(__name__)
+
+FINISHED = "Done"
 
 
 class Reconciler:
@@ -54,6 +57,8 @@ class Reconciler:
         self._config, self._forget, self._waiting = config, forget, waiting
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
+        self._platform = platform_digest(config)
+        self._without_store: set[Key] = set()
 
     async def reconcile(self, key: Key) -> float | None:
         """Look, decide, act. Raises ExpectedError to be called again with growing pauses."""
@@ -71,6 +76,10 @@ class Reconciler:
         return again
 
     async def _reconcile(self, key: Key) -> float | None:
+        if self._kube.settled(key, self._platform):
+            self._written.pop(key, None)
+            self._waiting.forget(key)
+            return None
         try:
             document = await self._kube.request(key)
         except ResourceNotFound:
@@ -87,6 +96,8 @@ class Reconciler:
             # Somebody wrote since we read: nothing is lost, look again at once.
             return 0.2
         except (SpecError, StoreError, OwnerConflict, ApiError) as error:
+            if isinstance(error, StoreError):
+                self._without_store.add(key)
             self._waiting.leave(key)
             await self._hindered(head, error)
             raise ExpectedError(str(error)) from error
@@ -123,6 +134,9 @@ class Reconciler:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
             count_queued(head, plan.status, datetime.now(UTC))
+            if plan.status.stage_text == FINISHED:
+                # What generation remembers of it is told by the reports from now on.
+                self._forget(head.uid)
 
     async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
@@ -137,6 +151,11 @@ class Reconciler:
             await self._applier.apply(plan, head)
         except ApiError as second:
             log.info("%s: the status could not be written: %s", head.key, second)
+
+    def take_waiting(self) -> set[Key]:
+        """The requests that could not be looked at since the store did not answer; each is told once."""
+        waiting, self._without_store = self._without_store, set()
+        return waiting
 
     def _gone(self, key: Key) -> None:
         self._written.pop(key, None)

@@ -9,14 +9,15 @@ from profile_contract.resource import Key
 from profile_runtime.kubernetes.resources import Document
 
 from . import names
-from .clients.kubernetes import ListedRequest
+from .clients.entries import RequestEntry
+from .clock import parsed
 from .decide.turns import Claim
 from .observe.jobs import job_view
 from .observe.snapshot import JobState
 
 
 def standing_line(
-    requests: Iterable[ListedRequest], jobs: Sequence[Document]
+    requests: Iterable[RequestEntry], jobs: Sequence[Document]
 ) -> tuple[list[Claim], list[Key], list[tuple[str, float]]]:
     """The requests that were told that they wait; the request of each Job that holds a GPU; when Jobs began.
 
@@ -36,9 +37,8 @@ def standing_line(
             busy.append(key)
     training = set(busy)
     claims = [
-        Claim(key, request.spec.priority, created.timestamp() if created else 0.0)
+        Claim(key, request.priority, parsed(request.created).timestamp() if request.created else 0.0)
         for key, request in listed.items()
         if request.stage_text == Reason.QUEUED and key not in training
-        for created in (request.metadata.creation_timestamp,)
     ]
     return claims, busy, begun

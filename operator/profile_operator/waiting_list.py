@@ -60,11 +60,6 @@ class WaitingList:
         """Whether anything is limited."""
         return bool(self._limits)
 
-    @property
-    def loaded(self) -> bool:
-        """Whether all that trains and waits is known. Before that nobody's turn comes."""
-        return self._loaded
-
     def load(self, claims: Iterable[Claim], busy: Iterable[Key], begun: Iterable[tuple[str, float]]) -> None:
         """All that wait, all that train (once a training), and when namespaces' trainings began.
 

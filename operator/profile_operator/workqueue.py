@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
+# Levels: what happened, and what is looked at for safety's sake, which never stands before it.
+NEWS, ROUND = 0, 1
 
 Handler = Callable[[Key], Awaitable[float | None]]
 
@@ -23,8 +26,10 @@ class WorkQueue:
     """The handler returns when to look again, or None; if it raises, it is called again with growing pauses."""
 
     def __init__(self) -> None:
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
+        self._order = itertools.count()
+        # With the level at which each waits. What stands in `_ready` at another level is passed over.
+        self._queued: dict[Key, int] = {}
         self._busy: set[Key] = set()
         self._dirty: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -41,20 +46,30 @@ class WorkQueue:
             timer.cancel()
         self._timers[key] = loop.call_at(when, self._fire, key)
 
+    def add_low(self, key: Key) -> None:
+        """Look at a request when nothing else is to be done, unless it is looked at anyway."""
+        if key not in self._busy and key not in self._queued and key not in self._timers:
+            self._enqueue(key, ROUND)
+
     def _fire(self, key: Key) -> None:
         self._timers.pop(key, None)
         if key in self._busy:
             self._dirty.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._ready.put_nowait(key)
-            metrics.QUEUE_LENGTH.set(len(self._queued))
+        elif self._queued.get(key, ROUND + 1) > NEWS:
+            self._enqueue(key, NEWS)
+
+    def _enqueue(self, key: Key, level: int) -> None:
+        self._queued[key] = level
+        self._ready.put_nowait((level, next(self._order), key))
+        metrics.QUEUE_LENGTH.set(len(self._queued))
 
     async def work(self, handler: Handler) -> None:
         """One worker: runs until it is cancelled."""
         while True:
-            key = await self._ready.get()
-            self._queued.discard(key)
+            level, _, key = await self._ready.get()
+            if self._queued.get(key) != level:
+                continue
+            del self._queued[key]
             self._busy.add(key)
             metrics.QUEUE_LENGTH.set(len(self._queued))
             try:

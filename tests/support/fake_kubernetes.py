@@ -72,7 +72,12 @@ class FakeKubernetes:
     calls: list[Call] = field(default_factory=list)
     refusals: list[_Refusal] = field(default_factory=list)
     before: Callable[[Call], None] | None = None
+    # Watches tell nothing while it is set, and of nothing that is older than `oldest`.
+    lagging: bool = False
+    oldest: int = 0
     _version: int = 100
+    _watched: bool = False
+    _told: list[tuple[int, str, str, Document]] = field(default_factory=list)
 
     # --- for tests ---
 
@@ -132,7 +137,7 @@ class FakeKubernetes:
         """Serve on loopback; gives the URL."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.05)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -157,7 +162,9 @@ class FakeKubernetes:
             finally:
                 await kube.close()
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await self._watch(request)
         text = await request.text()
         status, body = await self.answer(
             Call(
@@ -192,7 +199,11 @@ class FakeKubernetes:
         items = [document for path, document in self.objects.items() if _within(call.path, path)]
         selector = call.query.get("labelSelector", "")
         chosen = [item for item in items if _selects(selector, item["metadata"].get("labels", {}))]
-        return 200, {"kind": "List", "items": chosen}
+        begin, limit = int(call.query.get("continue", 0)), int(call.query.get("limit", len(chosen) or 1))
+        metadata: Document = {"resourceVersion": str(self._version)}
+        if begin + limit < len(chosen):
+            metadata["continue"] = str(begin + limit)
+        return 200, {"kind": "List", "metadata": metadata, "items": chosen[begin : begin + limit]}
 
     def _post(self, call: Call) -> tuple[int, Document]:
         path = f"{call.path}/{call.body['metadata']['name']}"
@@ -281,12 +292,66 @@ class FakeKubernetes:
     def _let_go(self, path: str) -> None:
         metadata = self.objects[path]["metadata"]
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
-            del self.objects[path]
+            document = self.objects.pop(path)
+            if self._watched:
+                self._tell("DELETED", path, self._stamped(document))
 
     def _stamped(self, document: Document) -> Document:
         self._version += 1
         document["metadata"]["resourceVersion"] = str(self._version)
         return document
+
+    # --- watches ---
+
+    def take(self, path: str) -> None:
+        """An object goes at once, whoever took it away."""
+        self._tell("DELETED", path, self._stamped(self.objects.pop(path)))
+
+    def _tell(self, kind: str, path: str, document: Document) -> None:
+        """Note what watches are told."""
+        version = int(document["metadata"]["resourceVersion"])
+        self._told.append((version, kind, path, copy.deepcopy(document)))
+
+    def _changes(self) -> None:
+        """Note every object that was written since the last time, however it was."""
+        known = {path: document["metadata"]["resourceVersion"] for _, _, path, document in self._told}
+        for path, document in self.objects.items():
+            if known.get(path) != document["metadata"]["resourceVersion"]:
+                self._tell("MODIFIED" if path in known else "ADDED", path, document)
+        self._told.sort(key=lambda told: told[0])
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        """Tell what happens after a version, until the client goes or the time is over."""
+        query, self._watched = dict(parse_qsl(request.query_string)), True
+        self.calls.append(Call("GET", request.path, query, "", None))
+        for refusal in self.refusals:
+            if refusal.times > 0 and refusal.matches(self.calls[-1]):
+                refusal.times -= 1
+                return web.json_response(refusal.body, status=refusal.status)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        seen, end = int(query["resourceVersion"]), asyncio.get_running_loop().time() + int(query["timeoutSeconds"])
+        while asyncio.get_running_loop().time() < end:
+            if seen < self.oldest:
+                expired = {"type": "ERROR", "object": _status(410, "too old resource version", "Expired")}
+                await response.write(json.dumps(expired).encode() + b"\n")
+                break
+            for version, kind, _, document in [] if self.lagging else self._news(request.path, query, seen):
+                seen = version
+                await response.write(json.dumps({"type": kind, "object": document}).encode() + b"\n")
+            await asyncio.sleep(0.005)
+        return response
+
+    def _news(self, collection: str, query: dict[str, str], seen: int) -> list[tuple[int, str, str, Document]]:
+        self._changes()
+        selector = query.get("labelSelector", "")
+        return [
+            told
+            for told in self._told
+            if told[0] > seen
+            and _within(collection, told[2])
+            and _selects(selector, told[3]["metadata"].get("labels", {}))
+        ]
 
 
 @contextmanager

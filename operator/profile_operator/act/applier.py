@@ -116,8 +116,8 @@ class Applier:
                 await self._remove_finalizer(head, version)
             case CreateJob():
                 await self._create(action, head)
-            case DeleteJob(name):
-                await self._kube.delete_job(head.key.namespace, name)
+            case DeleteJob(name, uid):
+                await self._kube.delete_job(head.key.namespace, name, uid)
             case IssueCredentials(stage, scopes):
                 await self._credentials.ensure(head, stage, scopes)
             case WithdrawCredentials(stage):

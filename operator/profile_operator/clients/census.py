@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -80,8 +81,9 @@ Page = TypeVar("Page", ObjectPage, PhotosPage)
 class Census:
     """Every method raises ApiError: who cannot be asked is not 'nobody'."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = AsyncApi(api, seconds=SECONDS, manager=names.FIELD_MANAGER)
+    def __init__(self, api: client.ApiClient, fence: Callable[[], None] | None = None) -> None:
+        """`fence` raises where nothing may be written any more."""
+        self._api = AsyncApi(api, seconds=SECONDS, manager=names.FIELD_MANAGER, fence=fence)
 
     async def namespaces(self) -> dict[str, str]:
         """The UIDs of all namespaces by their names."""

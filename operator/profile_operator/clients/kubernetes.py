@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from kubernetes.aio import client
@@ -14,6 +13,7 @@ from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.kubernetes.errors import ResourceNotFound
 from profile_runtime.kubernetes.resources import (
     CLUSTER_STYLES_PATH,
+    JSON,
     MERGE_PATCH,
     Document,
     request_path,
@@ -24,71 +24,64 @@ from profile_runtime.kubernetes.resources import (
 SECONDS = 30.0
 
 
-class ListedMetadata(msgspec.Struct, frozen=True, rename="camel"):
-    """Which request, since when, and what its deletion waits for."""
+class ListedMetadata(msgspec.Struct, frozen=True):
+    """Which request, and what its deletion waits for."""
 
     namespace: str
     name: str
     finalizers: tuple[str, ...] = ()
-    creation_timestamp: datetime | None = None
-
-
-class ListedSpec(msgspec.Struct, frozen=True):
-    """What decides who goes first."""
-
-    priority: int = 0
-
-
-class ListedStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """How far a request is, in a word."""
-
-    stage_text: str | None = None
 
 
 class ListedRequest(msgspec.Struct, frozen=True):
     """What lists of requests are asked for: a fiftieth of the memory of the whole ones."""
 
     metadata: ListedMetadata
-    spec: ListedSpec = ListedSpec()
-    status: ListedStatus = ListedStatus()
 
     @property
     def key(self) -> Key:
         """Which request."""
         return Key(self.metadata.namespace, self.metadata.name)
 
-    @property
-    def stage_text(self) -> str:
-        """The status' `stageText`; empty before the operator's first look."""
-        return self.status.stage_text or ""
-
-
-class RequestList(msgspec.Struct, frozen=True):
-    """A list of the API server."""
-
-    items: list[ListedRequest] = []
-
 
 class Kube:
     """What the operator reads and writes. Every method raises ApiError, or the kind of it that says why."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = AsyncApi(api, seconds=SECONDS, manager=names.FIELD_MANAGER)
+    def __init__(self, api: client.ApiClient, fence: Callable[[], None] | None = None) -> None:
+        """`fence` raises where nothing may be written any more."""
+        self.api = self._api = AsyncApi(api, seconds=SECONDS, manager=names.FIELD_MANAGER, fence=fence)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
 
+    def written(self, document: Document) -> None:
+        """Told of every object that a write made or changed, as the API server answered it."""
+
     # --- requests and styles ---
+
+    def settled(self, key: Key, platform: str) -> bool:
+        """Whether it is known, without asking anybody, that nothing is to be done for a request.
+
+        `platform`: the digest of the platform's settings.
+        """
+        return False
+
+    def style_digests(self, namespace: str, styles: Iterable[str]) -> dict[str, str]:
+        """The digests of what the styles of these keys say to a namespace, as far as it is known; else empty."""
+        return dict.fromkeys(styles, "")
 
     async def request(self, key: Key) -> Document:
         """A ProfileRequest. Raises ResourceNotFound."""
         return await self._api.call("GET", request_path(key))
 
     async def listed_requests(self, namespaces: Sequence[str]) -> list[ListedRequest]:
-        """All ProfileRequests of these namespaces, of all if none is named: their names and how far they are."""
-        lists = [await self._api.read(requests_path(place), RequestList) for place in namespaces or (None,)]
-        return [request for page in lists for request in page.items]
+        """All ProfileRequests of these namespaces, of all if none is named, page by page."""
+        return [
+            msgspec.json.decode(item, type=ListedRequest)
+            for place in namespaces or (None,)
+            async for page in self._api.pages(requests_path(place))
+            for item in page.items
+        ]
 
     async def create_request(self, document: Document) -> Document:
         """Make a ProfileRequest. Raises ResourceConflict if one of that name exists."""
@@ -106,6 +99,12 @@ class Kube:
         """The ProfileStyles of a namespace, or of all for None."""
         return await self._list(styles_path(namespace))
 
+    async def _write(self, method: str, path: str, body: Document, *, content_type: str = JSON) -> Document:
+        """A write that is answered with the object as it is then, which whoever keeps it is told."""
+        document = await self._api.call(method, path, body, content_type=content_type)
+        self.written(document)
+        return document
+
     async def _list(self, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Document]:
         """The objects of a collection, whole."""
         items: list[Document] = (await self._api.call("GET", path, query=query)).get("items", [])
@@ -115,7 +114,7 @@ class Kube:
         """Write the finalizers under the resource version."""
         metadata = {"resourceVersion": resource_version, "finalizers": list(finalizers)}
         metrics.api_write("finalizer")
-        return await self._api.call("PATCH", request_path(key), {"metadata": metadata}, content_type=MERGE_PATCH)
+        return await self._write("PATCH", request_path(key), {"metadata": metadata}, content_type=MERGE_PATCH)
 
     async def set_status(self, key: Key, status: Document, resource_version: str, *, kind: str = "status") -> Document:
         """Write what changed of the status under the resource version: a merge patch, None takes a field away.
@@ -124,19 +123,13 @@ class Kube:
         """
         body = {"metadata": {"resourceVersion": resource_version}, "status": status}
         metrics.api_write(kind)
-        return await self._api.call("PATCH", f"{request_path(key)}/status", body, content_type=MERGE_PATCH)
+        return await self._write("PATCH", f"{request_path(key)}/status", body, content_type=MERGE_PATCH)
 
     # --- Jobs, pods, Secrets, Events ---
 
     async def jobs(self, key: Key) -> list[Document]:
         """The Jobs that carry the request's label."""
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_REQUEST}={key.name}")])
-
-    async def stage_jobs(self, namespaces: Sequence[str], stages: Sequence[str]) -> list[Document]:
-        """The Jobs of these stages in these namespaces, in all if none is named."""
-        query = [("labelSelector", f"{names.LABEL_STAGE} in ({','.join(stages)})")]
-        lists = [await self._list(_jobs_path(place), query) for place in namespaces or ("",)]
-        return [job for page in lists for job in page]
 
     async def job(self, namespace: str, name: str) -> Document:
         """A Job. Raises ResourceNotFound."""
@@ -145,14 +138,18 @@ class Kube:
     async def create_job(self, document: Document) -> Document:
         """Create a Job. Raises ResourceConflict if one of that name exists."""
         metrics.api_write("job")
-        return await self._api.call("POST", _jobs_path(document["metadata"]["namespace"]), document)
+        return await self._write("POST", _jobs_path(document["metadata"]["namespace"]), document)
 
-    async def delete_job(self, namespace: str, name: str) -> None:
-        """Delete a Job; it is gone when its pods are. Nothing happens if there is none."""
+    async def delete_job(self, namespace: str, name: str, uid: str = "") -> None:
+        """Delete a Job; it is gone when its pods are. Nothing happens if there is none.
+
+        `uid`: of that Job and no other of its name. Raises ResourceConflict where another stands there by now.
+        """
         metrics.api_write("job")
         path = _job_path(namespace, name)
+        only = {"preconditions": {"uid": uid}} if uid else None
         try:
-            await self._api.call("DELETE", path, query=[("propagationPolicy", "Foreground")])
+            await self._api.call("DELETE", path, only, query=[("propagationPolicy", "Foreground")])
         except ResourceNotFound:
             return
 

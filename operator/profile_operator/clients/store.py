@@ -19,14 +19,19 @@ from profile_contract.stages.preprocess import PhotoRef
 from profile_operator.config import Secrets, StoreConfig
 from profile_runtime.store.credentials import PrefixSigner, Sessions, Signers, StsSessions
 from profile_runtime.store.leftovers import S3Leftovers, open_leftovers
-from profile_runtime.store.port import BoundedStore, NotFound, StoredObject, TooLarge
+from profile_runtime.store.port import BoundedStore, NotFound, StoredObject, StoreError, StoreUnreachable, TooLarge
 from profile_runtime.store.s3 import open_s3
+
+from .breaker import Breaker
+from .report_memory import ReportMemory
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=StageReport)
 THREADS = 16
+# Of an object that nobody writes: whether the store answers at all.
+PROBE = "probe"
 # Files that may come along with photos and are none.
 MOST_LITTER = 1000
 
@@ -34,13 +39,47 @@ MOST_LITTER = 1000
 class StoreAccess:
     """The operator's own account in the store. Every method raises StoreError when the store fails."""
 
-    def __init__(self, store: BoundedStore, sessions: Sessions, signers: Signers) -> None:
-        self._store, self._sessions, self._signers = store, sessions, signers
+    def __init__(
+        self, store: BoundedStore, sessions: Sessions, signers: Signers, fence: Callable[[], None] | None = None
+    ) -> None:
+        """`fence` is called before everything that is written, and raises where nothing may be."""
+        self._store, self._sessions, self._signers, self._fence = store, sessions, signers, fence
+        self._reports = ReportMemory()
+        # Called when a store that was down answers again.
+        self.returned: Callable[[], None] = lambda: None
+        self._breaker = Breaker(self._probe, self._tell_returned)
         self._revoked: dict[str, datetime] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     async def _off(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        """A call in a thread. While the store is down it is not made: one alone asks whether the store is back."""
+        if self._breaker.error is not None:
+            raise StoreUnreachable(str(self._breaker.error))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except StoreUnreachable as error:
+            self._breaker.trip(error)
+            raise
+
+    def _tell_returned(self) -> None:
+        self.returned()
+
+    async def _probe(self) -> None:
+        """Raises StoreUnreachable while the store is down; that it refuses is an answer."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._store.stat, PROBE)
+        except StoreUnreachable:
+            raise
+        except StoreError as error:
+            log.info("the store answers: %s", error)
+
+    def _fenced(self) -> None:
+        if self._fence is not None:
+            self._fence()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._breaker.close()
 
     async def list(self, prefix: str, most: int | None = None) -> list[StoredObject]:
         """All objects below a prefix, or the first `most`."""
@@ -63,9 +102,14 @@ class StoreAccess:
 
     async def report(self, prefix: str, kind: type[ReportT]) -> ReportT | None:
         """The report under a stage's prefix, or None where none stands. One that is not sound counts as BadInput."""
+        remembered = self._reports.get(prefix + REPORT)
+        if isinstance(remembered, kind):
+            return remembered
         try:
             data = await self._off(lambda: self._store.read(prefix + REPORT, LONGEST_REPORT))
-            return read_report(kind, data, request_prefix_of(prefix))
+            report = read_report(kind, data, request_prefix_of(prefix))
+            self._reports.keep(prefix + REPORT, report, len(data))
+            return report
         except NotFound:
             return None
         except (TooLarge, UnsoundReport) as error:
@@ -76,16 +120,25 @@ class StoreAccess:
 
     async def write(self, key: str, data: bytes, content_type: str = "") -> None:
         """Write an object whole."""
+        self._fenced()
+        self._reports.forget(key)
         await self._off(lambda: self._store.write(key, data, content_type))
 
     async def delete(self, prefix: str) -> int:
         """Delete everything below a prefix."""
-        return await self._off(lambda: self._store.delete(prefix))
+        self._fenced()
+        try:
+            return await self._off(lambda: self._store.delete(prefix))
+        finally:
+            self._reports.forget(prefix)
 
     async def remove(self, keys: Iterable[str]) -> None:
         """Delete exactly these objects."""
         named = list(keys)
         if named:
+            self._fenced()
+            for key in named:
+                self._reports.forget(key)
             await self._off(lambda: self._store.remove(named))
 
     def signer(self, prefix: str, tag: str) -> PrefixSigner:
@@ -121,12 +174,12 @@ class StoreAccess:
         self._revoked.pop(tag, None)
 
 
-def connect(config: StoreConfig, secrets: Secrets) -> StoreAccess:
+def connect(config: StoreConfig, secrets: Secrets, fence: Callable[[], None] | None = None) -> StoreAccess:
     """The store that the configuration names, with the operator's own account. Asks nobody."""
     account = _account(secrets)
     sessions = StsSessions(config.url(own=True), account)
     # Links are signed for the endpoint that Jobs and the predictor use.
-    return StoreAccess(open_s3(config.url(own=True), account), sessions, Signers(config.url(), sessions))
+    return StoreAccess(open_s3(config.url(own=True), account), sessions, Signers(config.url(), sessions), fence)
 
 
 def leftovers(config: StoreConfig, secrets: Secrets) -> S3Leftovers:

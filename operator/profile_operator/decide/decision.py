@@ -95,7 +95,7 @@ def suspend(facts: Facts) -> Decision | None:
         for standing in facts.standings
     )
     actions: list[Action] = [
-        DeleteJob(job.name)
+        DeleteJob(job.name, job.uid)
         for job in facts.snapshot.jobs
         if not job.finished and not job.deleting and job.owner_uid == facts.head.uid
     ]
@@ -204,7 +204,7 @@ def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
     is to be trained anew."""
     current = {facts.chain.job_name(stage) for stage in Stage}
     ended: list[Action] = [
-        DeleteJob(job.name)
+        DeleteJob(job.name, job.uid)
         for job in facts.snapshot.jobs
         if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid
         if job.stage in stages
@@ -220,7 +220,7 @@ def _overdue(facts: Facts, decision: Decision) -> tuple[Action, ...]:
     does not end; or the stage failed in a way that each further pod would."""
     deleted = {action.name for action in decision.actions if isinstance(action, DeleteJob)}
     return tuple(
-        DeleteJob(job.name)
+        DeleteJob(job.name, job.uid)
         for standing in facts.standings
         if (job := standing.job) is not None
         and not (job.finished or job.deleting or job.name in deleted)

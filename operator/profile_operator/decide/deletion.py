@@ -74,7 +74,7 @@ def _stop(facts: DeletionFacts) -> tuple[Action, ...] | None:
     if (not writing or stuck) and not remains.generation.running:
         return None
     stop: tuple[Action, ...] = (StopGeneration(),) if remains.generation.running else ()
-    return (*(DeleteJob(job.name) for job in writing if not job.deleting), *stop)
+    return (*(DeleteJob(job.name, job.uid) for job in writing if not job.deleting), *stop)
 
 
 def _wait(facts: DeletionFacts, prefix: str, end: datetime) -> Plan:

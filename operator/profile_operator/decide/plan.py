@@ -87,9 +87,10 @@ class CreateJob:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Delete a Job and wait for its pods to end before it is gone."""
+    """Delete a Job and wait for its pods to end before it is gone. `uid`: of this Job, and no later one of its name."""
 
     name: str
+    uid: str = ""
 
 
 @dataclass(frozen=True)

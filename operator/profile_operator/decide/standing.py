@@ -120,7 +120,7 @@ def _job_stage(stage: Stage, snapshot: Snapshot, now: datetime) -> Standing:
     if report is not None:
         clearing.append(DropReport(snapshot.chain.prefix(stage) + REPORT))
     if job is not None and not job.deleting:
-        clearing.append(DeleteJob(job.name))
+        clearing.append(DeleteJob(job.name, job.uid))
     failure = _failure(snapshot, stage, now)
     standing = Standing(stage, StageState.READY, digest, job=job, report=report, failure=failure)
     if job is not None and job.deleting and (report is None or not snapshot.head.retrying):

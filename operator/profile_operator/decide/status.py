@@ -42,6 +42,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     training = facts.snapshot.reports.train if train.state is StageState.DONE else None
     return ProfileRequestStatus(
         observed_generation=facts.head.generation,
+        compared=facts.snapshot.compared,
         progress=progress,
         photos=photos,
         stages=stages,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from profile_contract.model import digest_of
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.resource import Key
-from profile_contract.stages.chain import Platform, digests_of
+from profile_contract.stages.chain import digests_of
 from profile_contract.style import ProfileStyleSpec
+from profile_operator.compared import platform_of
 from profile_operator.config import OperatorConfig
 
 from .snapshot import Chain
@@ -18,13 +19,7 @@ def chain_of(
     key: Key, spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
 ) -> Chain:
     """The chain that follows from a photos digest, the styles that exist and the parameters."""
-    platform = Platform(
-        preprocess=config.preprocess,
-        training=config.training,
-        picture=config.generation.picture,
-        visible_mark=config.finish.visible_mark,
-        toy=config.finish.toy,
-    )
+    platform = platform_of(config)
     digests = digests_of(spec, photos, styles, platform)
     return Chain(
         key=key,

@@ -38,6 +38,7 @@ def job_view(document: Document) -> JobView | None:
         running=bool(status.get("ready")),
         gpus=_gpus(spec),
         queue=metadata.get("labels", {}).get(names.KUEUE_QUEUE, ""),
+        uid=metadata.get("uid", ""),
     )
 
 

@@ -26,6 +26,7 @@ from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
+from profile_operator.compared import compared_with, platform_digest
 from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
@@ -60,10 +61,13 @@ class Observer:
         """`generation`: what goes on beside the loop for the request of a uid. `issued`: by our own hand."""
         self._kube, self._store, self._progress = kube, store, progress
         self._generation, self._config, self._issued = generation, config, issued
+        self._platform = platform_digest(config)
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
         spec = parse_spec(spec_document)
+        # Before the styles are read: whoever changes one from now on finds the request compared with the old one.
+        compared = compared_with(self._platform, self._kube.style_digests(head.key.namespace, spec.style_keys))
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles(head.key.namespace))
         photos, chain = await self._photos(head, spec, styles, jobs)
@@ -83,6 +87,7 @@ class Observer:
             progress=await self._latest_progress(head.key, chain, jobs),
             credentials_end=await self._credentials_end(head, _starting(head, chain, jobs)),
             seconds_since_write=seconds_since_write,
+            compared=compared,
         )
 
     async def remains(self, head: RequestHead) -> Remains:

@@ -60,6 +60,7 @@ class JobView:
     # Of Kueue, which holds the Job until there is a place for it.
     queue: str = ""
     cause: Cause | None = None
+    uid: str = ""
 
     @property
     def finished(self) -> bool:
@@ -149,6 +150,8 @@ class Snapshot:
     generation: GenerationView = GenerationView()
     progress: ProgressEvent | None = None
     seconds_since_write: float = float("inf")
+    # The digest of the platform's settings and of the styles, as they are now.
+    compared: str = ""
     # Where a pod is still to start: when the credentials in the Secret that stands end. None: there is none, or it is
     # not known what it holds.
     credentials_end: datetime | None = None

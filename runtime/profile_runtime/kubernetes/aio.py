@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +20,29 @@ from .resources import JSON, Document, Query, headers, managed
 
 Shape = TypeVar("Shape")
 OK = 200
+# Objects in one answer to a list.
+PAGE = 500
+
+
+class ListVersion(msgspec.Struct, frozen=True, rename="camel"):
+    """Of which version a list is, and how its rest is asked for; empty at its end."""
+
+    resource_version: str = ""
+    following: str = msgspec.field(default="", name="continue")
+
+
+class ListPage(msgspec.Struct, frozen=True):
+    """One page of a list, its objects as they came."""
+
+    metadata: ListVersion = ListVersion()
+    items: list[msgspec.Raw] = []
+
+
+class WatchEvent(msgspec.Struct, frozen=True):
+    """What happened to an object: ADDED, MODIFIED, DELETED, or BOOKMARK, which tells a version alone."""
+
+    type: str
+    object: msgspec.Raw
 
 
 async def connect() -> client.ApiClient:
@@ -60,9 +83,18 @@ def with_proxy(settings: client.Configuration) -> client.Configuration:
 class AsyncApi:
     """One API server. Every call raises ApiError, or the kind of it that says why."""
 
-    def __init__(self, api: client.ApiClient, *, seconds: float, manager: str = "") -> None:
-        """`seconds`: the longest wait for an answer. `manager`: the name under which fields are written."""
+    def __init__(
+        self,
+        api: client.ApiClient,
+        *,
+        seconds: float,
+        manager: str = "",
+        fence: Callable[[], None] | None = None,
+    ) -> None:
+        """`seconds`: the longest wait for an answer. `manager`: the name under which fields are written. `fence` is
+        called before every write, and raises where none may be."""
         self._api, self._seconds, self._manager = api, seconds, manager
+        self._fence = fence
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,6 +111,8 @@ class AsyncApi:
         accept: str = JSON,
     ) -> Document:
         """One call; the object that the API server answers, {} for an empty answer."""
+        if self._fence is not None and method != "GET":
+            self._fence()
         data = await self._answer(method, path, body, query, headers(accept, content_type))
         return decoded(data, Document) if data else {}
 
@@ -86,13 +120,29 @@ class AsyncApi:
         """What `shape`, a Struct of msgspec, names of an answer; nothing else is built."""
         return decoded(await self._answer("GET", path, None, query, headers(JSON, JSON)), shape)
 
+    async def pages(self, path: str, query: Query = ()) -> AsyncIterator[ListPage]:
+        """A list, page by page, all of one version. Raises ResourceExpired where reading it took too long."""
+        following = ""
+        while True:
+            more = [("continue", following)] if following else []
+            page = await self.read(path, ListPage, [*query, ("limit", str(PAGE)), *more])
+            yield page
+            following = page.metadata.following
+            if not following:
+                return
+
     async def watch(self, path: str, version: str, seconds: int) -> AsyncIterator[Document]:
+        """What happens to a resource after a version, as `events` tells it, read whole."""
+        async for event in self.events(path, version, seconds):
+            yield {"type": event.type, "object": decoded(bytes(event.object), Document)}
+
+    async def events(self, path: str, version: str, seconds: int, query: Query = ()) -> AsyncIterator[WatchEvent]:
         """What happens to a resource after a version, an event at a time, until the API server ends it.
 
-        An event has `type` (ADDED, MODIFIED, DELETED, or BOOKMARK, which tells a version alone) and `object`. Raises
-        ResourceExpired where that version is too old. `seconds`: when the API server is to end the watch.
+        Raises ResourceExpired where that version is too old. `seconds`: when the API server is to end the watch.
         """
         query = [
+            *query,
             ("watch", "true"),
             ("resourceVersion", version),
             ("allowWatchBookmarks", "true"),
@@ -105,10 +155,10 @@ class AsyncApi:
             if response.status != OK:
                 raise refusal(response.status, await response.read(), response.reason or "")
             async for line in _lines(response):
-                event = decoded(line, Document)
-                if event.get("type") == "ERROR":
-                    status = event.get("object") or {}
-                    raise refusal(status.get("code", 0), msgspec.json.encode(status))
+                event = decoded(line, WatchEvent)
+                if event.type == "ERROR":
+                    status = decoded(bytes(event.object), Document)
+                    raise refusal(status.get("code", 0), bytes(event.object))
                 yield event
         finally:
             response.response.close()

@@ -20,6 +20,10 @@ class StoreError(Exception):
     """The store could not be reached, or refused."""
 
 
+class StoreUnreachable(StoreError):
+    """The store could not be reached, or cannot answer anybody now."""
+
+
 class NotFound(StoreError):
     """There is nothing under that key."""
 

@@ -24,6 +24,7 @@ from profile_runtime.store.port import (
     NotFound,
     StoredObject,
     StoreError,
+    StoreUnreachable,
     _within,
     content_type_of,
 )
@@ -147,6 +148,10 @@ def _file_name(name: str) -> str:
     return "".join(letter if " " <= letter <= "~" and letter not in '"\\/;%' else "_" for letter in name)[:200]
 
 
+# What a store says of itself, and not of what was asked.
+_OVERLOADED = ("InternalError", "ServiceUnavailable", "SlowDown", "SlowDownRead", "XMinioServerNotInitialized")
+
+
 @contextlib.contextmanager
 def _store_errors(key: str) -> Iterator[None]:
     """Turns everything that the client raises into StoreError, without the client's long texts."""
@@ -159,9 +164,10 @@ def _store_errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in ("NoSuchKey", "NoSuchObject"):
             raise NotFound(key) from None
-        raise StoreError(f"the store refused {key}: {error.code}") from error
+        kind = StoreUnreachable if error.code in _OVERLOADED else StoreError
+        raise kind(f"the store refused {key}: {error.code}") from error
     except Exception as error:
-        raise StoreError(f"the store cannot be reached: {type(error).__name__}") from error
+        raise StoreUnreachable(f"the store cannot be reached: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True)

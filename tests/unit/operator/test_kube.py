@@ -140,14 +140,13 @@ async def test_what_fails_is_told_apart(server: FakeKubernetes, kube: Kube) -> N
     assert len(str(long.value)) < 400
 
 
-async def test_a_list_holds_names_finalizers_and_how_far_each_is(server: FakeKubernetes, kube: Kube) -> None:
+async def test_a_list_holds_names_and_finalizers(server: FakeKubernetes, kube: Kube) -> None:
     server.put(REQUESTS.format("lab"), {"metadata": {"name": "sora"}, "status": {"stageText": "Training"}})
     (sora,) = await kube.listed_requests(["lab"])
-    assert (sora.key, sora.stage_text, sora.metadata.finalizers) == (Key("lab", "sora"), "Training", ())
+    assert (sora.key, sora.metadata.finalizers) == (Key("lab", "sora"), ())
     everybody = {request.key.name: request for request in await kube.listed_requests([])}
     assert everybody.keys() == {"minji", "sora"}
     assert everybody["minji"].metadata.finalizers == ("other/one",)
-    assert everybody["minji"].stage_text == ""
 
 
 async def test_jobs_of_another_request_are_not_listed(server: FakeKubernetes, kube: Kube) -> None:

@@ -126,3 +126,23 @@ async def test_pauses_double_up_to_a_minute_and_begin_anew_after_a_success(monke
     assert await queue._handle(B, fails) == 1
     assert await queue._handle(A, succeeds) is None
     assert await queue._handle(A, fails) == 1
+
+
+async def test_a_round_stands_behind_what_has_just_happened_and_adds_nothing_that_is_looked_at_anyway() -> None:
+    queue, handler = WorkQueue(), Handler()
+    round_of = [Key("ns", f"r{number}") for number in range(50)]
+    for key in round_of:
+        queue.add_low(key)
+        queue.add_low(key)
+    queue.add(A)
+    queue.add(round_of[-1])
+    queue.add(B, 60)
+    queue.add_low(B)
+    await asyncio.sleep(0.01)
+    tasks = await running(queue, handler, workers=1)
+    await until(lambda: len(handler.calls) == 51)
+    await asyncio.sleep(0.02)
+    assert handler.calls[:3] == [A, round_of[-1], round_of[0]]
+    assert len(handler.calls) == len(set(handler.calls)) == 51
+    assert B not in handler.calls
+    await stop(tasks)

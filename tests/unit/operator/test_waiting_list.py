@@ -10,7 +10,7 @@ import pytest
 
 from operator_world import NOW
 from profile_contract.resource import Key
-from profile_operator.clients.kubernetes import ListedRequest
+from profile_operator.clients.entries import RequestEntry, request_entry
 from profile_operator.config import Limits
 from profile_operator.decide.turns import Claim, Turn
 from profile_operator.standing_line import standing_line
@@ -130,13 +130,18 @@ async def test_a_long_line_costs_little() -> None:
     assert asyncio.get_running_loop().time() - began < 3
 
 
-def listed(name: str, stage_text: str, **more: Any) -> ListedRequest:
+def listed(name: str, stage_text: str, **more: Any) -> RequestEntry:
     document = {
-        "metadata": {"namespace": "hr", "name": name, "creationTimestamp": "2026-01-02T03:04:05Z"},
+        "metadata": {
+            "namespace": "hr",
+            "name": name,
+            "resourceVersion": "7",
+            "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
         "status": {"stageText": stage_text},
         **more,
     }
-    return msgspec.convert(document, ListedRequest)
+    return request_entry(msgspec.json.encode(document))
 
 
 def job(name: str, request: str, **status: Any) -> dict[str, Any]:

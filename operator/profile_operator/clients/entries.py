@@ -1,0 +1,216 @@
+"""RequestEntry, JobEntry, StyleEntry: what is kept of an object between looks, read by msgspec from its JSON.
+
+Whatever stands in an object, reading it raises nothing: what cannot be understood is looked at whole instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from profile_contract.conditions import RETRY_ANNOTATION, ConditionType
+from profile_contract.model import digest_of
+from profile_contract.resource import FINALIZER, RETRY_LENGTH, Key
+from profile_contract.style_ref import OWN, StyleKind
+from profile_operator import names
+from profile_runtime.kubernetes.resources import Document
+
+# What kubectl keeps of what somebody applied: the object once more.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Of a Job's containers nobody looks at these again; an order alone has several kilobytes.
+CONTAINERS_LEAVE = ("env", "command", "args", "volumeMounts", "securityContext")
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    resource_version: str
+    uid: str = ""
+    namespace: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    finalizers: list[str] = []
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class _Object(msgspec.Struct):
+    metadata: _Metadata
+
+
+class _Style(msgspec.Struct):
+    name: str
+    kind: str = StyleKind.CLUSTER.value
+
+
+class _RequestSpec(msgspec.Struct, rename="camel"):
+    styles: list[str | _Style] = []
+    suspend: bool = False
+    priority: int = 0
+    queue_name: str = ""
+    refresh: int = 0
+
+
+class _Condition(msgspec.Struct, rename="camel"):
+    type: str
+    status: str
+    reason: str = ""
+    observed_generation: int = -1
+
+
+class _PhotosStatus(msgspec.Struct):
+    retry: str = ""
+
+
+class _RequestStatus(msgspec.Struct, rename="camel"):
+    observed_generation: int = -1
+    stage_text: str = ""
+    conditions: list[_Condition] = []
+    photos: _PhotosStatus | None = None
+    compared: str = ""
+
+
+class _Request(msgspec.Struct):
+    metadata: _Metadata
+    spec: _RequestSpec = msgspec.field(default_factory=_RequestSpec)
+    status: _RequestStatus = msgspec.field(default_factory=_RequestStatus)
+
+
+class RequestEntry(msgspec.Struct, frozen=True, gc=False):
+    """A request in a list of all of them: what says whether it is to be looked at, and where it stands in a queue.
+
+    `document` is its whole JSON, and empty once nothing is to be done for it: ten thousand of them are kept.
+    """
+
+    key: Key
+    version: str
+    uid: str
+    generation: int
+    created: str
+    deleting: bool
+    retry: str
+    styles: tuple[str, ...] = ()
+    suspended: bool = False
+    priority: int = 0
+    queue_name: str = ""
+    # As the operator told it last: the generation it had seen, the column STAGE, the reason of Ready.
+    observed_generation: int = -1
+    stage_text: str = ""
+    reason: str = ""
+    finished: bool = False
+    # What it was compared with when it was looked at last.
+    compared: str = ""
+    document: bytes = b""
+
+
+def request_entry(data: bytes) -> RequestEntry:
+    """What is kept of a ProfileRequest. Raises msgspec.DecodeError for what is no object with a name."""
+    try:
+        request = msgspec.json.decode(data, type=_Request)
+    except msgspec.ValidationError:
+        request = _Request(msgspec.json.decode(data, type=_Object).metadata)
+    metadata, spec, status = request.metadata, request.spec, request.status
+    ready = next((condition for condition in status.conditions if condition.type == ConditionType.READY), None)
+    retry = metadata.annotations.get(RETRY_ANNOTATION, "")[:RETRY_LENGTH]
+    finished = (
+        ready is not None
+        and ready.status == "True"
+        and ready.observed_generation == status.observed_generation == metadata.generation
+        and metadata.deletion_timestamp is None
+        and FINALIZER in metadata.finalizers
+        and (not retry or (status.photos is not None and status.photos.retry == retry))
+    )
+    return RequestEntry(
+        key=Key(metadata.namespace, metadata.name),
+        version=metadata.resource_version,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        created=metadata.creation_timestamp,
+        deleting=metadata.deletion_timestamp is not None,
+        retry=retry,
+        styles=tuple(style if isinstance(style, str) else _style_key(style) for style in spec.styles),
+        suspended=spec.suspend,
+        priority=spec.priority,
+        queue_name=spec.queue_name,
+        observed_generation=status.observed_generation,
+        stage_text=status.stage_text,
+        reason=ready.reason if ready is not None else "",
+        finished=finished,
+        compared=status.compared,
+        document=b"" if finished else _slim(data),
+    )
+
+
+def _style_key(style: _Style) -> str:
+    """What tells a style apart from every other of a request, as StyleRef has it."""
+    return OWN + style.name if style.kind == StyleKind.OWN else style.name
+
+
+class JobEntry(msgspec.Struct, frozen=True, gc=False):
+    """A Job of a request: whose, whether its pods have ended, and what decisions read of it as JSON."""
+
+    key: Key
+    version: str
+    request: Key
+    finished: bool
+    document: bytes
+
+
+class _JobStatus(msgspec.Struct):
+    conditions: list[_Condition] = []
+
+
+class _Job(msgspec.Struct):
+    metadata: _Metadata
+    status: _JobStatus = msgspec.field(default_factory=_JobStatus)
+
+
+def job_entry(data: bytes) -> JobEntry:
+    """What is kept of a Job that carries a request's label."""
+    job = msgspec.json.decode(data, type=_Job)
+    metadata = job.metadata
+    ended = any(end.type in ("Complete", "Failed") and end.status == "True" for end in job.status.conditions)
+    return JobEntry(
+        key=Key(metadata.namespace, metadata.name),
+        version=metadata.resource_version,
+        request=Key(metadata.namespace, metadata.labels.get(names.LABEL_REQUEST, "")),
+        finished=ended,
+        document=_slim(data),
+    )
+
+
+class StyleEntry(msgspec.Struct, frozen=True, gc=False):
+    """A style: its whole JSON, and the digest of what it says."""
+
+    key: Key
+    version: str
+    digest: str
+    document: bytes
+
+
+def style_entry(data: bytes) -> StyleEntry:
+    """What is kept of a style."""
+    metadata = msgspec.json.decode(data, type=_Object).metadata
+    digest = digest_of(msgspec.json.decode(data).get("spec"))
+    return StyleEntry(Key(metadata.namespace, metadata.name), metadata.resource_version, digest, _slim(data))
+
+
+def whole(entry: RequestEntry | JobEntry | StyleEntry) -> Document:
+    """The object as the API server gave it, less what nobody reads."""
+    document: Document = msgspec.json.decode(entry.document)
+    return document
+
+
+def _slim(data: bytes) -> bytes:
+    """The JSON of an object without what is long and looked at by nobody."""
+    document: dict[str, Any] = msgspec.json.decode(data)
+    metadata = document["metadata"]
+    metadata.pop("managedFields", None)
+    (metadata.get("annotations") or {}).pop(LAST_APPLIED, None)
+    pod = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
+    for container in pod.get("containers") or ():
+        for name in CONTAINERS_LEAVE:
+            container.pop(name, None)
+    pod.pop("volumes", None)
+    return msgspec.json.encode(document)

@@ -1,0 +1,193 @@
+"""Whole operators over one API server: who works, what a round costs, and what a second one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from fake_kubernetes import REQUESTS, FakeKubernetes
+from fake_store import MemoryStore, store_access
+from operator_world import CONFIG, SPEC
+from profile_contract.resource import Key
+from profile_operator import election, operator_app
+from profile_operator.clients import breaker, lister
+from profile_operator.clients import store as store_module
+from profile_operator.compared import compared_with, platform_digest
+from profile_operator.config import LeaseConfig, OperatorConfig
+from profile_operator.operator_app import OperatorApp
+from profile_operator.reconcile import Reconciler
+from profile_runtime.store.port import StoreUnreachable
+from real_operator import SECRETS_GIVEN
+
+SETTINGS = CONFIG.model_copy(update={"metrics_port": 0, "health_port": 0, "resync_seconds": 0.2})
+LED = SETTINGS.model_copy(update={"lease": LeaseConfig(namespace="studio", name="operator")})
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lister, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(election, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 0.02)
+
+
+@asynccontextmanager
+async def running(
+    monkeypatch: pytest.MonkeyPatch, url: str, store: MemoryStore, config: OperatorConfig
+) -> AsyncIterator[OperatorApp]:
+    """One operator, from its start to its end."""
+
+    async def connect() -> client.ApiClient:
+        return client.ApiClient(client.Configuration(host=url))
+
+    def open_store(_: Any, __: Any, fence: Callable[[], None] | None) -> store_module.StoreAccess:
+        access = store_access(store)
+        access._fence = fence
+        return access
+
+    monkeypatch.setattr(operator_app, "connect", connect)
+    monkeypatch.setattr(store_module, "connect", open_store)
+    app = OperatorApp(config, SECRETS_GIVEN)
+    await app.start()
+    try:
+        yield app
+    finally:
+        await app.stop()
+
+
+def settled(name: str) -> dict[str, Any]:
+    """A finished request of a platform that has not changed since."""
+    condition = {"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}
+    compared = compared_with(platform_digest(SETTINGS), dict.fromkeys(SPEC.style_keys, ""))
+    return {
+        "kind": "ProfileRequest",
+        "metadata": {"name": name, "generation": 1, "finalizers": ["profilestudio.io/purge"]},
+        "spec": SPEC.document(),
+        "status": {"observedGeneration": 1, "stageText": "Done", "conditions": [condition], "compared": compared},
+    }
+
+
+def fresh(name: str) -> dict[str, Any]:
+    """A request that nobody has looked at."""
+    return {"kind": "ProfileRequest", "metadata": {"name": name}, "spec": SPEC.document()}
+
+
+async def test_settled_requests_cost_no_read_and_no_write_and_stand_before_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, store = FakeKubernetes(), MemoryStore()
+    for number in range(2000):
+        server.put(REQUESTS.format("hr"), settled(f"r{number}"))
+    rounds: list[int] = []
+    go_round = OperatorApp._resync_once
+
+    async def counted(self: OperatorApp) -> None:
+        await go_round(self)
+        rounds.append(1)
+
+    monkeypatch.setattr(OperatorApp, "_resync_once", counted)
+    async with server.running() as url, running(monkeypatch, url, store, SETTINGS):
+        await until(lambda: len(rounds) >= 3, 30)
+        asked = [call for call in server.calls if "watch" not in call.query]
+        assert {call.method for call in asked} == {"GET"}
+        # Four pages of requests, one of Jobs, one of each kind of styles.
+        assert len(asked) == 7
+        assert store.reads == store.lists == []
+        server.put(REQUESTS.format("hr"), fresh("new"))
+        await until(lambda: bool(server.writes("/new")), 2)
+        assert [call.path for call in server.writes() if "/new" not in call.path] == []
+
+
+async def test_a_changed_platform_looks_once_at_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeKubernetes()
+    server.put(REQUESTS.format("hr"), settled("minji"))
+    other = SETTINGS.model_copy(update={"training": CONFIG.training.model_copy(update={"rank": 8})})
+    async with server.running() as url, running(monkeypatch, url, MemoryStore(), other) as app:
+        assert not app._kube.settled(Key("hr", "minji"), platform_digest(other))
+        await until(lambda: any(call.path.endswith("/minji") and call.method == "GET" for call in server.calls))
+
+
+async def test_one_of_two_works_and_the_other_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, store = FakeKubernetes(), MemoryStore()
+    server.put(REQUESTS.format("hr"), fresh("minji"))
+    async with server.running() as url, running(monkeypatch, url, store, LED) as first:
+        await until(lambda: bool(server.writes("/profilerequests/")))
+        async with running(monkeypatch, url, store, LED) as second:
+            await until(lambda: len(second._kube.listed) == 1)
+            await asyncio.sleep(0.3)
+            assert (first._leads, second._leads) == (True, False)
+            assert second.healthy
+            await first.stop()
+            before = len(server.writes("/profilerequests/"))
+            await until(lambda: second._leads)
+            server.put(REQUESTS.format("hr"), fresh("sora"))
+            await until(lambda: any("/sora" in call.path for call in server.writes()))
+            assert len(server.writes("/profilerequests/minji")) <= before
+            assert not second.ended.is_set()
+
+
+async def test_who_cannot_renew_writes_nothing_more_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "WORK_SECONDS", 0.3)
+    server = FakeKubernetes()
+    async with server.running() as url, running(monkeypatch, url, MemoryStore(), LED) as app:
+        await until(lambda: app._leads)
+        server.refuse("PATCH", "/leases/", 500, "etcd is away", times=10**6)
+        async with asyncio.timeout(5):
+            await app.ended.wait()
+        before = len(server.writes("/profilerequests/"))
+        server.put(REQUESTS.format("hr"), fresh("late"))
+        await asyncio.sleep(0.3)
+        assert len(server.writes("/profilerequests/")) == before
+        with pytest.raises(election.NotLeading):
+            await app._kube.set_finalizers(Key("hr", "late"), ["a/b"], "1")
+
+
+async def test_the_echo_of_our_own_write_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = SETTINGS.model_copy(update={"resync_seconds": 1000})
+    server, store = FakeKubernetes(), MemoryStore()
+    looks: list[Key] = []
+    reconcile = Reconciler.reconcile
+
+    async def counted(self: Reconciler, key: Key) -> float | None:
+        looks.append(key)
+        return await reconcile(self, key)
+
+    monkeypatch.setattr(Reconciler, "reconcile", counted)
+    async with server.running() as url, running(monkeypatch, url, store, quiet) as app:
+        await until(lambda: app._leads)
+        server.put(REQUESTS.format("hr"), fresh("minji"))
+        await until(lambda: bool(server.writes("/minji/status")))
+        await asyncio.sleep(0.5)
+        assert looks == [Key("hr", "minji")]
+
+
+async def test_a_store_that_is_down_is_asked_by_one_and_those_who_waited_go_on_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Down(MemoryStore):
+        asked = 0
+
+        def _there(self) -> None:
+            self.asked += 1
+            if self.away:
+                raise StoreUnreachable("the store cannot be reached: MaxRetryError")
+
+    server, store = FakeKubernetes(), Down(away=True)
+    for number in range(40):
+        server.put(REQUESTS.format("hr"), fresh(f"r{number}"))
+    async with server.running() as url, running(monkeypatch, url, store, SETTINGS):
+        await until(lambda: len(server.named(REQUESTS.format("hr"))) == 40 and len(server.writes("/status")) >= 40)
+        # Each worker may have been under way when the first of them found it down; then the probe alone asks.
+        assert store.asked <= SETTINGS.workers + 10
+        store.away = False
+        await until(lambda: len(store.lists) >= 40, 5)

@@ -29,6 +29,9 @@ from profile_runtime.store.port import (
     content_type_of,
 )
 
+# Kept open to one store: as many as threads ask at once, or each further one is opened, used once and thrown away.
+CONNECTIONS = 16
+
 
 class S3Store:
     """A bucket of MinIO or any S3."""
@@ -254,8 +257,8 @@ def pool_for(url: StoreUrl, *, read_seconds: float) -> urllib3.PoolManager:
         account = urlsplit(proxy)
         login = f"{unquote(account.username)}:{unquote(account.password or '')}" if account.username else None
         headers = urllib3.make_headers(proxy_basic_auth=login)
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, timeout=timeout, retries=retries, maxsize=8)
-    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=8)
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, timeout=timeout, retries=retries, maxsize=CONNECTIONS)
+    return urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=CONNECTIONS)
 
 
 def open_s3(url: str, env: Mapping[str, str] = os.environ) -> S3Store:

@@ -9,10 +9,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from urllib3 import ProxyManager
 
 from profile_draw.errors import Unavailable
+from profile_operator.clients.store import THREADS
 from profile_predictor.server.grants import StoreGrants
 from profile_runtime.store.opening import open_store
+from profile_runtime.store.s3 import StoreUrl, pool_for
 from profile_sandbox.certificates import Authority, Holder
 
 CONTENT = b"adapter"
@@ -30,6 +33,17 @@ class Store(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object, **__: object) -> None:
         """Says nothing."""
+
+
+@pytest.mark.parametrize("proxy", ["", "http://proxy:3128"])
+def test_every_thread_of_the_operator_has_a_connection_that_is_kept(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    pool = pool_for(StoreUrl.parse("s3://profiles?endpoint=store:9000&secure=false"), read_seconds=5)
+    assert isinstance(pool, ProxyManager) == bool(proxy)
+    assert pool.connection_pool_kw["maxsize"] >= THREADS
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profile_contract import GROUP
+from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key
 from profile_contract.style_ref import StyleRef, ref_of
 from profile_runtime.kubernetes.errors import (
@@ -117,6 +118,11 @@ class Cluster:
             else:
                 break
         return after
+
+    def keep_photos(self, namespace: str, name: str) -> None:
+        """Let the request's photos stay when it is deleted."""
+        patch = [{"op": "add", "path": "/spec/photos/deletionPolicy", "value": DeletionPolicy.RETAIN.value}]
+        self.call("PATCH", request_path(Key(namespace, name)), patch, content_type=JSON_PATCH)
 
     def request(self, namespace: str, name: str) -> ObservedRequest | None:
         """The request, or None where there is none."""

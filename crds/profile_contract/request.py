@@ -53,6 +53,11 @@ class Photos(Contract):
         json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]},
     )
     revision: int = Field(default=1, ge=1, le=1_000_000, description="Raise it when photos were added or removed.")
+    deletion_policy: DeletionPolicy = Field(
+        default=DeletionPolicy.RETAIN,
+        description="Delete: the photos under the prefix go with the request, unless another request of the namespace "
+        "names the same ones. The page and kubectl profile create say so of the photos that they upload.",
+    )
 
 
 class Training(Contract):

@@ -57,6 +57,8 @@ class RequestHead:
     # When it was created, in seconds since 1970; 0 where that is not known.
     created: float = 0.0
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    # What spec.photos.prefix says, where the photos go with the request; else empty.
+    photos_to_delete: str = ""
     # A person lets it go, whatever of it may stay behind.
     abandoned: bool = False
 
@@ -102,6 +104,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         unread_status=None if whole else document["status"],
         title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
         deletion_policy=deletion_policy_of(document.get("spec") or {}),
+        photos_to_delete=photos_to_delete(document.get("spec") or {}),
         abandoned=annotations.get(ABANDON_ANNOTATION) == "true",
     )
 
@@ -126,6 +129,15 @@ def deletion_policy_of(spec: Mapping[str, Any]) -> DeletionPolicy:
     """What becomes of what a request made, by what stands under its `spec`, even where nobody understands the rest."""
     retained = spec.get("deletionPolicy") == DeletionPolicy.RETAIN
     return DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE
+
+
+def photos_to_delete(spec: Mapping[str, Any]) -> str:
+    """The prefix of the photos that go with a request, by what stands under its `spec`; empty where they stay."""
+    photos = spec.get("photos")
+    if not isinstance(photos, Mapping) or photos.get("deletionPolicy") != DeletionPolicy.DELETE:
+        return ""
+    prefix = photos.get("prefix")
+    return prefix if isinstance(prefix, str) else ""
 
 
 def one_line(text: str) -> str:

@@ -122,6 +122,9 @@ class FakeApi:
             self.raised_by_others -= 1
             photos["revision"] = photos.get("revision", 1) + 1
         for step in body:
+            if step == {"op": "add", "path": "/spec/photos/deletionPolicy", "value": "Retain"}:
+                photos["deletionPolicy"] = "Retain"
+                continue
             assert step["path"] == "/spec/photos/revision"
             if step["op"] == "test" and photos.get("revision") != step["value"]:
                 return 422, _status(422, "the server rejected our request due to an error in our request")

@@ -12,7 +12,6 @@ from profile_cli.errors import CommandError
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
-from profile_contract import GROUP
 from profile_contract.manifest import manifest
 from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
@@ -23,10 +22,6 @@ from .spec import MOST, check_count, check_styles, spec_of
 from .store import store_explained
 from .words import CLIENT, NO, SERVER
 
-# Says that whoever deletes the request by this program deletes its photos, too: nobody else put them there.
-UPLOADER = f"{GROUP}/photos-uploaded-by"
-PLUGIN = "kubectl-profile"
-
 
 def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make a request that is not there yet, with its photos. Raises CommandError."""
@@ -34,7 +29,7 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
     namespace = namespace_of(arguments)
-    document = manifest(spec, namespace, arguments.name, annotations={UPLOADER: PLUGIN})
+    document = manifest(spec, namespace, arguments.name)
     if arguments.dry_run == CLIENT:
         check_count(len(photos), any_number=arguments.any_number)
         with contextlib.suppress(_Unseen):
@@ -227,13 +222,11 @@ def _refuse_shared(cluster: Cluster, namespace: str, name: str, prefix: str) -> 
         )
 
 
-def sharing(cluster: Cluster, namespace: str, name: str, prefix: str, *, strict: bool = False) -> list[str]:
-    """The namespace's other requests whose photos lie in this prefix, or around it. Raises NotAllowed if strict."""
+def sharing(cluster: Cluster, namespace: str, name: str, prefix: str) -> list[str]:
+    """The namespace's other requests whose photos lie in this prefix, or around it; none where they cannot be seen."""
     try:
         documents = cluster.request_documents(namespace)
     except NotAllowed:
-        if strict:
-            raise
         return []
     prefixes = {str(request["metadata"]["name"]): str(request["spec"]["photos"]["prefix"]) for request in documents}
     return [

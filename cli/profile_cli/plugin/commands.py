@@ -164,11 +164,13 @@ def _add_photos(command: argparse.ArgumentParser) -> None:
 
 def _add_delete(commands: Any) -> None:
     delete = _add_named(
-        commands, "delete", deletion.delete, "delete a request, what was made for it, and its uploaded photos"
+        commands,
+        "delete",
+        deletion.delete,
+        "delete a request, what was made for it, and its uploaded photos",
     )
     delete.add_argument("--keep-photos", action="store_true", help="leave the uploaded photos in the store")
     delete.add_argument("--wait", action="store_true", help="return only when the request is gone")
-    _add_store(delete)
 
 
 def _add_store(command: argparse.ArgumentParser) -> None:

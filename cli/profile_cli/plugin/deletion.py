@@ -1,4 +1,4 @@
-"""Deleting a request, with what was made for it and the photos that were uploaded for it."""
+"""delete: deletes a request, and says what goes with it and what stays."""
 
 from __future__ import annotations
 
@@ -7,68 +7,56 @@ import json
 import time
 from typing import Any
 
-from profile_cli.cluster import Cluster, NotAllowed, Unreachable
+from profile_cli.cluster import Cluster, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
-from profile_cli.upload import remove_photos, standing_photos
 from profile_contract.artifacts import request_prefix
 from profile_contract.request import DeletionPolicy
-from profile_contract.resource import deletion_policy_of
+from profile_contract.resource import deletion_policy_of, photos_to_delete
 
-from .changes import PLUGIN, UPLOADER, sharing
-from .connection import cluster_of, standing_document, store_of
-from .spec import own_prefix
-from .store import NO_STORE, store_explained
+from .changes import sharing
+from .connection import cluster_of, standing_document
 
 DELETION_SECONDS = 300
 
 
 def delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Delete a request, what was made for it, and the photos that this program uploaded. Raises CommandError."""
+    """Delete a request; the operator deletes what was made for it, and the photos that go with it. Raises CommandError.
+
+    What is said is what the request says, and what can be seen of others.
+    """
     cluster, namespace = cluster_of(arguments)
     request = standing_document(cluster, namespace, arguments.name)
-    prefix = request["spec"]["photos"]["prefix"]
+    photos = f"{namespace}/{request['spec']['photos']['prefix']}"
     why_kept = _why_photos_stay(cluster, namespace, request, arguments)
-    if not why_kept and not arguments.store:
-        raise CommandError(f"its photos are to be deleted, too: {NO_STORE}; or give --keep-photos. Nothing was deleted")
-    with store_explained(arguments.store):
-        # Asked before anything is deleted: afterwards nobody would know whose photos these are.
-        store = None if why_kept else store_of(arguments)
-        there = None if store is None else standing_photos(store, namespace, prefix)
-        cluster.delete_request(namespace, arguments.name)
-        if store is not None and there is not None:
-            remove_photos(store, there, sorted(there.tags))
+    if arguments.keep_photos and photos_to_delete(request["spec"]):
+        cluster.keep_photos(namespace, arguments.name)
+    cluster.delete_request(namespace, arguments.name)
     if arguments.wait:
         _wait_until_gone(cluster, namespace, arguments.name)
-    stays = _what_stays(request, f"{namespace}/{prefix}", why_kept)
+    stays = _what_stays(request, photos, why_kept)
     if arguments.output == "json":
-        deleted = len(there.tags) if there else 0
-        gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait, "photosDeleted": deleted}
-        terminal.plain(json.dumps({**gone, "stays": stays}))
+        gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait}
+        terminal.plain(json.dumps({**gone, "photosGo": not why_kept, "stays": stays}))
         return 0
     along = "" if _retained(request) else ", with everything that was made for it"
     terminal.say(
         f"profilerequest {namespace}/{arguments.name} is {'gone' if arguments.wait else 'being deleted'}{along}"
     )
-    if there is not None:
-        terminal.say(f"{len(there.tags)} photos under {there.base} are deleted")
+    if not why_kept:
+        terminal.say(f"the photos under {photos} {'are gone, too' if arguments.wait else 'go with it'}")
     for line in stays:
         terminal.say(line)
     return 0
 
 
 def _why_photos_stay(cluster: Cluster, namespace: str, request: dict[str, Any], arguments: argparse.Namespace) -> str:
-    """Empty where the photos are to be deleted with the request."""
+    """Empty where they go with the request, as far as can be seen: the operator sees all that use them."""
     if arguments.keep_photos:
         return "as --keep-photos says"
-    # Whoever may edit a request may write the annotation: it alone must not lead to somebody else's photos.
-    own = request["spec"]["photos"]["prefix"] == own_prefix(arguments.name)
-    if not own or (request["metadata"].get("annotations") or {}).get(UPLOADER) != PLUGIN:
-        return "kubectl profile create did not upload them"
-    try:
-        others = sharing(cluster, namespace, arguments.name, request["spec"]["photos"]["prefix"], strict=True)
-    except NotAllowed:
-        return "whether another request uses them cannot be seen: you may not list ProfileRequests"
+    if not photos_to_delete(request["spec"]):
+        return "spec.photos.deletionPolicy is Retain"
+    others = sharing(cluster, namespace, arguments.name, request["spec"]["photos"]["prefix"])
     return f"the request {', '.join(others)} uses them, too" if others else ""
 
 

@@ -12,7 +12,7 @@ from profile_cli.errors import CommandError
 from profile_cli.request_options import asked_for, option_of
 from profile_contract.artifacts import photos_prefix
 from profile_contract.problems import problems_of
-from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
+from profile_contract.request import NAME_LENGTH, DeletionPolicy, ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.style_ref import StyleRef
 
@@ -26,7 +26,7 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     check_name(arguments.name)
     document = {
         "subject": {"noun": arguments.noun},
-        "photos": {"prefix": own_prefix(arguments.name)},
+        "photos": {"prefix": own_prefix(arguments.name), "deletionPolicy": DeletionPolicy.DELETE.value},
         "styles": [style.document() for style in styles_of(arguments.styles or ["studio-warm"])],
         "layouts": [name.strip() for name in arguments.layouts.split(",") if name.strip()],
         **asked_for(arguments),

@@ -15,7 +15,7 @@ from profile_contract.layouts import LayoutName
 from profile_contract.manifest import manifest as request_manifest
 from profile_contract.model import Contract
 from profile_contract.ownership import OWNER_LABEL, owned_photos
-from profile_contract.request import Photos, ProfileRequestSpec, Subject
+from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, Subject
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.style_ref import StyleKey, StyleRef
 
@@ -108,7 +108,8 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
     """The ProfileRequest."""
     spec = ProfileRequestSpec(
         subject=Subject(noun=wish.noun),
-        photos=Photos(prefix=owned_photos(visitor.owner, wish.draft)),
+        # The page uploaded them, so nobody else would take them away.
+        photos=Photos(prefix=owned_photos(visitor.owner, wish.draft), deletion_policy=DeletionPolicy.DELETE),
         styles=[StyleRef.of_key(key) for key in wish.styles],
         layouts=wish.layouts,
         portraits=wish.portraits,

@@ -28,6 +28,7 @@ from profile_operator.decide.plan import (
     Keep,
     Plan,
     Purge,
+    PurgePhotos,
     RemoveFinalizer,
     Revoke,
     StartGeneration,
@@ -135,8 +136,10 @@ class Applier:
                     log.info("%s: the store revokes no credentials; they are left to end", head.key)
             case Keep(prefix):
                 await self._purger.keep(head, prefix)
-            case Abandon(prefix):
-                await self._purger.abandon(head, prefix)
+            case PurgePhotos(prefix):
+                log.info("%s: %d photos deleted", head.key, await self._store.delete(prefix))
+            case Abandon(prefix, photos):
+                await self._purger.abandon(head, prefix, photos)
             case _:
                 assert_never(action)
         return version

@@ -61,12 +61,14 @@ class ArtifactPurger:
         except (StoreError, TimeoutError) as error:
             log.warning("%s: let go without the store, its artifacts stay unmarked: %s", head.key, error)
 
-    async def abandon(self, head: RequestHead, prefix: str) -> None:
-        """Purge and revoke if the store lets us; what stays behind is said in the log."""
+    async def abandon(self, head: RequestHead, prefix: str, photos: str = "") -> None:
+        """Purge, photos too where their prefix is given, and revoke if the store lets us; the log says what stays."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.revoke(head, prefix)
                 log.info("%s: %d artifacts deleted, none confirmed gone", head.key, await self.purge(head, prefix))
+                if photos:
+                    await self._store.delete(photos)
         except (StoreError, TimeoutError) as error:
             log.warning("%s: abandoned, what lies below %s stays for now: %s", head.key, prefix, error)
 

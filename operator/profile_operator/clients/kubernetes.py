@@ -74,6 +74,10 @@ class Kube:
         """A ProfileRequest. Raises ResourceNotFound."""
         return await self._api.call("GET", request_path(key))
 
+    async def requests(self, namespace: str) -> list[Document]:
+        """All ProfileRequests of a namespace, whole."""
+        return await self._list(requests_path(namespace))
+
     async def listed_requests(self, namespaces: Sequence[str]) -> list[ListedRequest]:
         """All ProfileRequests of these namespaces, of all if none is named, page by page."""
         return [

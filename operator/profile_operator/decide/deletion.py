@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from profile_contract.artifacts import request_prefix
+from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.conditions import ABANDON_ANNOTATION, Reason
 from profile_contract.request import DeletionPolicy, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
@@ -28,6 +28,7 @@ from .plan import (
     Keep,
     Plan,
     Purge,
+    PurgePhotos,
     RemoveFinalizer,
     Revoke,
     StopGeneration,
@@ -50,18 +51,38 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
     if facts.head.abandoned:
         text = f"let go unpurged, as {ABANDON_ANNOTATION} says: what is left below {prefix} goes with a later sweep"
         note = EventNote(Reason.ARTIFACTS_ABANDONED, text, warning=True)
-        return Plan((*(stop or ()), Abandon(prefix), RemoveFinalizer()), events=(note,))
+        photos = next((action.prefix for action in _photos(facts)), "")
+        return Plan((*(stop or ()), Abandon(prefix, photos), RemoveFinalizer()), events=(note,))
     if stop is not None:
         status = outage_status(facts.head, Reason.DELETING, "what still works for it is being ended", facts.now)
         return plan_of(facts.head, status, stop, SOON_SECONDS)
     if facts.head.deletion_policy is DeletionPolicy.RETAIN:
-        note = EventNote(Reason.ARTIFACTS_RETAINED, "the artifacts stay in the store, as spec.deletionPolicy says")
-        return Plan((Keep(prefix), RemoveFinalizer()), events=(note,))
+        text = f"the artifacts stay in the store, as spec.deletionPolicy says{_photos_text(facts)}"
+        note = EventNote(Reason.ARTIFACTS_RETAINED, text)
+        return Plan((*_photos(facts), Keep(prefix), RemoveFinalizer()), events=(note,))
     end = _end(facts)
     if end is not None and facts.now < _revoked_end(facts, end):
         return _wait(facts, prefix, end)
-    note = EventNote(Reason.ARTIFACTS_PURGED, "everything that the request made was deleted")
-    return Plan((Purge(prefix), RemoveFinalizer()), events=(note,))
+    note = EventNote(Reason.ARTIFACTS_PURGED, f"everything that the request made was deleted{_photos_text(facts)}")
+    return Plan((Purge(prefix), *_photos(facts), RemoveFinalizer()), events=(note,))
+
+
+def _photos(facts: DeletionFacts) -> tuple[PurgePhotos, ...]:
+    """What deletes the photos, where they go with the request and are no other's."""
+    if not facts.head.photos_to_delete or facts.remains.photos_shared:
+        return ()
+    try:
+        return (PurgePhotos(uploads_prefix(facts.head.key.namespace, facts.head.photos_to_delete)),)
+    except ValueError:
+        return ()
+
+
+def _photos_text(facts: DeletionFacts) -> str:
+    """What is told of the photos, behind what is told of the rest; nothing where they stay as ever."""
+    if _photos(facts):
+        return ", and so were its photos" if facts.head.deletion_policy is DeletionPolicy.DELETE else "; its photos go"
+    shared = facts.remains.photos_shared
+    return f"; its photos stay, the request {shared} names them, too" if shared else ""
 
 
 def _stop(facts: DeletionFacts) -> tuple[Action, ...] | None:
@@ -79,7 +100,7 @@ def _stop(facts: DeletionFacts) -> tuple[Action, ...] | None:
 
 def _wait(facts: DeletionFacts, prefix: str, end: datetime) -> Plan:
     """What is there goes at once; what may still be written, when the last that was handed out has ended."""
-    purge: tuple[Action, ...] = () if facts.head.status.purge_after else (Purge(prefix),)
+    purge: tuple[Action, ...] = () if facts.head.status.purge_after else (Purge(prefix), *_photos(facts))
     revoke: tuple[Action, ...] = () if facts.remains.revoked else (Revoke(prefix),)
     text = f"what was handed out may still write until {stamp(end)}; what it writes is deleted then"
     status = outage_status(facts.head, Reason.DELETING, text, facts.now)

@@ -142,6 +142,13 @@ class Revoke:
 
 
 @dataclass(frozen=True)
+class PurgePhotos:
+    """Delete the photos that lie below this prefix of the store."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
 class Keep:
     """Leave the artifacts, marked as kept; end what was handed out for them. A store that is away holds nothing up."""
 
@@ -150,9 +157,13 @@ class Keep:
 
 @dataclass(frozen=True)
 class Abandon:
-    """Try once to purge and to end what was handed out. What does not succeed stays behind, for the sweep."""
+    """Try once to purge and to end what was handed out. What does not succeed stays behind, for the sweep.
+
+    `photos`: the prefix of the photos that go, too; empty: none do.
+    """
 
     prefix: str
+    photos: str = ""
 
 
 Action = (
@@ -167,6 +178,7 @@ Action = (
     | StopGeneration
     | Purge
     | Revoke
+    | PurgePhotos
     | Keep
     | Abandon
 )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec
-from profile_contract.resource import Key, RequestHead, SpecError, parse_spec
+from profile_contract.resource import Key, RequestHead, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photos_digest
@@ -97,7 +97,21 @@ class Observer:
             jobs=await _if_allowed(self._jobs(head.key)),
             generation=self._generation(head.uid),
             revoked=self._store.revoked(head.uid),
+            photos_shared=await self._sharing(head) if head.photos_to_delete else "",
         )
+
+    async def _sharing(self, head: RequestHead) -> str:
+        """Another request of the namespace that names the same photos, or some of them, and does not let them go too.
+
+        Raises ApiError: photos that may be another's are not deleted.
+        """
+        for document in await self._kube.requests(head.key.namespace):
+            other = parse_head(document)
+            prefix = str(((document.get("spec") or {}).get("photos") or {}).get("prefix") or "")
+            overlaps = prefix.startswith(head.photos_to_delete) or head.photos_to_delete.startswith(prefix)
+            if other.uid != head.uid and overlaps and not (other.deleting and other.photos_to_delete):
+                return other.key.name
+        return ""
 
     async def styles_known(self, namespace: str) -> Mapping[str, ProfileStyleSpec]:
         """The styles that a namespace's requests may ask for and that are understood, by key. Raises ApiError."""

@@ -166,10 +166,12 @@ class Remains:
     """What may still write of a request that is being deleted. Its spec is not asked: it may be one that nobody reads.
 
     `jobs` is None where the operator may no longer see them, as in a namespace that is going and lost its RoleBinding.
-    `revoked`: when everything that was handed out was revoked.
+    `revoked`: when everything that was handed out was revoked. `photos_shared`: another request whose photos lie in the
+    same prefix, or around it; asked for where the photos are to go.
     """
 
     head: RequestHead
     jobs: tuple[JobView, ...] | None = ()
     generation: GenerationView = GenerationView()
     revoked: datetime | None = None
+    photos_shared: str = ""

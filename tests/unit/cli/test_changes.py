@@ -22,7 +22,7 @@ from profile_runtime.store.port import StoreError
 JPEG = b"\xff\xd8\xff\xe0"
 REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/hr/profilerequests"
 
-WITH_STORE = ("create", "add", "replace", "remove", "delete", "portraits", "doctor")
+WITH_STORE = ("create", "add", "replace", "remove", "portraits", "doctor")
 Call = Callable[..., str]
 
 
@@ -83,7 +83,7 @@ def revision(api: FakeApi, name: str = "minji") -> int:
 # --- create ------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_is_made_with_its_photos_and_knows_who_sent_them(
+def test_a_request_is_made_with_its_photos_which_go_with_it(
     call: Call, api: FakeApi, store: Bucket, tmp_path: Path
 ) -> None:
     said = call("create", "minji", folder(tmp_path), "--noun", "woman")
@@ -91,8 +91,7 @@ def test_a_request_is_made_with_its_photos_and_knows_who_sent_them(
     assert "6 photos stand under hr/uploads/minji/ (6 new)" in said
     assert len(store.names()) == 6
     made = api.requests["hr", "minji"]
-    assert made["metadata"]["annotations"] == {"profilestudio.io/photos-uploaded-by": "kubectl-profile"}
-    assert made["spec"]["photos"] == {"prefix": "uploads/minji/"}
+    assert made["spec"]["photos"] == {"prefix": "uploads/minji/", "deletionPolicy": "Delete"}
     # Asked before anything is sent.
     assert [one for one in api.calls if "POST" in one] == [f"POST dry {REQUESTS}", f"POST {REQUESTS}"]
 
@@ -412,95 +411,66 @@ def test_a_request_goes_with_the_photos_that_were_uploaded_for_it(
     call: Call, api: FakeApi, store: Bucket, tmp_path: Path
 ) -> None:
     call("create", "minji", folder(tmp_path))
-    store.write("hr/uploads/minji-2/a.jpg", b"another's")
+    assert api.requests["hr", "minji"]["spec"]["photos"]["deletionPolicy"] == "Delete"
     said = call("delete", "minji", "--wait")
     assert "profilerequest hr/minji is gone, with everything that was made for it" in said
-    assert "6 photos under hr/uploads/minji/ are deleted" in said
+    assert "the photos under hr/uploads/minji/ are gone, too" in said
     assert "stay" not in said
-    assert [one.key for one in store.list("")] == ["hr/uploads/minji-2/a.jpg"]
     assert api.requests == {}
 
 
 def test_photos_can_be_kept(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
     call("create", "minji", folder(tmp_path))
+    request = api.requests["hr", "minji"]
     document = json.loads(call("delete", "minji", "--keep-photos", "--wait", "-o", "json"))
-    assert (document["gone"], document["photosDeleted"]) == (True, 0)
+    # The operator reads what stands there as the request goes.
+    assert request["spec"]["photos"]["deletionPolicy"] == "Retain"
+    assert (document["gone"], document["photosGo"]) == (True, False)
     assert document["stays"] == ["the photos under hr/uploads/minji/ stay: as --keep-photos says"]
-    assert len(store.names()) == 6
 
 
-def _uploaded(api: FakeApi, store: Bucket, **spec: Any) -> None:
-    request = api.request("minji", **spec)
-    request["metadata"]["annotations"] = {"profilestudio.io/photos-uploaded-by": "kubectl-profile"}
-    store.write("hr/uploads/minji/a.jpg", b"x")
-    store.write("hr/uploads/ceo/a.jpg", b"x")
+def test_nothing_is_deleted_where_the_photos_could_not_be_kept(call: Call, api: FakeApi) -> None:
+    _uploaded(api)
+    api.denied.add("PATCH")
+    call("delete", "minji", "--keep-photos", code=1)
+    assert ("hr", "minji") in api.requests
 
 
-def test_photos_that_others_uploaded_stay_and_are_told(call: Call, api: FakeApi, store: Bucket) -> None:
+def _uploaded(api: FakeApi, **spec: Any) -> None:
+    api.request("minji", photos={"prefix": "uploads/minji/", "revision": 1, "deletionPolicy": "Delete"}, **spec)
+
+
+def test_photos_that_others_uploaded_stay_and_are_told(call: Call, api: FakeApi) -> None:
     api.request("minji")
-    store.write("hr/uploads/minji/a.jpg", b"x")
     said = call("delete", "minji")
     assert "is being deleted" in said
-    assert "the photos under hr/uploads/minji/ stay: kubectl profile create did not upload them" in said
-    assert store.names() == ["a.jpg"]
+    assert "the photos under hr/uploads/minji/ stay: spec.photos.deletionPolicy is Retain" in said
+
+
+def test_photos_that_go_later_are_told_so(call: Call, api: FakeApi) -> None:
+    _uploaded(api)
+    assert "the photos under hr/uploads/minji/ go with it" in call("delete", "minji")
 
 
 @pytest.mark.parametrize("theirs", ["uploads/minji/", "uploads/minji/deeper/"])
-def test_photos_that_another_request_uses_stay(call: Call, api: FakeApi, store: Bucket, theirs: str) -> None:
-    _uploaded(api, store)
+def test_photos_that_another_request_uses_stay(call: Call, api: FakeApi, theirs: str) -> None:
+    _uploaded(api)
     api.request("twin", photos={"prefix": theirs})
     api.request("third")
     assert "the request twin uses them, too" in call("delete", "minji")
-    assert store.names() == ["a.jpg"]
 
 
-def test_photos_stay_where_others_cannot_be_seen(
-    call: Call, api: FakeApi, store: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _uploaded(api, store)
-    real = api.answer
-
-    def unlisted(method: str, url: str, body: Any, kind: str) -> tuple[int, dict[str, Any]]:
-        return (403, {"message": "forbidden"}) if url.endswith("/profilerequests") else real(method, url, body, kind)
-
-    monkeypatch.setattr(api, "answer", unlisted)
-    assert "you may not list ProfileRequests" in call("delete", "minji")
-    assert store.names() == ["a.jpg"]
-
-
-def test_an_annotation_leads_to_nobody_elses_photos(call: Call, api: FakeApi, store: Bucket) -> None:
-    _uploaded(api, store, photos={"prefix": "uploads/ceo/", "revision": 1})
-    assert "did not upload them" in call("delete", "minji")
-    assert store.names("hr/uploads/") == ["ceo/a.jpg", "minji/a.jpg"]
-
-
-def test_what_is_retained_is_told(call: Call, api: FakeApi, store: Bucket) -> None:
-    _uploaded(api, store, deletionPolicy="Retain")
+def test_what_is_retained_is_told(call: Call, api: FakeApi) -> None:
+    _uploaded(api, deletionPolicy="Retain")
     said = call("delete", "minji", "--wait")
     assert "what was made stays under hr/requests/minji/: deletionPolicy is Retain" in said
     assert "everything that was made" not in said
-    assert store.names() == []
-
-
-def test_nothing_is_deleted_without_the_store_that_holds_the_photos(
-    call: Call, api: FakeApi, store: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _uploaded(api, store)
-    assert "Nothing was deleted" in call("delete", "minji", "--store", "", code=1)
-    assert ("hr", "minji") in api.requests
-
-    def away(*_: object) -> list[object]:
-        raise StoreError("the store cannot be reached: MaxRetryError")
-
-    monkeypatch.setattr(Bucket, "list", away)
-    assert "Tried https://store.example" in call("delete", "minji", code=1)
-    assert ("hr", "minji") in api.requests
 
 
 def test_deletion_is_waited_for_and_not_for_ever(
     call: Call, api: FakeApi, store: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _uploaded(api, store)
+    _uploaded(api)
     real = api.answer
 
     def lingering(method: str, url: str, body: Any, kind: str) -> tuple[int, dict[str, Any]]:
@@ -517,7 +487,7 @@ def test_deletion_is_waited_for_and_not_for_ever(
 def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(
     call: Call, api: FakeApi, store: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _uploaded(api, store)
+    _uploaded(api)
     asked: list[str] = []
     real = Cluster.request
 

@@ -21,7 +21,7 @@ from profile_cli.plugin.looks import list_row, short_age, style_row
 from profile_cli.plugin.spec import spec_of
 from profile_cli.plugin.words import arranged, commands_of
 from profile_contract.layouts import LayoutName
-from profile_contract.request import Photos, ProfileRequestSpec
+from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec
 from profile_contract.style_ref import StyleKind, StyleRef
 
 JPEG = b"\xff\xd8\xff\xe0"
@@ -55,7 +55,7 @@ def test_create_asks_for_what_was_said_and_leaves_the_rest_to_the_api() -> None:
     assert spec.photos.prefix == "uploads/minji/"
     assert (spec.subject.noun, spec.portraits, spec.candidates, spec.minimum_likeness) == ("woman", 2, 6, 0)
     assert spec_of(parser().parse_args(["create", "minji", "photos"])) == ProfileRequestSpec(
-        photos=Photos(prefix="uploads/minji/"), styles=["studio-warm"]
+        photos=Photos(prefix="uploads/minji/", deletion_policy=DeletionPolicy.DELETE), styles=["studio-warm"]
     )
 
 

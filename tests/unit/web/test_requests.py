@@ -54,7 +54,8 @@ def test_a_request_is_made_as_it_was_wished_in_the_visitors_own_area(page: World
     assert document["metadata"]["labels"] == {OWNER_LABEL: owner(MINJI)}
     assert document["metadata"]["annotations"] == {"profilestudio.io/title": "Card"}
     assert document["spec"] == {
-        "subject": {"noun": "woman"}, "photos": {"prefix": f"uploads/{owner(MINJI)}/p-1/"},
+        "subject": {"noun": "woman"},
+        "photos": {"prefix": f"uploads/{owner(MINJI)}/p-1/", "deletionPolicy": "Delete"},
         "styles": [{"name": "studio-warm"}],
         "layouts": ["resume"], "portraits": 3, "candidates": 6,
     }  # fmt: skip

@@ -228,9 +228,9 @@ MUTANTS = (
     (
         "L33",
         "cli/profile_cli/plugin/deletion.py",
-        "    if not why_kept and not arguments.store:",
-        "    if False:",
-        "the request goes although its photos cannot be reached",
+        "    if arguments.keep_photos and photos_to_delete(",
+        "    if False and photos_to_delete(",
+        "--keep-photos keeps none: the operator is not told",
     ),
     (
         "L34",

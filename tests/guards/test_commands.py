@@ -140,7 +140,7 @@ def test_what_is_changed(call: Call, tmp_path: Path) -> None:
         ["remove", "haru", "0.jpg", *store],
         ["remove", "haru", "9.jpg", *store],
         ["replace", "haru", photos, "--yes", *store],
-        ["delete", "haru", *store],
+        ["delete", "haru"],
     ]
     said = [
         {"words": _steady(" ".join([*words, *form]), tmp_path).strip(), "says": call(*words, *form)}

@@ -32,8 +32,8 @@ MUTANTS = (
     (
         "L05",
         "cli/profile_cli/plugin/spec.py",
-        '"photos": {"prefix": own_prefix(arguments.name)},',
-        '"photos": {"prefix": "uploads/photos/"},',
+        '"photos": {"prefix": own_prefix(arguments.name), ',
+        '"photos": {"prefix": "uploads/photos/", ',
         "all requests share one prefix",
     ),
     (

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profile_contract import GROUP
+from profile_contract.areas import Area, area_of
+from profile_contract.keys import ForeignKey
 from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key
 from profile_contract.style_ref import StyleRef, ref_of
@@ -24,6 +26,7 @@ from profile_runtime.kubernetes.resources import (
     JSON_PATCH,
     Document,
     Query,
+    namespace_path,
     request_path,
     requests_path,
     styles_path,
@@ -167,6 +170,20 @@ class Cluster:
     def has_namespace(self, name: str) -> bool:
         """Whether a namespace is there."""
         return self.find(f"{NAMESPACES_PATH}/{name}") is not None
+
+    def area(self, namespace: str, store_prefix: str = "") -> Area:
+        """Where a namespace's things lie in the bucket, of an installation with that prefix."""
+        try:
+            document = self.call("GET", namespace_path(namespace))
+        except NotAllowed as error:
+            raise NotAllowed(
+                f"the photos of {namespace} lie where the namespace's UID says, and you may not get the namespace: "
+                "ask for a role there that may (view and edit may)"
+            ) from error
+        try:
+            return area_of(namespace, str(document["metadata"]["uid"]), store_prefix)
+        except ForeignKey as error:
+            raise CommandError(f"where the photos of {namespace} lie cannot be told: {error}") from error
 
     def may(self, verb: str, resource: str, namespace: str) -> bool:
         """Whether the user may do this to our resources in a namespace."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import (
     ADAPTER,
     ADAPTER_WEBUI,
@@ -54,16 +55,16 @@ class Results:
     finish: FinishReport
 
 
-def read_results(store: Store, namespace: str, name: str, digests: Mapping[Stage, str]) -> Results:
+def read_results(store: Store, area: Area, name: str, digests: Mapping[Stage, str]) -> Results:
     """Read the reports that stand under these digests. Raises CommandError."""
 
     def report(stage: Stage, kind: type[ReportT]) -> ReportT:
-        return read_report(store, stage_prefix(namespace, name, stage, digests[stage]) + REPORT, kind)
+        return read_report(store, stage_prefix(area, name, stage, digests[stage]) + REPORT, kind)
 
     return Results(
         preprocess=report(Stage.PREPROCESS, PreprocessReport),
         train=report(Stage.TRAIN, TrainReport),
-        generate=_drawn(store, stage_prefix(namespace, name, Stage.FINISH, digests[Stage.FINISH]) + ORDER),
+        generate=_drawn(store, stage_prefix(area, name, Stage.FINISH, digests[Stage.FINISH]) + ORDER),
         finish=report(Stage.FINISH, FinishReport),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.photo_names import distinct
 from profile_runtime.store.port import Store, StoreError, content_type_of
@@ -20,7 +21,7 @@ class StoredPhotos:
     """The photos below a prefix: name below it -> tag of the content."""
 
     base: str
-    """The prefix with its namespace."""
+    """The prefix with its namespace's area."""
     tags: Mapping[str, str]
 
     def keys(self, names: Iterator[str] | list[str]) -> list[str]:
@@ -28,13 +29,13 @@ class StoredPhotos:
         return [self.base + name for name in names]
 
 
-def upload(store: Store, photos: Mapping[str, Path], namespace: str, prefix: str) -> int:
+def upload(store: Store, photos: Mapping[str, Path], area: Area, prefix: str) -> int:
     """Bring the prefix to hold exactly these photos, by name; returns how many were sent. Raises CommandError.
 
     For stores that are this program's own: what stood there before is replaced.
     """
     with _said("the photos were not uploaded"):
-        there = _standing(store, namespace, prefix)
+        there = _standing(store, area, prefix)
         store.remove(there.keys(sorted(there.tags.keys() - photos.keys())))
         missing = {name: photo for name, photo in photos.items() if there.tags.get(name) != _etag(photo.read_bytes())}
         for name, photo in missing.items():
@@ -42,10 +43,10 @@ def upload(store: Store, photos: Mapping[str, Path], namespace: str, prefix: str
     return len(missing)
 
 
-def standing_photos(store: Store, namespace: str, prefix: str) -> StoredPhotos:
+def standing_photos(store: Store, area: Area, prefix: str) -> StoredPhotos:
     """The photos that stand below a request's prefix. Raises CommandError."""
     with _said("the photos in the store cannot be listed"):
-        return _standing(store, namespace, prefix)
+        return _standing(store, area, prefix)
 
 
 def plan_additions(photos: Mapping[str, Path], there: StoredPhotos) -> dict[str, Path]:
@@ -93,9 +94,9 @@ def tags_of(photos: Mapping[str, Path]) -> set[str]:
         return {_etag(photo.read_bytes()) for photo in photos.values()}
 
 
-def _standing(store: Store, namespace: str, prefix: str) -> StoredPhotos:
+def _standing(store: Store, area: Area, prefix: str) -> StoredPhotos:
     try:
-        base = uploads_prefix(namespace, prefix)
+        base = uploads_prefix(area, prefix)
     except ValueError as error:
         raise CommandError(str(error)) from error
     return StoredPhotos(base, {photo.key.removeprefix(base): photo.etag for photo in store.list(base)})

@@ -12,7 +12,7 @@ import numpy as np
 
 from profile_cli.results import Results
 from profile_cli.run.runner import Run
-from profile_cli.run.settings import NAME, NAMESPACE
+from profile_cli.run.settings import AREA, NAME, NAMESPACE
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
 from profile_contract.artifacts import REPORT, stage_prefix
@@ -71,7 +71,7 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
     folder.mkdir(parents=True, exist_ok=True)
     store = FolderStore(folder)
     spec = setting.spec.model_copy(update={"subject": setting.spec.subject.model_copy(update={"noun": person.noun})})
-    upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
+    upload(store, {photo.name: photo for photo in person.photos}, AREA, spec.photos.prefix)
     results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal).results()
     drawn = [
         (report.style, candidate.key)
@@ -211,7 +211,7 @@ def verdicts_on_bad(person: CastMember, folder: Path, setting: Setting) -> list[
         listed.append(PhotoRef(name=name, key=f"photos/{name}", bytes=len(content), etag=str(len(content))))
     parameters = setting.platform.preprocess.model_copy(update={"maximum_photos": len(photos), "minimum_photos": 1})
     request = RequestRef(namespace=NAMESPACE, name=NAME)
-    prefix = stage_prefix(NAMESPACE, NAME, Stage.PREPROCESS, "verdicts")
+    prefix = stage_prefix(AREA, NAME, Stage.PREPROCESS, "verdicts")
     order = PreprocessOrder(request=request, digest="verdicts", output=prefix, photos=listed, parameters=parameters)
     report = _standing(store, prefix)
     if report is None:

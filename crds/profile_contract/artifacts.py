@@ -1,10 +1,10 @@
-"""The one place that knows where an artifact lies in the store.
+"""The one place that knows where an artifact lies in the store, below its namespace's area (see `areas`).
 
-<namespace>/uploads/...                                raw photos
-<namespace>/requests/<name>/dataset/<digest>/          crops, masks, pose maps
-<namespace>/requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
-<namespace>/requests/<name>/candidates/<digest>/       candidates of one style
-<namespace>/requests/<name>/portraits/<digest>/        portraits, layouts, comparisons, contact sheet, print sheet
+<area>uploads/...                                raw photos
+<area>requests/<name>/dataset/<digest>/          crops, masks, pose maps
+<area>requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
+<area>requests/<name>/candidates/<digest>/       candidates of one style
+<area>requests/<name>/portraits/<digest>/        portraits, layouts, comparisons, contact sheet, print sheet
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from .areas import Area, area_in, namespace_of
 from .keys import ForeignKey, check_below
 from .layouts import LayoutName
 from .stages.table import STAGES, Stage
@@ -44,16 +45,17 @@ _DIGEST = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 LONGEST_PART = 253
 
 
-def uploads_prefix(namespace: str, prefix: str) -> str:
+def uploads_prefix(area: Area, prefix: str) -> str:
     """The key prefix of a request's photos. `prefix` is `spec.photos.prefix`, relative to the namespace's area.
 
     Raises ForeignKey if it leaves the namespace's own uploads: the CRD refuses such a request already, this is the
     second lock.
     """
+    namespace_of(area)
     sound = len(prefix) <= LONGEST_PREFIX and _PHOTOS_PREFIX.fullmatch(prefix) and ".." not in prefix
     if not sound or any(unicodedata.category(letter) in _UNSEEN for letter in prefix):
         raise ForeignKey(f"photos.prefix {prefix[:LONGEST_PREFIX]!a} {PHOTOS_PREFIX_RULE}")
-    return f"{_part('namespace', namespace, _NAME)}/{prefix}"
+    return f"{area}{prefix}"
 
 
 PHOTOS_PREFIX_RULE = (
@@ -67,24 +69,30 @@ def photos_prefix(*folders: str) -> str:
     return "/".join((_UPLOADS, *folders, ""))
 
 
-def uploads_area(namespace: str) -> str:
-    """Everything that people sent in a namespace, whose name is believed."""
-    return f"{namespace}/{_UPLOADS}/"
+def uploads_area(area: Area) -> str:
+    """Everything that people sent in a namespace. Raises ForeignKey for what is no area."""
+    namespace_of(area)
+    return f"{area}{_UPLOADS}/"
 
 
-def requests_area(namespace: str) -> str:
-    """Everything that the requests of a namespace made, whose name is believed."""
-    return f"{namespace}/{_REQUESTS}/"
+def requests_area(area: Area) -> str:
+    """Everything that the requests of a namespace made. Raises ForeignKey for what is no area."""
+    namespace_of(area)
+    return f"{area}{_REQUESTS}/"
 
 
-def request_prefix(namespace: str, name: str) -> str:
+def request_prefix(area: Area, name: str) -> str:
     """Everything that one request made. Raises ForeignKey for what is no name of an object."""
-    return f"{requests_area(_part('namespace', namespace, _NAME))}{_part('name', name, _NAME)}/"
+    return f"{requests_area(area)}{_part('name', name, _NAME)}/"
 
 
 def request_prefix_of(key: str) -> str:
-    """The request's prefix that an artifact's key, or a stage's prefix, lies below."""
-    return "/".join(key.split("/")[:3]) + "/"
+    """The request's prefix that an artifact's key, or a stage's prefix, lies below. Raises ForeignKey for others."""
+    area = area_in(key)
+    folder, name, *_ = [*key.removeprefix(area or "").split("/"), ""]
+    if area is None or folder != _REQUESTS:
+        raise ForeignKey(f"{key[:LONGEST_PART]!a} lies below no request")
+    return request_prefix(area, name)
 
 
 def kept_mark(prefix: str) -> str:
@@ -97,47 +105,52 @@ def orphaned_mark(prefix: str) -> str:
     return prefix + _ORPHANED_MARK
 
 
-def stage_folder(namespace: str, name: str, stage: Stage) -> str:
+def stage_folder(area: Area, name: str, stage: Stage) -> str:
     """Where every run of a stage leaves what it makes. Raises ForeignKey for what is no name of an object."""
-    return f"{request_prefix(namespace, name)}{STAGES[stage].folder}/"
+    return f"{request_prefix(area, name)}{STAGES[stage].folder}/"
 
 
-def stage_prefix(namespace: str, name: str, stage: Stage, digest: str) -> str:
+def stage_prefix(area: Area, name: str, stage: Stage, digest: str) -> str:
     """Where one run of a stage leaves what it makes. Raises ForeignKey for what is no name or no digest."""
-    return f"{stage_folder(namespace, name, stage)}{_part('digest', digest, _DIGEST)}/"
+    return f"{stage_folder(area, name, stage)}{_part('digest', digest, _DIGEST)}/"
 
 
 @dataclass(frozen=True)
 class StageFile:
     """A file that a stage made: whose, by which run, and its path below that run's prefix."""
 
-    namespace: str
+    area: Area
     request: str
     stage: Stage
     digest: str
     path: str
 
+    @property
+    def namespace(self) -> str:
+        """The name of the request's namespace."""
+        return namespace_of(self.area)
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is the report of that run."""
+        return self.path == REPORT
+
 
 def stage_file(key: str) -> StageFile | None:
     """What an artifact's key says; None for one that no stage makes."""
-    parts = key.split("/", 5)
-    if len(parts) != 6 or parts[1] != _REQUESTS:
+    area = area_in(key)
+    parts = key.removeprefix(area or "").split("/", 4)
+    if area is None or len(parts) != 5 or parts[0] != _REQUESTS:
         return None
-    namespace, _, request, folder, digest, path = parts
+    _, request, folder, digest, path = parts
     stage = next((stage for stage, row in STAGES.items() if row.folder == folder), None)
     if stage is None:
         return None
     try:
-        check_below(stage_prefix(namespace, request, stage, digest), key)
+        check_below(stage_prefix(area, request, stage, digest), key)
     except ForeignKey:
         return None
-    return StageFile(namespace, request, stage, digest, path)
-
-
-def report_place(key: str) -> tuple[str, str, Stage, str] | None:
-    """Namespace and name of the request, stage and digest that a report's key tells; None for every other key."""
-    file = stage_file(key)
-    return (file.namespace, file.request, file.stage, file.digest) if file and file.path == REPORT else None
+    return StageFile(area, request, stage, digest, path)
 
 
 def folder_of(key: str) -> str:

@@ -4,6 +4,7 @@ A key may come from a report, and a report from whoever took over a stage: none 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LONGEST_KEY = 1024
@@ -13,8 +14,9 @@ LONGEST_KEY = 1024
 _QUOTES = frozenset("\"'`\\")
 
 
-# In photos' names, which people chose, these are ordinary letters.
+# In photos' names, which people chose, these are ordinary letters. Photos lie below a namespace's area, see `areas`.
 _IN_NAMES = frozenset("'`")
+_PHOTOS = re.compile(r"([^./]+/)*[^./]+\.[^./]+/uploads/")
 
 
 class ForeignKey(ValueError):
@@ -33,7 +35,7 @@ def check_below(prefix: str, key: str) -> str:
     if any(part in ("", ".", "..") for part in key.split("/")):
         raise ForeignKey(f"the key {_shown(key)} has an empty part, '.' or '..'")
     rest = key.removeprefix(prefix)
-    quotes = _QUOTES - _IN_NAMES if prefix.split("/")[1:2] == ["uploads"] else _QUOTES
+    quotes = _QUOTES - _IN_NAMES if _PHOTOS.match(prefix) else _QUOTES
     if quotes & set(rest) or any(unicodedata.category(letter) in _UNSEEN for letter in rest):
         raise ForeignKey(f"the key {_shown(key)} holds quotes, a backslash or control characters")
     if len(key.encode()) > LONGEST_KEY:

@@ -19,5 +19,11 @@ ObjectNameOrNone = Annotated[str, Field(max_length=253, pattern=rf"^({_SUBDOMAIN
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 # The limit of an emptyDir.
 Size = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi|Ti)$")]
+# An installation: the namespace and the name of its Helm release.
+LONGEST_INSTALLATION = 128
+InstallationName = Annotated[
+    str,
+    Field(max_length=LONGEST_INSTALLATION, pattern=rf"^{_LABEL}/{_SUBDOMAIN}$"),
+]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]

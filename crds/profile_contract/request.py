@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from .areas import LONGEST_AREA
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
-from .kubernetes import LabelNameOrNone
+from .kubernetes import LONGEST_INSTALLATION, LabelNameOrNone
 from .layouts import LayoutName
 from .model import Contract, Tolerant
 from .photos import PhotoReason, PhotosWarning
@@ -241,6 +242,17 @@ class ProfileRequestStatus(Tolerant):
     """What the user is told. It never holds a secret, a signed URL or an image."""
 
     observed_generation: int = Field(default=-1)
+    installation: str = Field(
+        default="",
+        max_length=LONGEST_INSTALLATION,
+        description="The installation that serves the request, as NAMESPACE/NAME of its release. Others keep off.",
+    )
+    area: str = Field(
+        default="",
+        max_length=LONGEST_AREA,
+        description="Where the namespace's photos, and what is made of them, lie in the bucket. spec.photos.prefix "
+        "is relative to it.",
+    )
     conditions: list[Condition] = Field(
         default=[],
         max_length=16,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from . import GROUP
 from .conditions import ABANDON_ANNOTATION, RETRY_ANNOTATION, ConditionType
+from .kubernetes import LONGEST_INSTALLATION
 from .problems import problems_of
 from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 from .understood import understood
@@ -20,6 +21,9 @@ RETRY_LENGTH = 64
 # How its owner calls a request; the page sets it.
 TITLE_ANNOTATION = f"{GROUP}/title"
 TITLE_LENGTH = 100
+
+# The installation that is to serve a request, where it is not the one that status.installation names.
+INSTALLATION_ANNOTATION = f"{GROUP}/installation"
 
 # As they stand in paths of the API.
 REQUESTS = "profilerequests"
@@ -56,6 +60,8 @@ class RequestHead:
     title: str = ""
     # When it was created, in seconds since 1970; 0 where that is not known.
     created: float = 0.0
+    # What a person hands it to.
+    handed_to: str = ""
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
     # What spec.photos.prefix says, where the photos go with the request; else empty.
     photos_to_delete: str = ""
@@ -103,6 +109,7 @@ def parse_head(document: Mapping[str, Any]) -> RequestHead:
         status=status,
         unread_status=None if whole else document["status"],
         title=one_line(annotations.get(TITLE_ANNOTATION, ""))[:TITLE_LENGTH],
+        handed_to=one_line(annotations.get(INSTALLATION_ANNOTATION, ""))[:LONGEST_INSTALLATION],
         deletion_policy=deletion_policy_of(document.get("spec") or {}),
         photos_to_delete=photos_to_delete(document.get("spec") or {}),
         abandoned=annotations.get(ABANDON_ANNOTATION) == "true",

@@ -20,7 +20,7 @@ from profile_runtime.store.s3 import open_s3
 from .cluster import Requests
 from .database import Database
 from .probes import ProbeServer
-from .rebuild import rebuild
+from .rebuild import RebuildScope, rebuild
 from .record import RequestRecord
 from .recorder import Recorder
 from .settings import HistorySettings
@@ -79,7 +79,8 @@ async def _run(settings: HistorySettings) -> int:
 def _rebuild(settings: HistorySettings) -> int:
     store = open_s3(settings.store, settings.account)
     records = asyncio.run(_records(settings.namespaces))
-    count = rebuild(store, Database(settings.database.get_secret_value()), records, settings.namespaces)
+    scope = RebuildScope(settings.namespaces, settings.store_prefix)
+    count = rebuild(store, Database(settings.database.get_secret_value()), records, scope)
     log.info("the history of %d requests was written anew", count)
     return 0
 

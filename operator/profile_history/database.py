@@ -21,14 +21,14 @@ from .rows import TABLES, Row, Rows
 CONNECT_SECONDS = 5
 
 _REQUEST = """
-INSERT INTO requests (namespace, name, uid, noun, styles, ready, reason, gpu_seconds, deletion_policy)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO requests (namespace, name, uid, noun, styles, ready, reason, gpu_seconds, deletion_policy, area)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (namespace, name) DO UPDATE SET uid = excluded.uid, noun = excluded.noun, styles = excluded.styles,
 ready = excluded.ready, reason = excluded.reason, gpu_seconds = excluded.gpu_seconds,
-deletion_policy = excluded.deletion_policy, updated_at = now()
+deletion_policy = excluded.deletion_policy, area = excluded.area, updated_at = now()
 """
 _REQUEST_ROW = """
-SELECT namespace, name, uid, noun, styles, ready, reason, gpu_seconds, deletion_policy
+SELECT namespace, name, uid, noun, styles, ready, reason, gpu_seconds, deletion_policy, area
 FROM requests WHERE namespace = %s AND name = %s
 """
 
@@ -44,6 +44,11 @@ class WrittenRequest:
     def uid(self) -> str:
         """Which of several requests of the same name the rows are about."""
         return str(self.row[2]) if self.row else ""
+
+    @property
+    def area(self) -> str:
+        """Where what it made lies in the bucket; empty where that was never told."""
+        return str(self.row[9]) if self.row else ""
 
 
 class Database:

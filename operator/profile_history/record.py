@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
 from profile_contract.request import DeletionPolicy, StagesStatus
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
@@ -18,11 +19,13 @@ from .rows import Row
 class RequestRecord:
     """Two records of a request are equal where nothing happened in between that a row would tell.
 
-    `row` is that of the table `requests`; `stages` are stage, digest and time of completion, in the order of stages.
+    `area`: where what it made lies, None before the operator's first look. `row` is that of the table `requests`;
+    `stages` are stage, digest and time of completion, in the order of stages.
     """
 
     key: Key
     uid: str
+    area: Area | None
     row: Row
     stages: tuple[tuple[Stage, str, str], ...]
     deletion_policy: DeletionPolicy
@@ -44,6 +47,7 @@ def record_of(document: Document) -> RequestRecord:
     with contextlib.suppress(SpecError):
         spec = parse_spec(document.get("spec") or {})
     stages = [(stage, getattr(head.status.stages or StagesStatus(), stage.value)) for stage in Stage]
+    area = told_area(head.status.area, head.key.namespace)
     ready = next((condition for condition in head.status.conditions if condition.type == ConditionType.READY), None)
     row: Row = (
         head.key.namespace,
@@ -55,10 +59,12 @@ def record_of(document: Document) -> RequestRecord:
         ready.reason if ready else "",
         head.status.gpu_seconds,
         head.deletion_policy.value,
+        area or "",
     )
     return RequestRecord(
         key=head.key,
         uid=head.uid,
+        area=area,
         row=row,
         stages=tuple(
             (stage, entry.digest, entry.completion_time or "") for stage, entry in stages if entry is not None

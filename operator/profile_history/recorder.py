@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from profile_contract.areas import area_in
 from profile_contract.artifacts import request_prefix
 from profile_contract.request import DeletionPolicy
 from profile_contract.resource import Key
@@ -84,11 +85,9 @@ class Recorder:
             self._known.pop(key, None)
         for key in sorted(written.keys() - living):
             try:
-                place = request_prefix(key.namespace, key.name)
-                retained = written[key] is DeletionPolicy.RETAIN
-                stays = retained and bool(await asyncio.to_thread(self._store.list, place, 1))
-            except StoreError as error:
-                log.warning("%s: whether anything of it still stands was not seen: %s", key, error)
+                stays = written[key] is DeletionPolicy.RETAIN and await asyncio.to_thread(self._stands, key)
+            except (StoreError, psycopg2.Error) as error:
+                log.warning("%s: whether anything of it still stands was not seen: %s", key, _words(error))
                 return False
             if not stays:
                 log.info("%s is gone, and its history with it", key)
@@ -132,8 +131,8 @@ class Recorder:
         written = self._database.written(key)
         if written.uid not in ("", record.uid):
             # Another one of that name, whose end nobody saw: what stands in the store is what is true of this one.
-            below = reports_below(self._store, request_prefix(key.namespace, key.name))
-            rows = rows_of(key, [(digest, report) for _, digest, report in below])
+            below = reports_below(self._store, request_prefix(record.area, key.name)) if record.area else ()
+            rows = rows_of(key, [(file.digest, report) for file, report in below])
             self._database.write(record.row, rows, anew=True)
             return
         reports = reports_named(self._store, record, written.stages)
@@ -143,6 +142,10 @@ class Recorder:
     def _last(self, key: Key) -> None:
         """Behind all others: should it be this note alone that fails, they do not wait for it."""
         self._notes[key] = self._notes.pop(key)
+
+    def _stands(self, key: Key) -> bool:
+        area = area_in(self._database.written(key).area)
+        return area is not None and bool(self._store.list(request_prefix(area, key.name), 1))
 
     def _put(self, key: Key, note: Note) -> None:
         self._notes[key] = note

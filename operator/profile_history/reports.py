@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 
-from profile_contract.artifacts import REPORT, report_place, request_prefix_of, stage_folder, stage_prefix
+from profile_contract.artifacts import REPORT, StageFile, request_prefix_of, stage_file, stage_folder, stage_prefix
 from profile_contract.keys import ForeignKey
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
-from profile_contract.resource import Key
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import STAGES, Stage
 from profile_runtime.store.port import BoundedStore, NotFound, TooLarge
@@ -29,7 +28,9 @@ def reports_named(store: BoundedStore, record: RequestRecord, written: Written) 
     A status names one digest for the candidates of all styles, so theirs are looked for in the request's area; where
     the finished portraits are written down, so are the candidates that they were chosen from. Raises StoreError.
     """
-    names = record.key.namespace, record.key.name
+    if record.area is None:
+        return []
+    names = record.area, record.key.name
     keys = []
     for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
         digest = record.digest(stage)
@@ -40,28 +41,32 @@ def reports_named(store: BoundedStore, record: RequestRecord, written: Written) 
                 log.warning("%s: the status names no digest: %s", record.key, error)
     if record.digest(Stage.GENERATE) and (Stage.FINISH, record.digest(Stage.FINISH)) not in written:
         candidates = store.list(stage_folder(*names, Stage.GENERATE), MOST_CANDIDATES)
-        keys += [entry.key for entry in candidates if report_place(entry.key)]
-    return [(digest, report) for _, digest, report in _read(store, keys)]
+        keys += [entry.key for entry in candidates if _is_report(entry.key)]
+    return [(file.digest, report) for file, report in _read(store, keys)]
 
 
-def reports_below(store: BoundedStore, prefix: str) -> Iterator[tuple[Key, str, StageReport]]:
-    """Every readable report below a prefix, with its request and its digest. Raises StoreError."""
+def reports_below(store: BoundedStore, prefix: str) -> Iterator[tuple[StageFile, StageReport]]:
+    """Every readable report below a prefix, with where it lies. Raises StoreError."""
     return _read(store, (entry.key for entry in store.list(prefix)))
 
 
-def _read(store: BoundedStore, keys: Iterator[str] | list[str]) -> Iterator[tuple[Key, str, StageReport]]:
+def _read(store: BoundedStore, keys: Iterator[str] | list[str]) -> Iterator[tuple[StageFile, StageReport]]:
     """The reports among these keys. One that nobody could believe is left out, and the log says so."""
     for key in keys:
-        place = report_place(key)
-        if place is None:
+        file = stage_file(key)
+        if file is None or not file.is_report:
             continue
-        namespace, name, stage, digest = place
         try:
-            report = read_report(STAGES[stage].report, store.read(key, LONGEST_REPORT), request_prefix_of(key))
+            report = read_report(STAGES[file.stage].report, store.read(key, LONGEST_REPORT), request_prefix_of(key))
         except NotFound:
             # The stage has not ended.
             continue
         except (TooLarge, UnsoundReport) as error:
             log.warning("the report at %s cannot be read and is left out: %s", key, error)
             continue
-        yield Key(namespace, name), digest, report
+        yield file, report
+
+
+def _is_report(key: str) -> bool:
+    file = stage_file(key)
+    return file is not None and file.is_report

@@ -4,6 +4,7 @@ PROFILE_STORE               the store's URL, see `profile_runtime.store.opening`
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   an account that may list the bucket and read reports in it (required)
 PROFILE_DATABASE            postgresql://USER:PASSWORD@HOST/DB (required)
 PROFILE_NAMESPACES          namespaces whose requests are written down, with commas between them; empty: all
+PROFILE_STORE_PREFIX        what the installation's keys begin with, such as profile/cluster-a/; empty if left out
 PROFILE_RESYNC_SECONDS      how often everything is listed anew, whatever the watch said; 3600 if left out
 PROFILE_PORT                where /metrics and /healthz answer; 9090 if left out
 """
@@ -17,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 from profile_contract.model import Contract
 from profile_runtime.configuration import ConfigError
+from profile_runtime.store.address import StorePrefix
 
 _REQUIRED = ("PROFILE_STORE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PROFILE_DATABASE")
 
@@ -28,6 +30,7 @@ class HistorySettings(Contract):
     access_key: SecretStr
     secret_key: SecretStr
     database: SecretStr
+    store_prefix: StorePrefix = ""
     namespaces: tuple[str, ...] = ()
     resync_seconds: float = Field(default=3600.0, ge=1.0)
     port: int = Field(default=9090, ge=0, le=65535)
@@ -40,6 +43,7 @@ class HistorySettings(Contract):
         given = {
             "resync_seconds": env.get("PROFILE_RESYNC_SECONDS"),
             "port": env.get("PROFILE_PORT"),
+            "store_prefix": env.get("PROFILE_STORE_PREFIX"),
         }
         namespaces = env.get("PROFILE_NAMESPACES", "").split(",")
         try:

@@ -20,6 +20,7 @@ from profile_contract.generation import MAXIMUM_ITEMS, PictureEdge
 from profile_contract.kubernetes import (
     Amount,
     EnvironmentName,
+    InstallationName,
     LabelName,
     LabelNameOrNone,
     ObjectName,
@@ -388,6 +389,15 @@ class OperatorConfig(LoopSettings):
     sweep: SweepConfig = SweepConfig()
     uploads: UploadsConfig = UploadsConfig()
     lease: LeaseConfig = LeaseConfig()
+    installation: InstallationName | Literal[""] = Field(
+        default="",
+        description="What requests carry that this installation serves; empty: any, and they carry nothing.",
+    )
+    formerly: list[InstallationName] = Field(
+        default=[],
+        max_length=16,
+        description="Names that this installation had before, or installations that are gone: it serves theirs, too.",
+    )
     watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")

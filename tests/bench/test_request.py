@@ -72,7 +72,7 @@ def test_a_request_from_photos_to_portraits(
     spec = demo_spec()
     product.cluster.ensure_namespace(NAMESPACE)
     photos = {photo.name: photo for photo in demo_photos()}
-    upload(product.target.store(), photos, NAMESPACE, spec.photos.prefix)
+    upload(product.target.store(), photos, product.cluster.area(NAMESPACE), spec.photos.prefix)
     before = _writes(product.metrics)
     begin = time.monotonic()
     product.cluster.apply_request(manifest(spec, NAMESPACE, NAME))
@@ -106,7 +106,7 @@ def test_other_layouts(product: Product, figures: Figures) -> None:
 
 def _results(product: Product, view: ObservedRequest) -> Results:
     digests = {stage: entry.digest for stage, entry in watch.finished_stages(view).items()}
-    return read_results(product.target.store(), NAMESPACE, NAME, digests)
+    return read_results(product.target.store(), product.cluster.area(NAMESPACE), NAME, digests)
 
 
 def _add_stages(figures: Figures, view: ObservedRequest, results: Results) -> None:

@@ -18,6 +18,7 @@ from page_on_cluster import as_, page_on
 from page_stand import free_port, served
 from product import Learned, Product, Request, Space, wait_for
 from profile_cli.demo.target import Target
+from profile_contract.areas import area_of
 from profile_contract.artifacts import REPORT
 from profile_contract.stages.table import Stage
 from profile_operator.names import credentials_secret
@@ -45,6 +46,8 @@ except httpx.TransportError as error:  # a server that refuses a body may close 
 print(json.dumps([status, time.monotonic() - began, text]))
 """
 PHOTO = b"no picture, and large enough to be taken for one" * 40
+# Of a namespace that had the same name once.
+OLD_UID = "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 VISITOR = "visitor@example.com"
 LIMITS = {"most_photos": 8, "drafts": 3, "streams": 3}
 MEMORY = "print(next(l.split()[1] for l in open('/proc/1/status') if l.startswith('VmRSS')))"
@@ -149,12 +152,12 @@ def test_the_predictor_is_asked_from_within_the_cluster_alone(product: Product, 
 
 def test_a_link_that_writes_copies_nobodys_photo(ready: Ready, target: Target, attempts: Attempts) -> None:
     space = ready.space
-    foreign = f"{space.name}-other/uploads/ceo/IMG_0001.jpg"
-    key = f"{space.name}/requests/person/candidates/aaaa/000001.png"
+    foreign = f"{area_of(space.name, OLD_UID)}uploads/ceo/IMG_0001.jpg"
+    key = f"{space.area}requests/person/candidates/aaaa/000001.png"
     space.store.write(foreign, b"somebody else's face")
     try:
         sessions = StsSessions(target.store_url, target.store_environment)
-        link = Signers(target.store_url, sessions).below(f"{space.name}/requests/person/").put(key, 60)
+        link = Signers(target.store_url, sessions).below(f"{space.area}requests/person/").put(key, 60)
         copied = httpx.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{foreign}"})
         assert copied.status_code == 403
         assert space.store.stat(key) is None
@@ -174,7 +177,7 @@ def test_a_report_that_names_anothers_files_is_not_believed(
         space.take_over(learned)
         (key,) = [key for key in space.made() if "/adapter/" in key and key.endswith(f"/{REPORT}")]
         report = json.loads(space.store.read(key))
-        report["adapter"]["key"] = f"{learned.space.name}/requests/learned/adapter/x/adapter.safetensors"
+        report["adapter"]["key"] = f"{learned.space.area}requests/learned/adapter/x/adapter.safetensors"
         space.store.write(key, json.dumps(report).encode())
         request = space.request(subject={"noun": "woman"})
         condition = request.wait("Ready", status="False", reason="InvalidOrder", seconds=120)
@@ -188,7 +191,7 @@ def test_a_report_that_names_anothers_files_is_not_believed(
 def test_more_photos_than_are_taken_stop_the_listing(product: Product, attempts: Attempts) -> None:
     with product.space() as space:
         for number in range(60):
-            space.store.write(f"{space.name}/uploads/person/{number:03}.jpg", b"x")
+            space.store.write(f"{space.area}uploads/person/{number:03}.jpg", b"x")
         request = space.request()
         condition = request.wait("Stalled", reason="TooManyPhotos", seconds=60)
     attempts.note("60 objects where 20 photos are taken", f"{condition.reason}, after 21 were listed")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from product import Product, pictures_in
+from product import Product, Space, pictures_in
 from profile_cli.demo.target import Target
+from profile_contract.areas import areas_prefix
 from profile_sandbox.kubectl import find_kubectl
 from profile_sandbox.paths import CLONE
 
@@ -224,7 +225,7 @@ def shell(product: Product, target: Target, people: Path, tmp_path_factory: pyte
         yield run
     finally:
         product.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
-        product.store.delete(f"{NAMESPACE}/")
+        product.store.delete(areas_prefix(NAMESPACE))
 
 
 def _installed_values(product: Product, target: Target) -> object:
@@ -243,8 +244,13 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     for line in STORY:
         if "apply -f examples/request.yaml" in line:
             # As `mc cp` does.
+            area = Space(product.kubectl, product.store, NAMESPACE).area
             for photo in pictures_in(people / "p00060"):
-                product.store.write(f"{NAMESPACE}/uploads/minji/{photo.name}", photo.read_bytes(), "image/jpeg")
+                product.store.write(
+                    f"{area}uploads/minji/{photo.name}",
+                    photo.read_bytes(),
+                    "image/jpeg",
+                )
         said[line] = shell(line)
 
     def about(words: str) -> str:

@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from areas import area
 from product import Product, Space, wait_for
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.photos import PhotoReason
@@ -26,7 +27,7 @@ from profile_contract.stages.train import TrainReport
 from profile_history import migrations
 from profile_history.database import Database, WrittenRequest
 from profile_history.migrations import NewerSchema
-from profile_history.rebuild import rebuild
+from profile_history.rebuild import RebuildScope, rebuild
 from profile_history.record import record_of
 from profile_history.rows import TABLES, Rows, rows_of
 from profile_runtime.store.folder import FolderStore
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.cluster
 HISTORY = "app.kubernetes.io/component=history"
 
 KEY = Key("hr", "minji")
-AREA = "hr/requests/minji/"
+AREA = f"{area()}requests/minji/"
 DAY = "2026-03-01T{}:00:00+00:00"
 
 
@@ -112,6 +113,7 @@ REQUEST: dict[str, Any] = {
         "deletionPolicy": "Delete",
     },
     "status": {
+        "area": area(),
         "gpuSeconds": 1200,
         "conditions": [
             {
@@ -175,13 +177,13 @@ def test_what_an_older_version_wrote_is_kept(dsn: str) -> None:
 def test_two_programs_may_bring_it_up_to_date_at_once(dsn: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: migrations.upgrade(dsn, 5), range(4)))
-    assert _run(dsn, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert _run(dsn, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 
 def test_a_database_that_was_dropped_is_written_anew_from_the_store(dsn: str, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     for stage, report in _reports().items():
-        key = stage_prefix(KEY.namespace, KEY.name, stage, report.digest) + REPORT
+        key = stage_prefix(area(), KEY.name, stage, report.digest) + REPORT
         store.write(key, report.to_json().encode())
     _fill(dsn)
     before, database = _content(dsn), Database(dsn)
@@ -202,7 +204,7 @@ def test_a_database_that_was_dropped_is_written_anew_from_the_store(dsn: str, tm
 def test_what_only_the_store_knows_is_kept_and_what_nobody_knows_goes(dsn: str, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     report = _reports()[Stage.TRAIN]
-    store.write(stage_prefix("hr", "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
+    store.write(stage_prefix(area(), "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
     _fill(dsn)
     _run(dsn, "UPDATE requests SET deletion_policy = 'Retain'")
     assert rebuild(store, Database(dsn), []) == 1
@@ -213,7 +215,7 @@ def test_what_only_the_store_knows_is_kept_and_what_nobody_knows_goes(dsn: str, 
 def test_of_a_request_that_was_to_leave_nothing_nothing_is_written_anew(dsn: str, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     report = _reports()[Stage.TRAIN]
-    store.write(stage_prefix("hr", "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
+    store.write(stage_prefix(area(), "minji", Stage.TRAIN, report.digest) + REPORT, report.to_json().encode())
     _fill(dsn)
     assert rebuild(store, Database(dsn), RECORDS[1:]) == 1
     assert all("minji" not in row for rows in _content(dsn).values() for row in rows)
@@ -222,7 +224,7 @@ def test_of_a_request_that_was_to_leave_nothing_nothing_is_written_anew(dsn: str
 def test_a_rebuild_of_some_namespaces_leaves_the_others_alone(dsn: str, tmp_path: Path) -> None:
     _fill(dsn)
     before = _content(dsn)
-    assert rebuild(FolderStore(tmp_path), Database(dsn), [], ["campus"]) == 0
+    assert rebuild(FolderStore(tmp_path), Database(dsn), [], RebuildScope(["campus"])) == 0
     assert _content(dsn) == before
 
 

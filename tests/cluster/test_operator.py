@@ -131,15 +131,15 @@ def test_credentials_of_a_job_reach_its_inputs_and_its_own_output_only(operated:
     account = {name: base64.b64decode(secret[name]).decode() for name in variables}
     base_url = space.store._client._base_url  # the address of the forwarded port
     store = open_s3(f"s3://{space.store._bucket}?endpoint={base_url.host}&secure=false", account)
-    area = f"{space.name}/requests/{operated.request.name}/"
+    area = f"{space.area}requests/{operated.request.name}/"
     dataset = f"{area}dataset/{operated.digest(Stage.PREPROCESS)}/report.json"
     output = f"{area}portraits/{operated.digest(Stage.FINISH)}/"
     assert store.read(dataset)
     assert store.list(output)
-    for foreign in (f"{space.name}/uploads/person/00.jpg", operated.request.status.adapter or ""):
+    for foreign in (f"{space.area}uploads/person/00.jpg", operated.request.status.adapter or ""):
         with pytest.raises(StoreError, match="AccessDenied"):
             store.read(foreign)
-    for forbidden in (dataset, f"{space.name}/uploads/person/00.jpg", "elsewhere/requests/x/portraits/y/z"):
+    for forbidden in (dataset, f"{space.area}uploads/person/00.jpg", "elsewhere/requests/x/portraits/y/z"):
         with pytest.raises(StoreError, match="AccessDenied"):
             store.write(forbidden, b"x")
     with pytest.raises(StoreError, match="AccessDenied"):

@@ -107,7 +107,7 @@ def test_what_the_api_refuses_is_uploaded_nowhere(profile: Profile, people: Path
     assert 'namespaces "nosuch" not found' in profile("create", NAME, folder, "-n", "nosuch", code=1)
     assert json.loads(profile("create", NAME, folder, "--dry-run=server"))["metadata"]["namespace"] == space.name
     store = target.store()
-    assert store.list(uploads_prefix(space.name, f"uploads/{NAME}/")) == store.list("nosuch/") == []
+    assert store.list(uploads_prefix(space.area, f"uploads/{NAME}/")) == store.list("nosuch/") == []
 
 
 def test_styles_are_listed(profile: Profile) -> None:
@@ -169,7 +169,7 @@ def test_other_photos_are_looked_at_anew(profile: Profile, people: Path, kubectl
 
 
 def test_delete_takes_everything_away(profile: Profile, space: Space, target: Target) -> None:
-    uploads = uploads_prefix(space.name, f"uploads/{NAME}/")
+    uploads = uploads_prefix(space.area, f"uploads/{NAME}/")
     assert space.made(NAME)
     assert len(target.store().list(uploads)) == 12
     gone = json.loads(profile("delete", NAME, "--wait", "-o", "json"))

@@ -24,7 +24,7 @@ def store(target: Target) -> S3Store:
 
 @pytest.fixture
 def prefix(store: S3Store) -> Iterator[str]:
-    prefix = f"test-{uuid.uuid4().hex[:8]}/requests/minji/"
+    prefix = f"test-{uuid.uuid4().hex[:8]}.1a2b3c4d-5e6f/requests/minji/"
     yield prefix
     store.delete(prefix)
 

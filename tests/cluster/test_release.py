@@ -95,7 +95,7 @@ def _pods() -> Iterator[tuple[str, dict[str, Any]]]:
     order = PreprocessOrder(
         request=request,
         digest="d" * 16,
-        output=f"hr/requests/minji/dataset/{'d' * 16}/",
+        output=f"hr.1a2b3c4d-5e6f/requests/minji/dataset/{'d' * 16}/",
         photos=[],
         parameters=PreprocessParameters(),
     )
@@ -237,7 +237,8 @@ def test_helms_own_test_makes_portraits_of_photos(product: Product, target: Targ
     from profile_cli.demo.cluster import DemoCluster
     from profile_cli.terminal import Terminal
 
-    folder = f"{product.release_namespace}/uploads/helm-test/"
+    space = Space(product.kubectl, product.store, product.release_namespace)
+    folder = f"{space.area}uploads/helm-test/"
     for photo in pictures_in(people / "p00060"):
         product.store.write(folder + photo.name, photo.read_bytes(), "image/jpeg")
     namespace = ("-n", product.release_namespace)

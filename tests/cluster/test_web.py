@@ -55,7 +55,7 @@ def test_a_form_takes_this_photo_and_nothing_else(page: TestClient, space: Space
     assert _send(form, data, key=f"other/uploads/{photo.name}") == 403
     assert [found.key for found in space.store.list(f"{space.name}/")] == []
     assert _send(form, data) in (200, 204)
-    (found,) = space.store.list(f"{space.name}/uploads/")
+    (found,) = space.store.list(f"{space.area}uploads/")
     assert (found.key, found.bytes) == (form["fields"]["key"], len(data))
 
 
@@ -79,13 +79,13 @@ def test_requests_are_their_owners_alone(page: TestClient, space: Space, people:
         space.kubectl.run("-n", space.name, "label", "profilerequest", "p-1", "--overwrite", f"{OWNER_LABEL}=somebody")
     late = _form(page, photo)
     assert page.delete("/api/requests/p-1", headers=as_(MINJI)).status_code == 204
-    assert space.store.list(f"{space.name}/uploads/") == []
+    assert space.store.list(f"{space.area}uploads/") == []
     # The store takes a form until it ends, whatever was deleted meanwhile: what comes so does not stay.
     assert _send(late, photo.read_bytes()) in (200, 204)
     assert page.portal is not None
     app: Any = page.app
     page.portal.call(app.state.page.purges.empty_due, time.time() + AGAIN_SECONDS[-1] + 1)
-    assert space.store.list(f"{space.name}/uploads/") == []
+    assert space.store.list(f"{space.area}uploads/") == []
 
 
 @pytest.mark.timeout(900)
@@ -152,12 +152,12 @@ def test_the_pages_account_reads_and_writes_no_more_than_it_must(sandbox: Sandbo
     url = f"s3://{services.BUCKET}?endpoint={sandbox.address('minio')}&secure=false&region={services.REGION}"
     account = {"AWS_ACCESS_KEY_ID": passwords.STORE_WEB_USER, "AWS_SECRET_ACCESS_KEY": sandbox.passwords.store_web}
     mine = open_s3(url, account)
-    mine.write("test-web/uploads/a.jpg", b"photo")
-    mine.delete("test-web/uploads/")
-    product.store.write("test-web/requests/r/portraits/x.png", b"portrait")
-    assert mine.read("test-web/requests/r/portraits/x.png") == b"portrait"
+    mine.write("test-web.1a2b3c4d-5e6f/uploads/a.jpg", b"photo")
+    mine.delete("test-web.1a2b3c4d-5e6f/uploads/")
+    product.store.write("test-web.1a2b3c4d-5e6f/requests/r/portraits/x.png", b"portrait")
+    assert mine.read("test-web.1a2b3c4d-5e6f/requests/r/portraits/x.png") == b"portrait"
     with pytest.raises(StoreError, match="AccessDenied"):
-        mine.write("test-web/requests/r/portraits/x.png", b"another")
+        mine.write("test-web.1a2b3c4d-5e6f/requests/r/portraits/x.png", b"another")
     with pytest.raises(StoreError, match="could not be deleted"):
-        mine.delete("test-web/requests/")
-    product.store.delete("test-web/")
+        mine.delete("test-web.1a2b3c4d-5e6f/requests/")
+    product.store.delete("test-web.1a2b3c4d-5e6f/")

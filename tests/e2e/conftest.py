@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from areas import area
 from profile_contract.artifacts import stage_prefix
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport
@@ -64,13 +65,13 @@ def preprocess_order(store: FolderStore) -> Callable[..., PreprocessOrder]:
 
     def order(photos: Photos, **parameters: int) -> PreprocessOrder:
         for name, data in photos.items():
-            store.write(f"ns/uploads/person/{name}", data)
-        listed = store.list("ns/uploads/person/")
+            store.write(f"ns.1a2b3c4d-5e6f/uploads/person/{name}", data)
+        listed = store.list("ns.1a2b3c4d-5e6f/uploads/person/")
         refs = [PhotoRef(name=Path(o.key).name, key=o.key, bytes=o.bytes, etag=o.etag) for o in listed]
         return PreprocessOrder(
             request=RequestRef(namespace="ns", name="person"),
             digest="d" * 16,
-            output=stage_prefix("ns", "person", Stage.PREPROCESS, "d" * 16),
+            output=stage_prefix(area("ns"), "person", Stage.PREPROCESS, "d" * 16),
             photos=refs,
             parameters=PreprocessParameters(**{"resolution": 256, **parameters}),
         )

@@ -12,6 +12,7 @@ import pyexiv2
 import pytest
 from PIL import Image
 
+from areas import area
 from profile_contract.artifacts import candidate_key, stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
@@ -31,8 +32,8 @@ from profile_runtime.store.folder import FolderStore
 from profile_vision.files import SOURCE_TYPE, STATEMENT
 
 Photos = dict[str, bytes]
-DATASET = stage_prefix("ns", "person", Stage.PREPROCESS, "d" * 16) + "report.json"
-OUTPUT = stage_prefix("ns", "person", Stage.FINISH, "f" * 16)
+DATASET = stage_prefix(area("ns"), "person", Stage.PREPROCESS, "d" * 16) + "report.json"
+OUTPUT = stage_prefix(area("ns"), "person", Stage.FINISH, "f" * 16)
 WARMTH = 4.0
 
 
@@ -74,7 +75,7 @@ def style_of(
     twins: Sequence[np.ndarray] = (),
 ) -> StyleCandidates:
     """Writes pictures as the candidates of a style with seeds 1, 2, ...; `twins` are their neutral twins."""
-    prefix = stage_prefix("ns", "person", Stage.GENERATE, f"{name:c<16}"[:16])
+    prefix = stage_prefix(area("ns"), "person", Stage.GENERATE, f"{name:c<16}"[:16])
     candidates = []
     for twin, found in ((False, pictures), (True, twins)):
         for seed, image in enumerate(found, start=1):

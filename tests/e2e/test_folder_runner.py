@@ -47,7 +47,7 @@ class Made:
 
     def reports(self, stage_folder: str) -> list[str]:
         """Keys of a stage's reports."""
-        prefix = f"local/requests/person/{stage_folder}/"
+        prefix = f"local.00000000-0000/requests/person/{stage_folder}/"
         return [found.key for found in self.store.list(prefix) if found.key.endswith(f"/{REPORT}")]
 
     def times(self, stage_folder: str) -> dict[str, int]:

@@ -108,7 +108,7 @@ def test_photos_that_lie_any_way_make_the_dataset_that_upright_ones_make(
     crops = [np.asarray(Image.open(io.BytesIO(store.read(image.image)))).astype(int) for image in lying.images]
     assert any("turned upright" in warning.message for warning in lying.warnings)
     for photo in odd_photos.turned_set():
-        store.delete(f"ns/uploads/person/{photo}")
+        store.delete(f"ns.1a2b3c4d-5e6f/uploads/person/{photo}")
     upright = preprocess(odd_photos.upright_set())
     assert [v.reason for v in lying.verdicts] == [v.reason for v in upright.verdicts]
     assert [(i.photo, i.caption, i.held_out) for i in lying.images] == [

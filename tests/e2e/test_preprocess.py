@@ -71,7 +71,9 @@ def test_a_person_becomes_a_dataset(preprocess: Preprocess, woman: Photos, store
     assert {pose.name for pose in report.poses} == {*(f"photo-{n}" for n in range(1, 13)), *POSE_PRESETS}
     for written in report.poses:
         assert picture(store.read(written.key)).shape == (256, 256, 3)
-    again = PreprocessReport.model_validate_json(store.read("ns/requests/person/dataset/" + "d" * 16 + "/report.json"))
+    again = PreprocessReport.model_validate_json(
+        store.read("ns.1a2b3c4d-5e6f/requests/person/dataset/" + "d" * 16 + "/report.json")
+    )
     assert again.images == report.images
     assert again.peak_memory_megabytes > 100
 

@@ -13,7 +13,7 @@ from profile_sandbox import services
 from real_minio import RealMinio, real_minio
 
 pytestmark = pytest.mark.e2e
-HR, CEO = "hr/requests/minji/", "finance/uploads/ceo/IMG_0001.jpg"
+HR, CEO = "hr.1a2b3c4d-5e6f/requests/minji/", "finance.1a2b3c4d-5e6f/uploads/ceo/IMG_0001.jpg"
 CANDIDATE = f"{HR}candidates/aaaa/000007.png"
 
 
@@ -65,7 +65,7 @@ def test_a_reading_link_reads_its_object_and_nobody_keeps_it(signer: PrefixSigne
 
 
 def test_a_form_of_the_pages_account_writes_one_photo_below_its_prefix(minio: RealMinio) -> None:
-    prefix = "hr/uploads/page/1234/"
+    prefix = "hr.1a2b3c4d-5e6f/uploads/page/1234/"
     signer = Signers(minio.url, StsSessions(minio.url, minio.web)).below(prefix)
     fields = signer.form(f"{prefix}1.jpg", 60, content_type="image/jpeg", fewest_bytes=4, most_bytes=8)
     url = f"http://{minio.address}/{services.BUCKET}"
@@ -73,7 +73,7 @@ def test_a_form_of_the_pages_account_writes_one_photo_below_its_prefix(minio: Re
     def send(content: bytes, **changed: str) -> int:
         return httpx.post(url, data={**fields, **changed}, files={"file": ("1.jpg", content)}).status_code
 
-    assert send(b"photo", key="hr/uploads/page/9999/1.jpg") == 403
+    assert send(b"photo", key="hr.1a2b3c4d-5e6f/uploads/page/9999/1.jpg") == 403
     assert send(b"123456789") == 400
     assert send(b"photo") == 204
     assert minio.store().read(f"{prefix}1.jpg") == b"photo"
@@ -100,10 +100,12 @@ def test_what_was_issued_under_a_tag_ends_with_it(minio: RealMinio) -> None:
 def test_a_listing_and_a_reading_stop_where_they_are_told_to(minio: RealMinio) -> None:
     store = minio.store()
     for number in range(5):
-        store.write(f"lab/uploads/a/{number}.jpg", b"12345")
-    assert [found.key for found in store.list("lab/uploads/a/", most=3)] == [f"lab/uploads/a/{n}.jpg" for n in range(3)]
-    assert store.read("lab/uploads/a/1.jpg", most=5) == b"12345"
+        store.write(f"lab.1a2b3c4d-5e6f/uploads/a/{number}.jpg", b"12345")
+    assert [found.key for found in store.list("lab.1a2b3c4d-5e6f/uploads/a/", most=3)] == [
+        f"lab.1a2b3c4d-5e6f/uploads/a/{n}.jpg" for n in range(3)
+    ]
+    assert store.read("lab.1a2b3c4d-5e6f/uploads/a/1.jpg", most=5) == b"12345"
     with pytest.raises(TooLarge, match="has more than 4 bytes"):
-        store.read("lab/uploads/a/1.jpg", most=4)
-    assert store.delete("lab/uploads/a/") == 5
-    assert store.list("lab/uploads/a/") == []
+        store.read("lab.1a2b3c4d-5e6f/uploads/a/1.jpg", most=4)
+    assert store.delete("lab.1a2b3c4d-5e6f/uploads/a/") == 5
+    assert store.list("lab.1a2b3c4d-5e6f/uploads/a/") == []

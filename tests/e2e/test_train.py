@@ -13,6 +13,7 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load, load_file
 
+from areas import area
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
@@ -27,7 +28,7 @@ from profile_runtime.store.folder import FolderStore
 from profile_train import loop, loss, stage
 
 REQUEST = RequestRef(namespace="hr", name="minji")
-DATASET = stage_prefix(REQUEST.namespace, REQUEST.name, Stage.PREPROCESS, "dataset")
+DATASET = stage_prefix(area(), REQUEST.name, Stage.PREPROCESS, "dataset")
 PHOTOS = sorted((Path(__file__).resolve().parents[2] / "models" / "people" / "p00060").glob("*.jpg"))[:8]
 STEPS = 6
 PARAMETERS = TrainParameters(
@@ -44,7 +45,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = FolderStore(tmp_path_factory.mktemp("dataset"))
     photos = []
     for path in PHOTOS:
-        key = f"hr/uploads/minji/{path.name}"
+        key = f"hr.1a2b3c4d-5e6f/uploads/minji/{path.name}"
         store.write(key, path.read_bytes())
         photos.append(PhotoRef(name=path.name, key=key, bytes=path.stat().st_size, etag=path.name))
     order = PreprocessOrder(
@@ -67,7 +68,7 @@ def train(dataset: Path, store: FolderStore, models: Path) -> Train:
         order = TrainOrder(
             request=REQUEST,
             digest=digest,
-            output=stage_prefix(REQUEST.namespace, REQUEST.name, Stage.TRAIN, digest),
+            output=stage_prefix(area(), REQUEST.name, Stage.TRAIN, digest),
             dataset=DATASET + REPORT,
             parameters=PARAMETERS.model_copy(update=changed),
         )
@@ -188,7 +189,9 @@ def test_a_half_written_checkpoint_is_never_taken(
     with pytest.raises(KeyboardInterrupt):
         train("cut")
     monkeypatch.setattr(loop, "step_loss", real_loss)
-    last = next(o.key for o in store.list("hr/requests/minji/adapter/cut/") if "step-000004/optimiser" in o.key)
+    last = next(
+        o.key for o in store.list("hr.1a2b3c4d-5e6f/requests/minji/adapter/cut/") if "step-000004/optimiser" in o.key
+    )
     store.write(last, store.read(last)[:-100])
     # The optimiser state of step 2 went when step 4 was complete: training begins anew rather than from half a file.
     assert train("cut").resumed_from == 0

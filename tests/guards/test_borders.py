@@ -19,8 +19,8 @@ from record import as_yaml, compare
 
 DOCUMENTS = Path(__file__).parent / "documents.yaml"
 PHOTOS = [
-    {"name": "b.jpg", "key": "hr/uploads/minji/b.jpg", "bytes": 20, "etag": "e2"},
-    {"name": "a.jpg", "key": "hr/uploads/minji/a.jpg", "bytes": 10, "etag": "e1"},
+    {"name": "b.jpg", "key": "hr.1a2b3c4d-5e6f/uploads/minji/b.jpg", "bytes": 20, "etag": "e2"},
+    {"name": "a.jpg", "key": "hr.1a2b3c4d-5e6f/uploads/minji/a.jpg", "bytes": 10, "etag": "e1"},
 ]
 WARM = {"title": {"en": "Warm"}, "tone": "Warm", "prompt": "portrait of {subject}, {tone}"}
 BASE: dict[str, Any] = {

@@ -18,7 +18,7 @@ from record import as_yaml, compare
 
 Call = Callable[..., str]
 AT = "2026-01-01T22:04:05Z"
-KEY = "hr/requests/minji/portraits/d/studio-warm"
+KEY = "hr.1a2b3c4d-5e6f/requests/minji/portraits/d/studio-warm"
 PORTRAIT = {
     "style": "studio-warm", "key": f"{KEY}/1.png", "seed": 4, "rank": 1, "likeness": 71,
     "layouts": {"square": f"{KEY}/1-square.jpg"},

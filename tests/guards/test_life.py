@@ -132,7 +132,7 @@ async def _life(book: Book) -> None:
     await book.step("a style is added")
     await _deliver(book)
 
-    standing.store.objects["hr/uploads/minji/7.jpg"] = b"photo 7"
+    standing.store.objects["hr.1a2b3c4d-5e6f/uploads/minji/7.jpg"] = b"photo 7"
     standing.change(photos={"prefix": "uploads/minji/", "revision": 2})
     await book.step("a photo is added")
     standing.finish("preprocess")

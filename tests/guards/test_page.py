@@ -20,7 +20,7 @@ from record import as_yaml, compare, digest
 LANGUAGES = ("en", "ko")
 # What a server says of a file depends on when the file was written.
 VARYING = {"etag", "last-modified"}
-MADE = "portraits/requests/p-1/"
+MADE = "portraits.1a2b3c4d-5e6f/requests/p-1/"
 PORTRAIT = {
     "style": "studio-warm", "key": f"{MADE}portraits/d/studio-warm/01-000001.png", "seed": 1, "rank": 1,
     "likeness": 80, "layouts": {"resume": f"{MADE}portraits/d/studio-warm/01-000001-resume.jpg"},

@@ -34,7 +34,7 @@ def stage_pod(stage: Stage) -> dict[str, Any]:
     order = PreprocessOrder(
         request=RequestRef(namespace="hr", name="minji", uid="u1"),
         digest="d" * 16,
-        output=f"hr/requests/minji/dataset/{'d' * 16}/",
+        output=f"hr.1a2b3c4d-5e6f/requests/minji/dataset/{'d' * 16}/",
         photos=[],
         parameters=PreprocessParameters(),
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from areas import NAMESPACE_UID, area
+
 Object = dict[str, Any]
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 GROUP = "/apis/profilestudio.io/v1alpha1"
@@ -47,6 +49,7 @@ class FakeApi:
                 "name": name, "namespace": namespace, "generation": 1, "creationTimestamp": "2026-03-02T09:00:00Z",
             },
             "spec": {"photos": {"prefix": f"uploads/{name}/", "revision": 1}, "styles": ["studio-warm"], **spec},
+            "status": {"area": area(namespace)},
         }  # fmt: skip
         self.requests[namespace, name] = document
         return document
@@ -78,7 +81,7 @@ class FakeApi:
         lists: dict[str, list[Object]] = {
             "clusterprofilestyles": [_style(name) for name in self.styles],
             "profilerequests": list(self.requests.values()),
-            "namespaces": [{"metadata": {"name": name}} for name in self.namespaces],
+            "namespaces": [{"metadata": {"name": name, "uid": NAMESPACE_UID}} for name in self.namespaces],
             "deployments": [operator | {"spec": {"selector": {"matchLabels": {}}, "template": {}}}],
             "inferenceservices": [{"metadata": {"name": "profile-predictor"}, "status": READY}],
         }
@@ -86,7 +89,7 @@ class FakeApi:
         kinds = {"name": "profilestudio.io", "versions": [version]}
         if last in lists:
             return 200, {"items": lists[last]}
-        return 200, {"metadata": {"name": last}, "groups": [kinds]}
+        return 200, {"metadata": {"name": last, "uid": NAMESPACE_UID}, "groups": [kinds]}
 
     def _requests(
         self, method: str, namespace: str, name: str, body: Any, *, dry: bool, kind: str

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,6 +24,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from aiohttp import web
 from kubernetes.aio import client
 
+from areas import NAMESPACE_UID
 from profile_operator.clients.kubernetes import Kube
 
 Document = dict[str, Any]
@@ -33,6 +35,7 @@ REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilerequests"
 CLUSTER_STYLES = "/apis/profilestudio.io/v1alpha1/clusterprofilestyles"
 STYLES = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilestyles"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
+NAMESPACES = "/api/v1/namespaces"
 PODS = "/api/v1/namespaces/{}/pods"
 SECRETS = "/api/v1/namespaces/{}/secrets"
 EVENTS = "/api/v1/namespaces/{}/events"
@@ -75,6 +78,8 @@ class FakeKubernetes:
     # Watches tell nothing while it is set, and of nothing that is older than `oldest`.
     lagging: bool = False
     oldest: int = 0
+    # Namespaces that are not there; all others are, see `areas`.
+    gone: set[str] = field(default_factory=set)
     _version: int = 100
     _watched: bool = False
     _told: list[tuple[int, str, str, Document]] = field(default_factory=list)
@@ -191,6 +196,9 @@ class FakeKubernetes:
         return answered
 
     def _get(self, call: Call) -> tuple[int, Document]:
+        namespace = re.fullmatch(rf"{NAMESPACES}/([^/]+)", call.path)
+        if namespace and call.path not in self.objects and namespace[1] not in self.gone:
+            return 200, {"metadata": {"name": namespace[1], "uid": NAMESPACE_UID}}
         if call.path in self.objects:
             return 200, self.objects[call.path]
         last = call.path.rpartition("/")[2]

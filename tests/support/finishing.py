@@ -14,7 +14,7 @@ from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_vision import MaskReader
 
-PREFIX = "hr/requests/minji/portraits/0123456789abcdef/"
+PREFIX = "hr.1a2b3c4d-5e6f/requests/minji/portraits/0123456789abcdef/"
 
 
 def finisher(store: FolderStore, faces: Any, parameters: FinishParameters) -> Finisher:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 
+from areas import area
 from profile_contract.artifacts import REPORT, stage_prefix
 from profile_contract.photos import PhotoReason
 from profile_contract.request import DeletionPolicy
@@ -23,7 +24,7 @@ from profile_history.rows import Row, Rows
 from profile_runtime.store.folder import FolderStore
 
 KEY = Key("hr", "minji")
-AREA = "hr/requests/minji/"
+AREA = f"{area()}requests/minji/"
 AT = "2026-03-01T03:00:00Z"
 DIGESTS = {"preprocess": "d1", "train": "d2", "generate": "all-styles", "finish": "d4"}
 
@@ -42,7 +43,7 @@ def document(
             "styles": ["warm"],
             "deletionPolicy": policy,
         },
-        "status": {"gpuSeconds": 1200, "conditions": [ready], "stages": stages, **status},
+        "status": {"area": area(), "gpuSeconds": 1200, "conditions": [ready], "stages": stages, **status},
     }
 
 
@@ -69,7 +70,7 @@ def store_of(folder: Path) -> FolderStore:
     """A store with the request's reports."""
     store = FolderStore(folder)
     for stage, report in reports().items():
-        store.write(stage_prefix(*("hr", "minji"), stage, report.digest) + REPORT, report.to_json().encode())
+        store.write(stage_prefix(area(), "minji", stage, report.digest) + REPORT, report.to_json().encode())
     return store
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from areas import area
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
@@ -60,6 +61,7 @@ from profile_operator.observe.snapshot import (
 )
 
 KEY = Key("hr", "minji")
+AREA = area("hr")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 CONFIG = OperatorConfig(
@@ -87,7 +89,7 @@ class Crash(Exception):
 
 
 def photo(name: str, etag: str = "e") -> PhotoRef:
-    return PhotoRef(name=name, key=f"hr/uploads/minji/{name}", bytes=10, etag=etag)
+    return PhotoRef(name=name, key=f"hr.1a2b3c4d-5e6f/uploads/minji/{name}", bytes=10, etag=etag)
 
 
 @dataclass
@@ -143,11 +145,11 @@ class World:
         )
 
     def remains(self) -> Remains:
-        return Remains(self.head, tuple(self.jobs.values()), self.view, revoked=self.revoked)
+        return Remains(self.head, AREA, tuple(self.jobs.values()), self.view, revoked=self.revoked)
 
     def snapshot(self) -> Snapshot:
         listed, digest = self._photos()
-        chain = chain_of(KEY, self.spec, digest, self.styles, self.config)
+        chain = chain_of(KEY, self.spec, digest, self.styles, self.config, area=AREA)
         return Snapshot(
             head=self.head,
             spec=self.spec,
@@ -170,7 +172,7 @@ class World:
         pinned = self.status.photos
         stands = pinned is not None and pinned.digest and pinned.revision == self.spec.photos.revision
         if stands and pinned is not None and pinned.retry == self.retry:
-            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, self.config)
+            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, self.config, area=AREA)
             if chain.job_name(Stage.PREPROCESS) in self.jobs or chain.prefix(Stage.PREPROCESS) in self.store:
                 return None, pinned.digest
         self.listings += 1
@@ -178,7 +180,7 @@ class World:
 
     @property
     def chain(self) -> Chain:
-        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, self.config)
+        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, self.config, area=AREA)
 
     def reports(self, chain: Chain) -> Reports:
         generate = {}
@@ -370,7 +372,7 @@ def dataset_report(order: PreprocessOrder, common: dict[str, object]) -> Preproc
 
 
 def request_area() -> str:
-    return request_prefix(KEY.namespace, KEY.name)
+    return request_prefix(AREA, KEY.name)
 
 
 __all__ = ["CONFIG", "KEY", "NOW", "SPEC", "STYLES", "Crash", "LayoutName", "Reason", "World", "photo", "request_area"]

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from page_stand import USER, Stand, stand
-from page_world import NAMESPACE, Document
+from page_world import AREA, NAMESPACE, Document
 from profile_cli.run.command import WORK
 from profile_cli.run.recipe import read_recipe
 from profile_cli.run.settings import NAME
@@ -46,8 +46,8 @@ def seed(standing: Stand, run: Path) -> Document:
     """Put what a run made into the stand's store, and a request that is ready into its cluster."""
     owner = local_visitor(USER, NAMESPACE).owner
     places = {
-        f"{RUN_NAMESPACE}/requests/{NAME}/": f"{NAMESPACE}/requests/{REQUEST}/",
-        f"{RUN_NAMESPACE}/uploads/{NAME}/": f"{NAMESPACE}/uploads/{owner}/{REQUEST}/",
+        f"{RUN_NAMESPACE}/requests/{NAME}/": f"{AREA}requests/{REQUEST}/",
+        f"{RUN_NAMESPACE}/uploads/{NAME}/": f"{AREA}uploads/{owner}/{REQUEST}/",
     }
     for before, after in places.items():
         for file in sorted((run / WORK / before).rglob("*")):

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from page_world import NAMESPACE, ApiServer, MemoryStore, TokenService
+from page_world import AREA, NAMESPACE, ApiServer, MemoryStore, TokenService
 from profile_runtime.store.port import content_type_of
 from profile_web.app import make_app
 from profile_web.bucket import Bucket
@@ -121,6 +121,6 @@ def free_port() -> int:
 
 def draft_of(key: str) -> str:
     """The draft whose photo a key names."""
-    match = re.match(rf"{NAMESPACE}/uploads/[0-9a-f]+/([^/]+)/", key)
+    match = re.match(rf"{AREA}uploads/[0-9a-f]+/([^/]+)/", key)
     assert match is not None
     return match[1]

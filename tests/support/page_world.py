@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from areas import area
 from fake_kubernetes import CLUSTER_STYLES, REQUESTS, Call, FakeKubernetes
 from profile_contract.ownership import owner_of
 from profile_runtime.kubernetes.aio import AsyncApi
@@ -27,7 +28,7 @@ from profile_web.page import Backends
 OWNER_KEY = "0123456789abcdef0123456789abcdef"
 KEYS = SignInKeys(OWNER_KEY.encode())
 STORE = PageStore(endpoint="minio:9000", bucket="profiles", secure=False, public_url="https://store.example.com")
-NAMESPACE = "portraits"
+NAMESPACE, AREA = "portraits", area("portraits")
 MINJI, JUNHO = "minji-subject", "junho-subject"
 PAGE = {"X-Profile-Studio": "page"}
 STYLE = {"title": {"en": "Warm"}, "prompt": "a portrait", "tone": "Warm", "backgroundColour": "#ffffff"}
@@ -46,7 +47,7 @@ def owner(subject: str, issuer: str = "") -> str:
 
 def sent_to(subject: str, draft: str, namespace: str = NAMESPACE) -> str:
     """Where somebody's photos for a request lie."""
-    return f"{namespace}/uploads/{owner(subject)}/{draft}/"
+    return f"{area(namespace)}uploads/{owner(subject)}/{draft}/"
 
 
 class ApiServer(FakeKubernetes):
@@ -215,7 +216,7 @@ class World:
         assert answer.status_code == 201, answer.text
         document = self.api.requests[NAMESPACE, draft]
         if status:
-            document["status"] = {"observedGeneration": 1, **status}
+            document["status"] = {"observedGeneration": 1, "area": AREA, **status}
         return document
 
 

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ import pytest
 
 from profile_cli.demo.target import Target
 from profile_contract import GROUP, VERSION
+from profile_contract.areas import Area, area_of
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.request import Condition, ProfileRequestStatus
 from profile_runtime.store.port import content_type_of
@@ -150,9 +152,14 @@ class Space:
     store: S3Store
     name: str
 
+    @cached_property
+    def area(self) -> Area:
+        """Where its things lie in the bucket."""
+        return area_of(self.name, self.kubectl.get("namespace", self.name)["metadata"]["uid"])
+
     def upload(self, files: Sequence[Path], prefix: str = "uploads/person/") -> list[str]:
         """Bring files into the namespace's area; gives their keys."""
-        keys = [uploads_prefix(self.name, prefix) + file.name for file in files]
+        keys = [uploads_prefix(self.area, prefix) + file.name for file in files]
         for key, file in zip(keys, files, strict=True):
             self.store.write(key, file.read_bytes(), content_type_of(key))
         return keys
@@ -184,7 +191,7 @@ class Space:
         differ. What is tested then begins with the candidates, a minute earlier.
         """
         self.upload(learned.photos, f"uploads/{name}/")
-        before, after = (request_prefix(space.name, of) for space, of in ((learned.space, learned.name), (self, name)))
+        before, after = (request_prefix(space.area, of) for space, of in ((learned.space, learned.name), (self, name)))
         for folder in ("dataset/", "adapter/"):
             for stored in self.store.list(before + folder):
                 data = self.store.read(stored.key)
@@ -194,7 +201,7 @@ class Space:
 
     def made(self, request: str = "person") -> list[str]:
         """The keys of everything that a request has in the store."""
-        return [found.key for found in self.store.list(request_prefix(self.name, request))]
+        return [found.key for found in self.store.list(request_prefix(self.area, request))]
 
 
 def named_styles(*names: str) -> list[dict[str, str]]:
@@ -225,9 +232,11 @@ class Product:
         name = f"test-{uuid.uuid4().hex[:8]}"
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
         self.kubectl.apply(json.dumps(manifest))
+        space = Space(self.kubectl, self.store, name)
+        area = space.area
         try:
-            yield Space(self.kubectl, self.store, name)
+            yield space
         finally:
             # Its requests go with it; nobody waits for the pods that are still asked to end.
             self.kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
-            self.store.delete(f"{name}/")
+            self.store.delete(area)

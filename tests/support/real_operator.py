@@ -227,7 +227,7 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
     for name, style in STYLE_SPECS.items():
         server.put(CLUSTER_STYLES, {"metadata": {"name": name}, "spec": style.document()})
     for number in range(photos):
-        store.objects[f"hr/uploads/minji/{number}.jpg"] = b"photo %d" % number
+        store.objects[f"hr.1a2b3c4d-5e6f/uploads/minji/{number}.jpg"] = b"photo %d" % number
     access = store_access(store, tokens)
     async with server.kube() as kube:
         issued = Issued()

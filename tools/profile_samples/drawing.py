@@ -22,7 +22,7 @@ from profile_cli.program import run_command
 from profile_cli.results import deliver
 from profile_cli.run.command import prepare
 from profile_cli.run.runner import Run
-from profile_cli.run.settings import NAMESPACE, PHOTOS_PREFIX, PORTRAIT_HEIGHT, PORTRAIT_WIDTH, choose_models
+from profile_cli.run.settings import AREA, PHOTOS_PREFIX, PORTRAIT_HEIGHT, PORTRAIT_WIDTH, choose_models
 from profile_cli.run.values import read_values
 from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     shutil.rmtree(arguments.work, ignore_errors=True)
     arguments.work.mkdir(parents=True)
     store = FolderStore(arguments.work / "store")
-    upload(store, {photo.name: photo for photo in person.photos}, NAMESPACE, spec.photos.prefix)
+    upload(store, {photo.name: photo for photo in person.photos}, AREA, spec.photos.prefix)
     results = Run(store, folder, spec, styles, platform, terminal).results()
     deliver(store, results, arguments.work)
     seed = chosen_seed(results.finish.scores, list(styles))

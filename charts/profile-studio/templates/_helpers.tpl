@@ -196,6 +196,9 @@ store:
   bucket: {{ .Values.store.bucket | quote }}
   region: {{ .Values.store.region | quote }}
   secure: {{ .Values.store.secure }}
+  {{- with .Values.store.prefix }}
+  prefix: {{ . | quote }}
+  {{- end }}
 jobs:
   imagePullSecrets: {{ toJson .Values.images.pullSecrets }}
   {{- with .Values.commonLabels }}
@@ -248,6 +251,9 @@ store:
   bucket: {{ .Values.store.bucket | quote }}
   region: {{ .Values.store.region | quote }}
   secure: {{ .Values.store.secure }}
+  {{- with .Values.store.prefix }}
+  prefix: {{ . | quote }}
+  {{- end }}
   publicUrl: {{ required "web.store.publicUrl: where browsers reach the store, such as https://store.example.com" .Values.web.store.publicUrl | quote }}
 limits:
   {{- toYaml .Values.web.limits | nindent 2 }}

@@ -42,6 +42,11 @@ class Target:
         """Whether what requests made is written into a database."""
         return bool(self.values.get("database", {}).get("existingSecret"))
 
+    @property
+    def store_prefix(self) -> str:
+        """What the installation's keys begin with."""
+        return str(self.values.get("store", {}).get("prefix", ""))
+
     def store(self) -> S3Store:
         """The store. Raises CommandError."""
         try:

@@ -16,7 +16,7 @@ from profile_contract.manifest import manifest
 from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
 
-from .connection import cluster_of, namespace_of, standing_document, standing_request, store_of
+from .connection import area_for, cluster_of, namespace_of, standing_document, standing_request, store_of
 from .looks import watch_request
 from .spec import MOST, check_count, check_styles, spec_of
 from .store import store_explained
@@ -44,12 +44,12 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if store is None:
         return _print(document, terminal)
     with store_explained(arguments.store):
-        new = _send_and_create(cluster, store, document, photos, arguments)
+        base, new = _send_and_create(cluster, store, document, photos, arguments)
     if arguments.output == "json":
         done = {"namespace": namespace, "name": arguments.name, "photos": len(photos), "sent": new, "applied": True}
         terminal.plain(json.dumps(done))
     else:
-        terminal.say(f"{len(photos)} photos stand under {namespace}/{spec.photos.prefix} ({new} new)")
+        terminal.say(f"{len(photos)} photos stand under {base} ({new} new)")
         terminal.say(f"profilerequest {namespace}/{arguments.name} created")
     return watch_request(arguments, terminal) if arguments.watch else 0
 
@@ -82,13 +82,16 @@ def _check_styles(cluster: Cluster, namespace: str, wanted: list[StyleRef]) -> N
 
 def _send_and_create(
     cluster: Cluster, store: Store, document: dict[str, Any], photos: FoundPhotos, arguments: argparse.Namespace
-) -> int:
-    """Send the photos and make the request; photos of a request that could not be made are taken back."""
+) -> tuple[str, int]:
+    """Send the photos and make the request; photos of a request that could not be made are taken back.
+
+    Returns where the photos stand, and how many are new.
+    """
     namespace, prefix = document["metadata"]["namespace"], document["spec"]["photos"]["prefix"]
     others = sharing(cluster, namespace, arguments.name, prefix)
     if others:
-        raise CommandError(f"{namespace}/{prefix} belongs to the request {', '.join(others)}: take another name")
-    there = standing_photos(store, namespace, prefix)
+        raise CommandError(f"{prefix} in {namespace} belongs to the request {', '.join(others)}: take another name")
+    there = standing_photos(store, area_for(cluster, namespace, arguments), prefix)
     known = tags_of(photos)
     leftovers = [name for name, tag in there.tags.items() if tag not in known]
     if leftovers and not arguments.replace_leftovers:
@@ -100,7 +103,7 @@ def _send_and_create(
     remove_photos(store, there, leftovers)
     with sent(store, new, there):
         cluster.create_request(document)
-    return len(new)
+    return there.base, len(new)
 
 
 def add(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -112,7 +115,8 @@ def add(arguments: argparse.Namespace, terminal: Terminal) -> int:
     request = standing_document(cluster, namespace, arguments.name)
     cluster.raise_revision(namespace, arguments.name, dry_run=True)
     with store_explained(arguments.store):
-        there = standing_photos(store, namespace, request["spec"]["photos"]["prefix"])
+        prefix = request["spec"]["photos"]["prefix"]
+        there = standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
         new = plan_additions(photos, there)
         if not new:
             return _changed(arguments, terminal, namespace, "all of these photos are there already: nothing changed")
@@ -145,7 +149,7 @@ def replace(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster.raise_revision(namespace, arguments.name, dry_run=True)
     _refuse_shared(cluster, namespace, arguments.name, prefix)
     with store_explained(arguments.store):
-        there = standing_photos(store, namespace, prefix)
+        there = standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
         known = tags_of(photos)
         old = [name for name, tag in there.tags.items() if tag not in known]
         _confirm(
@@ -173,7 +177,7 @@ def remove(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster.raise_revision(namespace, arguments.name, dry_run=True)
     _refuse_shared(cluster, namespace, arguments.name, prefix)
     with store_explained(arguments.store):
-        there = standing_photos(store, namespace, prefix)
+        there = standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
         names = _named(there, arguments.photos) + (
             _refused(cluster, namespace, arguments.name, there) if arguments.refused else []
         )

@@ -9,9 +9,10 @@ from profile_cli.cluster import Cluster
 from profile_cli.errors import CommandError
 from profile_cli.kubeconfig import current_namespace
 from profile_cli.observed import ObservedRequest
+from profile_contract.areas import Area, told_area
 from profile_runtime.store.s3 import S3Store
 
-from .store import open_named
+from .store import open_named, prefix_of
 
 
 def namespace_of(arguments: argparse.Namespace) -> str:
@@ -30,6 +31,15 @@ def cluster_of(arguments: argparse.Namespace) -> tuple[Cluster, str]:
 def store_of(arguments: argparse.Namespace) -> S3Store:
     """The store of --store or PROFILE_STORE. Raises CommandError."""
     return open_named(arguments.store)
+
+
+def area_for(
+    cluster: Cluster, namespace: str, arguments: argparse.Namespace, request: dict[str, Any] | None = None
+) -> Area:
+    """Where the namespace's things lie in the bucket: as the request's status tells it, else as the namespace's UID
+    and the folders in the store's URL do. Raises CommandError."""
+    area = told_area(str(((request or {}).get("status") or {}).get("area", "")), namespace)
+    return area or cluster.area(namespace, prefix_of(arguments.store))
 
 
 def standing_request(cluster: Cluster, namespace: str, name: str) -> ObservedRequest:

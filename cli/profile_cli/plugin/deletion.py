@@ -10,6 +10,7 @@ from typing import Any
 from profile_cli.cluster import Cluster, Unreachable
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
+from profile_contract.areas import Area, told_area
 from profile_contract.artifacts import request_prefix
 from profile_contract.request import DeletionPolicy
 from profile_contract.resource import deletion_policy_of, photos_to_delete
@@ -27,14 +28,15 @@ def delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     cluster, namespace = cluster_of(arguments)
     request = standing_document(cluster, namespace, arguments.name)
-    photos = f"{namespace}/{request['spec']['photos']['prefix']}"
+    area = told_area(str((request.get("status") or {}).get("area", "")), namespace)
+    photos = f"{area or ''}{request['spec']['photos']['prefix']}"
     why_kept = _why_photos_stay(cluster, namespace, request, arguments)
     if arguments.keep_photos and photos_to_delete(request["spec"]):
         cluster.keep_photos(namespace, arguments.name)
     cluster.delete_request(namespace, arguments.name)
     if arguments.wait:
         _wait_until_gone(cluster, namespace, arguments.name)
-    stays = _what_stays(request, photos, why_kept)
+    stays = _what_stays(request, area, photos, why_kept)
     if arguments.output == "json":
         gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait}
         terminal.plain(json.dumps({**gone, "photosGo": not why_kept, "stays": stays}))
@@ -60,12 +62,11 @@ def _why_photos_stay(cluster: Cluster, namespace: str, request: dict[str, Any], 
     return f"the request {', '.join(others)} uses them, too" if others else ""
 
 
-def _what_stays(request: dict[str, Any], photos: str, why_kept: str) -> list[str]:
-    metadata = request["metadata"]
-    area = request_prefix(metadata["namespace"], metadata["name"])
+def _what_stays(request: dict[str, Any], area: Area | None, photos: str, why_kept: str) -> list[str]:
+    artifacts = f" under {request_prefix(area, request['metadata']['name'])}" if area else ""
     return [
         *([f"the photos under {photos} stay: {why_kept}"] if why_kept else []),
-        *([f"what was made stays under {area}: deletionPolicy is Retain"] if _retained(request) else []),
+        *([f"what was made stays{artifacts}: deletionPolicy is Retain"] if _retained(request) else []),
     ]
 
 

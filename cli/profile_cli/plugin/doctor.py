@@ -19,7 +19,7 @@ from profile_contract.resource import CLUSTER_STYLES, REQUESTS
 from profile_contract.style_ref import ref_of
 from profile_runtime.store.port import StoreError
 
-from .store import FORM, open_named, store_trouble
+from .store import FORM, open_named, prefix_of, store_trouble
 
 COLUMNS = ("what", "state", "what to do")
 STATES = {True: "ok", False: "problem", None: "not visible"}
@@ -58,7 +58,7 @@ def look(cluster: Cluster, namespace: str, store: str) -> list[Finding]:
         *rights,
         _operator(cluster),
         *_styles(cluster, namespace),
-        *_store(store, namespace),
+        *_store(cluster, store, namespace),
     ]
 
 
@@ -151,20 +151,27 @@ def predictor_finding(name: str, styles: list[str], there: dict[str, bool]) -> F
     )
 
 
-def _store(url: str, namespace: str) -> list[Finding]:
+def _store(cluster: Cluster, url: str, namespace: str) -> list[Finding]:
     named, answers = "PROFILE_STORE names the store", "the store answers you"
     if not url:
         return [Finding(named, False, f"export PROFILE_STORE='{FORM}' and AWS_*")]
-    key = uploads_prefix(namespace, photos_prefix(f"doctor-{uuid.uuid4().hex[:8]}")) + "writable"
     try:
         store = open_named(url)
     except CommandError as error:
         return [Finding(named, False, str(error))]
+    place = f"where the photos of {namespace} lie is told"
+    try:
+        area = cluster.area(namespace, prefix_of(url))
+    except CommandError as error:
+        # What else is wrong with the namespace was told before.
+        unseen = [Finding(place, False, str(error))] if isinstance(error, NotAllowed) else []
+        return [Finding(named, True), *unseen]
+    key = uploads_prefix(area, photos_prefix(f"doctor-{uuid.uuid4().hex[:8]}")) + "writable"
     try:
         store.list(key)
     except StoreError as error:
         return [Finding(named, True), Finding(answers, False, store_trouble(url, error))]
-    writable = f"you may write below {uploads_area(namespace)}"
+    writable = f"you may write below {uploads_area(area)}"
     try:
         store.write(key, b"")
         store.remove([key])

@@ -9,9 +9,11 @@ from typing import Any
 
 from profile_cli import tables, watch
 from profile_cli.cluster import Cluster
+from profile_cli.errors import CommandError
 from profile_cli.observed import ObservedRequest
 from profile_cli.results import deliver, deliver_files, files_of_status, read_results
 from profile_cli.terminal import Terminal
+from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
@@ -137,7 +139,7 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
         if view.status.portraits and set(watch.finished_stages(view)) != set(Stage):
             return _download_former(view, arguments, terminal)
         store = store_of(arguments)
-        results = read_results(store, namespace, arguments.name, watch.digests(view))
+        results = read_results(store, _area_of(view, namespace), arguments.name, watch.digests(view))
         files = deliver(store, results, arguments.out)
     if arguments.output == "json":
         documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
@@ -147,6 +149,14 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(f"{len(files)} files in {arguments.out}")
     _tell_toy(view.status, terminal)
     return 0
+
+
+def _area_of(view: ObservedRequest, namespace: str) -> Area:
+    """Where what was made lies. Raises CommandError for a status that does not tell it."""
+    area = told_area(view.status.area, namespace)
+    if area is None:
+        raise CommandError("where the portraits lie is not told yet: the operator has not looked at the request")
+    return area
 
 
 def _list_portraits(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:

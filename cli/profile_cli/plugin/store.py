@@ -13,6 +13,7 @@ from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import S3Store, open_s3
 
 FORM = "s3://BUCKET?endpoint=HOST:PORT"
+# Where the installation's keys have a prefix (store.prefix), it follows the bucket: s3://BUCKET/PREFIX/?endpoint=...
 NO_STORE = (
     f"this command reads and writes the store itself: give --store '{FORM}' (or PROFILE_STORE; add &secure=false where "
     "it speaks plain HTTP), with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
@@ -22,7 +23,7 @@ REFUSALS = {
     "InvalidAccessKeyId": "it does not know AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not the one of this account",
     "ExpiredToken": "the credentials have expired",
-    "AccessDenied": "the account may not do this: it needs to list, read, write and delete below NAMESPACE/uploads/",
+    "AccessDenied": "the account may not do this: it needs to list, read, write and delete below NAMESPACE.ID/uploads/",
     "NoSuchBucket": "there is no such bucket",
     "RequestTimeTooSkewed": "the clocks of this machine and the store differ",
 }
@@ -41,6 +42,12 @@ def open_named(url: str) -> S3Store:
         return open_s3(url, os.environ)
     except (StoreError, ValueError) as error:
         raise CommandError(f"the store {url} cannot be opened: {error}") from error
+
+
+def prefix_of(url: str) -> str:
+    """What the installation's keys begin with, by the store's URL. Pure."""
+    folders = urlsplit(url).path.strip("/")
+    return f"{folders}/" if folders else ""
 
 
 def _is_s3(url: str) -> bool:

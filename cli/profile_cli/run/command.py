@@ -31,7 +31,7 @@ from profile_runtime.store.folder import FolderStore
 
 from .recipe import read_recipe
 from .runner import InputRefused, Run
-from .settings import NAMESPACE, UNTRAINED, Choice, InstalledModels, choose_with, platform, request_spec
+from .settings import AREA, UNTRAINED, Choice, InstalledModels, choose_with, platform, request_spec
 from .values import read_values
 
 WORK = ".profile-studio"
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(recipe.toy)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
-    sent = upload(store, photos, NAMESPACE, spec.photos.prefix)
+    sent = upload(store, photos, AREA, spec.photos.prefix)
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     settings = platform(

@@ -29,7 +29,7 @@ from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import NotFound, StoreError
 
 from .screen import Screen
-from .settings import NAME, NAMESPACE
+from .settings import AREA, NAME, NAMESPACE
 
 if TYPE_CHECKING:
     from profile_predictor.engine import Engine
@@ -73,7 +73,7 @@ class Run:
             raise CommandError(f"the work folder cannot be used: {error}") from error
 
     def _photos(self) -> list[PhotoRef]:
-        base = uploads_prefix(NAMESPACE, self.spec.photos.prefix)
+        base = uploads_prefix(AREA, self.spec.photos.prefix)
         return [
             PhotoRef(name=photo.key.removeprefix(base), key=photo.key, bytes=photo.bytes, etag=photo.etag)
             for photo in self.store.list(base)
@@ -202,7 +202,7 @@ class Run:
 
 
 def _prefix(stage: Stage, digest: str) -> str:
-    return stage_prefix(NAMESPACE, NAME, stage, digest)
+    return stage_prefix(AREA, NAME, stage, digest)
 
 
 # A stage's libraries take seconds to import: only a stage that runs pays for them.

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_contract.areas import area_of
 from profile_contract.artifacts import photos_prefix
 from profile_contract.candidates import PictureSize
 from profile_contract.problems import problems_of
@@ -24,6 +25,8 @@ from .values import Values
 NOTHING_SAID = Values()
 NAMESPACE = "local"
 NAME = "person"
+# A folder has no cluster whose namespaces would come and go.
+AREA = area_of(NAMESPACE, "00000000-0000-0000-0000-000000000000")
 PHOTOS_PREFIX = photos_prefix(NAME)
 
 # The first of these that lies in the models folder is taken where none is named, each with its ControlNet.

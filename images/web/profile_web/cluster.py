@@ -21,6 +21,7 @@ from profile_runtime.kubernetes.resources import (
     CLUSTER_STYLES_PATH,
     MERGE_PATCH,
     Document,
+    namespace_path,
     request_path,
     requests_path,
     styles_path,
@@ -58,6 +59,10 @@ class PageCluster:
             for answer in (offered, own)
             for style in sorted(answer["items"], key=lambda style: str(style["metadata"]["name"]))
         ]
+
+    async def namespace_uid(self, namespace: str) -> str:
+        """The UID of a namespace, by which its photos are found."""
+        return str((await _answered(self._api.call("GET", namespace_path(namespace))))["metadata"]["uid"])
 
     async def listed(self, namespace: str, owners: Collection[str] | None = None) -> list[Document]:
         """The requests of these owners in a namespace, whatever their photos; of None: all requests there are."""

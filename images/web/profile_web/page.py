@@ -14,6 +14,7 @@ from typing import Any
 import redis.asyncio as redis
 from fastapi import FastAPI
 
+from profile_contract.areas import Area, area_of
 from profile_contract.artifacts import photos_prefix, request_prefix, uploads_area, uploads_prefix
 from profile_contract.ownership import owned_photos
 from profile_runtime.kubernetes.resources import Document
@@ -92,21 +93,29 @@ class Page:
     async def delete_expired(self, namespace: str) -> None:
         """Delete the drafts of a namespace that nobody ended. Raises Problem and StoreError."""
         now = datetime.now(UTC)
-        photos = self.bucket.scan(uploads_area(namespace))
-        newest = await asyncio.to_thread(newest_photos, photos, namespace, now)
+        area = await self.area(namespace)
+        photos = self.bucket.scan(uploads_area(area))
+        newest = await asyncio.to_thread(newest_photos, photos, area, now)
         # Asked after the store: a request that was made meanwhile keeps its photos.
         named = [str(photos_prefix_of(request)) for request in await self.cluster.listed(namespace)]
         for prefix in expired_drafts(newest, named, now, self.config.drafts.seconds):
             log.info("photos of a draft that nobody ended are deleted")
-            await self.bucket.delete(f"{namespace}/{prefix}")
+            await self.bucket.delete(uploads_prefix(area, prefix))
+
+    async def area(self, namespace: str) -> Area:
+        """Where a namespace's things lie in the bucket. Asked each time: one made anew under its name has another.
+
+        Raises Problem.
+        """
+        return area_of(namespace, await self.cluster.namespace_uid(namespace), self.config.store.prefix)
 
     def prefix(self, visitor: Visitor, draft: str) -> str:
         """The key prefix of a request's photos."""
-        return uploads_prefix(visitor.namespace, owned_photos(visitor.owner, draft))
+        return uploads_prefix(visitor.area, owned_photos(visitor.owner, draft))
 
     def links(self, visitor: Visitor, name: str) -> Links:
         """Links to a request's photos and to what was made of them."""
-        return self.bucket.links(self.prefix(visitor, name), request_prefix(visitor.namespace, name))
+        return self.bucket.links(self.prefix(visitor, name), request_prefix(visitor.area, name))
 
     def check_not_deleted(self, prefix: str) -> None:
         """Raises Problem for what was deleted a moment ago: it will be emptied again."""
@@ -121,7 +130,7 @@ class Page:
 
     async def holding(self, visitor: Visitor) -> holdings.Holding:
         """What the visitor has in the store, and may still send there."""
-        base = uploads_prefix(visitor.namespace, photos_prefix(visitor.owner))
+        base = uploads_prefix(visitor.area, photos_prefix(visitor.owner))
         objects = await self.bucket.list(base)
         if len(objects) >= MOST_LISTED:
             raise Problem(Code.TOO_MANY_BYTES)

@@ -14,6 +14,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import photos_prefix
 from profile_runtime.store.port import StoredObject, StoreError
 
@@ -98,15 +99,15 @@ def _entries(place: str) -> list[str]:
     return [f"{after} {place}" for after in AGAIN_SECONDS]
 
 
-def newest_photos(objects: Iterable[StoredObject], namespace: str, now: datetime) -> dict[str, datetime]:
+def newest_photos(objects: Iterable[StoredObject], area: Area, now: datetime) -> dict[str, datetime]:
     """Of each draft's prefix, as requests name it, when its newest photo was sent. Pure.
 
-    `objects`: what lies below the namespace's uploads. Only what looks like a draft of the page is one; whoever uploads
+    `objects`: what lies below the uploads of the area. Only what looks like a draft of the page is one; whoever uploads
     otherwise says themselves what goes.
     """
     newest: dict[str, datetime] = {}
     for photo in objects:
-        match = _DRAFT.match(photo.key.removeprefix(f"{namespace}/"))
+        match = _DRAFT.match(photo.key.removeprefix(area))
         if match:
             # Without a time it counts as new: better late than wrong.
             written = photo.modified or now

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from profile_contract.areas import told_area
 from profile_contract.artifacts import request_prefix, saved_name, uploads_prefix, webui_twin
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.keys import ForeignKey, check_below
@@ -78,9 +79,11 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
     stage, state = _stage(status, conditions), _state(metadata, conditions)
     kinds = {"Stalled": ConditionType.STALLED, "Running": ConditionType.RECONCILING}
     why = conditions.get(kinds[state]) if state in kinds else None
-    area = request_prefix(metadata["namespace"], metadata["name"])
-    sent = uploads_prefix(metadata["namespace"], spec.photos.prefix)
-    saved = _within(area, link)
+    area = told_area(status.area, metadata["namespace"])
+    # Before the operator's first look there is nothing to show.
+    sent = uploads_prefix(area, spec.photos.prefix) if area else ""
+    artifacts = request_prefix(area, metadata["name"]) if area else ""
+    saved = _within(artifacts, link)
     running = status.progress if status.progress and status.progress.stage == stage else None
     return RequestView(
         name=metadata["name"],
@@ -99,7 +102,7 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         photos=_photos(status, sent, _within(sent, link)),
         warnings=_warnings(status),
         toy_model=(status.toy_model or "") if status.portraits else "",
-        portraits=[_portrait(portrait, saved) for portrait in status.portraits if is_below(area, portrait.key)],
+        portraits=[_portrait(portrait, saved) for portrait in status.portraits if is_below(artifacts, portrait.key)],
         best_likeness=status.best_likeness,
         contact_sheet=_maybe(status.contact_sheet, saved),
         print_sheet=_maybe(status.print_sheet, saved),

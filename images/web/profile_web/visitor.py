@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from profile_contract.areas import Area
 from profile_contract.ownership import OWNER_LABEL, local_owner, owner_of
 
 from .config import Namespaces, SignIn, SignInKeys
@@ -34,6 +35,8 @@ class Visitor:
     user: str
     namespace: str
     owner: str
+    # Where the namespace's things lie in the bucket, for calls that ask for it.
+    area: Area = Area("")
 
 
 def visitor_of(headers: Headers, sign_in: SignIn, namespaces: Namespaces, keys: SignInKeys) -> Visitor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import httpx
 import stamina
 
+from profile_contract.areas import area_in, namespace_of
 from profile_contract.artifacts import requests_area
 from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
@@ -63,9 +64,19 @@ class StoreGrants:
         """Close the connections."""
         self._client.close()
 
-    def of(self, namespace: str) -> OrderGrants:
-        """What an order for a request of this namespace may grant, from now until its deadline."""
-        prefix = f"/{self._bucket}/{requests_area(namespace)}" if self._bucket else "/"
+    def of(self, namespace: str, keys: Sequence[str] = ()) -> OrderGrants:
+        """What an order for a request of this namespace may grant, from now until its deadline.
+
+        `keys`: what it is to draw; they must lie in one area of that namespace, and so must all that it grants. Raises
+        Refused.
+        """
+        prefix = "/"
+        if self._bucket and keys:
+            areas = {area_in(key) for key in keys}
+            area = areas.pop()
+            if areas or area is None or namespace_of(area) != namespace:
+                raise Refused("the order's keys do not lie in the area of its request's namespace")
+            prefix = f"/{self._bucket}/{requests_area(area)}"
         return OrderGrants(self, prefix, time.monotonic() + _ORDER_READS * self._seconds)
 
     def read(self, url: str, limit: int, prefix: str = "/", deadline: float = math.inf) -> Fetched:

@@ -118,7 +118,7 @@ class PredictorModel:
 
     async def _generate(self, order: GenerationOrder, asked: float) -> GenerationResult:
         """The candidates of an order, once they stand in the store."""
-        grants = self._grants.of(order.request.namespace)
+        grants = self._grants.of(order.request.namespace, [item.key for item in order.items])
         for item in order.items:
             if item.put_url:
                 grants.check(item.put_url)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from profile_contract.areas import Area, area_of
 from profile_contract.artifacts import request_prefix, requests_area, uploads_area, uploads_prefix
 from profile_contract.conditions import ConditionType
 from profile_contract.keys import ForeignKey
@@ -137,40 +138,42 @@ class Sweeper:
     def _deletes(self) -> bool:
         return self._settings.mode == "Delete"
 
-    async def _areas(self) -> dict[str, str]:
-        """Where each namespace that is served keeps its things. Raises ApiError."""
-        watched = self._config.watch_namespaces
-        return {namespace: namespace for namespace in watched or await self._census.namespaces()}
+    async def _areas(self) -> dict[str, Area]:
+        """Where each namespace that is served, and is there, keeps its things. Raises ApiError."""
+        uids, prefix = await self._census.namespaces(), self._config.store.prefix
+        watched = self._config.watch_namespaces or uids
+        return {namespace: area_of(namespace, uids[namespace], prefix) for namespace in watched if namespace in uids}
 
     # --- what a request made ---
 
-    async def _requests(self, namespace: str, area: str, findings: Findings) -> None:
+    async def _requests(self, namespace: str, area: Area, findings: Findings) -> None:
         """The prefixes of all requests that ever left something in a namespace."""
         base, after = requests_area(area), ""
         while folders := await asyncio.to_thread(self._leftovers.folders, base, after, PAGE):
             for folder in folders:
                 await self._pause()
                 name = folder.removeprefix(base).removesuffix("/")
-                await self._request(Key(namespace, name), request_prefix(area, name), findings)
+                await self._request(Key(namespace, name), area, findings)
             after = folders[-1]
 
-    async def _request(self, key: Key, prefix: str, findings: Findings) -> None:
+    async def _request(self, key: Key, area: Area, findings: Findings) -> None:
         """One request's prefix. Its request is asked for after the listing: what it makes later is not in there."""
+        prefix = request_prefix(area, key.name)
         listing = await asyncio.to_thread(self._leftovers.versions, prefix, "", MOST_VERSIONS)
         if len(listing) >= MOST_VERSIONS:
             log.warning("the sweep leaves %s alone: there are more than %d versions", prefix, MOST_VERSIONS)
             return
         document = await self._census.request(key)
-        living = None if document is None else await self._living(document)
+        living = None if document is None else await self._living(document, area)
         await self._carry_out(sweep(prefix, listing, living, self._now(), self._settings), findings)
 
-    async def _living(self, document: Document) -> LivingRequest:
+    async def _living(self, document: Document, area: Area) -> LivingRequest:
         """What counts for a request that exists. One that is being deleted is left to its deletion."""
         head, spec = parse_head(document), document.get("spec") or {}
         kept = head.deletion_policy is DeletionPolicy.RETAIN
         if head.deleting or not head.ready:
             return LivingRequest(kept=kept)
-        digests = referenced_digests(head, spec, await self._styles(head.key.namespace), self._config)
+        digests = referenced_digests(head, spec, await self._styles(head.key.namespace), self._config, area=area)
         return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))
 
     async def _carry_out(self, swept: Swept, findings: Findings) -> None:
@@ -187,7 +190,7 @@ class Sweeper:
 
     # --- what people sent ---
 
-    async def _uploads(self, namespace: str, area: str, findings: Findings) -> None:
+    async def _uploads(self, namespace: str, area: Area, findings: Findings) -> None:
         """A namespace's photos, a page at a time. Its requests are asked for after each page."""
         base, after = uploads_area(area), ""
         while True:
@@ -201,7 +204,7 @@ class Sweeper:
                 return
             after = whole[-1].key
 
-    async def _unfinished(self, areas: Sequence[str], findings: Findings) -> None:
+    async def _unfinished(self, areas: Sequence[Area], findings: Findings) -> None:
         """Uploads in parts that nobody ended, of all areas that are ours."""
         ours = [folder for area in areas for folder in (requests_area(area), uploads_area(area))]
         listed = await asyncio.to_thread(self._leftovers.unfinished, MOST_UNFINISHED)
@@ -213,7 +216,7 @@ class Sweeper:
 
     # --- Jobs ---
 
-    async def _jobs(self, namespace: str, area: str, findings: Findings) -> None:
+    async def _jobs(self, namespace: str, area: Area, findings: Findings) -> None:
         """Jobs that lost their request, as `kubectl delete --cascade=orphan` leaves them: they end, and what was handed
         out for them with them."""
         for job in await self._census.ownerless_jobs(namespace):

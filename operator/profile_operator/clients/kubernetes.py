@@ -16,6 +16,7 @@ from profile_runtime.kubernetes.resources import (
     JSON,
     MERGE_PATCH,
     Document,
+    namespace_path,
     request_path,
     requests_path,
     styles_path,
@@ -128,6 +129,10 @@ class Kube:
         body = {"metadata": {"resourceVersion": resource_version}, "status": status}
         metrics.api_write(kind)
         return await self._write("PATCH", f"{request_path(key)}/status", body, content_type=MERGE_PATCH)
+
+    async def namespace_uid(self, namespace: str) -> str:
+        """The UID of a namespace. Raises ResourceNotFound."""
+        return str((await self._api.call("GET", namespace_path(namespace)))["metadata"]["uid"])
 
     # --- Jobs, pods, Secrets, Events ---
 

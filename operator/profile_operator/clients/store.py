@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import REPORT, request_prefix_of, uploads_prefix
 from profile_contract.conditions import Reason
 from profile_contract.photo_names import is_litter
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
-from profile_contract.resource import Key
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef
 from profile_operator.config import Secrets, StoreConfig
@@ -85,12 +85,12 @@ class StoreAccess:
         """All objects below a prefix, or the first `most`."""
         return await self._off(lambda: self._store.list(prefix, most))
 
-    async def photos(self, key: Key, prefix: str, most: int) -> tuple[PhotoRef, ...]:
+    async def photos(self, area: Area, prefix: str, most: int) -> tuple[PhotoRef, ...]:
         """The first `most` photos under a request's prefix, by name; what came along with them is left out.
 
         Whoever uploads a million files has no more listed than that, and MOST_LITTER.
         """
-        base = uploads_prefix(key.namespace, prefix)
+        base = uploads_prefix(area, prefix)
         objects = await self.list(base, most)
         if len(objects) == most and any(is_litter(entry.key.removeprefix(base)) for entry in objects):
             objects = await self.list(base, most + MOST_LITTER)

@@ -64,10 +64,10 @@ def keep_what_is_finished(facts: Facts) -> Decision | None:
 
 def await_photos(facts: Facts) -> Decision | None:
     """Neither too few nor too many photos, under a prefix that may be read; before that no digest is known."""
-    namespace, prefix, photos = facts.head.key.namespace, facts.spec.photos.prefix, facts.snapshot.photos
+    prefix, photos = facts.spec.photos.prefix, facts.snapshot.photos
     most = facts.config.preprocess.maximum_photos
     try:
-        uploads_prefix(namespace, prefix)
+        place = uploads_prefix(facts.area, prefix)
     except ValueError as error:
         return _without_photos(Reason.INVALID_SPEC, str(error))
     if photos is None or 0 < len(photos) <= most:
@@ -76,7 +76,7 @@ def await_photos(facts: Facts) -> Decision | None:
         reason, message = Reason.TOO_MANY_PHOTOS, f"there are {len(photos)} photos under the prefix"
         message = f"{message}, at most {most} are taken"
     else:
-        reason, message = Reason.NO_PHOTOS, f"there are no photos under {namespace}/{plain(prefix, 200)}"
+        reason, message = Reason.NO_PHOTOS, f"there are no photos under {plain(place, 400)}"
     blocked = _without_photos(reason, message, LOOK_AGAIN_SECONDS)
     return replace(blocked, actions=_superseded(facts, Stage) if facts.snapshot.photos_withdrawn else ())
 

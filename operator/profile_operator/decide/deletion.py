@@ -46,7 +46,7 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
     """First the Jobs and generation end, then artifacts are purged (or left), then the finalizer goes."""
     if not facts.head.finalized:
         return Plan()
-    prefix = request_prefix(facts.head.key.namespace, facts.head.key.name)
+    prefix = request_prefix(facts.remains.area, facts.head.key.name)
     stop = _stop(facts)
     if facts.head.abandoned:
         text = f"let go unpurged, as {ABANDON_ANNOTATION} says: what is left below {prefix} goes with a later sweep"
@@ -72,7 +72,7 @@ def _photos(facts: DeletionFacts) -> tuple[PurgePhotos, ...]:
     if not facts.head.photos_to_delete or facts.remains.photos_shared:
         return ()
     try:
-        return (PurgePhotos(uploads_prefix(facts.head.key.namespace, facts.head.photos_to_delete)),)
+        return (PurgePhotos(uploads_prefix(facts.remains.area, facts.head.photos_to_delete)),)
     except ValueError:
         return ()
 

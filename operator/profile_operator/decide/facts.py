@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from profile_contract.areas import Area
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.resource import RequestHead
@@ -52,6 +53,11 @@ class Facts:
         conditions = {condition.type: condition for condition in self.head.status.conditions}
         condition = conditions.get(STAGES[stage].condition)
         return condition.message if condition is not None and condition.reason == reason else None
+
+    @property
+    def area(self) -> Area:
+        """Where the namespace's things lie in the bucket."""
+        return self.snapshot.chain.area
 
     @cached_property
     def standings(self) -> Standings:

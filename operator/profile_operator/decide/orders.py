@@ -98,9 +98,9 @@ def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
     key, chain = facts.head.key, facts.chain
     dataset = chain.prefix(Stage.PREPROCESS)
     # One prefix for all styles' candidates, or the policy of eight long names would grow over the store's limit.
-    candidates = stage_folder(key.namespace, key.name, Stage.GENERATE)
+    candidates = stage_folder(facts.area, key.name, Stage.GENERATE)
     reads = {
-        Stage.PREPROCESS: (uploads_prefix(key.namespace, facts.spec.photos.prefix),),
+        Stage.PREPROCESS: (uploads_prefix(facts.area, facts.spec.photos.prefix),),
         Stage.TRAIN: (dataset,),
         Stage.FINISH: (dataset, candidates),
     }

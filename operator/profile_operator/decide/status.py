@@ -43,6 +43,8 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     return ProfileRequestStatus(
         observed_generation=facts.head.generation,
         compared=facts.snapshot.compared,
+        installation=facts.config.installation or old.installation,
+        area=facts.area,
         progress=progress,
         photos=photos,
         stages=stages,

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from profile_contract.artifacts import REPORT, request_prefix
+from profile_contract.artifacts import REPORT, request_prefix_of
 from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationOrder, GenerationResult
@@ -211,7 +211,7 @@ class GenerationRunner:
     def _order(self, run: GenerationRun, style: StyleWork, missing: list[PlannedCandidate]) -> GenerationOrder:
         """The order for the next batch, with its links. Asks the store for credentials now and then."""
         config, request = self._config, run.work.request
-        signer = self._store.signer(request_prefix(request.namespace, request.name), request.uid)
+        signer = self._store.signer(request_prefix_of(style.prefix), request.uid)
         return generation_order(
             request,
             run.work.adapter,

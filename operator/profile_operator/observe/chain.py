@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profile_contract.areas import Area
 from profile_contract.model import digest_of
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.resource import Key
@@ -16,13 +17,20 @@ from .snapshot import Chain
 
 
 def chain_of(
-    key: Key, spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
+    key: Key,
+    spec: ProfileRequestSpec,
+    photos: str,
+    styles: Mapping[str, ProfileStyleSpec],
+    config: OperatorConfig,
+    *,
+    area: Area,
 ) -> Chain:
     """The chain that follows from a photos digest, the styles that exist and the parameters."""
     platform = platform_of(config)
     digests = digests_of(spec, photos, styles, platform)
     return Chain(
         key=key,
+        area=area,
         photos=photos,
         preprocess=digests.preprocess,
         train=digests.train,

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from profile_contract.areas import Area
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec
@@ -31,6 +32,7 @@ from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
 
+from .areas import Areas
 from .chain import chain_of
 from .issued import Issued
 from .jobs import job_view
@@ -62,6 +64,7 @@ class Observer:
         self._kube, self._store, self._progress = kube, store, progress
         self._generation, self._config, self._issued = generation, config, issued
         self._platform = platform_digest(config)
+        self._areas = Areas(kube, config.store.prefix)
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
@@ -69,8 +72,10 @@ class Observer:
         # Before the styles are read: whoever changes one from now on finds the request compared with the old one.
         compared = compared_with(self._platform, self._kube.style_digests(head.key.namespace, spec.style_keys))
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
-        jobs, (styles, unclear) = await asyncio.gather(self._jobs(head.key), self._styles(head.key.namespace))
-        photos, chain = await self._photos(head, spec, styles, jobs)
+        area, jobs, (styles, unclear) = await asyncio.gather(
+            self._areas.of(head), self._jobs(head.key), self._styles(head.key.namespace)
+        )
+        photos, chain = await self._photos(head, area, spec, styles, jobs)
         reports = await self._reports(chain)
         return Snapshot(
             head=head,
@@ -94,6 +99,7 @@ class Observer:
         """What may still write of a request that is being deleted. Raises ApiError, but for what may not be seen."""
         return Remains(
             head=head,
+            area=await self._areas.left_by(head),
             jobs=await _if_allowed(self._jobs(head.key)),
             generation=self._generation(head.uid),
             revoked=self._store.revoked(head.uid),
@@ -134,6 +140,7 @@ class Observer:
     async def _photos(
         self,
         head: RequestHead,
+        area: Area,
         spec: ProfileRequestSpec,
         styles: Mapping[str, ProfileStyleSpec],
         jobs: tuple[JobView, ...],
@@ -142,14 +149,14 @@ class Observer:
         pinned = head.status.photos
         asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)
         if not asked and pinned is not None and pinned.digest:
-            chain = chain_of(head.key, spec, pinned.digest, styles, self._config)
+            chain = chain_of(head.key, spec, pinned.digest, styles, self._config, area=area)
             if await self._stands(chain, jobs):
                 return None, chain
         try:
-            photos = await self._store.photos(head.key, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
+            photos = await self._store.photos(area, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
         except ValueError as error:
             raise SpecError(str(error)) from None
-        return photos, chain_of(head.key, spec, photos_digest(list(photos)), styles, self._config)
+        return photos, chain_of(head.key, spec, photos_digest(list(photos)), styles, self._config, area=area)
 
     async def _stands(self, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
         """Whether preprocessing of the pinned photos is done or under way, so that no listing is needed."""

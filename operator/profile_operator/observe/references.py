@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import stage_file
 from profile_contract.request import ProfileRequestStatus, StagesStatus
 from profile_contract.resource import RequestHead, SpecError, parse_spec
@@ -15,7 +16,12 @@ from .chain import chain_of
 
 
 def referenced_digests(
-    head: RequestHead, spec_document: Document, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
+    head: RequestHead,
+    spec_document: Document,
+    styles: Mapping[str, ProfileStyleSpec],
+    config: OperatorConfig,
+    *,
+    area: Area,
 ) -> frozenset[str] | None:
     """All digests of the stages' runs that count for it now, or that its status tells of. None: not all are known."""
     photos = head.status.photos
@@ -27,7 +33,7 @@ def referenced_digests(
         return None
     if any(name not in styles for name in spec.style_keys):
         return None
-    chain = chain_of(head.key, spec, photos.digest, styles, config)
+    chain = chain_of(head.key, spec, photos.digest, styles, config, area=area)
     current = {chain.preprocess, chain.train, chain.finish, *chain.styles.values()}
     return frozenset(current | _told(head.status))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from profile_contract.areas import Area
 from profile_contract.artifacts import stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.progress import ProgressEvent
@@ -98,13 +99,14 @@ class Reports:
 
 @dataclass(frozen=True)
 class Chain:
-    """One digest a stage, from the photos' on; for generate one a style, and one of all together.
+    """One digest a stage, from the photos' on; for generate one a style, and one of all together; and where they lie.
 
     `finish` is empty while a style is missing. The parameters are those that the digests were made of: the platform's
     defaults with what the request says.
     """
 
     key: Key
+    area: Area
     photos: str
     preprocess: str
     train: str
@@ -121,7 +123,7 @@ class Chain:
 
     def prefix(self, stage: Stage, digest: str = "") -> str:
         """Where a stage's artifacts lie; for generate give a style's digest."""
-        return stage_prefix(self.key.namespace, self.key.name, stage, digest or self.of(stage))
+        return stage_prefix(self.area, self.key.name, stage, digest or self.of(stage))
 
     def job_name(self, stage: Stage) -> str:
         """The deterministic name of a stage's Job: at most 40 + 20 characters."""
@@ -171,6 +173,7 @@ class Remains:
     """
 
     head: RequestHead
+    area: Area
     jobs: tuple[JobView, ...] | None = ()
     generation: GenerationView = GenerationView()
     revoked: datetime | None = None

@@ -35,6 +35,11 @@ def request_path(key: Key) -> str:
     return f"{requests_path(key.namespace)}/{key.name}"
 
 
+def namespace_path(namespace: str) -> str:
+    """A namespace's own object."""
+    return f"/api/v1/namespaces/{namespace}"
+
+
 def headers(accept: str, content_type: str) -> dict[str, str]:
     """The headers of a call."""
     return {"Accept": accept, "Content-Type": content_type}

@@ -53,3 +53,6 @@ LEFT JOIN LATERAL (
 WHERE finish.stage = 'finish'
 GROUP BY likeness.style, coalesce(train.model, '');
 
+-- 0003 after 0002
+ALTER TABLE requests ADD COLUMN area text NOT NULL DEFAULT '';
+

@@ -117,6 +117,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
             "verbs": ["get", "list", "watch", "create", "delete"],
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
@@ -139,6 +140,7 @@ def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
             "verbs": ["get", "list", "watch", "patch"],
         },
         {"apiGroups": ["profilestudio.io"], "resources": ["profilerequests/status"], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
     ]
     bindings = [
         found

@@ -39,7 +39,9 @@ def test_editors_may_ask_for_portraits_where_the_platform_says_so_and_viewers_ne
 
 
 def test_the_edit_role_alone_is_enough_to_work_with_requests() -> None:
-    (rule,) = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
+    rule, place = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
+    # Photos lie where the UID of the namespace says.
+    assert place == {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
     assert rule == {
         "apiGroups": ["profilestudio.io"],
         "resources": ["profilerequests", "profilestyles"],
@@ -48,10 +50,11 @@ def test_the_edit_role_alone_is_enough_to_work_with_requests() -> None:
 
 
 def test_the_page_may_do_what_its_visitors_do_and_no_more() -> None:
-    requests, own = the("ClusterRole", f"{CLUSTER}-web-requests", *WEB)["rules"]
+    requests, own, place = the("ClusterRole", f"{CLUSTER}-web-requests", *WEB)["rules"]
     assert requests["resources"] == ["profilerequests"]
     assert set(requests["verbs"]) <= {"get", "list", "create", "patch", "delete"}
     assert (own["resources"], set(own["verbs"])) == (["profilestyles"], {"get", "list"})
+    assert place == {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
     (rule,) = the("ClusterRole", f"{CLUSTER}-web-styles", *WEB)["rules"]
     assert (rule["resources"], set(rule["verbs"])) == (["clusterprofilestyles"], {"get", "list"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+import yaml
 
 from chart import (
     CHART,
@@ -159,6 +160,7 @@ def test_config_in_the_sandbox(sandbox_values: tuple[str, ...]) -> None:
         "bucket": "profiles",
         "region": "us-east-1",
         "secure": False,
+        "prefix": "",
         "ownEndpoint": "",
     }
     assert config.jobs.train == StageJob.model_validate(
@@ -213,3 +215,21 @@ def test_a_changed_configuration_restarts_the_operator() -> None:
 
     assert checksum() == checksum("--set", "images.pullPolicy=IfNotPresent")
     assert checksum() != checksum("--set", "training.rank=16")
+
+
+@pytest.mark.parametrize("prefix", ["/", "profile", "a.b/", "../", "A/", "a//", "a/*/", "a" * 40 + "/"])
+def test_a_prefix_that_would_not_be_taken_apart_is_refused(prefix: str) -> None:
+    refused = run("template", "profile-studio", str(CHART), "--set-json", f'store.prefix="{prefix}"')
+    assert refused.returncode != 0
+    assert "prefix" in refused.stderr
+
+
+def test_the_stores_prefix_reaches_operator_page_and_history() -> None:
+    places = "web.enabled=true,web.store.publicUrl=https://store.example.com,web.namespaces.default=hr"
+    arguments = ("--set", f"store.prefix=profile/cluster-a/,database.existingSecret=database,{places}")
+    assert config_of(*arguments)["store"]["prefix"] == "profile/cluster-a/"
+    page = yaml.safe_load(the("ConfigMap", "profile-studio-web", *arguments)["data"]["config.yaml"])
+    assert page["store"]["prefix"] == "profile/cluster-a/"
+    (container,) = the("Deployment", "profile-studio-history", *arguments)["spec"]["template"]["spec"]["containers"]
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert told["PROFILE_STORE_PREFIX"] == "profile/cluster-a/"

@@ -55,6 +55,7 @@ def test_it_may_make_requests_in_its_visitors_namespaces_and_nowhere_else(values
             "verbs": ["get", "list", "create", "patch", "delete"],
         },
         {"apiGroups": ["profilestudio.io"], "resources": ["profilestyles"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
     ]
     bound = the("ClusterRoleBinding", f"{CLUSTER}-web-styles", *values)
     assert bound["roleRef"]["name"] == f"{CLUSTER}-web-styles"

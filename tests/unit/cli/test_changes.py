@@ -36,7 +36,7 @@ class Bucket(FolderStore):
             raise StoreError("the store refused a.jpg: AccessDenied")
         super().write(key, data, content_type)
 
-    def names(self, prefix: str = "hr/uploads/minji/") -> list[str]:
+    def names(self, prefix: str = "hr.1a2b3c4d-5e6f/uploads/minji/") -> list[str]:
         return [one.key.removeprefix(prefix) for one in self.list(prefix)]
 
 
@@ -88,7 +88,7 @@ def test_a_request_is_made_with_its_photos_which_go_with_it(
 ) -> None:
     said = call("create", "minji", folder(tmp_path), "--noun", "woman")
     assert "6 files: all taken" in said
-    assert "6 photos stand under hr/uploads/minji/ (6 new)" in said
+    assert "6 photos stand under hr.1a2b3c4d-5e6f/uploads/minji/ (6 new)" in said
     assert len(store.names()) == 6
     made = api.requests["hr", "minji"]
     assert made["spec"]["photos"] == {"prefix": "uploads/minji/", "deletionPolicy": "Delete"}
@@ -98,7 +98,7 @@ def test_a_request_is_made_with_its_photos_which_go_with_it(
 
 def test_a_taken_name_replaces_nothing(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
     before = api.request("minji")
-    store.write("hr/uploads/minji/mine.jpg", b"mine")
+    store.write("hr.1a2b3c4d-5e6f/uploads/minji/mine.jpg", b"mine")
     # Two photos are too few for a new request, and meant for this one.
     for photos in (folder(tmp_path, 2, name="two"), folder(tmp_path)):
         said = call("create", "minji", photos, code=1)
@@ -167,20 +167,20 @@ def test_a_store_that_refuses_is_said_with_what_to_check(
     store.broken = "write"
     said = call("create", "minji", folder(tmp_path), code=1)
     assert "https://store.example, bucket profiles answered AccessDenied" in said
-    assert "NAMESPACE/uploads/" in said
+    assert "NAMESPACE.ID/uploads/" in said
     assert api.requests == {}
 
 
 def test_a_broken_upload_goes_on_where_it_stopped(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
     photos = folder(tmp_path)
-    store.write("hr/uploads/minji/0.jpg", JPEG + b"0")
+    store.write("hr.1a2b3c4d-5e6f/uploads/minji/0.jpg", JPEG + b"0")
     assert "(5 new)" in call("create", "minji", photos)
 
 
 def test_photos_of_a_former_request_are_not_mixed_in(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
-    store.write("hr/uploads/minji/somebody.jpg", b"else")
+    store.write("hr.1a2b3c4d-5e6f/uploads/minji/somebody.jpg", b"else")
     said = call("create", "minji", folder(tmp_path), code=1)
-    assert "1 photos of a former request stand under hr/uploads/minji/" in said
+    assert "1 photos of a former request stand under hr.1a2b3c4d-5e6f/uploads/minji/" in said
     assert store.names() == ["somebody.jpg"]
     call("create", "minji", folder(tmp_path), "--replace-leftovers")
     assert store.names() == [f"{number}.jpg" for number in range(6)]
@@ -248,7 +248,7 @@ def test_styles_that_may_not_be_listed_are_the_operators_to_judge(call: Call, ap
 def _standing(api: FakeApi, store: Bucket, count: int = 8) -> None:
     api.request("minji")
     for number in range(count):
-        store.write(f"hr/uploads/minji/{number}.jpg", JPEG + str(number).encode())
+        store.write(f"hr.1a2b3c4d-5e6f/uploads/minji/{number}.jpg", JPEG + str(number).encode())
 
 
 def test_added_photos_stand_beside_the_others_and_are_looked_at(
@@ -264,7 +264,7 @@ def test_added_photos_stand_beside_the_others_and_are_looked_at(
     assert json_said == {"namespace": "hr", "name": "minji"}
     (tmp_path / "other" / "0.jpg").write_bytes(JPEG + b"another")
     assert json.loads(call("add", "minji", str(tmp_path / "other"), "-o", "json"))["added"] == ["0-2.jpg"]
-    assert store.read("hr/uploads/minji/0.jpg") == JPEG + b"0"
+    assert store.read("hr.1a2b3c4d-5e6f/uploads/minji/0.jpg") == JPEG + b"0"
     assert revision(api) == 3
 
 
@@ -414,7 +414,7 @@ def test_a_request_goes_with_the_photos_that_were_uploaded_for_it(
     assert api.requests["hr", "minji"]["spec"]["photos"]["deletionPolicy"] == "Delete"
     said = call("delete", "minji", "--wait")
     assert "profilerequest hr/minji is gone, with everything that was made for it" in said
-    assert "the photos under hr/uploads/minji/ are gone, too" in said
+    assert "the photos under hr.1a2b3c4d-5e6f/uploads/minji/ are gone, too" in said
     assert "stay" not in said
     assert api.requests == {}
 
@@ -426,7 +426,7 @@ def test_photos_can_be_kept(call: Call, api: FakeApi, store: Bucket, tmp_path: P
     # The operator reads what stands there as the request goes.
     assert request["spec"]["photos"]["deletionPolicy"] == "Retain"
     assert (document["gone"], document["photosGo"]) == (True, False)
-    assert document["stays"] == ["the photos under hr/uploads/minji/ stay: as --keep-photos says"]
+    assert document["stays"] == ["the photos under hr.1a2b3c4d-5e6f/uploads/minji/ stay: as --keep-photos says"]
 
 
 def test_nothing_is_deleted_where_the_photos_could_not_be_kept(call: Call, api: FakeApi) -> None:
@@ -444,12 +444,12 @@ def test_photos_that_others_uploaded_stay_and_are_told(call: Call, api: FakeApi)
     api.request("minji")
     said = call("delete", "minji")
     assert "is being deleted" in said
-    assert "the photos under hr/uploads/minji/ stay: spec.photos.deletionPolicy is Retain" in said
+    assert "the photos under hr.1a2b3c4d-5e6f/uploads/minji/ stay: spec.photos.deletionPolicy is Retain" in said
 
 
 def test_photos_that_go_later_are_told_so(call: Call, api: FakeApi) -> None:
     _uploaded(api)
-    assert "the photos under hr/uploads/minji/ go with it" in call("delete", "minji")
+    assert "the photos under hr.1a2b3c4d-5e6f/uploads/minji/ go with it" in call("delete", "minji")
 
 
 @pytest.mark.parametrize("theirs", ["uploads/minji/", "uploads/minji/deeper/"])
@@ -463,7 +463,7 @@ def test_photos_that_another_request_uses_stay(call: Call, api: FakeApi, theirs:
 def test_what_is_retained_is_told(call: Call, api: FakeApi) -> None:
     _uploaded(api, deletionPolicy="Retain")
     said = call("delete", "minji", "--wait")
-    assert "what was made stays under hr/requests/minji/: deletionPolicy is Retain" in said
+    assert "what was made stays under hr.1a2b3c4d-5e6f/requests/minji/: deletionPolicy is Retain" in said
     assert "everything that was made" not in said
 
 

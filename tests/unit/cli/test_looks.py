@@ -18,7 +18,7 @@ from profile_runtime.store.port import StoreError
 
 Call = Callable[..., str]
 SECOND = "2026-03-02T09:00:01Z"
-KEY = "hr/requests/minji/portraits/d/"
+KEY = "hr.1a2b3c4d-5e6f/requests/minji/portraits/d/"
 NAUGHTY = "a\x1b[2J\x1b]0;pwned\x07.jpg"
 
 
@@ -253,10 +253,16 @@ def test_the_doctor_asks_for_every_verb_that_is_used(call: Call, api: FakeApi, s
     assert [what for what, one in looked.items() if not one["well"]] == [f"you may {verb} profilerequests"]
 
 
-def test_a_namespace_that_may_not_be_seen_is_nobodys_fault(call: Call, api: FakeApi, store: FolderStore) -> None:
+def test_a_namespace_that_may_not_be_seen_does_not_tell_where_its_photos_lie(
+    call: Call, api: FakeApi, store: FolderStore
+) -> None:
     api.denied = {"v1"}
-    looked = findings(call, code=0)
+    looked = findings(call, code=1)
     assert looked["the namespace hr exists"]["well"] is None
+    told = looked["where the photos of hr lie is told"]
+    assert told["well"] is False
+    assert "you may not get the namespace" in told["advice"]
+    assert store.list("") == []
 
 
 def test_the_doctor_says_why_the_store_is_not_reached(

@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 import urllib3
 
+from areas import area
 from profile_cli.errors import CommandError
 from profile_cli.network import network_trouble
 from profile_cli.plugin.store import open_named, store_explained, store_trouble
@@ -80,7 +81,7 @@ def test_a_store_that_is_away_is_said_with_what_was_tried_and_what_to_check() ->
 
 def _listed(url: str) -> None:
     with store_explained(url):
-        standing_photos(open_named(url), "hr", "uploads/minji/")
+        standing_photos(open_named(url), area(), "uploads/minji/")
 
 
 @pytest.mark.usefixtures("account")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from areas import area
 from profile_cli import photos as module
 from profile_cli.errors import CommandError
 from profile_cli.photos import find_photos, kind_of
@@ -136,8 +137,8 @@ def test_odd_names_become_names_that_a_store_can_hold(tmp_path: Path, raw: bytes
     assert name.encode().decode() == name
     assert name.isprintable()
     store = FolderStore(tmp_path.parent / f"{tmp_path.name}-store")
-    assert upload(store, find_photos([tmp_path]), "hr", "uploads/minji/") == 1
-    assert [one.key for one in store.list("hr/")] == [f"hr/uploads/minji/{name}"]
+    assert upload(store, find_photos([tmp_path]), area(), "uploads/minji/") == 1
+    assert [one.key for one in store.list("hr.")] == [f"hr.1a2b3c4d-5e6f/uploads/minji/{name}"]
 
 
 def test_twins_in_both_forms_of_unicode_stay_two(tmp_path: Path) -> None:
@@ -180,33 +181,33 @@ def test_upload_sends_what_changed_and_takes_away_what_is_gone(tmp_path: Path) -
     first.write_text("one")
     second.write_text("two")
     photos = {"1.jpg": first, "2.jpg": second}
-    assert upload(store, photos, "hr", "uploads/minji/") == 2
-    assert upload(store, photos, "hr", "uploads/minji/") == 0
+    assert upload(store, photos, area(), "uploads/minji/") == 2
+    assert upload(store, photos, area(), "uploads/minji/") == 0
     first.write_text("one, better")
-    assert upload(store, {"1.jpg": first}, "hr", "uploads/minji/") == 1
-    assert [found.key for found in store.list("hr/")] == ["hr/uploads/minji/1.jpg"]
-    assert store.read("hr/uploads/minji/1.jpg") == b"one, better"
+    assert upload(store, {"1.jpg": first}, area(), "uploads/minji/") == 1
+    assert [found.key for found in store.list("hr.")] == ["hr.1a2b3c4d-5e6f/uploads/minji/1.jpg"]
+    assert store.read("hr.1a2b3c4d-5e6f/uploads/minji/1.jpg") == b"one, better"
 
 
 def test_a_photo_is_taken_away_without_those_that_begin_like_it(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     for name in ("1", "10", "1.jpg"):
-        store.write(f"hr/uploads/minji/{name}", b"x")
-    remove_photos(store, standing_photos(store, "hr", "uploads/minji/"), ["1", "never there"])
-    assert sorted(standing_photos(store, "hr", "uploads/minji/").tags) == ["1.jpg", "10"]
+        store.write(f"hr.1a2b3c4d-5e6f/uploads/minji/{name}", b"x")
+    remove_photos(store, standing_photos(store, area(), "uploads/minji/"), ["1", "never there"])
+    assert sorted(standing_photos(store, area(), "uploads/minji/").tags) == ["1.jpg", "10"]
 
 
 def test_added_photos_take_no_name_that_is_there_and_are_not_sent_twice(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
-    store.write("hr/uploads/minji/a.jpg", b"mine")
+    store.write("hr.1a2b3c4d-5e6f/uploads/minji/a.jpg", b"mine")
     _folder(tmp_path, {"a.jpg": b"another", "b.jpg": b"mine", "c.jpg": b"third"})
-    there = standing_photos(store, "hr", "uploads/minji/")
+    there = standing_photos(store, area(), "uploads/minji/")
     fresh = plan_additions({name: tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")}, there)
     assert fresh == {"a-2.jpg": tmp_path / "a.jpg", "c.jpg": tmp_path / "c.jpg"}
     with sent(store, fresh, there):
         pass
-    assert store.read("hr/uploads/minji/a.jpg") == b"mine"
-    assert store.read("hr/uploads/minji/a-2.jpg") == b"another"
+    assert store.read("hr.1a2b3c4d-5e6f/uploads/minji/a.jpg") == b"mine"
+    assert store.read("hr.1a2b3c4d-5e6f/uploads/minji/a-2.jpg") == b"another"
 
 
 class _Full(FolderStore):
@@ -221,16 +222,16 @@ class _Full(FolderStore):
 @pytest.mark.parametrize("broken", [True, False])
 def test_what_was_sent_is_taken_back_when_it_came_to_nothing(tmp_path: Path, broken: bool) -> None:
     store = (_Full if broken else FolderStore)(tmp_path / "store")
-    store.write("hr/uploads/minji/before.jpg", b"before")
+    store.write("hr.1a2b3c4d-5e6f/uploads/minji/before.jpg", b"before")
     photos = {name: tmp_path / name for name in ("1.jpg", "2.jpg")}
     _folder(tmp_path, dict.fromkeys(photos, JPEG))
-    there = standing_photos(store, "hr", "uploads/minji/")
+    there = standing_photos(store, area(), "uploads/minji/")
     with pytest.raises(CommandError, match="store is full" if broken else "refused"):  # noqa: SIM117
         with sent(store, photos, there):
             raise CommandError("the API server refused")
-    assert list(standing_photos(store, "hr", "uploads/minji/").tags) == ["before.jpg"]
+    assert list(standing_photos(store, area(), "uploads/minji/").tags) == ["before.jpg"]
 
 
 def test_a_prefix_outside_of_the_uploads_is_said(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="must begin with 'uploads/'"):
-        standing_photos(FolderStore(tmp_path), "hr", "uploads/./x/")
+        standing_photos(FolderStore(tmp_path), area(), "uploads/./x/")

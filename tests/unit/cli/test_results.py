@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from areas import area
 from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.results import Results, deliver, files_of, files_of_status, read_results
@@ -38,9 +39,9 @@ from profile_contract.style import Tone
 from profile_runtime.store.folder import FolderStore
 
 DIGESTS = {Stage.PREPROCESS: "p", Stage.TRAIN: "t", Stage.FINISH: "f"}
-BASE = stage_prefix("hr", "minji", Stage.FINISH, "f")
-DRAWN_BASE = stage_prefix("hr", "minji", Stage.GENERATE, "g")
-ADAPTER_BASE = stage_prefix("hr", "minji", Stage.TRAIN, "t")
+BASE = stage_prefix(area(), "minji", Stage.FINISH, "f")
+DRAWN_BASE = stage_prefix(area(), "minji", Stage.GENERATE, "g")
+ADAPTER_BASE = stage_prefix(area(), "minji", Stage.TRAIN, "t")
 
 
 def _portrait(rank: int) -> Portrait:
@@ -88,7 +89,7 @@ def _store(folder: Path, results: Results) -> FolderStore:
         Stage.FINISH: results.finish,
     }
     for stage, report in reports.items():
-        store.write(stage_prefix("hr", "minji", stage, DIGESTS[stage]) + REPORT, report.to_json().encode())
+        store.write(stage_prefix(area(), "minji", stage, DIGESTS[stage]) + REPORT, report.to_json().encode())
     candidates = [Candidate(seed=1, key=f"{DRAWN_BASE}000001.png")]
     order = FinishOrder(
         request=RequestRef(namespace="hr", name="minji"),
@@ -106,7 +107,7 @@ def _store(folder: Path, results: Results) -> FolderStore:
 def test_every_delivered_file_lands_under_its_name(tmp_path: Path) -> None:
     results = _results(1)
     store = _store(tmp_path / "store", results)
-    assert read_results(store, "hr", "minji", DIGESTS) == results
+    assert read_results(store, area(), "minji", DIGESTS) == results
     out = tmp_path / "out"
     files = deliver(store, results, out)
     assert [file.relative_to(out).as_posix() for file in files] == [
@@ -132,7 +133,7 @@ def test_a_second_delivery_takes_its_own_old_files_away_and_no_others(tmp_path: 
 
 def test_missing_artifacts_are_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"report.json is not in the store"):
-        read_results(FolderStore(tmp_path), "hr", "minji", DIGESTS)
+        read_results(FolderStore(tmp_path), area(), "minji", DIGESTS)
     with pytest.raises(CommandError, match="cannot be read from the store"):
         deliver(FolderStore(tmp_path / "empty"), _results(1), tmp_path / "out")
 
@@ -189,7 +190,9 @@ def test_a_key_that_is_no_plain_path_is_refused_before_anything_is_written(
     assert _outside(tmp_path) == set()
 
 
-@pytest.mark.parametrize("key", ["finance/requests/ceo/portraits/x/1.png", "../../evil.txt", "/etc/passwd", "evil.txt"])
+@pytest.mark.parametrize(
+    "key", [f"{area('finance')}requests/ceo/portraits/x/1.png", "../../evil.txt", "/etc/passwd", "evil.txt"]
+)
 def test_a_key_outside_of_the_requests_own_portraits_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(CommandError, match="is no file below"):
         files_of(_forged(key))

@@ -16,7 +16,7 @@ from profile_cli.errors import CommandError
 from profile_cli.run import command
 from profile_cli.run.recipe import Recipe, read_recipe
 from profile_cli.run.runner import InputRefused, Run
-from profile_cli.run.settings import NAMESPACE, PHOTOS_PREFIX
+from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.run.values import Drawing, Values, values_of
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
@@ -92,7 +92,7 @@ def test_with_no_other_option_the_models_recipe_decides(
     assert "6 files: 5 taken, 1 left out (1 GIF)" in said
     assert "It is a toy." in said
     assert "--noun woman or --noun man gives better portraits" in said
-    assert [one.key for one in run.store.list("")] == [f"{NAMESPACE}/{PHOTOS_PREFIX}{n}.jfif" for n in range(5)]
+    assert [one.key for one in run.store.list("")] == [f"{AREA}{PHOTOS_PREFIX}{n}.jfif" for n in range(5)]
 
 
 def test_options_win_over_values_and_values_over_the_recipe(tmp_path: Path, begun: list[Run]) -> None:

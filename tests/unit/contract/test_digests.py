@@ -13,7 +13,7 @@ from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, p
 from profile_contract.stages.train import TrainParameters, train_digest
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 
-PHOTOS = (PhotoRef(name="a.jpg", key="hr/uploads/minji/a.jpg", bytes=10, etag="e1"),)
+PHOTOS = (PhotoRef(name="a.jpg", key="hr.1a2b3c4d-5e6f/uploads/minji/a.jpg", bytes=10, etag="e1"),)
 STYLE = ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="portrait of {subject}, {tone}")
 
 

@@ -24,8 +24,8 @@ from profile_contract.style_ref import StyleRef
 
 PHOTOS = photos_digest(
     [
-        PhotoRef(name="b.jpg", key="hr/uploads/minji/b.jpg", bytes=20, etag="e2"),
-        PhotoRef(name="a.jpg", key="hr/uploads/minji/a.jpg", bytes=10, etag="e1"),
+        PhotoRef(name="b.jpg", key="hr.1a2b3c4d-5e6f/uploads/minji/b.jpg", bytes=20, etag="e2"),
+        PhotoRef(name="a.jpg", key="hr.1a2b3c4d-5e6f/uploads/minji/a.jpg", bytes=10, etag="e1"),
     ]
 )
 WARM = ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="portrait of {subject}, {tone}")

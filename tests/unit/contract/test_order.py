@@ -16,7 +16,7 @@ from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title
 
 REQUEST = RequestRef(namespace="hr", name="minji", uid="u-1")
-ADAPTER = FileRef(key="hr/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)
+ADAPTER = FileRef(key="hr.1a2b3c4d-5e6f/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)
 # No two numbers are alike.
 STYLE = ProfileStyleSpec(
     title=Title(en="Golden"),
@@ -55,8 +55,8 @@ def test_a_golden_order() -> None:
     assert document() == {
         "request": {"namespace": "hr", "name": "minji", "uid": "u-1"},
         "adapter": {
-            "key": "hr/requests/minji/adapter/d/adapter.safetensors",
-            "url": "get:hr/requests/minji/adapter/d/adapter.safetensors",
+            "key": "hr.1a2b3c4d-5e6f/requests/minji/adapter/d/adapter.safetensors",
+            "url": "get:hr.1a2b3c4d-5e6f/requests/minji/adapter/d/adapter.safetensors",
             "sha256": "a" * 64,
             "weight": 0.91,
         },

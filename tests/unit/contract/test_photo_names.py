@@ -89,7 +89,7 @@ def test_whatever_a_file_is_called_its_name_is_one_part_of_a_path(raw: str) -> N
     assert unicodedata.is_normalized("NFC", name)
     assert name == name.strip()
     assert photo_name(name) == name
-    assert check_below("hr/uploads/minji/", f"hr/uploads/minji/{name}")
+    assert check_below("hr.1a2b3c4d-5e6f/uploads/minji/", f"hr.1a2b3c4d-5e6f/uploads/minji/{name}")
 
 
 @QUICK

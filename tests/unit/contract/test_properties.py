@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from areas import area
 from contract_values import objects
 from profile_contract import generation
+from profile_contract.areas import Area
 from profile_contract.artifacts import candidate_key, request_prefix, stage_prefix, uploads_prefix
 from profile_contract.exits import BadInput
 from profile_contract.keys import ForeignKey
@@ -140,8 +142,8 @@ def test_hostile_text_is_refused_with_a_sentence(text: bytes) -> None:
 TRAIN = {
     "request": {"namespace": "hr", "name": "minji"},
     "digest": "d",
-    "output": "hr/requests/minji/adapter/d/",
-    "dataset": "hr/requests/minji/dataset/d/report.json",
+    "output": "hr.1a2b3c4d-5e6f/requests/minji/adapter/d/",
+    "dataset": "hr.1a2b3c4d-5e6f/requests/minji/dataset/d/report.json",
     "parameters": {"baseModel": "sdxl"},
 }
 
@@ -183,7 +185,7 @@ def test_preprocessing_beyond_its_bounds_is_refused_by_name(field: str, value: i
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"output": "hr/requests/minji/adapter/d"}, "output"),
+        ({"output": "hr.1a2b3c4d-5e6f/requests/minji/adapter/d"}, "output"),
         ({"output": "hr/../finance/"}, "output"),
         ({"output": "/etc/"}, "output"),
         ({"output": ""}, "output"),
@@ -225,7 +227,7 @@ def refused(function: Callable[..., str], *arguments: Any) -> bool:
         assert text.isascii()
         assert text.isprintable()
         return True
-    assert key.startswith("hr/")
+    assert key.startswith(area())
     assert posixpath.normpath(key) + "/" == key
     assert not any(letter in key for letter in "\\*?$\"'`\n\r\0")
     key.encode()
@@ -248,8 +250,8 @@ def allowed_by_the_cluster(prefix: str) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(PREFIX)
 def test_photos_stay_in_their_namespace(prefix: str) -> None:
-    if not refused(uploads_prefix, "hr", prefix):
-        assert uploads_prefix("hr", prefix) == f"hr/{prefix}"
+    if not refused(uploads_prefix, area(), prefix):
+        assert uploads_prefix(area(), prefix) == f"{area()}{prefix}"
         assert prefix.startswith("uploads/")
         assert len(prefix) > len("uploads/")
         assert allowed_by_the_cluster(prefix)
@@ -265,47 +267,47 @@ def test_photos_stay_in_their_namespace(prefix: str) -> None:
     ],
 )  # fmt: skip
 def test_no_prefix_leads_elsewhere(prefix: str) -> None:
-    assert refused(uploads_prefix, "hr", prefix)
+    assert refused(uploads_prefix, area(), prefix)
     assert not allowed_by_the_cluster(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["uploads/\u2028a/", "uploads/a\udce9/", "uploads/" + "a" * 248 + "/"])
 def test_what_the_cluster_cannot_ask_is_asked_here(prefix: str) -> None:
-    assert refused(uploads_prefix, "hr", prefix)
+    assert refused(uploads_prefix, area(), prefix)
 
 
 @pytest.mark.parametrize(
     "prefix", ["uploads/minji/", "uploads/2026/11/minji/", "uploads/민지 사진/", "uploads/a.b_c-1/", "uploads/a@b+c/"]
 )
 def test_usual_prefixes_are_taken(prefix: str) -> None:
-    assert not refused(uploads_prefix, "hr", prefix)
+    assert not refused(uploads_prefix, area(), prefix)
     assert allowed_by_the_cluster(prefix)
 
 
 @QUICK
 @given(PART, PART)
 def test_what_a_request_made_stays_below_it(name: str, digest: str) -> None:
-    if not refused(request_prefix, "hr", name):
-        assert request_prefix("hr", name).count("/") == 3
+    if not refused(request_prefix, area(), name):
+        assert request_prefix(area(), name).count("/") == 3
     for stage in Stage:
-        if not refused(stage_prefix, "hr", "minji", stage, digest):
-            assert stage_prefix("hr", "minji", stage, digest).startswith("hr/requests/minji/")
-            assert stage_prefix("hr", "minji", stage, digest).count("/") == 5
-    assert refused(request_prefix, name + "/", "minji")
+        if not refused(stage_prefix, area(), "minji", stage, digest):
+            assert stage_prefix(area(), "minji", stage, digest).startswith("hr.1a2b3c4d-5e6f/requests/minji/")
+            assert stage_prefix(area(), "minji", stage, digest).count("/") == 5
+    assert refused(request_prefix, Area(name + "/"), "minji")
 
 
 @pytest.mark.parametrize("part", ["", ".", "..", "a/b", "../x", "a..b", "a\n", "a ", "A", "-a", "a" * 254, "민지"])
 def test_a_request_is_named_as_the_cluster_names_it(part: str) -> None:
-    assert refused(request_prefix, "hr", part)
-    assert refused(request_prefix, part, "minji")
+    assert refused(request_prefix, area(), part)
+    assert refused(request_prefix, Area(part), "minji")
 
 
 @pytest.mark.parametrize("digest", ["", ".", "..", "../other", "a/b", "a\n", "a b", "*"])
 def test_a_digest_is_one_part(digest: str) -> None:
-    assert refused(stage_prefix, "hr", "minji", Stage.TRAIN, digest)
+    assert refused(stage_prefix, area(), "minji", Stage.TRAIN, digest)
 
 
 def test_a_candidates_key_tells_its_seed() -> None:
-    prefix = stage_prefix("hr", "minji", Stage.GENERATE, "0123abcd")
-    assert candidate_key(prefix, 7) == "hr/requests/minji/candidates/0123abcd/000007.png"
-    assert candidate_key(prefix, 7, twin=True) == "hr/requests/minji/candidates/0123abcd/000007-neutral.png"
+    prefix = stage_prefix(area(), "minji", Stage.GENERATE, "0123abcd")
+    assert candidate_key(prefix, 7) == "hr.1a2b3c4d-5e6f/requests/minji/candidates/0123abcd/000007.png"
+    assert candidate_key(prefix, 7, twin=True) == f"{area()}requests/minji/candidates/0123abcd/000007-neutral.png"

@@ -18,7 +18,7 @@ from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.train import TrainReport
 
-AREA = "hr/requests/minji/"
+AREA = "hr.1a2b3c4d-5e6f/requests/minji/"
 AT = "2026-01-02T03:04:05Z"
 
 
@@ -63,7 +63,7 @@ def test_orders_read_as_they_were_written() -> None:
 def test_whatever_photos_are_called_their_order_arrives(name: str, etag: str, size: int) -> None:
     order = next(order for order in World().run().orders.values() if isinstance(order, PreprocessOrder))
     try:
-        photo = PhotoRef(name=name, key=f"hr/uploads/{name}", bytes=size, etag=etag)
+        photo = PhotoRef(name=name, key=f"hr.1a2b3c4d-5e6f/uploads/{name}", bytes=size, etag=etag)
         text = order.model_copy(update={"photos": [photo]}).to_json()
         text.encode()
     except ValueError:
@@ -71,11 +71,11 @@ def test_whatever_photos_are_called_their_order_arrives(name: str, etag: str, si
     assert PreprocessOrder.model_validate_json(text).photos[0].bytes == size
 
 
-FOREIGN = "finance/requests/ceo/portraits/x/1.png"
+FOREIGN = "finance.1a2b3c4d-5e6f/requests/ceo/portraits/x/1.png"
 HOSTILE: list[tuple[type[StageReport], list[str | int], Any, str]] = [
     (PreprocessReport, ["images", 0, "image"], FOREIGN, "does not lie below"),
     (PreprocessReport, ["images", 0, "mask"], f"{AREA}../sora/m.png", "'..'"),
-    (PreprocessReport, ["images", 0, "pose"], "hr/uploads/minji/0.jpg", "does not lie below"),
+    (PreprocessReport, ["images", 0, "pose"], "hr.1a2b3c4d-5e6f/uploads/minji/0.jpg", "does not lie below"),
     (PreprocessReport, ["poses", 1, "key"], f'{AREA}dataset/a".png', "quotes"),
     (PreprocessReport, ["verdicts"], [{}] * 1001, "1001 entries"),
     (PreprocessReport, ["verdicts", 0, "advice"], "x" * 5000, "5000 characters"),

@@ -26,7 +26,7 @@ from profile_runtime.store.folder import FolderStore
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
     digest="abc",
-    output="hr/requests/minji/dataset/abc/",
+    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
     photos=[],
     parameters=PreprocessParameters(),
 )

@@ -86,8 +86,8 @@ def _information(pages: bytes) -> dict[str, str]:
 def order(**fields: str) -> FinishOrder:
     parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[])
     return FinishOrder(
-        request=RequestRef(namespace="hr", name="p-1"), digest="d", output="hr/requests/p-1/portraits/d/",
-        dataset="hr/requests/p-1/dataset/d/report.json", styles=[], parameters=parameters, **fields,
+        request=RequestRef(namespace="hr", name="p-1"), digest="d", output="hr.1a2b3c4d-5e6f/requests/p-1/portraits/d/",
+        dataset="hr.1a2b3c4d-5e6f/requests/p-1/dataset/d/report.json", styles=[], parameters=parameters, **fields,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from areas import area
 from history_world import AT, KEY, document
 from profile_contract.stages.table import Stage
 from profile_history.record import record_of
@@ -12,7 +13,7 @@ from profile_history.record import record_of
 def test_a_request_is_one_row_and_the_digests_of_its_stages() -> None:
     record = record_of(document())
     assert record.key == KEY
-    assert record.row == ("hr", "minji", "u-1", "woman", ("warm",), "True", "Succeeded", 1200, "Delete")
+    assert record.row == ("hr", "minji", "u-1", "woman", ("warm",), "True", "Succeeded", 1200, "Delete", area())
     assert record.stages == (
         (Stage.PREPROCESS, "d1", AT),
         (Stage.TRAIN, "d2", AT),
@@ -56,4 +57,4 @@ def test_what_another_version_wrote_is_left_alone_field_by_field() -> None:
     newer = document(gpuSeconds="many")
     newer["spec"]["background"] = "forest"
     record = record_of(newer)
-    assert record.row[3:] == ("woman", ("warm",), "True", "Succeeded", 0, "Delete")
+    assert record.row[3:] == ("woman", ("warm",), "True", "Succeeded", 0, "Delete", area())

@@ -189,6 +189,8 @@ async def test_a_store_that_is_away_is_no_empty_one(world: World, monkeypatch: p
     def fail(self: FolderStore, prefix: str, most: int | None = None) -> list[StoredObject]:
         raise StoreError("away")
 
+    world.recorder.note(record_of(document(policy="Retain")))
+    await world.work()
     monkeypatch.setattr(FolderStore, "list", fail)
     assert not await world.recorder.compare({KEY: DeletionPolicy.RETAIN}, set())
     assert world.pending == 0

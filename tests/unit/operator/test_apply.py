@@ -62,9 +62,9 @@ async def test_each_stage_gets_its_own_credentials_for_as_long_as_its_job_may_ta
     async with real_operator(CONFIG.model_copy(update={"jobs": jobs})) as operator:
         await operator.ready()
         (preprocess, short), (train, long), (finish, _) = issued(operator)
-    area = "arn:aws:s3:::profiles/hr/requests/minji"
+    area = "arn:aws:s3:::profiles/hr.1a2b3c4d-5e6f/requests/minji"
     assert (short, long) == (1800 + 600, 3600 + 600)
-    assert preprocess["s3:GetObject"][0] == "arn:aws:s3:::profiles/hr/uploads/minji/*"
+    assert preprocess["s3:GetObject"][0] == "arn:aws:s3:::profiles/hr.1a2b3c4d-5e6f/uploads/minji/*"
     assert [place.rsplit("/", 2)[0] for place in preprocess["s3:PutObject"]] == [f"{area}/dataset"]
     assert [place.rsplit("/", 2)[0] for place in train["s3:GetObject"]] == [f"{area}/dataset", f"{area}/adapter"]
     assert [place.rsplit("/", 2)[0] for place in train["s3:PutObject"]] == [f"{area}/adapter"]
@@ -162,18 +162,18 @@ async def test_a_pod_that_runs_needs_no_look_at_its_secret(operator: RealOperato
 async def test_credentials_that_fit_are_not_issued_again(operator: RealOperator) -> None:
     await operator.cycle()
     head = operator.head
-    scope = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/x/")
+    scope = Scope(Stage.PREPROCESS, ("hr.1a2b3c4d-5e6f/uploads/minji/",), "hr.1a2b3c4d-5e6f/requests/minji/dataset/x/")
     await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
     await operator.credentials.ensure(head, Stage.PREPROCESS, (scope,))
     assert len(operator.tokens.asked) == 2
-    other = Scope(Stage.PREPROCESS, ("hr/uploads/minji/",), "hr/requests/minji/dataset/y/")
+    other = Scope(Stage.PREPROCESS, ("hr.1a2b3c4d-5e6f/uploads/minji/",), "hr.1a2b3c4d-5e6f/requests/minji/dataset/y/")
     await operator.credentials.ensure(head, Stage.PREPROCESS, (other,))
     assert len(operator.tokens.asked) == 3
 
 
 async def test_credentials_that_would_end_before_the_job_are_issued_again(operator: RealOperator) -> None:
     await operator.cycle()
-    scope = Scope(Stage.FINISH, (), "hr/requests/minji/portraits/x/")
+    scope = Scope(Stage.FINISH, (), "hr.1a2b3c4d-5e6f/requests/minji/portraits/x/")
     # Ten minutes more than the deadline are asked for, five must be left.
     for shorter, times in ((299, 1), (301, 2)):
         operator.tokens.shorter, before = shorter, len(operator.tokens.asked)

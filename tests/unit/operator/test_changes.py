@@ -164,7 +164,7 @@ def test_no_photos_stalls_and_looks_again_until_they_come() -> None:
     world = World(photos=[])
     plan = world.cycle()
     advice = stalled(world, Reason.NO_PHOTOS)
-    assert "hr/uploads/minji/" in advice
+    assert "hr.1a2b3c4d-5e6f/uploads/minji/" in advice
     assert "Upload" in advice
     assert plan.again == 60
     assert world.created == []

@@ -170,9 +170,9 @@ def test_credentials_of_all_open_stages_reach_their_inputs_and_own_output_only()
     scopes = {scope.stage: scope for scope in action.scopes}
     dataset = chain.prefix(PREPROCESS)
     assert list(scopes) == [PREPROCESS, TRAIN, FINISH]
-    assert (scopes[PREPROCESS].read, scopes[PREPROCESS].write) == (("hr/uploads/minji/",), dataset)
+    assert (scopes[PREPROCESS].read, scopes[PREPROCESS].write) == (("hr.1a2b3c4d-5e6f/uploads/minji/",), dataset)
     assert (scopes[TRAIN].read, scopes[TRAIN].write) == ((dataset,), chain.prefix(TRAIN))
-    assert scopes[FINISH].read == (dataset, "hr/requests/minji/candidates/")
+    assert scopes[FINISH].read == (dataset, "hr.1a2b3c4d-5e6f/requests/minji/candidates/")
     assert scopes[FINISH].write == chain.prefix(FINISH)
 
 

@@ -20,7 +20,7 @@ from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
 
 NOW = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
-AREA = "hr/requests/minji/"
+AREA = "hr.1a2b3c4d-5e6f/requests/minji/"
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Benc
     item = order.items[0]
     assert item.put_url == f"http://store/{item.key}?sign=put&seconds=660"
     assert item.pose is not None
-    assert item.pose.url.startswith("http://store/hr/requests/minji/dataset/")
+    assert item.pose.url.startswith("http://store/hr.1a2b3c4d-5e6f/requests/minji/dataset/")
     assert (order.width, order.steps) == (64, 30)
 
 
@@ -260,7 +260,7 @@ async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
     bench.runner.ensure(bench.work)
     await bench.finish()
     assert counted._value.get() == before
-    bench.access.store.delete("hr/")
+    bench.access.store.delete("hr.")
     bench.predictor.answers = [broken] * 7
     bench.runner.ensure(bench.work)
     await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_FAILS)
@@ -291,12 +291,12 @@ async def test_a_predictor_without_the_model_is_told_clearly(bench: Bench) -> No
 
 
 async def test_a_report_that_names_a_foreign_key_ends_generation(bench: Bench) -> None:
-    foreign = bench.work.adapter.model_copy(update={"key": "finance/requests/ceo/adapter/a/adapter.safetensors"})
+    foreign = bench.work.adapter.model_copy(update={"key": "finance.1a2b3c4d-5e6f/requests/ceo/a.safetensors"})
     bench.runner.ensure(replace(bench.work, adapter=foreign))
     await bench.finish()
     view = bench.runner.view("u1")
     assert view.reason is Reason.STAGE_FAILED
-    assert "does not lie below 'hr/requests/minji/'" in view.message
+    assert "does not lie below 'hr.1a2b3c4d-5e6f/requests/minji/'" in view.message
     assert bench.predictor.orders == []
 
 

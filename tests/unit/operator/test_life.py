@@ -71,11 +71,11 @@ async def test_a_retried_training_is_billed_twice(operator: RealOperator) -> Non
 
 async def test_photos_are_listed_once(operator: RealOperator) -> None:
     await operator.ready()
-    listed = operator.store.lists.count("hr/uploads/minji/")
-    operator.store.objects["hr/uploads/minji/new.jpg"] = b"new"
+    listed = operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/")
+    operator.store.objects["hr.1a2b3c4d-5e6f/uploads/minji/new.jpg"] = b"new"
     for _ in range(3):
         await operator.cycle()
-    assert operator.store.lists.count("hr/uploads/minji/") == listed == 1
+    assert operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/") == listed == 1
     assert operator.status.photos is not None
     assert operator.status.photos.found == 6
     operator.change(photos={"prefix": "uploads/minji/", "revision": 2})
@@ -91,7 +91,7 @@ async def test_another_prefix_is_looked_at_anew(operator: RealOperator) -> None:
     operator.change(photos={"prefix": "uploads/nobody-at-all/", "revision": 1})
     await operator.cycle()
     assert operator.condition("Ready")[:2] == ("False", "NoPhotos")
-    assert "hr/uploads/nobody-at-all/" in operator.condition("Ready")[2]
+    assert "hr.1a2b3c4d-5e6f/uploads/nobody-at-all/" in operator.condition("Ready")[2]
     operator.change(photos={"prefix": "uploads/minji/", "revision": 1})
     await operator.cycle()
     assert operator.condition("Ready")[0] == "True"
@@ -102,24 +102,24 @@ async def test_a_status_of_before_that_names_no_prefix_asks_for_nothing(operator
     del operator.document["status"]["photos"]["prefix"]
     listed = len(operator.store.lists)
     await operator.cycle()
-    assert operator.store.lists[listed:].count("hr/uploads/minji/") == 0
+    assert operator.store.lists[listed:].count("hr.1a2b3c4d-5e6f/uploads/minji/") == 0
     assert operator.condition("Ready")[0] == "True"
 
 
 async def test_only_a_new_value_asks_to_try_again(operator: RealOperator) -> None:
     await operator.ready()
-    listed = operator.store.lists.count("hr/uploads/minji/")
+    listed = operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/")
     operator.annotate("profilestudio.io/retry", "a")
     await operator.cycle()
-    assert operator.store.lists.count("hr/uploads/minji/") == listed + 1
+    assert operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/") == listed + 1
     # Taken away, emptied, and set again to what was answered: nothing is asked for.
     for value in (None, "", "a"):
         operator.annotate("profilestudio.io/retry", value)
         await operator.cycle()
-        assert operator.store.lists.count("hr/uploads/minji/") == listed + 1
+        assert operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/") == listed + 1
     operator.annotate("profilestudio.io/retry", "b")
     await operator.cycle()
-    assert operator.store.lists.count("hr/uploads/minji/") == listed + 2
+    assert operator.store.lists.count("hr.1a2b3c4d-5e6f/uploads/minji/") == listed + 2
 
 
 async def test_styles_and_layouts_are_sets_and_portraits_stand_as_asked(operator: RealOperator) -> None:
@@ -216,7 +216,7 @@ async def test_jobs_of_others_are_not_deleted(operator: RealOperator) -> None:
     await operator.cycle()
     assert [name for name in operator.jobs if "preprocess" in name] == []
     operator.change(suspend=False, photos={"prefix": "uploads/minji/", "revision": 2})
-    operator.store.objects["hr/uploads/minji/7.jpg"] = b"7"
+    operator.store.objects["hr.1a2b3c4d-5e6f/uploads/minji/7.jpg"] = b"7"
     await operator.cycle()
     operator.delete()
     for _ in range(3):
@@ -465,11 +465,11 @@ async def test_keys_of_others_reach_neither_a_status_nor_an_order(operator: Real
     operator.finish("finish")
     key = next(key for key in operator.store.objects if "/portraits/" in key)
     report = json.loads(operator.store.objects[key])
-    report["contactSheet"] = "finance/requests/ceo/portraits/x/contact-sheet.jpg"
+    report["contactSheet"] = "finance.1a2b3c4d-5e6f/requests/ceo/portraits/x/contact-sheet.jpg"
     operator.store.objects[key] = json.dumps(report).encode()
     await operator.cycle()
     assert operator.condition("Stalled")[:2] == ("True", "InvalidOrder")
-    assert "does not lie below 'hr/requests/minji/'" in operator.condition("Stalled")[2]
+    assert "does not lie below 'hr.1a2b3c4d-5e6f/requests/minji/'" in operator.condition("Stalled")[2]
     assert "finance" not in json.dumps(operator.document["status"].get("contactSheet", ""))
     assert operator.status.portraits == []
 

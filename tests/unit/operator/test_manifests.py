@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from areas import NAMESPACE_UID, area
 from operator_world import CONFIG, KEY
+from profile_contract.areas import LONGEST_AREA, LONGEST_STORE_PREFIX, area_of
 from profile_contract.conditions import Reason
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
@@ -40,7 +42,7 @@ NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disable
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji", uid="u1"),
     digest="0123456789abcdef",
-    output="hr/requests/minji/dataset/0123456789abcdef/",
+    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/0123456789abcdef/",
     photos=[],
     parameters=PreprocessParameters(),
 )
@@ -264,8 +266,9 @@ def test_an_event() -> None:
 
 
 def test_a_session_policy_reads_inputs_and_writes_its_output_only() -> None:
-    scope = Scope(Stage.TRAIN, ("hr/requests/minji/dataset/d1/",), "hr/requests/minji/adapter/d2/")
-    dataset, adapter = "hr/requests/minji/dataset/d1/*", "hr/requests/minji/adapter/d2/*"
+    made = f"{area()}requests/minji/"
+    scope = Scope(Stage.TRAIN, (f"{made}dataset/d1/",), f"{made}adapter/d2/")
+    dataset, adapter = f"{made}dataset/d1/*", f"{made}adapter/d2/*"
     assert json.loads(session_policy("profiles", scope)) == {
         "Version": "2012-10-17",
         "Statement": [
@@ -290,17 +293,22 @@ def test_a_session_policy_reads_inputs_and_writes_its_output_only() -> None:
 
 
 def test_the_longest_policy_fits_the_store() -> None:
-    base = f"{'s' * 63}/requests/{'n' * 40}"
+    place = area_of("s" * 63, NAMESPACE_UID, f"{'b' * (LONGEST_STORE_PREFIX - 1)}/")
+    assert len(place) == LONGEST_AREA
+    base = f"{place}requests/{'n' * 40}"
     scope = Scope(Stage.FINISH, (f"{base}/dataset/{'d' * 16}/", f"{base}/candidates/"), f"{base}/portraits/{'d' * 16}/")
     assert len(session_policy("b" * 63, scope)) <= MAXIMUM_CHARACTERS
-    photos = Scope(Stage.PREPROCESS, (f"{'s' * 63}/{'p' * 256}",), f"{base}/dataset/{'d' * 16}/")
+    photos = Scope(Stage.PREPROCESS, (f"{place}{'p' * 256}",), f"{base}/dataset/{'d' * 16}/")
     assert len(session_policy("b" * 63, photos)) <= MAXIMUM_CHARACTERS
 
 
-@pytest.mark.parametrize("prefix", ["hr/uploads/*/", "hr/uploads/${aws:username}/", "hr/uploads/?/"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["hr.1a2b3c4d-5e6f/uploads/*/", "hr.1a2b3c4d-5e6f/uploads/${aws:username}/", "hr.1a2b3c4d-5e6f/uploads/?/"],
+)
 def test_a_prefix_that_would_widen_a_policy_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="must not hold"):
-        session_policy("profiles", Scope(Stage.PREPROCESS, (prefix,), "hr/requests/minji/dataset/d/"))
+        session_policy("profiles", Scope(Stage.PREPROCESS, (prefix,), "hr.1a2b3c4d-5e6f/requests/minji/dataset/d/"))
 
 
 prefixes = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).map(lambda name: f"hr/{name}/")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from areas import area
 from profile_contract.artifacts import kept_mark, orphaned_mark, request_prefix, stage_prefix, uploads_area
 from profile_contract.stages.table import Stage
 from profile_operator.config import SweepConfig
@@ -24,7 +25,7 @@ from profile_runtime.store.port import StoredVersion, UnfinishedUpload
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CONFIG = SweepConfig(after_days=7, superseded_days=14)
-PREFIX = request_prefix("hr", "minji")
+PREFIX = request_prefix(area(), "minji")
 QUICK = settings(max_examples=100, deadline=None)
 
 
@@ -39,7 +40,7 @@ def stored(key: str, age: float | None, **fields: object) -> StoredVersion:
 
 
 def run_of(stage: Stage, digest: str, age: float | None, *files: str) -> list[StoredVersion]:
-    prefix = stage_prefix("hr", "minji", stage, digest)
+    prefix = stage_prefix(area(), "minji", stage, digest)
     return [stored(prefix + file, age) for file in files or ("report.json", "a.png")]
 
 
@@ -96,14 +97,14 @@ def test_superseded_runs_go_when_the_new_ones_have_been_ready_for_long() -> None
 
 def test_files_that_had_their_time_go_and_their_reports_stay() -> None:
     made = run_of(Stage.TRAIN, "aa", 3, "report.json", "adapter.safetensors", "checkpoints/1.pt")
-    folder = stage_prefix("hr", "minji", Stage.TRAIN, "aa")
+    folder = stage_prefix(area(), "minji", Stage.TRAIN, "aa")
     living = LivingRequest(digests=frozenset({"aa"}), ready_since=days(1), expired=frozenset({folder}))
     swept = sweep(PREFIX, [*made, *run_of(Stage.GENERATE, "cc", 90)], living, NOW, CONFIG)
     assert keys(swept, Waste.EXPIRED) == [f"{folder}adapter.safetensors", f"{folder}checkpoints/1.pt"]
 
 
 ENTRIES = st.builds(
-    lambda stage, digest, file, age: stored(f"{stage_prefix('hr', 'minji', stage, digest)}{file}", age),
+    lambda stage, digest, file, age: stored(f"{stage_prefix(area(), 'minji', stage, digest)}{file}", age),
     st.sampled_from(list(Stage)),
     st.sampled_from(["aa", "bb", "cc"]),
     st.sampled_from(["report.json", "x.png", "checkpoints/1"]),
@@ -142,14 +143,14 @@ def test_nothing_goes_that_is_referred_to_or_young_or_kept(
 
 # --- what people sent, versions, uploads in parts ----------------------------------------------------------------
 
-USED = f"{uploads_area('hr')}minji/"
+USED = f"{uploads_area(area())}minji/"
 
 
 def test_photos_that_no_request_names_go_when_the_platform_says_so() -> None:
-    listing = [stored(f"{uploads_area('hr')}left/1.jpg", 31), stored(f"{USED}1.jpg", 31)]
+    listing = [stored(f"{uploads_area(area())}left/1.jpg", 31), stored(f"{USED}1.jpg", 31)]
     assert sweep_uploads(listing, [USED], NOW, CONFIG) == Swept()
     swept = sweep_uploads(listing, [USED], NOW, CONFIG, timedelta(days=30))
-    assert keys(swept, Waste.UPLOAD) == [f"{uploads_area('hr')}left/1.jpg"]
+    assert keys(swept, Waste.UPLOAD) == [f"{uploads_area(area())}left/1.jpg"]
     assert sweep_uploads(listing, [USED], NOW, CONFIG, timedelta(days=32)) == Swept()
 
 
@@ -160,9 +161,9 @@ def test_photos_that_no_request_names_go_when_the_platform_says_so() -> None:
     st.integers(1, 40),
 )
 def test_no_photo_of_any_request_goes(photos: list[tuple[str, float | None]], used: list[str], expiry: int) -> None:
-    area = uploads_area("hr")
-    listing = [stored(f"{area}{folder}/{number}.jpg", age) for number, (folder, age) in enumerate(photos)]
-    prefixes = [f"{area}{folder}/" for folder in used]
+    base = uploads_area(area())
+    listing = [stored(f"{base}{folder}/{number}.jpg", age) for number, (folder, age) in enumerate(photos)]
+    prefixes = [f"{base}{folder}/" for folder in used]
     swept = sweep_uploads(listing, prefixes, NOW, CONFIG, timedelta(days=expiry))
     for entry in swept.waste.get(Waste.UPLOAD, ()):
         assert not any(entry.key.startswith(prefix) for prefix in prefixes)

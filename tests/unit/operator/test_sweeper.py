@@ -12,7 +12,8 @@ from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
-from fake_kubernetes import JOBS, REQUESTS, FakeKubernetes
+from areas import NAMESPACE_UID, area
+from fake_kubernetes import JOBS, NAMESPACES, REQUESTS, FakeKubernetes
 from fake_store import Tokens
 from operator_world import CONFIG, SPEC, STYLES
 from profile_contract.artifacts import kept_mark, request_prefix, stage_prefix, uploads_prefix
@@ -31,7 +32,7 @@ from profile_runtime.store.s3 import S3Store
 from profile_sandbox import passwords, services
 from real_minio import RealMinio, real_minio
 
-NOBODY = request_prefix("hr", "nobody")
+NOBODY = request_prefix(area(), "nobody")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,9 @@ class Tidy:
     server: FakeKubernetes = field(default_factory=FakeKubernetes)
     tokens: Tokens = field(default_factory=Tokens)
     later: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.server.put(NAMESPACES, {"metadata": {"name": "hr", "uid": NAMESPACE_UID}})
 
     @property
     def store(self) -> S3Store:
@@ -108,7 +112,7 @@ def tidy(minio: RealMinio) -> Iterator[Tidy]:
 async def test_what_nobody_made_goes_after_its_pause_with_all_its_versions(tidy: Tidy) -> None:
     for key in (f"{NOBODY}adapter/aa/a", f"{NOBODY}adapter/aa/a", f"{NOBODY}dataset/bb/b"):
         tidy.store.write(key, b"face")
-    tidy.store.write("other/requests/nobody/adapter/aa/a", b"of a namespace that is not served")
+    tidy.store.write("other.1a2b3c4d-5e6f/requests/nobody/adapter/aa/a", b"of a namespace that is not served")
     await tidy.round()
     assert len(tidy.keys(NOBODY)) == 3
     # The mark is as old as the first round.
@@ -116,7 +120,7 @@ async def test_what_nobody_made_goes_after_its_pause_with_all_its_versions(tidy:
     findings = await tidy.round()
     assert findings.objects[Waste.ORPHANED] == 3
     assert tidy.versions(NOBODY) == []
-    assert len(tidy.keys("other/")) == 1
+    assert len(tidy.keys("other.")) == 1
 
 
 async def test_versions_of_what_a_deletion_purged_go(tidy: Tidy) -> None:
@@ -176,11 +180,11 @@ def ready(digest: str) -> dict[str, Any]:
 
 async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy: Tidy) -> None:
     tidy.request("minji", **ready("photos"))
-    chain = chain_of(Key("hr", "minji"), SPEC, "photos", STYLES, CONFIG)
+    chain = chain_of(Key("hr", "minji"), SPEC, "photos", STYLES, CONFIG, area=area())
     runs: list[tuple[Stage, str]] = [(Stage.GENERATE, digest) for digest in chain.styles.values()]
     runs += [(stage, chain.of(stage)) for stage in Stage if stage is not Stage.GENERATE]
-    current = [f"{stage_prefix('hr', 'minji', stage, digest)}report.json" for stage, digest in runs]
-    old = f"{stage_prefix('hr', 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
+    current = [f"{stage_prefix(area(), 'minji', stage, digest)}report.json" for stage, digest in runs]
+    old = f"{stage_prefix(area(), 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
     for key in (*current, old):
         tidy.store.write(key, b"{}")
     tidy.later = 13
@@ -193,7 +197,7 @@ async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy:
 
 async def test_photos_that_no_request_names_go_if_the_platform_says_so(tidy: Tidy) -> None:
     tidy.request("minji")
-    left, used = (uploads_prefix("hr", f"uploads/{name}/") + "1.jpg" for name in ("left", "minji"))
+    left, used = (uploads_prefix(area(), f"uploads/{name}/") + "1.jpg" for name in ("left", "minji"))
     for key in (left, used):
         tidy.store.write(key, b"face")
     tidy.later = 31
@@ -205,14 +209,14 @@ async def test_photos_that_no_request_names_go_if_the_platform_says_so(tidy: Tid
 
 async def test_uploads_in_parts_that_never_ended_are_aborted(tidy: Tidy) -> None:
     client = tidy.store._client
-    for key in (f"{NOBODY}adapter/aa/big", "other/requests/nobody/adapter/aa/big"):
+    for key in (f"{NOBODY}adapter/aa/big", "other.1a2b3c4d-5e6f/requests/nobody/adapter/aa/big"):
         client._create_multipart_upload(services.BUCKET, key, {})
     leftovers = open_leftovers(tidy.minio.url, tidy.minio.operator)
     await tidy.round()
     assert len(leftovers.unfinished(10)) == 2
     tidy.later = 8
     await tidy.round()
-    assert [upload.key for upload in leftovers.unfinished(10)] == ["other/requests/nobody/adapter/aa/big"]
+    assert [upload.key for upload in leftovers.unfinished(10)] == ["other.1a2b3c4d-5e6f/requests/nobody/adapter/aa/big"]
 
 
 async def test_a_job_that_lost_its_request_ends_and_its_credentials_with_it(tidy: Tidy) -> None:
@@ -236,3 +240,13 @@ async def test_a_job_that_lost_its_request_ends_and_its_credentials_with_it(tidy
     await tidy.round()
     assert sorted(tidy.server.named(JOBS.format("hr"))) == ["adopted", "owned"]
     assert tidy.tokens.revoked == ["u-gone", "u-before"]
+
+
+async def test_an_area_of_a_namespace_that_had_the_name_before_is_left_alone(tidy: Tidy) -> None:
+    """Nobody knows whether it is gone for good, or another cluster's in the same bucket."""
+    old = f"{area(uid='ffffffff-5e6f-4a7b-8c9d-0e1f2a3b4c5d')}requests/nobody/adapter/aa/a"
+    tidy.store.write(old, b"face")
+    for tidy.later in (0, 8, 400):
+        await tidy.round(expire="30d")
+        await tidy.round(expire="30d", watched=())
+    assert tidy.keys() == [old]

@@ -294,22 +294,34 @@ def test_writing_is_counted_by_person() -> None:
 
 async def test_an_order_brings_nothing_from_elsewhere_and_takes_nothing_there() -> None:
     with world(bucket="profiles") as found:
-        mine = "/profiles/team/requests/minji"
+        mine = "/profiles/team.1a2b3c4d-5e6f/requests/minji"
+        drawn = {"key": "team.1a2b3c4d-5e6f/requests/minji/candidates/d/1.png"}
         good = found.store.grant(f"{mine}/adapter/a", adapter(1))
-        reply = await found.client.order(order(good, item={"putUrl": found.store.link(f"{mine}/candidates/1.png")}))
+        reply = await found.client.order(
+            order(good, item={**drawn, "putUrl": found.store.link(f"{mine}/candidates/1.png")})
+        )
         assert reply.status == 200
-        theirs = found.store.link("/profiles/other/requests/ceo/x.png")
+        theirs = found.store.link("/profiles/other.1a2b3c4d-5e6f/requests/ceo/x.png")
         asked = len(found.store.asked)
         for wrong in (
-            order({**good, "url": theirs}),
-            order(item={"putUrl": theirs}),
-            order(item={"pose": {"url": theirs}}),
-            order(item={"initialImage": {"url": theirs}}, mode="ImageToImage", steps=4),
-            order(item={"pose": {"url": "http://169.254.169.254/latest"}}),
+            order({**good, "url": theirs}, item=drawn),
+            order(item={**drawn, "putUrl": theirs}),
+            order(item={**drawn, "pose": {"url": theirs}}),
+            order(item={**drawn, "initialImage": {"url": theirs}}, mode="ImageToImage", steps=4),
+            order(item={**drawn, "pose": {"url": "http://169.254.169.254/latest"}}),
         ):
             reply = await found.client.order(wrong)
             assert reply.status == 400
             assert "a grant points" in reply.error
+        # Of a namespace that had the same name once, of another one, and of none.
+        for key, said in (
+            ("team.ffffffff-5e6f/requests/minji/candidates/d/1.png", "a grant points"),
+            ("other.1a2b3c4d-5e6f/requests/ceo/x.png", "do not lie in the area"),
+            ("team/requests/minji/x.png", "do not lie in the area"),
+        ):
+            reply = await found.client.order(order(good, item={"key": key}))
+            assert reply.status == 400
+            assert said in reply.error
         assert len(found.store.asked) == asked
 
 

@@ -13,6 +13,7 @@ import stamina
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from areas import area
 from predictor_world import Store
 from profile_predictor.engine import Denied, Refused, Unavailable
 from profile_predictor.server.grants import ATTEMPTS, StoreGrants
@@ -93,10 +94,10 @@ def idle_grants() -> Iterator[StoreGrants]:
 def test_no_text_is_a_link_by_accident(idle_grants: StoreGrants, text: str) -> None:
     for link in (text, f"http://{text}", f"http://store:9000{text}"):
         try:
-            idle_grants.check(link, "/bucket/team/requests/")
+            idle_grants.check(link, "/bucket/team.1a2b3c4d-5e6f/requests/")
         except Refused:
             continue
-        assert httpx.URL(link).path.startswith("/bucket/team/requests/")
+        assert httpx.URL(link).path.startswith("/bucket/team.1a2b3c4d-5e6f/requests/")
 
 
 def test_a_link_without_end_is_refused(grants: StoreGrants, store: Store) -> None:
@@ -106,19 +107,19 @@ def test_a_link_without_end_is_refused(grants: StoreGrants, store: Store) -> Non
 
 def test_an_order_reaches_its_namespaces_requests_and_nothing_else(store: Store) -> None:
     grants = StoreGrants([store.host], bucket="profiles")
-    order = grants.of("hr")
-    inside = store.put("/profiles/hr/requests/minji/adapter/d/adapter.safetensors", b"mine")
+    order = grants.of("hr", [f"{area()}requests/minji/candidates/d/1.png"])
+    inside = store.put(f"/profiles/{area()}requests/minji/adapter/d/adapter.safetensors", b"mine")
     assert order.read(inside, 100).content == b"mine"
     assert order.stamp(inside)
     order.check(inside)
     for path in (
-        "/profiles/finance/requests/ceo/adapter/d/adapter.safetensors",
-        "/profiles/hr/uploads/minji/1.jpg",
-        "/other/hr/requests/minji/x",
+        "/profiles/finance.1a2b3c4d-5e6f/requests/ceo/adapter/d/adapter.safetensors",
+        "/profiles/hr.1a2b3c4d-5e6f/uploads/minji/1.jpg",
+        "/other/hr.1a2b3c4d-5e6f/requests/minji/x",
         "/profiles/hr/requests",
-        "/profiles/hr/requests/../../finance/requests/x",
-        "/profiles/hr/requests/%2e%2e/%2e%2e/finance/requests/x",
-        "/profiles/hr/requests//x",
+        "/profiles/hr.1a2b3c4d-5e6f/requests/../../finance.1a2b3c4d-5e6f/requests/x",
+        "/profiles/hr.1a2b3c4d-5e6f/requests/%2e%2e/%2e%2e/finance.1a2b3c4d-5e6f/requests/x",
+        "/profiles/hr.1a2b3c4d-5e6f/requests//x",
         "/",
         "",
     ):
@@ -126,7 +127,7 @@ def test_an_order_reaches_its_namespaces_requests_and_nothing_else(store: Store)
         for asked in (order.check, order.stamp, lambda one: order.read(one, 100)):
             with pytest.raises(Refused, match="outside"):
                 asked(link)
-    assert {path for _, path, _ in store.asked} == {"/profiles/hr/requests/minji/adapter/d/adapter.safetensors"}
+    assert {path for _, path, _ in store.asked} == {f"/profiles/{area()}requests/minji/adapter/d/adapter.safetensors"}
     grants.close()
 
 
@@ -170,7 +171,7 @@ def test_a_whole_read_has_a_deadline_however_steadily_bytes_come(store: Store) -
 
 def test_all_reads_of_an_order_have_one_deadline(store: Store) -> None:
     grants = StoreGrants([store.host], seconds=0.2)
-    order = grants.of("hr")
+    order = grants.of("hr", [f"{area()}requests/minji/candidates/d/1.png"])
     link = store.put("/hr/x", b"x")
     assert order.read(link, 10).content == b"x"
     time.sleep(0.7)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from areas import area
 from profile_contract.artifacts import candidate_key, stage_prefix, uploads_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import EXIT_BAD_INPUT, EXIT_TRY_AGAIN, BadInput
@@ -26,7 +27,7 @@ from stage_program import Ended, run_each
 ORDER = PreprocessOrder(
     request=RequestRef(namespace="hr", name="minji"),
     digest="abc",
-    output="hr/requests/minji/dataset/abc/",
+    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
     photos=[],
     parameters=PreprocessParameters(),
 )
@@ -136,16 +137,16 @@ def test_folder_store(tmp_path: Path) -> None:
 
 
 def test_artifacts_lie_where_the_design_says() -> None:
-    assert stage_prefix("hr", "minji", Stage.TRAIN, "abc") == "hr/requests/minji/adapter/abc/"
+    assert stage_prefix(area(), "minji", Stage.TRAIN, "abc") == "hr.1a2b3c4d-5e6f/requests/minji/adapter/abc/"
     assert candidate_key("p/", 7) == "p/000007.png"
     assert candidate_key("p/", 7, twin=True) == "p/000007-neutral.png"
-    assert uploads_prefix("hr", "uploads/minji/") == "hr/uploads/minji/"
+    assert uploads_prefix(area(), "uploads/minji/") == "hr.1a2b3c4d-5e6f/uploads/minji/"
 
 
 @pytest.mark.parametrize("prefix", ["sales/uploads/minji/", "uploads/../x/", "uploads//x/", "uploads/x", "/uploads/x/"])
 def test_a_prefix_outside_the_namespace_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="must begin with 'uploads/'"):
-        uploads_prefix("hr", prefix)
+        uploads_prefix(area(), prefix)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_what_is_refused_is_not_called_missing(code: str) -> None:
 
 
 def test_what_could_not_be_deleted_is_not_counted_as_deleted() -> None:
-    keys = ["hr/requests/minji/1.png", "hr/requests/minji/2.png"]
-    assert store(Bucket(keys)).delete("hr/requests/minji/") == 2
+    keys = ["hr.1a2b3c4d-5e6f/requests/minji/1.png", "hr.1a2b3c4d-5e6f/requests/minji/2.png"]
+    assert store(Bucket(keys)).delete("hr.1a2b3c4d-5e6f/requests/minji/") == 2
     with pytest.raises(StoreError, match="could not be deleted"):
-        store(Bucket(keys, kept=frozenset(keys[1:]))).delete("hr/requests/minji/")
+        store(Bucket(keys, kept=frozenset(keys[1:]))).delete("hr.1a2b3c4d-5e6f/requests/minji/")

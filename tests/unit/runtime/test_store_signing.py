@@ -18,7 +18,7 @@ from profile_runtime.store.policy import prefix_policy
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3, proxy_of
 
-PREFIX = "hr/requests/minji/"
+PREFIX = "hr.1a2b3c4d-5e6f/requests/minji/"
 URL = "s3://profiles?endpoint=minio:9000&secure=false&region=us-east-1"
 
 
@@ -76,17 +76,19 @@ def test_writing_links_are_signed_by_who_may_read_nothing() -> None:
 
 def test_a_form_says_key_type_and_size_and_carries_the_session() -> None:
     sts = Sts()
-    signer = PrefixSigner("hr/uploads/me/", URL, sts)
-    fields = signer.form("hr/uploads/me/1.jpg", 300, content_type="image/jpeg", fewest_bytes=10, most_bytes=99)
-    assert fields["key"] == "hr/uploads/me/1.jpg"
+    signer = PrefixSigner("hr.1a2b3c4d-5e6f/uploads/me/", URL, sts)
+    fields = signer.form(
+        "hr.1a2b3c4d-5e6f/uploads/me/1.jpg", 300, content_type="image/jpeg", fewest_bytes=10, most_bytes=99
+    )
+    assert fields["key"] == "hr.1a2b3c4d-5e6f/uploads/me/1.jpg"
     assert fields["Content-Type"] == "image/jpeg"
     assert fields["x-amz-security-token"] == "token1"
     document = json.loads(base64.b64decode(fields["policy"]))
-    assert ["eq", "$key", "hr/uploads/me/1.jpg"] in document["conditions"]
+    assert ["eq", "$key", "hr.1a2b3c4d-5e6f/uploads/me/1.jpg"] in document["conditions"]
     assert ["content-length-range", 10, 99] in document["conditions"]
     ends = datetime.fromisoformat(document["expiration"])
     assert timedelta(seconds=290) < ends - datetime.now(UTC) <= timedelta(seconds=300)
-    assert granted(sts.asked[0][0]) == {"s3:PutObject": ["arn:aws:s3:::profiles/hr/uploads/me/*"]}
+    assert granted(sts.asked[0][0]) == {"s3:PutObject": ["arn:aws:s3:::profiles/hr.1a2b3c4d-5e6f/uploads/me/*"]}
 
 
 def test_a_session_is_shared_until_it_would_end_before_the_link() -> None:
@@ -112,10 +114,10 @@ def test_sessions_bear_the_tag_that_ends_them() -> None:
 
 
 def test_apostrophes_are_letters_of_photos_names_alone() -> None:
-    assert check_below("hr/uploads/a/", "hr/uploads/a/Minji's.jpg")
-    for key in ('hr/uploads/a/"x".jpg', "hr/uploads/a/x\\.jpg"):
+    assert check_below("hr.1a2b3c4d-5e6f/uploads/a/", "hr.1a2b3c4d-5e6f/uploads/a/Minji's.jpg")
+    for key in ('hr.1a2b3c4d-5e6f/uploads/a/"x".jpg', "hr.1a2b3c4d-5e6f/uploads/a/x\\.jpg"):
         with pytest.raises(ForeignKey):
-            check_below("hr/uploads/a/", key)
+            check_below("hr.1a2b3c4d-5e6f/uploads/a/", key)
     with pytest.raises(ForeignKey):
         check_below(PREFIX, f"{PREFIX}Minji's.jpg")
 
@@ -137,11 +139,11 @@ def test_a_store_without_sts_gets_no_links() -> None:
 
 FOREIGN = [
     "",
-    "hr/requests/minji",
+    "hr.1a2b3c4d-5e6f/requests/minji",
     PREFIX,
-    "hr/requests/minji2/a",
-    "finance/uploads/ceo/IMG_0001.jpg",
-    "/hr/requests/minji/a",
+    "hr.1a2b3c4d-5e6f/requests/minji2/a",
+    "finance.1a2b3c4d-5e6f/uploads/ceo/IMG_0001.jpg",
+    "/hr.1a2b3c4d-5e6f/requests/minji/a",
     f"{PREFIX}../sora/a",
     f"{PREFIX}a/../../sora/b",
     f"{PREFIX}./a",
@@ -191,7 +193,7 @@ def test_what_passes_lies_below_the_prefix(tail: str) -> None:
     assert not set(key) & set("\"'\\\r\n\0")
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "hr/requests/minji", "hr/*/", "hr/?/", "hr/${aws:username}/", "hr\\/"])
+@pytest.mark.parametrize("prefix", ["", "/", "hr.1/requests/minji", "hr/*/", "hr/?/", "hr/${aws:username}/", "hr\\/"])
 def test_a_prefix_that_a_policy_would_widen_gets_no_signer(prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix"):
         PrefixSigner(prefix, URL, Sts())
@@ -224,20 +226,20 @@ def test_a_policy_is_never_wider_than_its_prefixes(read: list[str], write: list[
 
 def test_signers_are_kept_by_prefix_and_bounded() -> None:
     signers = Signers(URL, Sts())
-    first = signers.below("hr/requests/a/")
-    assert signers.below("hr/requests/a/") is first
-    assert signers.below("hr/requests/b/") is not first
-    assert signers.below("hr/requests/b/").prefix == "hr/requests/b/"
+    first = signers.below("hr.1a2b3c4d-5e6f/requests/a/")
+    assert signers.below("hr.1a2b3c4d-5e6f/requests/a/") is first
+    assert signers.below("hr.1a2b3c4d-5e6f/requests/b/") is not first
+    assert signers.below("hr.1a2b3c4d-5e6f/requests/b/").prefix == "hr.1a2b3c4d-5e6f/requests/b/"
     for number in range(MOST_PREFIXES):
-        signers.below(f"hr/requests/many{number}/")
-    assert signers.below("hr/requests/a/") is not first
+        signers.below(f"hr.1a2b3c4d-5e6f/requests/many{number}/")
+    assert signers.below("hr.1a2b3c4d-5e6f/requests/a/") is not first
 
 
 def test_a_request_that_is_gone_is_signed_for_anew() -> None:
     signers = Signers(URL, Sts())
-    first = signers.below("hr/requests/a/")
-    signers.forget("hr/requests/a/")
-    assert signers.below("hr/requests/a/") is not first
+    first = signers.below("hr.1a2b3c4d-5e6f/requests/a/")
+    signers.forget("hr.1a2b3c4d-5e6f/requests/a/")
+    assert signers.below("hr.1a2b3c4d-5e6f/requests/a/") is not first
 
 
 def test_a_name_to_save_as_cannot_leave_its_quotes() -> None:

@@ -29,7 +29,7 @@ PARAMETERS = TrainParameters(
     base_model="tiny", rank=1, steps=6, batch=2, learning_rate=0.1, checkpoint_steps=2, min_snr_gamma=0.0
 )
 EXAMPLES = [example(number) for number in range(4)]
-PREFIX = "hr/requests/minji/adapter/one/"
+PREFIX = "hr.1a2b3c4d-5e6f/requests/minji/adapter/one/"
 
 
 class Tripping:

@@ -69,7 +69,7 @@ def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         order = TrainOrder(
             request=RequestRef(namespace="hr", name="minji"),
             digest=digest,
-            output=f"hr/requests/minji/adapter/{digest}/",
+            output=f"hr.1a2b3c4d-5e6f/requests/minji/adapter/{digest}/",
             dataset="hr/dataset/report.json",
             parameters=TrainParameters(
                 base_model="tiny", rank=1, steps=6, batch=2, resolution=64, crops_per_photo=1, checkpoint_steps=2,
@@ -140,8 +140,8 @@ def test_a_training_that_comes_apart_twice_delivers_nothing(
     with pytest.raises(BadInput, match="the training loss became nan at step 0, although") as caught:
         train(tiny_base(answer=nowhere))
     assert caught.value.reason == Reason.TRAINING_DIVERGED
-    assert not [entry for entry in store.list("hr/requests/") if entry.key.endswith(".safetensors")]
-    report = json.loads(store.read("hr/requests/minji/adapter/one/report.json"))
+    assert not [entry for entry in store.list("hr.1a2b3c4d-5e6f/requests/") if entry.key.endswith(".safetensors")]
+    report = json.loads(store.read("hr.1a2b3c4d-5e6f/requests/minji/adapter/one/report.json"))
     assert (report["outcome"], report["reason"]) == ("BadInput", "TrainingDiverged")
 
 
@@ -153,7 +153,9 @@ def test_weights_too_large_for_the_twin_are_not_delivered(
     base.unet.answer = lambda call: torch.zeros_like(call.noisy) - base.unet.bias.detach()
     with pytest.raises(BadInput, match=r"the adapter is not delivered: .* is not finite"):
         train(base)
-    assert not [entry for entry in store.list("hr/requests/") if entry.key.endswith("/adapter.safetensors")]
+    assert not [
+        entry for entry in store.list("hr.1a2b3c4d-5e6f/requests/") if entry.key.endswith("/adapter.safetensors")
+    ]
 
 
 def test_a_base_with_an_unsound_schedule_is_refused_before_anything_is_trained(

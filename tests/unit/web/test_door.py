@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from page_world import KEYS, MINJI, NAMESPACE, PAGE, STORE, World, as_, world
+from page_world import AREA, KEYS, MINJI, NAMESPACE, PAGE, STORE, World, as_, world
 from profile_runtime.configuration import ConfigError
 from profile_web import door
 from profile_web.config import Namespaces, SignIn, WebConfig, read_keys
@@ -86,8 +86,8 @@ def test_every_answer_says_what_browsers_may_do(page: World, path: str) -> None:
 
 
 def test_what_is_somebodys_own_is_kept_by_no_cache(page: World) -> None:
-    page.made(portraits=[], contactSheet=f"{NAMESPACE}/requests/p-1/portraits/d/contact-sheet.jpg")
-    page.store.write(f"{NAMESPACE}/requests/p-1/portraits/d/contact-sheet.jpg", b"sheet")
+    page.made(portraits=[], contactSheet=f"{AREA}requests/p-1/portraits/d/contact-sheet.jpg")
+    page.store.write(f"{AREA}requests/p-1/portraits/d/contact-sheet.jpg", b"sheet")
     for path in ("/api/session", "/api/requests", "/api/requests/p-1", "/api/requests/p-1/portraits.zip", "/api/x"):
         assert page.get(path).headers["Cache-Control"] == "private, no-store", path
     assert page.client.get("/page.js").headers["Cache-Control"] == "no-cache"

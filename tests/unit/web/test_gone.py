@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from page_world import JUNHO, MINJI, NAMESPACE, STORE, World, owner, sent_to, world
+from areas import area
+from page_world import AREA, JUNHO, MINJI, NAMESPACE, STORE, World, owner, sent_to, world
 from profile_runtime.store.port import StoredObject, StoreError
 from profile_web.bucket import UPLOAD_SECONDS
 from profile_web.config import Drafts, Namespaces, WebConfig
@@ -119,12 +120,12 @@ async def test_a_restart_forgets_nothing_where_there_is_redis() -> None:
     async def purge(place: str) -> None:
         purged.append(place)
 
-    await Purges(purge, redis).schedule("ns/uploads/o/a b/", now=1000.0)
+    await Purges(purge, redis).schedule("ns.1a2b3c4d-5e6f/uploads/o/a b/", now=1000.0)
     again = Purges(purge, redis)
     await again.empty_due(1000.0 + UPLOAD_SECONDS)
     assert purged == []
     await again.empty_due(1000.0 + AGAIN_SECONDS[0])
-    assert purged == ["ns/uploads/o/a b/"]
+    assert purged == ["ns.1a2b3c4d-5e6f/uploads/o/a b/"]
     await again.empty_due(1000.0 + AGAIN_SECONDS[0] + 1)
     assert len(purged) == 1
     await again.empty_due(1000.0 + AGAIN_SECONDS[1])
@@ -140,10 +141,10 @@ async def test_while_redis_is_away_memory_serves() -> None:
         purged.append(place)
 
     purges = Purges(purge, redis)
-    await purges.schedule("ns/uploads/o/a/", now=0.0)
+    await purges.schedule("ns.1a2b3c4d-5e6f/uploads/o/a/", now=0.0)
     await purges.empty_due(AGAIN_SECONDS[0])
-    assert purged == ["ns/uploads/o/a/"]
-    await purges.cancel("ns/uploads/o/a/")
+    assert purged == ["ns.1a2b3c4d-5e6f/uploads/o/a/"]
+    await purges.cancel("ns.1a2b3c4d-5e6f/uploads/o/a/")
     await purges.empty_due(AGAIN_SECONDS[1])
     assert len(purged) == 1
 
@@ -171,15 +172,15 @@ def stored(key: str, hours: float | None) -> StoredObject:
 
 
 def expired(*objects: StoredObject, requested: tuple[str, ...] = ()) -> list[str]:
-    found = expired_drafts(newest_photos(objects, "ns", NOW), requested, NOW, 24 * 3600)
-    return [f"ns/{prefix}" for prefix in found]
+    found = expired_drafts(newest_photos(objects, area("ns"), NOW), requested, NOW, 24 * 3600)
+    return [f"{area('ns')}{prefix}" for prefix in found]
 
 
-OWNER = "0123456789abcdef" * 2
+OWNER, NS = "0123456789abcdef" * 2, area("ns")
 
 
 def test_a_draft_is_as_old_as_its_newest_photo() -> None:
-    old, new = f"ns/uploads/{OWNER}/p-1/", f"ns/uploads/{OWNER}/p-2/"
+    old, new = f"ns.1a2b3c4d-5e6f/uploads/{OWNER}/p-1/", f"ns.1a2b3c4d-5e6f/uploads/{OWNER}/p-2/"
     objects = [
         stored(f"{old}a.jpg", 30),
         stored(f"{old}b.jpg", 24.1),
@@ -194,9 +195,10 @@ def test_a_draft_is_as_old_as_its_newest_photo() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "ns/uploads/minji/01.jpg", "ns/uploads/hr/minji/01.jpg", f"ns/uploads/{OWNER}/01.jpg",
-        f"ns/uploads/{OWNER}/p-1/sub/01.jpg", f"ns/uploads/x/{OWNER}/p-1/01.jpg", f"ns/uploads/{OWNER}/P-1/01.jpg",
-        f"other/uploads/{OWNER}/p-1/01.jpg", f"ns/requests/{OWNER}/p-1/01.jpg",
+        f"{NS}uploads/minji/01.jpg", f"{NS}uploads/hr/minji/01.jpg", f"{NS}uploads/{OWNER}/01.jpg",
+        f"{NS}uploads/{OWNER}/p-1/sub/01.jpg", f"{NS}uploads/x/{OWNER}/p-1/01.jpg", f"{NS}uploads/{OWNER}/P-1/01.jpg",
+        f"{area('other')}uploads/{OWNER}/p-1/01.jpg", f"{NS}requests/{OWNER}/p-1/01.jpg",
+        f"ns/uploads/{OWNER}/p-1/1.jpg",
     ],
 )  # fmt: skip
 def test_what_the_page_did_not_send_is_not_its_to_delete(key: str) -> None:
@@ -204,9 +206,11 @@ def test_what_the_page_did_not_send_is_not_its_to_delete(key: str) -> None:
 
 
 def test_the_photos_of_a_request_are_no_draft() -> None:
-    key = f"ns/uploads/{OWNER}/p-1/a.jpg"
+    key = f"ns.1a2b3c4d-5e6f/uploads/{OWNER}/p-1/a.jpg"
     assert expired(stored(key, 1000), requested=(f"uploads/{OWNER}/p-1/",)) == []
-    assert expired(stored(key, 1000), requested=(f"uploads/{OWNER}/p-2/", "uploads/")) == [f"ns/uploads/{OWNER}/p-1/"]
+    assert expired(stored(key, 1000), requested=(f"uploads/{OWNER}/p-2/", "uploads/")) == [
+        f"ns.1a2b3c4d-5e6f/uploads/{OWNER}/p-1/"
+    ]
 
 
 def test_old_drafts_of_everybody_are_deleted_and_requests_are_not() -> None:
@@ -215,7 +219,7 @@ def test_old_drafts_of_everybody_are_deleted_and_requests_are_not() -> None:
         page.made("p-1")
         page.send(1, "p-2")
         page.send(1, "p-3", JUNHO)
-        page.store.write(f"{NAMESPACE}/uploads/minji/1.jpg", b"by hand")
+        page.store.write(f"{AREA}uploads/minji/1.jpg", b"by hand")
         kept = {*(key for key in page.store.objects if "p-3" not in key)}
         for key in page.store.objects:
             page.store.modified[key] = datetime.now(UTC) - timedelta(hours=1 if "p-2" in key else 3)

@@ -13,13 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from areas import area
 from fake_kubernetes import STYLES, Call
-from page_world import JUNHO, MINJI, NAMESPACE, STORE, STYLE, World, failure, owner, sent_to, world
+from page_world import AREA, JUNHO, MINJI, NAMESPACE, STORE, STYLE, World, failure, owner, sent_to, world
 from profile_contract.ownership import OWNER_LABEL
 from profile_runtime.store.port import StoredObject
 from profile_web.config import Defaults, Namespaces, VisitorLimits, WebConfig
 
-MADE = f"{NAMESPACE}/requests/p-1/"
+MADE = f"{AREA}requests/p-1/"
 PORTRAIT = {
     "style": "studio-warm", "key": f"{MADE}portraits/d/studio-warm/01-000001.png", "seed": 1, "rank": 1,
     "likeness": 80, "layouts": {"resume": f"{MADE}portraits/d/studio-warm/01-000001-resume.jpg"},
@@ -150,7 +151,7 @@ def test_links_are_signed_for_one_request_and_for_an_hour_at_most(page: World) -
     links = [shown["photos"][0]["url"], portrait["url"], portrait["save"], portrait["cuts"][0]["url"]]
     for link in links:
         query = parse_qs(urlsplit(link).query)
-        assert link.startswith("https://store.example.com/profiles/portraits/")
+        assert link.startswith("https://store.example.com/profiles/portraits.1a2b3c4d-5e6f/")
         assert int(query["X-Amz-Expires"][0]) <= 3600
         assert query["X-Amz-Credential"][0].startswith("temporary-")
         assert query["response-cache-control"] == ["private, no-store"]
@@ -183,9 +184,9 @@ def test_a_form_takes_this_photo_and_nothing_else_for_minutes(page: World) -> No
 
 
 FORGED = [
-    "other/uploads/ceo/p/ceo.jpg", f"{NAMESPACE}/requests/p-2/portraits/d/w/01.png", f"{NAMESPACE}/uploads/x/p-1/a.jpg",
+    f"{area('other')}uploads/ceo/p/ceo.jpg", f"{AREA}requests/p-2/portraits/d/w/01.png", f"{AREA}uploads/x/p-1/a.jpg",
     f"{MADE}../p-2/portraits/d/w/01.png", f"{MADE}./x.png", f"{MADE}/x.png", MADE, "", "../x", f"{MADE}a\r\nb.png",
-    f'{MADE}a"b.png', f"{MADE}a\\b.png", f"{NAMESPACE}/requests/p-11/x.png", f"{MADE}x/", f"{MADE}\x1b[2J.png",
+    f'{MADE}a"b.png', f"{MADE}a\\b.png", f"{AREA}requests/p-11/x.png", f"{MADE}x/", f"{MADE}\x1b[2J.png",
 ]  # fmt: skip
 
 
@@ -214,7 +215,7 @@ def test_a_key_that_is_not_the_requests_own_is_neither_signed_nor_read(page: Wor
 
 def test_comparisons_are_read_below_the_request_and_within_bounds(page: World) -> None:
     side = {"style": "studio-warm", "tone": "Warm", "likeness": 60, "delivered": True}
-    sides = [{**side, "key": f"{MADE}portraits/d/compared/1.png"}, {**side, "key": f"{NAMESPACE}/requests/p-2/x.png"}]
+    sides = [{**side, "key": f"{MADE}portraits/d/compared/1.png"}, {**side, "key": f"{AREA}requests/p-2/x.png"}]
     report = json.dumps({"comparisons": [{"seed": 1, "sides": sides}], "tones": [], "scores": []}).encode()
     key = f"{MADE}portraits/d/likeness.json"
     page.made(likenessReport=key, conditions=READY)
@@ -224,7 +225,7 @@ def test_comparisons_are_read_below_the_request_and_within_bounds(page: World) -
     assert [bool(one["url"]) for one in row["sides"]] == [True, False]
     page.store.write(key, b" " * 5_000_000 + report)
     assert code(page.get("/api/requests/p-1/comparisons")) == (503, "store-away")
-    elsewhere = f"{NAMESPACE}/requests/p-2/portraits/d/likeness.json"
+    elsewhere = f"{AREA}requests/p-2/portraits/d/likeness.json"
     page.store.write(elsewhere, report)
     page.api.requests[NAMESPACE, "p-1"]["status"]["likenessReport"] = elsewhere
     assert page.get("/api/requests/p-1/comparisons").json() == []

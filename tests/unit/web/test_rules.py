@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from areas import area
 from profile_cli.styles import known_styles
 from profile_contract.keys import check_below
 from profile_contract.layouts import LayoutName
@@ -28,7 +29,7 @@ from profile_web.views import comparison_views, request_view
 from profile_web.visitor import Visitor
 from profile_web.wishes import DRAFT, PHOTO_TYPES, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
 
-VISITOR = Visitor("minji@example.com", "portraits", "0123456789" * 4)
+VISITOR = Visitor("minji@example.com", "portraits", "0123456789" * 4, area("portraits"))
 
 
 # --- what is asked for -------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def test_whatever_a_file_is_called_its_key_stays_in_its_folder(name: str, kind: 
     except Problem:
         return
     assert chosen not in taken
-    assert check_below("ns/uploads/o/d/", f"ns/uploads/o/d/{chosen}")
+    assert check_below("ns.1a2b3c4d-5e6f/uploads/o/d/", f"ns.1a2b3c4d-5e6f/uploads/o/d/{chosen}")
     assert len(chosen.encode()) <= LONGEST_NAME
     assert chosen.casefold().endswith(PHOTO_TYPES[kind])
 
@@ -112,7 +113,7 @@ def test_a_title_is_one_line_that_no_terminal_obeys(title: str, plain: str) -> N
     assert manifest(wish, VISITOR, Defaults())["metadata"]["annotations"] == {"profilestudio.io/title": plain}
 
 
-MADE = "portraits/requests/p-1/"
+MADE = "portraits.1a2b3c4d-5e6f/requests/p-1/"
 
 
 # --- what is shown -----------------------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ def _document(*conditions: dict[str, Any], **status: Any) -> dict[str, Any]:
             "annotations": {"profilestudio.io/title": "Card"},
         },
         "spec": {"photos": {"prefix": "uploads/o/p-1/"}, "styles": ["studio-warm"]},
-        "status": {"observedGeneration": 1, "conditions": list(conditions), **status},
+        "status": {"observedGeneration": 1, "area": area("portraits"), "conditions": list(conditions), **status},
     }  # fmt: skip
 
 
@@ -187,7 +188,10 @@ def test_photos_and_portraits_have_links() -> None:
     )
     view = request_view(document, _link)
     assert view.state == "Ready"
-    assert (view.photos[0].url, view.photos[0].reason) == ("store:portraits/uploads/o/p-1/a.jpg", PhotoReason.BLURRED)
+    assert (view.photos[0].url, view.photos[0].reason) == (
+        "store:portraits.1a2b3c4d-5e6f/uploads/o/p-1/a.jpg",
+        PhotoReason.BLURRED,
+    )
     (shown,) = view.portraits
     assert shown.url == f"store:{MADE}studio-warm/01-000001.png"
     assert shown.cuts[0].url == f"store:{MADE}studio-warm/01-000001-resume.jpg>studio-warm-01-000001-resume.jpg"
@@ -223,7 +227,13 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
 
 
 @pytest.mark.parametrize(
-    "key", ["other/uploads/ceo/p/ceo.jpg", f"{MADE}../p-2/x.png", "portraits/requests/p-11/x.png", ""]
+    "key",
+    [
+        "other.1a2b3c4d-5e6f/uploads/ceo/p/ceo.jpg",
+        f"{MADE}../p-2/x.png",
+        "portraits.1a2b3c4d-5e6f/requests/p-11/x.png",
+        "",
+    ],
 )
 def test_what_lies_elsewhere_has_no_link(key: str) -> None:
     portrait = {"style": "s", "key": key, "seed": 1, "rank": 1, "likeness": 91, "layouts": {}}

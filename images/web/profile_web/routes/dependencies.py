@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -24,5 +25,12 @@ def visitor_of(request: Request) -> Visitor:
     return visitor
 
 
+async def placed_visitor_of(request: Request) -> Visitor:
+    """Whom the door let in, and where the things of their namespace lie in the bucket."""
+    visitor = visitor_of(request)
+    return replace(visitor, area=await page_of(request).area(visitor.namespace))
+
+
 Served = Annotated[Page, Depends(page_of)]
 Visits = Annotated[Visitor, Depends(visitor_of)]
+Placed = Annotated[Visitor, Depends(placed_visitor_of)]

@@ -12,16 +12,16 @@ from profile_web.problems import Code, Problem
 from profile_web.views import shown_status
 from profile_web.wishes import Draft
 
-from .dependencies import PREFIX, Served, Visits
+from .dependencies import PREFIX, Placed, Served
 
 api = APIRouter(prefix=PREFIX)
 
 
 @api.get("/requests/{name}/portraits.zip")
-async def portraits(name: Draft, page: Served, visitor: Visits) -> StreamingResponse:
+async def portraits(name: Draft, page: Served, visitor: Placed) -> StreamingResponse:
     """The portraits, their cuts and the sheets."""
     document = await page.cluster.request(visitor, name)
-    files = archive.files_of(shown_status(document), request_prefix(visitor.namespace, name))
+    files = archive.files_of(shown_status(document), request_prefix(visitor.area, name))
     if not files:
         raise Problem(Code.NO_PORTRAITS)
     title = str((document["metadata"].get("annotations") or {}).get(TITLE_ANNOTATION, ""))

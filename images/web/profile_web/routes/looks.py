@@ -24,7 +24,7 @@ from profile_web.views import (
 )
 from profile_web.wishes import Draft, LookWish
 
-from .dependencies import PREFIX, Served, Visits
+from .dependencies import PREFIX, Placed, Served
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ api = APIRouter(prefix=PREFIX)
 
 
 @api.post("/requests/{name}/look")
-async def look(name: Draft, wish: LookWish, page: Served, visitor: Visits) -> dict[str, Any]:
+async def look(name: Draft, wish: LookWish, page: Served, visitor: Placed) -> dict[str, Any]:
     """Another look for the same person: what was learnt of them is used again."""
     limits = page.config.limits
     if wish.portraits > limits.most_portraits:
@@ -48,10 +48,10 @@ async def look(name: Draft, wish: LookWish, page: Served, visitor: Visits) -> di
 
 
 @api.get("/requests/{name}/comparisons")
-async def comparisons(name: Draft, page: Served, visitor: Visits) -> list[dict[str, Any]]:
+async def comparisons(name: Draft, page: Served, visitor: Placed) -> list[dict[str, Any]]:
     """Delivered portraits beside the same in other tones; none before there are portraits."""
     document = await page.cluster.request(visitor, name)
-    area = request_prefix(visitor.namespace, name)
+    area = request_prefix(visitor.area, name)
     key = shown_status(document).likeness_report
     if not key or not is_below(area, key):
         return []

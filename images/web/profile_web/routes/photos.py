@@ -15,13 +15,13 @@ from profile_web.views import refused_photos
 from profile_web.visitor import Visitor
 from profile_web.wishes import Draft, UploadWish
 
-from .dependencies import PREFIX, Served, Visits
+from .dependencies import PREFIX, Placed, Served
 
 api = APIRouter(prefix=PREFIX)
 
 
 @api.get("/uploads/{draft}")
-async def photos(draft: Draft, page: Served, visitor: Visits) -> list[dict[str, Any]]:
+async def photos(draft: Draft, page: Served, visitor: Placed) -> list[dict[str, Any]]:
     """The photos of a draft that are there already."""
     prefix = page.prefix(visitor, draft)
     there = await page.bucket.list(prefix)
@@ -31,7 +31,7 @@ async def photos(draft: Draft, page: Served, visitor: Visits) -> list[dict[str, 
 
 
 @api.post("/uploads")
-async def uploads(wish: UploadWish, page: Served, visitor: Visits) -> list[dict[str, Any]]:
+async def uploads(wish: UploadWish, page: Served, visitor: Placed) -> list[dict[str, Any]]:
     """A form for each photo, with which the browser sends it to the store itself."""
     prefix, limits = page.prefix(visitor, wish.draft), page.config.limits
     page.check_not_deleted(prefix)
@@ -62,7 +62,7 @@ async def _unusable(page: Page, visitor: Visitor, draft: str, holding: holdings.
 
 
 @api.delete("/uploads/{draft}/{name}", status_code=204)
-async def forget_photo(draft: Draft, name: str, page: Served, visitor: Visits) -> None:
+async def forget_photo(draft: Draft, name: str, page: Served, visitor: Placed) -> None:
     """Take a photo away again."""
     prefix = page.prefix(visitor, draft)
     if prefix + name not in {photo.key for photo in await page.bucket.list(prefix)}:

@@ -17,13 +17,13 @@ from profile_web.purges import AGAIN_SECONDS
 from profile_web.views import refused_photos, request_state
 from profile_web.wishes import Draft, Wish
 
-from .dependencies import PREFIX, Served, Visits
+from .dependencies import PREFIX, Placed, Served
 
 api = APIRouter(prefix=PREFIX)
 
 
 @api.get("/requests")
-async def requests(page: Served, visitor: Visits) -> list[dict[str, Any]]:
+async def requests(page: Served, visitor: Placed) -> list[dict[str, Any]]:
     """The visitor's requests, the newest first."""
     documents = await page.cluster.requests(visitor)
     shown = await asyncio.gather(*(page.shown(visitor, document) for document in documents))
@@ -31,7 +31,7 @@ async def requests(page: Served, visitor: Visits) -> list[dict[str, Any]]:
 
 
 @api.post("/requests", status_code=201)
-async def create(wish: Wish, page: Served, visitor: Visits) -> dict[str, Any]:
+async def create(wish: Wish, page: Served, visitor: Placed) -> dict[str, Any]:
     """Make a ProfileRequest of photos that were sent."""
     limits = page.config.limits
     page.check_not_deleted(page.prefix(visitor, wish.draft))
@@ -47,13 +47,13 @@ async def create(wish: Wish, page: Served, visitor: Visits) -> dict[str, Any]:
 
 
 @api.get("/requests/{name}")
-async def request(name: Draft, page: Served, visitor: Visits) -> dict[str, Any]:
+async def request(name: Draft, page: Served, visitor: Placed) -> dict[str, Any]:
     """One request."""
     return (await page.shown(visitor, await page.cluster.request(visitor, name))).document()
 
 
 @api.post("/requests/{name}/look-again", status_code=204)
-async def look_again(name: Draft, page: Served, visitor: Visits) -> None:
+async def look_again(name: Draft, page: Served, visitor: Placed) -> None:
     """Photos came or went. Where there are too many now, those that could not be used make room."""
     document = await page.cluster.request(visitor, name)
     prefix = page.prefix(visitor, name)
@@ -65,7 +65,7 @@ async def look_again(name: Draft, page: Served, visitor: Visits) -> None:
 
 
 @api.delete("/requests/{name}", status_code=204)
-async def delete(name: Draft, page: Served, visitor: Visits) -> None:
+async def delete(name: Draft, page: Served, visitor: Placed) -> None:
     """Delete a request, everything that it made, and the photos that were sent for it."""
     prefix = page.prefix(visitor, name)
     # The request first: photos that go while it still looks at them would look like a mistake of the visitor.
@@ -74,11 +74,11 @@ async def delete(name: Draft, page: Served, visitor: Visits) -> None:
     page.deleted[prefix] = clock() + AGAIN_SECONDS[-1]
     # Forms that were given before live on for a while.
     await page.purges.schedule(prefix)
-    page.bucket.signers.forget(request_prefix(visitor.namespace, name))
+    page.bucket.signers.forget(request_prefix(visitor.area, name))
     await page.bucket.delete(prefix)
 
 
-async def _events(name: Draft, page: Served, visitor: Visits) -> AsyncIterator[ServerSentEvent]:
+async def _events(name: Draft, page: Served, visitor: Placed) -> AsyncIterator[ServerSentEvent]:
     """The events of a request that the visitor may follow. Raises Problem, before the answer begins."""
     most = page.config.limits.streams
     if page.watch.streams(visitor) >= most:

@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "HI02",
         "operator/profile_history/recorder.py",
-        "stays = retained and bool(",
-        "stays = retained or bool(",
+        "RETAIN and await asyncio.to_thread(self._stands, key)",
+        "RETAIN or await asyncio.to_thread(self._stands, key)",
         "rows of a deleted request stay where anything of it stands, or the other way round",
     ),
     (

@@ -414,7 +414,7 @@ def test_a_request_goes_with_the_photos_that_were_uploaded_for_it(
     assert api.requests["hr", "minji"]["spec"]["photos"]["deletionPolicy"] == "Delete"
     said = call("delete", "minji", "--wait")
     assert "profilerequest hr/minji is gone, with everything that was made for it" in said
-    assert "the photos under hr.1a2b3c4d-5e6f/uploads/minji/ are gone, too" in said
+    assert "the photos under uploads/minji/ are gone, too" in said
     assert "stay" not in said
     assert api.requests == {}
 
@@ -426,7 +426,7 @@ def test_photos_can_be_kept(call: Call, api: FakeApi, store: Bucket, tmp_path: P
     # The operator reads what stands there as the request goes.
     assert request["spec"]["photos"]["deletionPolicy"] == "Retain"
     assert (document["gone"], document["photosGo"]) == (True, False)
-    assert document["stays"] == ["the photos under hr.1a2b3c4d-5e6f/uploads/minji/ stay: as --keep-photos says"]
+    assert document["stays"] == ["the photos under uploads/minji/ stay: as --keep-photos says"]
 
 
 def test_nothing_is_deleted_where_the_photos_could_not_be_kept(call: Call, api: FakeApi) -> None:

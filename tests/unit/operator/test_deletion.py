@@ -220,20 +220,20 @@ PHOTOS = {"prefix": "uploads/minji/", "deletionPolicy": "Delete"}
 
 
 def photos_of(operator: RealOperator) -> list[str]:
-    return [key for key in operator.store.objects if key.startswith("hr/uploads/")]
+    return [key for key in operator.store.objects if key.startswith("hr.1a2b3c4d-5e6f/uploads/")]
 
 
 async def test_photos_go_with_the_request_that_says_so(operator: RealOperator) -> None:
-    operator.store.objects["hr/uploads/minji-2/a.jpg"] = b"another's"
+    operator.store.objects["hr.1a2b3c4d-5e6f/uploads/minji-2/a.jpg"] = b"another's"
     operator.change(photos=PHOTOS)
     await operator.ready()
     operator.delete()
     await operator.cycle()
     # Somebody still sends one; it goes with the second purge.
-    operator.store.objects["hr/uploads/minji/late.jpg"] = b"late"
+    operator.store.objects["hr.1a2b3c4d-5e6f/uploads/minji/late.jpg"] = b"late"
     await operator.cycle()
     assert operator.gone()
-    assert photos_of(operator) == ["hr/uploads/minji-2/a.jpg"]
+    assert photos_of(operator) == ["hr.1a2b3c4d-5e6f/uploads/minji-2/a.jpg"]
     assert ("ArtifactsPurged", "everything that the request made was deleted, and so were its photos") in operator.told
 
 

@@ -184,6 +184,7 @@ class Workload(Section):
 class OperatorValues(Workload):
     """The operator."""
 
+    replicas: int = Field(ge=0, le=5)
     config: LoopSettings
 
 

@@ -229,6 +229,7 @@ sweep:
 uploads:
   {{- toYaml .Values.uploads | nindent 2 }}
 watchNamespaces: {{ toJson .Values.watchNamespaces }}
+lease: {namespace: {{ .Release.Namespace }}, name: {{ include "profile-studio.fullname" . }}-operator}
 metricsPort: 9090
 healthPort: 8080
 {{- with .Values.operator.config }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from chart import CHART, CLUSTER, Object, of_kind, render, run, the
 
@@ -66,7 +67,6 @@ def rendered(release: str, namespace: str) -> set[tuple[str, str, str]]:
         *("--set", f"styles.install=false,web.namespaces.default={namespace}-requests"),
     )
     assert result.returncode == 0, result.stderr
-    import yaml
 
     return {
         (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
@@ -154,3 +154,18 @@ def test_its_rights_are_there_before_it_and_gone_after_it(kind: str) -> None:
         "hook-succeeded",
         "hook-failed",
     }
+
+
+def test_the_operator_may_hold_its_own_lease_in_its_own_namespace_and_no_other() -> None:
+    everywhere = [rule for role in of_kind("ClusterRole").values() for rule in role["rules"]]
+    assert not [rule for rule in everywhere if {"leases", "*"} & set(rule["resources"])]
+    create, held = the("Role", "profile-studio-operator-lease")["rules"]
+    assert (create["resources"], create["verbs"]) == (["leases"], ["create"])
+    assert (held["resourceNames"], set(held["verbs"])) == (["profile-studio-operator"], {"get", "patch"})
+    config = yaml.safe_load(the("ConfigMap", "profile-studio-operator")["data"]["config.yaml"])
+    assert config["lease"] == {"namespace": "profile-system", "name": "profile-studio-operator"}
+
+
+def test_a_single_operator_has_no_budget_that_would_hold_a_node() -> None:
+    assert the("PodDisruptionBudget", "profile-studio-operator")["spec"]["maxUnavailable"] == 1
+    assert "profile-studio-operator" not in of_kind("PodDisruptionBudget", "--set", "operator.replicas=1")

@@ -87,7 +87,7 @@ def test_behind_a_proxy_nobody_else_reaches_it(values: tuple[str, ...]) -> None:
 
 def test_ingress_and_budget_on_demand(values: tuple[str, ...]) -> None:
     assert not of_kind("Ingress", *values)
-    assert not of_kind("PodDisruptionBudget", *values)
+    assert NAME not in of_kind("PodDisruptionBudget", *values)
     more = ("--set", "web.ingress.enabled=true,web.ingress.host=portraits.example.com,web.ingress.tlsSecret=tls")
     (rule,) = the("Ingress", NAME, *values, *more)["spec"]["rules"]
     assert rule["host"] == "portraits.example.com"

@@ -24,7 +24,7 @@ from .trial import Copy, Verdict
 # Outside of the clone: what looks through the whole tree must not meet it twice. Each clone has its own.
 PLACE = cache_folder() / "mutants" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 VERDICTS = PLACE / "verdicts.json"
-WANTED_PERCENT = 90
+WANTED_PERCENT = 95
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def _try_all(mutants: list[Mutant], reach: Reach, copies: list[Copy]) -> Iterato
     def attempt(mutant: Mutant) -> Verdict:
         copy = free.get()
         try:
-            return copy.try_out(mutant, reach.tests(mutant), killers.get(mutant.id, ""))
+            return copy.try_out(mutant, reach.tests(mutant), killers.get(mutant.id, ""), reach.files(mutant))
         finally:
             free.put(copy)
 

@@ -37,6 +37,14 @@ class Reach:
         using = {_test(name) for names in contexts.values() for name in names if name}
         return sorted(using | set(self._named(mutant)))
 
+    def files(self, mutant: Mutant) -> list[str]:
+        """Whole files of tests that may see what the tests of its lines do not: what runs in a process of its own is
+        not followed, and a bug may change the parameters by which a test is named."""
+        room = mutant.file.rpartition("profile_")[2].split("/")[0]
+        mirror = (self._root / "tests" / "unit" / room).glob("test_*.py")
+        known = {test.partition("::")[0] for test in self.tests(mutant)}
+        return sorted(known | set(self._named(mutant)) | {str(file.relative_to(self._root)) for file in mirror})
+
     def _named(self, mutant: Mutant) -> list[str]:
         """Test files that name the module, else those of its package: of what is but declared nothing runs after the
         import, and what runs in a process of its own (the decoder of pictures) leaves no trace here."""

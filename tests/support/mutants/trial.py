@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,9 @@ class Copy:
         """What runs tests here."""
         return Warm(self.root, self.environment)
 
-    def try_out(self, mutant: Mutant, tests: list[str], first: str = "") -> Verdict:
-        """Whether any of the tests fails with the bug planted. `first`: the one that saw it the last time."""
+    def try_out(self, mutant: Mutant, tests: list[str], first: str = "", wider: Sequence[str] = ()) -> Verdict:
+        """Whether any of the tests fails with the bug planted. `first`: the one that saw it the last time; `wider`:
+        files of tests that are asked where none of the others sees it."""
         if not tests:
             return Verdict(mutant, killed=False, by="no test reaches it", tests=0)
         with self.with_bug(mutant):
@@ -83,6 +84,8 @@ class Copy:
             # A test that is gone or has another name is no failure: its own name is then missing from what failed.
             if code == 0 or by.partition("[")[0] != first.partition("[")[0]:
                 code, by = self.warm.run(tests, SECONDS)
+            if wider and code in (0, *NOTHING_RAN):
+                code, by = self.warm.run(list(wider), SECONDS)
         if code in NOTHING_RAN:
             return Verdict(mutant, killed=False, by=f"pytest ran none of its tests ({code})", tests=len(tests))
         seen_by = f"no end within {SECONDS} s" if code == LATE else by

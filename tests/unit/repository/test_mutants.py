@@ -88,6 +88,20 @@ def test_a_verdict_needs_a_test_that_ran(
     assert (verdict.killed, told.asked) == (killed, asked)
 
 
+@pytest.mark.parametrize("first_pass", [(0, ""), (4, "")])
+def test_what_the_tests_of_its_lines_do_not_see_the_tests_of_its_room_may(
+    tmp_path: Path, first_pass: tuple[int, str]
+) -> None:
+    file = tmp_path / HERE.partition("::")[0]
+    file.parent.mkdir(parents=True)
+    file.write_text("pass\n")
+    told = Told(first_pass, (1, "tests/c.py::d"))
+    copy = Copy(tmp_path)
+    copy.__dict__["warm"] = told
+    verdict = copy.try_out(Mutant("X", HERE.partition("::")[0], "pass", "fail", "a bug"), ["a"], wider=["tests/c.py"])
+    assert (verdict.killed, verdict.by, told.asked) == (True, "tests/c.py::d", [["a"], ["tests/c.py"]])
+
+
 def test_what_failed_first_is_read_from_the_summary() -> None:
     assert first_failure("...\nFAILED tests/a.py::b[c] - assert 1\nFAILED tests/d.py::e") == "tests/a.py::b[c]"
     assert first_failure("ERROR tests/a.py - ImportError") == "tests/a.py"

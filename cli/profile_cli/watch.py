@@ -44,7 +44,7 @@ def read(view: ObservedRequest | None) -> Reading:
     if ready:
         return Reading(ready=True, text="done", percent=100)
     progress = view.status.progress
-    text = view.status.stage_text or "Reconciling"
+    text = view.status.stage_text.value
     # While all goes well the message only says what the stage's name says.
     hindered = reason != Reason.RUNNING and message
     text = f"{text}: {message}" if hindered else text

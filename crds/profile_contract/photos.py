@@ -48,8 +48,10 @@ class PhotosWarning(Tolerant):
     is about."""
 
     kind: PhotosWarningKind
-    message: str = Field(default="", max_length=300)
-    photos: list[Annotated[str, Field(max_length=256)]] = Field(default=[], max_length=40)
+    message: str = Field(default="", max_length=300, description="The same in a sentence.")
+    photos: list[Annotated[str, Field(max_length=256)]] = Field(
+        default=[], max_length=40, description="Names of the photos that it is about."
+    )
 
 
 PHOTO_ADVICE: dict[PhotoReason, str] = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, WithJsonSchema, model_validator
 
 from .areas import LONGEST_AREA
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
@@ -14,10 +15,13 @@ from .layouts import LayoutName
 from .model import Contract, Tolerant
 from .photos import PhotoReason, PhotosWarning
 from .stages.stage import Stage
+from .stages.stage_text import StageText
 from .style_ref import Name, StyleKind, StyleRef
 
 Key = Annotated[str, Field(max_length=1024)]
 Percent = Annotated[int, Field(ge=-100, le=100)]
+# A text in the definition: a word of a newer version must not stand in the way of a whole status.
+ShownStage = Annotated[StageText, WithJsonSchema({"type": "string", "maxLength": 40})]
 Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 
 # Jobs are named <request>-<stage>-<digest of 8>, and a pod's host name holds 63 characters.
@@ -136,42 +140,47 @@ OBJECT_RULES = [
 class Condition(Tolerant):
     """A condition as Kubernetes' API conventions have it."""
 
-    type: str = Field(max_length=64)
-    status: Literal["True", "False", "Unknown"]
-    reason: str = Field(max_length=64, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
-    message: str = Field(default="", max_length=1024)
-    last_transition_time: Time
-    observed_generation: int = Field(default=0, ge=0)
+    type: str = Field(max_length=64, description="What it tells of: see docs/conditions.md.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: str = Field(
+        max_length=64,
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="Why, in one word for programs: see docs/conditions.md.",
+    )
+    message: str = Field(default="", max_length=1024, description="Why, for people, and what to do about it.")
+    last_transition_time: Time = Field(description="Since when it holds, or does not.")
+    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that it tells of.")
 
 
 class Progress(Tolerant):
     """How far the running stage is."""
 
-    stage: Stage
-    percent: int = Field(ge=0, le=100)
-    remaining_seconds: int | None = Field(default=None, ge=0)
+    stage: Stage = Field(description="The stage that runs.")
+    percent: int = Field(ge=0, le=100, description="How much of that stage is done.")
+    remaining_seconds: int | None = Field(
+        default=None, ge=0, description="How long that stage may still take, by what it did so far."
+    )
 
 
 class Verdict(Tolerant):
     """What was found about one photo. `name` is its key below the photos' prefix."""
 
-    name: str = Field(max_length=256)
-    accepted: bool
-    reason: PhotoReason
-    advice: str = Field(default="", max_length=300)
+    name: str = Field(max_length=256, description="The photo's key below photos.prefix.")
+    accepted: bool = Field(description="Whether it is trained with.")
+    reason: PhotoReason = Field(description="Why, in one word.")
+    advice: str = Field(default="", max_length=300, description="What to do about it.")
 
 
 class PhotosStatus(Tolerant):
     """The photos as they were last looked at."""
 
     prefix: str = Field(default="", max_length=256, description="Where they were looked for.")
-    revision: int = Field(default=0, ge=0)
-    retry: str = Field(default="", max_length=64, description="The retry annotation's value at that time.")
-    digest: str = Field(default="", max_length=64)
-    found: int = Field(default=0, ge=0)
-    accepted: int = Field(default=0, ge=0)
-    rejected: int = Field(default=0, ge=0)
-    verdicts: list[Verdict] = Field(default=[], max_length=40)
+    revision: int = Field(default=0, ge=0, description="The spec.photos.revision that they were looked at for.")
+    digest: str = Field(default="", max_length=64, description="Digest of their names and contents.")
+    found: int = Field(default=0, ge=0, description="How many there are.")
+    accepted: int = Field(default=0, ge=0, description="How many can be used.")
+    rejected: int = Field(default=0, ge=0, description="How many cannot.")
+    verdicts: list[Verdict] = Field(default=[], max_length=40, description="What was found about each of them.")
     warnings: list[PhotosWarning] = Field(
         default=[], max_length=10, description="What will show in portraits, or is worth knowing, of the photos."
     )
@@ -193,13 +202,13 @@ class StageFailure(Tolerant):
 class StageStatus(Tolerant):
     """One stage: the digest of its inputs, who ran it, when, and what it cost."""
 
-    digest: str = Field(default="", max_length=64)
-    job: str | None = Field(default=None, max_length=63)
+    digest: str = Field(default="", max_length=64, description="Digest of its inputs; its artifacts lie under it.")
+    job: str | None = Field(default=None, max_length=63, description="The Job that runs it, or ran it last.")
     queue_time: Time | None = Field(default=None, description="Since when it waited for a GPU, the last time it did.")
-    start_time: Time | None = None
-    completion_time: Time | None = None
-    attempts: int = Field(default=0, ge=0)
-    gpu_seconds: int = Field(default=0, ge=0)
+    start_time: Time | None = Field(default=None, description="When it began.")
+    completion_time: Time | None = Field(default=None, description="When it was done.")
+    attempts: int = Field(default=0, ge=0, description="How often it was begun with these inputs; 0: made before.")
+    gpu_seconds: int = Field(default=0, ge=0, description="What it cost: seconds times GPUs.")
     failure: StageFailure | None = Field(
         default=None,
         description="Why it failed last. A failure of the input stands until the input changes or somebody asks to try "
@@ -210,10 +219,10 @@ class StageStatus(Tolerant):
 class StagesStatus(Tolerant):
     """One entry a stage."""
 
-    preprocess: StageStatus | None = None
-    train: StageStatus | None = None
-    generate: StageStatus | None = None
-    finish: StageStatus | None = None
+    preprocess: StageStatus | None = Field(default=None, description="Photos are looked at, cropped and masked.")
+    train: StageStatus | None = Field(default=None, description="The person's adapter is trained.")
+    generate: StageStatus | None = Field(default=None, description="Candidates are drawn in every style.")
+    finish: StageStatus | None = Field(default=None, description="The best are chosen and cut.")
 
     def of(self, stage: Stage) -> StageStatus | None:
         """The entry of a stage."""
@@ -226,11 +235,11 @@ class PortraitStatus(Tolerant):
 
     style: Name = Field(description="Name of the style that it was drawn in.")
     kind: StyleKind = Field(default=StyleKind.CLUSTER, description="Kind of that style.")
-    key: Key
-    seed: int
-    rank: int = Field(ge=1)
+    key: Key = Field(description="Its key in the store.")
+    seed: int = Field(description="The seed that it was drawn with.")
+    rank: int = Field(ge=1, description="Its place among the portraits of its style; 1 is the best.")
     likeness: Percent = Field(description="Per cent of the person's own real-against-real ceiling.")
-    layouts: dict[LayoutName, Key] = {}
+    layouts: dict[LayoutName, Key] = Field(default={}, description="Keys of its cuts, by layout.")
 
     @property
     def style_ref(self) -> StyleRef:
@@ -241,7 +250,7 @@ class PortraitStatus(Tolerant):
 class ProfileRequestStatus(Tolerant):
     """What the user is told. It never holds a secret, a signed URL or an image."""
 
-    observed_generation: int = Field(default=-1)
+    observed_generation: int = Field(default=-1, description="The metadata.generation that this status tells of.")
     installation: str = Field(
         default="",
         max_length=LONGEST_INSTALLATION,
@@ -256,28 +265,44 @@ class ProfileRequestStatus(Tolerant):
     conditions: list[Condition] = Field(
         default=[],
         max_length=16,
+        description="Ready sums up; one for each stage; Reconciling and Stalled say who moves next.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    progress: Progress | None = None
-    photos: PhotosStatus | None = None
-    stages: StagesStatus | None = None
-    portraits: list[PortraitStatus] = Field(default=[], max_length=128)
+    last_handled_retry: str = Field(
+        default="", max_length=64, description="Value of the annotation profilestudio.io/retry that was answered last."
+    )
+    progress: Progress | None = Field(default=None, description="How far the stage is that runs.")
+    photos: PhotosStatus | None = Field(default=None, description="The photos as they were last looked at.")
+    stages: StagesStatus | None = Field(default=None, description="What each stage was made of, when, and its cost.")
+    results_generation: int | None = Field(
+        default=None,
+        ge=0,
+        description="The metadata.generation that the results below belong to: while it is smaller than that of the "
+        "object, they are those of the request before its last change.",
+    )
+    portraits: list[PortraitStatus] = Field(
+        default=[], max_length=128, description="What was delivered, style by style, the best of each first."
+    )
     adapter: Key | None = Field(default=None, description="Key of the adapter in the served form.")
     toy_model: str | None = Field(
         default=None,
         max_length=253,
         description="The model that drew the portraits, where it is but a toy for demonstrations.",
     )
-    contact_sheet: Key | None = None
+    contact_sheet: Key | None = Field(default=None, description="Key of the picture of all candidates, judged.")
     print_sheet: Key | None = Field(default=None, description="Key of the PDF with every cut in its exact size.")
-    likeness_report: Key | None = None
+    likeness_report: Key | None = Field(default=None, description="Key of what was measured, as JSON.")
     # What the printer columns show; derived from the rest on every write.
-    stage_text: str = Field(default="", max_length=40)
-    progress_text: str = Field(default="", max_length=20)
-    photos_text: str = Field(default="", max_length=20)
-    styles_text: str = Field(default="", max_length=600)
-    best_likeness: int | None = Field(default=None, ge=-100, le=100)
-    gpu_seconds: int = Field(default=0, ge=0)
+    stage_text: ShownStage = Field(
+        default=StageText.WAITING, description=f"What the request is at: {', '.join(StageText)}."
+    )
+    progress_text: str = Field(default="", max_length=20, description="How far that stage is, as a column shows it.")
+    photos_text: str = Field(default="", max_length=20, description="Accepted photos of those that there are.")
+    styles_text: str = Field(default="", max_length=600, description="The styles, as a column shows them.")
+    best_likeness: int | None = Field(
+        default=None, ge=-100, le=100, description="Likeness of the best portrait that was delivered, in per cent."
+    )
+    gpu_seconds: int = Field(default=0, ge=0, description="What the request has cost in all: seconds times GPUs.")
     compared: str = Field(
         default="",
         max_length=16,
@@ -287,3 +312,12 @@ class ProfileRequestStatus(Tolerant):
     purge_after: Time | None = Field(
         default=None, description="While it is deleted: until when links and credentials handed out may still write."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, value: Any) -> Any:
+        """What an earlier version kept beside the photos is read as well, or every request would be tried again."""
+        photos = value.get("photos") if isinstance(value, Mapping) else None
+        if isinstance(photos, Mapping) and isinstance(photos.get("retry"), str):
+            return {"lastHandledRetry": photos["retry"], **value}
+        return value

@@ -82,8 +82,8 @@ class RequestHead:
     @property
     def retrying(self) -> bool:
         """Whether a person asked to try again and this was not yet answered."""
-        photos = self.status.photos
-        return photos is not None and bool(self.retry) and photos.retry != self.retry
+        status = self.status
+        return status.photos is not None and bool(self.retry) and status.last_handled_retry != self.retry
 
 
 class SpecError(ValueError):

@@ -9,8 +9,8 @@ import uuid
 from collections import Counter
 from collections.abc import Coroutine
 
-from profile_contract.conditions import Reason
 from profile_contract.resource import Key
+from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.aio import connect
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
@@ -43,7 +43,6 @@ from .workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-STAGE_NONE = "Waiting"
 # Several events of one change (a Job's pods, the echo of a write of ours) come within this time and are looked at once.
 GATHER_SECONDS = 0.1
 # Requests between two moments in which others may work.
@@ -183,9 +182,9 @@ class OperatorApp:
         platform, namespaces = platform_digest(self._config), set[str]()
         stages, queued = Counter[str](), Counter[str]()
         for number, entry in enumerate(self._kube.listed):
-            stages[entry.stage_text or STAGE_NONE] += 1
+            stages[entry.stage_text or StageText.WAITING] += 1
             namespaces.add(entry.key.namespace)
-            queued[entry.key.namespace] += entry.stage_text == Reason.QUEUED
+            queued[entry.key.namespace] += entry.stage_text == StageText.QUEUED
             if not self._kube.settled(entry.key, platform):
                 self.queue.add_low(entry.key)
             if number % ROUND_STEP == 0:

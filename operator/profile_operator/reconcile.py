@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from profile_contract.conditions import Reason
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head
+from profile_contract.stages.stage_text import StageText
 from profile_runtime.kubernetes.errors import (
     ApiError,
     Forbidden,
@@ -36,8 +37,6 @@ from .waiting_list import WaitingList
 from .workqueue import ExpectedError
 
 log = logging.getLogger(__name__)
-
-FINISHED = "Done"
 
 
 class Reconciler:
@@ -134,7 +133,7 @@ class Reconciler:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
             count_queued(head, plan.status, datetime.now(UTC))
-            if plan.status.stage_text == FINISHED:
+            if plan.status.stage_text is StageText.DONE:
                 # What generation remembers of it is told by the reports from now on.
                 self._forget(head.uid)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.resource import RequestHead
+from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage
 
 from . import metrics
@@ -38,7 +39,7 @@ def count_ended(head: RequestHead, status: ProfileRequestStatus) -> None:
 
 def count_queued(head: RequestHead, status: ProfileRequestStatus, now: datetime) -> None:
     """Count a request that begins to wait for a GPU, or waits no more, and how long it did if its stage runs."""
-    was, queued = head.status.stage_text == Reason.QUEUED, status.stage_text == Reason.QUEUED
+    was, queued = (text is StageText.QUEUED for text in (head.status.stage_text, status.stage_text))
     if was is queued:
         return
     metrics.QUEUED.labels(namespace=head.key.namespace).inc(1 if queued else -1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from profile_contract.conditions import Reason
 from profile_contract.resource import Key
+from profile_contract.stages.stage_text import StageText
 from profile_runtime.kubernetes.resources import Document
 
 from . import names
@@ -39,6 +39,6 @@ def standing_line(
     claims = [
         Claim(key, request.priority, parsed(request.created).timestamp() if request.created else 0.0)
         for key, request in listed.items()
-        if request.stage_text == Reason.QUEUED and key not in training
+        if request.stage_text == StageText.QUEUED and key not in training
     ]
     return claims, busy, begun

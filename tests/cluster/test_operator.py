@@ -230,8 +230,7 @@ def test_a_retry_annotation_looks_again_once(operated: Operated, people: Path) -
     request.wait("Stalled", reason="TooFewUsablePhotos", seconds=180)
     again = request.job_uids()
     assert list(again) == list(before)
-    assert request.status.photos is not None
-    assert request.status.photos.retry == "once"
+    assert request.status.last_handled_retry == "once"
     # Many statuses were written since: what somebody applied is still theirs to take away.
     shown = space.kubectl.run("-n", space.name, "get", "preq", "few", "-o", "json", "--show-managed-fields")
     managed = json.loads(shown)["metadata"]["managedFields"]

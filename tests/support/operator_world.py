@@ -157,7 +157,7 @@ class World:
             styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
             photos=listed,
-            photos_withdrawn=are_withdrawn(self.status.photos, self.spec.photos, self.retry),
+            photos_withdrawn=are_withdrawn(self.status, self.spec.photos, self.retry),
             jobs=tuple(self.jobs.values()),
             reports=self.reports(chain),
             generation=self.view,
@@ -171,7 +171,7 @@ class World:
     def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
         pinned = self.status.photos
         stands = pinned is not None and pinned.digest and pinned.revision == self.spec.photos.revision
-        if stands and pinned is not None and pinned.retry == self.retry:
+        if stands and pinned is not None and self.status.last_handled_retry == self.retry:
             chain = chain_of(KEY, self.spec, pinned.digest, self.styles, self.config, area=AREA)
             if chain.job_name(Stage.PREPROCESS) in self.jobs or chain.prefix(Stage.PREPROCESS) in self.store:
                 return None, pinned.digest

@@ -13,6 +13,7 @@ from profile_contract.conditions import ConditionType
 from . import finish, generate, preprocess, train
 from .order import StageOrder, StageReport
 from .stage import Stage
+from .stage_text import StageText
 
 __all__ = ["STAGES", "Stage", "StageRow"]
 
@@ -32,7 +33,7 @@ class StageRow:
     order: type[StageOrder] | None
     report: type[StageReport]
     version: int
-    title: str
+    title: StageText
     doing: str
 
 
@@ -46,7 +47,7 @@ STAGES: Mapping[Stage, StageRow] = {
             order=preprocess.PreprocessOrder,
             report=preprocess.PreprocessReport,
             version=preprocess.VERSION,
-            title="Preprocessing",
+            title=StageText.PREPROCESSING,
             doing="looking at the photos",
         ),
         StageRow(
@@ -56,7 +57,7 @@ STAGES: Mapping[Stage, StageRow] = {
             order=train.TrainOrder,
             report=train.TrainReport,
             version=train.VERSION,
-            title="Training",
+            title=StageText.TRAINING,
             doing="training the adapter",
         ),
         StageRow(
@@ -66,7 +67,7 @@ STAGES: Mapping[Stage, StageRow] = {
             order=None,
             report=generate.GenerateReport,
             version=generate.VERSION,
-            title="Generating",
+            title=StageText.GENERATING,
             doing="drawing the candidates",
         ),
         StageRow(
@@ -76,7 +77,7 @@ STAGES: Mapping[Stage, StageRow] = {
             order=finish.FinishOrder,
             report=finish.FinishReport,
             version=finish.VERSION,
-            title="Finishing",
+            title=StageText.FINISHING,
             doing="choosing and cutting the portraits",
         ),
     )

@@ -67,6 +67,8 @@ class _RequestStatus(msgspec.Struct, rename="camel"):
     observed_generation: int = -1
     stage_text: str = ""
     conditions: list[_Condition] = []
+    last_handled_retry: str = ""
+    # Where an earlier version kept the retry.
     photos: _PhotosStatus | None = None
     compared: str = ""
 
@@ -119,7 +121,7 @@ def request_entry(data: bytes) -> RequestEntry:
         and ready.observed_generation == status.observed_generation == metadata.generation
         and metadata.deletion_timestamp is None
         and FINALIZER in metadata.finalizers
-        and (not retry or (status.photos is not None and status.photos.retry == retry))
+        and retry in ("", status.last_handled_retry or (status.photos.retry if status.photos is not None else ""))
     )
     return RequestEntry(
         key=Key(metadata.namespace, metadata.name),

@@ -45,9 +45,11 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         compared=facts.snapshot.compared,
         installation=facts.config.installation or old.installation,
         area=facts.area,
+        last_handled_retry=_handled_retry(facts, decision),
         progress=progress,
         photos=photos,
         stages=stages,
+        results_generation=facts.head.generation if report else old.results_generation,
         portraits=portraits,
         adapter=training.adapter.key if training and training.adapter else old.adapter,
         toy_model=(facts.chain.finish_parameters.toy_model or None) if report else old.toy_model,
@@ -68,12 +70,8 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
 def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     """The photos as looked at. Without a digest they are looked at again in the next cycle."""
     old, photos, report = facts.head.status.photos, facts.snapshot.photos, facts.snapshot.reports.preprocess
-    # While something stands in the way nothing is tried again, and until all that failed is gone: the wish stays open.
-    unanswered = (StageState.HELD, StageState.BLOCKED, StageState.ENDING)
-    held = decision.current is not None and decision.current.state in unanswered
-    retry = old.retry if old and held else facts.head.retry or (old.retry if old else "")
     found = len(photos) if photos is not None else old.found if old else 0
-    base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, retry=retry, found=found)
+    base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, found=found)
     if not decision.standings[0].digest:
         return base.model_copy(update={"found": len(photos or ())})
     if report is None:
@@ -101,6 +99,17 @@ def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
             "warnings": warnings,
         }
     )
+
+
+def _handled_retry(facts: Facts, decision: Decision) -> str:
+    """The retry annotation's value that was answered last.
+
+    While something stands in the way nothing is tried again, and until all that failed is gone: the wish stays open.
+    """
+    unanswered = (StageState.HELD, StageState.BLOCKED, StageState.ENDING)
+    held = decision.current is not None and decision.current.state in unanswered
+    before = facts.head.status.last_handled_retry
+    return before if facts.head.status.photos is not None and held else facts.head.retry or before
 
 
 def _photos_text(photos: PhotosStatus) -> str:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from profile_contract.conditions import REASONS, ConditionType, Reason, ReasonKind
 from profile_contract.request import Condition, PortraitStatus, ProfileRequestStatus
 from profile_contract.resource import RequestHead
+from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage
 from profile_operator.clock import stamp
 
@@ -46,13 +47,13 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     stages = {_STAGE_CONDITIONS[standing.stage]: _stage(facts, standing) for standing in decision.standings}
     ready = _ready(facts, decision, status.portraits)
     if ready.status == "True":
-        text = "Done"
+        text = StageText.DONE
     elif current is None or current.state in (StageState.BLOCKED, StageState.STALLED):
-        text = "Stalled"
+        text = StageText.STALLED
     else:
-        special = {StageState.HELD: "Suspended", StageState.QUEUED: "Queued"}
+        special = {StageState.HELD: StageText.SUSPENDED, StageState.QUEUED: StageText.QUEUED}
         text = special.get(current.state, STAGES[current.stage].title)
-    conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text == "Stalled")})
+    conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text is StageText.STALLED)})
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
 
@@ -188,11 +189,11 @@ def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime
     # A person's reasons end only when somebody changes something; all else the operator tries again by itself.
     stalled = REASONS[reason].kind is ReasonKind.PERSON and not head.deleting
     if head.deleting:
-        ready, text = Untimed("False", Reason.DELETING, plain(f"waits with deleting: {message}")), "Deleting"
+        ready, text = Untimed("False", Reason.DELETING, plain(f"waits with deleting: {message}")), StageText.DELETING
     elif stalled:
-        ready, text = Untimed("False", reason, advised(reason, message)), "Stalled"
+        ready, text = Untimed("False", reason, advised(reason, message)), StageText.STALLED
     else:
-        ready, text = Untimed("False", reason, plain(message)), head.status.stage_text or "Waiting"
+        ready, text = Untimed("False", reason, plain(message)), head.status.stage_text
     before = {condition.type: condition for condition in head.status.conditions}
     stages = {
         kind: Untimed((said := before[kind]).status, said.reason, said.message, said.observed_generation)

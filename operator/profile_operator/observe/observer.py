@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from profile_contract.areas import Area
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec
+from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
@@ -85,7 +85,7 @@ class Observer:
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
             photos=photos,
-            photos_withdrawn=are_withdrawn(head.status.photos, spec.photos, head.retry),
+            photos_withdrawn=are_withdrawn(head.status, spec.photos, head.retry),
             jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
@@ -147,7 +147,7 @@ class Observer:
     ) -> tuple[tuple[PhotoRef, ...] | None, Chain]:
         """The listing, if one is needed, and the chain of the photos that count. None: the pinned photos stand."""
         pinned = head.status.photos
-        asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)
+        asked = pinned is None or looks_anew(head.status, spec.photos, head.retry)
         if not asked and pinned is not None and pinned.digest:
             chain = chain_of(head.key, spec, pinned.digest, styles, self._config, area=area)
             if await self._stands(chain, jobs):
@@ -231,21 +231,23 @@ async def _if_allowed(reading: Awaitable[T]) -> T | None:
         return None
 
 
-def looks_anew(pinned: PhotosStatus, photos: Photos, retry: str) -> bool:
-    """Whether the photos are to be looked at again: another place, a raised revision, or a person who asks for it.
+def looks_anew(status: ProfileRequestStatus, photos: Photos, retry: str) -> bool:
+    """Whether photos that were looked at are to be looked at again: another place, a raised revision, or a person asks.
 
     Taking the annotation away asks for nothing. A status of a version before kept no prefix.
     """
+    pinned = status.photos or PhotosStatus()
     moved = pinned.prefix not in ("", photos.prefix)
-    return moved or pinned.revision != photos.revision or (bool(retry) and pinned.retry != retry)
+    return moved or pinned.revision != photos.revision or (bool(retry) and status.last_handled_retry != retry)
 
 
-def are_withdrawn(pinned: PhotosStatus | None, photos: Photos, retry: str) -> bool:
+def are_withdrawn(status: ProfileRequestStatus, photos: Photos, retry: str) -> bool:
     """Whether those that were taken before may be others than those that are there now, by what somebody asked.
 
     A status that was lost withdraws nothing.
     """
-    return pinned is not None and (not pinned.digest or looks_anew(pinned, photos, retry))
+    pinned = status.photos
+    return pinned is not None and (not pinned.digest or looks_anew(status, photos, retry))
 
 
 def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> Stage | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from operator_world import CONFIG, Crash, World, dataset_report, fail, photo, ready, stages_of
+from operator_world import CONFIG, Crash, World, change, dataset_report, fail, photo, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
 from profile_contract.resource import parse_head
@@ -254,3 +254,14 @@ def test_a_message_obeys_no_stranger() -> None:
     assert said == "a [31mred half line [link] end"
     assert plain("가" * 600) == "가" * 499 + "…"
     assert plain("👩\u200d🎓 é") == "👩\u200d🎓 é"
+
+
+def test_results_tell_which_generation_they_belong_to() -> None:
+    world = World().run()
+    assert world.status.results_generation == world.generation == 1
+    change(world, candidates=3)
+    world.cycle()
+    assert (world.generation, world.status.results_generation) == (2, 1)
+    assert world.status.portraits
+    world.run()
+    assert world.status.results_generation == 2

@@ -8,7 +8,7 @@ import pytest
 
 from operator_world import SPEC, World, change, fail, ready, stalled
 from profile_contract.conditions import Reason
-from profile_contract.request import DeletionPolicy
+from profile_contract.request import DeletionPolicy, ProfileRequestStatus
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
@@ -58,9 +58,9 @@ def test_a_new_retry_annotation_runs_the_failed_stage_once_more() -> None:
     world.cycle()
     assert name not in world.jobs
     assert world.status.photos is not None
-    assert world.status.photos.retry == "", "until what failed is gone"
+    assert world.status.last_handled_retry == "", "until what failed is gone"
     world.cycle()
-    assert world.status.photos.retry == "1"
+    assert world.status.last_handled_retry == "1"
     assert world.created.count(name) == 2
     world.end(name, JobState.FAILED)
     for _ in range(3):
@@ -74,7 +74,7 @@ def test_to_take_the_annotation_away_is_no_wish_to_retry() -> None:
     world.retry = "1"
     world.cycle()
     assert world.status.photos is not None
-    assert world.status.photos.retry == "1"
+    assert world.status.last_handled_retry == "1"
     name = fail(world, TRAIN, None)
     world.retry = ""
     for _ in range(3):
@@ -95,7 +95,7 @@ def test_a_retry_is_answered_once() -> None:
         ("1", "2", True),
         ("1", "", False),
     ):
-        status = asked.status.model_copy(update={"photos": photos.model_copy(update={"retry": answered})})
+        status = asked.status.model_copy(update={"last_handled_retry": answered})
         head = replace(asked.head, status=status, retry=retry)
         assert head.retrying is wanted, (answered, retry)
 
@@ -181,3 +181,15 @@ def test_no_portrait_delivered_is_told() -> None:
     world.store[world.chain.prefix(FINISH)] = finish.model_copy(update={"portraits": []})
     world.cycle()
     assert "minimumLikeness" in stalled(world, Reason.NO_LIKENESS_REACHED)
+
+
+def test_a_retry_that_an_earlier_version_answered_is_not_answered_again() -> None:
+    world = World()
+    fail(world, TRAIN, None)
+    stored = world.status.document()
+    del stored["lastHandledRetry"]
+    stored["photos"]["retry"] = "1"
+    status = ProfileRequestStatus.model_validate(stored)
+    assert status.last_handled_retry == "1"
+    assert not replace(world.head, status=status, retry="1").retrying
+    assert replace(world.head, status=status, retry="2").retrying

@@ -130,8 +130,8 @@ MUTANTS = (
     (
         "D15",
         "operator/profile_operator/observe/observer.py",
-        "(bool(retry) and pinned.retry != retry)",
-        "(pinned.retry != retry)",
+        "(bool(retry) and status.last_handled_retry != retry)",
+        "(status.last_handled_retry != retry)",
         "taking the retry annotation away looks at the photos again",
     ),
     (
@@ -144,15 +144,15 @@ MUTANTS = (
     (
         "N10",
         "crds/profile_contract/resource.py",
-        "return photos is not None and bool(self.retry) and photos.retry != self.retry",
-        "return photos is not None and photos.retry != self.retry",
+        "return status.photos is not None and bool(self.retry) and status.last_handled_retry != self.retry",
+        "return status.photos is not None and status.last_handled_retry != self.retry",
         "to take the retry's annotation away tries again",
     ),
     (
         "N11",
         "crds/profile_contract/resource.py",
-        "return photos is not None and bool(self.retry) and photos.retry != self.retry",
-        "return photos is not None and bool(self.retry)",
+        "return status.photos is not None and bool(self.retry) and status.last_handled_retry != self.retry",
+        "return status.photos is not None and bool(self.retry)",
         "a retry that was answered is answered for ever",
     ),
 )

@@ -25,7 +25,7 @@ MUTANTS = (
     (
         "B01",
         "operator/profile_operator/observe/observer.py",
-        "asked = pinned is None or looks_anew(pinned, spec.photos, head.retry)",
+        "asked = pinned is None or looks_anew(head.status, spec.photos, head.retry)",
         "asked = True",
         "photos are listed anew in every cycle, whatever the revision",
     ),

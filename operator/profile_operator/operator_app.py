@@ -94,7 +94,7 @@ class OperatorApp:
         issued = Issued()
         self._stage_redis = StageRedis(redis, secrets.stage_redis.get_secret_value())
         credentials = CredentialsIssuer(kube, store, config, issued, self._stage_redis)
-        purger = ArtifactPurger(kube, store, self._predictor, self._progress)
+        purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._waiting = WaitingList(config.admission.limits, self.queue.add)

@@ -42,7 +42,17 @@ EVENTS = "/api/v1/namespaces/{}/events"
 
 
 # Collections that may be read, empty ones too.
-LISTED = ("profilerequests", "clusterprofilestyles", "profilestyles", "jobs", "pods", "secrets", "events", "namespaces")
+LISTED = (
+    "profilerequests",
+    "clusterprofilestyles",
+    "profilestyles",
+    "jobs",
+    "pods",
+    "secrets",
+    "events",
+    "namespaces",
+    "endpointslices",
+)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from profile_operator.act.applier import Applier
 from profile_operator.act.credentials import CredentialsIssuer
 from profile_operator.act.purge import ArtifactPurger
 from profile_operator.clients.kubernetes import Kube
+from profile_operator.clients.predictor import PredictorUnavailable
 from profile_operator.clients.stage_redis import StageRedis
 from profile_operator.config import OperatorConfig, Secrets
 from profile_operator.decide.plan import GenerationWork
@@ -53,6 +54,8 @@ class Beside:
     asked_progress: list[tuple[Stage, str]] = field(default_factory=list)
     event: ProgressEvent | None = None
     evicted: list[tuple[str, list[str]]] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    deaf: set[str] = field(default_factory=set)
     forgotten: list[Any] = field(default_factory=list)
 
     def view(self, uid: str) -> GenerationView:
@@ -74,7 +77,10 @@ class Beside:
         self.forgotten.append(key)
         return True
 
-    async def evict(self, predictor: str, order: EvictionOrder) -> int:
+    async def evict(self, predictor: str, order: EvictionOrder, origin: str = "") -> int:
+        self.origins.append(origin)
+        if origin in self.deaf:
+            raise PredictorUnavailable("it does not answer")
         self.evicted.append((predictor, order.sha256))
         return 1
 
@@ -232,7 +238,7 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
     async with server.kube() as kube:
         issued = Issued()
         credentials = CredentialsIssuer(kube, access, config, issued, StageRedis(""))
-        purger = ArtifactPurger(kube, access, beside, beside)  # type: ignore[arg-type]
+        purger = ArtifactPurger(kube, access, beside, beside, generation=config.generation)  # type: ignore[arg-type]
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
         observer = Observer(kube, access, beside, beside.view, config, issued=issued)  # type: ignore[arg-type]
         waiting = WaitingList(config.admission.limits, lambda key: None)

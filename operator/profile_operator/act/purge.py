@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from urllib.parse import urlsplit
 
 from profile_contract.artifacts import REPORT, kept_mark
 from profile_contract.generation import EvictionOrder
@@ -20,11 +22,14 @@ from profile_operator.clients.predictor import (
 )
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
+from profile_operator.config import GenerationConfig
+from profile_runtime.kubernetes.errors import ApiError, Forbidden
 from profile_runtime.store.port import StoreError
 
 log = logging.getLogger(__name__)
 
 EVICTION_SECONDS = 10.0
+EVICTION_ATTEMPTS = 2
 # So long is tried what a deletion does not depend on.
 PATIENCE_SECONDS = 30.0
 MOST_DIGESTS = 64
@@ -35,8 +40,17 @@ MOST_OBJECTS = 10_000
 class ArtifactPurger:
     """Purges. The store must answer; a predictor that is away has nothing cached that it could still serve."""
 
-    def __init__(self, kube: Kube, store: StoreAccess, predictor: PredictorClient, progress: ProgressReader) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        store: StoreAccess,
+        predictor: PredictorClient,
+        progress: ProgressReader,
+        *,
+        generation: GenerationConfig,
+    ) -> None:
         self._kube, self._store, self._predictor, self._progress = kube, store, predictor, progress
+        self._generation = generation
 
     async def purge(self, head: RequestHead, prefix: str) -> int:
         """Delete everything; returns how many objects went. Raises StoreError: nothing is then called deleted."""
@@ -79,12 +93,33 @@ class ArtifactPurger:
             return
         order = EvictionOrder(sha256=digests[:MOST_DIGESTS])
         for predictor in await self._predictors(head.key.namespace):
+            origins = await self._origins(predictor)
+            await asyncio.gather(*(self._evict(predictor, order, origin) for origin in origins))
+
+    async def _evict(self, predictor: str, order: EvictionOrder, origin: str) -> None:
+        """Tell one replica, and once more where it does not answer. One that never does holds nothing up: a cached
+        adapter is used only after its grant was checked at the store, so once it is purged, never."""
+        for attempt in range(EVICTION_ATTEMPTS):
             try:
-                count = await asyncio.wait_for(self._predictor.evict(predictor, order), EVICTION_SECONDS)
-                log.info("predictor %s forgot %d cached adapters", predictor, count)
+                count = await asyncio.wait_for(self._predictor.evict(predictor, order, origin), EVICTION_SECONDS)
             except (PredictorBusy, PredictorUnavailable, PredictorFailed, PredictorRefused, TimeoutError) as error:
-                # A cached adapter is used only after its grant was checked at the store: once it is purged, never.
-                log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
+                if attempt == EVICTION_ATTEMPTS - 1:
+                    log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
+            else:
+                log.info("predictor %s forgot %d cached adapters", predictor, count)
+                return
+
+    async def _origins(self, predictor: str) -> list[str]:
+        """Where each replica of a predictor answers; [""], which is any, where that cannot be known."""
+        url = urlsplit(self._generation.url(predictor))
+        service, _, namespace = (url.hostname or "").partition(".")
+        if url.scheme != "http" or namespace.split(".")[:2] != [self._generation.namespace, "svc"]:
+            return [""]
+        try:
+            return await self._kube.origins(self._generation.namespace, service) or [""]
+        except ApiError as error:
+            log.warning("the replicas of %s cannot be listed, one is told: %s", predictor, error)
+            return [""]
 
     async def _adapter_digests(self, prefix: str) -> list[str]:
         listed = await self._store.list(f"{prefix}{STAGES[Stage.TRAIN].folder}/", MOST_OBJECTS)
@@ -93,5 +128,8 @@ class ArtifactPurger:
         return sorted({report.adapter.sha256 for report in adapters if report is not None and report.adapter})
 
     async def _predictors(self, namespace: str) -> list[str]:
-        styles = [*await self._kube.cluster_styles(), *await self._kube.styles(namespace)]
+        styles = await self._kube.cluster_styles()
+        with contextlib.suppress(Forbidden):
+            # A namespace that is going has lost its RoleBinding.
+            styles = [*styles, *await self._kube.styles(namespace)]
         return sorted({style.get("spec", {}).get("predictor", "profile-predictor") for style in styles})

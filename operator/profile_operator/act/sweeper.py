@@ -7,6 +7,7 @@ is left alone, and so is every part of the bucket that is not known to be this i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -153,7 +154,9 @@ class Sweeper:
             for folder in folders:
                 await self._pause()
                 name = folder.removeprefix(base).removesuffix("/")
-                await self._request(Key(namespace, name), area, findings)
+                # What is no name of a request was put there by somebody else.
+                with contextlib.suppress(ForeignKey):
+                    await self._request(Key(namespace, name), area, findings)
             after = folders[-1]
 
     async def _request(self, key: Key, area: Area, findings: Findings) -> None:

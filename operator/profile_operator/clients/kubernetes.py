@@ -198,6 +198,19 @@ class Kube:
         except ResourceNotFound:
             return
 
+    async def origins(self, namespace: str, service: str) -> list[str]:
+        """Where the pods behind a Service answer, those that are ending included: http://ADDRESS:PORT of each."""
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+        slices = await self._list(path, [("labelSelector", f"kubernetes.io/service-name={service}")])
+        origins = set()
+        for piece in slices:
+            ports = [port["port"] for port in piece.get("ports") or () if port.get("port")]
+            for endpoint in piece.get("endpoints") or ():
+                for address in endpoint.get("addresses", ())[:1] if ports else ():
+                    host = f"[{address}]" if ":" in address else address
+                    origins.add(f"http://{host}:{ports[0]}")
+        return sorted(origins)
+
     async def create_event(self, document: Document) -> None:
         """Post an Event."""
         metrics.api_write("event")

@@ -74,16 +74,17 @@ class PredictorClient:
         except ValidationError as error:
             raise PredictorUnavailable("the predictor's answer cannot be read") from error
 
-    async def evict(self, predictor: str, order: EvictionOrder) -> int:
-        """Have adapters forgotten; returns how many cached copies went."""
-        text = await self._infer(predictor, EVICT_TENSOR, order.to_json())
+    async def evict(self, predictor: str, order: EvictionOrder, origin: str = "") -> int:
+        """Have one replica forget adapters, the one at `origin` (http://ADDRESS:PORT) or any; returns how many cached
+        copies went."""
+        text = await self._infer(predictor, EVICT_TENSOR, order.to_json(), origin)
         try:
             return EvictionResult.model_validate_json(text).evicted
         except ValidationError as error:
             raise PredictorUnavailable("the predictor's answer cannot be read") from error
 
-    async def _infer(self, predictor: str, tensor: str, content: str) -> str:
-        url = f"{self._config.url(predictor)}/v2/models/{predictor}/infer"
+    async def _infer(self, predictor: str, tensor: str, content: str, origin: str = "") -> str:
+        url = f"{origin or self._config.url(predictor)}/v2/models/{predictor}/infer"
         body = {"inputs": [{"name": tensor, "shape": [1], "datatype": "BYTES", "data": [content]}]}
         try:
             response = await self._post(url, body)

@@ -25,6 +25,9 @@ def referenced_digests(
 ) -> frozenset[str] | None:
     """All digests of the stages' runs that count for it now, or that its status tells of. None: not all are known."""
     photos = head.status.photos
+    # What was resolved once may name runs that follow from nothing that stands now.
+    if getattr(head.status, "resolved", None) is not None:
+        return None
     if photos is None or not photos.digest or head.unread_status is not None:
         return None
     try:

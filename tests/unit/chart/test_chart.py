@@ -49,6 +49,7 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("Deployment", "profile-studio-operator"),
         *((kind, "profile-studio-history") for kind in ("ServiceAccount", "Deployment", "NetworkPolicy")),
         *((kind, f"{CLUSTER}-history") for kind in ("ClusterRole", "ClusterRoleBinding")),
+        *((kind, "profile-studio-predictors") for kind in ("Role", "RoleBinding")),
         ("Service", "profile-studio-operator"),
         ("ServingRuntime", "profile-studio-sdxl"),
         ("InferenceService", "profile-predictor"),
@@ -152,6 +153,11 @@ def test_namespaced_mode_binds_in_the_named_namespaces_only() -> None:
         if found["kind"] == "RoleBinding" and "helm.sh/hook" not in found["metadata"].get("annotations", {})
         # The operators' own lease is in the release's namespace.
         if found["metadata"]["name"] != "profile-studio-operator-lease"
+        if found["roleRef"]["kind"] == "ClusterRole"
+    ]
+    # Where the predictors are, the operator may learn their addresses.
+    assert the("Role", "profile-studio-predictors", *arguments)["rules"] == [
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}
     ]
     assert [found["metadata"]["namespace"] for found in bindings] == ["hr", "campus"]
     for binding in bindings:

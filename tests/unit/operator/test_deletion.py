@@ -132,6 +132,40 @@ async def test_a_store_that_is_away_holds_the_deletion(operator: RealOperator) -
     assert operator.gone()
 
 
+def replicas(operator: RealOperator, *addresses: str) -> None:
+    labels = {"kubernetes.io/service-name": "profile-predictor-predictor"}
+    document = {
+        "metadata": {"name": "s", "labels": labels},
+        "ports": [{"port": 8080}],
+        "endpoints": [{"addresses": [address]} for address in addresses],
+    }
+    operator.server.put("/apis/discovery.k8s.io/v1/namespaces/profile-studio/endpointslices", document)
+
+
+async def test_every_replica_of_a_predictor_is_told_and_one_that_is_deaf_holds_nothing_up(
+    operator: RealOperator,
+) -> None:
+    await operator.ready()
+    replicas(operator, "10.0.0.1", "10.0.0.2", "fd00::3")
+    operator.beside.deaf = {"http://10.0.0.2:8080"}
+    operator.delete()
+    await operator.cycle()
+    # The deaf one is asked once more, and no more often than that.
+    told = ["http://10.0.0.1:8080", "http://10.0.0.2:8080", "http://10.0.0.2:8080", "http://[fd00::3]:8080"]
+    assert sorted(operator.beside.origins) == told
+    assert len(operator.beside.evicted) == 2
+    await operator.cycle()
+    assert operator.gone()
+
+
+async def test_where_the_replicas_may_not_be_listed_any_one_is_told(operator: RealOperator) -> None:
+    await operator.ready()
+    operator.server.refuse("GET", "endpointslices", 403, "forbidden", times=9)
+    operator.delete()
+    await operator.cycle()
+    assert operator.beside.origins == [""]
+
+
 async def test_the_predictors_are_told_to_forget_before_the_reports_go(operator: RealOperator) -> None:
     await operator.ready()
     operator.delete()
@@ -193,7 +227,7 @@ async def test_a_namespace_that_lost_its_role_binding_ends(operator: RealOperato
     """Jobs and Secrets may not be seen any more, the request itself may: as the role for what is going has it."""
     await operator.ready()
     operator.delete()
-    for method, part in (("GET", "/jobs"), ("DELETE", "/jobs"), ("PATCH", "/secrets")):
+    for method, part in (("GET", "/jobs"), ("DELETE", "/jobs"), ("PATCH", "/secrets"), ("GET", "/hr/profilestyles")):
         operator.server.refuse(method, part, 403, "forbidden", times=100)
     await operator.cycle()
     await operator.cycle()

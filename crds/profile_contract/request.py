@@ -208,7 +208,13 @@ class StageStatus(Tolerant):
     start_time: Time | None = Field(default=None, description="When it began.")
     completion_time: Time | None = Field(default=None, description="When it was done.")
     attempts: int = Field(default=0, ge=0, description="How often it was begun with these inputs; 0: made before.")
-    gpu_seconds: int = Field(default=0, ge=0, description="What it cost: seconds times GPUs.")
+    gpu_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="What it cost: the seconds that its containers ran, times GPUs, over all attempts. Waiting costs "
+        "nothing.",
+    )
+    gpu_until: Time | None = Field(default=None, description="Up to when gpuSeconds counts what its Jobs ran.")
     failure: StageFailure | None = Field(
         default=None,
         description="Why it failed last. A failure of the input stands until the input changes or somebody asks to try "

@@ -298,8 +298,11 @@ class World:
         self.view = replace(self.view, running=False)
 
     def end(self, name: str, state: JobState, cause: Cause | None = None) -> None:
-        """A Job ends."""
-        self.jobs[name] = replace(self.jobs[name], state=state, completed=self.now, cause=cause)
+        """A Job ends, whose pod ran for as long as it was there."""
+        job = self.jobs[name]
+        self.jobs[name] = replace(
+            job, state=state, completed=self.now, cause=cause, runs=((job.started or self.now, self.now),)
+        )
 
     @property
     def stamp(self) -> str:

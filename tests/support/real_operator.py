@@ -147,6 +147,16 @@ class RealOperator:
             "conditions": [{"type": condition, "status": "True", "lastTransitionTime": _later(seconds)}],
         }
 
+    def ran(self, stage: str, started: str, finished: str, *, exit_code: int) -> None:
+        """A pod of the stage's Job ran from then to then."""
+        ended = {"startedAt": started, "finishedAt": finished, "exitCode": exit_code}
+        containers = [{"name": "stage", "state": {"terminated": ended}}]
+        self.pod(self.job(stage)["metadata"]["name"], status={"phase": "Failed", "containerStatuses": containers})
+
+    def end_pods(self, stage: str) -> None:
+        """The pods of the stage's Job are cleaned up."""
+        self.server.end_pods(self.job(stage)["metadata"]["name"])
+
     def generate(self) -> None:
         """Generation comes to its end."""
         from profile_contract.stages.generate import Candidate, GenerateReport

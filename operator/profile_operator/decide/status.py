@@ -17,6 +17,7 @@ from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
 
 from .advice import plain
+from .bill import Bill, bill
 from .facts import Facts
 from .standing import Decision, StageState, Standing
 
@@ -30,12 +31,14 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     """The status but for its conditions. What nothing new is known of stays as it was told."""
     old = facts.head.status
     preprocess, train, generate, finish = decision.standings
+    bills = {standing.stage: _bill(facts, standing) for standing in (preprocess, train, finish)}
     stages = StagesStatus(
-        preprocess=_stage(facts, preprocess),
-        train=_stage(facts, train),
+        preprocess=bills[Stage.PREPROCESS].added_to(_stage(facts, preprocess)),
+        train=bills[Stage.TRAIN].added_to(_stage(facts, train)),
         generate=_generation(facts, generate),
-        finish=_stage(facts, finish),
+        finish=bills[Stage.FINISH].added_to(_stage(facts, finish)),
     )
+    spent = sum(bill.seconds for bill in bills.values()) + _drawn_seconds(old.stages, stages)
     report = facts.snapshot.reports.finish if finish.state is StageState.DONE else None
     portraits = _portraits(facts) if report else list(old.portraits)
     photos, progress = _photos(facts, decision), _progress(facts, decision)
@@ -60,7 +63,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         photos_text=_photos_text(photos),
         styles_text=", ".join(style.shown for style in facts.spec.styles),
         best_likeness=max((portrait.likeness for portrait in portraits), default=None),
-        gpu_seconds=old.gpu_seconds + gpu_spent(old.stages or StagesStatus(), stages),
+        gpu_seconds=old.gpu_seconds + spent,
     )
 
 
@@ -149,9 +152,9 @@ def _stage(facts: Facts, standing: Standing) -> StageStatus | None:
         digest=standing.digest,
         job=facts.chain.job_name(standing.stage),
         queue_time=same.queue_time if same else None,
-        start_time=before if before and running else started,
+        start_time=before or started,
         attempts=max((job.failed_pods if job else 0) + running, 1),
-        gpu_seconds=_gpu_seconds(standing) if job is not None and job.finished else 0,
+        gpu_seconds=same.gpu_seconds if same else 0,
         failure=standing.failure,
     )
 
@@ -175,18 +178,17 @@ def _ended(same: StageStatus | None, standing: Standing) -> StageStatus:
         start_time=(same.start_time if same and same.start_time else started) or None,
         completion_time=ended or None,
         attempts=job.failed_pods + 1 if job else (same.attempts if same else 0),
-        gpu_seconds=_gpu_seconds(standing),
+        gpu_seconds=same.gpu_seconds if same else 0,
     )
 
 
-def _gpu_seconds(standing: Standing) -> int:
-    """GPUs the Job held times how long it ran; where its end is not known yet, how long its stage took."""
-    job, report = standing.job, standing.report
-    if job is None or not job.gpus:
-        return 0
-    if job.started and job.completed:
-        return round((job.completed - job.started).total_seconds()) * job.gpus
-    return round(report.seconds * job.gpus) if report else 0
+def _bill(facts: Facts, standing: Standing) -> Bill:
+    """What the stage's Jobs cost since the status was written, those of earlier inputs as well."""
+    entry = (facts.head.status.stages or StagesStatus()).of(standing.stage)
+    ours = [job for job in facts.snapshot.jobs if job.stage is standing.stage and job.owner_uid == facts.head.uid]
+    complete = entry.digest if entry is not None and entry.completion_time else None
+    jobs = tuple(job for job in ours if job.digest != complete)
+    return bill(entry, jobs, standing.report if standing.state is StageState.DONE else None)
 
 
 def _generation(facts: Facts, standing: Standing) -> StageStatus | None:
@@ -210,16 +212,13 @@ def _generation(facts: Facts, standing: Standing) -> StageStatus | None:
     )
 
 
-def gpu_spent(old: StagesStatus, new: StagesStatus) -> int:
-    """GPU seconds that the new entries tell of for the first time: the request's total never goes down."""
-    spent = 0
-    for stage in Stage:
-        before, after = old.of(stage), new.of(stage)
-        if after is None:
-            continue
-        counted = before is not None and (before.digest, before.start_time) == (after.digest, after.start_time)
-        spent += max(0, after.gpu_seconds - (before.gpu_seconds if before is not None and counted else 0))
-    return spent
+def _drawn_seconds(old: StagesStatus | None, new: StagesStatus) -> int:
+    """GPU seconds of generation that the new entry tells of for the first time: the total never goes down."""
+    before, after = old.generate if old is not None else None, new.generate
+    if after is None:
+        return 0
+    counted = before is not None and (before.digest, before.start_time) == (after.digest, after.start_time)
+    return max(0, after.gpu_seconds - (before.gpu_seconds if before is not None and counted else 0))
 
 
 # --- progress and results ----------------------------------------------------------------------------------------

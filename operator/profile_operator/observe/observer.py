@@ -27,6 +27,7 @@ from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
+from profile_operator.clock import stamp
 from profile_operator.compared import compared_with, platform_digest
 from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
@@ -36,7 +37,7 @@ from .areas import Areas
 from .chain import chain_of
 from .issued import Issued
 from .jobs import job_view
-from .pods import cause_of, stage_runs
+from .pods import cause_of, runs_of, stage_runs
 from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Observer:
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
             photos=photos,
             photos_withdrawn=are_withdrawn(head.status, spec.photos, head.retry),
-            jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),
+            jobs=tuple([await self._with_pods(job, head, chain, reports, suspend=spec.suspend) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
             progress=await self._latest_progress(head.key, chain, jobs),
@@ -200,20 +201,42 @@ class Observer:
         views = [job_view(document) for document in await self._kube.jobs(key)]
         return tuple(view for view in views if view is not None)
 
-    async def _with_cause(self, job: JobView, chain: Chain, reports: Reports) -> JobView:
-        """The Job with why it failed without a report, or why it does not run though it had the time to start."""
-        if job.deleting or job.digest != chain.of(job.stage) or reports.of(job.stage) is not None:
+    async def _with_pods(
+        self, job: JobView, head: RequestHead, chain: Chain, reports: Reports, *, suspend: bool
+    ) -> JobView:
+        """The Job with what only its pods tell: why it failed without a report, or does not run though it had the time
+        to start; and how long they ran, once it has ended or is about to be deleted."""
+        if job.deleting or job.owner_uid != head.uid:
             return job
-        failed, now = job.state is JobState.FAILED, datetime.now(UTC)
-        late = job.started is not None and now - job.started > PATIENCE
-        idle = job.state is JobState.ACTIVE and not job.running and (late or job.failed_pods > 0)
-        if not failed and not idle:
+        now, stale = datetime.now(UTC), job.digest != chain.of(job.stage)
+        asks = not stale and reports.of(job.stage) is None and _asks_why(job, now)
+        ending = not job.finished and (stale or suspend)
+        if not asks and not (job.gpus and (ending or _is_unbilled(job, head))):
             return job
         pods = await self._kube.pods(chain.key.namespace, job.name)
+        job = replace(job, runs=runs_of(pods, now if ending else None))
+        if not asks:
+            return job
         if stage_runs(pods):
             return replace(job, running=True)
+        failed = job.state is JobState.FAILED
         events = [] if failed else await self._kube.events_about(chain.key.namespace, _names(job, pods))
         return replace(job, cause=cause_of(job, pods, events, now))
+
+
+def _asks_why(job: JobView, now: datetime) -> bool:
+    """Whether a Job failed, or has none of its pods running though it had the time to start one."""
+    late = job.started is not None and now - job.started > PATIENCE
+    idle = job.state is JobState.ACTIVE and not job.running and (late or job.failed_pods > 0)
+    return job.state is JobState.FAILED or idle
+
+
+def _is_unbilled(job: JobView, head: RequestHead) -> bool:
+    """Whether a Job ended and the status does not count yet what it ran."""
+    entry = head.status.stages.of(job.stage) if head.status.stages is not None else None
+    if not job.finished or job.completed is None or (entry and entry.completion_time and entry.digest == job.digest):
+        return False
+    return entry is None or not entry.gpu_until or entry.gpu_until < stamp(job.completed)
 
 
 def _names(job: JobView, pods: Sequence[Document]) -> tuple[str, ...]:

@@ -57,6 +57,22 @@ def stage_runs(pods: Iterable[Document]) -> bool:
     return any("running" in state for state in states)
 
 
+def runs_of(pods: Iterable[Document], now: datetime | None) -> tuple[tuple[datetime, datetime], ...]:
+    """From when to when the stage's containers ran, by the kubelets' clocks.
+
+    One that runs still: until `now`; without it that one is left out.
+    """
+    runs = []
+    for pod in pods:
+        state = _stage_container(pod).get("state", {})
+        container = state.get("running") or state.get("terminated") or {}
+        ended = parsed(container["finishedAt"]) if container.get("finishedAt") else now
+        if container.get("startedAt") and ended is not None:
+            started = parsed(container["startedAt"])
+            runs.append((started, max(started, ended)))
+    return tuple(sorted(runs))
+
+
 def _cause_of_pod(pod: Document, events: Sequence[Document], now: datetime) -> Cause | None:
     """What keeps one pod from running its stage, or ended it."""
     looks: tuple[Callable[[], Cause | None], ...] = (

@@ -45,7 +45,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class JobView:
-    """A Job of the request. `running`: a pod is ready. `cause`: why it failed, or why no pod of it runs."""
+    """A Job of the request. `running`: a pod is ready. `cause`: why it failed, or why no pod of it runs.
+
+    `runs`: from when to when its stage's containers ran, by the pods that are left, where they were looked at.
+    """
 
     name: str
     stage: Stage
@@ -62,6 +65,7 @@ class JobView:
     queue: str = ""
     cause: Cause | None = None
     uid: str = ""
+    runs: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
     def finished(self) -> bool:

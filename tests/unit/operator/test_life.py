@@ -44,7 +44,8 @@ async def test_the_gpu_seconds_are_those_of_all_gpus() -> None:
         await operator.cycle()
         operator.finish("preprocess", seconds=100)
         await operator.cycle()
-        operator.finish("train", seconds=30)
+        operator.finish("train", seconds=3600)
+        operator.ran("train", "2026-01-02T04:03:30Z", "2026-01-02T04:04:00Z", exit_code=0)
         await operator.cycle()
         assert operator.status.gpu_seconds == 120
 
@@ -53,17 +54,26 @@ async def test_a_retried_training_is_billed_twice(operator: RealOperator) -> Non
     await operator.cycle()
     operator.finish("preprocess")
     await operator.cycle()
-    operator.end("train", "Failed", seconds=50)
+    operator.end("train", "Failed", seconds=3600)
+    operator.ran("train", "2026-01-02T03:54:05Z", "2026-01-02T03:54:55Z", exit_code=1)
     await operator.cycle()
     assert operator.condition("Stalled")[:2] == ("True", "StageFailed")
     assert operator.status.gpu_seconds == 50
+    await operator.cycle()
+    assert operator.status.gpu_seconds == 50
+    operator.end_pods("train")
     operator.annotate("profilestudio.io/retry", "1")
     await operator.cycle()
     assert "train" not in {name.split("-")[1] for name in operator.jobs}
     await operator.cycle()
     operator.finish("train", seconds=30)
+    operator.job("train")["status"] = {
+        "startTime": "2026-01-02T05:00:00Z",
+        "conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T05:00:30Z"}],
+    }
+    operator.ran("train", "2026-01-02T05:00:05Z", "2026-01-02T05:00:28Z", exit_code=0)
     await operator.cycle()
-    assert operator.status.gpu_seconds == 80
+    assert operator.status.gpu_seconds == 50 + 23
 
 
 # --- photos: looked at once, and anew when somebody asks ----------------------------------------------------------

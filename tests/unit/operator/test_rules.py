@@ -10,13 +10,12 @@ import pytest
 import operator_world
 from operator_world import CONFIG, World, photo, ready
 from profile_contract.conditions import Reason
-from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.request import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
 from profile_operator.decide.plan import CreateJob, DeleteJob
-from profile_operator.decide.status import gpu_spent
 from profile_operator.observe.jobs import job_view
 from profile_operator.observe.snapshot import JobState
 
@@ -27,26 +26,6 @@ def test_as_many_photos_are_taken_as_are_said(count: int, fine: bool) -> None:
     world.cycle()
     assert (world.condition("Ready")[1] != Reason.TOO_MANY_PHOTOS) is fine
     assert bool(world.created) is fine
-
-
-def stages(**entries: StageStatus) -> StagesStatus:
-    return StagesStatus(**entries)
-
-
-def entry(start: str, seconds: int, digest: str = "d") -> StageStatus:
-    return StageStatus(digest=digest, start_time=start, gpu_seconds=seconds)
-
-
-def test_what_was_billed_is_not_billed_again_and_another_run_is() -> None:
-    first, second = "2026-01-02T03:00:00Z", "2026-01-02T05:00:00Z"
-    spent = gpu_spent
-    assert spent(stages(), stages(train=entry(first, 50))) == 50
-    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 50))) == 0
-    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 70))) == 20
-    # The same digest from another start is another run; another digest is another stage.
-    assert spent(stages(train=entry(first, 50)), stages(train=entry(second, 30))) == 30
-    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 30, "e"))) == 30
-    assert spent(stages(train=entry(first, 50)), stages(train=entry(first, 0))) == 0
 
 
 @pytest.mark.parametrize(("likeness", "shown"), [(120, 100), (100, 100), (-120, -100), (37, 37)])

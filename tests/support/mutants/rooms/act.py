@@ -60,8 +60,8 @@ MUTANTS = (
     (
         "A09",
         "operator/profile_operator/observe/observer.py",
-        "if not failed and not idle:",
-        "if not failed and not late and not idle:",
+        "idle = job.state is JobState.ACTIVE and not job.running and (late or job.failed_pods > 0)",
+        "idle = job.state is JobState.ACTIVE and (late or job.failed_pods > 0)",
         "pods of running Jobs are listed in every cycle",
     ),
     (

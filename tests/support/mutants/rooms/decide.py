@@ -52,9 +52,9 @@ MUTANTS = (
     ),
     (
         "D04",
-        "operator/profile_operator/decide/status.py",
-        "return round((job.completed - job.started).total_seconds()) * job.gpus",
-        "return round((job.completed - job.started).total_seconds())",
+        "operator/profile_operator/decide/bill.py",
+        "spent += job.gpus * max(",
+        "spent += max(",
         "GPU seconds: number of GPUs dropped",
     ),
     (
@@ -154,5 +154,19 @@ MUTANTS = (
         "return status.photos is not None and bool(self.retry) and status.last_handled_retry != self.retry",
         "return status.photos is not None and bool(self.retry)",
         "a retry that was answered is answered for ever",
+    ),
+    (
+        "GS1",
+        "operator/profile_operator/decide/bill.py",
+        "(max(started, until) if until else started)",
+        "started",
+        "GPU seconds that were told are counted again",
+    ),
+    (
+        "GS2",
+        "operator/profile_operator/observe/pods.py",
+        'started = parsed(container["startedAt"])',
+        'started = parsed(pod["metadata"]["creationTimestamp"])',
+        "GPU seconds are counted from when a pod was created",
     ),
 )

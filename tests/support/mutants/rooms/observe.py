@@ -32,7 +32,7 @@ MUTANTS = (
     (
         "B02",
         "operator/profile_operator/observe/observer.py",
-        "jobs=tuple([await self._with_cause(job, chain, reports) for job in jobs]),",
+        "jobs=tuple([await self._with_pods(job, head, chain, reports, suspend=spec.suspend) for job in jobs]),",
         "jobs=jobs,",
         "what a failed pod said is never read",
     ),

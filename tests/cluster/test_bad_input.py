@@ -195,3 +195,22 @@ def test_what_cannot_be_is_refused_by_the_api_server(one_space: Space, spec: dic
 def test_a_name_too_long_for_jobs_is_refused(one_space: Space) -> None:
     with pytest.raises(SandboxError, match="at most 40 characters"):
         one_space.request("x" * 41)
+
+
+# --- what the cluster refuses ------------------------------------------------------------------------------------
+
+
+def test_a_quota_that_lets_no_pod_come_is_told_in_its_own_words(space: Space, people: Path) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team", "namespace": space.name}}
+    space.kubectl.apply(json.dumps({**quota, "spec": {"hard": {"pods": "0"}}}))
+    space.upload(pictures_in(people / "p00060", 3))
+    request = space.request()
+    condition = request.wait("Preprocessed", status="False", reason="Refused", seconds=180)
+    assert "exceeded quota: team" in condition.message
+    assert request.status.stage_text != "Stalled"
+    assert request.status.gpu_seconds == 0
+    events = json.loads(space.kubectl.run("-n", space.name, "get", "events", "-o", "json"))["items"]
+    refusals = [event for event in events if event["reason"] == "Refused"]
+    assert len(refusals) == 1
+    assert refusals[0]["type"] == "Warning"
+    request.delete()

@@ -171,10 +171,12 @@ class Sweeper:
         await self._carry_out(sweep(prefix, listing, living, self._now(), self._settings), findings)
 
     async def _living(self, document: Document, area: Area) -> LivingRequest:
-        """What counts for a request that exists. One that is being deleted is left to its deletion."""
+        """What counts for a request that exists. One that is being deleted is left to its deletion, and another
+        installation's to that one: its settings make other digests."""
         head, spec = parse_head(document), document.get("spec") or {}
         kept = head.deletion_policy is DeletionPolicy.RETAIN
-        if head.deleting or not head.ready:
+        ours = ("", self._config.installation, *self._config.formerly)
+        if head.deleting or not head.ready or head.status.installation not in ours:
             return LivingRequest(kept=kept)
         digests = referenced_digests(head, spec, await self._styles(head.key.namespace), self._config, area=area)
         return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))

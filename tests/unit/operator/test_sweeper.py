@@ -195,6 +195,15 @@ async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy:
     assert sorted(tidy.keys()) == sorted(current)
 
 
+async def test_runs_of_another_installations_request_are_left_to_that_one(tidy: Tidy) -> None:
+    tidy.request("minji", **(ready("photos") | {"installation": "another/profile-studio"}))
+    old = f"{stage_prefix(area(), 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
+    tidy.store.write(old, b"{}")
+    tidy.later = 400
+    await tidy.round()
+    assert tidy.store.stat(old) is not None
+
+
 async def test_photos_that_no_request_names_go_if_the_platform_says_so(tidy: Tidy) -> None:
     tidy.request("minji")
     left, used = (uploads_prefix(area(), f"uploads/{name}/") + "1.jpg" for name in ("left", "minji"))

@@ -148,4 +148,11 @@ MUTANTS = (
         "    if True:",
         "Jobs that may not be seen are taken to have ended",
     ),
+    (
+        "SW8",
+        "operator/profile_operator/act/sweeper.py",
+        "or head.status.installation not in ours:",
+        "or False:",
+        "the sweep judges another installation's request by its own settings",
+    ),
 )

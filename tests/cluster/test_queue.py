@@ -27,7 +27,7 @@ ADMISSION = {
     "priorityClasses": [{"atLeast": 0, "name": "normal"}, {"atLeast": 100, "name": "urgent"}],
 }
 # Long enough to be preempted after its first checkpoint, at step 20.
-LONG = {"steps": 90, "rank": 4, "seed": 5}
+LONG = {"steps": 300, "rank": 4, "seed": 5}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def running(space: Space, job: str) -> list[str]:
     return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Running"]
 
 
-def checkpointed(space: Space, name: str) -> bool:
-    return any("/adapter/" in key and "checkpoint" in key for key in space.made(name))
+def checkpointed(space: Space, name: str, digest: str) -> bool:
+    return any(f"/adapter/{digest}/checkpoints/" in key and key.endswith("/manifest.json") for key in space.made(name))
 
 
 def test_two_trainings_share_one_place_and_one_is_preempted(
@@ -95,8 +95,8 @@ def test_two_trainings_share_one_place_and_one_is_preempted(
 
     name, other = training(long)["metadata"]["name"], training(short)["metadata"]["name"]
     with Suspender(space.kubectl, space.name, "team-a", closed={other}) as queue:
-        long.wait("Trained", status="False", reason="Running", seconds=120)
-        wait_for(lambda: checkpointed(space, "long"), 180, "a checkpoint of the long training")
+        digest = training(long)["metadata"]["annotations"]["profilestudio.io/digest"]
+        wait_for(lambda: checkpointed(space, "long", digest), 180, "a checkpoint of the long training")
         assert short.status.stage_text == "Queued"
         queue.closed.discard(other)
         queue.preempt(name)

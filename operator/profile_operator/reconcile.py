@@ -92,7 +92,8 @@ class Reconciler:
         try:
             return await self._cycle(head, spec)
         except ResourceConflict:
-            # Somebody wrote since we read: nothing is lost, look again at once.
+            # Somebody wrote since we read: nothing is lost, look again at once, at what stands now.
+            await self._kube.refresh(key)
             return 0.2
         except (SpecError, StoreError, OwnerConflict, ApiError) as error:
             if isinstance(error, StoreError):

@@ -67,6 +67,9 @@ class Kube:
         """
         return False
 
+    async def refresh(self, key: Key) -> None:
+        """See to it that the next look at a request finds it as it stands now."""
+
     def style_digests(self, namespace: str, styles: Iterable[str]) -> dict[str, str]:
         """The digests of what the styles of these keys say to a namespace, as far as it is known; else empty."""
         return dict.fromkeys(styles, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -15,12 +16,14 @@ from profile_contract.style_ref import OWN
 from profile_operator import names
 from profile_operator.compared import compared_with
 from profile_runtime.kubernetes.aio import AsyncApi
-from profile_runtime.kubernetes.errors import ResourceNotFound
+from profile_runtime.kubernetes.errors import ApiError, ResourceNotFound
 from profile_runtime.kubernetes.resources import CLUSTER_STYLES_PATH, Document, requests_path, styles_path
 
 from .entries import JobEntry, RequestEntry, StyleEntry, job_entry, request_entry, style_entry, whole
 from .kubernetes import Kube
 from .lister import Changed, Lister
+
+log = logging.getLogger(__name__)
 
 # Called with the request that something happened to, and the version that tells so; empty: another object told it.
 Wake = Callable[[Key, str], None]
@@ -122,6 +125,21 @@ class WatchedKube(Kube):
         except ResourceNotFound:
             self.listed.drop(key)
             raise
+
+    async def refresh(self, key: Key) -> None:
+        """Ask for a request that our writes found to be another than the watch has told. What fails is told by that."""
+        try:
+            self.listed.put(msgspec.json.encode(await super().request(key)))
+        except ResourceNotFound:
+            self.listed.drop(key)
+        except ApiError as error:
+            log.info("%s: not read anew: %s", key, error)
+
+    async def job(self, namespace: str, name: str) -> Document:
+        """A Job as it stands, asked of the API server: somebody met it who did not know of it. Raises ApiError."""
+        document = await super().job(namespace, name)
+        self.written({"kind": "Job", **document})
+        return document
 
     async def jobs(self, key: Key) -> list[Document]:
         """The Jobs of a request."""

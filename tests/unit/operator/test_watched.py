@@ -179,6 +179,36 @@ async def test_a_write_of_our_own_is_seen_at_once_and_an_older_word_changes_noth
         assert woken.calls == []
 
 
+async def test_what_a_write_found_to_be_another_is_read_anew_whatever_the_watch_says() -> None:
+    server = FakeKubernetes()
+    server.put(REQUESTS.format("hr"), request())
+    async with following(server) as (kube, _):
+        server.lagging = True
+        server.put(REQUESTS.format("hr"), {**request(), "spec": {"styles": ["plain"]}})
+        assert (await kube.request(KEY))["spec"]["styles"] == ["studio-warm"]
+        await kube.refresh(KEY)
+        assert (await kube.request(KEY))["spec"]["styles"] == ["plain"]
+        server.put(JOBS.format("hr"), job("minji-train-0"))
+        assert await kube.jobs(KEY) == []
+        await kube.job("hr", "minji-train-0")
+        assert [entry["metadata"]["name"] for entry in await kube.jobs(KEY)] == ["minji-train-0"]
+        server.take(f"{REQUESTS.format('hr')}/minji")
+        await kube.refresh(KEY)
+        with pytest.raises(ResourceNotFound):
+            await kube.request(KEY)
+
+
+async def test_versions_are_numbers_that_grow() -> None:
+    server = FakeKubernetes()
+    async with following(server) as (kube, _):
+        for version, stage in (("999", "Training"), ("1000", "Generating"), ("998", "Queued")):
+            document = {**request(namespace="hr", resourceVersion=version), "status": {"stageText": stage}}
+            kube.listed.put(msgspec.json.encode(document))
+        entry = kube.listed.get(KEY)
+        assert entry is not None
+        assert entry.stage_text == "Generating"
+
+
 async def test_an_answer_that_comes_after_the_end_brings_nobody_back() -> None:
     server = FakeKubernetes()
     server.put(JOBS.format("hr"), job("minji-train-0"))

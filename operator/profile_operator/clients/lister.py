@@ -14,7 +14,7 @@ import msgspec
 
 from profile_contract.resource import Key
 from profile_runtime.kubernetes.aio import AsyncApi, ListVersion, decoded
-from profile_runtime.kubernetes.errors import ApiError, ResourceExpired
+from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceExpired
 from profile_runtime.kubernetes.resources import Query
 
 log = logging.getLogger(__name__)
@@ -167,6 +167,10 @@ class Lister(Generic[Kept]):
                 await asyncio.sleep(FIRST_PAUSE_SECONDS * random.random())  # noqa: S311 - so that not all come at once
             except ApiError as error:
                 log.warning("%s: %s; again in %.0f s", self._path(namespace), error, pause)
+                if isinstance(error, Forbidden):
+                    # As in a namespace that is going and lost its RoleBinding: what was known there holds no more.
+                    self._synced.discard(namespace)
+                    version = ""
                 self._answered(namespace)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -18,7 +18,7 @@ from profile_operator.clients import lister as module
 from profile_operator.clients.entries import request_entry
 from profile_operator.clients.watched import WatchedKube
 from profile_runtime.kubernetes import aio
-from profile_runtime.kubernetes.errors import ApiError, ResourceNotFound
+from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceNotFound
 
 KEY = Key("hr", "minji")
 
@@ -156,6 +156,25 @@ async def test_one_namespace_that_may_not_be_listed_stops_no_other() -> None:
             await kube.jobs(Key("closed", "minji"))
         server.refusals.clear()
         await until(lambda: kube.listed_jobs.knows("closed"))
+
+
+async def test_what_may_not_be_watched_any_more_is_not_known_any_more() -> None:
+    """A namespace that is going lost its RoleBinding: what the watch said last of its Jobs is no truth to wait for."""
+    server = FakeKubernetes()
+    server.put(JOBS.format("hr"), job("minji-train-0"))
+    async with following(server, "hr") as (kube, _):
+        assert len(await kube.jobs(KEY)) == 1
+        server.refuse("GET", "/jobs", 403, "forbidden", times=10_000)
+        # The watch ends, as watches do.
+        server.lagging = True
+        server.put(JOBS.format("hr"), job("minji-train-1"))
+        server.oldest = server._version
+        await until(lambda: not kube.listed_jobs.knows("hr"))
+        with pytest.raises(Forbidden):
+            await kube.jobs(KEY)
+        server.refusals.clear()
+        server.lagging = False
+        await until(lambda: kube.listed_jobs.knows("hr"))
 
 
 async def test_a_write_of_our_own_is_seen_at_once_and_an_older_word_changes_nothing() -> None:

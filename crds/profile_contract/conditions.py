@@ -65,6 +65,7 @@ class Reason(StrEnum):
     ARTIFACTS_PURGED = "ArtifactsPurged"
     ARTIFACTS_RETAINED = "ArtifactsRetained"
     ARTIFACTS_ABANDONED = "ArtifactsAbandoned"
+    OTHER_INSTALLATION = "OtherInstallation"
 
 
 class ReasonKind(StrEnum):
@@ -139,5 +140,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.DELETING: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_PURGED: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_RETAINED: ReasonRow(ReasonKind.DELETION),
+    # Never in a condition: a status is written by the installation that serves the request alone.
+    Reason.OTHER_INSTALLATION: ReasonRow(ReasonKind.PROGRESS),
     Reason.ARTIFACTS_ABANDONED: ReasonRow(ReasonKind.DELETION),
 }

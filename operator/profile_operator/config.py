@@ -69,7 +69,7 @@ PodAnnotations = Annotated[
     ),
 ]
 WatchNamespaces = Annotated[
-    list[LabelName], Field(description="Empty: all namespaces.", json_schema_extra={"uniqueItems": True})
+    list[LabelName], Field(description="Those whose requests are served.", json_schema_extra={"uniqueItems": True})
 ]
 
 
@@ -376,6 +376,16 @@ class LeaseConfig(Contract):
     name: str = Field(default="", description="Empty: there is one process alone, and it works.")
 
 
+class LimitsConfig(Contract):
+    """The most that one request may ask for; what is left out has the API's own bounds alone. Finished requests, and
+    the platform's own defaults, are not judged by them."""
+
+    steps: int | None = Field(default=None, ge=1, le=5000, description="Of spec.training.steps.")
+    resolution: int | None = Field(default=None, ge=64, le=2048, description="Of spec.training.resolution.")
+    styles: int | None = Field(default=None, ge=1, le=8, description="Styles of one request.")
+    pictures: int | None = Field(default=None, ge=1, le=256, description="Candidates times styles.")
+
+
 class OperatorConfig(LoopSettings):
     """The whole configuration."""
 
@@ -389,6 +399,7 @@ class OperatorConfig(LoopSettings):
     sweep: SweepConfig = SweepConfig()
     uploads: UploadsConfig = UploadsConfig()
     lease: LeaseConfig = LeaseConfig()
+    limits: LimitsConfig = LimitsConfig()
     installation: InstallationName | Literal[""] = Field(
         default="",
         description="What requests carry that this installation serves; empty: any, and they carry nothing.",

@@ -27,6 +27,7 @@ from .clients.kubernetes import Kube
 from .compared import platform_digest
 from .config import OperatorConfig
 from .decide import DeletionFacts, Facts, claim_of, decide, decide_deletion, outage
+from .decide.installation import claimed, keeping_off, served_by_another
 from .decide.orders import needs_gpu
 from .decide.plan import Plan
 from .decide.turns import Claim, Turn
@@ -58,6 +59,8 @@ class Reconciler:
         self._uids: dict[Key, str] = {}
         self._platform = platform_digest(config)
         self._without_store: set[Key] = set()
+        # Who serves what is not ours, by the request's UID, as it was told.
+        self._kept_off: dict[str, str] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Look, decide, act. Raises ExpectedError to be called again with growing pauses."""
@@ -90,6 +93,9 @@ class Reconciler:
         self._uids[key] = head.uid
         spec = document.get("spec", {})
         try:
+            if holder := served_by_another(head, self._config):
+                await self._keep_off(head, holder)
+                return None
             return await self._cycle(head, spec)
         except ResourceConflict:
             # Somebody wrote since we read: nothing is lost, look again at once, at what stands now.
@@ -119,6 +125,16 @@ class Reconciler:
         await self._apply(plan, head)
         return plan.again
 
+    async def _keep_off(self, head: RequestHead, holder: str) -> None:
+        """Touch nothing of a request that another installation serves, and say so once."""
+        self._forget(head.uid)
+        self._waiting.forget(head.key)
+        if self._kept_off.get(head.uid) == holder:
+            return
+        log.info("%s: %s serves it, this installation keeps off", head.key, holder)
+        await self._applier.apply(keeping_off(head, holder, self._config.installation), head)
+        self._kept_off[head.uid] = holder
+
     def _turn(self, key: Key, claim: Claim | None, jobs: tuple[JobView, ...]) -> Turn:
         """Whether it is the request's turn for a GPU, where those are counted."""
         if not self._waiting.needed:
@@ -129,6 +145,7 @@ class Reconciler:
 
     async def _apply(self, plan: Plan, head: RequestHead) -> None:
         """Carry out the plan, and count what its status tells for the first time."""
+        plan = claimed(plan, self._config.installation)
         await self._applier.apply(plan, head)
         if plan.status is not None:
             self._written[head.key] = time.monotonic()
@@ -146,7 +163,7 @@ class Reconciler:
             log.warning("%s: left as it is, a newer version wrote it: %s", head.key, error)
             return
         metrics.ERRORS.labels(reason=reason.value).inc()
-        plan = outage(head, reason, str(error), datetime.now(UTC))
+        plan = claimed(outage(head, reason, str(error), datetime.now(UTC)), self._config.installation)
         try:
             await self._applier.apply(plan, head)
         except ApiError as second:
@@ -162,6 +179,7 @@ class Reconciler:
         self._waiting.forget(key)
         uid = self._uids.pop(key, None)
         if uid is not None:
+            self._kept_off.pop(uid, None)
             self._forget(uid)
 
 

@@ -42,6 +42,8 @@ def chart_values() -> dict[str, Any]:
         "database": {"existingSecret": services.DATABASE_SECRET},
         "redis": {"existingSecret": services.REDIS_SECRET},
         "gpu": {"enabled": False},
+        # Tests and the demo make namespaces as they go.
+        "clusterWide": True,
         "operator": {
             # A MinIO of one server knows at once what was revoked.
             "config": {"revocationSeconds": 0},

@@ -28,7 +28,7 @@ def watched(product: Product, target: Target) -> Iterator[Space]:
     """The one namespace that the release watches meanwhile."""
     terminal, cluster = Terminal(), DemoCluster(target.kubeconfig)
     with product.space() as space:
-        values = {**target.values, "watchNamespaces": [space.name]}
+        values = {**target.values, "watchNamespaces": [space.name], "clusterWide": False}
         try:
             release.install(replace(target, values=values), terminal)
             release.wait_ready(cluster, terminal)

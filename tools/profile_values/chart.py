@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from profile_contract.kubernetes import (
     Amount,
     EnvironmentName,
+    InstallationName,
     LabelName,
     LabelNameOrNone,
     ObjectName,
@@ -31,6 +32,7 @@ from profile_operator.config import (
     GenerationConfig,
     Gpus,
     JobSettings,
+    LimitsConfig,
     LoopSettings,
     PodAnnotations,
     PullPolicy,
@@ -98,6 +100,14 @@ class Uninstall(Section):
 
     check: bool = Field(description="Whether requests stand that nobody could finish deleting.")
     seconds: int = Field(ge=10, le=3600, description="How long the pod that looks may take.")
+
+
+class InstallationValues(Section):
+    """Which installation this is, beside its release's namespace and name."""
+
+    formerly: list[InstallationName] = Field(
+        max_length=16, description="Releases whose requests this one goes on with."
+    )
 
 
 class Logging(Section):
@@ -365,6 +375,9 @@ class ChartValues(Section):
     styles: Styles
     uninstall: Uninstall
     watch_namespaces: WatchNamespaces
+    cluster_wide: bool = Field(description="Requests of every namespace are served, also of those made later.")
+    installation: InstallationValues
+    limits: LimitsConfig
     logging: Logging
     rbac: Rbac
     store: ChartStore

@@ -34,6 +34,45 @@ Call with (dict "root" $ "apiVersion" ... "kind" ... "name" ...).
 {{- end -}}
 {{- end -}}
 
+{{/* The namespaces whose requests are served, as JSON: those that are named, else the release's own; none: all of them. */}}
+{{- define "profile-studio.watched" -}}
+{{- if .Values.clusterWide -}}
+[]
+{{- else -}}
+{{- toJson (default (list .Release.Namespace) .Values.watchNamespaces) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How this release is called in the status of every request that it serves. */}}
+{{- define "profile-studio.installation" -}}
+{{- printf "%s/%s" .Release.Namespace .Release.Name -}}
+{{- end -}}
+
+{{/*
+Namespaces that another release serves already: refused, for two operators must not share one. Where no cluster is asked
+(`helm template`) the operators find out, and the second keeps off.
+*/}}
+{{- define "profile-studio.refuseOverlap" -}}
+{{- if lookup "v1" "Namespace" "" "kube-system" -}}
+{{- $root := . -}}
+{{- $watched := include "profile-studio.watched" . | fromJsonArray -}}
+{{- $known := append .Values.installation.formerly (include "profile-studio.installation" .) -}}
+{{- range $kind := list "ClusterRoleBinding" "RoleBinding" -}}
+{{- range (lookup "rbac.authorization.k8s.io/v1" $kind "" "").items -}}
+{{- $labels := default dict .metadata.labels -}}
+{{- $notes := default dict .metadata.annotations -}}
+{{- $release := printf "%s/%s" (get $notes "meta.helm.sh/release-namespace") (get $notes "meta.helm.sh/release-name") -}}
+{{- $operator := and (eq (get $labels "app.kubernetes.io/part-of") "profile-studio") (eq (get $labels "app.kubernetes.io/component") "operator") -}}
+{{- $everywhere := or (eq $kind "ClusterRoleBinding") $root.Values.clusterWide -}}
+{{- if and $operator (hasSuffix "-requests" .metadata.name) (not (has $release $known)) (or $everywhere (has .metadata.namespace $watched)) -}}
+{{- $place := eq $kind "ClusterRoleBinding" | ternary "every namespace" (printf "the namespace %s" (default "" .metadata.namespace)) -}}
+{{- fail (printf "the release %s serves %s already, and two operators must not share one: name other watchNamespaces, or, if that release is gone, name it in installation.formerly" $release $place) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "profile-studio.serviceAccount" -}}
 {{- default (include "profile-studio.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
@@ -124,6 +163,9 @@ maxUnavailable: {{ .maxUnavailable }}
 
 {{/* Values that are sound one by one and make no sense together: refused before anything is installed. */}}
 {{- define "profile-studio.refuseContradictions" -}}
+{{- if and .Values.clusterWide .Values.watchNamespaces -}}
+{{- fail "clusterWide serves every namespace, and watchNamespaces names some: choose one of the two" -}}
+{{- end -}}
 {{- $jobs := .Values.jobs -}}
 {{- range $stage := list "preprocess" "train" "finish" -}}
 {{- $job := get $jobs $stage -}}
@@ -191,6 +233,7 @@ a failed release. Where no cluster is asked (`helm template`) all of them may ex
 {{- define "profile-studio.operatorConfig" -}}
 {{- include "profile-studio.refuseContradictions" . -}}
 {{- include "profile-studio.refuseMissingNamespaces" . -}}
+{{- include "profile-studio.refuseOverlap" . -}}
 store:
   endpoint: {{ .Values.store.endpoint | quote }}
   bucket: {{ .Values.store.bucket | quote }}
@@ -228,7 +271,14 @@ sweep:
   {{- toYaml .Values.sweep | nindent 2 }}
 uploads:
   {{- toYaml .Values.uploads | nindent 2 }}
-watchNamespaces: {{ toJson .Values.watchNamespaces }}
+watchNamespaces: {{ include "profile-studio.watched" . }}
+installation: {{ include "profile-studio.installation" . | quote }}
+{{- with .Values.installation.formerly }}
+formerly: {{ toJson . }}
+{{- end }}
+{{- with .Values.limits }}
+limits: {{ toJson . }}
+{{- end }}
 lease: {namespace: {{ .Release.Namespace }}, name: {{ include "profile-studio.fullname" . }}-operator}
 metricsPort: 9090
 healthPort: 8080

@@ -99,13 +99,24 @@ class Applier:
     async def apply(self, plan: Plan, head: RequestHead) -> None:
         """Actions, then the status, then Events. Raises ApiError, StoreError or OwnerConflict at the first failure."""
         version = head.resource_version
+        # Whoever writes its name into the status first serves the request: before that nothing is done for it.
+        claims = plan.status is not None and plan.status.installation != head.status.installation
+        if claims:
+            version = await self._tell(plan, head, version)
         for action in plan.actions:
             version = await self._act(action, head, version)
-        if plan.status is not None:
-            kind = "progress" if only_progress(head.status, plan.status) else "status"
-            await self._kube.set_status(head.key, changed_status(head, plan.status), version, kind=kind)
+        if not claims:
+            await self._tell(plan, head, version)
         for note in plan.events:
             await self._post(note, head)
+
+    async def _tell(self, plan: Plan, head: RequestHead, version: str) -> str:
+        """Write the status, if there is one to write; returns the request's resource version after it."""
+        if plan.status is None:
+            return version
+        kind = "progress" if only_progress(head.status, plan.status) else "status"
+        written = await self._kube.set_status(head.key, changed_status(head, plan.status), version, kind=kind)
+        return str(written["metadata"]["resourceVersion"])
 
     async def _act(self, action: Action, head: RequestHead, version: str) -> str:  # noqa: C901, PLR0912 - a case an action
         """Carry out one action; returns the request's resource version after it."""

@@ -17,6 +17,7 @@ from profile_operator.observe.snapshot import JobState
 from .advice import plain
 from .facts import Facts
 from .failure import due, new_failure
+from .limits import excess_of
 from .orders import create_job, needs_gpu, open_scopes, start_generation
 from .plan import (
     SOON_SECONDS,
@@ -60,6 +61,16 @@ def decide(facts: Facts) -> Plan:
 def keep_what_is_finished(facts: Facts) -> Decision | None:
     """A finished request with a style that a newer version wrote stays as it is."""
     return Decision() if facts.snapshot.unclear_styles and facts.head.ready else None
+
+
+def keep_within_limits(facts: Facts) -> Decision | None:
+    """What goes beyond the platform's limits is not begun. What runs goes on, and what is done stays done."""
+    current = next((standing for standing in facts.standings if standing.state is not StageState.DONE), None)
+    excess = excess_of(facts.spec, facts.config.limits)
+    if not excess or current is None or current.state is not StageState.READY:
+        return None
+    blocked = replace(current, state=StageState.BLOCKED, reason=Reason.INVALID_SPEC, message=plain(excess, 400))
+    return Decision(with_standing(facts.standings, blocked))
 
 
 def await_photos(facts: Facts) -> Decision | None:
@@ -149,7 +160,15 @@ def advance(facts: Facts) -> Decision:
 Policy = Callable[[Facts], Decision | None]
 
 # In this order: the first that answers decides, and the last always does.
-POLICIES: tuple[Policy, ...] = (keep_what_is_finished, await_photos, suspend, await_styles, await_gpu, advance)
+POLICIES: tuple[Policy, ...] = (
+    keep_what_is_finished,
+    keep_within_limits,
+    await_photos,
+    suspend,
+    await_styles,
+    await_gpu,
+    advance,
+)
 
 
 def claim_of(facts: Facts) -> Claim | None:

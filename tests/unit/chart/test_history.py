@@ -66,7 +66,8 @@ def test_it_reads_requests_and_nothing_else_everywhere_or_where_it_is_told() -> 
         {"apiGroups": ["profilestudio.io"], "resources": ["profilerequests"], "verbs": ["get", "list", "watch"]}
     ]
     subject = {"kind": "ServiceAccount", "name": NAME, "namespace": "profile-system"}
-    binding = the("ClusterRoleBinding", f"{CLUSTER}-history", *DATABASE)
+    everywhere = (*DATABASE, "--set", "clusterWide=true")
+    binding = the("ClusterRoleBinding", f"{CLUSTER}-history", *everywhere)
     assert (binding["roleRef"]["name"], binding["subjects"]) == (f"{CLUSTER}-history", [subject])
     named = (*DATABASE, "--set", "watchNamespaces={hr,campus}")
     assert f"{CLUSTER}-history" not in of_kind("ClusterRoleBinding", *named)

@@ -117,7 +117,7 @@ def test_before_a_release_goes_its_requests_are_looked_for() -> None:
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 120)
     (container,) = spec["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "profile_operator.release.end"]
-    assert container["args"] == ["--release=profile-system/profile-studio"]
+    assert container["args"] == ["--release=profile-system/profile-studio", "--namespace=profile-system"]
     assert the("ClusterRole", f"{CLUSTER}-uninstall")["rules"] == [
         {"apiGroups": ["profilestudio.io"], "resources": ["profilerequests"], "verbs": ["list"]}
     ]

@@ -9,8 +9,10 @@ import yaml
 
 from chart import (
     CHART,
+    CLUSTER,
     CPU,
     config_of,
+    render,
     run,
     sandbox_arguments,
     the,
@@ -233,3 +235,38 @@ def test_the_stores_prefix_reaches_operator_page_and_history() -> None:
     (container,) = the("Deployment", "profile-studio-history", *arguments)["spec"]["template"]["spec"]["containers"]
     told = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert told["PROFILE_STORE_PREFIX"] == "profile/cluster-a/"
+
+
+def bindings(*arguments: str) -> set[tuple[str, str]]:
+    """Kind and namespace of what binds the operator to requests."""
+    return {
+        (document["kind"], document["metadata"].get("namespace", ""))
+        for document in render(*arguments)
+        if document["kind"].endswith("RoleBinding") and document["roleRef"]["name"] == f"{CLUSTER}-requests"
+    }
+
+
+def test_the_release_serves_its_own_namespace_until_others_are_named() -> None:
+    assert config_of()["watchNamespaces"] == ["profile-system"]
+    assert bindings() == {("RoleBinding", "profile-system")}
+    named = ("--set", "watchNamespaces={hr,art}")
+    assert config_of(*named)["watchNamespaces"] == ["hr", "art"]
+    assert bindings(*named) == {("RoleBinding", "hr"), ("RoleBinding", "art")}
+
+
+def test_the_whole_cluster_is_a_choice() -> None:
+    assert config_of("--set", "clusterWide=true")["watchNamespaces"] == []
+    assert bindings("--set", "clusterWide=true") == {("ClusterRoleBinding", "")}
+    both = run("template", "profile-studio", str(CHART), "--set", "clusterWide=true,watchNamespaces={hr}")
+    assert both.returncode != 0
+    assert "choose one of the two" in both.stderr
+
+
+def test_a_release_is_an_installation_and_may_go_on_for_others() -> None:
+    assert config_of()["installation"] == "profile-system/profile-studio"
+    config = OperatorConfig.model_validate(config_of("--set", "installation.formerly={lab/old},limits.steps=800"))
+    assert config.formerly == ["lab/old"]
+    assert config.limits.steps == 800
+    refused = run("template", "profile-studio", str(CHART), "--set", "limits.steps=9000")
+    assert refused.returncode != 0
+    assert "steps" in refused.stderr

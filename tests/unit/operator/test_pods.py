@@ -121,6 +121,11 @@ LIVE: dict[str, tuple[list[Document], list[Document], tuple[Reason, str] | None]
         [event("FailedCreate", QUOTA, at="2026-01-02T02:59:00Z")],
         (Reason.PENDING, "the pod waits for a node: 0/1 nodes have nvidia.com/gpu"),
     ),
+    "a quota that was in the way before the pod came and went": (
+        [failed(reason="Preempting", message="Preempted in order to admit critical pod")],
+        [event("FailedCreate", QUOTA, at="2026-01-02T02:59:00Z")],
+        (Reason.EVICTED, "the stage's pod was ended: Preempting: Preempted in order to admit critical pod"),
+    ),
     "a quota that is in the way of the next pod": (
         [failed(reason="Preempting", message="Preempted in order to admit critical pod")],
         [event("FailedCreate", LIMITS)],

@@ -507,3 +507,10 @@ async def test_a_cluster_style_of_the_same_name_is_another(operator: RealOperato
     first, second = operator.status.portraits
     assert (first.style, second.style, first.kind != second.kind) == ("warm", "warm", True)
     assert first.key != second.key
+
+
+async def test_a_whole_life_takes_few_writes_of_the_api_server(operator: RealOperator) -> None:
+    await operator.ready()
+    written = [call for call in operator.server.writes() if "dryRun" not in call.query]
+    # The finalizer; a Secret and a Job a stage; what is told as each of the four begins, and at the end.
+    assert len(written) == 1 + 2 * 3 + 5

@@ -1,6 +1,7 @@
 """The one place that knows where an artifact lies in the store, below its namespace's area (see `areas`).
 
 <area>uploads/...                                raw photos
+<area>requests/<name>/resolved.json                   what the request was resolved to when its work began
 <area>requests/<name>/dataset/<digest>/          crops, masks, pose maps
 <area>requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
 <area>requests/<name>/candidates/<digest>/       candidates of one style
@@ -20,6 +21,7 @@ from .stages.table import STAGES, Stage
 
 REPORT = "report.json"
 ORDER = "order.json"
+RESOLVED = "resolved.json"
 ADAPTER = "adapter.safetensors"
 ADAPTER_WEBUI = "adapter-webui.safetensors"
 CONTACT_SHEET = "contact-sheet.jpg"
@@ -103,6 +105,11 @@ def kept_mark(prefix: str) -> str:
 def orphaned_mark(prefix: str) -> str:
     """The object whose age says since when no request is known for what lies below a request's prefix."""
     return prefix + _ORPHANED_MARK
+
+
+def resolved_key(area: Area, name: str) -> str:
+    """What a request was resolved to. Raises ForeignKey for what is no name of an object."""
+    return request_prefix(area, name) + RESOLVED
 
 
 def stage_folder(area: Area, name: str, stage: Stage) -> str:

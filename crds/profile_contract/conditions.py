@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     TRAINED = "Trained"
     GENERATED = "Generated"
     FINISHED = "Finished"
+    OUTDATED = "Outdated"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -35,6 +36,8 @@ class Reason(StrEnum):
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     WAITING_FOR_STAGE = "WaitingForStage"
+    UP_TO_DATE = "UpToDate"
+    PLATFORM_CHANGED = "PlatformChanged"
     NO_PHOTOS = "NoPhotos"
     TOO_MANY_PHOTOS = "TooManyPhotos"
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
@@ -94,6 +97,8 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.RUNNING: ReasonRow(ReasonKind.PROGRESS),
     Reason.SUSPENDED: ReasonRow(ReasonKind.PROGRESS),
     Reason.WAITING_FOR_STAGE: ReasonRow(ReasonKind.PROGRESS),
+    Reason.UP_TO_DATE: ReasonRow(ReasonKind.PROGRESS),
+    Reason.PLATFORM_CHANGED: ReasonRow(ReasonKind.PROGRESS),
     Reason.NO_PHOTOS: ReasonRow(ReasonKind.PERSON, "Upload 5 to 20 photos there; it is looked at again every minute."),
     Reason.TOO_MANY_PHOTOS: ReasonRow(ReasonKind.PERSON, "Remove some of them; it is looked at again every minute."),
     Reason.TOO_FEW_USABLE_PHOTOS: ReasonRow(

@@ -40,6 +40,13 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
+class Updates(StrEnum):
+    """What becomes of a request when the content of one of its styles changes."""
+
+    PINNED = "Pinned"
+    FOLLOWED = "Followed"
+
+
 class Subject(Contract):
     """Who is in the photos."""
 
@@ -103,6 +110,18 @@ class ProfileRequestSpec(Contract):
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE, description="What becomes of the artifacts when the request is deleted."
+    )
+    updates: Updates = Field(
+        default=Updates.PINNED,
+        description="Pinned: a style's new content is told by the condition Outdated and draws nothing. Followed: what "
+        "was drawn in the style is drawn anew.",
+    )
+    refresh: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Raise it to take over what the platform sets now: contents of styles, defaults, versions. What "
+        "differs is made anew.",
     )
     suspend: bool = Field(
         default=False,
@@ -183,6 +202,24 @@ class PhotosStatus(Tolerant):
     verdicts: list[Verdict] = Field(default=[], max_length=40, description="What was found about each of them.")
     warnings: list[PhotosWarning] = Field(
         default=[], max_length=10, description="What will show in portraits, or is worth knowing, of the photos."
+    )
+
+
+class ResolvedStatus(Tolerant):
+    """What the request was resolved to when its work began. The record itself lies in the store."""
+
+    digest: str = Field(default="", max_length=64, description="Digest of the record.")
+    generation: int = Field(default=0, ge=0, description="The generation that was resolved.")
+    revision: int = Field(default=0, ge=0, description="spec.photos.revision at that time.")
+    retry: str = Field(default="", max_length=64, description="The retry annotation's value at that time.")
+    refresh: int = Field(default=0, ge=0, description="spec.refresh at that time.")
+    inputs: dict[Annotated[str, Field(max_length=80)], Annotated[str, Field(max_length=40)]] = Field(
+        default={},
+        max_length=16,
+        description="Version and digests of what the platform set: for each stage, and for each style.",
+    )
+    photos_gone: bool = Field(
+        default=False, description="No photo was left when they were looked at again; what was made of them stands."
     )
 
 
@@ -280,6 +317,9 @@ class ProfileRequestStatus(Tolerant):
     progress: Progress | None = Field(default=None, description="How far the stage is that runs.")
     photos: PhotosStatus | None = Field(default=None, description="The photos as they were last looked at.")
     stages: StagesStatus | None = Field(default=None, description="What each stage was made of, when, and its cost.")
+    resolved: ResolvedStatus | None = Field(
+        default=None, description="What the request was resolved to when its work began; the record lies in the store."
+    )
     results_generation: int | None = Field(
         default=None,
         ge=0,

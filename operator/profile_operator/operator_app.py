@@ -106,7 +106,7 @@ class OperatorApp:
         self._reconciler = Reconciler(kube, observer, applier, config=config, forget=forget, waiting=self._waiting)
         store.returned = self._store_returned
         leftovers = store_access.leftovers(config.store, secrets)
-        self._sweeper = Sweeper(Census(api, fence), leftovers, store, observer.styles_known, config=config)
+        self._sweeper = Sweeper(Census(api, fence), leftovers, store, config=config)
         self._begin(kube.follow(), self._lead())
         if config.metrics_port:
             metrics.serve(config.metrics_port)

@@ -12,6 +12,7 @@ from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.photos import PhotoReason
 from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.resolved import Resolved, looks_anew, resolve
 from profile_contract.resource import FINALIZER, Key, RequestHead
 from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
 from profile_contract.stages.generate import Candidate, GenerateReport
@@ -24,11 +25,11 @@ from profile_contract.stages.preprocess import (
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
-    photos_digest,
 )
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
+from profile_operator.compared import platform_of
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
 from profile_operator.decide import DeletionFacts, Facts, decide, decide_deletion
 from profile_operator.decide.plan import (
@@ -45,10 +46,11 @@ from profile_operator.decide.plan import (
     Revoke,
     StartGeneration,
     StopGeneration,
+    WriteResolved,
 )
 from profile_operator.decide.turns import Turn
 from profile_operator.observe.chain import chain_of
-from profile_operator.observe.observer import are_withdrawn
+from profile_operator.observe.observer import asked_of
 from profile_operator.observe.snapshot import (
     Cause,
     Chain,
@@ -58,6 +60,7 @@ from profile_operator.observe.snapshot import (
     Remains,
     Reports,
     Snapshot,
+    is_settled,
 )
 
 KEY = Key("hr", "minji")
@@ -109,6 +112,8 @@ class World:
     jobs: dict[str, JobView] = field(default_factory=dict)
     orders: dict[str, PreprocessOrder | TrainOrder | FinishOrder] = field(default_factory=dict)
     store: dict[str, StageReport] = field(default_factory=dict)
+    recorded: Resolved | None = None
+    unclear: dict[str, str] = field(default_factory=dict)
     work: GenerationWork | None = None
     view: GenerationView = GenerationView()
     now: datetime = NOW
@@ -148,18 +153,28 @@ class World:
         return Remains(self.head, AREA, tuple(self.jobs.values()), self.view, revoked=self.revoked)
 
     def snapshot(self) -> Snapshot:
-        listed, digest = self._photos()
-        chain = chain_of(KEY, self.spec, digest, self.styles, self.config, area=AREA)
+        wish = asked_of(self.head, self.spec, self.recorded)
+        listed = None
+        if looks_anew(self.recorded, wish):
+            self.listings += 1
+            listed = tuple(self.photos)
+        resolved = resolve(self.recorded, wish, listed, self.styles, platform_of(self.config))
+        chain = chain_of(KEY, AREA, resolved)
+        reports = Reports() if is_settled(self.head, self.recorded, resolved) else self.reports(chain)
+        if resolved.photos.gone and reports.preprocess is not None and reports.preprocess.outcome == "Done":
+            listed = None
         return Snapshot(
             head=self.head,
             spec=self.spec,
+            resolved=resolved,
             chain=chain,
+            recorded=self.recorded,
             styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
+            unclear_styles=self.unclear,
             photos=listed,
-            photos_withdrawn=are_withdrawn(self.status, self.spec.photos, self.retry),
             jobs=tuple(self.jobs.values()),
-            reports=self.reports(chain),
+            reports=reports,
             generation=self.view,
             seconds_since_write=self.seconds_since_write,
         )
@@ -168,19 +183,12 @@ class World:
         """The facts as they are, but for what of the snapshot is seen otherwise."""
         return Facts(replace(self.snapshot(), **seen), self.config, self.now, self.turn)  # type: ignore[arg-type]
 
-    def _photos(self) -> tuple[tuple[PhotoRef, ...] | None, str]:
-        pinned = self.status.photos
-        stands = pinned is not None and pinned.digest and pinned.revision == self.spec.photos.revision
-        if stands and pinned is not None and self.status.last_handled_retry == self.retry:
-            chain = chain_of(KEY, self.spec, pinned.digest, self.styles, self.config, area=AREA)
-            if chain.job_name(Stage.PREPROCESS) in self.jobs or chain.prefix(Stage.PREPROCESS) in self.store:
-                return None, pinned.digest
-        self.listings += 1
-        return tuple(self.photos), photos_digest(self.photos)
-
     @property
     def chain(self) -> Chain:
-        return chain_of(KEY, self.spec, photos_digest(self.photos), self.styles, self.config, area=AREA)
+        """Of what is recorded, or would be."""
+        wish = asked_of(self.head, self.spec, self.recorded)
+        listed = tuple(self.photos) if looks_anew(self.recorded, wish) else None
+        return chain_of(KEY, AREA, resolve(self.recorded, wish, listed, self.styles, platform_of(self.config)))
 
     def reports(self, chain: Chain) -> Reports:
         generate = {}
@@ -239,6 +247,8 @@ class World:
     def _beside(self, action: Action) -> None:
         """Actions outside the Kubernetes API."""
         match action:
+            case WriteResolved(_, resolved):
+                self.recorded = resolved
             case DropReport(key):
                 self.store.pop(key.removesuffix("report.json"), None)
             case StartGeneration(work):
@@ -251,6 +261,7 @@ class World:
                 self.revoked = self.now
             case Purge(prefix):
                 self.store = {key: report for key, report in self.store.items() if not key.startswith(prefix)}
+                self.recorded = None
             case _:
                 pass
 

@@ -34,6 +34,7 @@ from profile_operator.decide.plan import (
     StartGeneration,
     StopGeneration,
     WithdrawCredentials,
+    WriteResolved,
 )
 from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
@@ -126,6 +127,8 @@ class Applier:
                 return str(written["metadata"]["resourceVersion"])
             case RemoveFinalizer():
                 await self._remove_finalizer(head, version)
+            case WriteResolved(key, resolved):
+                await self._store.write(key, resolved.to_json().encode(), "application/json")
             case CreateJob():
                 await self._create(action, head)
             case DeleteJob(name, uid):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -20,8 +20,8 @@ from profile_contract.artifacts import request_prefix, requests_area, uploads_ar
 from profile_contract.conditions import ConditionType
 from profile_contract.keys import ForeignKey
 from profile_contract.request import DeletionPolicy
+from profile_contract.resolved import Resolved
 from profile_contract.resource import Key, RequestHead, parse_head
-from profile_contract.style import ProfileStyleSpec
 from profile_operator import metrics, names
 from profile_operator.clients.census import Census
 from profile_operator.clock import parsed
@@ -60,7 +60,9 @@ class Leftovers(Protocol):
 
 
 class Marks(Protocol):
-    """Who writes and deletes marks, and ends credentials: `clients.store.StoreAccess`. Raises StoreError."""
+    """Who reads records, writes and deletes marks, and ends credentials: `clients.store`. Raises StoreError."""
+
+    async def resolved(self, area: Area, request: str) -> Resolved | None: ...
 
     async def write(self, key: str, data: bytes, content_type: str = "") -> None: ...
 
@@ -88,20 +90,19 @@ class Findings:
 
 
 class Sweeper:
-    """One round after another. `styles`: those that a namespace's requests may ask for, by key."""
+    """One round after another."""
 
     def __init__(
         self,
         census: Census,
         leftovers: Leftovers,
         marks: Marks,
-        styles: Callable[[str], Awaitable[Mapping[str, ProfileStyleSpec]]],
         *,
         config: OperatorConfig,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._census, self._leftovers, self._marks = census, leftovers, marks
-        self._styles, self._config, self._settings = styles, config, config.sweep
+        self._config, self._settings = config, config.sweep
         self._now, self._places = now, 0
 
     async def run(self) -> None:
@@ -172,13 +173,13 @@ class Sweeper:
 
     async def _living(self, document: Document, area: Area) -> LivingRequest:
         """What counts for a request that exists. One that is being deleted is left to its deletion, and another
-        installation's to that one: its settings make other digests."""
-        head, spec = parse_head(document), document.get("spec") or {}
+        installation's to that one."""
+        head = parse_head(document)
         kept = head.deletion_policy is DeletionPolicy.RETAIN
         ours = ("", self._config.installation, *self._config.formerly)
         if head.deleting or not head.ready or head.status.installation not in ours:
             return LivingRequest(kept=kept)
-        digests = referenced_digests(head, spec, await self._styles(head.key.namespace), self._config, area=area)
+        digests = referenced_digests(head, await self._marks.resolved(area, head.key.name), area)
         return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))
 
     async def _carry_out(self, swept: Swept, findings: Findings) -> None:

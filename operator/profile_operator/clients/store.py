@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from profile_contract.areas import Area
-from profile_contract.artifacts import REPORT, request_prefix_of, uploads_prefix
+from profile_contract.artifacts import REPORT, request_prefix_of, resolved_key, uploads_prefix
 from profile_contract.conditions import Reason
 from profile_contract.photo_names import is_litter
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
+from profile_contract.resolved import LONGEST_RESOLVED, Resolved, UnreadResolved, read_resolved
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef
 from profile_operator.config import Secrets, StoreConfig
@@ -117,6 +118,18 @@ class StoreAccess:
             text = f"its report in the store cannot be read ({error}); delete it, or install matching versions"
             unreadable: dict[str, object] = {"outcome": "BadInput", "reason": Reason.INVALID_ORDER, "message": text}
             return kind.model_validate({"stage": kind.model_fields["stage"].default, "digest": "", **unreadable})
+
+    async def resolved(self, area: Area, request: str) -> Resolved | None:
+        """What a request was resolved to; None where nothing is recorded, or what this version cannot read."""
+        name = resolved_key(area, request)
+        try:
+            data = await self._off(lambda: self._store.read(name, LONGEST_RESOLVED))
+            return read_resolved(data, area)
+        except NotFound:
+            return None
+        except (TooLarge, UnreadResolved) as error:
+            log.warning("the record at %s cannot be read: %s", name, error)
+            return None
 
     async def write(self, key: str, data: bytes, content_type: str = "") -> None:
         """Write an object whole."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from profile_contract.artifacts import uploads_prefix
+from profile_contract.artifacts import resolved_key, uploads_prefix
 from profile_contract.candidates import UnknownPose
-from profile_contract.conditions import Reason
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
@@ -28,6 +28,7 @@ from .plan import (
     Plan,
     StopGeneration,
     WithdrawCredentials,
+    WriteResolved,
 )
 from .standing import (
     ABOUT_TO_START,
@@ -39,7 +40,7 @@ from .standing import (
     queue_text,
     with_standing,
 )
-from .tell import STARTED_SECONDS, tell
+from .tell import STARTED_SECONDS, keep, tell
 from .turns import Claim, Turn
 
 # The user will upload, or take some away; nobody tells us of an upload.
@@ -51,16 +52,24 @@ LINGER = timedelta(seconds=60)
 def decide(facts: Facts) -> Plan:
     """The plan for what is true now. Asked again when the plan has come true, it gives an empty one."""
     decision = next(decision for policy in POLICIES if (decision := policy(facts)) is not None)
-    if not decision.standings:
-        return Plan()
-    actions = (*decision.actions, *_overdue(facts, decision))
+    actions = (*decision.actions, *(_overdue(facts, decision) if decision.standings else ()))
     actions = actions if facts.head.finalized else (AddFinalizer(), *actions)
+    if not decision.standings:
+        return keep(facts, actions, decision.again)
     return tell(facts, replace(decision, actions=actions, again=_again(facts, decision)))
 
 
 def keep_what_is_finished(facts: Facts) -> Decision | None:
-    """A finished request with a style that a newer version wrote stays as it is."""
-    return Decision() if facts.snapshot.unclear_styles and facts.head.ready else None
+    """What was delivered is final until a person asks for something else, whatever the platform or the store does.
+
+    A request that was ready before anything was recorded is recorded as it stands; where that cannot be told any more,
+    it is left alone.
+    """
+    snapshot = facts.snapshot
+    lost = facts.head.ready and not facts.head.retrying and snapshot.recorded is None
+    if lost and any(standing.state is not StageState.DONE for standing in facts.standings):
+        return Decision()
+    return _settled(facts) if snapshot.settled else None
 
 
 def keep_within_limits(facts: Facts) -> Decision | None:
@@ -119,9 +128,10 @@ def await_styles(facts: Facts) -> Decision | None:
     """Every style that is asked for exists and is understood. Until then what runs for the same photos and training
     goes on, and nothing is begun."""
     snapshot = facts.snapshot
-    missing = [style for style in facts.spec.styles if style.key not in snapshot.styles]
-    if snapshot.unclear_styles:
-        key, problem = next(iter(snapshot.unclear_styles.items()))
+    missing = [style for style in facts.spec.styles if style.key not in snapshot.resolved.styles]
+    unclear = [style.key for style in missing if style.key in snapshot.unclear_styles]
+    if unclear:
+        key, problem = unclear[0], snapshot.unclear_styles[unclear[0]]
         reason = Reason.STYLE_NOT_UNDERSTOOD
         message = f"this version does not understand the {StyleRef.of_key(key)}: {problem}"
     elif missing:
@@ -148,13 +158,15 @@ def await_gpu(facts: Facts) -> Decision | None:
     if before not in (None, message) and not facts.write_due:
         message, again = before or "", facts.config.progress_interval_seconds
     queued = replace(current, state=StageState.QUEUED, reason=Reason.QUEUED, message=message)
-    return Decision(with_standing(facts.standings, queued), _superseded(facts, Stage), again)
+    actions = (*_record(facts), *_superseded(facts, Stage))
+    return Decision(with_standing(facts.standings, queued), actions, again, facts.snapshot.resolved)
 
 
 def advance(facts: Facts) -> Decision:
     """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
     standings, begun = _begin(facts, facts.standings)
-    return Decision(standings, (*_superseded(facts, Stage), *_kept_running(facts, standings), *begun))
+    actions = (*_record(facts), *_superseded(facts, Stage), *_kept_running(facts, standings), *begun)
+    return Decision(standings, actions, resolved=facts.snapshot.resolved)
 
 
 Policy = Callable[[Facts], Decision | None]
@@ -186,6 +198,23 @@ def _without_photos(reason: Reason, message: str, again: float | None = None) ->
     """Preprocessing is blocked, and of no stage a digest is known."""
     blocked, *waiting = (Standing(stage, StageState.WAITING, reason=Reason.WAITING_FOR_STAGE) for stage in Stage)
     return Decision((replace(blocked, state=StageState.BLOCKED, reason=reason, message=message), *waiting), again=again)
+
+
+def _settled(facts: Facts) -> Decision:
+    """Of a request that is ready no Job is to go on: what does not end by itself, beside a container that another
+    added, is deleted."""
+    ready = next(c for c in facts.head.status.conditions if c.type == ConditionType.READY)
+    running = [job for job in facts.snapshot.jobs if not (job.finished or job.deleting)]
+    if facts.now - parsed(ready.last_transition_time) < LINGER:
+        return Decision((), _superseded_jobs(facts, Stage), LINGER.total_seconds() if running else None)
+    return Decision((), tuple(DeleteJob(job.name, job.uid) for job in running if job.owner_uid == facts.head.uid))
+
+
+def _record(facts: Facts) -> tuple[Action, ...]:
+    """Writes down what the request is resolved to, where that is not what stands there."""
+    resolved = facts.snapshot.resolved
+    key = resolved_key(facts.chain.area, facts.head.key.name)
+    return (WriteResolved(key, resolved),) if resolved != facts.snapshot.recorded else ()
 
 
 def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action, ...]]:
@@ -221,17 +250,20 @@ def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action,
 def _superseded(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
     """Deletes Jobs of these stages that still run for inputs that are no more, and stops drawing with an adapter that
     is to be trained anew."""
+    learned = all(standing.state is StageState.DONE for standing in facts.standings[:2])
+    drawing = facts.snapshot.generation.running and not learned
+    return (*_superseded_jobs(facts, stages), *((StopGeneration(),) if drawing else ()))
+
+
+def _superseded_jobs(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...]:
+    """Deletes Jobs of these stages that still run for inputs that are no more."""
     current = {facts.chain.job_name(stage) for stage in Stage}
-    ended: list[Action] = [
+    return tuple(
         DeleteJob(job.name, job.uid)
         for job in facts.snapshot.jobs
         if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid
         if job.stage in stages
-    ]
-    learned = all(standing.state is StageState.DONE for standing in facts.standings[:2])
-    if facts.snapshot.generation.running and not learned:
-        ended.append(StopGeneration())
-    return tuple(ended)
+    )
 
 
 def _overdue(facts: Facts, decision: Decision) -> tuple[Action, ...]:

@@ -46,18 +46,16 @@ def _queue(facts: Facts) -> KueueQueue | None:
 
 def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | FinishOrder:
     """The order of a stage that may begin. Raises ValueError for generate, or where inputs are missing."""
-    snapshot, chain = facts.snapshot, facts.chain
+    snapshot, chain, resolved = facts.snapshot, facts.chain, facts.snapshot.resolved
     request, digest, output = _request(facts), chain.of(stage), chain.prefix(stage)
     dataset = chain.prefix(Stage.PREPROCESS) + REPORT
     if stage is Stage.PREPROCESS:
-        if snapshot.photos is None:
-            raise ValueError("the photos were not listed")
-        photos, limits = list(snapshot.photos), facts.config.preprocess
+        photos, limits = list(resolved.photos.photos), resolved.preprocess.parameters
         return PreprocessOrder(request=request, digest=digest, output=output, photos=photos, parameters=limits)
     if stage is Stage.TRAIN:
-        parameters = chain.train_parameters
+        parameters = resolved.train.parameters
         return TrainOrder(request=request, digest=digest, output=output, dataset=dataset, parameters=parameters)
-    if stage is Stage.FINISH:
+    if stage is Stage.FINISH and resolved.finish is not None:
         reports = snapshot.reports.generate
         return FinishOrder(
             request=request,
@@ -65,10 +63,10 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             output=output,
             dataset=dataset,
             styles=[
-                StyleCandidates(style=key, tone=snapshot.styles[key].tone, candidates=reports[key].candidates)
+                StyleCandidates(style=key, tone=resolved.styles[key].content.tone, candidates=reports[key].candidates)
                 for key in snapshot.spec.style_keys
             ],
-            parameters=chain.finish_parameters,
+            parameters=resolved.finish.parameters,
             title=snapshot.head.title,
             drawn_at=last_drawn(reports.values()),
         )
@@ -80,13 +78,14 @@ def start_generation(facts: Facts) -> StartGeneration:
     dataset, training = facts.snapshot.reports.preprocess, facts.snapshot.reports.train
     if dataset is None or training is None or training.adapter is None:
         raise ValueError("generation needs the reports of preprocessing and training, and an adapter")
-    spec, chain, parameters = facts.spec, facts.chain, facts.chain.train_parameters
-    wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=spec.seed, count=spec.candidates)
+    chain, resolved = facts.chain, facts.snapshot.resolved
+    parameters, drawing = resolved.train.parameters, resolved.generate
+    wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=drawing.seed, count=drawing.candidates)
     work = []
-    for key in spec.style_keys:
-        style, digest = facts.snapshot.styles[key], chain.styles[key]
-        prefix = chain.prefix(Stage.GENERATE, digest)
-        work.append(StyleWork(key, style, digest, prefix, planned_candidates(key, style, prefix, wanted, dataset)))
+    for style in (resolved.styles[key] for key in facts.spec.style_keys):
+        prefix = chain.prefix(Stage.GENERATE, style.digest)
+        candidates = planned_candidates(style.key, style.content, prefix, wanted, dataset)
+        work.append(StyleWork(style.key, style.content, style.picture.size, style.digest, prefix, candidates))
     return StartGeneration(GenerationWork(_request(facts), chain.generate, training.adapter, tuple(work)))
 
 

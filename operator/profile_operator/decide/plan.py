@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.candidates import PlannedCandidate
+from profile_contract.candidates import PictureSize, PlannedCandidate
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resolved import Resolved
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
@@ -24,6 +25,7 @@ class StyleWork:
 
     key: str
     spec: ProfileStyleSpec
+    size: PictureSize
     digest: str
     prefix: str
     candidates: tuple[PlannedCandidate, ...]
@@ -69,6 +71,14 @@ class KueueQueue:
 
     name: str
     priority_class: str = ""
+
+
+@dataclass(frozen=True)
+class WriteResolved:
+    """Write down in the store what the request is resolved to, before anything is begun with it."""
+
+    key: str
+    resolved: Resolved
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,7 @@ class Abandon:
 Action = (
     AddFinalizer
     | RemoveFinalizer
+    | WriteResolved
     | CreateJob
     | DeleteJob
     | IssueCredentials

@@ -9,6 +9,7 @@ from enum import StrEnum
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import REASONS, Reason, ReasonKind
 from profile_contract.request import StageFailure
+from profile_contract.resolved import Resolved
 from profile_contract.resource import RequestHead
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
@@ -62,13 +63,14 @@ Standings = tuple[Standing, ...]
 class Decision:
     """What a policy answers: where the four stages stand then, and what is to be done.
 
-    No standings: nothing is told, what was told before stands. `again`: look again after so many seconds; None: as
-    the standings ask for it.
+    No standings: what was told before stands. `again`: look again after so many seconds; None: as the standings ask for
+    it. `resolved`: what the stages are run with from now on; None: as before.
     """
 
     standings: Standings = ()
     actions: tuple[Action, ...] = ()
     again: float | None = None
+    resolved: Resolved | None = None
 
     @property
     def current(self) -> Standing | None:
@@ -79,7 +81,13 @@ class Decision:
 
 
 def standings_of(snapshot: Snapshot, now: datetime) -> Standings:
-    """The stages that are done, then the one that matters now, then those that wait for it."""
+    """The stages that are done, then the one that matters now, then those that wait for it.
+
+    Where the portraits stand, all that they were made of has done its part, though its report may be gone.
+    """
+    finished = snapshot.reports.finish
+    if finished is not None and finished.outcome == "Done":
+        return tuple(_done(stage, snapshot) for stage in Stage)
     standings: list[Standing] = []
     for stage in Stage:
         if standings and standings[-1].state is not StageState.DONE:
@@ -101,6 +109,15 @@ def next_standing(standings: Standings) -> Standing | None:
     return next((standing for standing in standings if standing.state is not StageState.DONE), None)
 
 
+def _done(stage: Stage, snapshot: Snapshot) -> Standing:
+    """The standing of a stage that did its part."""
+    digest = snapshot.chain.of(stage)
+    if stage is Stage.GENERATE:
+        return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
+    job = snapshot.job(snapshot.chain.job_name(stage))
+    return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED, job=job, report=snapshot.reports.of(stage))
+
+
 def with_standing(standings: Standings, changed: Standing) -> Standings:
     """The standings with this one in the place of its stage's."""
     return tuple(changed if standing.stage is changed.stage else standing for standing in standings)
@@ -111,7 +128,7 @@ def _job_stage(stage: Stage, snapshot: Snapshot, now: datetime) -> Standing:
     digest, report = snapshot.chain.of(stage), snapshot.reports.of(stage)
     job = snapshot.job(snapshot.chain.job_name(stage))
     if report is not None and report.outcome == "Done":
-        return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED, job=job, report=report)
+        return _done(stage, snapshot)
     if job is not None and job.owner_uid != snapshot.head.uid:
         text = f"a Job named {job.name} exists and belongs to something else"
         failure = remembered(snapshot, stage)
@@ -205,7 +222,7 @@ def _generation(snapshot: Snapshot, now: datetime) -> Standing:
     reports = {name: snapshot.reports.generate.get(name) for name in snapshot.chain.styles}
     bad = {name: report for name, report in reports.items() if report is not None and report.outcome != "Done"}
     if not bad and all(report is not None for report in reports.values()):
-        return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
+        return _done(stage, snapshot)
     known, failure = view.digest == digest, remembered(snapshot, stage)
     clearing = tuple(DropReport(snapshot.chain.prefix(stage, snapshot.chain.styles[name]) + REPORT) for name in bad)
     if known and view.running and not bad:

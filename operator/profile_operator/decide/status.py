@@ -8,10 +8,12 @@ from profile_contract.request import (
     PortraitStatus,
     ProfileRequestStatus,
     Progress,
+    ResolvedStatus,
     StagesStatus,
     StageStatus,
     Verdict,
 )
+from profile_contract.resolved import Resolved
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
@@ -55,7 +57,8 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         results_generation=facts.head.generation if report else old.results_generation,
         portraits=portraits,
         adapter=training.adapter.key if training and training.adapter else old.adapter,
-        toy_model=(facts.chain.finish_parameters.toy_model or None) if report else old.toy_model,
+        resolved=_resolved(facts, decision),
+        toy_model=_toy_model(facts.snapshot.resolved) if report else old.toy_model,
         contact_sheet=(report.contact_sheet or None) if report else old.contact_sheet,
         print_sheet=(report.print_sheet or None) if report else old.print_sheet,
         likeness_report=(report.likeness_report or None) if report else old.likeness_report,
@@ -64,6 +67,26 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         styles_text=", ".join(style.shown for style in facts.spec.styles),
         best_likeness=max((portrait.likeness for portrait in portraits), default=None),
         gpu_seconds=old.gpu_seconds + spent,
+    )
+
+
+def _toy_model(resolved: Resolved) -> str | None:
+    return (resolved.finish.parameters.toy_model or None) if resolved.finish is not None else None
+
+
+def _resolved(facts: Facts, decision: Decision) -> ResolvedStatus | None:
+    """What the stages run with; what was told before while something stands in the way of what is asked for now."""
+    resolved = decision.resolved
+    if resolved is None:
+        return facts.head.status.resolved
+    return ResolvedStatus(
+        digest=resolved.digest,
+        generation=facts.head.generation,
+        revision=resolved.photos.revision,
+        retry=_handled_retry(facts, decision),
+        refresh=resolved.refresh,
+        inputs=resolved.fingerprints(),
+        photos_gone=resolved.photos.gone,
     )
 
 
@@ -78,7 +101,9 @@ def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     if not decision.standings[0].digest:
         return base.model_copy(update={"found": len(photos or ())})
     if report is None:
-        return base.model_copy(update={"digest": facts.chain.photos})
+        kept = old if old is not None and old.digest == facts.chain.photos else PhotosStatus()
+        standing = {name: getattr(kept, name) for name in ("accepted", "rejected", "verdicts", "warnings")}
+        return base.model_copy(update={"digest": facts.chain.photos, **standing})
     # A stage's words come from a container that opens strangers' files: no line and no link of theirs gets on.
     verdicts = [
         Verdict(

@@ -6,6 +6,7 @@ something new, with the same reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -18,12 +19,19 @@ from profile_operator.clock import stamp
 
 from .advice import advised, plain
 from .facts import Facts
+from .outdated import outdated
 from .plan import Action, EventNote, Plan
 from .standing import ABOUT_TO_START, Decision, StageState, Standing
 from .status import next_status
 
 _STAGE_CONDITIONS = {stage: row.condition for stage, row in STAGES.items()}
-ORDER = (ConditionType.READY, *_STAGE_CONDITIONS.values(), ConditionType.RECONCILING, ConditionType.STALLED)
+ORDER = (
+    ConditionType.READY,
+    *_STAGE_CONDITIONS.values(),
+    ConditionType.OUTDATED,
+    ConditionType.RECONCILING,
+    ConditionType.STALLED,
+)
 
 # A pod that starts is told of so much later.
 STARTED_SECONDS = 10.0
@@ -44,7 +52,7 @@ class Untimed(NamedTuple):
 def tell(facts: Facts, decision: Decision) -> Plan:
     """The decision's plan: its actions, and the whole status with its Events where it says anything new."""
     status, current = next_status(facts, decision), decision.current
-    stages = {_STAGE_CONDITIONS[standing.stage]: _stage(facts, standing) for standing in decision.standings}
+    stages: dict[str, Untimed] = {_STAGE_CONDITIONS[s.stage]: _stage(facts, s) for s in decision.standings}
     ready = _ready(facts, decision, status.portraits)
     if ready.status == "True":
         text = StageText.DONE
@@ -53,9 +61,19 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     else:
         special = {StageState.HELD: StageText.SUSPENDED, StageState.QUEUED: StageText.QUEUED}
         text = special.get(current.state, STAGES[current.stage].title)
-    conditions = _timed(facts.head, facts.now, {**stages, **_summary(ready, stalled=text is StageText.STALLED)})
+    untimed = {**stages, **_outdated(facts, status), **_summary(ready, stalled=text is StageText.STALLED)}
+    conditions = _timed(facts.head, facts.now, untimed)
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
+
+
+def keep(facts: Facts, actions: tuple[Action, ...], again: float | None = None) -> Plan:
+    """What was told stands; only what the platform changed meanwhile is told anew."""
+    head = facts.head
+    before = {kind: _as_told(condition) for condition in head.status.conditions if (kind := condition.type) in ORDER}
+    conditions = _timed(head, facts.now, {**before, **_outdated(facts, head.status)})
+    status = head.status.model_copy(update={"conditions": conditions, "compared": facts.snapshot.compared})
+    return plan_of(head, status, actions, again)
 
 
 def plan_of(
@@ -65,6 +83,21 @@ def plan_of(
     if status == head.status:
         return Plan(actions, again=again)
     return Plan(actions, status, _events(head.status, status), again)
+
+
+def _as_told(condition: Condition) -> Untimed:
+    """A condition as it was told, of the generation that it meant."""
+    return Untimed(condition.status, condition.reason, condition.message, condition.observed_generation)
+
+
+def _outdated(facts: Facts, status: ProfileRequestStatus) -> dict[str, Untimed]:
+    """Whether the platform changed what the request was resolved to: as it was told before while that is not known."""
+    changed = outdated(facts, status)
+    if changed is None:
+        before = [c for c in facts.head.status.conditions if c.type == ConditionType.OUTDATED]
+        return {condition.type: _as_told(condition) for condition in before}
+    reason, message = changed
+    return {ConditionType.OUTDATED: Untimed("True" if reason is Reason.PLATFORM_CHANGED else "False", reason, message)}
 
 
 # --- the conditions of a decision --------------------------------------------------------------------------------
@@ -129,17 +162,18 @@ def _done_text(facts: Facts, stage: Stage) -> str:
         report, changes = reports.train, ", ".join(reports.train.changes)
         smaller = f"; after running out of memory: {changes}" if changes else ""
         return f"the adapter of step {report.chosen_step or report.steps} was chosen{smaller}"
-    if stage is Stage.GENERATE:
+    if stage is Stage.GENERATE and reports.generate:
         pictures = sum(len(report.candidates) for report in reports.generate.values())
         return f"{_count(pictures, 'picture')} drawn in {_count(len(reports.generate), 'style')}"
-    return f"{_count(len(reports.finish.portraits), 'portrait')} delivered" if reports.finish is not None else ""
+    delivered = stage is Stage.FINISH and reports.finish is not None
+    return f"{_count(len(reports.finish.portraits), 'portrait')} delivered" if delivered and reports.finish else ""
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _summary(ready: Untimed, *, stalled: bool) -> dict[ConditionType, Untimed]:
+def _summary(ready: Untimed, *, stalled: bool) -> dict[str, Untimed]:
     """Ready, and what follows from it: Reconciling while the operator works on it, Stalled while a person must act."""
     resting = Untimed("False", ready.reason)
     idle = ready.status == "True" or ready.reason is Reason.SUSPENDED
@@ -150,11 +184,11 @@ def _summary(ready: Untimed, *, stalled: bool) -> dict[ConditionType, Untimed]:
     }
 
 
-def _timed(head: RequestHead, now: datetime, untimed: dict[ConditionType, Untimed]) -> list[Condition]:
+def _timed(head: RequestHead, now: datetime, untimed: Mapping[str, Untimed]) -> list[Condition]:
     """The conditions with their times, in the fixed order. The transition time changes with the status only."""
     before = {condition.type: condition for condition in head.status.conditions}
     conditions = []
-    for kind in ORDER:
+    for kind in (kind for kind in ORDER if kind in untimed):
         condition, previous = untimed[kind], before.get(kind)
         same = previous is not None and previous.status == condition.status
         generation = max(head.generation, 0) if condition.generation is None else condition.generation
@@ -195,12 +229,8 @@ def outage_status(head: RequestHead, reason: Reason, message: str, now: datetime
     else:
         ready, text = Untimed("False", reason, plain(message)), head.status.stage_text
     before = {condition.type: condition for condition in head.status.conditions}
-    stages = {
-        kind: Untimed((said := before[kind]).status, said.reason, said.message, said.observed_generation)
-        if kind in before
-        else Untimed("False", Reason.PENDING)
-        for kind in _STAGE_CONDITIONS.values()
-    }
+    stages: dict[str, Untimed] = {kind: Untimed("False", Reason.PENDING) for kind in _STAGE_CONDITIONS.values()}
+    stages |= {kind: _as_told(before[kind]) for kind in (*stages, ConditionType.OUTDATED) if kind in before}
     conditions = _timed(head, now, {**stages, **_summary(ready, stalled=stalled)})
     changes = {"observed_generation": head.generation, "conditions": conditions, "stage_text": text}
     return head.status.model_copy(update=changes)

@@ -217,7 +217,7 @@ class GenerationRunner:
             run.work.adapter,
             style.spec,
             missing,
-            size=config.picture,
+            size=style.size,
             grants=RequestGrants(signer, config.grant_seconds),
         )
 

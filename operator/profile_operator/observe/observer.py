@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from profile_contract.areas import Area
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import Photos, PhotosStatus, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import ProfileRequestSpec, StagesStatus
+from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
-from profile_contract.stages.preprocess import PhotoRef, PreprocessReport, photos_digest
+from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
@@ -28,7 +29,7 @@ from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
-from profile_operator.compared import compared_with, platform_digest
+from profile_operator.compared import compared_with, platform_digest, platform_of
 from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
@@ -38,7 +39,7 @@ from .chain import chain_of
 from .issued import Issued
 from .jobs import job_view
 from .pods import cause_of, runs_of, stage_runs
-from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot
+from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot, is_settled
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +77,21 @@ class Observer:
         area, jobs, (styles, unclear) = await asyncio.gather(
             self._areas.of(head), self._jobs(head.key), self._styles(head.key.namespace)
         )
-        photos, chain = await self._photos(head, area, spec, styles, jobs)
-        reports = await self._reports(chain)
+        recorded, photos, resolved = await self._resolved(head, area, spec, styles)
+        chain = chain_of(head.key, area, resolved)
+        reports = Reports() if is_settled(head, recorded, resolved) else await self._reports(chain)
+        if resolved.photos.gone and reports.preprocess is not None and reports.preprocess.outcome == "Done":
+            photos = None
         return Snapshot(
             head=head,
             spec=spec,
+            resolved=resolved,
             chain=chain,
+            recorded=recorded,
             styles={key: styles[key] for key in spec.style_keys if key in styles},
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
             photos=photos,
-            photos_withdrawn=are_withdrawn(head.status, spec.photos, head.retry),
             jobs=tuple([await self._with_pods(job, head, chain, reports, suspend=spec.suspend) for job in jobs]),
             reports=reports,
             generation=self._generation(head.uid),
@@ -120,10 +125,6 @@ class Observer:
                 return other.key.name
         return ""
 
-    async def styles_known(self, namespace: str) -> Mapping[str, ProfileStyleSpec]:
-        """The styles that a namespace's requests may ask for and that are understood, by key. Raises ApiError."""
-        return (await self._styles(namespace))[0]
-
     async def _styles(self, namespace: str) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
         """The cluster's and the namespace's styles by key, and what is wrong with those that this version does not
         understand."""
@@ -138,32 +139,19 @@ class Observer:
                 log.warning("the %s cannot be understood by this version: %s", style, unclear[style.key])
         return styles, unclear
 
-    async def _photos(
-        self,
-        head: RequestHead,
-        area: Area,
-        spec: ProfileRequestSpec,
-        styles: Mapping[str, ProfileStyleSpec],
-        jobs: tuple[JobView, ...],
-    ) -> tuple[tuple[PhotoRef, ...] | None, Chain]:
-        """The listing, if one is needed, and the chain of the photos that count. None: the pinned photos stand."""
-        pinned = head.status.photos
-        asked = pinned is None or looks_anew(head.status, spec.photos, head.retry)
-        if not asked and pinned is not None and pinned.digest:
-            chain = chain_of(head.key, spec, pinned.digest, styles, self._config, area=area)
-            if await self._stands(chain, jobs):
-                return None, chain
-        try:
-            photos = await self._store.photos(area, spec.photos.prefix, self._config.preprocess.maximum_photos + 1)
-        except ValueError as error:
-            raise SpecError(str(error)) from None
-        return photos, chain_of(head.key, spec, photos_digest(list(photos)), styles, self._config, area=area)
-
-    async def _stands(self, chain: Chain, jobs: tuple[JobView, ...]) -> bool:
-        """Whether preprocessing of the pinned photos is done or under way, so that no listing is needed."""
-        if any(job.name == chain.job_name(Stage.PREPROCESS) and not job.deleting for job in jobs):
-            return True
-        return await self._store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport) is not None
+    async def _resolved(
+        self, head: RequestHead, area: Area, spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec]
+    ) -> tuple[Resolved | None, tuple[PhotoRef, ...] | None, Resolved]:
+        """What is recorded, the photos if they had to be looked at, and what the request is resolved to now."""
+        recorded = await self._store.resolved(area, head.key.name)
+        wish, photos = asked_of(head, spec, recorded), None
+        if looks_anew(recorded, wish):
+            most = self._config.preprocess.maximum_photos + 1
+            try:
+                photos = await self._store.photos(area, spec.photos.prefix, most)
+            except ValueError as error:
+                raise SpecError(str(error)) from None
+        return recorded, photos, resolve(recorded, wish, photos, styles, platform_of(self._config))
 
     async def _reports(self, chain: Chain) -> Reports:
         """The reports that stand under the chain's digests."""
@@ -254,23 +242,15 @@ async def _if_allowed(reading: Awaitable[T]) -> T | None:
         return None
 
 
-def looks_anew(status: ProfileRequestStatus, photos: Photos, retry: str) -> bool:
-    """Whether photos that were looked at are to be looked at again: another place, a raised revision, or a person asks.
-
-    Taking the annotation away asks for nothing. A status of a version before kept no prefix.
-    """
-    pinned = status.photos or PhotosStatus()
-    moved = pinned.prefix not in ("", photos.prefix)
-    return moved or pinned.revision != photos.revision or (bool(retry) and status.last_handled_retry != retry)
-
-
-def are_withdrawn(status: ProfileRequestStatus, photos: Photos, retry: str) -> bool:
-    """Whether those that were taken before may be others than those that are there now, by what somebody asked.
-
-    A status that was lost withdraws nothing.
-    """
-    pinned = status.photos
-    return pinned is not None and (not pinned.digest or looks_anew(status, photos, retry))
+def asked_of(head: RequestHead, spec: ProfileRequestSpec, recorded: Resolved | None) -> AskedFor:
+    """What is asked for, and the first stage that failed where a person asks to try again."""
+    stages = head.status.stages or StagesStatus()
+    failed = None
+    if head.retrying and recorded is not None:
+        failures = {stage: entry.failure for stage in Stage if (entry := stages.of(stage)) and entry.failure}
+        alike = (stage for stage in failures if failures[stage].digest == recorded.digest_of_stage(stage))
+        failed = next(alike, None)
+    return AskedFor(spec, uid=head.uid, retry=head.retry, failed=failed)
 
 
 def _starting(head: RequestHead, chain: Chain, jobs: tuple[JobView, ...]) -> Stage | None:

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from profile_contract.areas import Area
 from profile_contract.artifacts import stage_file
 from profile_contract.request import ProfileRequestStatus, StagesStatus
-from profile_contract.resource import RequestHead, SpecError, parse_spec
-from profile_contract.style import ProfileStyleSpec
-from profile_operator.config import OperatorConfig
-from profile_runtime.kubernetes.resources import Document
+from profile_contract.resolved import Resolved
+from profile_contract.resource import RequestHead
 
 from .chain import chain_of
 
 
-def referenced_digests(
-    head: RequestHead,
-    spec_document: Document,
-    styles: Mapping[str, ProfileStyleSpec],
-    config: OperatorConfig,
-    *,
-    area: Area,
-) -> frozenset[str] | None:
-    """All digests of the stages' runs that count for it now, or that its status tells of. None: not all are known."""
-    photos = head.status.photos
-    # What was resolved once may name runs that follow from nothing that stands now.
-    if getattr(head.status, "resolved", None) is not None:
+def referenced_digests(head: RequestHead, recorded: Resolved | None, area: Area) -> frozenset[str] | None:
+    """All digests of the stages' runs that count for it now, or that its status tells of. None: not all are known.
+
+    `recorded`: what it was resolved to.
+    """
+    if recorded is None or recorded.finish is None or head.unread_status is not None:
         return None
-    if photos is None or not photos.digest or head.unread_status is not None:
-        return None
-    try:
-        spec = parse_spec(spec_document)
-    except SpecError:
-        return None
-    if any(name not in styles for name in spec.style_keys):
-        return None
-    chain = chain_of(head.key, spec, photos.digest, styles, config, area=area)
+    chain = chain_of(head.key, area, recorded)
     current = {chain.preprocess, chain.train, chain.finish, *chain.styles.values()}
     return frozenset(current | _told(head.status))
 

@@ -12,13 +12,14 @@ from profile_contract.artifacts import stage_prefix
 from profile_contract.conditions import Reason
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestSpec
+from profile_contract.resolved import Resolved
 from profile_contract.resource import Key, RequestHead
-from profile_contract.stages.finish import FinishParameters, FinishReport
+from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainParameters, TrainReport
+from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
 
 
@@ -105,8 +106,7 @@ class Reports:
 class Chain:
     """One digest a stage, from the photos' on; for generate one a style, and one of all together; and where they lie.
 
-    `finish` is empty while a style is missing. The parameters are those that the digests were made of: the platform's
-    defaults with what the request says.
+    `finish` is empty while a style is missing.
     """
 
     key: Key
@@ -117,8 +117,6 @@ class Chain:
     styles: Mapping[str, str]
     generate: str
     finish: str
-    train_parameters: TrainParameters
-    finish_parameters: FinishParameters
 
     def of(self, stage: Stage) -> str:
         """The digest of a stage."""
@@ -134,23 +132,31 @@ class Chain:
         return f"{self.key.name}-{stage.value}-{self.of(stage)[:8]}"
 
 
+def is_settled(head: RequestHead, recorded: Resolved | None, resolved: Resolved) -> bool:
+    """Whether a request is ready as it is recorded and nothing else is asked for: its reports are of no matter then."""
+    return head.ready and not head.retrying and resolved == recorded
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything at one moment. Styles go by their keys.
 
-    `photos` is None where the pinned digest stands and no listing was needed.
+    `photos` is None where those that count were looked at before.
+
+    `resolved` is what the stages are run with now, `recorded` what the store holds of it: None where nothing was
+    recorded, or what this version cannot read. `styles` are those that are asked for and exist, as they are now.
     """
 
     head: RequestHead
     spec: ProfileRequestSpec
+    resolved: Resolved
     chain: Chain
+    recorded: Resolved | None = None
     styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
     known_styles: tuple[str, ...] = ()
     # Styles that exist and that this version cannot understand, with what it stumbles over.
     unclear_styles: Mapping[str, str] = field(default_factory=dict)
     photos: tuple[PhotoRef, ...] | None = None
-    # Somebody asked that the photos be looked at anew, or none are pinned since they were: what runs may be for others.
-    photos_withdrawn: bool = False
     jobs: tuple[JobView, ...] = ()
     reports: Reports = Reports()
     generation: GenerationView = GenerationView()
@@ -161,6 +167,16 @@ class Snapshot:
     # Where a pod is still to start: when the credentials in the Secret that stands end. None: there is none, or it is
     # not known what it holds.
     credentials_end: datetime | None = None
+
+    @property
+    def photos_withdrawn(self) -> bool:
+        """Whether somebody asked that the photos be looked at anew: what runs may be for others."""
+        return self.photos is not None and self.recorded is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether what was asked for was delivered, and nothing else is asked for."""
+        return is_settled(self.head, self.recorded, self.resolved)
 
     def job(self, name: str) -> JobView | None:
         """The Job of that name."""

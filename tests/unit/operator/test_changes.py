@@ -37,8 +37,8 @@ CHANGES: dict[str, tuple[Callable[[World], None], list[str], list[str]]] = {
     "one style less": (lambda world: change(world, styles=[StyleRef(name="plain")]), ["finish"], []),
     "a style's content": (
         lambda world: world.styles.update(plain=STYLES["plain"].model_copy(update={"prompt": "{subject}, new"})),
-        ["finish"],
-        ["plain"],
+        [],
+        [],
     ),
     "more candidates": (lambda world: change(world, candidates=3), ["finish"], ["warm", "plain"]),
     "layouts": (lambda world: change(world, layouts=[LayoutName.RESUME]), ["finish"], []),

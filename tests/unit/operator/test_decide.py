@@ -9,6 +9,7 @@ import pytest
 from operator_world import CONFIG, Crash, World, change, dataset_report, fail, photo, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
+from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
@@ -39,9 +40,9 @@ def test_a_request_runs_through_all_stages_and_is_ready() -> None:
     )  # fmt: skip
     assert status.styles_text == ", ".join(world.spec.style_keys)
     assert [c.type for c in status.conditions] == [
-        "Ready", "Preprocessed", "Trained", "Generated", "Finished", "Reconciling", "Stalled",
+        "Ready", "Preprocessed", "Trained", "Generated", "Finished", "Outdated", "Reconciling", "Stalled",
     ]  # fmt: skip
-    assert [c.status for c in status.conditions] == ["True"] * 5 + ["False"] * 2
+    assert [c.status for c in status.conditions] == ["True"] * 5 + ["False"] * 3
     assert status.adapter is not None
     assert status.adapter.endswith("/adapter.safetensors")
     assert status.contact_sheet is not None
@@ -227,6 +228,8 @@ def test_a_toy_is_named_in_the_status_and_to_finishing_alone(monkeypatch: pytest
 
 def test_finishing_is_told_the_title_and_when_the_last_candidate_was_drawn() -> None:
     world = World().run()
+    # A request that is ready is looked at no more; one that lost its status is.
+    world.status = ProfileRequestStatus()
     chain = world.chain
     ends = [report.finished_at for report in world.reports(chain).generate.values()]
     finish = order_of(Stage.FINISH, world.facts())

@@ -347,7 +347,7 @@ async def test_the_job_and_its_pods_end_before_the_purge(operator: RealOperator)
     operator.delete()
     for _ in range(3):
         assert await operator.cycle() == 2
-        assert stored(operator) == [f"{AREA}dataset/half"]
+        assert stored(operator) == [f"{AREA}resolved.json", f"{AREA}dataset/half"]
     operator.server.end_pods(name)
     await operator.cycle()
     assert stored(operator) == []

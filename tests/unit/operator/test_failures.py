@@ -114,7 +114,7 @@ def test_a_wish_to_retry_outlives_a_suspension() -> None:
 
 
 def test_a_generation_report_that_cannot_be_read_stalls_and_is_dropped_when_asked() -> None:
-    world = World().run()
+    world = World().run(until=lambda w: any("-finish-" in name for name in w.jobs))
     prefix = world.chain.prefix(GENERATE, world.chain.styles["warm"])
     world.store[prefix] = GenerateReport(digest="", outcome="BadInput", reason=Reason.INVALID_ORDER, message="unread")
     world.cycle()
@@ -176,6 +176,7 @@ def test_a_job_that_is_going_away_is_waited_for() -> None:
 
 def test_no_portrait_delivered_is_told() -> None:
     world = World().run()
+    world.status = ProfileRequestStatus()
     finish = world.reports(world.chain).finish
     assert finish is not None
     world.store[world.chain.prefix(FINISH)] = finish.model_copy(update={"portraits": []})

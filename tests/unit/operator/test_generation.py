@@ -190,7 +190,8 @@ async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Benc
     assert item.put_url == f"http://store/{item.key}?sign=put&seconds=660"
     assert item.pose is not None
     assert item.pose.url.startswith("http://store/hr.1a2b3c4d-5e6f/requests/minji/dataset/")
-    assert (order.width, order.steps) == (64, 30)
+    # As it was resolved, whatever this operator is configured for.
+    assert (order.width, CONFIGURATION.width, order.steps) == (896, 64, 30)
 
 
 async def test_what_is_in_the_store_is_not_drawn_again(bench: Bench) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 import operator_world
-from operator_world import CONFIG, World, photo, ready
+from operator_world import CONFIG, World, photo
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
-from profile_operator.decide.plan import CreateJob, DeleteJob
+from profile_operator.decide.plan import DeleteJob
 from profile_operator.observe.jobs import job_view
 from profile_operator.observe.snapshot import JobState
 
@@ -36,6 +35,7 @@ def test_a_likeness_stays_within_what_the_api_takes(likeness: int, shown: int) -
     assert isinstance(report, FinishReport)
     portraits = [portrait.model_copy(update={"likeness": likeness}) for portrait in report.portraits]
     world.store[prefix] = report.model_copy(update={"portraits": portraits})
+    world.status = ProfileRequestStatus()
     world.cycle()
     assert {portrait.likeness for portrait in world.status.portraits} == {shown}
     assert world.status.best_likeness == shown
@@ -78,20 +78,6 @@ def test_only_what_is_ours_and_stays_is_deleted_by_suspending() -> None:
         job = replace(world.jobs[name], **changes)
         plan = decide(world.facts(jobs=(job,)))
         assert (DeleteJob(name) in plan.actions) is deleted
-
-
-def test_a_finished_request_with_a_style_of_a_newer_version_stays_until_it_is_changed() -> None:
-    world = World().run()
-    world.styles = {}
-    unclear = world.facts(unclear_styles={"warm": "spec.tone: odd"})
-    assert decide(unclear).actions == ()
-    assert decide(unclear).status is None
-    world.generation, world.now = 2, world.now + timedelta(seconds=5)
-    plan = decide(world.facts(unclear_styles={"warm": "spec.tone: odd"}))
-    assert not [action for action in plan.actions if isinstance(action, CreateJob)]
-    assert isinstance(plan.status, ProfileRequestStatus)
-    assert plan.status.portraits == world.status.portraits
-    assert ready(world)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,16 @@ from minio.versioningconfig import VersioningConfig
 from areas import NAMESPACE_UID, area
 from fake_kubernetes import JOBS, NAMESPACES, REQUESTS, FakeKubernetes
 from fake_store import Tokens
-from operator_world import CONFIG, SPEC, STYLES
-from profile_contract.artifacts import kept_mark, request_prefix, stage_prefix, uploads_prefix
+from operator_world import CONFIG, SPEC, STYLES, photo
+from profile_contract.artifacts import kept_mark, request_prefix, resolved_key, stage_prefix, uploads_prefix
 from profile_contract.request import Condition, PhotosStatus, ProfileRequestStatus
+from profile_contract.resolved import AskedFor, resolve
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
 from profile_operator.act.sweeper import Sweeper
 from profile_operator.clients.census import Census
 from profile_operator.clients.store import StoreAccess
+from profile_operator.compared import platform_of
 from profile_operator.config import SweepConfig, UploadsConfig
 from profile_operator.decide.sweep import Waste
 from profile_operator.observe.chain import chain_of
@@ -73,14 +75,10 @@ class Tidy:
         marks = StoreAccess(self.store, self.tokens, Signers(self.minio.url, self.tokens))
         leftovers = open_leftovers(self.minio.url, self.minio.operator)
 
-        async def styles(namespace: str) -> Any:
-            return STYLES
-
         sweeper = Sweeper(
             Census(api),
             leftovers,
             marks,
-            styles,
             config=config,
             now=lambda: datetime.now(UTC) + timedelta(days=self.later),
         )
@@ -180,19 +178,22 @@ def ready(digest: str) -> dict[str, Any]:
 
 async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy: Tidy) -> None:
     tidy.request("minji", **ready("photos"))
-    chain = chain_of(Key("hr", "minji"), SPEC, "photos", STYLES, CONFIG, area=area())
+    key = Key("hr", "minji")
+    resolved = resolve(None, AskedFor(SPEC), [photo("1.jpg")], STYLES, platform_of(CONFIG))
+    chain = chain_of(key, area(), resolved)
     runs: list[tuple[Stage, str]] = [(Stage.GENERATE, digest) for digest in chain.styles.values()]
     runs += [(stage, chain.of(stage)) for stage in Stage if stage is not Stage.GENERATE]
     current = [f"{stage_prefix(area(), 'minji', stage, digest)}report.json" for stage, digest in runs]
     old = f"{stage_prefix(area(), 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
-    for key in (*current, old):
-        tidy.store.write(key, b"{}")
+    for file in (*current, old):
+        tidy.store.write(file, b"{}")
+    tidy.store.write(resolved_key(area(), key.name), resolved.to_json().encode())
     tidy.later = 13
     await tidy.round()
     assert tidy.store.stat(old) is not None
     tidy.later = 15
     await tidy.round()
-    assert sorted(tidy.keys()) == sorted(current)
+    assert sorted(tidy.keys()) == sorted([*current, resolved_key(area(), key.name)])
 
 
 async def test_runs_of_another_installations_request_are_left_to_that_one(tidy: Tidy) -> None:

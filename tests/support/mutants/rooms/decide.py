@@ -2,6 +2,48 @@
 
 MUTANTS = (
     (
+        "FI01",
+        "operator/profile_operator/decide/decision.py",
+        "return (WriteResolved(key, resolved),) if resolved != facts.snapshot.recorded else ()",
+        "return ()",
+        "what a request was resolved to is not written down",
+    ),
+    (
+        "FI02",
+        "operator/profile_operator/observe/snapshot.py",
+        "return head.ready and not head.retrying and resolved == recorded",
+        "return False",
+        "a finished request runs again where an earlier report is gone",
+    ),
+    (
+        "FI03",
+        "crds/profile_contract/resolved.py",
+        "return before if first is None or _ORDER.index(stage) < _ORDER.index(first) else None",
+        "return before if first is None else None",
+        "another layout takes over the platform's new settings for training",
+    ),
+    (
+        "FI04",
+        "crds/profile_contract/resolved.py",
+        "if kept is not None and not (fresh or raised or followed):",
+        "if kept is not None and not (fresh or raised or content != kept.content):",
+        "a pinned request follows its styles",
+    ),
+    (
+        "FI05",
+        "crds/profile_contract/resolved.py",
+        "content = kept.content if content is None and kept is not None and not raised else content",
+        "content = content",
+        "a style that is gone stalls requests that were resolved with it",
+    ),
+    (
+        "FI06",
+        "operator/profile_operator/decide/standing.py",
+        'if finished is not None and finished.outcome == "Done":',
+        "if False:",
+        "a request that lost its status is made again where an earlier report is gone",
+    ),
+    (
         "FD01",
         "operator/profile_operator/decide/failure.py",
         "return failure if failure is not None and failure.digest == snapshot.chain.of(stage) else None",
@@ -122,16 +164,16 @@ MUTANTS = (
     ),
     (
         "D14",
-        "operator/profile_operator/observe/observer.py",
-        'moved = pinned.prefix not in ("", photos.prefix)',
-        "moved = False",
+        "crds/profile_contract/resolved.py",
+        "return (before.photos.prefix, before.photos.revision) == (asked.prefix, asked.revision)",
+        "return before.photos.revision == asked.revision",
         "photos under another prefix are not looked at",
     ),
     (
         "D15",
-        "operator/profile_operator/observe/observer.py",
-        "(bool(retry) and status.last_handled_retry != retry)",
-        "(status.last_handled_retry != retry)",
+        "crds/profile_contract/resolved.py",
+        "return bool(wish.retry) and wish.retry != before.photos.retry",
+        "return wish.retry != before.photos.retry",
         "taking the retry annotation away looks at the photos again",
     ),
     (

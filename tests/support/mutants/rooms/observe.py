@@ -25,8 +25,8 @@ MUTANTS = (
     (
         "B01",
         "operator/profile_operator/observe/observer.py",
-        "asked = pinned is None or looks_anew(head.status, spec.photos, head.retry)",
-        "asked = True",
+        "if looks_anew(recorded, wish):",
+        "if True:",
         "photos are listed anew in every cycle, whatever the revision",
     ),
     (

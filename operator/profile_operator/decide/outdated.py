@@ -1,0 +1,60 @@
+"""Outdated: what the platform changed since a request was resolved. It is told, and nothing runs again for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from profile_contract.conditions import Reason
+from profile_contract.request import ProfileRequestStatus
+from profile_contract.resolved import AskedFor, resolve
+from profile_contract.stages.stage import Stage
+from profile_contract.style_ref import StyleRef, is_key
+from profile_operator.compared import platform_of
+
+from .facts import Facts
+
+_STYLE = "style/"
+# What the parts of a fingerprint stand for, in their order.
+_STAGES = {
+    Stage.PREPROCESS.value: ("a new version looks at photos otherwise", "the platform's limits for photos changed"),
+    Stage.TRAIN.value: ("a new version trains otherwise", "the platform's settings for training changed"),
+    Stage.FINISH.value: ("a new version finishes otherwise", "the platform's settings for portraits changed"),
+}
+
+
+def outdated(facts: Facts, status: ProfileRequestStatus) -> tuple[Reason, str] | None:
+    """What would be made otherwise today: reason and message; None where it is not known.
+
+    It is not known before anything is resolved, and while the spec asks for something that is not resolved yet.
+    """
+    resolved = status.resolved
+    if resolved is None or resolved.generation != facts.head.generation:
+        return None
+    changes = [*_changes(facts, resolved.inputs)]
+    if resolved.photos_gone:
+        changes.append(f"the photos are no longer under {facts.spec.photos.prefix}")
+    if not changes:
+        return Reason.UP_TO_DATE, ""
+    advice = f"What was made stays as it is; to have it made anew: kubectl profile refresh {facts.head.key.name}"
+    return Reason.PLATFORM_CHANGED, f"{'; '.join(changes)}. {advice}"
+
+
+def _changes(facts: Facts, before: Mapping[str, str]) -> Iterator[str]:
+    """Each input that is another now, in words."""
+    snapshot = facts.snapshot
+    now = resolve(None, AskedFor(facts.spec), (), snapshot.styles, platform_of(facts.config)).fingerprints()
+    for name, mark in before.items():
+        key = name.removeprefix(_STYLE)
+        style = StyleRef.of_key(key).shown if is_key(key) else key
+        if name.startswith(_STYLE) and name not in now:
+            what = "cannot be understood by this version" if key in snapshot.unclear_styles else "is gone"
+            yield f"the style {style} {what}"
+            continue
+        words = _STAGES.get(name) or (
+            f"a new version draws {style} otherwise",
+            f"the platform's settings for drawing {style} changed",
+            f"the content of the style {style} changed",
+        )
+        for word, then, today in zip(words, mark.split("-"), now.get(name, mark).split("-"), strict=False):
+            if then != today:
+                yield word

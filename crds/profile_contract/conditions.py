@@ -145,7 +145,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.DELETING: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_PURGED: ReasonRow(ReasonKind.DELETION),
     Reason.ARTIFACTS_RETAINED: ReasonRow(ReasonKind.DELETION),
+    Reason.ARTIFACTS_ABANDONED: ReasonRow(ReasonKind.DELETION),
     # Never in a condition: a status is written by the installation that serves the request alone.
     Reason.OTHER_INSTALLATION: ReasonRow(ReasonKind.PROGRESS),
-    Reason.ARTIFACTS_ABANDONED: ReasonRow(ReasonKind.DELETION),
 }

@@ -386,6 +386,32 @@ class LimitsConfig(Contract):
     pictures: int | None = Field(default=None, ge=1, le=256, description="Candidates times styles.")
 
 
+class EventSinkConfig(Contract):
+    """Where events go."""
+
+    url: str = Field(
+        default="",
+        max_length=2048,
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Takes CloudEvents 1.0 by POST, in the structured mode; empty: none are sent.",
+    )
+
+
+class EventsConfig(Contract):
+    """What is told to other programs when a request begins or ends a stage, is ready, stalls, or is deleted."""
+
+    sink: EventSinkConfig = EventSinkConfig()
+    queue: int = Field(
+        default=1000, ge=1, le=100_000, description="How many may wait for a sink that is away; then the oldest go."
+    )
+    again_seconds: int = Field(
+        default=3600,
+        ge=0,
+        le=604_800,
+        description="After a start what happened within so long is sent once more, with the ids that it had.",
+    )
+
+
 class OperatorConfig(LoopSettings):
     """The whole configuration."""
 
@@ -409,6 +435,7 @@ class OperatorConfig(LoopSettings):
         max_length=16,
         description="Names that this installation had before, or installations that are gone: it serves theirs, too.",
     )
+    events: EventsConfig = EventsConfig()
     watch_namespaces: WatchNamespaces = []
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")
@@ -422,6 +449,8 @@ class Secrets(Contract):
     redis: SecretStr = SecretStr("")
     stage_redis: SecretStr = SecretStr("")
     predictor_token: SecretStr = SecretStr("")
+    events_token: SecretStr = SecretStr("")
+    events_signature_key: SecretStr = SecretStr("")
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Secrets:
@@ -435,4 +464,6 @@ class Secrets(Contract):
             redis=SecretStr(env.get("PROFILE_REDIS", "").strip()),
             stage_redis=SecretStr(env.get("PROFILE_STAGE_REDIS", "").strip()),
             predictor_token=SecretStr(env.get("PROFILE_PREDICTOR_TOKEN", "").strip()),
+            events_token=SecretStr(env.get("PROFILE_EVENTS_TOKEN", "").strip()),
+            events_signature_key=SecretStr(env.get("PROFILE_EVENTS_SIGNATURE_KEY", "").strip()),
         )

@@ -54,6 +54,8 @@ WASTE_BYTES = Gauge(
     "profile_waste_bytes", "Bytes of objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
 )
 SWEPT_OBJECTS = Counter("profile_swept_objects_total", "Objects that the sweep deleted, by why.", ["kind"])
+EVENTS = Counter("profile_events_total", "CloudEvents by what became of a try to send one.", ["result"])
+EVENTS_WAITING = Gauge("profile_events_waiting", "CloudEvents that wait to be sent.")
 REQUESTS = Gauge("profile_requests", "ProfileRequests by the stage they are in, at the last resync.", ["stage"])
 
 

@@ -8,16 +8,19 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
 
-from profile_contract.resource import Key
+from profile_contract.resource import Key, parse_head
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.aio import connect
+from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
 
 from . import metrics, names
 from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
+from .act.event_sink import EventSink
 from .act.purge import ArtifactPurger
 from .act.sweeper import Sweeper
 from .clients import store as store_access
@@ -28,9 +31,11 @@ from .clients.predictor import PredictorClient
 from .clients.progress import ProgressReader
 from .clients.stage_redis import StageRedis
 from .clients.watched import WatchedKube
+from .clock import stamp
 from .compared import platform_digest
 from .config import OperatorConfig, Secrets
 from .decide.orders import needs_gpu
+from .decide.transitions import reached
 from .election import Elector
 from .generate.runner import GenerationRunner
 from .health import HealthServer
@@ -97,13 +102,18 @@ class OperatorApp:
         purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
+        self._events = EventSink(
+            config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
+        )
         self._waiting = WaitingList(config.admission.limits, self.queue.add)
 
         def forget(uid: str) -> None:
             self._generation.forget(uid)
             issued.forget(uid)
 
-        self._reconciler = Reconciler(kube, observer, applier, config=config, forget=forget, waiting=self._waiting)
+        self._reconciler = Reconciler(
+            kube, observer, applier, config=config, forget=forget, waiting=self._waiting, events=self._events
+        )
         store.returned = self._store_returned
         leftovers = store_access.leftovers(config.store, secrets)
         self._sweeper = Sweeper(Census(api, fence), leftovers, store, config=config)
@@ -118,6 +128,7 @@ class OperatorApp:
             await self._elector.release()
         self._store.close()
         await self._predictor.close()
+        await self._events.close()
         await self._progress.close()
         await self._stage_redis.close()
         await self._kube.close()
@@ -148,6 +159,8 @@ class OperatorApp:
         self._load_line()
         self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
         self._begin(self._resync(), self._sweeper.run())
+        if self._events.wanted:
+            self._begin(self._events.run(), self._tell_again())
         if self._elector is None:
             await asyncio.Event().wait()
         else:
@@ -170,6 +183,18 @@ class OperatorApp:
         """Look at once at whoever waited for the store."""
         for key in self._reconciler.take_waiting():
             self.queue.add(key)
+
+    async def _tell_again(self) -> None:
+        """Tell whoever listens what requests reached lately: what the process before had not sent, and more."""
+        since = stamp(datetime.now(UTC) - timedelta(seconds=self._config.events.again_seconds))
+        try:
+            async for page in self._kube.request_pages(self._config.watch_namespaces):
+                for head in map(parse_head, page):
+                    lately = (transition for transition in reached(head.status) if transition.time >= since)
+                    self._events.offer(head.key, head.uid, head.status.observed_generation, lately)
+                await asyncio.sleep(0)
+        except ApiError as error:
+            log.warning("what happened lately is not told again: %s", error)
 
     async def _resync(self) -> None:
         """Go round all requests from time to time, whatever the watches said."""

@@ -23,6 +23,7 @@ from profile_runtime.store.port import StoreError
 
 from . import metrics
 from .act.applier import Applier, OwnerConflict
+from .act.event_sink import EventSink
 from .clients.kubernetes import Kube
 from .compared import platform_digest
 from .config import OperatorConfig
@@ -30,6 +31,7 @@ from .decide import DeletionFacts, Facts, claim_of, decide, decide_deletion, out
 from .decide.installation import claimed, keeping_off, served_by_another
 from .decide.orders import needs_gpu
 from .decide.plan import Plan
+from .decide.transitions import news
 from .decide.turns import Claim, Turn
 from .observe.observer import Observer
 from .observe.snapshot import JobState, JobView
@@ -52,9 +54,11 @@ class Reconciler:
         config: OperatorConfig,
         forget: Callable[[str], None],
         waiting: WaitingList,
+        events: EventSink | None = None,
     ) -> None:
         self._kube, self._observer, self._applier = kube, observer, applier
         self._config, self._forget, self._waiting = config, forget, waiting
+        self._events = events
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
         self._platform = platform_digest(config)
@@ -147,6 +151,7 @@ class Reconciler:
         """Carry out the plan, and count what its status tells for the first time."""
         plan = claimed(plan, self._config.installation)
         await self._applier.apply(plan, head)
+        self._tell(plan, head)
         if plan.status is not None:
             self._written[head.key] = time.monotonic()
             count_ended(head, plan.status)
@@ -154,6 +159,11 @@ class Reconciler:
             if plan.status.stage_text is StageText.DONE:
                 # What generation remembers of it is told by the reports from now on.
                 self._forget(head.uid)
+
+    def _tell(self, plan: Plan, head: RequestHead) -> None:
+        """Have whoever listens told of what the plan tells for the first time."""
+        if self._events is not None and self._events.wanted:
+            self._events.offer(head.key, head.uid, head.generation, news(head, plan))
 
     async def _hindered(self, head: RequestHead, error: Exception) -> None:
         """Tell the user what hinders us, once."""
@@ -168,6 +178,8 @@ class Reconciler:
             await self._applier.apply(plan, head)
         except ApiError as second:
             log.info("%s: the status could not be written: %s", head.key, second)
+        else:
+            self._tell(plan, head)
 
     def take_waiting(self) -> set[Key]:
         """The requests that could not be looked at since the store did not answer; each is told once."""

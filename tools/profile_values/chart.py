@@ -28,6 +28,8 @@ from profile_contract.stages.train import TrainParameters
 from profile_operator.config import (
     AdmissionConfig,
     CredentialsSeconds,
+    EventsConfig,
+    EventSinkConfig,
     FinishConfig,
     GenerationConfig,
     Gpus,
@@ -347,10 +349,23 @@ class Egress(Section):
     database_to: Objects
     api_server_to: Objects
     predictor_to: Objects
+    events_to: Objects
     dns_to: Annotated[Objects, Field(min_length=1)]
     redis_port: Port
     database_port: Port
     api_server_ports: Annotated[list[Port], Field(min_length=1)]
+
+
+class EventSinkValues(EventSinkConfig):
+    """Where events go, and what is shown there."""
+
+    existing_secret: ObjectNameOrNone = Field(description="Secret with token, signatureKey or both; empty: neither.")
+
+
+class EventsValues(EventsConfig):
+    """What is told to other programs."""
+
+    sink: EventSinkValues
 
 
 class NetworkPolicies(Section):
@@ -390,6 +405,7 @@ class ChartValues(Section):
     admission: AdmissionConfig
     generation: GenerationConfig
     sweep: SweepConfig
+    events: EventsValues
     uploads: UploadsConfig
     finish: FinishConfig
     jobs: Jobs

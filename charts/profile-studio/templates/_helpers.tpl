@@ -269,6 +269,8 @@ finish:
   {{- toYaml .Values.finish | nindent 2 }}
 sweep:
   {{- toYaml .Values.sweep | nindent 2 }}
+events:
+  {{- toYaml (dict "sink" (dict "url" .Values.events.sink.url) "queue" .Values.events.queue "againSeconds" .Values.events.againSeconds) | nindent 2 }}
 uploads:
   {{- toYaml .Values.uploads | nindent 2 }}
 watchNamespaces: {{ include "profile-studio.watched" . }}

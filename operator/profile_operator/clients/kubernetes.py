@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 from kubernetes.aio import client
@@ -23,6 +23,7 @@ from profile_runtime.kubernetes.resources import (
 )
 
 SECONDS = 30.0
+PAGE = 200
 
 
 class ListedMetadata(msgspec.Struct, frozen=True):
@@ -90,6 +91,18 @@ class Kube:
             async for page in self._api.pages(requests_path(place))
             for item in page.items
         ]
+
+    async def request_pages(self, namespaces: Sequence[str]) -> AsyncIterator[list[Document]]:
+        """All ProfileRequests of these namespaces, of all if none is named, a page at a time."""
+        for place in namespaces or (None,):
+            token = ""
+            while True:
+                query = [("limit", str(PAGE)), *([("continue", token)] if token else [])]
+                page = await self._api.call("GET", requests_path(place), query=query)
+                yield page.get("items", [])
+                token = (page.get("metadata") or {}).get("continue") or ""
+                if not token:
+                    break
 
     async def create_request(self, document: Document) -> Document:
         """Make a ProfileRequest. Raises ResourceConflict if one of that name exists."""

@@ -155,4 +155,25 @@ MUTANTS = (
         "or False:",
         "the sweep judges another installation's request by its own settings",
     ),
+    (
+        "EV1",
+        "operator/profile_operator/decide/transitions.py",
+        "if transition.mark not in known",
+        "if transition.mark",
+        "every write tells again all that a request ever reached",
+    ),
+    (
+        "EV2",
+        "operator/profile_operator/act/event_sink.py",
+        "            if self._waiting and self._waiting[0] is entry:",
+        "            if self._waiting:",
+        "an event that nobody was sent goes in the place of one that was lost",
+    ),
+    (
+        "EV3",
+        "operator/profile_operator/act/event_sink.py",
+        "        return response.is_success\n",
+        "        return True\n",
+        "an event that the sink did not take is not sent again",
+    ),
 )

@@ -129,6 +129,10 @@ def _job_stage(stage: Stage, snapshot: Snapshot, now: datetime) -> Standing:
     job = snapshot.job(snapshot.chain.job_name(stage))
     if report is not None and report.outcome == "Done":
         return _done(stage, snapshot)
+    if job is not None and job.orphaned and job.owner_uid != snapshot.head.uid and job.digest == digest:
+        # Ours, and nobody's any more: another takes its place, and training goes on from its checkpoint.
+        replaced = () if job.deleting else (DeleteJob(job.name, job.uid),)
+        return Standing(stage, StageState.ENDING, digest, job=job, clearing=replaced)
     if job is not None and job.owner_uid != snapshot.head.uid:
         text = f"a Job named {job.name} exists and belongs to something else"
         failure = remembered(snapshot, stage)

@@ -39,7 +39,17 @@ def job_view(document: Document) -> JobView | None:
         gpus=_gpus(spec),
         queue=metadata.get("labels", {}).get(names.KUEUE_QUEUE, ""),
         uid=metadata.get("uid", ""),
+        orphaned=_is_orphan(metadata),
     )
+
+
+def _is_orphan(metadata: Document) -> bool:
+    """Whether a Job of ours has lost its request, as after `--cascade=orphan`, or has one that was there before, as
+    after a restore. What another kind of object controls is not ours, whatever its labels say."""
+    labels, owners = metadata.get("labels", {}), metadata.get("ownerReferences", ())
+    ours = labels.get("app.kubernetes.io/managed-by") == names.FIELD_MANAGER
+    request = {"kind": names.REQUEST_KIND, "name": labels.get(names.LABEL_REQUEST)}
+    return ours and all({"kind": owner.get("kind"), "name": owner.get("name")} == request for owner in owners)
 
 
 def _job_state(spec: Document, ended: list[Document]) -> JobState:

@@ -67,6 +67,8 @@ class JobView:
     cause: Cause | None = None
     uid: str = ""
     runs: tuple[tuple[datetime, datetime], ...] = ()
+    # Made by this product for a request of this name that is not the one that stands: it has nobody.
+    orphaned: bool = False
 
     @property
     def finished(self) -> bool:

@@ -279,7 +279,8 @@ async def test_a_foreign_job_of_our_name_is_a_conflict(operator: RealOperator) -
     name = next(iter(operator.jobs))
     for owners in ([{"uid": "another", "controller": True}], []):
         operator.jobs[name]["metadata"]["ownerReferences"] = owners
-        operator.jobs[name]["metadata"]["labels"].pop("profilestudio.io/request-uid", None)
+        for label in ("profilestudio.io/request-uid", "app.kubernetes.io/managed-by"):
+            operator.jobs[name]["metadata"]["labels"].pop(label, None)
         await operator.cycle()
         assert operator.condition("Stalled")[:2] == ("True", "Conflict")
 

@@ -78,4 +78,32 @@ MUTANTS = (
         "and _lingers(facts, standing)",
         "a Job goes on after a failure that each further pod would meet",
     ),
+    (
+        "OW01",
+        "operator/profile_operator/observe/jobs.py",
+        'ours = labels.get("app.kubernetes.io/managed-by") == names.FIELD_MANAGER',
+        "ours = True",
+        "a Job that somebody else manages is taken for an orphan of ours, and deleted",
+    ),
+    (
+        "OW02",
+        "operator/profile_operator/decide/installation.py",
+        "holder = head.handed_to or head.status.installation",
+        "holder = head.status.installation or head.handed_to",
+        "a person cannot hand a request over",
+    ),
+    (
+        "OW03",
+        "operator/profile_operator/act/applier.py",
+        "        if claims:\n",
+        "        if False:\n",
+        "work begins for a request that another installation may claim first",
+    ),
+    (
+        "OW04",
+        "operator/profile_operator/decide/limits.py",
+        "value > most",
+        "value >= most",
+        "a request that asks for just what may be asked for is refused",
+    ),
 )

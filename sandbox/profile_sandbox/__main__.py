@@ -32,16 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         if arguments.command == "build":
-            if arguments.actions:
-                build.ensure_actions(say)
-                return 0
-            build.ensure_programs(say)
-            if arguments.flux:
-                build.ensure_flux(say)
-            if arguments.checks:
-                build.ensure_checks(say)
-                build.ensure_krew(say)
-                build.ensure_actions(say)
+            _build(arguments, say)
             return 0
         if arguments.command == "doctor":
             return _doctor()
@@ -69,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         help="and kubeconform, kube-score, krew and actionlint, for tests of chart, plug-in and workflows",
     )
     compiling.add_argument(
+        "--scale", action="store_true", help="and kwok and Argo Workflows' controller, for the benchmark of scale"
+    )
+    compiling.add_argument("--kueue", action="store_true", help="and Kueue's controller, which a test asks for")
+    compiling.add_argument(
         "--actions", action="store_true", help="actionlint and nothing else: it needs no packages of the machine"
     )
     commands.add_parser("up", help="start it, or finish starting it, and wait until everything is ready")
@@ -80,6 +75,25 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", help="a part's log")
     logs.add_argument("name", help="a part, as `status` names it, or `supervisor`")
     return parser
+
+
+def _build(arguments: argparse.Namespace, say: build.Say) -> None:
+    """Compile the cluster's programs and what was asked for besides, or actionlint alone."""
+    if arguments.actions:
+        build.ensure_actions(say)
+        return
+    build.ensure_programs(say)
+    asked = {
+        build.ensure_flux: arguments.flux,
+        build.ensure_checks: arguments.checks,
+        build.ensure_krew: arguments.checks,
+        build.ensure_actions: arguments.checks,
+        build.ensure_kwok: arguments.scale,
+        build.ensure_argo: arguments.scale,
+        build.ensure_kueue: arguments.kueue,
+    }
+    for ensure in (ensure for ensure, wanted in asked.items() if wanted):
+        ensure(say)
 
 
 def _up(sandbox: Sandbox, _: argparse.Namespace) -> int:

@@ -52,6 +52,9 @@ FLUX_MINUTES = 6
 CHECKS_MINUTES = 2
 KREW_MINUTES = 1
 ACTIONS_MINUTES = 1
+KWOK_MINUTES = 4
+ARGO_MINUTES = 8
+KUEUE_MINUTES = 10
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -84,6 +87,21 @@ def krew_folder() -> Path:
 def actions_folder() -> Path:
     """Where this clone's pins put actionlint."""
     return programs_folder() / f"actions-{pins_key(programs.ACTIONS.folder)}"
+
+
+def kwok_folder() -> Path:
+    """Where this clone's pins put kwok."""
+    return programs_folder() / f"kwok-{pins_key(programs.KWOK.folder)}"
+
+
+def argo_folder() -> Path:
+    """Where this clone's pins put Argo Workflows' controller."""
+    return programs_folder() / f"argo-{pins_key(programs.ARGO.folder)}"
+
+
+def kueue_folder() -> Path:
+    """Where this clone's pins put Kueue's controller: below the cluster's programs, where pods see it too."""
+    return programs_folder() / f"kueue-{pins_key(programs.KUEUE.folder)}"
 
 
 def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
@@ -139,6 +157,30 @@ def ensure_actions(say: Say) -> Path:
     Raises SandboxError without a Go tool-chain, or when the compile fails.
     """
     return _ensure_add_on(actions_folder(), programs.ACTIONS, ACTIONS_MINUTES, dict, say)
+
+
+def ensure_kwok(say: Say) -> Path:
+    """Compile kwok's controller if it is missing, and return its folder.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(kwok_folder(), programs.KWOK, KWOK_MINUTES, dict, say)
+
+
+def ensure_argo(say: Say) -> Path:
+    """Compile Argo Workflows' controller if it is missing, and return its folder, with its CRDs in it.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(argo_folder(), programs.ARGO, ARGO_MINUTES, _argo_manifests, say)
+
+
+def ensure_kueue(say: Say) -> Path:
+    """Compile Kueue's controller if it is missing, and return its folder, with its own manifests in it.
+
+    Raises SandboxError without a Go tool-chain, or when the compile fails.
+    """
+    return _ensure_add_on(kueue_folder(), programs.KUEUE, KUEUE_MINUTES, _kueue_manifests, say)
 
 
 def _ensure_add_on(
@@ -300,6 +342,18 @@ def _flux_manifests() -> dict[Path, Path]:
         manifests = (file for folder in FLUX_FOLDERS for file in (config / folder).rglob("*.yaml"))
         files |= {file: Path(controller.name) / file.relative_to(config) for file in manifests}
     return files
+
+
+def _argo_manifests() -> dict[Path, Path]:
+    """Argo Workflows' CRDs: source -> place."""
+    crds = _source(programs.ARGO, "github.com/argoproj/argo-workflows/v3") / "manifests" / "base" / "crds" / "minimal"
+    return {file: Path(file.name) for file in crds.glob("argoproj.io_*.yaml")}
+
+
+def _kueue_manifests() -> dict[Path, Path]:
+    """Kueue's CRDs, rights and webhooks: source -> place."""
+    components = _source(programs.KUEUE, "sigs.k8s.io/kueue") / "config" / "components"
+    return {file: file.relative_to(components) for file in components.rglob("*.yaml")}
 
 
 def _definitions() -> dict[Path, Path]:

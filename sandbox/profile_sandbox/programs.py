@@ -102,6 +102,14 @@ KREW = Module(
 
 # Apart: it shares nothing with the others.
 ACTIONS = Module(paths.ADD_ONS / "actions", (Program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),))
+# What the benchmark of scale runs on: nodes without machines.
+KWOK = Module(paths.ADD_ONS / "kwok", (Program("kwok", "sigs.k8s.io/kwok/cmd/kwok"),))
+# Its yardstick. Apart from kwok: each asks for the libraries of Kubernetes of its own year.
+ARGO = Module(
+    paths.ADD_ONS / "argo",
+    (Program("workflow-controller", "github.com/argoproj/argo-workflows/v3/cmd/workflow-controller"),),
+)
+KUEUE = Module(paths.ADD_ONS / "kueue", (Program("kueue", "sigs.k8s.io/kueue/cmd/kueue"),))
 
 
 def found_elsewhere(program: Program) -> bool:

@@ -122,6 +122,13 @@ class Cluster:
                 break
         return after
 
+    def change_spec(self, namespace: str, name: str, field: str, before: Any, after: Any) -> None:
+        """Change one field of a request's spec. Raises CommandError where somebody else changed it meanwhile."""
+        path = f"/spec/{field}"
+        unchanged = [] if before is None else [{"op": "test", "path": path, "value": before}]
+        patch = [*unchanged, {"op": "add", "path": path, "value": after}]
+        self.call("PATCH", request_path(Key(namespace, name)), patch, content_type=JSON_PATCH)
+
     def keep_photos(self, namespace: str, name: str) -> None:
         """Let the request's photos stay when it is deleted."""
         patch = [{"op": "add", "path": "/spec/photos/deletionPolicy", "value": DeletionPolicy.RETAIN.value}]

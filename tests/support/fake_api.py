@@ -128,11 +128,13 @@ class FakeApi:
             if step == {"op": "add", "path": "/spec/photos/deletionPolicy", "value": "Retain"}:
                 photos["deletionPolicy"] = "Retain"
                 continue
-            assert step["path"] == "/spec/photos/revision"
-            if step["op"] == "test" and photos.get("revision") != step["value"]:
+            field = step["path"].removeprefix("/spec/")
+            assert field in ("photos/revision", "styles", "refresh"), step
+            holder, name = (photos, "revision") if field == "photos/revision" else (document["spec"], field)
+            if step["op"] == "test" and holder.get(name) != step["value"]:
                 return 422, _status(422, "the server rejected our request due to an error in our request")
             if step["op"] == "add" and not dry:
-                photos["revision"] = step["value"]
+                holder[name] = step["value"]
         return 200, document
 
 

@@ -15,7 +15,7 @@ from profile_cli.request_options import add_request_options
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
 
-from . import changes, completers, completion_program, deletion, doctor, looks
+from . import changes, completers, completion_program, deletion, doctor, looks, refresh
 from .connection import cluster_of
 from .spec import FEWEST, MOST
 from .words import DRY_RUN, DRY_RUNS, NO
@@ -34,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", help="")
     _add_create(commands)
     _add_photo_changes(commands)
+    refreshing = _add_named(
+        commands, "refresh", refresh.refresh, "take over the present content of a request's styles, or all settings"
+    )
+    which = refreshing.add_mutually_exclusive_group()
+    which.add_argument("--style", action="append", default=[], help="take over this style alone; may be repeated")
+    which.add_argument("--all", action="store_true", help="take over settings and versions too: it may train again")
     listing = _add(commands, "list", looks.list_requests, "list the requests")
     listing.add_argument(
         "-A",

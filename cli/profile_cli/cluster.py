@@ -125,8 +125,8 @@ class Cluster:
     def change_spec(self, namespace: str, name: str, field: str, before: Any, after: Any) -> None:
         """Change one field of a request's spec. Raises CommandError where somebody else changed it meanwhile."""
         path = f"/spec/{field}"
-        unchanged = [] if before is None else [{"op": "test", "path": path, "value": before}]
-        patch = [*unchanged, {"op": "add", "path": path, "value": after}]
+        as_it_was = [{"op": "test", "path": path, "value": before}] if before is not None else []
+        patch = [*as_it_was, {"op": "add", "path": path, "value": after}]
         self.call("PATCH", request_path(Key(namespace, name)), patch, content_type=JSON_PATCH)
 
     def keep_photos(self, namespace: str, name: str) -> None:

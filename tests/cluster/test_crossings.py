@@ -188,6 +188,23 @@ def test_a_report_that_names_anothers_files_is_not_believed(
     )
 
 
+def test_a_namespace_made_anew_under_an_old_name_sees_nothing_of_the_old_one(
+    product: Product, learned: Learned, attempts: Attempts
+) -> None:
+    with product.space() as space:
+        space.take_over(learned)
+        kept = space.store.list(space.area)
+        space.kubectl.run("delete", "namespace", space.name)
+        space.kubectl.run("create", "namespace", space.name)
+        anew = Space(space.kubectl, space.store, space.name)
+        condition = anew.request(subject={"noun": "woman"}).wait("Stalled", reason="NoPhotos", seconds=60)
+        assert anew.area != space.area
+        assert anew.area in condition.message
+        assert space.store.list(space.area) == kept != []
+        assert anew.made() == []
+    attempts.note("a namespace made anew under the name of one that left photos and an adapter", "`NoPhotos`")
+
+
 def test_more_photos_than_are_taken_stop_the_listing(product: Product, attempts: Attempts) -> None:
     with product.space() as space:
         for number in range(60):

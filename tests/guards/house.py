@@ -49,6 +49,7 @@ from profile_contract.stages import preprocess as preprocess_stage
 from profile_contract.stages import train as train_stage
 from profile_contract.stages.chain import Platform, digests_of
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleRef
 from profile_history import migrations
 from profile_runtime.store.folder import FolderStore
 from profile_sandbox import values as sandbox_values
@@ -116,7 +117,7 @@ def plain(value: Any) -> Any:
 @asynccontextmanager
 async def operator() -> AsyncIterator[RealOperator]:
     """The operator's real parts before their first look at `hr/minji`, which wishes for one style."""
-    spec = SPEC.model_copy(update={"styles": ["warm"]})
+    spec = SPEC.model_copy(update={"styles": [StyleRef(name="warm")]})
     with mock.patch("real_operator.SPEC", spec):
         async with real_operator(CONFIG) as standing:
             yield standing

@@ -17,7 +17,7 @@ from playwright.sync_api import Page as Tab
 
 from fake_kubernetes import CLUSTER_STYLES
 from page_stand import Stand, draft_of, stand
-from page_world import NAMESPACE, failure
+from page_world import AREA, NAMESPACE, failure
 from profile_web.answers import ENGLISH
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -174,7 +174,7 @@ def stalled(page: Stand, count: int = 20, used: int = 3) -> str:
     owner = local_visitor("you", NAMESPACE).owner
     names = [f"{number:02d}.jpg" for number in range(count)]
     for number, name in enumerate(names):
-        page.store.write(f"{NAMESPACE}/uploads/{owner}/p-1/{name}", photo(number)["buffer"])
+        page.store.write(f"{AREA}uploads/{owner}/p-1/{name}", photo(number)["buffer"])
     verdicts = [
         {"name": name, "accepted": number < used, "reason": "Accepted" if number < used else "Blurred"}
         for number, name in enumerate(names)
@@ -186,7 +186,12 @@ def stalled(page: Stand, count: int = 20, used: int = 3) -> str:
         {
             "metadata": {"labels": {OWNER_LABEL: owner}, "annotations": {"profilestudio.io/title": "My card"}},
             "spec": {"photos": {"prefix": f"uploads/{owner}/p-1/"}, "styles": ["studio-warm"]},
-            "status": {"observedGeneration": 1, "conditions": [condition], "photos": {"verdicts": verdicts}},
+            "status": {
+                "observedGeneration": 1,
+                "area": AREA,
+                "conditions": [condition],
+                "photos": {"verdicts": verdicts},
+            },
         },
     )
     return "p-1"
@@ -275,6 +280,24 @@ def test_a_stream_that_ends_goes_on_by_itself(page: Stand, tab: Tab) -> None:
     assert not re.search("not answering", tab.locator("main").inner_text())
 
 
+def test_a_training_that_waits_for_its_turn_says_so(page: Stand, tab: Tab) -> None:
+    stalled(page, 6, used=6)
+    document = page.api.requests[NAMESPACE, "p-1"]
+    preprocessed = {"type": "Preprocessed", "status": "True", "reason": "Succeeded", **TIMES}
+    queued = {"type": "Reconciling", "status": "True", "reason": "Queued", **TIMES}
+    stages = {"preprocess": {"digest": "d"}}
+    document["status"] |= {"conditions": [preprocessed, queued], "stages": stages}
+    tab.goto(f"{page.url}#/request/p-1")
+    step = tab.locator(".steps .now")
+    expect(step).to_contain_text(ENGLISH["stage.train"])
+    expect(step).to_contain_text(ENGLISH["waits.Queued"])
+    expect(step.locator("progress")).to_have_count(0)
+    document["status"]["conditions"][1] = {**queued, "reason": "Running"}
+    document["metadata"]["resourceVersion"] = "99"
+    expect(step.locator("progress")).to_have_count(1)
+    expect(step).not_to_contain_text(ENGLISH["waits.Queued"])
+
+
 def test_deletion_says_what_is_kept(page: Stand, tab: Tab) -> None:
     stalled(page, 6)
     page.api.requests[NAMESPACE, "p-1"]["spec"]["deletionPolicy"] = "Retain"
@@ -296,7 +319,7 @@ def ready(page: Stand, **status: Any) -> str:
     """A request whose two portraits in the first style are there."""
     stalled(page, 6, used=6)
     document = page.api.requests[NAMESPACE, "p-1"]
-    key = f"{NAMESPACE}/requests/p-1/portraits/d/studio-warm"
+    key = f"{AREA}requests/p-1/portraits/d/studio-warm"
     for number in (1, 2):
         for ending in (".png", "-square.jpg"):
             page.store.write(f"{key}/0{number}{ending}", photo(number)["buffer"])

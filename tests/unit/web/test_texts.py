@@ -52,5 +52,6 @@ def test_every_word_of_the_api_that_the_page_shows_has_a_text() -> None:
     wanted |= {f"layout.{name}" for name in LAYOUTS} | {f"tone.{tone}" for tone in Tone}
     wanted |= {f"error.{code}" for code in Code} | {f"reason.{reason}" for reason in Reason if reason not in NO_END}
     wanted |= {f"state.{state}" for state in ("Waiting", "Running", "Ready", "Stalled", "Deleting")}
+    wanted |= {f"waits.{reason}" for reason in (Reason.QUEUED, Reason.SUSPENDED)}
     wanted |= {f"warning.{kind}" for kind in PhotosWarningKind if kind is not PhotosWarningKind.LEFT_OUT}
     assert wanted <= TEXTS["en"].keys()

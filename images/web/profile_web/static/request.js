@@ -125,6 +125,7 @@ function stalledText(request) {
 function Steps({ request, progress }) {
   const now = request.stage ? STAGES.indexOf(request.stage) : -1;
   const newest = progress && progress.stage === request.stage ? progress : request;
+  const waits = knows(`waits.${request.reason}`);
   return html`
     <section aria-labelledby="steps-heading">
       <h2 id="steps-heading" class="hidden">${t("stages")}</h2>
@@ -134,8 +135,11 @@ function Steps({ request, progress }) {
           return html`
             <li key=${stage} class=${state} aria-current=${state === "now" ? "step" : undefined}>
               <span class="what">${t(`stage.${stage}`)}</span>
-              <span class="when">${state === "now" ? remainingText(newest) : t(`stage.${state}`)}</span>
+              <span class="when">
+                ${state !== "now" ? t(`stage.${state}`) : waits ? t(`waits.${request.reason}`) : remainingText(newest)}
+              </span>
               ${state === "now" &&
+              !waits &&
               html`<progress max="100" value=${newest.percent ?? undefined} aria-label=${t(`stage.${stage}`)}></progress>`}
             </li>
           `;

@@ -22,6 +22,7 @@ from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.event_sink import EventSink
 from .act.purge import ArtifactPurger
+from .act.style_keeper import StyleKeeper
 from .act.sweeper import Sweeper
 from .clients import store as store_access
 from .clients.census import Census
@@ -102,6 +103,7 @@ class OperatorApp:
         purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
+        self._styles = StyleKeeper(kube, config)
         self._events = EventSink(
             config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
         )
@@ -158,7 +160,7 @@ class OperatorApp:
         self._leads = True
         self._load_line()
         self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
-        self._begin(self._resync(), self._sweeper.run())
+        self._begin(self._resync(), self._sweeper.run(), self._styles.run())
         if self._events.wanted:
             self._begin(self._events.run(), self._tell_again())
         if self._elector is None:

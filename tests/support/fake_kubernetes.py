@@ -30,7 +30,7 @@ from profile_operator.clients.kubernetes import Kube
 Document = dict[str, Any]
 FOREGROUND = "foregroundDeletion"
 # Kinds whose status is a subresource.
-WITH_STATUS = ("profilerequests", "jobs")
+WITH_STATUS = ("profilerequests", "clusterprofilestyles", "profilestyles", "jobs")
 REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilerequests"
 CLUSTER_STYLES = "/apis/profilestudio.io/v1alpha1/clusterprofilestyles"
 STYLES = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilestyles"

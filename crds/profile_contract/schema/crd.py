@@ -14,6 +14,7 @@ from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpe
 from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_ref import StyleKind
+from profile_contract.style_status import StyleStatus
 
 _HEADER = "# Generated from the models in crds/profile_contract; `make crds` writes it anew.\n"
 # OpenAPI words that a structural schema knows; everything else of pydantic's JSON schema is left out.
@@ -39,8 +40,13 @@ REQUEST_COLUMNS = [
 STYLE_COLUMNS = [
     {"name": "Title", "type": "string", "jsonPath": ".spec.title.en"},
     {"name": "Tone", "type": "string", "jsonPath": ".spec.tone"},
-    {"name": "Mode", "type": "string", "jsonPath": ".spec.mode"},
-    {"name": "Pose", "type": "string", "jsonPath": ".spec.pose"},
+    {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
+    {"name": "Requests", "type": "integer", "jsonPath": ".status.requests"},
+    {"name": "Outdated", "type": "integer", "jsonPath": ".status.outdated"},
+    {"name": "Mode", "type": "string", "jsonPath": ".spec.mode", "priority": 1},
+    {"name": "Pose", "type": "string", "jsonPath": ".spec.pose", "priority": 1},
+    {"name": "Predictor", "type": "string", "jsonPath": ".spec.predictor", "priority": 1},
+    {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 ]
 
@@ -144,8 +150,12 @@ def profile_style_crd() -> dict[str, Any]:
 
 
 def _style_version(description: str) -> dict[str, Any]:
-    root = _object(description, {"spec": schema_of(ProfileStyleSpec)}, [])
-    return {"additionalPrinterColumns": STYLE_COLUMNS, "schema": {"openAPIV3Schema": root}}
+    root = _object(description, {"spec": schema_of(ProfileStyleSpec), "status": schema_of(StyleStatus)}, [])
+    return {
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": STYLE_COLUMNS,
+        "schema": {"openAPIV3Schema": root},
+    }
 
 
 def manifests() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_status import StyleStatus
 
 from .crd import schema_of
 
@@ -31,6 +32,11 @@ SECTIONS = (
         "What a look is. A ClusterProfileStyle (`cpstyle`) is the whole cluster's, a ProfileStyle (`pstyle`) one "
         "namespace's own, for its requests alone.",
         ProfileStyleSpec,
+    ),
+    (
+        "ClusterProfileStyle and ProfileStyle: status",
+        "What the operator says of a style, at most once a minute.",
+        StyleStatus,
     ),
 )
 COLUMNS = "| field | type | default | limits | what |\n|---|---|---|---|---|\n"

@@ -103,6 +103,7 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     finished: bool = False
     # What it was compared with when it was looked at last.
     compared: str = ""
+    outdated: bool = False
     document: bytes = b""
 
 
@@ -140,6 +141,7 @@ def request_entry(data: bytes) -> RequestEntry:
         reason=ready.reason if ready is not None else "",
         finished=finished,
         compared=status.compared,
+        outdated=any(c.type == ConditionType.OUTDATED and c.status == "True" for c in status.conditions),
         document=b"" if finished else _slim(data),
     )
 

@@ -214,6 +214,22 @@ class Kube:
         except ResourceNotFound:
             return
 
+    async def ready_pods(self, namespace: str, service: str) -> int | None:
+        """How many pods behind a Service answer; None where there is no such Service."""
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+        slices = await self._list(path, [("labelSelector", f"kubernetes.io/service-name={service}")])
+        endpoints = [endpoint for piece in slices for endpoint in piece.get("endpoints") or ()]
+        # Not said, it is ready.
+        ready = sum((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
+        return ready if slices else None
+
+    async def set_style_status(self, path: str, status: Document, resource_version: str) -> None:
+        """Write a style's status under the resource version."""
+        metrics.api_write("style")
+        metadata = {"resourceVersion": resource_version}
+        patch = {"metadata": metadata, "status": status}
+        await self._api.call("PATCH", f"{path}/status", patch, content_type=MERGE_PATCH)
+
     async def origins(self, namespace: str, service: str) -> list[str]:
         """Where the pods behind a Service answer, those that are ending included: http://ADDRESS:PORT of each."""
         path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"

@@ -213,6 +213,9 @@ class WatchedKube(Kube):
             self._wake(entry.request, "")
 
     def _style_changed(self, before: StyleEntry | None, after: StyleEntry | None) -> None:
+        if before is not None and after is not None and before.digest == after.digest:
+            # A word of its status alone: no request is drawn otherwise for it.
+            return
         entry = after or before
         if entry is not None:
             namespace, name = entry.key.namespace, entry.key.name

@@ -114,6 +114,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     assert the("ClusterRole", f"{CLUSTER}-requests")["rules"] == [
         {"apiGroups": [group], "resources": ["profilerequests"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [group], "resources": ["profilestyles/status"], "verbs": ["patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
         {
@@ -128,6 +129,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     ]
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["clusterprofilestyles"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [group], "resources": ["clusterprofilestyles/status"], "verbs": ["patch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
     ]

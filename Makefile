@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench bench-scale crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ format: env ## let ruff format and fix what it can
 
 bench: prepare ## measure, and write docs/benchmarks.md
 	$(PYTEST) tests/bench
+
+bench-scale: env binaries scale ## many requests on nodes that are none, beside Argo Workflows (SIZES="250 500", SETTLED=10000, ANEW=1), in docs/benchmarks.md
+	PYTHONPATH=tests/support $(RUN) -m scale $(if $(SIZES),--sizes $(SIZES)) $(if $(SETTLED),--settled $(SETTLED)) $(if $(ANEW),--anew)
 
 crds: env ## write the CRD manifests, docs/api.md and the chart's values.schema.json anew from the models
 	$(RUN) -m profile_contract.schema.crd crds
@@ -120,6 +123,9 @@ flux: system ## compile Flux's controllers for their test, once per machine, int
 
 checks: system ## compile kubeconform, kube-score, krew and actionlint for their tests, once per machine, into the user's cache
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --checks
+
+scale: system ## compile kwok and Argo Workflows' controller for the benchmark of scale, once per machine, into the user's cache
+	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --scale
 
 actionlint: ## compile what reads the workflows, once per machine, into the user's cache: a minute
 	@PYTHONPATH=sandbox $(PYTHON) -m profile_sandbox build --actions

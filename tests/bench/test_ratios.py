@@ -27,7 +27,9 @@ from profile_train.model import load_base
 from profile_vision.pixels import RGB
 
 if TYPE_CHECKING:
-    from .conftest import Compare, Figures
+    from figures import Figures
+
+    from .conftest import Compare
 
 PERSON = CLONE / "models" / "people" / "p00060"
 SECTION = "Ratios"

@@ -27,7 +27,9 @@ from profile_contract.stages.table import Stage
 from profile_sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from .conftest import Figures, ProcessTree
+    from figures import Figures
+
+    from .conftest import ProcessTree
 
 pytestmark = pytest.mark.cluster
 

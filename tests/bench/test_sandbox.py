@@ -15,7 +15,9 @@ from profile_sandbox import Sandbox
 from profile_sandbox.paths import CLONE
 
 if TYPE_CHECKING:
-    from .conftest import Figures, ProcessTree
+    from figures import Figures
+
+    from .conftest import ProcessTree
 
 pytestmark = pytest.mark.cluster
 

@@ -30,6 +30,7 @@ class RealMinio:
 
     address: str
     secret: Passwords
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -71,6 +72,7 @@ def real_minio(folder: Path) -> Iterator[RealMinio]:
         "MINIO_ROOT_PASSWORD": secret.store_root,
         "MINIO_BROWSER": "off",
         "MINIO_UPDATE": "off",
+        "MINIO_PROMETHEUS_AUTH_TYPE": "public",
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -79,7 +81,7 @@ def real_minio(folder: Path) -> Iterator[RealMinio]:
     try:
         _wait(address, process)
         services.prepare_store(address, secret)
-        yield RealMinio(address, secret)
+        yield RealMinio(address, secret, process.pid)
     finally:
         process.terminate()
         process.wait(20)

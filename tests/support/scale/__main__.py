@@ -1,0 +1,90 @@
+"""`python -m scale`: measure what is not measured yet, tell it, and write it down in docs/benchmarks.md.
+
+Each figure is kept in a file as soon as it is there, so that a run that is cut off goes on where it was; `--anew`
+begins again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from profile_sandbox.paths import CLONE
+
+from .api import ClusterApi
+from .crowd import measure_crowd
+from .engines import ENGINES, prepare
+from .page import write_section
+from .results import Results
+from .stand import Stand, install, stand
+from .throughput import measure_throughput
+
+SIZES = (250, 500, 1000, 2000)
+SETTLED, ACTIVE = 10_000, 500
+NAMESPACES = [f"team-{number}" for number in range(10)]
+# In memory: what is measured are the engines, not this machine's disk.
+PLACE = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="scale", description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help="at once, of each engine")
+    parser.add_argument("--engines", nargs="*", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--settled", type=int, default=SETTLED, help="finished ones beside; 0: leave that out")
+    parser.add_argument("--active", type=int, default=ACTIVE, help="unfinished ones beside those")
+    parser.add_argument("--results", type=Path, default=CLONE / "out" / "scale.json")
+    parser.add_argument("--anew", action="store_true", help="forget what was measured before")
+    arguments = parser.parse_args()
+    if arguments.anew:
+        arguments.results.unlink(missing_ok=True)
+    results = Results.read(arguments.results)
+    for size in arguments.sizes:
+        asyncio.run(_race(results, size, arguments.engines))
+    if arguments.settled and results.crowd(arguments.settled, arguments.active) is None:
+        asyncio.run(_crowd(results, arguments.settled, arguments.active))
+    write_section(results)
+    return 0
+
+
+async def _race(results: Results, size: int, keys: list[str]) -> None:
+    """One engine after the other on one API server, the product last: what the others left is there, too."""
+    missing = [key for key in keys if results.throughput(key, size) is None]
+    if not missing:
+        return
+    async with _prepared() as (place, api):
+        for key in missing:
+            print(f"{ENGINES[key].name}, {size} at once", flush=True)
+            taken = await measure_throughput(place, api, ENGINES[key], size, NAMESPACES)
+            results.add(taken)
+            print(f"  {taken}", flush=True)
+
+
+async def _crowd(results: Results, settled: int, active: int) -> None:
+    """The product with those that are finished."""
+    async with _prepared() as (place, api):
+        taken = await measure_crowd(place, api, settled, active, NAMESPACES)
+        results.add(taken)
+        print(f"  {taken}", flush=True)
+
+
+@contextlib.asynccontextmanager
+async def _prepared() -> AsyncIterator[tuple[Stand, ClusterApi]]:
+    """A fresh API server with all that the engines need. Its folder stays when something fails."""
+    folder = Path(tempfile.mkdtemp(prefix="scale-", dir=PLACE))
+    print(f"logs are in {folder}", flush=True)
+    with stand(folder) as place:
+        async with place.api() as api:
+            await install(api, NAMESPACES)
+            await prepare(api, place, NAMESPACES)
+            yield place, api
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

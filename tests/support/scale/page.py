@@ -1,0 +1,72 @@
+"""write_section: what was measured, as the section of docs/benchmarks.md about many requests."""
+
+from __future__ import annotations
+
+from figures import PAGE, Figures
+
+from .crowd import Crowd, Start
+from .engines import ENGINES, TUNED
+from .results import Results
+from .throughput import Throughput
+
+SECTION = "Many requests (`make bench-scale`: kwok's nodes, stages done by a stub in a second)"
+PRODUCT, YARDSTICKS = "product", ("argo", "argo-tuned")
+
+
+def write_section(results: Results) -> None:
+    """Put everything that was measured on the page."""
+    figures = Figures(PAGE)
+    for row in results.throughputs:
+        figures.add(
+            SECTION, f"{row.size} at once: {ENGINES[row.engine].name}", f"{row.rate:.2f} /s", _how(row), row.load
+        )
+    for size in sorted({row.size for row in results.throughputs}):
+        ratios = _ratios(results, size)
+        if ratios:
+            how = f"Argo Workflows 3.7.4, four steps, on the same API server; tuned: {' '.join(TUNED)}"
+            figures.add(SECTION, f"{size} at once: ratio", ratios, how, _load(results, size))
+    for crowd in results.crowds:
+        _add_crowd(figures, crowd)
+
+
+def _how(row: Throughput) -> str:
+    parts = [f"{row.finished} in {row.seconds:.0f} s", f"CPU {row.cpu_seconds:.0f} s"]
+    parts += [f"peak memory {row.peak_mebibytes:.0f} MiB", f"{row.writes:.1f} API writes each, without Events"]
+    return "; ".join(parts)
+
+
+def _ratios(results: Results, size: int) -> str:
+    """How many times as many the product finishes in the same time as each yardstick."""
+    product = results.throughput(PRODUCT, size)
+    if product is None:
+        return ""
+    others = ((key, results.throughput(key, size)) for key in YARDSTICKS)
+    words = {"argo": "its defaults", "argo-tuned": "tuned"}
+    return ", ".join(f"{product.rate / other.rate:.2f} x {words[key]}" for key, other in others if other is not None)
+
+
+def _load(results: Results, size: int) -> float:
+    return max(row.load for row in results.throughputs if row.size == size)
+
+
+def _add_crowd(figures: Figures, crowd: Crowd) -> None:
+    """The rows of one crowd."""
+    beside = f"{crowd.settled} settled"
+    both = f"{beside}, {crowd.active} active"
+    rows = {
+        f"{beside}: start": (f"{crowd.start.seconds:.0f} s", _start_costs(crowd.start)),
+        f"{beside}: at rest": (f"{crowd.rest.cores:.3f} cores", f"memory {crowd.rest.mebibytes:.0f} MiB"),
+        f"{both}: at rest": (f"{crowd.busy_rest.cores:.3f} cores", f"memory {crowd.busy_rest.mebibytes:.0f} MiB"),
+        f"{both}: picked up": (
+            f"{crowd.pickup_p95:.2f} s",
+            f"p95 of new requests, from their creation to the operator's first write; p50 {crowd.pickup_p50:.2f} s",
+        ),
+        f"{both}: restart": (f"{crowd.restart.seconds:.0f} s", _start_costs(crowd.restart)),
+        f"{both}: peak memory": (f"{crowd.peak_mebibytes:.0f} MiB", "of the operator's process in all of this"),
+    }
+    for name, (value, how) in rows.items():
+        figures.add(SECTION, name, value, how, crowd.load)
+
+
+def _start_costs(start: Start) -> str:
+    return f"until nothing is left to be done; {start.writes} API writes, {start.store_reads} reads of the store"

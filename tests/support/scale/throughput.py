@@ -1,0 +1,103 @@
+"""measure_throughput: so many at once, from the first create until the last is finished, and what that took."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+
+from .api import ClusterApi
+from .engines import Engine, path
+from .stand import Stand
+
+# Nothing finishes any more: what hangs so long is a fault.
+STUCK_SECONDS = 300.0
+LOOK_SECONDS = 1.0
+# Until a controller that was started watches everything.
+BEGIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What one engine took for so many. `others`: CPU seconds of what stands beside it, by name."""
+
+    engine: str
+    size: int
+    seconds: float
+    finished: int
+    cpu_seconds: float
+    peak_mebibytes: float
+    writes: float
+    load: float
+    others: dict[str, float]
+
+    @property
+    def rate(self) -> float:
+        """Finished in a second."""
+        return self.finished / self.seconds
+
+
+async def measure_throughput(
+    stand: Stand, api: ClusterApi, engine: Engine, size: int, namespaces: list[str]
+) -> Throughput:
+    """Start the engine, ask for `size` and wait until all are finished; the engine has ended when this returns."""
+    process = engine.start(stand)
+    try:
+        await asyncio.sleep(BEGIN_SECONDS)
+        if not process.runs:
+            raise RuntimeError(f"{engine.name} does not run: see {stand.folder}")
+        writes, cpu = stand.writes(engine.user), process.cpu_seconds
+        others = {name: other.cpu_seconds for name, other in stand.processes.items()}
+        load = os.getloadavg()[0]
+        seconds, finished = await _until_finished(api, engine, size, namespaces)
+        return Throughput(
+            engine=engine.key,
+            size=size,
+            seconds=round(seconds, 1),
+            finished=finished,
+            cpu_seconds=round(process.cpu_seconds - cpu, 1),
+            peak_mebibytes=round(process.peak_mebibytes),
+            writes=round((stand.writes(engine.user) - writes) / max(finished, 1), 2),
+            load=round((load + os.getloadavg()[0]) / 2),
+            others={name: round(other.cpu_seconds - others[name], 1) for name, other in stand.processes.items()},
+        )
+    finally:
+        await asyncio.to_thread(process.end)
+
+
+async def _until_finished(api: ClusterApi, engine: Engine, size: int, namespaces: list[str]) -> tuple[float, int]:
+    """Ask for all; returns when the last finished, counted from the first create, and how many did."""
+    begin = time.monotonic()
+    names = [f"{engine.key}-{number:05}" for number in range(size)]
+    asked = asyncio.gather(
+        *(
+            api.call("POST", path(engine.collection, namespace), engine.work(namespace, name))
+            for number, name in enumerate(names)
+            for namespace in (namespaces[number % len(namespaces)],)
+        )
+    )
+    done: dict[str, float] = {}
+    wanted = set(names)
+
+    async def follow() -> None:
+        async for document in api.changes(path(engine.collection)):
+            name = document["metadata"]["name"]
+            if name in wanted and name not in done and engine.finished(document):
+                done[name] = time.monotonic() - begin
+                if len(done) == size:
+                    return
+
+    following = asyncio.create_task(follow())
+    await asked
+    told = 0
+    while not following.done():
+        await asyncio.sleep(LOOK_SECONDS)
+        last = max(done.values(), default=0.0)
+        if len(done) >= told + size // 10 + 1:
+            told = len(done)
+            print(f"    {time.monotonic() - begin:5.0f} s: {told} of {size}", flush=True)
+        if time.monotonic() - begin - last > STUCK_SECONDS:
+            break
+    following.cancel()
+    return max(done.values(), default=STUCK_SECONDS), len(done)

@@ -30,14 +30,14 @@ class Bill:
         return entry.model_copy(update={"gpu_seconds": entry.gpu_seconds + self.seconds, "gpu_until": self.until})
 
 
-def bill(entry: StageStatus | None, jobs: tuple[JobView, ...], report: StageReport | None) -> Bill:
+def bill(entry: StageStatus | None, jobs: tuple[JobView, ...], report: StageReport | None, now: datetime) -> Bill:
     """What the Jobs of one stage cost since it was told last. `report`: what the stage left, if it is done."""
     until = parsed(entry.gpu_until) if entry is not None and entry.gpu_until else None
     spent, latest = timedelta(0), until
     for job in jobs:
         if not job.gpus:
             continue
-        for started, ended in job.runs or _by_report(job, report):
+        for started, ended in job.runs or _by_report(job, report, now):
             spent += job.gpus * max(ended - (max(started, until) if until else started), timedelta(0))
             latest = max(latest or ended, ended)
         if job.completed is not None and (job.runs or job.finished):
@@ -45,8 +45,12 @@ def bill(entry: StageStatus | None, jobs: tuple[JobView, ...], report: StageRepo
     return Bill(round(spent.total_seconds()), stamp(latest) if latest is not None else None)
 
 
-def _by_report(job: JobView, report: StageReport | None) -> tuple[tuple[datetime, datetime], ...]:
-    """The last run of a Job whose pods are gone, as its stage measured it; never longer than the Job was there."""
-    if report is None or job.started is None or job.completed is None:
+def _by_report(job: JobView, report: StageReport | None, now: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """The last run of a Job as its stage measured it, never longer than the Job was there.
+
+    Its pods are gone, or its container is still ending: the stage is told to be complete, and not counted again.
+    """
+    if report is None or job.started is None:
         return ()
-    return ((max(job.started, job.completed - timedelta(seconds=min(report.seconds, 10**7))), job.completed),)
+    ended = job.completed or now
+    return ((max(job.started, ended - timedelta(seconds=min(report.seconds, 10**7))), ended),)

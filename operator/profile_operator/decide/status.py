@@ -96,7 +96,9 @@ def _resolved(facts: Facts, decision: Decision) -> ResolvedStatus | None:
 def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     """The photos as looked at. Without a digest they are looked at again in the next cycle."""
     old, photos, report = facts.head.status.photos, facts.snapshot.photos, facts.snapshot.reports.preprocess
-    found = len(photos) if photos is not None else old.found if old else 0
+    # What was listed before this look stands in the record, whether or not a status came to tell it.
+    recorded = facts.snapshot.resolved.photos
+    found = len(photos) if photos is not None else 0 if recorded.gone else len(recorded.photos)
     base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, found=found)
     if not decision.standings[0].digest:
         return base.model_copy(update={"found": len(photos or ())})
@@ -213,7 +215,7 @@ def _bill(facts: Facts, standing: Standing) -> Bill:
     ours = [job for job in facts.snapshot.jobs if job.stage is standing.stage and job.owner_uid == facts.head.uid]
     complete = entry.digest if entry is not None and entry.completion_time else None
     jobs = tuple(job for job in ours if job.digest != complete)
-    return bill(entry, jobs, standing.report if standing.state is StageState.DONE else None)
+    return bill(entry, jobs, standing.report if standing.state is StageState.DONE else None, facts.now)
 
 
 def _generation(facts: Facts, standing: Standing) -> StageStatus | None:

@@ -50,6 +50,13 @@ ROWS: dict[str, tuple[StageStatus | None, JobView, StageReport | None, Bill]] = 
     "its pods are gone, and a report that boasts": (
         None, job(), DONE.model_copy(update={"seconds": 1e300}), Bill(1000, stamp(1000)),
     ),
+    "its report stands, and its container is still ending": (
+        None, replace(job(state=JobState.ACTIVE), completed=None), DONE, Bill(40, stamp(700)),
+    ),
+    "the same, and a report that boasts": (
+        None, replace(job(state=JobState.ACTIVE), completed=None), DONE.model_copy(update={"seconds": 1e300}),
+        Bill(700, stamp(700)),
+    ),
     "what was told is not told again": (
         StageStatus(digest="d", gpu_seconds=30, gpu_until=stamp(130)), job((100, 130), (900, 920)), DONE,
         Bill(20, stamp(1000)),
@@ -66,7 +73,7 @@ ROWS: dict[str, tuple[StageStatus | None, JobView, StageReport | None, Bill]] = 
 @pytest.mark.parametrize("name", ROWS)
 def test_what_a_stage_costs(name: str) -> None:
     told, view, report, expected = ROWS[name]
-    assert bill(told, (view,), report) == expected
+    assert bill(told, (view,), report, at(700)) == expected
 
 
 spans = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60)), min_size=1, max_size=5)
@@ -80,12 +87,12 @@ def test_looking_in_between_changes_no_bill(pauses: list[tuple[int, int]], looke
     for pause, length in pauses:
         runs.append((clock + pause, clock + pause + length))
         clock += pause + length
-    whole = bill(None, (job(*runs, gpus=gpus, ended=clock),), None)
+    whole = bill(None, (job(*runs, gpus=gpus, ended=clock),), None, at(0))
     assert whole.seconds == gpus * sum(length for _, length in pauses)
-    early = bill(None, (replace(job(*runs[:looked], gpus=gpus), state=JobState.ACTIVE, completed=None),), None)
+    early = bill(None, (replace(job(*runs[:looked], gpus=gpus), state=JobState.ACTIVE, completed=None),), None, at(0))
     entry = early.added_to(StageStatus(digest="d"))
     for left in (runs, runs[looked:]):
-        late = bill(entry, (job(*left, gpus=gpus, ended=clock),), None)
+        late = bill(entry, (job(*left, gpus=gpus, ended=clock),), None, at(0))
         assert early.seconds + late.seconds == whole.seconds
 
 
@@ -117,6 +124,20 @@ def test_three_hours_in_a_queue_cost_nothing() -> None:
     world.jobs[name] = replace(world.jobs[name], runs=((started, world.now),))
     world.cycle()
     assert world.status.gpu_seconds - before == 10
+
+
+def test_a_training_whose_report_is_seen_before_its_end_is_counted_once() -> None:
+    world = World()
+    name = training(world)
+    before, begun = world.status.gpu_seconds, world.now
+    world.work_on()
+    ended = world.jobs[name]
+    world.jobs[name] = replace(ended, state=JobState.ACTIVE, completed=None, running=True)
+    world.cycle()
+    assert world.status.gpu_seconds == before + 10
+    world.jobs[name] = replace(ended, runs=((begun, world.now),))
+    world.cycle()
+    assert world.status.gpu_seconds == before + 10
 
 
 def test_a_training_that_never_had_a_node_costs_nothing() -> None:

@@ -123,6 +123,7 @@ def test_killed_after_any_write_it_ends_the_same_without_a_second_job(nth: int) 
     assert stages_of(world) == ["preprocess", "train", "finish"]
     assert sorted(world.store) == sorted(faultless.store)
     assert world.status.portraits == faultless.status.portraits
+    assert (world.status.photos, world.status.photos_text) == (faultless.status.photos, faultless.status.photos_text)
     assert ready(world)
 
 

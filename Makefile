@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench bench-scale crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: ## a real cluster on this machine, the product in it, and one person's por
 test: export PROFILE_ALL_TESTS = 1
 test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/guards
-	$(PYTEST) --durations=10 tests/packaging tests/cluster tests/e2e
+	$(PYTEST) --durations=10 tests/packaging tests/reliability tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
 test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
@@ -67,6 +67,9 @@ bench: prepare ## measure, and write docs/benchmarks.md
 
 bench-scale: env binaries scale ## many requests on nodes that are none, beside Argo Workflows (SIZES="250 500", SETTLED=10000, ANEW=1), in docs/benchmarks.md
 	PYTHONPATH=tests/support $(RUN) -m scale $(if $(SIZES),--sizes $(SIZES)) $(if $(SETTLED),--settled $(SETTLED)) $(if $(ANEW),--anew)
+
+reliability: env binaries ## end the operator at every effect of a whole life and more, and write docs/reliability.md (ONLY="crashes two ...")
+	PYTHONPATH=tests/support $(RUN) -m reliability $(ONLY)
 
 crds: env ## write the CRD manifests, docs/api.md and the chart's values.schema.json anew from the models
 	$(RUN) -m profile_contract.schema.crd crds

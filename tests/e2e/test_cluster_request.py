@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from product import Product, Request, Space, named_styles, pictures_in, wait_for
+from profile_contract.artifacts import request_prefix
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.request import ProfileRequestStatus
@@ -66,7 +67,7 @@ class Delivered:
         folder = {Stage.PREPROCESS: "dataset", Stage.TRAIN: "adapter", Stage.FINISH: "portraits"}[stage]
         assert self.status.stages is not None
         digest = getattr(self.status.stages, stage.value).digest
-        key = f"{self.space.name}/requests/{NAME}/{folder}/{digest}/report.json"
+        key = f"{request_prefix(self.space.area, NAME)}{folder}/{digest}/report.json"
         return types[stage].model_validate_json(self.space.store.read(key))
 
     def generated(self) -> dict[str, GenerateReport]:
@@ -265,14 +266,19 @@ def test_the_pose_map_changes_the_output(predictor: Predictor) -> None:
 # --- what a change runs again ----------------------------------------------------------------------------------------
 
 
-def test_a_changed_style_generates_and_finishes_only(delivered: Delivered) -> None:
+def test_a_changed_style_is_drawn_when_asked_for_and_nothing_is_trained(delivered: Delivered) -> None:
     kubectl, request = delivered.space.kubectl, delivered.request
     warm, cool = delivered.styles
     before = delivered.generated()
     patch = {"spec": {"prompt": "oil painting of {subject} at a window, {tone}"}}
     kubectl.run("patch", "cpstyle", warm, "--type=merge", "-p", json.dumps(patch))
+    outdated = request.wait("Outdated", reason="PlatformChanged", seconds=60)
+    assert warm in outdated.message
+    assert request.job_uids() == delivered.jobs, "what is finished stays as it is"
+    request.patch({"styles": [{"name": warm, "refresh": 1}, {"name": cool}]})
     wait_for(lambda: request.status.stages and _digest(request, "generate") != _old(delivered, "generate"), 60, "anew")
     request.wait("Ready", seconds=300)
+    request.wait("Outdated", status="False", seconds=30)
     jobs = request.job_uids()
     added = {name for name in jobs if name not in delivered.jobs}
     assert [name.split("-")[1] for name in added] == ["finish"]
@@ -321,7 +327,7 @@ def test_deletion_removes_everything_that_was_made(delivered: Delivered) -> None
     assert space.made(NAME)
     request.delete()
     assert space.made(NAME) == []
-    uploads = space.store.list(f"{space.name}/uploads/")
+    uploads = space.store.list(f"{space.area}uploads/")
     assert len(uploads) == 12, "the person's own photos are not the product's to delete"
     wait_for(lambda: not request.jobs() and not request.pods(), 90, "its Jobs and pods go")
     secrets = space.kubectl.get("-n", space.name, "secrets")["items"]

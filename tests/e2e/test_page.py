@@ -22,6 +22,8 @@ from playwright.sync_api import Page as Tab
 
 from chart import STYLES
 from product import Product, Request, pictures_in, wait_for
+from profile_contract.areas import told_area
+from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.ownership import OWNER_LABEL
 from profile_sandbox import Sandbox
@@ -284,8 +286,12 @@ def _download(tab: Tab) -> None:
 
 def _delete(tab: Tab, product: Product, request: Request) -> None:
     """Photos, adapter, portraits: nothing is left in the store."""
-    photos = f"{PAGE_NAMESPACE}/{request.document()['spec']['photos']['prefix']}"
-    made = f"{PAGE_NAMESPACE}/requests/{request.name}/"
+    area = told_area(request.status.area, PAGE_NAMESPACE)
+    assert area is not None
+    photos, made = (
+        uploads_prefix(area, request.document()["spec"]["photos"]["prefix"]),
+        request_prefix(area, request.name),
+    )
     assert product.store.list(photos)
     assert product.store.list(made)
     tab.get_by_role("button", name="Delete my data").click()

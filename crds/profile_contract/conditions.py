@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     STORE_UNAVAILABLE = "StoreUnavailable"
     PREDICTOR_UNAVAILABLE = "PredictorUnavailable"
+    PREDICTOR_NOT_FOUND = "PredictorNotFound"
     PREDICTOR_REFUSED = "PredictorRefused"
     PREDICTOR_FAILS = "PredictorFails"
     API_UNAVAILABLE = "ApiUnavailable"
@@ -139,6 +140,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NODE_LOST: ReasonRow(ReasonKind.PLATFORM),
     Reason.STORE_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
     Reason.PREDICTOR_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),
+    Reason.PREDICTOR_NOT_FOUND: ReasonRow(ReasonKind.PLATFORM),
     Reason.PREDICTOR_REFUSED: ReasonRow(ReasonKind.PERSON, _TRY_AGAIN),
     Reason.PREDICTOR_FAILS: ReasonRow(ReasonKind.PLATFORM),
     Reason.API_UNAVAILABLE: ReasonRow(ReasonKind.PLATFORM),

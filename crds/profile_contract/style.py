@@ -35,6 +35,7 @@ class Mode(StrEnum):
 TONE_WORDS: dict[Tone, str] = {Tone.WARM: "warm light", Tone.COOL: "cool light", Tone.NEUTRAL: "neutral light"}
 
 PoseName = Annotated[str, Field(max_length=40, pattern=r"^(FromPhotos|[a-z][a-z0-9-]*)$")]
+DEFAULT_PREDICTOR = "profile-predictor"
 POSE_FROM_PHOTOS = "FromPhotos"
 # Named presets; preprocess draws a pose map for each.
 POSE_PRESETS = ("frontal", "three-quarter-left", "three-quarter-right")
@@ -86,7 +87,7 @@ class ProfileStyleSpec(Contract):
     )
     control_end_percent: ControlEndPercent = Field(default=80, description="Share of steps that follow the pose map.")
     predictor: str = Field(
-        default="profile-predictor",
+        default=DEFAULT_PREDICTOR,
         max_length=63,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         description="Name of the InferenceService that serves this style.",

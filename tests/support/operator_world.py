@@ -114,6 +114,7 @@ class World:
     store: dict[str, StageReport] = field(default_factory=dict)
     recorded: Resolved | None = None
     unclear: dict[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
     work: GenerationWork | None = None
     view: GenerationView = GenerationView()
     now: datetime = NOW
@@ -172,6 +173,7 @@ class World:
             styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
             unclear_styles=self.unclear,
+            absent_predictors=self.absent,
             photos=listed,
             jobs=tuple(self.jobs.values()),
             reports=reports,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from profile_contract.resource import Key
+from profile_contract.style import DEFAULT_PREDICTOR
 from profile_contract.style_ref import OWN
 from profile_contract.style_status import StyleStatus
 from profile_contract.understood import understood
@@ -57,7 +58,7 @@ class StyleKeeper:
         before, _ = understood(StyleStatus, document.get("status") or {})
         if before.installation not in ("", self._config.installation):
             return
-        predictor = str((document.get("spec") or {}).get("predictor") or "profile-predictor")
+        predictor = str((document.get("spec") or {}).get("predictor") or DEFAULT_PREDICTOR)
         place = self._config.generation.namespace
         service, _, domain = (urlsplit(self._config.generation.url(predictor)).hostname or "").partition(".")
         elsewhere = domain.split(".")[0] != place

@@ -38,6 +38,7 @@ from .standing import (
     Standings,
     next_standing,
     queue_text,
+    renamed,
     with_standing,
 )
 from .tell import STARTED_SECONDS, keep, tell
@@ -147,6 +148,28 @@ def await_styles(facts: Facts) -> Decision | None:
     return Decision((preprocess, train, generate, finish), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
 
 
+def await_predictor(facts: Facts) -> Decision | None:
+    """Every predictor that is still to draw exists. Until it does nothing is drawn, and nobody is called."""
+    current, snapshot = next_standing(facts.standings), facts.snapshot
+    if current is None or current.stage is not Stage.GENERATE:
+        return None
+    unavailable = current.state is StageState.RUNNING and current.reason is Reason.PREDICTOR_UNAVAILABLE
+    if current.state is not StageState.READY and not unavailable:
+        return None
+    drawing = (style for key, style in snapshot.resolved.styles.items() if key not in snapshot.reports.generate)
+    missing = next((style for style in drawing if style.content.predictor in snapshot.absent_predictors), None)
+    if missing is None:
+        return None
+    message = (
+        f"the InferenceService {missing.content.predictor} of the style {StyleRef.of_key(missing.key).shown} does not "
+        f"exist in namespace {facts.config.generation.namespace}{renamed(snapshot)}"
+    )
+    paused = replace(current, state=StageState.PAUSED, reason=Reason.PREDICTOR_NOT_FOUND, message=plain(message, 600))
+    stopped = (StopGeneration(),) if snapshot.generation.running else ()
+    actions = (*_record(facts), *_superseded_jobs(facts, Stage), *stopped)
+    return Decision(with_standing(facts.standings, paused), actions, LOOK_AGAIN_SECONDS, snapshot.resolved)
+
+
 def await_gpu(facts: Facts) -> Decision | None:
     """A stage that needs a GPU begins when it is the request's turn. Kueue decides that itself, over Jobs."""
     current = next_standing(facts.standings)
@@ -178,6 +201,7 @@ POLICIES: tuple[Policy, ...] = (
     await_photos,
     suspend,
     await_styles,
+    await_predictor,
     await_gpu,
     advance,
 )

@@ -109,6 +109,18 @@ def next_standing(standings: Standings) -> Standing | None:
     return next((standing for standing in standings if standing.state is not StageState.DONE), None)
 
 
+def renamed(snapshot: Snapshot) -> str:
+    """What to do where a style names another predictor by now than the one that is drawn with; empty: it does not.
+
+    The predictor is a part of what is drawn, and of its digest: it is taken over when a person asks for it.
+    """
+    for key, style in snapshot.resolved.styles.items():
+        today = snapshot.styles.get(key)
+        if key not in snapshot.reports.generate and today is not None and today.predictor != style.content.predictor:
+            return f"; the style names {today.predictor} now: raise spec.refresh to draw with that"
+    return ""
+
+
 def _done(stage: Stage, snapshot: Snapshot) -> Standing:
     """The standing of a stage that did its part."""
     digest = snapshot.chain.of(stage)
@@ -230,7 +242,8 @@ def _generation(snapshot: Snapshot, now: datetime) -> Standing:
     known, failure = view.digest == digest, remembered(snapshot, stage)
     clearing = tuple(DropReport(snapshot.chain.prefix(stage, snapshot.chain.styles[name]) + REPORT) for name in bad)
     if known and view.running and not bad:
-        return Standing(stage, StageState.RUNNING, digest, view.reason or Reason.RUNNING, view.message)
+        hint = renamed(snapshot) if view.reason is Reason.PREDICTOR_UNAVAILABLE else ""
+        return Standing(stage, StageState.RUNNING, digest, view.reason or Reason.RUNNING, f"{view.message}{hint}")
     ended: tuple[Reason, str] | None = next(((report.reason, report.message) for report in bad.values()), None)
     # It works on by itself where the platform heals.
     if ended is None and known and view.reason and REASONS[view.reason].kind is ReasonKind.PERSON:

@@ -39,6 +39,7 @@ from .chain import chain_of
 from .issued import Issued
 from .jobs import job_view
 from .pods import cause_of, runs_of, stage_runs
+from .predictors import absent_predictors
 from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot, is_settled
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Observer:
         # Before the styles are read: whoever changes one from now on finds the request compared with the old one.
         compared = compared_with(self._platform, self._kube.style_digests(head.key.namespace, spec.style_keys))
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
-        area, jobs, (styles, unclear) = await asyncio.gather(
+        area, jobs, (styles, unclear, absent) = await asyncio.gather(
             self._areas.of(head), self._jobs(head.key), self._styles(head.key.namespace)
         )
         recorded, photos, resolved = await self._resolved(head, area, spec, styles)
@@ -91,6 +92,7 @@ class Observer:
             styles={key: styles[key] for key in spec.style_keys if key in styles},
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
+            absent_predictors=absent,
             photos=photos,
             jobs=tuple([await self._with_pods(job, head, chain, reports, suspend=spec.suspend) for job in jobs]),
             reports=reports,
@@ -125,9 +127,9 @@ class Observer:
                 return other.key.name
         return ""
 
-    async def _styles(self, namespace: str) -> tuple[dict[str, ProfileStyleSpec], dict[str, str]]:
-        """The cluster's and the namespace's styles by key, and what is wrong with those that this version does not
-        understand."""
+    async def _styles(self, namespace: str) -> tuple[dict[str, ProfileStyleSpec], dict[str, str], frozenset[str]]:
+        """The cluster's and the namespace's styles by key; what is wrong with those that this version does not
+        understand; and the predictors of theirs that do not exist."""
         styles, unclear = {}, {}
         offered, own = await asyncio.gather(self._kube.cluster_styles(), self._kube.styles(namespace))
         for document in (*offered, *own):
@@ -137,7 +139,7 @@ class Observer:
             except ValidationError as error:
                 unclear[style.key] = problems_of(error, most=3, below="spec.")
                 log.warning("the %s cannot be understood by this version: %s", style, unclear[style.key])
-        return styles, unclear
+        return styles, unclear, absent_predictors((*offered, *own), self._config.installation)
 
     async def _resolved(
         self, head: RequestHead, area: Area, spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec]

@@ -52,6 +52,7 @@ def test_what_heals_by_itself_is_what_is_out_of_reach() -> None:
     assert healing == {
         Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_FAILS, Reason.API_UNAVAILABLE,
         Reason.REFUSED, Reason.IMAGE_PULL_FAILED, Reason.POD_NOT_STARTED, Reason.EVICTED, Reason.NODE_LOST,
+        Reason.PREDICTOR_NOT_FOUND,
     }  # fmt: skip
 
 

@@ -211,4 +211,25 @@ MUTANTS = (
         'started = parsed(pod["metadata"]["creationTimestamp"])',
         "GPU seconds are counted from when a pod was created",
     ),
+    (
+        "PN01",
+        "operator/profile_operator/decide/decision.py",
+        "drawing = (style for key, style in snapshot.resolved.styles.items() if key not in snapshot.reports.generate)",
+        "drawing = iter(snapshot.resolved.styles.values())",
+        "a style that is drawn already waits for its predictor",
+    ),
+    (
+        "PN02",
+        "operator/profile_operator/observe/predictors.py",
+        "return frozenset(absent - present)",
+        "return frozenset(absent)",
+        "one stale status keeps everybody from a predictor that is there",
+    ),
+    (
+        "PN03",
+        "operator/profile_operator/decide/decision.py",
+        "stopped = (StopGeneration(),) if snapshot.generation.running else ()",
+        "stopped = ()",
+        "a predictor that vanished is called without end",
+    ),
 )

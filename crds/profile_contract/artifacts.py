@@ -29,6 +29,8 @@ PRINT_SHEET = "print-sheet.pdf"
 LIKENESS_REPORT = "likeness.json"
 # Beside the stages' folders: what lies there stays although its request is gone, as that said.
 _KEPT_MARK = "kept"
+# Without it nothing goes that a request left which is gone.
+_PURGEABLE_MARK = "purgeable"
 # Written when a sweep sees first that the request is gone: what it made goes so long after that.
 _ORPHANED_MARK = "orphaned"
 
@@ -100,6 +102,11 @@ def request_prefix_of(key: str) -> str:
 def kept_mark(prefix: str) -> str:
     """The object that says that what lies below a request's prefix stays when the request is gone."""
     return prefix + _KEPT_MARK
+
+
+def purgeable_mark(prefix: str) -> str:
+    """The object that proves that what lies below a request's prefix may go with it, as its spec said."""
+    return prefix + _PURGEABLE_MARK
 
 
 def orphaned_mark(prefix: str) -> str:

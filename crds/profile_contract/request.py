@@ -355,6 +355,11 @@ class ProfileRequestStatus(Tolerant):
         description="Digest of the platform's settings and of the styles that this was last compared with: while they "
         "are the same, a finished request is not looked at again.",
     )
+    purgeable: bool = Field(
+        default=False,
+        description="Whether a mark in the store says that what the request made may go with it: since its work began, "
+        "while spec.deletionPolicy is Delete. Without the mark no sweep takes what a request left that is gone.",
+    )
     purge_after: Time | None = Field(
         default=None, description="While it is deleted: until when links and credentials handed out may still write."
     )

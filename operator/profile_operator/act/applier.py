@@ -26,6 +26,7 @@ from profile_operator.decide.plan import (
     GenerationWork,
     IssueCredentials,
     Keep,
+    MarkPurgeable,
     Plan,
     Purge,
     PurgePhotos,
@@ -129,6 +130,8 @@ class Applier:
                 await self._remove_finalizer(head, version)
             case WriteResolved(key, resolved):
                 await self._store.write(key, resolved.to_json().encode(), "application/json")
+            case MarkPurgeable(prefix, purgeable):
+                await self._purger.mark(prefix, purgeable=purgeable)
             case CreateJob():
                 await self._create(action, head)
             case DeleteJob(name, uid):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from urllib.parse import urlsplit
 
-from profile_contract.artifacts import REPORT, kept_mark
+from profile_contract.artifacts import REPORT, kept_mark, purgeable_mark
 from profile_contract.generation import EvictionOrder
 from profile_contract.resource import RequestHead
 from profile_contract.stages.table import STAGES, Stage
@@ -60,6 +60,13 @@ class ArtifactPurger:
             log.warning("%s: Redis is away; its progress ends by itself", head.key)
         return count
 
+    async def mark(self, prefix: str, *, purgeable: bool) -> None:
+        """Write the proof that what lies there may go with its request, or take it away. Raises StoreError."""
+        if purgeable:
+            await self._store.write(purgeable_mark(prefix), b"", "text/plain")
+        else:
+            await self._store.remove([purgeable_mark(prefix)])
+
     async def revoke(self, head: RequestHead, prefix: str) -> bool:
         """End what was handed out for the request before its time; False where the store cannot. Raises StoreError."""
         return await self._store.revoke(prefix, head.uid)
@@ -83,6 +90,8 @@ class ArtifactPurger:
                 log.info("%s: %d artifacts deleted, none confirmed gone", head.key, await self.purge(head, prefix))
                 if photos:
                     await self._store.delete(photos)
+                # What is written from now on is for the sweep.
+                await self.mark(prefix, purgeable=True)
         except (StoreError, TimeoutError) as error:
             log.warning("%s: abandoned, what lies below %s stays for now: %s", head.key, prefix, error)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from profile_contract.artifacts import resolved_key, uploads_prefix
+from profile_contract.artifacts import request_prefix, resolved_key, uploads_prefix
 from profile_contract.candidates import UnknownPose
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.stages.table import Stage
@@ -25,6 +25,7 @@ from .plan import (
     AddFinalizer,
     DeleteJob,
     IssueCredentials,
+    MarkPurgeable,
     Plan,
     StopGeneration,
     WithdrawCredentials,
@@ -41,6 +42,7 @@ from .standing import (
     renamed,
     with_standing,
 )
+from .status import purgeable
 from .tell import STARTED_SECONDS, keep, tell
 from .turns import Claim, Turn
 
@@ -53,7 +55,9 @@ LINGER = timedelta(seconds=60)
 def decide(facts: Facts) -> Plan:
     """The plan for what is true now. Asked again when the plan has come true, it gives an empty one."""
     decision = next(decision for policy in POLICIES if (decision := policy(facts)) is not None)
-    actions = (*decision.actions, *(_overdue(facts, decision) if decision.standings else ()))
+    actions = decision.actions
+    if decision.standings:
+        actions = (*_mark(facts, decision), *actions, *_overdue(facts, decision))
     actions = actions if facts.head.finalized else (AddFinalizer(), *actions)
     if not decision.standings:
         return keep(facts, actions, decision.again)
@@ -239,6 +243,14 @@ def _record(facts: Facts) -> tuple[Action, ...]:
     resolved = facts.snapshot.resolved
     key = resolved_key(facts.chain.area, facts.head.key.name)
     return (WriteResolved(key, resolved),) if resolved != facts.snapshot.recorded else ()
+
+
+def _mark(facts: Facts, decision: Decision) -> tuple[Action, ...]:
+    """Lets the store say whether what the request makes may go with it: where the status tells otherwise, and whenever
+    something is written down, since an earlier request of the name may have left its mark."""
+    wanted, records = purgeable(facts, decision), any(isinstance(action, WriteResolved) for action in decision.actions)
+    prefix = request_prefix(facts.area, facts.head.key.name)
+    return (MarkPurgeable(prefix, wanted),) if records or wanted is not facts.head.status.purgeable else ()
 
 
 def _begin(facts: Facts, standings: Standings) -> tuple[Standings, tuple[Action, ...]]:

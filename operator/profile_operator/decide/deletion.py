@@ -5,7 +5,8 @@ in strange hands. So what is there is purged at once, everything is revoked wher
 last of it has ended it is purged once more. Only then is the request let go and called purged.
 
 Nothing of this waits for ever: Jobs that do not go, or that may no longer be seen, cannot write once their credentials
-have ended; what is to stay needs no store; and a person may let a request go that a store which is gone holds.
+have ended; what is to stay needs no store, unless that still says that it may go; and a person may let a request go
+that a store which is gone holds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .plan import (
     DeleteJob,
     EventNote,
     Keep,
+    MarkPurgeable,
     Plan,
     Purge,
     PurgePhotos,
@@ -48,7 +50,8 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
         return Plan()
     prefix = request_prefix(facts.remains.area, facts.head.key.name)
     stop = _stop(facts)
-    if facts.head.abandoned:
+    retained = facts.head.deletion_policy is DeletionPolicy.RETAIN
+    if facts.head.abandoned and not retained:
         text = f"let go unpurged, as {ABANDON_ANNOTATION} says: what is left below {prefix} goes with a later sweep"
         note = EventNote(Reason.ARTIFACTS_ABANDONED, text, warning=True)
         photos = next((action.prefix for action in _photos(facts)), "")
@@ -56,10 +59,15 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
     if stop is not None:
         status = outage_status(facts.head, Reason.DELETING, "what still works for it is being ended", facts.now)
         return plan_of(facts.head, status, stop, SOON_SECONDS)
-    if facts.head.deletion_policy is DeletionPolicy.RETAIN:
+    if retained:
         text = f"the artifacts stay in the store, as spec.deletionPolicy says{_photos_text(facts)}"
+        # A store that says otherwise has to learn it first, or a later sweep would believe the store.
+        learn = facts.head.status.purgeable and not facts.head.abandoned
+        if facts.head.status.purgeable and facts.head.abandoned:
+            text += "; unless the store is away and still says that they may go: then a later sweep takes them"
         note = EventNote(Reason.ARTIFACTS_RETAINED, text)
-        return Plan((*_photos(facts), Keep(prefix), RemoveFinalizer()), events=(note,))
+        marks: tuple[Action, ...] = (MarkPurgeable(prefix, purgeable=False),) if learn else ()
+        return Plan((*_photos(facts), *marks, Keep(prefix), RemoveFinalizer()), events=(note,))
     end = _end(facts)
     if end is not None and facts.now < _revoked_end(facts, end):
         return _wait(facts, prefix, end)

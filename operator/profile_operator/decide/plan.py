@@ -82,6 +82,14 @@ class WriteResolved:
 
 
 @dataclass(frozen=True)
+class MarkPurgeable:
+    """Let the store say that what lies below the prefix may go with its request, or that it may not."""
+
+    prefix: str
+    purgeable: bool
+
+
+@dataclass(frozen=True)
 class CreateJob:
     """Run a stage. `scopes` are those of every stage that is still to run: their credentials are issued together.
 
@@ -180,6 +188,7 @@ Action = (
     AddFinalizer
     | RemoveFinalizer
     | WriteResolved
+    | MarkPurgeable
     | CreateJob
     | DeleteJob
     | IssueCredentials

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from profile_contract.conditions import Reason
 from profile_contract.request import (
+    DeletionPolicy,
     PhotosStatus,
     PortraitStatus,
     ProfileRequestStatus,
@@ -48,6 +49,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     return ProfileRequestStatus(
         observed_generation=facts.head.generation,
         compared=facts.snapshot.compared,
+        purgeable=purgeable(facts, decision),
         installation=facts.config.installation or old.installation,
         area=facts.area,
         last_handled_retry=_handled_retry(facts, decision),
@@ -68,6 +70,13 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         best_likeness=max((portrait.likeness for portrait in portraits), default=None),
         gpu_seconds=old.gpu_seconds + spent,
     )
+
+
+def purgeable(facts: Facts, decision: Decision) -> bool:
+    """Whether the store is to say that what the request makes may go with it: its policy, once its work has begun."""
+    if facts.snapshot.recorded is None and decision.resolved is None:
+        return facts.head.status.purgeable
+    return facts.head.deletion_policy is DeletionPolicy.DELETE
 
 
 def _toy_model(resolved: Resolved) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from profile_contract.artifacts import REPORT, kept_mark, orphaned_mark, stage_file
+from profile_contract.artifacts import REPORT, kept_mark, orphaned_mark, purgeable_mark, stage_file
 from profile_operator.config import SweepConfig
 from profile_runtime.store.port import StoredVersion, UnfinishedUpload
 
@@ -56,21 +56,25 @@ def sweep(
 ) -> Swept:
     """What goes below a request's prefix. `listing`: everything there; `request`: None where it certainly is gone."""
     current = {entry.key: entry for entry in listing if entry.latest and not entry.marker}
-    kept, orphaned = kept_mark(prefix), orphaned_mark(prefix)
+    kept, purgeable, orphaned = kept_mark(prefix), purgeable_mark(prefix), orphaned_mark(prefix)
     waste: dict[Waste, Sequence[StoredVersion]] = {Waste.VERSION: old_versions(listing, now, settings)}
     if request is not None:
         marks = (kept,) if request.kept and kept not in current and current else ()
-        unmarks = [key for key, stale in ((orphaned, True), (kept, not request.kept)) if stale and key in current]
-        files = [entry for key, entry in current.items() if key not in (kept, orphaned)]
+        stale = {orphaned, purgeable if request.kept else kept}
+        unmarks = [key for key in (orphaned, kept, purgeable) if key in stale and key in current]
+        files = current.values()
         waste |= {Waste.SUPERSEDED: _superseded(files, request, now, settings), Waste.EXPIRED: _expired(files, request)}
         return Swept(_without_nothing(waste), marks, tuple(unmarks))
-    if kept in current:
+    if kept in current or purgeable not in current:
+        # Without the proof that they may go, artifacts stay: nobody knows what their request said.
         return Swept(_without_nothing(waste), unmarks=(orphaned,) if orphaned in current else ())
     if current and orphaned not in current:
         return Swept(_without_nothing(waste), marks=(orphaned,))
     if all(_old(entry.modified, now, settings.pause) for entry in current.values()):
-        # The mark goes last: what is interrupted goes on.
-        waste[Waste.ORPHANED] = sorted(current.values(), key=lambda entry: entry.key == orphaned)
+        # The marks go last: what is interrupted goes on.
+        waste[Waste.ORPHANED] = sorted(
+            current.values(), key=lambda entry: (entry.key in (orphaned, purgeable), entry.key == purgeable)
+        )
     return Swept(_without_nothing(waste))
 
 

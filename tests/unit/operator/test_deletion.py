@@ -174,14 +174,57 @@ async def test_the_predictors_are_told_to_forget_before_the_reports_go(operator:
 
 
 async def test_what_is_kept_goes_without_a_store(operator: RealOperator) -> None:
-    await operator.ready()
     operator.change(deletionPolicy="Retain")
+    await operator.ready()
+    assert not operator.status.purgeable
     operator.delete()
     operator.store.away = operator.tokens.away = True
     await operator.cycle()
     assert operator.gone()
     assert stored(operator) != []
+    # No sweep takes what is not marked, however long the store was away.
+    assert f"{AREA}purgeable" not in operator.store.objects
     assert ("ArtifactsRetained", "the artifacts stay in the store, as spec.deletionPolicy says") in operator.told
+
+
+async def test_what_is_to_be_kept_at_last_waits_for_a_store_that_says_otherwise(operator: RealOperator) -> None:
+    await operator.ready()
+    assert operator.status.purgeable
+    assert f"{AREA}purgeable" in operator.store.objects
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    operator.store.away = True
+    with pytest.raises(ExpectedError):
+        await operator.cycle()
+    assert not operator.gone()
+    operator.store.away = False
+    await operator.cycle()
+    assert operator.gone()
+    assert f"{AREA}purgeable" not in operator.store.objects
+    assert f"{AREA}kept" in operator.store.objects
+
+
+async def test_what_is_to_be_kept_is_not_purged_though_its_request_is_abandoned(operator: RealOperator) -> None:
+    await operator.ready()
+    made = [key for key in stored(operator) if not key.endswith("/purgeable")]
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    operator.annotate("profilestudio.io/abandon", "true")
+    await operator.cycle()
+    assert operator.gone()
+    assert set(made) <= set(stored(operator))
+
+
+async def test_the_proof_that_artifacts_may_go_follows_the_policy(operator: RealOperator) -> None:
+    # As an earlier request of the name left it.
+    operator.store.objects[f"{AREA}purgeable"] = b""
+    operator.change(deletionPolicy="Retain")
+    await operator.cycle()
+    assert f"{AREA}purgeable" not in operator.store.objects
+    for policy, purgeable in (("Delete", True), ("Retain", False)):
+        operator.change(deletionPolicy=policy)
+        await operator.cycle()
+        assert (f"{AREA}purgeable" in operator.store.objects) is operator.status.purgeable is purgeable
 
 
 async def test_what_is_kept_is_marked_and_nobody_may_write_it_any_more(operator: RealOperator) -> None:
@@ -218,7 +261,8 @@ async def test_what_can_be_purged_of_an_abandoned_request_is(operator: RealOpera
     operator.annotate("profilestudio.io/abandon", "true")
     await operator.cycle()
     assert operator.gone()
-    assert stored(operator) == []
+    # What a pod that still runs writes later is left to the sweep.
+    assert stored(operator) == [f"{AREA}purgeable"]
     assert "deletionTimestamp" in operator.jobs[name]["metadata"]
     assert operator.tokens.revoked != []
 
@@ -347,7 +391,7 @@ async def test_the_job_and_its_pods_end_before_the_purge(operator: RealOperator)
     operator.delete()
     for _ in range(3):
         assert await operator.cycle() == 2
-        assert stored(operator) == [f"{AREA}resolved.json", f"{AREA}dataset/half"]
+        assert f"{AREA}dataset/half" in stored(operator)
     operator.server.end_pods(name)
     await operator.cycle()
     assert stored(operator) == []

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from areas import area
-from profile_contract.artifacts import kept_mark, orphaned_mark, request_prefix, stage_prefix, uploads_area
+from profile_contract.artifacts import (
+    kept_mark,
+    orphaned_mark,
+    purgeable_mark,
+    request_prefix,
+    stage_prefix,
+    uploads_area,
+)
 from profile_contract.stages.table import Stage
 from profile_operator.config import SweepConfig
 from profile_operator.decide.sweep import (
@@ -44,6 +51,9 @@ def run_of(stage: Stage, digest: str, age: float | None, *files: str) -> list[St
     return [stored(prefix + file, age) for file in files or ("report.json", "a.png")]
 
 
+MAY_GO = stored(purgeable_mark(PREFIX), 100)
+
+
 def keys(swept: Swept, why: Waste) -> list[str]:
     return [entry.key for entry in swept.waste.get(why, ())]
 
@@ -52,23 +62,40 @@ def keys(swept: Swept, why: Waste) -> list[str]:
 
 
 def test_what_an_unknown_request_left_is_marked_first_and_goes_when_the_mark_is_old() -> None:
-    made = run_of(Stage.TRAIN, "aa", 100)
+    made = [*run_of(Stage.TRAIN, "aa", 100), MAY_GO]
     assert sweep(PREFIX, made, None, NOW, CONFIG) == Swept(marks=(orphaned_mark(PREFIX),))
     young = [*made, stored(orphaned_mark(PREFIX), 6.9)]
     assert sweep(PREFIX, young, None, NOW, CONFIG) == Swept()
     old = [*made, stored(orphaned_mark(PREFIX), 7.1)]
     swept = sweep(PREFIX, old, None, NOW, CONFIG)
-    assert keys(swept, Waste.ORPHANED) == [*(entry.key for entry in made), orphaned_mark(PREFIX)]
+    files = [entry.key for entry in made[:-1]]
+    assert keys(swept, Waste.ORPHANED) == [*files, orphaned_mark(PREFIX), purgeable_mark(PREFIX)]
+
+
+def test_what_nobody_knows_to_be_purgeable_stays_for_ever() -> None:
+    """Its request may have said Retain, and gone while the store was away."""
+    made = run_of(Stage.TRAIN, "aa", 1000)
+    assert sweep(PREFIX, made, None, NOW, CONFIG) == Swept()
+    marked = [*made, stored(orphaned_mark(PREFIX), 1000)]
+    assert sweep(PREFIX, marked, None, NOW, CONFIG) == Swept(unmarks=(orphaned_mark(PREFIX),))
+
+
+def test_what_a_request_says_to_keep_is_not_purgeable() -> None:
+    made = [*run_of(Stage.TRAIN, "aa", 1), stored(kept_mark(PREFIX), 1), MAY_GO]
+    swept = sweep(PREFIX, made, LivingRequest(kept=True), NOW, CONFIG)
+    assert swept == Swept(unmarks=(purgeable_mark(PREFIX),))
 
 
 def test_what_is_marked_as_kept_stays_for_ever() -> None:
-    made = [*run_of(Stage.TRAIN, "aa", 1000), stored(kept_mark(PREFIX), 1000), stored(orphaned_mark(PREFIX), 1000)]
+    made = [*run_of(Stage.TRAIN, "aa", 1000), stored(kept_mark(PREFIX), 1000), MAY_GO]
+    made.append(stored(orphaned_mark(PREFIX), 1000))
     assert sweep(PREFIX, made, None, NOW, CONFIG) == Swept(unmarks=(orphaned_mark(PREFIX),))
 
 
 @pytest.mark.parametrize("age", [6.9, None])
 def test_one_young_object_keeps_all_that_is_orphaned(age: float | None) -> None:
-    made = [*run_of(Stage.TRAIN, "aa", 100), *run_of(Stage.FINISH, "bb", age), stored(orphaned_mark(PREFIX), 100)]
+    made = [*run_of(Stage.TRAIN, "aa", 100), *run_of(Stage.FINISH, "bb", age), MAY_GO]
+    made.append(stored(orphaned_mark(PREFIX), 100))
     assert sweep(PREFIX, made, None, NOW, CONFIG) == Swept()
 
 
@@ -116,7 +143,8 @@ REQUESTS = st.none() | st.builds(
     digests=st.none() | st.frozensets(st.sampled_from(["aa", "bb", "cc"])),
     ready_since=st.none() | st.floats(0, 60).map(days),
 )
-MARKED = st.lists(st.tuples(st.sampled_from([kept_mark(PREFIX), orphaned_mark(PREFIX)]), st.floats(0, 60)), max_size=2)
+MARKS = [mark(PREFIX) for mark in (kept_mark, orphaned_mark, purgeable_mark)]
+MARKED = st.lists(st.tuples(st.sampled_from(MARKS), st.floats(0, 60)), max_size=3)
 
 
 @QUICK
@@ -137,7 +165,7 @@ def test_nothing_goes_that_is_referred_to_or_young_or_kept(
             assert request.digests is not None
             assert digest not in request.digests
             assert request.ready_since is not None
-    if request is None and kept_mark(PREFIX) in dict(marked):
+    if request is None and (kept_mark(PREFIX) in dict(marked) or purgeable_mark(PREFIX) not in dict(marked)):
         assert gone == []
 
 

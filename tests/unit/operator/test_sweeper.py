@@ -16,7 +16,14 @@ from areas import NAMESPACE_UID, area
 from fake_kubernetes import JOBS, NAMESPACES, REQUESTS, FakeKubernetes
 from fake_store import Tokens
 from operator_world import CONFIG, SPEC, STYLES, photo
-from profile_contract.artifacts import kept_mark, request_prefix, resolved_key, stage_prefix, uploads_prefix
+from profile_contract.artifacts import (
+    kept_mark,
+    purgeable_mark,
+    request_prefix,
+    resolved_key,
+    stage_prefix,
+    uploads_prefix,
+)
 from profile_contract.request import Condition, PhotosStatus, ProfileRequestStatus
 from profile_contract.resolved import AskedFor, resolve
 from profile_contract.resource import Key
@@ -91,6 +98,9 @@ class Tidy:
         leftovers = open_leftovers(self.minio.url, self.minio.operator)
         return [entry.key for entry in leftovers.versions(prefix, "", 1000)]
 
+    def may_go(self) -> None:
+        self.store.write(purgeable_mark(NOBODY), b"")
+
     def request(self, name: str, **status: Any) -> None:
         self.server.put(
             REQUESTS.format("hr"),
@@ -112,11 +122,14 @@ async def test_what_nobody_made_goes_after_its_pause_with_all_its_versions(tidy:
         tidy.store.write(key, b"face")
     tidy.store.write("other.1a2b3c4d-5e6f/requests/nobody/adapter/aa/a", b"of a namespace that is not served")
     await tidy.round()
-    assert len(tidy.keys(NOBODY)) == 3
-    # The mark is as old as the first round.
+    assert len(tidy.keys(NOBODY)) == 2
+    tidy.may_go()
+    await tidy.round()
+    assert len(tidy.keys(NOBODY)) == 4
+    # The mark is as old as the round before.
     tidy.later = 8
     findings = await tidy.round()
-    assert findings.objects[Waste.ORPHANED] == 3
+    assert findings.objects[Waste.ORPHANED] == 4
     assert tidy.versions(NOBODY) == []
     assert len(tidy.keys("other.")) == 1
 
@@ -138,26 +151,29 @@ async def test_versions_of_what_a_deletion_purged_go(tidy: Tidy) -> None:
 
 async def test_a_round_that_only_reports_leaves_all(tidy: Tidy) -> None:
     tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    tidy.may_go()
     await tidy.round()
     tidy.later = 8
     before = tidy.versions()
     findings = await tidy.round("Report")
-    assert findings.objects[Waste.ORPHANED] == 2
-    assert "2 orphaned (4 bytes)" in str(findings)
+    assert findings.objects[Waste.ORPHANED] == 3
+    assert "3 orphaned (4 bytes)" in str(findings)
     assert tidy.versions() == before
 
 
 async def test_what_is_kept_stays(tidy: Tidy) -> None:
     tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
     tidy.store.write(kept_mark(NOBODY), b"")
+    tidy.may_go()
     tidy.later = 400
     await tidy.round()
-    assert len(tidy.keys(NOBODY)) == 2
+    assert len(tidy.keys(NOBODY)) == 3
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/profilerequests"), ("GET", "/jobs")])
 async def test_a_namespace_whose_requests_cannot_be_seen_is_left_alone(tidy: Tidy, method: str, path: str) -> None:
     tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    tidy.may_go()
     await tidy.round()
     tidy.later = 8
     for status in (403, 500, 404):
@@ -194,6 +210,18 @@ async def test_superseded_runs_of_a_ready_request_go_and_current_ones_stay(tidy:
     tidy.later = 15
     await tidy.round()
     assert sorted(tidy.keys()) == sorted([*current, resolved_key(area(), key.name)])
+
+
+@pytest.mark.parametrize("record", [None, b"{", b"{}"])
+async def test_without_a_record_that_can_be_read_nothing_of_a_request_goes(tidy: Tidy, record: bytes | None) -> None:
+    tidy.request("minji", **ready("photos"))
+    old = f"{stage_prefix(area(), 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
+    tidy.store.write(old, b"{}")
+    if record is not None:
+        tidy.store.write(resolved_key(area(), "minji"), record)
+    tidy.later = 400
+    await tidy.round()
+    assert tidy.store.stat(old) is not None
 
 
 async def test_runs_of_another_installations_request_are_left_to_that_one(tidy: Tidy) -> None:

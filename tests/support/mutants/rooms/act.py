@@ -102,9 +102,30 @@ MUTANTS = (
     (
         "SW1",
         "operator/profile_operator/decide/sweep.py",
-        "    if kept in current:",
-        "    if False:",
+        "    if kept in current or purgeable not in current:",
+        "    if purgeable not in current:",
         "the sweep takes what a request kept (deletionPolicy: Retain)",
+    ),
+    (
+        "SW9",
+        "operator/profile_operator/decide/sweep.py",
+        "    if kept in current or purgeable not in current:",
+        "    if kept in current:",
+        "the sweep takes what nobody knows to be purgeable",
+    ),
+    (
+        "SW10",
+        "operator/profile_operator/decide/deletion.py",
+        "learn = facts.head.status.purgeable and not facts.head.abandoned",
+        "learn = False",
+        "a request that says Retain at last goes while the store says that all of it may go",
+    ),
+    (
+        "SW11",
+        "operator/profile_operator/observe/references.py",
+        "for key in (portrait.key, *portrait.layouts.values())]",
+        "for key in (portrait.key,)]",
+        "cuts that the status names are swept",
     ),
     (
         "SW2",

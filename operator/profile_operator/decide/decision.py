@@ -9,6 +9,7 @@ from datetime import timedelta
 from profile_contract.artifacts import request_prefix, resolved_key, uploads_prefix
 from profile_contract.candidates import UnknownPose
 from profile_contract.conditions import ConditionType, Reason
+from profile_contract.resolved import Resolved
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
@@ -79,8 +80,7 @@ def keep_what_is_finished(facts: Facts) -> Decision | None:
 
 def keep_within_limits(facts: Facts) -> Decision | None:
     """What goes beyond the platform's limits is not begun. What runs goes on, and what is done stays done."""
-    current = next((standing for standing in facts.standings if standing.state is not StageState.DONE), None)
-    excess = excess_of(facts.spec, facts.config.limits)
+    current, excess = next_standing(facts.standings), _excess(facts)
     if not excess or current is None or current.state is not StageState.READY:
         return None
     blocked = replace(current, state=StageState.BLOCKED, reason=Reason.INVALID_SPEC, message=plain(excess, 400))
@@ -186,14 +186,14 @@ def await_gpu(facts: Facts) -> Decision | None:
         message, again = before or "", facts.config.progress_interval_seconds
     queued = replace(current, state=StageState.QUEUED, reason=Reason.QUEUED, message=message)
     actions = (*_record(facts), *_superseded(facts, Stage))
-    return Decision(with_standing(facts.standings, queued), actions, again, facts.snapshot.resolved)
+    return Decision(with_standing(facts.standings, queued), actions, again, _accepted(facts))
 
 
 def advance(facts: Facts) -> Decision:
     """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
     standings, begun = _begin(facts, facts.standings)
     actions = (*_record(facts), *_superseded(facts, Stage), *_kept_running(facts, standings), *begun)
-    return Decision(standings, actions, resolved=facts.snapshot.resolved)
+    return Decision(standings, actions, resolved=_accepted(facts))
 
 
 Policy = Callable[[Facts], Decision | None]
@@ -238,11 +238,27 @@ def _settled(facts: Facts) -> Decision:
     return Decision((), tuple(DeleteJob(job.name, job.uid) for job in running if job.owner_uid == facts.head.uid))
 
 
+def _excess(facts: Facts) -> str:
+    """What is still to be done beyond the platform's limits. What is recorded kept to those that held then, and is not
+    judged by others."""
+    if facts.snapshot.resolved == facts.snapshot.recorded:
+        return ""
+    undone = {standing.stage for standing in facts.standings if standing.state is not StageState.DONE}
+    return excess_of(facts.spec, facts.config.limits, undone)
+
+
+def _accepted(facts: Facts) -> Resolved | None:
+    """What the request is resolved to. None, so that what was told and recorded stands, where it goes beyond limits:
+    a training may run on while a person asks for too much."""
+    return None if _excess(facts) else facts.snapshot.resolved
+
+
 def _record(facts: Facts) -> tuple[Action, ...]:
     """Writes down what the request is resolved to, where that is not what stands there."""
-    resolved = facts.snapshot.resolved
-    key = resolved_key(facts.chain.area, facts.head.key.name)
-    return (WriteResolved(key, resolved),) if resolved != facts.snapshot.recorded else ()
+    resolved = _accepted(facts)
+    if resolved is None or resolved == facts.snapshot.recorded:
+        return ()
+    return (WriteResolved(resolved_key(facts.chain.area, facts.head.key.name), resolved),)
 
 
 def _mark(facts: Facts, decision: Decision) -> tuple[Action, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from operator_world import CONFIG, World, ready
+from operator_world import CONFIG, World, change, ready
 from profile_contract.request import Training
 from profile_operator.config import LimitsConfig
 
@@ -55,3 +55,55 @@ def test_limits_that_come_later_do_not_touch_what_is_finished_or_runs() -> None:
     before = world.status
     world.cycle()
     assert world.status == before
+
+
+def lower(world: World, **limits: int) -> None:
+    """The platform takes less from now on."""
+    world.config = world.config.model_copy(update={"limits": LimitsConfig(**limits)})
+
+
+def begun(stage: str, **limits: int) -> World:
+    """A world whose stage has ended and whose next one is about to begin."""
+    world = limited(**limits)
+    world.run(until=lambda w: any(f"-{stage}-" in name for name in w.created))
+    world.work_on()
+    return world
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train"])
+def test_limits_that_come_between_two_stages_do_not_touch_what_was_taken(stage: str) -> None:
+    world = begun(stage)
+    lower(world, steps=1, resolution=64, styles=1, pictures=1)
+    world.run()
+    assert ready(world)
+    assert sum("-train-" in name for name in world.created) == 1
+
+
+def test_a_trained_request_that_asks_for_other_pictures_is_judged_by_its_pictures_alone() -> None:
+    world = begun("train")
+    lower(world, steps=1, resolution=64, pictures=6)
+    change(world, candidates=3)
+    world.run()
+    assert ready(world)
+    change(world, candidates=4)
+    world.run()
+    assert "4 candidates in each of 2 styles are 8" in world.condition("Stalled")[2]
+    assert "steps" not in world.condition("Stalled")[2]
+
+
+def test_what_is_asked_for_while_a_training_runs_is_judged_when_that_has_ended() -> None:
+    """Else whoever waits for the training to run would be held to nothing."""
+    world = limited(pictures=4)
+    world.run(until=lambda w: any("-train-" in name for name in w.jobs))
+    before = world.recorded
+    change(world, candidates=50)
+    for _ in range(3):
+        world.cycle()
+    assert len(world.jobs) == 2
+    assert world.recorded == before
+    assert before is not None
+    assert world.status.resolved is not None
+    assert world.status.resolved.digest == before.digest
+    world.run()
+    assert world.condition("Stalled")[:2] == ("True", "InvalidSpec")
+    assert world.generated == []

@@ -90,7 +90,8 @@ class OperatorApp:
             identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
             self._elector = Elector(KubernetesLease(api, lease.namespace, lease.name), identity)
         fence = self._elector.fence if self._elector is not None else None
-        self._kube = kube = WatchedKube(api, config.watch_namespaces, self._changed, fence)
+        ours = [name for name in (config.installation, *config.formerly) if name]
+        self._kube = kube = WatchedKube(api, config.watch_namespaces, self._changed, fence, ours)
         self._store = store = store_access.connect(config.store, secrets, fence)
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()

@@ -149,7 +149,7 @@ class Reconciler:
 
     async def _apply(self, plan: Plan, head: RequestHead) -> None:
         """Carry out the plan, and count what its status tells for the first time."""
-        plan = claimed(plan, self._config.installation)
+        plan = claimed(plan, head, self._config.installation)
         await self._applier.apply(plan, head)
         self._tell(plan, head)
         if plan.status is not None:
@@ -173,7 +173,7 @@ class Reconciler:
             log.warning("%s: left as it is, a newer version wrote it: %s", head.key, error)
             return
         metrics.ERRORS.labels(reason=reason.value).inc()
-        plan = claimed(outage(head, reason, str(error), datetime.now(UTC)), self._config.installation)
+        plan = claimed(outage(head, reason, str(error), datetime.now(UTC)), head, self._config.installation)
         try:
             await self._applier.apply(plan, head)
         except ApiError as second:

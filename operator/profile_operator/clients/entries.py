@@ -11,7 +11,7 @@ import msgspec
 
 from profile_contract.conditions import RETRY_ANNOTATION, ConditionType
 from profile_contract.model import digest_of
-from profile_contract.resource import FINALIZER, RETRY_LENGTH, Key
+from profile_contract.resource import FINALIZER, INSTALLATION_ANNOTATION, RETRY_LENGTH, Key
 from profile_contract.style_ref import OWN, StyleKind
 from profile_operator import names
 from profile_runtime.kubernetes.resources import Document
@@ -71,6 +71,7 @@ class _RequestStatus(msgspec.Struct, rename="camel"):
     # Where an earlier version kept the retry.
     photos: _PhotosStatus | None = None
     compared: str = ""
+    installation: str = ""
 
 
 class _Request(msgspec.Struct):
@@ -104,6 +105,8 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     # What it was compared with when it was looked at last.
     compared: str = ""
     outdated: bool = False
+    # Who serves it and who is to, where a person named another.
+    handover: tuple[str, str] | None = None
     document: bytes = b""
 
 
@@ -116,6 +119,7 @@ def request_entry(data: bytes) -> RequestEntry:
     metadata, spec, status = request.metadata, request.spec, request.status
     ready = next((condition for condition in status.conditions if condition.type == ConditionType.READY), None)
     retry = metadata.annotations.get(RETRY_ANNOTATION, "")[:RETRY_LENGTH]
+    holder, handed_to = status.installation, metadata.annotations.get(INSTALLATION_ANNOTATION, "")
     finished = (
         ready is not None
         and ready.status == "True"
@@ -142,6 +146,7 @@ def request_entry(data: bytes) -> RequestEntry:
         finished=finished,
         compared=status.compared,
         outdated=any(c.type == ConditionType.OUTDATED and c.status == "True" for c in status.conditions),
+        handover=(holder, handed_to) if handed_to not in ("", holder) else None,
         document=b"" if finished else _slim(data),
     )
 

@@ -85,9 +85,14 @@ class WatchedKube(Kube):
         namespaces: Sequence[str],
         wake: Wake,
         fence: Callable[[], None] | None = None,
+        installations: Sequence[str] = (),
     ) -> None:
-        """`wake` is told of every change that no write of ours made; `fence` raises where nothing may be written."""
+        """`wake` is told of every change that no write of ours made; `fence` raises where nothing may be written.
+
+        `installations`: the names of this one.
+        """
         super().__init__(api, fence)
+        self._installations = frozenset(installations)
         self._wake = wake
         self._own: OrderedDict[Key, str] = OrderedDict()
         self.listed = RequestLister(self.api, self._request_changed, namespaces)
@@ -167,9 +172,14 @@ class WatchedKube(Kube):
         entry = self.listed.get(key)
         if entry is None or not entry.finished or not self.listed_jobs.knows(key.namespace):
             return False
-        if any(not job.finished for job in self.listed_jobs.of(key)):
+        if any(not job.finished for job in self.listed_jobs.of(key)) or self._unclaimed(entry):
             return False
         return entry.compared == compared_with(platform, self.style_digests(key.namespace, entry.styles))
+
+    def _unclaimed(self, entry: RequestEntry) -> bool:
+        """Whether a person handed the request to this installation, which has not taken it over yet."""
+        holder, handed_to = entry.handover or ("", "")
+        return handed_to in self._installations and holder not in self._installations
 
     def style_digests(self, namespace: str, styles: Iterable[str]) -> dict[str, str]:
         """The digests of what the styles of these keys say to a namespace; empty for one that is not there."""

@@ -32,8 +32,11 @@ def keeping_off(head: RequestHead, holder: str, installation: str) -> Plan:
     return Plan(events=(EventNote(Reason.OTHER_INSTALLATION, message, warning=True),))
 
 
-def claimed(plan: Plan, installation: str) -> Plan:
-    """The plan with the installation's name in the status that it writes."""
-    if plan.status is None or not installation or plan.status.installation == installation:
+def claimed(plan: Plan, head: RequestHead, installation: str) -> Plan:
+    """The plan with the installation's name in the status that it writes. One is written for a request that a person
+    handed over, even where nothing else is to be told of it."""
+    handed = head.handed_to and head.unread_status is None
+    status = plan.status or (head.status if handed else None)
+    if status is None or not installation or status.installation == installation:
         return plan
-    return replace(plan, status=plan.status.model_copy(update={"installation": installation}))
+    return replace(plan, status=status.model_copy(update={"installation": installation}))

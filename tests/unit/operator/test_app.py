@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from fake_kubernetes import REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_world import CONFIG, SPEC
-from profile_contract.resource import Key
+from profile_contract.resource import INSTALLATION_ANNOTATION, Key
 from profile_operator import election, operator_app
 from profile_operator.clients import breaker, lister
 from profile_operator.clients import store as store_module
@@ -115,6 +115,19 @@ async def test_a_changed_platform_looks_once_at_what_is_finished(monkeypatch: py
     async with server.running() as url, running(monkeypatch, url, MemoryStore(), other) as app:
         assert not app._kube.settled(Key("hr", "minji"), platform_digest(other))
         await until(lambda: any(call.path.endswith("/minji") and call.method == "GET" for call in server.calls))
+
+
+async def test_what_was_handed_over_while_nobody_watched_is_claimed_at_the_next_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, config = FakeKubernetes(), SETTINGS.model_copy(update={"installation": "hr/ours"})
+    document = settled("minji")
+    document["status"]["installation"] = "lab/other"
+    document["metadata"]["annotations"] = {INSTALLATION_ANNOTATION: "hr/ours"}
+    server.put(REQUESTS.format("hr"), document)
+    async with server.running() as url, running(monkeypatch, url, MemoryStore(), config):
+        await until(lambda: bool(server.writes("/minji/status")))
+    assert server.writes("/minji/status")[0].body["status"]["installation"] == "hr/ours"
 
 
 async def test_one_of_two_works_and_the_other_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:

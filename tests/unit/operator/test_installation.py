@@ -90,3 +90,15 @@ async def test_a_person_hands_a_request_over() -> None:
         calls = len(operator.server.writes())
         await operator.reconciler.reconcile(KEY)
         assert len(operator.server.writes()) == calls
+
+
+async def test_a_finished_request_that_is_handed_over_is_claimed_and_nothing_else_happens() -> None:
+    async with real_operator(CLAIMING) as operator:
+        await operator.ready()
+        operator.document["status"]["installation"] = "lab/other"
+        operator.annotate(INSTALLATION_ANNOTATION, OURS)
+        before, calls = dict(operator.document["status"]), len(operator.server.writes())
+        for _ in range(3):
+            await operator.cycle()
+        assert operator.document["status"] == before | {"installation": OURS}
+        assert [call.path.rpartition("/")[2] for call in operator.server.writes()[calls:]] == ["status"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from profile_contract.resource import Key
 from profile_operator.clients import lister as module
 from profile_operator.clients.entries import request_entry
 from profile_operator.clients.watched import WatchedKube
+from profile_operator.compared import compared_with
 from profile_runtime.kubernetes import aio
 from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceNotFound
 
@@ -44,10 +45,13 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def following(server: FakeKubernetes, *namespaces: str) -> AsyncIterator[tuple[WatchedKube, Woken]]:
+async def following(
+    server: FakeKubernetes, *namespaces: str, installations: Sequence[str] = ()
+) -> AsyncIterator[tuple[WatchedKube, Woken]]:
     woken = Woken()
     async with server.running() as url:
-        kube = WatchedKube(client.ApiClient(client.Configuration(host=url)), namespaces, woken)
+        api = client.ApiClient(client.Configuration(host=url))
+        kube = WatchedKube(api, namespaces, woken, installations=installations)
         task = asyncio.create_task(kube.follow())
         try:
             async with asyncio.timeout(10):
@@ -275,6 +279,31 @@ def test_a_settled_request_is_kept_without_its_document() -> None:
         request(**metadata),
     ):
         assert not request_entry(msgspec.json.encode(unsettled)).finished
+
+
+@pytest.mark.parametrize(
+    ("holder", "handed_to", "settled"),
+    [
+        ("lab/other", "", True),
+        ("lab/other", "hr/ours", False),
+        ("lab/other", "hr/before", False),
+        ("lab/other", "lab/third", True),
+        ("", "hr/ours", False),
+        ("hr/ours", "hr/ours", True),
+        ("hr/ours", "hr/before", True),
+        ("hr/before", "hr/ours", True),
+        ("hr/ours", "lab/other", True),
+    ],
+)
+async def test_a_settled_request_that_was_handed_over_is_none_until_it_is_taken_over(
+    holder: str, handed_to: str, settled: bool
+) -> None:
+    server, annotations = FakeKubernetes(), {"profilestudio.io/installation": handed_to} if handed_to else {}
+    document = request(ready=True, annotations=annotations)
+    document["status"] |= {"installation": holder, "compared": compared_with("p", {"studio-warm": ""})}
+    server.put(REQUESTS.format("hr"), document)
+    async with following(server, installations=["hr/ours", "hr/before"]) as (kube, _):
+        assert kube.settled(KEY, "p") is settled
 
 
 def test_what_nobody_understands_is_kept_whole_and_raises_nothing() -> None:

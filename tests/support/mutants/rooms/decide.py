@@ -4,8 +4,8 @@ MUTANTS = (
     (
         "FI01",
         "operator/profile_operator/decide/decision.py",
-        "return (WriteResolved(key, resolved),) if resolved != facts.snapshot.recorded else ()",
-        "return ()",
+        "if resolved is None or resolved == facts.snapshot.recorded:",
+        "if True:",
         "what a request was resolved to is not written down",
     ),
     (

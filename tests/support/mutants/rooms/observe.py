@@ -106,4 +106,25 @@ MUTANTS = (
         "value >= most",
         "a request that asks for just what may be asked for is refused",
     ),
+    (
+        "OW05",
+        "operator/profile_operator/decide/decision.py",
+        "    return None if _excess(facts) else facts.snapshot.resolved\n",
+        "    return facts.snapshot.resolved\n",
+        "whoever asks for too much while a training runs is given it afterwards",
+    ),
+    (
+        "OW06",
+        "operator/profile_operator/decide/limits.py",
+        "if stage in stages and value",
+        "if value",
+        "a trained request is kept from its pictures by a lowered limit of training",
+    ),
+    (
+        "OW07",
+        "operator/profile_operator/clients/watched.py",
+        "return handed_to in self._installations and holder not in self._installations",
+        "return False",
+        "a finished request that was handed over is never taken over",
+    ),
 )

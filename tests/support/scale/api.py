@@ -66,12 +66,12 @@ class ClusterApi:
     async def changes(self, path: str, **query: str) -> AsyncIterator[Document]:
         """For ever: every object that is there, and every one that is changed. What is deleted is not told."""
         while True:
-            listed = await self.call("GET", path, None, **query)
-            for item in listed["items"]:
-                yield item
-            version = listed["metadata"]["resourceVersion"]
-            watch = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", **query}
             try:
+                listed = await self.call("GET", path, None, **query)
+                for item in listed["items"]:
+                    yield item
+                version = listed["metadata"]["resourceVersion"]
+                watch = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", **query}
                 async with self._session.get(path, params=watch) as stream:
                     async for line in stream.content:
                         event = msgspec.json.decode(line)
@@ -79,5 +79,7 @@ class ClusterApi:
                             break
                         if event["type"] in ("ADDED", "MODIFIED"):
                             yield event["object"]
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.2)
+            except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, Refused) as error:
+                # A busy API server ends a watch, or cuts it in the middle of a line.
+                print(f"    {path}: {error!r}; listed anew", flush=True)
+                await asyncio.sleep(0.5)

@@ -22,7 +22,7 @@ from profile_runtime.store.s3 import S3Store
 from .api import ClusterApi, Document
 from .engines import Product, path
 from .processes import Process
-from .stand import RELEASE, Stand
+from .stand import Stand
 
 SEED = "person-00000"
 NEWCOMERS = 60
@@ -30,7 +30,6 @@ NEWCOMER_PAUSE_SECONDS = 0.5
 REST_SECONDS = 30.0
 # Busy for less than this share of so long: nothing is left to be done.
 STEADY_SHARE, STEADY_SECONDS = 0.1, 3.0
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/operator"
 LONGEST_START_SECONDS = 300.0
 READS = ("GetObject", "HeadObject", "ListObjectsV2", "ListObjectsV1")
 THREADS = 16
@@ -83,9 +82,8 @@ async def measure_crowd(stand: Stand, api: ClusterApi, settled: int, active: int
     begin = time.monotonic()
     await _settle(stand, api, product, seed, settled)
     print(f"  {settled} settled in {time.monotonic() - begin:.0f} s", flush=True)
-    leader = await _leader(api)
     async with _running(stand, product) as process:
-        start = await _steady(stand, api, product, process, leader)
+        start = await _steady(stand, product, process)
         print(f"  {start}", flush=True)
         rest = await _rest(process)
         print(f"  {rest}", flush=True)
@@ -94,10 +92,10 @@ async def measure_crowd(stand: Stand, api: ClusterApi, settled: int, active: int
         print(f"  with {active} active: {busy_rest}", flush=True)
         pickups = sorted(await _pickups(api, product, namespaces))
         print(f"  pick-ups {pickups[0]:.2f} to {pickups[-1]:.2f} s", flush=True)
-        peak, leader = process.peak_mebibytes, await _leader(api)
+        peak = process.peak_mebibytes
     load = os.getloadavg()[0]
     async with _running(stand, product) as process:
-        restart = await _steady(stand, api, product, process, leader)
+        restart = await _steady(stand, product, process)
         peak = max(peak, process.peak_mebibytes)
     return Crowd(
         settled=settled,
@@ -190,13 +188,10 @@ async def _activate(stand: Stand, api: ClusterApi, product: Product, active: int
 # --- what is measured ---
 
 
-async def _steady(stand: Stand, api: ClusterApi, product: Product, process: Process, before: str) -> Start:
-    """Wait until a process that was started just now leads and does nothing any more, and say what that took.
-
-    `before`: who led before.
-    """
+async def _steady(stand: Stand, product: Product, process: Process) -> Start:
+    """Wait until a process that was started just now has begun and does nothing any more, and say what that took."""
     begin, writes, reads = time.monotonic(), stand.writes(product.user), _store_reads(stand)
-    while await _leader(api) in ("", before):
+    while not await asyncio.to_thread(_works, stand):
         await asyncio.sleep(0.2)
     quiet = time.monotonic()
     while time.monotonic() - quiet < STEADY_SECONDS and time.monotonic() - begin < LONGEST_START_SECONDS:
@@ -208,9 +203,12 @@ async def _steady(stand: Stand, api: ClusterApi, product: Product, process: Proc
     return Start(seconds, stand.writes(product.user) - writes, _store_reads(stand) - reads)
 
 
-async def _leader(api: ClusterApi) -> str:
-    """Who holds the Lease."""
-    return str((await api.call("GET", LEASE))["spec"].get("holderIdentity") or "")
+def _works(stand: Stand) -> bool:
+    """Whether the operator has gone round its requests once: then it has counted them."""
+    url = f"http://127.0.0.1:{stand.metrics_port}/metrics"
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=30) as answer:
+        return b"profile_requests{" in answer.read()
+    return False
 
 
 async def _rest(process: Process) -> Rest:

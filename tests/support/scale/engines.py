@@ -15,7 +15,7 @@ from profile_sandbox import build, services
 
 from .api import ClusterApi, Document
 from .processes import Process
-from .stand import RELEASE, Stand
+from .stand import Stand
 
 PHOTOS = 6
 STEPS = 4
@@ -48,7 +48,7 @@ def path(collection: str, namespace: str = "") -> str:
 
 @dataclass
 class Product:
-    """The operator, with its configuration as the chart renders it but for addresses: nothing limits trainings."""
+    """The operator, as one process without election, as Argo's is here: nothing limits trainings."""
 
     key: str = "product"
     name: str = "Profile Studio"
@@ -73,8 +73,7 @@ class Product:
             "training": {"baseModel": "sdxl"},
             # One predictor of as many replicas as the nodes have GPUs to spare: it answers at once here.
             "generation": {"urlTemplate": stand.predictor, "width": 64, "height": 64, "replicas": 50},
-            "lease": {"namespace": RELEASE, "name": "operator"},
-            "metricsPort": 0,
+            "metricsPort": stand.metrics_port,
             "healthPort": 0,
         }
 

@@ -26,7 +26,6 @@ from .processes import Process
 SUPPORT = Path(__file__).resolve().parents[1]
 # Whose writes are counted, each by its own name.
 MEASURED = ("operator", "argo")
-RELEASE = "release"
 CONTROLLERS = "garbage-collector-controller,job-controller,namespace-controller,ttl-after-finished-controller"
 # At their defaults (20 a second) the job controller and the scheduler are what both engines wait for.
 QPS = ("--kube-api-qps", "500", "--kube-api-burst", "1000")
@@ -61,6 +60,7 @@ class Stand:
     url: str
     minio: RealMinio
     predictor: str
+    metrics_port: int
     processes: dict[str, Process] = field(default_factory=dict)
 
     def kubeconfig(self, user: str, namespace: str = "default") -> Path:
@@ -107,7 +107,9 @@ def stand(folder: Path) -> Iterator[Stand]:
         cluster.start()
         minio = ends.enter_context(real_minio(folder / "minio"))
         listener = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
-        place = Stand(folder, cluster.url, minio, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            metrics_port = free.getsockname()[1]
+        place = Stand(folder, cluster.url, minio, f"http://127.0.0.1:{listener.getsockname()[1]}", metrics_port)
         for name, command in _commands(place, cluster.kubeconfig, listener.fileno()).items():
             environment = {"PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}", **minio.operator}
             place.processes[name] = place.run(name, command, environment, [listener.fileno()])
@@ -141,7 +143,7 @@ async def install(api: ClusterApi, namespaces: Sequence[str]) -> None:
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     await api.all([("POST", definitions, yaml.safe_load(file.read_text())) for file in sorted(kinds)])
     await api.all([("POST", "/api/v1/nodes", _node(number)) for number in range(NODES)])
-    spaces = [{"metadata": {"name": name}} for name in (*namespaces, RELEASE, "argo")]
+    spaces = [{"metadata": {"name": name}} for name in (*namespaces, "argo")]
     await api.all([("POST", "/api/v1/namespaces", space) for space in spaces])
     styles = f"/apis/{GROUP}/v1alpha1/clusterprofilestyles"
     style = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "ClusterProfileStyle", "metadata": {"name": "plain"}}

@@ -91,7 +91,9 @@ async def _until_finished(api: ClusterApi, engine: Engine, size: int, namespaces
     following = asyncio.create_task(follow())
     await asked
     told = 0
-    while not following.done():
+    while len(done) < size:
+        if following.done():
+            following.result()
         await asyncio.sleep(LOOK_SECONDS)
         last = max(done.values(), default=0.0)
         if len(done) >= told + size // 10 + 1:
@@ -100,4 +102,6 @@ async def _until_finished(api: ClusterApi, engine: Engine, size: int, namespaces
         if time.monotonic() - begin - last > STUCK_SECONDS:
             break
     following.cancel()
-    return max(done.values(), default=STUCK_SECONDS), len(done)
+    if not done:
+        raise RuntimeError(f"nothing is finished of {engine.name}")
+    return max(done.values()), len(done)

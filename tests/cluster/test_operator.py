@@ -161,7 +161,7 @@ def test_the_store_away_is_told_and_passes(operated: Operated) -> None:
         condition = operated.request.condition("Ready")
         assert condition is not None
         assert condition.status == "True"
-        operated.request.patch({"minimumLikeness": 1})
+        operated.request.patch({"layouts": ["resume"]})
         condition = operated.request.wait("Ready", status="False", reason="StoreUnavailable", seconds=120)
         assert "cannot be reached" in condition.message
         reconciling = operated.request.condition("Reconciling")

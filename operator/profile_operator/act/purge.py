@@ -113,7 +113,8 @@ class ArtifactPurger:
                 count = await asyncio.wait_for(self._predictor.evict(predictor, order, origin), EVICTION_SECONDS)
             except (PredictorBusy, PredictorUnavailable, PredictorFailed, PredictorRefused, TimeoutError) as error:
                 if attempt == EVICTION_ATTEMPTS - 1:
-                    log.warning("predictor %s was not told to forget adapters: %s", predictor, type(error).__name__)
+                    why = str(error) or type(error).__name__
+                    log.warning("predictor %s was not told to forget adapters: %s", predictor, why)
             else:
                 log.info("predictor %s forgot %d cached adapters", predictor, count)
                 return

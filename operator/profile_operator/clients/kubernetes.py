@@ -24,6 +24,8 @@ from profile_runtime.kubernetes.resources import (
 
 SECONDS = 30.0
 PAGE = 200
+# What a port is called that tells of the pod alone, as the chart names it.
+METRICS_PORT = "metrics"
 
 
 class ListedMetadata(msgspec.Struct, frozen=True):
@@ -236,17 +238,24 @@ class Kube:
         slices = await self._list(path, [("labelSelector", f"kubernetes.io/service-name={service}")])
         origins = set()
         for piece in slices:
-            ports = [port["port"] for port in piece.get("ports") or () if port.get("port")]
+            port = _asked_port(piece.get("ports") or ())
             for endpoint in piece.get("endpoints") or ():
-                for address in endpoint.get("addresses", ())[:1] if ports else ():
+                for address in endpoint.get("addresses", ())[:1] if port else ():
                     host = f"[{address}]" if ":" in address else address
-                    origins.add(f"http://{host}:{ports[0]}")
+                    origins.add(f"http://{host}:{port}")
         return sorted(origins)
 
     async def create_event(self, document: Document) -> None:
         """Post an Event."""
         metrics.api_write("event")
         await self._api.call("POST", f"/api/v1/namespaces/{document['metadata']['namespace']}/events", document)
+
+
+def _asked_port(ports: Iterable[Document]) -> int | None:
+    """The number of the port that answers calls: one named for HTTP, else any but that of the metrics."""
+    names = {str(port.get("name") or ""): int(port["port"]) for port in ports if port.get("port")}
+    calls = sorted((name for name in names if name != METRICS_PORT), key=lambda name: not name.startswith("http"))
+    return next((names[name] for name in calls), None)
 
 
 def _jobs_path(namespace: str) -> str:

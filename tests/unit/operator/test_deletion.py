@@ -136,7 +136,8 @@ def replicas(operator: RealOperator, *addresses: str) -> None:
     labels = {"kubernetes.io/service-name": "profile-predictor-predictor"}
     document = {
         "metadata": {"name": "s", "labels": labels},
-        "ports": [{"port": 8080}],
+        # In no order that one may rely on.
+        "ports": [{"name": name, "port": port} for name, port in (("metrics", 9090), ("grpc", 9000), ("http1", 8080))],
         "endpoints": [{"addresses": [address]} for address in addresses],
     }
     operator.server.put("/apis/discovery.k8s.io/v1/namespaces/profile-studio/endpointslices", document)

@@ -197,4 +197,11 @@ MUTANTS = (
         "        return True\n",
         "an event that the sink did not take is not sent again",
     ),
+    (
+        "A15",
+        "operator/profile_operator/clients/kubernetes.py",
+        'key=lambda name: not name.startswith("http")',
+        'key=lambda name: name.startswith("http")',
+        "an eviction goes to another port than the one for calls",
+    ),
 )

@@ -37,7 +37,7 @@ from profile_operator.decide.plan import (
     WithdrawCredentials,
     WriteResolved,
 )
-from profile_runtime.kubernetes.errors import ApiError, ResourceConflict, ResourceNotFound
+from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
 
 from . import manifests
@@ -203,4 +203,6 @@ class Applier:
         try:
             await self._kube.create_event(document)
         except ApiError as error:
-            log.warning("%s: Event %s not posted: %s", head.key, note.reason, error)
+            ending = isinstance(error, Forbidden) and error.namespace_ends
+            level = logging.DEBUG if ending else logging.WARNING
+            log.log(level, "%s: Event %s not posted: %s", head.key, note.reason, error)

@@ -41,6 +41,11 @@ class Forbidden(ApiError):
         """Whether a quota is used up."""
         return "exceeded quota" in self.message
 
+    @property
+    def namespace_ends(self) -> bool:
+        """Whether nothing may be created any more, since the namespace is going."""
+        return "is being terminated" in self.message
+
 
 class ResourceInvalid(ApiError):
     """422: the object is none of its kind, or a patch's test failed."""

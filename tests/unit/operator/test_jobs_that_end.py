@@ -163,3 +163,21 @@ def test_what_the_next_pod_may_do_better_is_left_to_the_job() -> None:
     assert world.condition("Trained") == ("False", "StoreUnavailable", "the store is away")
     assert world.condition("Stalled")[0] == "False"
     assert Stage.TRAIN.value in world.condition("Ready")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"),
+    [
+        ("unable to create new content in namespace hr because it is being terminated", ["DEBUG"]),
+        ('User "operator" cannot create resource "events"', ["WARNING"]),
+    ],
+)
+async def test_that_a_namespace_which_goes_takes_no_events_worries_nobody(
+    operator: RealOperator, caplog: pytest.LogCaptureFixture, words: str, levels: list[str]
+) -> None:
+    await operator.cycle()
+    operator.finish("preprocess")
+    operator.server.refuse("POST", "/events", 403, words)
+    with caplog.at_level("DEBUG", "profile_operator.act.applier"):
+        await operator.cycle()
+    assert [record.levelname for record in caplog.records if "not posted" in record.message] == levels

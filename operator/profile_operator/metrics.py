@@ -47,6 +47,15 @@ QUEUE_SECONDS = Histogram(
     "How long a request waited for a GPU before it began.",
     buckets=(1, 10, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400),
 )
+WAITING_SECONDS = Gauge(
+    "profile_waiting_seconds",
+    "How long the request that waits longest has waited, by what for, as seen at resyncs.",
+    ["reason"],
+)
+RETRIED = Gauge(
+    "profile_retried_requests", "ProfileRequests of which a stage was tried in vain for an hour, at the last resync."
+)
+LEADS = Gauge("profile_operator_leads", "Whether this process is the one that works: 1, or 0.")
 WASTE_OBJECTS = Gauge(
     "profile_waste_objects", "Objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
 )

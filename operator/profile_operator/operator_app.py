@@ -40,6 +40,7 @@ from .decide.transitions import reached
 from .election import Elector
 from .generate.runner import GenerationRunner
 from .health import HealthServer
+from .long_waits import MANY_ATTEMPTS, LongWaits
 from .observe.issued import Issued
 from .observe.observer import Observer
 from .reconcile import Reconciler
@@ -68,6 +69,7 @@ class OperatorApp:
         self.ended = asyncio.Event()
         self._elector: Elector | None = None
         self._leads = False
+        self._waits = LongWaits()
         self._tasks: list[asyncio.Task[None]] = []
         self._health = HealthServer(lambda: self.healthy)
 
@@ -143,6 +145,7 @@ class OperatorApp:
     async def _end_work(self) -> None:
         """Begin nothing more and end what is under way."""
         self._leads = False
+        metrics.LEADS.set(0)
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -159,6 +162,7 @@ class OperatorApp:
         if self._elector is not None:
             await self._elector.win()
         self._leads = True
+        metrics.LEADS.set(1)
         self._load_line()
         self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
         self._begin(self._resync(), self._sweeper.run(), self._styles.run())
@@ -208,11 +212,12 @@ class OperatorApp:
     async def _resync_once(self) -> None:
         """Have every request looked at that is not settled, when nothing else is to be done."""
         platform, namespaces = platform_digest(self._config), set[str]()
-        stages, queued = Counter[str](), Counter[str]()
+        stages, queued, retried = Counter[str](), Counter[str](), 0
         for number, entry in enumerate(self._kube.listed):
             stages[entry.stage_text or StageText.WAITING] += 1
             namespaces.add(entry.key.namespace)
             queued[entry.key.namespace] += entry.stage_text == StageText.QUEUED
+            retried += entry.retried >= MANY_ATTEMPTS
             if not self._kube.settled(entry.key, platform):
                 self.queue.add_low(entry.key)
             if number % ROUND_STEP == 0:
@@ -225,6 +230,9 @@ class OperatorApp:
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
+        metrics.RETRIED.set(retried)
+        for reason, seconds in self._waits.longest(self._kube.listed).items():
+            metrics.WAITING_SECONDS.labels(reason=reason).set(seconds)
 
     def _load_line(self) -> None:
         """Tell the waiting list who trains and who waits."""

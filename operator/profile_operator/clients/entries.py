@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from profile_contract.conditions import RETRY_ANNOTATION, ConditionType
+from profile_contract.conditions import REASONS, RETRY_ANNOTATION, ConditionType, ReasonKind
 from profile_contract.model import digest_of
 from profile_contract.resource import FINALIZER, INSTALLATION_ANNOTATION, RETRY_LENGTH, Key
 from profile_contract.style_ref import OWN, StyleKind
@@ -18,6 +18,8 @@ from profile_runtime.kubernetes.resources import Document
 
 # What kubectl keeps of what somebody applied: the object once more.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Reasons of the platform, of which the operator tries again by itself.
+HEALING = frozenset(reason.value for reason, row in REASONS.items() if row.kind is ReasonKind.PLATFORM)
 # Of a Job's containers nobody looks at these again; an order alone has several kilobytes.
 CONTAINERS_LEAVE = ("env", "command", "args", "volumeMounts", "securityContext")
 
@@ -63,6 +65,15 @@ class _PhotosStatus(msgspec.Struct):
     retry: str = ""
 
 
+class _Failure(msgspec.Struct):
+    reason: str = ""
+    attempt: int = 0
+
+
+class _StageStatus(msgspec.Struct):
+    failure: _Failure | None = None
+
+
 class _RequestStatus(msgspec.Struct, rename="camel"):
     observed_generation: int = -1
     stage_text: str = ""
@@ -72,6 +83,7 @@ class _RequestStatus(msgspec.Struct, rename="camel"):
     photos: _PhotosStatus | None = None
     compared: str = ""
     installation: str = ""
+    stages: dict[str, _StageStatus | None] | None = None
 
 
 class _Request(msgspec.Struct):
@@ -107,6 +119,8 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     outdated: bool = False
     # Who serves it and who is to, where a person named another.
     handover: tuple[str, str] | None = None
+    # How often the stage that the platform failed most often was tried in vain.
+    retried: int = 0
     document: bytes = b""
 
 
@@ -147,8 +161,15 @@ def request_entry(data: bytes) -> RequestEntry:
         compared=status.compared,
         outdated=any(c.type == ConditionType.OUTDATED and c.status == "True" for c in status.conditions),
         handover=(holder, handed_to) if handed_to not in ("", holder) else None,
+        retried=0 if finished else _retried(status),
         document=b"" if finished else _slim(data),
     )
+
+
+def _retried(status: _RequestStatus) -> int:
+    """The most attempts of a stage that failed for want of the platform; 0: none did."""
+    failures = (stage.failure for stage in (status.stages or {}).values() if stage is not None and stage.failure)
+    return max((failure.attempt for failure in failures if failure.reason in HEALING), default=0)
 
 
 def _style_key(style: _Style) -> str:

@@ -29,4 +29,18 @@ MUTANTS = (
         "        return True",
         "a changed platform or style is never looked at",
     ),
+    (
+        "LW01",
+        "operator/profile_operator/long_waits.py",
+        "self._since[wait] = before.get(wait, now)",
+        "self._since[wait] = now",
+        "nobody is ever seen to wait for long",
+    ),
+    (
+        "LW02",
+        "operator/profile_operator/clients/entries.py",
+        "return max((failure.attempt for failure in failures if failure.reason in HEALING), default=0)",
+        "return max((failure.attempt for failure in failures), default=0)",
+        "an input that fails again and again is an alert for the platform team",
+    ),
 )

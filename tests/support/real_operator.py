@@ -23,6 +23,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
 from profile_operator.act.applier import Applier
 from profile_operator.act.credentials import CredentialsIssuer
+from profile_operator.act.event_sink import EventSink
 from profile_operator.act.purge import ArtifactPurger
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.predictor import PredictorUnavailable
@@ -236,7 +237,9 @@ def _later(seconds: int) -> str:
 
 
 @asynccontextmanager
-async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> AsyncIterator[RealOperator]:
+async def real_operator(
+    config: OperatorConfig = CONFIG, photos: int = 6, events: EventSink | None = None
+) -> AsyncIterator[RealOperator]:
     """The operator before its first look at `hr/minji`."""
     server, store, tokens, beside = FakeKubernetes(), MemoryStore(), Tokens(), Beside()
     server.put(REQUESTS.format(KEY.namespace), {"metadata": {"name": KEY.name}, "spec": SPEC.document()})
@@ -252,7 +255,9 @@ async def real_operator(config: OperatorConfig = CONFIG, photos: int = 6) -> Asy
         applier = Applier(kube, access, credentials, beside, purger, config=config, secrets=SECRETS_GIVEN)
         observer = Observer(kube, access, beside, beside.view, config, issued=issued)  # type: ignore[arg-type]
         waiting = WaitingList(config.admission.limits, lambda key: None)
-        reconciler = Reconciler(kube, observer, applier, config=config, forget=lambda uid: None, waiting=waiting)
+        reconciler = Reconciler(
+            kube, observer, applier, config=config, forget=lambda uid: None, waiting=waiting, events=events
+        )
         yield RealOperator(
             server,
             store,

@@ -9,6 +9,7 @@ write here, and it brings two packages into the operator.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -34,6 +35,8 @@ TYPE = "io.profilestudio.request"
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
 CALL_SECONDS = 10.0
+# Within the grace period of the pod, after all else has ended.
+LAST_SECONDS = 5.0
 # The sink says that it never takes this event, whatever else it takes.
 REFUSED = frozenset({400, 413, 415, 422})
 
@@ -89,7 +92,14 @@ class EventSink:
             metrics.EVENTS_WAITING.set(len(self._waiting))
 
     async def close(self) -> None:
-        """Close the connections; what waits is sent after the next start, if it is not too old by then."""
+        """Send what waits, each once and for a few seconds at most, and close the connections.
+
+        What the sink does not take then is told again after the next start, but for `deleted`: no status tells it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                while self._waiting and await self._taken(*self._waiting[0]):
+                    self._waiting.popleft()
         await self._client.aclose()
 
     async def _taken(self, name: str, body: bytes) -> bool:

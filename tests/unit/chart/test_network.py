@@ -68,6 +68,27 @@ def test_the_store_can_be_named_for_everybody_who_reaches_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://events.example.com/studio", 443),
+        ("http://events", 80),
+        ("http://events:8080/a:9", 8080),
+        ("https://[fd00::1]:8443/", 8443),
+        ("https://[fd00::1]/", 443),
+    ],
+)
+def test_the_operator_alone_reaches_the_sink_of_events(url: str, port: int) -> None:
+    sink = ("--set", f"events.sink.url={url}")
+    named = ("--set-json", 'networkPolicies.egress.eventsTo=[{"ipBlock":{"cidr":"10.0.0.8/32"}}]')
+    for name in EVERYWHERE:
+        before = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED)["spec"]["egress"]
+        egress = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED, *sink, *named)["spec"]["egress"]
+        more = [rule for rule in egress if rule not in before]
+        wanted = [{**tcp(port), "to": [{"ipBlock": {"cidr": "10.0.0.8/32"}}]}]
+        assert more == (wanted if name == "profile-studio-operator" else []), name
+
+
+@pytest.mark.parametrize(
     ("field", "port", "names"),
     [
         ("apiServerTo", 443, ("operator", "history", "web")),

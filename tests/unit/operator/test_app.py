@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from kubernetes.aio import client
 
+from event_receiver import Receiver
 from fake_kubernetes import REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_world import CONFIG, SPEC
@@ -17,8 +19,9 @@ from profile_contract.resource import INSTALLATION_ANNOTATION, Key
 from profile_operator import election, operator_app
 from profile_operator.clients import breaker, lister
 from profile_operator.clients import store as store_module
+from profile_operator.clock import stamp
 from profile_operator.compared import compared_with, platform_digest
-from profile_operator.config import LeaseConfig, OperatorConfig
+from profile_operator.config import EventsConfig, EventSinkConfig, LeaseConfig, OperatorConfig
 from profile_operator.operator_app import OperatorApp
 from profile_operator.reconcile import Reconciler
 from profile_runtime.store.port import StoreUnreachable
@@ -204,3 +207,22 @@ async def test_a_store_that_is_down_is_asked_by_one_and_those_who_waited_go_on_a
         assert store.asked <= SETTINGS.workers + 10
         store.away = False
         await until(lambda: len(store.lists) >= 40, 5)
+
+
+async def test_what_was_reached_lately_is_told_again_after_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, store, receiver = FakeKubernetes(), MemoryStore(), Receiver()
+    now = datetime.now(UTC)
+    for name, age in (("late", timedelta(minutes=5)), ("long-ago", timedelta(hours=2))):
+        request = settled(name)
+        reached = {"message": "2 portraits", "lastTransitionTime": stamp(now - age)}
+        request["status"]["conditions"][0] |= reached
+        server.put(REQUESTS.format("hr"), request)
+    async with receiver.listening() as url, server.running() as api:
+        config = SETTINGS.model_copy(update={"events": EventsConfig(sink=EventSinkConfig(url=url))})
+        for _ in range(2):
+            taken = len(receiver.taken)
+            async with running(monkeypatch, api, store, config):
+                await receiver.until(taken + 1)
+    told = {(event["subject"], event["type"]) for event in receiver.taken}
+    assert told == {("late", "io.profilestudio.request.ready")}
+    assert len({event["id"] for event in receiver.taken}) == 1

@@ -8,72 +8,46 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from aiohttp import web
 
+from event_receiver import Receiver
 from operator_world import World, change, fail
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
+from profile_operator.act import event_sink
 from profile_operator.act.event_sink import EventSink, cloud_event
 from profile_operator.config import EventsConfig, EventSinkConfig
 from profile_operator.decide.plan import Plan, RemoveFinalizer
 from profile_operator.decide.transitions import Transition, news, reached
+from real_operator import real_operator
 
 KEY = Key("hr", "minji")
 READY = Transition("ready", "ready/Succeeded/2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", {"portraits": 2})
 
 
-@dataclass
-class Receiver:
-    """Answers with the codes of `answers`, one after another, then 202; keeps what it was sent."""
-
-    answers: list[int] = field(default_factory=list)
-    taken: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    tries: int = 0
-
-    async def post(self, request: web.Request) -> web.Response:
-        self.tries += 1
-        body = await request.read()
-        code = self.answers.pop(0) if self.answers else 202
-        if code == 202:
-            self.headers.append(dict(request.headers))
-            self.bodies.append(body)
-            self.taken.append(json.loads(body))
-        return web.Response(status=code)
+def sink_at(url: str, *, token: str = "", key: str = "", queue: int = 1000) -> EventSink:
+    config = EventsConfig(sink=EventSinkConfig(url=url), queue=queue)
+    return EventSink(config, token, key, first_pause=0.01)
 
 
 @asynccontextmanager
 async def listening(
     receiver: Receiver, *, token: str = "", key: str = "", queue: int = 1000
 ) -> AsyncIterator[EventSink]:
-    app = web.Application()
-    app.router.add_post("/", receiver.post)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    config = EventsConfig(sink=EventSinkConfig(url=f"http://127.0.0.1:{port}/"), queue=queue)
-    sink = EventSink(config, token, key, first_pause=0.01)
-    task = asyncio.create_task(sink.run())
-    try:
-        yield sink
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await sink.close()
-        await runner.cleanup()
-
-
-async def until(receiver: Receiver, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(receiver.taken) < count:
-            await asyncio.sleep(0.01)
+    async with receiver.listening() as url:
+        sink = sink_at(url, token=token, key=key, queue=queue)
+        task = asyncio.create_task(sink.run())
+        try:
+            yield sink
+            async with asyncio.timeout(10):
+                while sink._waiting:
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await sink.close()
 
 
 def others(count: int) -> list[Transition]:
@@ -84,7 +58,7 @@ async def test_a_sink_that_fails_first_gets_every_event_once_in_order() -> None:
     receiver = Receiver(answers=[503, 500, 401])
     async with listening(receiver, token="secret", key="k") as sink:
         sink.offer(KEY, "u-1", 3, others(3))
-        await until(receiver, 3)
+        await receiver.until(3)
     assert receiver.tries == 6
     assert [event["id"] for event in receiver.taken] == [f"hr/u-1/3/ready/{number}" for number in range(3)]
     event, headers, body = receiver.taken[0], receiver.headers[0], receiver.bodies[0]
@@ -102,7 +76,7 @@ async def test_an_event_that_is_never_taken_holds_no_other_up() -> None:
     receiver = Receiver(answers=[422])
     async with listening(receiver) as sink:
         sink.offer(KEY, "u-1", 1, others(2))
-        await until(receiver, 1)
+        await receiver.until(1)
     assert [event["id"] for event in receiver.taken] == ["hr/u-1/1/ready/1"]
 
 
@@ -110,8 +84,33 @@ async def test_a_sink_that_is_away_for_long_costs_the_oldest_and_no_waiting() ->
     receiver = Receiver(answers=[503] * 3)
     async with listening(receiver, queue=2) as sink:
         sink.offer(KEY, "u-1", 1, others(5))
-        await until(receiver, 2)
+        await receiver.until(2)
     assert [event["id"] for event in receiver.taken] == ["hr/u-1/1/ready/3", "hr/u-1/1/ready/4"]
+
+
+async def test_an_operator_that_ends_sends_what_waits_and_holds_nothing_up() -> None:
+    receiver = Receiver(answers=[202, 202, 503])
+    async with receiver.listening() as url:
+        sink = sink_at(url)
+        sink.offer(KEY, "u-1", 1, others(5))
+        await sink.close()
+    assert [event["id"] for event in receiver.taken] == ["hr/u-1/1/ready/0", "hr/u-1/1/ready/1"]
+    assert receiver.tries == 3
+
+
+async def test_a_sink_that_does_not_answer_keeps_no_operator_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_sink, "LAST_SECONDS", 0.05)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        sink = sink_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        sink.offer(KEY, "u-1", 1, others(2))
+        async with asyncio.timeout(5):
+            await sink.close()
 
 
 def test_without_an_address_nothing_waits() -> None:
@@ -182,6 +181,24 @@ def test_an_event_holds_no_key_of_the_store_and_nobodys_photo() -> None:
         assert portrait.key not in text
     assert "://" not in text
     assert ".jpg" not in text
+
+
+async def test_a_life_is_told_as_it_is_written_and_its_end_last() -> None:
+    sink = sink_at("http://events.example.com/")
+    async with real_operator(events=sink) as operator:
+        await operator.ready()
+        operator.document["spec"]["deletionPolicy"] = "Retain"
+        operator.delete()
+        for _ in range(3):
+            await operator.cycle()
+        assert operator.gone()
+    types = [json.loads(body)["type"].removeprefix("io.profilestudio.request.") for _, body in sink._waiting]
+    assert types[0] == "stage.started"
+    assert types.count("ready") == 1
+    assert types.count("stage.completed") == 4
+    assert types[-1] == "deleted"
+    assert {json.loads(body)["subject"] for _, body in sink._waiting} == {"minji"}
+    assert len({name for name, _ in sink._waiting}) == len(sink._waiting)
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com", "http://", "https://a b"])

@@ -204,4 +204,18 @@ MUTANTS = (
         'key=lambda name: name.startswith("http")',
         "an eviction goes to another port than the one for calls",
     ),
+    (
+        "EV5",
+        "operator/profile_operator/act/event_sink.py",
+        "while self._waiting and await self._taken(*self._waiting[0]):",
+        "while False:",
+        "what waits when the operator ends is lost, the end of a request for good",
+    ),
+    (
+        "EV6",
+        "charts/profile-studio/templates/networkpolicies.yaml",
+        'regexFind "[0-9]+$" (regexFind ":[0-9]+$" $sink.host)',
+        'regexFind "[0-9]+$" $sink.host',
+        "the last digits of an address are taken for the sink's port",
+    ),
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 from profile_sandbox.paths import CLONE
 
 from .api import ClusterApi
-from .crowd import measure_crowd
+from .crowd import Size, measure_crowd
 from .engines import ENGINES, prepare
 from .page import write_section
 from .results import Results
@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--engines", nargs="*", choices=list(ENGINES), default=list(ENGINES))
     parser.add_argument("--settled", type=int, default=SETTLED, help="finished ones beside; 0: leave that out")
     parser.add_argument("--active", type=int, default=ACTIVE, help="unfinished ones beside those")
+    parser.add_argument("--stored", type=int, help="finished ones with reports in the store; else all")
     parser.add_argument("--results", type=Path, default=CLONE / "out" / "scale.json")
     parser.add_argument("--anew", action="store_true", help="forget what was measured before")
     arguments = parser.parse_args()
@@ -47,7 +48,8 @@ def main() -> int:
     for size in arguments.sizes:
         asyncio.run(_race(results, size, arguments.engines))
     if arguments.settled and results.crowd(arguments.settled, arguments.active) is None:
-        asyncio.run(_crowd(results, arguments.settled, arguments.active))
+        stored = arguments.settled if arguments.stored is None else arguments.stored
+        asyncio.run(_crowd(results, Size(arguments.settled, arguments.active, stored)))
     write_section(results)
     return 0
 
@@ -65,10 +67,10 @@ async def _race(results: Results, size: int, keys: list[str]) -> None:
             print(f"  {taken}", flush=True)
 
 
-async def _crowd(results: Results, settled: int, active: int) -> None:
+async def _crowd(results: Results, size: Size) -> None:
     """The product with those that are finished."""
     async with _prepared() as (place, api):
-        taken = await measure_crowd(place, api, settled, active, NAMESPACES)
+        taken = await measure_crowd(place, api, size, NAMESPACES)
         results.add(taken)
         print(f"  {taken}", flush=True)
 

@@ -58,6 +58,7 @@ class Crowd:
 
     settled: int
     active: int
+    stored: int
     load: float
     start: Start
     rest: Rest
@@ -74,13 +75,23 @@ class Crowd:
         return cls(**{**row, **starts, **{name: Rest(**row[name]) for name in ("rest", "busy_rest")}})
 
 
-async def measure_crowd(stand: Stand, api: ClusterApi, settled: int, active: int, namespaces: list[str]) -> Crowd:
+@dataclass(frozen=True)
+class Size:
+    """How many finished requests, how many unfinished ones, and how many of the finished have reports in the store."""
+
+    settled: int
+    active: int
+    stored: int
+
+
+async def measure_crowd(stand: Stand, api: ClusterApi, size: Size, namespaces: list[str]) -> Crowd:
     """Make the crowd of copies of one real request, and measure."""
+    settled, active = size.settled, size.active
     product = Product()
     async with _running(stand, product):
         seed = await _finish(api, product, namespaces[0])
     begin = time.monotonic()
-    await _settle(stand, api, product, seed, settled)
+    await _settle(stand, api, product, seed, size)
     print(f"  {settled} settled in {time.monotonic() - begin:.0f} s", flush=True)
     async with _running(stand, product) as process:
         start = await _steady(stand, product, process)
@@ -100,6 +111,7 @@ async def measure_crowd(stand: Stand, api: ClusterApi, settled: int, active: int
     return Crowd(
         settled=settled,
         active=active,
+        stored=size.stored,
         load=round(load),
         start=start,
         rest=rest,
@@ -133,7 +145,7 @@ async def _finish(api: ClusterApi, product: Product, namespace: str) -> Document
     raise AssertionError
 
 
-async def _settle(stand: Stand, api: ClusterApi, product: Product, seed: Document, settled: int) -> None:
+async def _settle(stand: Stand, api: ClusterApi, product: Product, seed: Document, size: Size) -> None:
     """Copies of a finished request, each under a name of its own, with its reports and records in the store."""
     metadata = seed["metadata"]
     namespace, place = metadata["namespace"], path(product.collection, metadata["namespace"])
@@ -142,13 +154,16 @@ async def _settle(stand: Stand, api: ClusterApi, product: Product, seed: Documen
     records = {entry.key: store.read(entry.key) for entry in store.list(prefix) if entry.key.endswith(".json")}
     pool = ThreadPoolExecutor(THREADS)
 
-    async def copy(name: str) -> None:
+    async def copy(number: int) -> None:
+        name = f"person-{number:05}"
         bare = {**product.work(namespace, name)}
         bare["metadata"] = {"name": name, "namespace": namespace, "finalizers": metadata["finalizers"]}
         created = await api.call("POST", place, bare)
         other = created["metadata"]["uid"]
         status = json.dumps(seed["status"]).replace(SEED, name).replace(metadata["uid"], other)
         await api.call("PATCH", f"{place}/{name}/status", {"status": json.loads(status)})
+        if number > size.stored:
+            return
         renamed = {
             key.replace(SEED, name): data.replace(SEED.encode(), name.encode()).replace(
                 metadata["uid"].encode(), other.encode()
@@ -157,9 +172,9 @@ async def _settle(stand: Stand, api: ClusterApi, product: Product, seed: Documen
         }
         await asyncio.get_running_loop().run_in_executor(pool, _write, store, renamed)
 
-    for first in range(1, settled, 500):
-        last = min(first + 500, settled)
-        await asyncio.gather(*(copy(f"person-{number:05}") for number in range(first, last)))
+    for first in range(1, size.settled, 500):
+        last = min(first + 500, size.settled)
+        await asyncio.gather(*(copy(number) for number in range(first, last)))
         print(f"    {last} settled", flush=True)
     pool.shutdown()
 

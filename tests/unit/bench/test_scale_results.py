@@ -10,7 +10,9 @@ from scale.crowd import Crowd, Rest, Start
 from scale.results import Results
 from scale.throughput import Throughput
 
-CROWD = Crowd(10_000, 500, 7, Start(12.3, 0, 4), Rest(0.01, 120), Rest(0.04, 140), 0.2, 0.6, Start(14.0, 9, 1500), 180)
+CROWD = Crowd(
+    10_000, 500, 10_000, 7, Start(12.3, 0, 4), Rest(0.01, 120), Rest(0.04, 140), 0.2, 0.6, Start(14.0, 9, 1500), 180
+)
 
 
 def throughput(engine: str, *, size: int = 250, seconds: float = 100.0, finished: int = 250) -> Throughput:

@@ -19,12 +19,11 @@ from profile_sandbox.paths import CLONE
 from .api import ClusterApi
 from .crowd import Size, measure_crowd
 from .engines import ENGINES, prepare
-from .page import write_section
+from .page import SIZES, write_section
 from .results import Results
 from .stand import Stand, install, stand
 from .throughput import measure_throughput
 
-SIZES = (250, 500, 1000, 2000)
 SETTLED, ACTIVE = 10_000, 500
 NAMESPACES = [f"team-{number}" for number in range(10)]
 # In memory: what is measured are the engines, not this machine's disk.

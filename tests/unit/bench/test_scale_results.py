@@ -43,11 +43,10 @@ def test_the_page_says_how_many_times_as_fast_the_product_is(tmp_path: Path, mon
     text = (tmp_path / "page.md").read_text()
     assert "| warm start | 19 s |" in text
     assert "| 250 at once: ratio | 2.50 x its defaults, 1.50 x tuned |" in text
-    assert "| 250 at once: Profile Studio | 6.25 /s | 250 in 40 s; CPU 9 s; peak memory 153 MiB; 9.8 API writes" in text
-    assert (
-        "| 10000 settled: start | 12 s | until nothing is left to be done; 0 API writes, 4 reads of the store |" in text
-    )
+    assert "| 250 at once: Profile Studio | 6.25 /s | 250 in 40 s; CPU 35 ms each; peak memory 153 MiB; 9.8 API" in text
+    assert "| 10000 settled: start | 12 s | until nothing is left to be done; 0 API writes, 4 reads of the" in text
     assert "| 10000 settled, 500 active: picked up | 0.60 s |" in text
+    assert "| sizes not run | 500, 1000, 2000 |" in text
 
 
 def test_without_the_product_there_is_no_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

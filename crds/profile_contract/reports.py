@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from .stages.order import StageReport
 from .stages.preprocess import PreprocessReport
 from .stages.train import TrainReport
 from .style_ref import is_key
+from .times import is_time
 
 LONGEST_REPORT = 1_048_576
 LONGEST_TEXT = 4096
@@ -31,7 +31,6 @@ MOST_SECONDS = 1e7
 MOST_DEPTH = 20
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 ReportT = TypeVar("ReportT", bound=StageReport)
 
@@ -87,7 +86,7 @@ def _bounded(value: Any, depth: int = 0) -> None:
 
 def _sound(report: StageReport) -> None:
     """What a status, a bill or an order is made of. Raises UnsoundReport."""
-    if not all(_is_time(text) for text in (report.started_at, report.finished_at) if text):
+    if not all(is_time(text) for text in (report.started_at, report.finished_at) if text):
         raise UnsoundReport("startedAt and finishedAt must be times like 2026-01-02T03:04:05Z")
     if not 0 <= report.seconds <= MOST_SECONDS or not 0 <= report.gpu_count <= 64:
         raise UnsoundReport(f"seconds must be from 0 to {MOST_SECONDS:.0f}, and gpuCount from 0 to 64")
@@ -98,14 +97,6 @@ def _sound(report: StageReport) -> None:
             raise UnsoundReport("adapter.sha256 must be 64 hexadecimal digits")
     if isinstance(report, FinishReport):
         _sound_portraits(report)
-
-
-def _is_time(text: str) -> bool:
-    """Whether the API server and a database take it, too: the 99th of a month has the right form and is no time."""
-    try:
-        return _TIME.fullmatch(text) is not None and datetime.fromisoformat(text).year > 1
-    except ValueError:
-        return False
 
 
 def _sound_portraits(report: FinishReport) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from .areas import LONGEST_AREA
 from .artifacts import LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
@@ -17,12 +17,14 @@ from .photos import PhotoReason, PhotosWarning
 from .stages.stage import Stage
 from .stages.stage_text import StageText
 from .style_ref import Name, StyleKind, StyleRef
+from .times import checked_time
 
 Key = Annotated[str, Field(max_length=1024)]
 Percent = Annotated[int, Field(ge=-100, le=100)]
 # A text in the definition: a word of a newer version must not stand in the way of a whole status.
 ShownStage = Annotated[StageText, WithJsonSchema({"type": "string", "maxLength": 40})]
-Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+Time = Annotated[str, AfterValidator(checked_time), Field(max_length=40, json_schema_extra={"format": "date-time"})]
+MOST_ATTEMPTS = 1_000_000
 
 # Jobs are named <request>-<stage>-<digest of 8>, and a pod's host name holds 63 characters.
 NAME_LENGTH = 40
@@ -232,7 +234,7 @@ class StageFailure(Tolerant):
     message: str = Field(default="", max_length=1024, description="What the stage, its pod or the predictor said.")
     time: Time = Field(description="When it failed.")
     attempt: int = Field(
-        default=1, ge=1, le=1_000_000, description="How many attempts failed one after another with these inputs."
+        default=1, ge=1, le=MOST_ATTEMPTS, description="How many attempts failed one after another with these inputs."
     )
 
 

@@ -34,7 +34,8 @@ LONGEST_RESOLVED = 1_048_576
 MOST_PHOTOS = 1000
 MOST_STYLES = 8
 
-Digest = Annotated[str, Field(min_length=1, max_length=64)]
+# It becomes a part of keys and of names of Jobs.
+Digest = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]+$")]
 Version = Annotated[int, Field(ge=0, le=1_000_000)]
 Edge = Annotated[int, Field(ge=8, le=8192)]
 
@@ -98,8 +99,8 @@ class ResolvedStyle(Contract):
 class ResolvedGenerate(Contract):
     """The candidates of all styles, which are sorted by their keys."""
 
-    seed: int
-    candidates: int
+    seed: int = Field(ge=0, le=900_000)
+    candidates: int = Field(ge=1, le=32)
     styles: list[ResolvedStyle] = Field(max_length=MOST_STYLES)
 
 

@@ -97,3 +97,11 @@ class ProfileStyleSpec(Contract):
         """The prompt with the person and the tone put in; `neutral` gives the prompt of the neutral twin."""
         tone = TONE_WORDS[Tone.NEUTRAL if neutral else self.tone]
         return self.prompt.replace("{subject}", subject).replace("{tone}", tone)
+
+
+STYLE_RULES = [
+    {
+        "rule": "self.metadata.name.size() <= 63",
+        "message": "the name must have at most 63 characters: requests ask for a style by it",
+    },
+]

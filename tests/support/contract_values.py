@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 import types
 import typing
+from datetime import datetime
 from typing import Any
 
 import annotated_types
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from profile_contract.times import checked_time
 
 Values = st.SearchStrategy[Any]
 
@@ -24,6 +27,9 @@ SHAPED: dict[str, Values] = {
     "background_colour": st.just("#aabbcc"),
     "reason": st.just("Succeeded"),
 }
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2999, 12, 31)).map(  # noqa: DTZ001 - written as UTC
+    lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+)
 LARGEST = 2**31
 
 
@@ -68,6 +74,8 @@ def _plain(annotation: Any, bounds: list[Any], name: str) -> Values:
     if annotation is bool:
         return st.booleans()
     if annotation is str:
+        if any(getattr(bound, "func", None) is checked_time for bound in bounds):
+            return TIMES
         least, most = _length(bounds)
         named = any(getattr(bound, "pattern", None) or hasattr(bound, "func") for bound in bounds)
         shaped = SHAPED.get(name) if bounds else None

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from profile_contract import GROUP, VERSION
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES
-from profile_contract.style import ProfileStyleSpec
+from profile_contract.style import STYLE_RULES, ProfileStyleSpec
 from profile_contract.style_ref import StyleKind
 from profile_contract.style_status import StyleStatus
 
@@ -150,7 +150,7 @@ def profile_style_crd() -> dict[str, Any]:
 
 
 def _style_version(description: str) -> dict[str, Any]:
-    root = _object(description, {"spec": schema_of(ProfileStyleSpec), "status": schema_of(StyleStatus)}, [])
+    root = _object(description, {"spec": schema_of(ProfileStyleSpec), "status": schema_of(StyleStatus)}, STYLE_RULES)
     return {
         "subresources": {"status": {}},
         "additionalPrinterColumns": STYLE_COLUMNS,

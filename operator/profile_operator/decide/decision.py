@@ -233,7 +233,7 @@ def _settled(facts: Facts) -> Decision:
     added, is deleted."""
     ready = next(c for c in facts.head.status.conditions if c.type == ConditionType.READY)
     running = [job for job in facts.snapshot.jobs if not (job.finished or job.deleting)]
-    if facts.now - parsed(ready.last_transition_time) < LINGER:
+    if timedelta(0) <= facts.now - parsed(ready.last_transition_time) < LINGER:
         return Decision((), _superseded_jobs(facts, Stage), LINGER.total_seconds() if running else None)
     return Decision((), tuple(DeleteJob(job.name, job.uid) for job in running if job.owner_uid == facts.head.uid))
 

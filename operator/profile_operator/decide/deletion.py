@@ -18,6 +18,7 @@ from profile_contract.conditions import ABANDON_ANNOTATION, Reason
 from profile_contract.request import DeletionPolicy, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
+from profile_operator.config import LONGEST_CREDENTIALS_SECONDS
 
 from .facts import DeletionFacts
 from .plan import (
@@ -40,6 +41,8 @@ from .tell import outage_status, plan_of
 LOOK_SECONDS = 30.0
 # What the store let begin before the end of a link may take so long to arrive.
 ARRIVAL = timedelta(seconds=10)
+# Nothing that was handed out before the deletion lives longer, whatever a status tells of times.
+LONGEST_WAIT = timedelta(seconds=LONGEST_CREDENTIALS_SECONDS) + ARRIVAL
 # A Job that does not go for so long has a pod on a node that does not answer; its credentials decide then.
 STUCK = timedelta(minutes=5)
 
@@ -134,7 +137,8 @@ def _end(facts: DeletionFacts) -> datetime | None:
     ends = [end + ARRIVAL for end in known if end is not None]
     if facts.head.status.purge_after:
         ends.append(parsed(facts.head.status.purge_after))
-    return max(ends, default=None)
+    latest, deleted = max(ends, default=None), facts.head.deleted
+    return min(latest, deleted + LONGEST_WAIT) if latest is not None and deleted is not None else latest
 
 
 def _links_end(facts: DeletionFacts) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from profile_contract.conditions import REASONS, Reason, ReasonKind
-from profile_contract.request import StageFailure, StagesStatus
+from profile_contract.request import MOST_ATTEMPTS, StageFailure, StagesStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 from profile_operator.observe.snapshot import Snapshot
@@ -32,7 +32,7 @@ def new_failure(snapshot: Snapshot, stage: Stage, reason: Reason, message: str, 
         reason=reason,
         message=plain(message),
         time=stamp(at),
-        attempt=before.attempt + 1 if before is not None else 1,
+        attempt=min(before.attempt + 1, MOST_ATTEMPTS) if before is not None else 1,
     )
 
 
@@ -46,6 +46,12 @@ def due(failure: StageFailure) -> datetime:
     """When a stage that heals is tried again: 10, 20, 40 ... seconds after it failed, at most ten minutes."""
     pause = FIRST_PAUSE * 2 ** min(failure.attempt - 1, 10)
     return parsed(failure.time) + min(pause, LONGEST_PAUSE)
+
+
+def is_due(failure: StageFailure, now: datetime) -> bool:
+    """Whether a stage that heals is to be tried again. A time that lies ahead, as a clock that is wrong writes it, is
+    not waited for."""
+    return not timedelta(0) < due(failure) - now <= 2 * LONGEST_PAUSE
 
 
 def reason_of(failure: StageFailure) -> Reason:

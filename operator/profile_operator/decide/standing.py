@@ -16,7 +16,7 @@ from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 from profile_operator.observe.snapshot import JobState, JobView, Snapshot
 
-from .failure import due, heals, new_failure, reason_of, remembered
+from .failure import due, heals, is_due, new_failure, reason_of, remembered
 from .plan import Action, DeleteJob, DropReport
 
 ABOUT_TO_START = "the pod is about to start"
@@ -191,7 +191,7 @@ def failed(standing: Standing, head: RequestHead, now: datetime, clearing: tuple
         return replace(again, failure=None)
     if not heals(failure):
         return replace(standing, state=StageState.STALLED, reason=reason_of(failure), message=failure.message)
-    if now >= due(failure):
+    if is_due(failure, now):
         return again
     text = f"{failure.message}; attempt {failure.attempt} failed, it is tried again at {stamp(due(failure))}"
     return replace(standing, state=StageState.PAUSED, reason=reason_of(failure), message=text)

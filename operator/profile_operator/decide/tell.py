@@ -185,7 +185,8 @@ def _summary(ready: Untimed, *, stalled: bool) -> dict[str, Untimed]:
 
 
 def _timed(head: RequestHead, now: datetime, untimed: Mapping[str, Untimed]) -> list[Condition]:
-    """The conditions with their times, in the fixed order. The transition time changes with the status only."""
+    """The conditions with their times, in the fixed order, then what others wrote. The transition time changes with the
+    status only."""
     before = {condition.type: condition for condition in head.status.conditions}
     conditions = []
     for kind in (kind for kind in ORDER if kind in untimed):
@@ -202,7 +203,7 @@ def _timed(head: RequestHead, now: datetime, untimed: Mapping[str, Untimed]) -> 
                 observed_generation=generation,
             )
         )
-    return conditions
+    return [*conditions, *(condition for condition in head.status.conditions if condition.type not in ORDER)]
 
 
 # --- an outage ---------------------------------------------------------------------------------------------------
@@ -252,12 +253,15 @@ def _events(old: ProfileRequestStatus, new: ProfileRequestStatus) -> tuple[Event
         for stage, kind in _STAGE_CONDITIONS.items()
         if kind in changed and (after[kind].status, after[kind].reason) in _WORTH_AN_EVENT
     ]
+    if ConditionType.READY not in changed:
+        # As it was told, by another version perhaps: with a reason that this one does not know.
+        return tuple(notes)
     ready, stalled = after[ConditionType.READY], after[ConditionType.STALLED].status == "True"
     reason = Reason(ready.reason)
-    if ConditionType.READY in changed and ready.status == "True":
+    if ready.status == "True":
         notes.append(EventNote(reason, f"ready: {ready.message}"))
-    elif ConditionType.READY in changed and (stalled or REASONS[reason].kind is ReasonKind.PLATFORM):
+    elif stalled or REASONS[reason].kind is ReasonKind.PLATFORM:
         notes.append(EventNote(reason, ready.message, warning=True))
-    elif ConditionType.READY in changed and reason in (Reason.SUSPENDED, Reason.DELETING):
+    elif reason in (Reason.SUSPENDED, Reason.DELETING):
         notes.append(EventNote(reason, ready.message))
     return tuple(notes)

@@ -133,7 +133,10 @@ class Observer:
         styles, unclear = {}, {}
         offered, own = await asyncio.gather(self._kube.cluster_styles(), self._kube.styles(namespace))
         for document in (*offered, *own):
-            style = ref_of(document)
+            try:
+                style = ref_of(document)
+            except ValidationError:
+                continue  # under a name that no request can say
             try:
                 styles[style.key] = ProfileStyleSpec.model_validate(document.get("spec", {}), extra="ignore")
             except ValidationError as error:

@@ -27,6 +27,9 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _UID = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4})-[-0-9a-f]+")
 _AREA = re.compile(rf"((?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?/)*)({_NAMESPACE.pattern})\.[0-9a-f]{{8}}-[0-9a-f]{{4}}/")
 
+# Folders may hold spaces: up to the last slash, and the name behind it.
+_PLACE = re.compile(rf"{_AREA.pattern}(?:.*/)?[^\s;]*")
+
 
 def area_of(namespace: str, uid: str, store_prefix: str = "") -> Area:
     """The area of the namespace of that UID. Raises ForeignKey for what is no name, no UID or no prefix."""
@@ -49,6 +52,11 @@ def area_in(key: str) -> Area | None:
     """The area that a key, a prefix or an area lies in; None for what lies in none."""
     place = _AREA.match(key)
     return Area(place[0]) if place else None
+
+
+def without_places(text: str) -> str:
+    """The text without keys: folders of photos may be called as people are."""
+    return _PLACE.sub("[a place in the store]", text)
 
 
 def told_area(text: str, namespace: str) -> Area | None:

@@ -35,6 +35,7 @@ from .clients.watched import WatchedKube
 from .clock import stamp
 from .compared import platform_digest
 from .config import OperatorConfig, Secrets
+from .decide.installation import served_by_another
 from .decide.orders import needs_gpu
 from .decide.transitions import reached
 from .election import Elector
@@ -98,7 +99,7 @@ class OperatorApp:
         redis = secrets.redis.get_secret_value()
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
-        self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value())
+        self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value(), fence)
         self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
         issued = Issued()
         self._stage_redis = StageRedis(redis, secrets.stage_redis.get_secret_value())
@@ -121,7 +122,7 @@ class OperatorApp:
         )
         store.returned = self._store_returned
         leftovers = store_access.leftovers(config.store, secrets)
-        self._sweeper = Sweeper(Census(api, fence), leftovers, store, config=config)
+        self._sweeper = Sweeper(Census(api, fence), leftovers, store, config=config, fence=fence)
         self._begin(kube.follow(), self._lead())
         if config.metrics_port:
             metrics.serve(config.metrics_port)
@@ -197,6 +198,8 @@ class OperatorApp:
         try:
             async for page in self._kube.request_pages(self._config.watch_namespaces):
                 for head in map(parse_head, page):
+                    if served_by_another(head, self._config):
+                        continue
                     lately = (transition for transition in reached(head.status) if transition.time >= since)
                     self._events.offer(head.key, head.uid, head.status.observed_generation, lately)
                 await asyncio.sleep(0)

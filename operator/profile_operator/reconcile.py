@@ -94,6 +94,9 @@ class Reconciler:
         except ApiError as error:
             raise ExpectedError(str(error)) from error
         head = parse_head(document)
+        if self._uids.get(key, head.uid) != head.uid:
+            # Made anew under its name before anybody saw that the other was gone.
+            self._gone(key)
         self._uids[key] = head.uid
         spec = document.get("spec", {})
         try:

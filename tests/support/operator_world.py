@@ -279,6 +279,7 @@ class World:
                 state=JobState.SUSPENDED if action.queue else JobState.ACTIVE,
                 started=None if action.queue else self.now,
                 queue=action.queue.name if action.queue else "",
+                priority_class=action.queue.priority_class if action.queue else "",
                 gpus=self.config.jobs.of(action.stage).gpus,
             )
         self._write("job")

@@ -37,6 +37,7 @@ from profile_operator.decide.plan import (
     WithdrawCredentials,
     WriteResolved,
 )
+from profile_operator.observe.jobs import job_view
 from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceConflict, ResourceNotFound
 from profile_runtime.kubernetes.resources import Document
 
@@ -189,8 +190,11 @@ class Applier:
         except ResourceNotFound:
             # It was no Job of that name that stood in the way: a quota's usage changed meanwhile.
             raise ResourceConflict(f"the Job {name} could not be created yet") from None
-        owners = [owner["uid"] for owner in standing["metadata"].get("ownerReferences", ())]
-        if head.uid not in owners:
+        job = job_view(standing)
+        if job is not None and job.orphaned and job.owner_uid != head.uid:
+            # Of a request that is gone: the next look sees it, and has it replaced.
+            raise ResourceConflict(f"the Job {name} is of a request that is gone")
+        if job is None or job.owner_uid != head.uid:
             raise OwnerConflict(f"a Job named {name} exists and belongs to something else")
         log.info("%s: Job %s was there already", head.key, name)
 

@@ -107,7 +107,7 @@ class EventSink:
         headers = {SIGNATURE: signature(self._key, body)} if self._key else {}
         try:
             response = await self._client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             log.warning("the sink of events does not answer: %s", type(error).__name__)
             metrics.EVENTS.labels(result="failed").inc()
             return False
@@ -126,7 +126,8 @@ def cloud_event(key: Key, uid: str, generation: int, transition: Transition) -> 
     about = {"namespace": key.namespace, "name": key.name, "uid": uid, "generation": generation}
     return {
         "specversion": "1.0",
-        "id": f"{key.namespace}/{uid}/{generation}/{transition.mark}",
+        # Without the generation: what was told before a change of the spec is the same after it.
+        "id": f"{key.namespace}/{uid}/{transition.mark}",
         "source": f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{REQUESTS}",
         "subject": key.name,
         "type": f"{TYPE}.{transition.what}",

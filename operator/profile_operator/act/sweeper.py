@@ -100,10 +100,12 @@ class Sweeper:
         *,
         config: OperatorConfig,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        fence: Callable[[], None] | None = None,
     ) -> None:
+        """`fence` raises where nothing may be taken away any more."""
         self._census, self._leftovers, self._marks = census, leftovers, marks
         self._config, self._settings = config, config.sweep
-        self._now, self._places = now, 0
+        self._now, self._places, self._fence = now, 0, fence or (lambda: None)
 
     async def run(self) -> None:
         """Sweep from time to time, for ever. What fails is tried in the next round."""
@@ -187,6 +189,7 @@ class Sweeper:
             findings.count(why, entries)
             log.debug("%s: %s", why, [entry.key for entry in entries[:10]])
             if self._deletes:
+                self._fence()
                 await asyncio.to_thread(self._leftovers.remove, entries)
                 metrics.SWEPT_OBJECTS.labels(kind=why.value).inc(len(entries))
         if self._deletes:
@@ -217,6 +220,7 @@ class Sweeper:
         old = unfinished_uploads(listed, ours, self._now(), self._settings)
         findings.objects[Waste.UNFINISHED] += len(old)
         if self._deletes and old:
+            self._fence()
             await asyncio.to_thread(self._leftovers.abort, old)
             metrics.SWEPT_OBJECTS.labels(kind=Waste.UNFINISHED.value).inc(len(old))
 

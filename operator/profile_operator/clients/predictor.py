@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -52,9 +53,9 @@ class PredictorRefused(Exception):
 class PredictorClient:
     """Calls predictors by name."""
 
-    def __init__(self, config: GenerationConfig, token: str = "") -> None:
-        """`token`: what predictors want to be shown; empty: nothing."""
-        self._config = config
+    def __init__(self, config: GenerationConfig, token: str = "", fence: Callable[[], None] | None = None) -> None:
+        """`token`: what predictors want to be shown; empty: nothing. `fence` raises where nothing may be drawn."""
+        self._config, self._fence = config, fence or (lambda: None)
         timeout = httpx.Timeout(config.call_seconds, connect=config.connect_seconds)
         # Every call may meet another pod; a connection kept open would bind us to one. How many there are at once is
         # decided before a call: here nobody waits.
@@ -68,6 +69,7 @@ class PredictorClient:
 
     async def generate(self, predictor: str, order: GenerationOrder) -> GenerationResult:
         """Make one batch. Raises PredictorBusy, PredictorUnavailable, PredictorFailed or PredictorRefused."""
+        self._fence()
         text = await self._infer(predictor, ORDER_TENSOR, order.to_json())
         try:
             return GenerationResult.model_validate_json(text)

@@ -19,7 +19,7 @@ from .advice import plain
 from .facts import Facts
 from .failure import due, new_failure
 from .limits import excess_of
-from .orders import create_job, needs_gpu, open_scopes, start_generation
+from .orders import create_job, needs_gpu, open_scopes, queue_of, start_generation
 from .plan import (
     SOON_SECONDS,
     Action,
@@ -81,7 +81,7 @@ def keep_what_is_finished(facts: Facts) -> Decision | None:
 def keep_within_limits(facts: Facts) -> Decision | None:
     """What goes beyond the platform's limits is not begun. What runs goes on, and what is done stays done."""
     current, excess = next_standing(facts.standings), _excess(facts)
-    if not excess or current is None or current.state is not StageState.READY:
+    if not excess or facts.spec.suspend or current is None or current.state is not StageState.READY:
         return None
     blocked = replace(current, state=StageState.BLOCKED, reason=Reason.INVALID_SPEC, message=plain(excess, 400))
     return Decision(with_standing(facts.standings, blocked))
@@ -192,7 +192,8 @@ def await_gpu(facts: Facts) -> Decision | None:
 def advance(facts: Facts) -> Decision:
     """Nothing is in the way: the first stage that may begin does, and what runs is kept running."""
     standings, begun = _begin(facts, facts.standings)
-    actions = (*_record(facts), *_superseded(facts, Stage), *_kept_running(facts, standings), *begun)
+    ending = (*_superseded(facts, Stage), *_misqueued(facts))
+    actions = (*_record(facts), *ending, *_kept_running(facts, standings), *begun)
     return Decision(standings, actions, resolved=_accepted(facts))
 
 
@@ -315,6 +316,19 @@ def _superseded_jobs(facts: Facts, stages: Iterable[Stage]) -> tuple[Action, ...
         for job in facts.snapshot.jobs
         if job.name not in current and not job.finished and not job.deleting and job.owner_uid == facts.head.uid
         if job.stage in stages
+    )
+
+
+def _misqueued(facts: Facts) -> tuple[Action, ...]:
+    """Deletes a Job that a queue of Kueue holds, where another is asked for now, another priority, or none: it is made
+    anew there. It has not run, or goes on from its checkpoint."""
+    held = [s for s in facts.standings if s.state is StageState.QUEUED and s.job is not None and s.job.queue]
+    wanted = queue_of(facts)
+    return tuple(
+        DeleteJob(standing.job.name, standing.job.uid)
+        for standing in held
+        if standing.job is not None and not standing.job.deleting
+        if wanted is None or (wanted.name, wanted.priority_class) != (standing.job.queue, standing.job.priority_class)
     )
 
 

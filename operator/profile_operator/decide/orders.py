@@ -25,7 +25,7 @@ def create_job(stage: Stage, facts: Facts, standings: Standings) -> CreateJob:
     size = len(order.to_json().encode())
     if size > LONGEST_ORDER:
         raise ValueError(f"the order of {stage} has {size} bytes, at most {LONGEST_ORDER} can be handed over")
-    queue = _queue(facts) if needs_gpu(stage, facts.config) else None
+    queue = queue_of(facts) if needs_gpu(stage, facts.config) else None
     return CreateJob(stage, facts.chain.job_name(stage), order, open_scopes(facts, standings), queue)
 
 
@@ -34,7 +34,7 @@ def needs_gpu(stage: Stage, config: OperatorConfig) -> bool:
     return stage is Stage.TRAIN or (stage is not Stage.GENERATE and config.jobs.of(stage).gpus > 0)
 
 
-def _queue(facts: Facts) -> KueueQueue | None:
+def queue_of(facts: Facts) -> KueueQueue | None:
     """Kueue's queue for the request's Jobs, and their priority there; None where Kueue does not decide."""
     admission = facts.config.admission
     if admission.mode != "Kueue":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from profile_contract.areas import without_places
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus
 from profile_contract.resource import RequestHead
@@ -81,7 +82,7 @@ def _summary(status: ProfileRequestStatus) -> Iterator[Transition]:
 
 
 def _told(what: str, condition: Condition, more: dict[str, Any]) -> Transition:
-    """What a condition tells. Its words hold no link: one might be signed."""
-    data = {"reason": condition.reason, "message": plain(condition.message), **more}
+    """What a condition tells. Its words hold no link, which might be signed, and no key of the store."""
+    data = {"reason": condition.reason, "message": without_places(plain(condition.message)), **more}
     mark = f"{what}/{condition.reason}/{condition.last_transition_time}"
     return Transition(what, mark, condition.last_transition_time, data)

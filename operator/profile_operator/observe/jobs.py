@@ -38,6 +38,7 @@ def job_view(document: Document) -> JobView | None:
         running=bool(status.get("ready")),
         gpus=_gpus(spec),
         queue=metadata.get("labels", {}).get(names.KUEUE_QUEUE, ""),
+        priority_class=metadata.get("labels", {}).get(names.KUEUE_PRIORITY, ""),
         uid=metadata.get("uid", ""),
         orphaned=_is_orphan(metadata),
     )

@@ -64,6 +64,7 @@ class JobView:
     gpus: int = 0
     # Of Kueue, which holds the Job until there is a place for it.
     queue: str = ""
+    priority_class: str = ""
     cause: Cause | None = None
     uid: str = ""
     runs: tuple[tuple[datetime, datetime], ...] = ()

@@ -199,7 +199,9 @@ async def test_a_record_that_reaches_elsewhere_is_no_record(operator: RealOperat
         read_resolved(data, AREA)
     operator.store.objects[resolved_key(AREA, KEY.name)] = data
     await operator.cycle()
-    assert read_resolved(operator.store.objects[resolved_key(AREA, KEY.name)], AREA)
+    standing = read_resolved(operator.store.objects[resolved_key(AREA, KEY.name)], AREA)
+    assert operator.status.resolved is not None
+    assert standing.digest == operator.status.resolved.digest
 
 
 async def test_a_record_of_fifty_megabytes_is_not_read(operator: RealOperator) -> None:

@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "A03",
         "operator/profile_operator/act/applier.py",
-        "if head.uid not in owners:",
-        "if owners and head.uid not in owners:",
+        "if job is None or job.owner_uid != head.uid:",
+        "if job is None:",
         "a Job without any owner is adopted",
     ),
     (

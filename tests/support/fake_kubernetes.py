@@ -291,13 +291,15 @@ class FakeKubernetes:
         if document is None:
             return 404, _status(404, f"{call.path} not found", "NotFound")
         metadata = document["metadata"]
-        wanted = (call.body or {}).get("preconditions", {}).get("uid")
+        # As the API server reads them: the query only where there is no body.
+        options: Document = call.body or dict(call.query)
+        wanted = options.get("preconditions", {}).get("uid")
         if wanted and wanted != metadata["uid"]:
             return 409, _status(409, "the UID in the precondition does not match", "Conflict")
-        if call.query.get("dryRun") == "All":
+        if options.get("dryRun") == "All":
             return 200, {"kind": "Status", "status": "Success", "details": {"uid": metadata["uid"]}}
         metadata["deletionTimestamp"] = _now()
-        if call.query.get("propagationPolicy") == "Foreground" and self._pods(metadata["name"]):
+        if options.get("propagationPolicy") == "Foreground" and self._pods(metadata["name"]):
             metadata["finalizers"] = [*metadata.get("finalizers", []), FOREGROUND]
         self._stamped(document)
         self._let_go(call.path)

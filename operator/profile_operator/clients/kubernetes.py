@@ -173,10 +173,10 @@ class Kube:
         `uid`: of that Job and no other of its name. Raises ResourceConflict where another stands there by now.
         """
         metrics.api_write("job")
-        path = _job_path(namespace, name)
-        only = {"preconditions": {"uid": uid}} if uid else None
+        # All of it in the body: beside one the API server does not read the query, and leaves a Job's pods running.
+        options: Document = {"propagationPolicy": "Foreground"} | ({"preconditions": {"uid": uid}} if uid else {})
         try:
-            await self._api.call("DELETE", path, only, query=[("propagationPolicy", "Foreground")])
+            await self._api.call("DELETE", _job_path(namespace, name), options)
         except ResourceNotFound:
             return
 

@@ -32,8 +32,8 @@ MUTANTS = (
     (
         "A05",
         "operator/profile_operator/clients/kubernetes.py",
-        'query=[("propagationPolicy", "Foreground")]',
-        'query=[("propagationPolicy", "Background")]',
+        '{"propagationPolicy": "Foreground"}',
+        '{"propagationPolicy": "Background"}',
         "Jobs deleted in the background: the stage may still write when the purge begins",
     ),
     (

@@ -21,6 +21,7 @@ from . import (
     images,
     kserve,
     kubernetes_config,
+    kueue,
     layout,
     memory,
     paths,
@@ -227,7 +228,8 @@ class Sandbox:
         folders: list[str] = project["tool"]["hatch"]["build"]["dev-mode-dirs"]
         pause = (build.programs_folder() / "pause").read_bytes()
         every = [images.pause_image(), images.helper_image(), *images.product_images(paths.IMAGES)]
-        every += images.service_images({**services.programs(), flux.IMAGE: flux.container_folder()})
+        add_ons = {flux.IMAGE: flux.container_folder(), kueue.IMAGE: kueue.container_folder()}
+        every += images.service_images({**services.programs(), **add_ons})
         content = images.archive(every, images.layer(pause, folders), platform.machine())
         target = self.state.config / "images.tar"
         if target.exists() and target.read_bytes() == content:

@@ -180,6 +180,10 @@ class Kube:
         except ResourceNotFound:
             return
 
+    async def local_queue(self, namespace: str, name: str) -> Document:
+        """A LocalQueue of Kueue's. Raises ResourceNotFound, also where Kueue is not there or does not know v1beta2."""
+        return await self._api.call("GET", f"/apis/kueue.x-k8s.io/v1beta2/namespaces/{namespace}/localqueues/{name}")
+
     async def pods(self, namespace: str, job: str) -> list[Document]:
         """The pods of a Job."""
         query = [("labelSelector", f"batch.kubernetes.io/job-name={job}")]

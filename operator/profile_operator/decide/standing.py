@@ -99,9 +99,9 @@ def standings_of(snapshot: Snapshot, now: datetime) -> Standings:
     return tuple(standings)
 
 
-def queue_text(queue: str) -> str:
-    """What is told of a Job that a queue of Kueue holds."""
-    return f"waits in the queue {queue}"
+def queue_text(queue: str, hindrance: str = "") -> str:
+    """What is told of a Job that a queue of Kueue holds. `hindrance`: why it lets nobody go, if so."""
+    return f"waits in the queue {queue}; {hindrance}" if hindrance else f"waits in the queue {queue}"
 
 
 def next_standing(standings: Standings) -> Standing | None:
@@ -170,7 +170,8 @@ def _under_way(standing: Standing) -> Standing:
     if job is None:
         return standing
     if job.state is JobState.SUSPENDED:
-        text = queue_text(job.queue) if job.queue else "the Job is suspended; it goes on when whoever did that lets it"
+        text = "the Job is suspended; it goes on when whoever did that lets it"
+        text = queue_text(job.queue, job.hindrance) if job.queue else text
         return replace(standing, state=StageState.QUEUED, reason=Reason.QUEUED, message=text)
     if job.cause is not None:
         return replace(standing, state=StageState.RUNNING, reason=job.cause.reason, message=job.cause.message)

@@ -20,6 +20,7 @@ from profile_contract.resource import Key, RequestHead, SpecError, parse_head, p
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
+from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import ProfileStyleSpec
@@ -40,6 +41,7 @@ from .issued import Issued
 from .jobs import job_view
 from .pods import cause_of, runs_of, stage_runs
 from .predictors import absent_predictors
+from .queues import Queues
 from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot, is_settled
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Observer:
         self._generation, self._config, self._issued = generation, config, issued
         self._platform = platform_digest(config)
         self._areas = Areas(kube, config.store.prefix)
+        self._queues = Queues(kube)
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
@@ -198,12 +201,17 @@ class Observer:
         self, job: JobView, head: RequestHead, chain: Chain, reports: Reports, *, suspend: bool
     ) -> JobView:
         """The Job with what only its pods tell: why it failed without a report, or does not run though it had the time
-        to start; and how long they ran, once it has ended or is about to be deleted."""
+        to start; how long they ran, once it has ended, is about to be deleted or was preempted; and what hinders the
+        queue that holds it."""
         if job.deleting or job.owner_uid != head.uid:
             return job
+        if job.state is JobState.SUSPENDED and job.queue:
+            job = replace(job, hindrance=await self._queues.hindrance(chain.key.namespace, job.queue))
         now, stale = datetime.now(UTC), job.digest != chain.of(job.stage)
         asks = not stale and reports.of(job.stage) is None and _asks_why(job, now)
-        ending = not job.finished and (stale or suspend)
+        # Of a Job that a queue takes its place away from, the pods go, and what they ran would be forgotten.
+        preempted = job.state is JobState.SUSPENDED and head.status.stage_text != StageText.QUEUED
+        ending = not job.finished and (stale or suspend or preempted)
         if not asks and not (job.gpus and (ending or _is_unbilled(job, head))):
             return job
         pods = await self._kube.pods(chain.key.namespace, job.name)

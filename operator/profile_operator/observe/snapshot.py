@@ -65,6 +65,8 @@ class JobView:
     # Of Kueue, which holds the Job until there is a place for it.
     queue: str = ""
     priority_class: str = ""
+    # Why that queue lets nobody go, where it was looked at and something is wrong with it.
+    hindrance: str = ""
     cause: Cause | None = None
     uid: str = ""
     runs: tuple[tuple[datetime, datetime], ...] = ()

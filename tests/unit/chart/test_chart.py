@@ -127,6 +127,11 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
+    kueue = ("--set", "admission.mode=Kueue,admission.queue=portraits")
+    assert the("ClusterRole", f"{CLUSTER}-requests", *kueue)["rules"] == [
+        *the("ClusterRole", f"{CLUSTER}-requests")["rules"],
+        {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues"], "verbs": ["get"]},
+    ]
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["clusterprofilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["clusterprofilestyles/status"], "verbs": ["patch"]},

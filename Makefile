@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or y
 
 test-e2e: prepare browser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
+
+kueue: prepare ## Kueue itself shares one GPU between two teams, on a real cluster
+	PYTHONPATH=sandbox $(RUN) -m profile_sandbox build --kueue
+	$(PYTEST) tests/kueue
 
 test-images: env builder ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
 	$(PYTEST) tests/images

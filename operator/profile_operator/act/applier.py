@@ -194,7 +194,8 @@ class Applier:
         if job is not None and job.orphaned and job.owner_uid != head.uid:
             # Of a request that is gone: the next look sees it, and has it replaced.
             raise ResourceConflict(f"the Job {name} is of a request that is gone")
-        if job is None or job.owner_uid != head.uid:
+        owners = [owner["uid"] for owner in standing["metadata"].get("ownerReferences", ())]
+        if head.uid not in owners and (job is None or job.owner_uid != head.uid):
             raise OwnerConflict(f"a Job named {name} exists and belongs to something else")
         log.info("%s: Job %s was there already", head.key, name)
 

@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "A03",
         "operator/profile_operator/act/applier.py",
-        "if job is None or job.owner_uid != head.uid:",
-        "if job is None:",
+        "if head.uid not in owners and (job is None or job.owner_uid != head.uid):",
+        "if head.uid not in owners and job is None:",
         "a Job without any owner is adopted",
     ),
     (

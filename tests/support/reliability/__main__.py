@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import signal
 import sys
@@ -21,6 +22,8 @@ from .trials import Trial, crash_points, deletions, outages, pairs, stale_watche
 
 PARTS = ("crashes", "two", "watches", "deletions", "histories", "outages")
 LOGS = KEPT.parent / "logs"
+# Set when somebody ends this from outside.
+ending = threading.Event()
 
 
 def main() -> int:
@@ -32,7 +35,7 @@ def main() -> int:
     parser.add_argument("--case", default="", help="only what holds this text")
     arguments = parser.parse_args()
     # Everything that was started ends with the block, also where somebody ends this from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     results = Results()
     if not arguments.page:
         with tempfile.TemporaryDirectory(prefix="reliability-") as folder, stand(Path(folder)) as running:
@@ -41,6 +44,11 @@ def main() -> int:
     for result in results.faults:
         print(f"FAULT {result.key}: {result.fault}", flush=True)
     return 1 if results.faults else 0
+
+
+def _end(*_: object) -> None:
+    ending.set()
+    sys.exit(143)
 
 
 def _try_all(running: Stand, results: Results, parts: list[str], jobs: int, case: str) -> None:
@@ -54,7 +62,10 @@ def _try_all(running: Stand, results: Results, parts: list[str], jobs: int, case
         "histories": histories,
         "outages": outages,
     }
-    trials = [trial for part in parts for trial in every[part]() if case in trial.case]
+    # In turns: a run that is cut off has tried something of everything.
+    turns = itertools.zip_longest(*(every[part]() for part in parts))
+    trials = [trial for turn in turns for trial in turn if trial is not None and case in trial.case]
+    results.plan(trial.section for trial in trials if not case)
     left = [trial for trial in trials if not results.passed(trial.section, trial.case)]
     print(f"{len(trials)} to try, {len(trials) - len(left)} of them passed before", flush=True)
     count, lock = 0, threading.Lock()
@@ -63,6 +74,8 @@ def _try_all(running: Stand, results: Results, parts: list[str], jobs: int, case
         nonlocal count
         begin = time.monotonic()
         kind, fault = _attempt(running, trial, expected)
+        if ending.is_set():
+            return  # what was cut off says nothing
         with lock:
             count += 1
             place = f"[{count}/{len(left)}] {time.monotonic() - begin:5.1f} s"

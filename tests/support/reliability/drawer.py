@@ -44,7 +44,10 @@ class Drawer:
 
         class Answers(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                except ValueError:
+                    return  # whoever asked died before it had asked
                 status, text = drawer.answer(body["inputs"][0])
                 output = {"name": RESULT_TENSOR, "shape": [1], "datatype": "BYTES", "data": [text]}
                 answer = json.dumps({"model_name": "p", "outputs": [output]}).encode()

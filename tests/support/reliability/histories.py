@@ -14,7 +14,7 @@ from .results import HISTORIES
 from .stand import Stand
 from .trials import Trial, _life
 
-COUNT = 24
+COUNT = 16
 LONGEST = 7
 Step = tuple[str, int]
 

@@ -68,10 +68,10 @@ class KubeApi:
         listed: list[Document] = self.call("GET", path, None, **query)["items"]
         return listed
 
-    def delete(self, path: str, propagation: str = "Background", **query: str) -> None:
+    def delete(self, path: str, propagation: str = "Background") -> None:
         """Delete an object, if there is one."""
         try:
-            self.call("DELETE", path, {"propagationPolicy": propagation}, **query)
+            self.call("DELETE", path, {"propagationPolicy": propagation})
         except Refusal as refusal:
             if refusal.code != 404:
                 raise

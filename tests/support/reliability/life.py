@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from profile_contract import GROUP
+from profile_contract.artifacts import kept_mark
 
 from .kube import Document, KubeApi, Refusal, core_path, jobs_path, request_path
 from .stand import Space, Stand
@@ -30,7 +31,7 @@ STAGES = ("preprocess", "train", "generate", "finish")
 READY_SECONDS = 90.0
 GONE_SECONDS = 60.0
 SETTLE_SECONDS = 20.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 # Of a report and of a status: when it was, and how long it took.
 # And whose it is, with the digest of the record that says so.
 TIMES = re.compile(r"(At|Time|seconds|Seconds|purgeAfter|compared|time|Until|^uid)$")
@@ -118,10 +119,11 @@ class Life:
         return [secret["metadata"]["name"] for secret in listed]
 
     def objects(self, below: str = "requests/") -> dict[str, bytes]:
-        """What lies in the namespace's area, by key."""
+        """What lies in the namespace's area, by key; not the mark that says that it stays."""
         prefix = f"{self.space.area}{below}"
         listed = self.stand.store.list(prefix)
-        return {entry.key.removeprefix(self.space.area): self.stand.store.read(entry.key) for entry in listed}
+        keys = [entry.key for entry in listed if entry.key != kept_mark(f"{self.space.area}requests/{NAME}/")]
+        return {key.removeprefix(self.space.area): self.stand.store.read(key) for key in keys}
 
     # --- waiting ---
 

@@ -37,8 +37,8 @@ PAUSES: dict[str, float | timedelta] = {
     "observe.observer.PATIENCE": timedelta(seconds=2),
     "act.purge.EVICTION_SECONDS": 2.0,
     "act.purge.PATIENCE_SECONDS": 3.0,
-    "election.LEASE_SECONDS": 3.0,
-    "election.WORK_SECONDS": 2.0,
+    "election.LEASE_SECONDS": 6.0,
+    "election.WORK_SECONDS": 4.0,
     "election.RETRY_SECONDS": 0.4,
 }
 
@@ -86,6 +86,11 @@ class OperatorProcess:
         return False
 
     @property
+    def leads(self) -> bool:
+        """Whether it ever led."""
+        return self.log.exists() and "this operator leads" in self.log.read_text()
+
+    @property
     def effects(self) -> list[str]:
         """The kinds of what it did, in order."""
         lines = self._record.read_text().splitlines() if self._record.exists() else []
@@ -93,7 +98,8 @@ class OperatorProcess:
 
     def thaw(self) -> None:
         """Let it go on."""
-        os.kill(self._pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once."""

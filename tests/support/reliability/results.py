@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +34,9 @@ TEXTS = {
     "before it is done, once when it is done and the answer is lost. A new process takes over. The table counts the "
     "points by what was being done.",
     TWO: "Two processes share a Lease. The one that leads dies at such a point, or stands still for longer than its "
-    "Lease lasts and then goes on.",
-    WATCHES: "Every event reaches the operator late; or watches break again and again and all is listed anew.",
+    "Lease lasts and then goes on: at every fifth effect.",
+    WATCHES: "Every event reaches the operator late; or watches break again and again and all is listed anew. In some "
+    "lives the operator dies, too: at every tenth effect.",
     DELETIONS: "Jobs, requests and namespaces are deleted while a stage runs.",
     HISTORIES: "Steps that people and machines take, drawn at random, while the request works. At the end it must be "
     "ready, with nothing begun twice that was not asked for again.",
@@ -66,11 +67,16 @@ class Results:
         self._kept, self._version, self._lock = kept, version(), threading.Lock()
         rows = json.loads(kept.read_text()) if kept.exists() else {}
         self._results = {row["section"] + "/" + row["case"]: Result(**row) for row in rows.get(self._version, [])}
+        self._planned: dict[str, int] = rows.get("planned", {})
 
     def passed(self, section: str, case: str) -> bool:
         """Whether it was tried before and ended well."""
         result = self._results.get(f"{section}/{case}")
         return result is not None and not result.fault
+
+    def plan(self, sections: Iterable[str]) -> None:
+        """How many of each section are to be tried in all: one entry a trial."""
+        self._planned |= Counter(sections)
 
     def add(self, section: str, kind: str, case: str, fault: str, seconds: float) -> None:
         """Note a result and write it down."""
@@ -80,7 +86,7 @@ class Results:
             self._results[result.key] = result
             self._kept.parent.mkdir(parents=True, exist_ok=True)
             rows = [asdict(kept) for kept in self._results.values()]
-            self._kept.write_text(json.dumps({self._version: rows}, indent=1))
+            self._kept.write_text(json.dumps({self._version: rows, "planned": self._planned}, indent=1))
 
     @property
     def faults(self) -> list[Result]:
@@ -89,7 +95,7 @@ class Results:
 
     def write_page(self, page: Path = PAGE) -> None:
         """The page, of all results."""
-        page.write_text(page_of(self._results.values()))
+        page.write_text(page_of(self._results.values(), self._planned))
 
 
 def version() -> str:
@@ -99,8 +105,14 @@ def version() -> str:
     return "-".join(line[:12] for line in lines)
 
 
-def page_of(results: Iterable[Result]) -> str:
-    """The page."""
+def commit() -> str:
+    """The commit that stands for the sources, shortly."""
+    command = ["git", "-C", str(CLONE), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def page_of(results: Iterable[Result], planned: Mapping[str, int]) -> str:
+    """The page. `planned`: how many of a section there are in all."""
     by_section: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_section[result.section].append(result)
@@ -108,8 +120,9 @@ def page_of(results: Iterable[Result]) -> str:
     lines = [
         "# Reliability",
         "",
-        f"Written by `make reliability`{f', {dates[-1]}' if dates else ''}. Every line was tried with a real API "
-        "server, etcd, controller-manager and MinIO, and the operator as a process of its own. The stages' programs "
+        f"Written by `make reliability`{f', {dates[-1]}, at commit {commit()}' if dates else ''}. Every line was tried "
+        "with a real API server, etcd, controller-manager and MinIO, and the operator as a process of its own. The "
+        "stages' programs "
         "and the predictor are stand-ins: they write what the real ones write, with the same credentials and links. "
         "Pauses between tries are shortened.",
         "",
@@ -123,7 +136,7 @@ def page_of(results: Iterable[Result]) -> str:
     ]
     for section in SECTIONS:
         if section in by_section:
-            lines += _section(section, by_section[section])
+            lines += _section(section, by_section[section], planned.get(section, 0))
     lines += [
         "## Run it",
         "",
@@ -139,7 +152,7 @@ def page_of(results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
-def _section(section: str, results: list[Result]) -> list[str]:
+def _section(section: str, results: list[Result], planned: int) -> list[str]:
     """A section's text and table, and what ended otherwise."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -148,7 +161,8 @@ def _section(section: str, results: list[Result]) -> list[str]:
     for kind, listed in sorted(kinds.items()):
         lines.append(f"| {kind} | {len(listed)} | {sum(not result.fault for result in listed)} |")
     total = sum(not result.fault for result in results)
-    lines += [f"| **all** | **{len(results)}** | **{total}** |", ""]
+    rest = f" of {planned}" if planned > len(results) else ""
+    lines += [f"| **all** | **{len(results)}**{rest} | **{total}** |", ""]
     faults = [result for result in results if result.fault]
     if faults:
         lines += ["Ended otherwise:", ""]

@@ -33,7 +33,7 @@ ORDERS: dict[str, type[PreprocessOrder] | type[TrainOrder] | type[FinishOrder]] 
     "train": TrainOrder,
     "finish": FinishOrder,
 }
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 WORK_SECONDS = 0.1
 # Long enough to be counted in seconds.
 TRAINING_SECONDS = 1.5
@@ -89,7 +89,7 @@ class StageNode:
         with contextlib.suppress(Refusal):
             if pod.get("status", {}).get("phase") in ("Pending", "Running"):
                 self._kube.call("PATCH", f"{path}/status", {"status": _terminated(143, "Error", datetime.now(UTC))})
-            self._kube.delete(path, gracePeriodSeconds="0")
+            self._kube.call("DELETE", path, {"gracePeriodSeconds": 0})
 
     def _run(self, pod: Document) -> None:
         """One pod's whole life. A pod that is gone ends it wherever it is."""

@@ -19,8 +19,7 @@ from chart import (
 )
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig
-from profile_operator.job_settings import StageJob
+from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig, StageJob
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,7 +115,7 @@ def files_of_status(status: ProfileRequestStatus) -> dict[str, str]:
         CONTACT_SHEET: status.contact_sheet,
         LIKENESS_REPORT: status.likeness_report,
         PRINT_SHEET: status.print_sheet,
-        ADAPTER: status.adapter,
+        ADAPTER: status.adapter if not adapter_expired(status) else None,
     }
     pictures = [key for portrait in status.portraits for key in (portrait.key, *portrait.layouts.values())]
     return {**_below(status.contact_sheet or "", pictures), **{path: key for path, key in singles.items() if key}}
@@ -137,6 +138,17 @@ def _is_plain(path: str) -> bool:
     return not _UNSAFE.search(path) and all(
         part not in ("", ".", "..") and len(part.encode()) <= LONGEST_PART for part in path.split("/")
     )
+
+
+def adapter_expired(status: ProfileRequestStatus) -> bool:
+    """Whether a request's adapter has had its time, by spec.retention, and is or will be gone."""
+    train = status.stages.train if status.stages is not None else None
+    return train is not None and train.expired(datetime.now(UTC))
+
+
+def without_adapter(results: Results) -> Results:
+    """The results of which the adapter is not delivered. Pure."""
+    return replace(results, train=results.train.model_copy(update={"adapter": None, "adapter_webui": None}))
 
 
 def deliver(store: Store, results: Results, folder: Path) -> list[Path]:

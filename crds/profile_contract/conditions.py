@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INVALID_ORDER = "InvalidOrder"
     MODEL_NOT_FOUND = "ModelNotFound"
     NO_LIKENESS_REACHED = "NoLikenessReached"
+    EXPIRED = "Expired"
     TRAINING_DIVERGED = "TrainingDiverged"
     OUT_OF_MEMORY = "OutOfMemory"
     SCRATCH_FULL = "ScratchFull"
@@ -120,6 +121,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_LIKENESS_REACHED: ReasonRow(
         ReasonKind.PERSON, "Lower spec.minimumLikeness, raise spec.candidates, or add better photos."
     ),
+    Reason.EXPIRED: ReasonRow(ReasonKind.PERSON, "Raise spec.refresh to have it made anew."),
     Reason.TRAINING_DIVERGED: ReasonRow(ReasonKind.PERSON, "Try another spec.training.seed or fewer steps."),
     Reason.OUT_OF_MEMORY: ReasonRow(
         ReasonKind.PERSON, f"Lower spec.training.resolution or give the stage more memory. {_TRY_AGAIN}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,25 @@ class Updates(StrEnum):
 
     PINNED = "Pinned"
     FOLLOWED = "Followed"
+
+
+class Retention(Contract):
+    """How long what was made on the way is kept once the portraits are there."""
+
+    adapter_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="The adapter goes so many days after the portraits were finished, with its checkpoints and its "
+        "form for WebUI; unset: it is kept. Later styles then need spec.refresh, which trains anew.",
+    )
+    candidate_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="The candidates go so many days after the portraits were finished; unset: they are kept. Later "
+        "layouts and styles then need spec.refresh, which draws anew.",
+    )
 
 
 class Subject(Contract):
@@ -112,6 +132,10 @@ class ProfileRequestSpec(Contract):
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE, description="What becomes of the artifacts when the request is deleted."
+    )
+    retention: Retention = Field(
+        default=Retention(),
+        description="How long the adapter and the candidates are kept once the request is ready. Portraits stay.",
     )
     updates: Updates = Field(
         default=Updates.PINNED,
@@ -259,6 +283,19 @@ class StageStatus(Tolerant):
         description="Why it failed last. A failure of the input stands until the input changes or somebody asks to try "
         "again; after a failure of the platform it is tried again by itself, with growing pauses.",
     )
+
+    expires: Time | None = Field(
+        default=None,
+        description="Until when its files are kept, by spec.retention; then only its report is. What has had its time "
+        "does not come back when spec.retention changes.",
+    )
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its files have had their time."""
+        try:
+            return bool(self.expires) and datetime.fromisoformat(self.expires or "") <= now
+        except (TypeError, ValueError):
+            return False
 
 
 class StagesStatus(Tolerant):

@@ -11,7 +11,7 @@ from profile_cli import tables, watch
 from profile_cli.cluster import Cluster
 from profile_cli.errors import CommandError
 from profile_cli.observed import ObservedRequest
-from profile_cli.results import deliver, deliver_files, files_of_status, read_results
+from profile_cli.results import adapter_expired, deliver, deliver_files, files_of_status, read_results, without_adapter
 from profile_cli.terminal import Terminal
 from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
@@ -140,6 +140,7 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
             return _download_former(view, arguments, terminal)
         store = store_of(arguments)
         results = read_results(store, _area_of(view, namespace), arguments.name, watch.digests(view))
+        results = without_adapter(results) if adapter_expired(view.status) else results
         files = deliver(store, results, arguments.out)
     if arguments.output == "json":
         documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]

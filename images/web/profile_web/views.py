@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -106,9 +107,15 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         best_likeness=status.best_likeness,
         contact_sheet=_maybe(status.contact_sheet, saved),
         print_sheet=_maybe(status.print_sheet, saved),
-        adapter=_maybe(webui_twin(status.adapter) if status.adapter else None, saved),
+        adapter=_maybe(webui_twin(status.adapter) if status.adapter and not _adapter_expired(status) else None, saved),
         retain=spec.deletion_policy is DeletionPolicy.RETAIN,
     )
+
+
+def _adapter_expired(status: ProfileRequestStatus) -> bool:
+    """Whether the adapter has had its time, as spec.retention says."""
+    train = status.stages.train if status.stages is not None else None
+    return train is not None and train.expired(datetime.now(UTC))
 
 
 def unreadable_view(document: dict[str, Any]) -> RequestView:

@@ -27,7 +27,7 @@ from profile_operator.clients.census import Census
 from profile_operator.clock import parsed
 from profile_operator.config import OperatorConfig
 from profile_operator.decide.sweep import LivingRequest, Swept, Waste, sweep, sweep_uploads, unfinished_uploads
-from profile_operator.observe.references import referenced_digests
+from profile_operator.observe.references import expired_folders, referenced_digests
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import StoredVersion, StoreError, UnfinishedUpload
@@ -181,8 +181,13 @@ class Sweeper:
         ours = ("", self._config.installation, *self._config.formerly)
         if head.deleting or not head.ready or head.status.installation not in ours:
             return LivingRequest(kept=kept)
-        digests = referenced_digests(head, await self._marks.resolved(area, head.key.name), area)
-        return LivingRequest(kept=kept, digests=digests, ready_since=_ready_since(head))
+        recorded = await self._marks.resolved(area, head.key.name)
+        return LivingRequest(
+            kept=kept,
+            digests=referenced_digests(head, recorded, area),
+            ready_since=_ready_since(head),
+            expired=expired_folders(head, recorded, area, self._now()),
+        )
 
     async def _carry_out(self, swept: Swept, findings: Findings) -> None:
         for why, entries in swept.waste.items():

@@ -32,6 +32,7 @@ from .plan import (
     WithdrawCredentials,
     WriteResolved,
 )
+from .retention import await_refresh
 from .standing import (
     ABOUT_TO_START,
     Decision,
@@ -206,6 +207,7 @@ POLICIES: tuple[Policy, ...] = (
     await_photos,
     suspend,
     await_styles,
+    await_refresh,
     await_predictor,
     await_gpu,
     advance,

@@ -22,6 +22,7 @@ from profile_operator.clock import stamp
 from .advice import plain
 from .bill import Bill, bill
 from .facts import Facts
+from .retention import BEGINNING, with_ends
 from .standing import Decision, StageState, Standing
 
 NAME_LENGTH = 256
@@ -55,7 +56,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         last_handled_retry=_handled_retry(facts, decision),
         progress=progress,
         photos=photos,
-        stages=stages,
+        stages=with_ends(facts, decision.standings, stages),
         results_generation=facts.head.generation if report else old.results_generation,
         portraits=portraits,
         adapter=training.adapter.key if training and training.adapter else old.adapter,
@@ -161,9 +162,11 @@ def _photos_text(photos: PhotosStatus) -> str:
 
 
 def _before(facts: Facts, standing: Standing) -> tuple[StageStatus | None, StageStatus | None]:
-    """What the status says of the stage, and the same if it is of the same digest."""
+    """What the status says of the stage, and the same if it is of the same digest and not made anew."""
     stages = facts.head.status.stages
     old = stages.of(standing.stage) if stages else None
+    if old is not None and old.expired(facts.now) and standing.state in BEGINNING:
+        return old, None
     return old, old if old is not None and old.digest == standing.digest else None
 
 

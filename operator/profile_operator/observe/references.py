@@ -1,12 +1,15 @@
-"""Which digests a request refers to or may still use, so that nobody takes them away."""
+"""Which digests a request refers to or may still use, so that nobody takes them away; and what has had its time."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from profile_contract.areas import Area
 from profile_contract.artifacts import stage_file
 from profile_contract.request import ProfileRequestStatus, StagesStatus
 from profile_contract.resolved import Resolved
 from profile_contract.resource import RequestHead
+from profile_contract.stages.table import Stage
 
 from .chain import chain_of
 
@@ -21,6 +24,20 @@ def referenced_digests(head: RequestHead, recorded: Resolved | None, area: Area)
     chain = chain_of(head.key, area, recorded)
     current = {chain.preprocess, chain.train, chain.finish, *chain.styles.values()}
     return frozenset(current | _told(head.status))
+
+
+def expired_folders(head: RequestHead, recorded: Resolved | None, area: Area, now: datetime) -> frozenset[str]:
+    """Where the files of a ready request lie that have had their time, as its status tells; none while a person asks
+    to try again."""
+    stages = head.status.stages
+    if recorded is None or head.unread_status is not None or stages is None or not head.ready or head.retrying:
+        return frozenset()
+    chain, folders = chain_of(head.key, area, recorded), set()
+    if stages.train is not None and stages.train.digest == chain.train and stages.train.expired(now):
+        folders.add(chain.prefix(Stage.TRAIN))
+    if stages.generate is not None and stages.generate.digest == chain.generate and stages.generate.expired(now):
+        folders |= {chain.prefix(Stage.GENERATE, digest) for digest in chain.styles.values()}
+    return frozenset(folders)
 
 
 def _told(status: ProfileRequestStatus) -> set[str]:

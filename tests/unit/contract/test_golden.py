@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from profile_contract.candidates import PictureSize
 from profile_contract.layouts import LayoutName
-from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training, Updates
+from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, Updates
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
@@ -90,6 +90,7 @@ SPEC_FIELDS: dict[str, tuple[object, str]] = {
     "minimum_likeness": (40, "f"),
     "deletion_policy": ("Retain", ""),
     "suspend": (True, ""),
+    "retention": (Retention(adapter_days=30), ""),
     "updates": (Updates.FOLLOWED, ""),
     "refresh": (1, ""),
     "priority": (10, ""),

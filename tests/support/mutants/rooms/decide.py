@@ -232,4 +232,25 @@ MUTANTS = (
         "stopped = ()",
         "a predictor that vanished is called without end",
     ),
+    (
+        "RE1",
+        "operator/profile_operator/decide/retention.py",
+        "    if not gone:",
+        "    if True:",
+        "generation begins with an adapter that has had its time",
+    ),
+    (
+        "RE2",
+        "operator/profile_operator/observe/references.py",
+        "stages is None or not head.ready or head.retrying:",
+        "stages is None:",
+        "files go while work goes on that needs them",
+    ),
+    (
+        "RE3",
+        "operator/profile_operator/decide/retention.py",
+        "if finished and completion and most else None",
+        "if completion and most else None",
+        "work that was begun in time is held up by an end that comes meanwhile",
+    ),
 )

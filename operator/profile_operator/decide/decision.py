@@ -344,14 +344,16 @@ def _overdue(facts: Facts, decision: Decision) -> tuple[Action, ...]:
         if (job := standing.job) is not None
         and not (job.finished or job.deleting or job.name in deleted)
         and job.owner_uid == facts.head.uid
-        and (standing.state is StageState.STALLED or _lingers(facts, standing))
+        and _lingers(facts, standing)
     )
 
 
 def _lingers(facts: Facts, standing: Standing) -> bool:
-    """Whether a stage is done for longer than its container takes to end; a report without a time is no excuse."""
-    if standing.state is not StageState.DONE or standing.report is None:
+    """Whether a stage has ended for longer than its container takes to; a report without a time is no excuse."""
+    if standing.state not in (StageState.DONE, StageState.STALLED):
         return False
+    if standing.report is None:
+        return standing.state is StageState.STALLED
     try:
         age = facts.now - parsed(standing.report.finished_at)
     except ValueError:
@@ -386,7 +388,8 @@ def _again(facts: Facts, decision: Decision) -> float | None:
     paused = [s.failure for s in decision.standings if s.state is StageState.PAUSED and s.failure is not None]
     if paused:
         return max((due(paused[0]) - facts.now).total_seconds(), SOON_SECONDS)
-    if any(s.state is StageState.DONE and s.job is not None and not s.job.finished for s in facts.standings):
+    ended = (StageState.DONE, StageState.STALLED)
+    if any(s.state in ended and s.job is not None and not s.job.finished for s in facts.standings):
         return LINGER.total_seconds()
     if StageState.RUNNING not in states:
         return None

@@ -119,6 +119,23 @@ def test_a_job_whose_report_stands_is_deleted_when_it_does_not_end(finished_at: 
     assert world.created.count(name) == 1
 
 
+def test_a_pod_that_tells_why_it_failed_may_end_by_itself() -> None:
+    """Its log stays for people, and what it cost is counted."""
+    world = World(seen_running=True)
+    name = training(world)
+    world.work_on()
+    failure = {"outcome": "BadInput", "reason": Reason.TRAINING_DIVERGED, "finished_at": world.stamp}
+    output = world.orders[name].output
+    world.store[output] = world.store[output].model_copy(update=failure)
+    world.jobs[name] = replace(world.jobs[name], state=JobState.ACTIVE, completed=None)
+    plan = world.cycle()
+    assert DeleteJob(name) not in plan.actions
+    stalled(world, Reason.TRAINING_DIVERGED)
+    assert plan.again is not None
+    world.now += timedelta(seconds=60)
+    assert DeleteJob(name) in world.cycle().actions
+
+
 def test_nobody_elses_job_is_deleted_and_none_that_ended() -> None:
     world = World().run()
     for job in world.jobs.values():

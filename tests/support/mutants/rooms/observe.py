@@ -74,8 +74,8 @@ MUTANTS = (
     (
         "PD4",
         "operator/profile_operator/decide/decision.py",
-        "and (standing.state is StageState.STALLED or _lingers(facts, standing))",
-        "and _lingers(facts, standing)",
+        "        return standing.state is StageState.STALLED\n",
+        "        return False\n",
         "a Job goes on after a failure that each further pod would meet",
     ),
     (

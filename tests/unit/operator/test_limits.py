@@ -96,7 +96,7 @@ def test_what_is_asked_for_while_a_training_runs_is_judged_when_that_has_ended()
     world = limited(pictures=4)
     world.run(until=lambda w: any("-train-" in name for name in w.jobs))
     before = world.recorded
-    change(world, candidates=50)
+    change(world, candidates=32)
     for _ in range(3):
         world.cycle()
     assert len(world.jobs) == 2

@@ -43,6 +43,7 @@ OUTSIDE = {
     "kubectl -n profile-models exec ": "a node",
     "kubectl -n profile-system wait ": "a node; tests/cluster/test_docs.py",
     "mc ": "MinIO's client; the sandbox's MinIO takes the same policy",
+    "redis-cli ": "Redis' client; tests/unit/operator/test_stage_redis.py asks a server",
     "kubectl -n hr wait --for=jsonpath": "an operator; tests/cluster/test_docs.py",
     "kubectl -n hr get preq -w": "an end; tests/cluster/test_docs.py",
 }

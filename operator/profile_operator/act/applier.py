@@ -164,6 +164,7 @@ class Applier:
 
     async def _remove_finalizer(self, head: RequestHead, version: str) -> None:
         """Let the request go, and nobody else's hold on it; it may be gone already."""
+        await self._credentials.end(head)
         rest = [finalizer for finalizer in head.finalizers if finalizer != FINALIZER]
         try:
             await self._kube.set_finalizers(head.key, rest, version)

@@ -7,11 +7,12 @@ try of a Job gets what is valid then, and one that runs keeps what it has.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from profile_contract.model import digest_of
 from profile_contract.resource import RequestHead
-from profile_contract.stages.table import Stage
+from profile_contract.stages.table import STAGES, Stage
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.stage_redis import StageRedis
@@ -20,8 +21,11 @@ from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import Scope
 from profile_operator.decide.policy import session_policy
 from profile_operator.observe.issued import Credentials, Issued
+from profile_runtime.kubernetes.errors import ApiError
 
 from . import manifests
+
+log = logging.getLogger(__name__)
 
 
 class CredentialsIssuer:
@@ -56,3 +60,12 @@ class CredentialsIssuer:
         uid = await self._kube.secret_uid(namespace, name)
         if uid:
             await self._kube.delete_secret(namespace, name, uid)
+
+    async def end(self, head: RequestHead) -> None:
+        """Take every stage's Secret away before the request goes: `--cascade=orphan` takes the owner reference away
+        that would. One that cannot be reached is left; what it holds was revoked, or has ended."""
+        for stage in (stage for stage, row in STAGES.items() if row.order is not None):
+            try:
+                await self.withdraw(head, stage)
+            except ApiError as error:
+                log.info("%s: the Secret of %s is left: %s", head.key, stage, error)

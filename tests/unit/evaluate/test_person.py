@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from profile_cli.results import Results
-from profile_cli.run.settings import NAMESPACE, PHOTOS_PREFIX
+from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.terminal import Terminal
 from profile_contract.candidates import PictureSize
 from profile_contract.photos import PhotoReason
@@ -156,7 +156,7 @@ def measured(person: CastMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
         def __init__(self, store: FolderStore, models: Path, spec: ProfileRequestSpec, *_: object) -> None:
             assert spec.subject.noun == "woman"
-            assert [one.key for one in store.list("")] == [f"{NAMESPACE}/{PHOTOS_PREFIX}{n}.jpg" for n in range(5)]
+            assert [one.key for one in store.list("")] == [f"{AREA}{PHOTOS_PREFIX}{n}.jpg" for n in range(5)]
             for key, faces in PICTURES.items():
                 store.write(key, drawn(*faces))
 

@@ -112,6 +112,29 @@ async def test_a_secret_that_we_did_not_make_is_not_believed(operator: RealOpera
     assert len(operator.tokens.asked) == 3
 
 
+async def test_a_secret_without_its_owner_reference_goes_with_its_request(operator: RealOperator) -> None:
+    """`kubectl delete --cascade=orphan` takes the reference away, and nobody else knows whose the Secret is."""
+    await operator.cycle()
+    path = secret_path(operator, "preprocess")
+    operator.server.objects[path]["metadata"].pop("ownerReferences")
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    await operator.cycle()
+    await operator.cycle()
+    assert operator.gone()
+    assert path not in operator.server.objects
+
+
+async def test_a_secret_that_may_not_be_reached_any_more_holds_no_request(operator: RealOperator) -> None:
+    await operator.cycle()
+    operator.server.refuse("DELETE", "/secrets/", 403, "forbidden", reason="Forbidden", times=20)
+    operator.change(deletionPolicy="Retain")
+    operator.delete()
+    await operator.cycle()
+    await operator.cycle()
+    assert operator.gone()
+
+
 async def test_no_secret_of_somebody_else_is_touched(operator: RealOperator) -> None:
     for name in ("minji-store-credentials", "minji", "minji-preprocess", "minji-preprocess-u2"):
         operator.server.put(SECRETS.format("hr"), {"metadata": {"name": name}, "data": {"a": "b"}})

@@ -596,7 +596,7 @@ async def test_a_name_cannot_forge_a_line_of_the_log(predictor: World, caplog: p
 async def test_the_log_names_whose_order_it_is_in_every_thread(
     predictor: World, capture: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = f"team/requests/minji/candidates/{'ab' * 8}/000001.png"
+    key = f"team.1a2b3c4d-5e6f/requests/minji/candidates/{'ab' * 8}/000001.png"
     whose = {"request": "team/minji", "stage": "generate", "digest": "ab" * 8}
     monkeypatch.setattr("profile_predictor.server.grants._FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("profile_predictor.server.grants._MORE_SECONDS", 0.01)

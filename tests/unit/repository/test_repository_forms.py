@@ -116,8 +116,7 @@ def test_actions_are_kept_by_their_commits() -> None:
 
 def test_the_lock_files_are_read_and_only_a_vulnerability_changes_one() -> None:
     (pattern,) = RENOVATE["pip_requirements"]["managerFilePatterns"]
-    locks = {path for path in (ROOT / "constraints").iterdir() if "--hash=" in path.read_text(errors="replace")}
-    locks = {path for path in locks if path.suffix == ".txt"}
+    locks = {path for path in (ROOT / "constraints").glob("*.txt") if "--hash=" in path.read_text(errors="replace")}
     read = {
         path
         for path in ROOT.glob("*/*.txt")

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from profile_contract.model import digest_of
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.resolved import AskedFor, resolve
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.table import STAGES
+from profile_contract.style import ProfileStyleSpec
 
 from .config import OperatorConfig
 
@@ -37,6 +40,13 @@ def platform_digest(config: OperatorConfig) -> str:
         "versions": {stage.value: row.version for stage, row in STAGES.items()},
     }
     return digest_of(said)
+
+
+def fingerprints_today(
+    spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
+) -> Mapping[str, str]:
+    """The fingerprints of the inputs that a request would be resolved to if it were looked at for the first time."""
+    return resolve(None, AskedFor(spec), (), styles, platform_of(config)).fingerprints()
 
 
 def compared_with(platform: str, styles: Mapping[str, str]) -> str:

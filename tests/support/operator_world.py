@@ -29,7 +29,7 @@ from profile_contract.stages.preprocess import (
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
-from profile_operator.compared import platform_of
+from profile_operator.compared import fingerprints_today, platform_of
 from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
 from profile_operator.decide import DeletionFacts, Facts, decide, decide_deletion
 from profile_operator.decide.plan import (
@@ -170,6 +170,7 @@ class World:
             resolved=resolved,
             chain=chain,
             recorded=self.recorded,
+            today=fingerprints_today(self.spec, self.styles, self.config),
             styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
             unclear_styles=self.unclear,

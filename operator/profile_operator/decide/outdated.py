@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus
-from profile_contract.resolved import AskedFor, resolve
 from profile_contract.stages.stage import Stage
 from profile_contract.style_ref import StyleRef, is_key
-from profile_operator.compared import platform_of
 
 from .facts import Facts
 
@@ -41,8 +39,7 @@ def outdated(facts: Facts, status: ProfileRequestStatus) -> tuple[Reason, str] |
 
 def _changes(facts: Facts, before: Mapping[str, str]) -> Iterator[str]:
     """Each input that is another now, in words."""
-    snapshot = facts.snapshot
-    now = resolve(None, AskedFor(facts.spec), (), snapshot.styles, platform_of(facts.config)).fingerprints()
+    snapshot, now = facts.snapshot, facts.snapshot.today
     for name, mark in before.items():
         key = name.removeprefix(_STYLE)
         style = StyleRef.of_key(key).shown if is_key(key) else key

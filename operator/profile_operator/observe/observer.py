@@ -30,7 +30,7 @@ from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
-from profile_operator.compared import compared_with, platform_digest, platform_of
+from profile_operator.compared import compared_with, fingerprints_today, platform_digest, platform_of
 from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
@@ -92,6 +92,7 @@ class Observer:
             resolved=resolved,
             chain=chain,
             recorded=recorded,
+            today=fingerprints_today(spec, styles, self._config),
             styles={key: styles[key] for key in spec.style_keys if key in styles},
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},

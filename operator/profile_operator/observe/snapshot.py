@@ -149,7 +149,8 @@ class Snapshot:
     `photos` is None where those that count were looked at before.
 
     `resolved` is what the stages are run with now, `recorded` what the store holds of it: None where nothing was
-    recorded, or what this version cannot read. `styles` are those that are asked for and exist, as they are now.
+    recorded, or what this version cannot read. `styles` are those that are asked for and exist, as they are now, and
+    `today` are the fingerprints of the inputs that a first look would resolve to now.
     """
 
     head: RequestHead
@@ -157,6 +158,7 @@ class Snapshot:
     resolved: Resolved
     chain: Chain
     recorded: Resolved | None = None
+    today: Mapping[str, str] = field(default_factory=dict)
     styles: Mapping[str, ProfileStyleSpec] = field(default_factory=dict)
     known_styles: tuple[str, ...] = ()
     # Styles that exist and that this version cannot understand, with what it stumbles over.

@@ -98,7 +98,7 @@ def test_a_rollback_to_the_first_revision_keeps_styles_and_definitions(cluster: 
     for team in ("c", "d"):
         cluster.helm("upgrade", "studio", str(CHART), "-n", "one", *SMALL, "--set", f"commonLabels.team={team}")
     assert cluster.owner("clusterprofilestyle", "campus") == "one/studio"
-    assert cluster.kubectl.get("profilestyle", "campus")["metadata"]["labels"]["team"] == "d"
+    assert cluster.kubectl.get("clusterprofilestyle", "campus")["metadata"]["labels"]["team"] == "d"
 
 
 def test_a_first_upgrade_that_fails_takes_nothing_along(cluster: Cluster) -> None:

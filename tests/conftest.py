@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from product import Learned, Product, Space
+    from product import Learned, Product, Ready, Space
     from profile_cli.demo.target import Target
     from profile_sandbox import Sandbox
     from profile_sandbox.kubectl import Kubectl
@@ -143,6 +143,19 @@ def learned(product: Product, people: Path) -> Iterator[Learned]:
         request.wait("Trained", seconds=420)
         request.patch({"suspend": True})
         yield Learned(space, "learned", photos)
+
+
+@pytest.fixture(scope="session")
+def ready(product: Product, learned: Learned) -> Iterator[Ready]:
+    """The portraits of that person, as a request named `person` of another namespace; the last of test_crossings
+    deletes it."""
+    from product import Ready
+
+    with product.space() as space:
+        space.take_over(learned)
+        request = space.request(subject={"noun": "woman"})
+        request.wait("Ready", seconds=300)
+        yield Ready(space, request)
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,15 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from hardening import section
+from hardening import Attempts
 from page_on_cluster import as_, page_on
 from page_stand import free_port, served
-from product import Learned, Product, Request, Space, wait_for
+from product import Learned, Product, Ready, Space, wait_for
 from profile_cli.demo.target import Target
 from profile_contract.areas import area_of
 from profile_contract.artifacts import REPORT
@@ -53,39 +52,11 @@ LIMITS = {"most_photos": 8, "drafts": 3, "streams": 3}
 MEMORY = "print(next(l.split()[1] for l in open('/proc/1/status') if l.startswith('VmRSS')))"
 
 
-@dataclass
-class Attempts:
-    """What was tried in this module, as rows for people."""
-
-    rows: list[tuple[str, str]] = field(default_factory=list)
-
-    def note(self, what: str, got: str) -> None:
-        """One more row."""
-        self.rows.append((what, got))
-
-
 @pytest.fixture(scope="module")
 def attempts() -> Iterator[Attempts]:
     kept = Attempts()
     yield kept
-    section("crossings", [("attempt", "what it got"), *kept.rows])
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A request that is ready, in a namespace of its own."""
-
-    space: Space
-    request: Request
-
-
-@pytest.fixture(scope="module")
-def ready(product: Product, learned: Learned) -> Iterator[Ready]:
-    with product.space() as space:
-        space.take_over(learned)
-        request = space.request(subject={"noun": "woman"})
-        request.wait("Ready", seconds=300)
-        yield Ready(space, request)
+    kept.write("crossings")
 
 
 def in_pod(product: Product, label: str, *arguments: str) -> str:

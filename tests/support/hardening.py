@@ -8,9 +8,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hardening.md"
+
+
+@dataclass
+class Attempts:
+    """What a module of tests tried, as rows for people."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, what: str, got: str) -> None:
+        """One more row."""
+        self.rows.append((what, got))
+
+    def write(self, name: str) -> None:
+        """The rows as the table of that name."""
+        section(name, [("attempt", "what it got"), *self.rows])
 
 
 def section(name: str, rows: Sequence[Sequence[object]], page: Path = PAGE) -> None:

@@ -30,7 +30,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_operator.compared import fingerprints_today, platform_of
-from profile_operator.config import JobsConfig, OperatorConfig, StageJob, StoreConfig
+from profile_operator.config import OperatorConfig, StoreConfig
 from profile_operator.decide import DeletionFacts, Facts, decide, decide_deletion
 from profile_operator.decide.plan import (
     Action,
@@ -49,6 +49,7 @@ from profile_operator.decide.plan import (
     WriteResolved,
 )
 from profile_operator.decide.turns import Turn
+from profile_operator.job_settings import JobsConfig, StageJob
 from profile_operator.observe.chain import chain_of
 from profile_operator.observe.observer import asked_of
 from profile_operator.observe.snapshot import (

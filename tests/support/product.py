@@ -219,6 +219,14 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """A request that is ready, in a namespace of its own."""
+
+    space: Space
+    request: Request
+
+
+@dataclass(frozen=True)
 class Product:
     """The product in a cluster: its release's namespace, kubectl as the administrator, the store."""
 

@@ -10,8 +10,9 @@ from profile_contract.exits import EXIT_BAD_INPUT
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
 from profile_operator import names
-from profile_operator.config import JobsConfig, OperatorConfig, StageJob
+from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import CreateJob, EventNote
+from profile_operator.job_settings import JobsConfig, StageJob
 
 Document = dict[str, Any]
 

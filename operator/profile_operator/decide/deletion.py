@@ -18,7 +18,7 @@ from profile_contract.conditions import ABANDON_ANNOTATION, Reason
 from profile_contract.request import DeletionPolicy, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
-from profile_operator.config import LONGEST_CREDENTIALS_SECONDS
+from profile_operator.job_settings import LONGEST_CREDENTIALS_SECONDS
 
 from .facts import DeletionFacts
 from .plan import (

@@ -117,7 +117,7 @@ async def measure_crowd(stand: Stand, api: ClusterApi, size: Size, namespaces: l
         rest=rest,
         busy_rest=busy_rest,
         pickup_p50=round(statistics.median(pickups), 2),
-        pickup_p95=round(statistics.quantiles(pickups, n=20)[-1], 2),
+        pickup_p95=round(statistics.quantiles(pickups, n=20, method="inclusive")[-1], 2),
         restart=restart,
         peak_mebibytes=round(peak),
     )

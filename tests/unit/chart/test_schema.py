@@ -13,7 +13,8 @@ from chart import CHART
 from profile_contract import kubernetes
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_operator.config import GenerationConfig, StageJob, StoreConfig, Toleration, WatchNamespaces
+from profile_operator.config import GenerationConfig, StoreConfig, WatchNamespaces
+from profile_operator.job_settings import StageJob, Toleration
 from profile_predictor.server.settings import PredictorSettings
 from profile_values.chart import ChartValues
 from profile_values.schema import schema, text

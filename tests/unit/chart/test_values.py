@@ -19,7 +19,8 @@ from chart import (
 )
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig, StageJob
+from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig
+from profile_operator.job_settings import StageJob
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from kubernetes.aio import client
 
 from event_receiver import Receiver
-from fake_kubernetes import REQUESTS, FakeKubernetes
+from fake_kubernetes import EVENTS, REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_world import CONFIG, SPEC
 from profile_contract.resource import INSTALLATION_ANNOTATION, Key
@@ -226,3 +226,27 @@ async def test_what_was_reached_lately_is_told_again_after_a_start(monkeypatch: 
     told = {(event["subject"], event["type"]) for event in receiver.taken}
     assert told == {("late", "io.profilestudio.request.ready")}
     assert len({event["id"] for event in receiver.taken}) == 1
+
+
+async def test_two_installations_over_one_namespace_one_writes_and_the_other_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, store = FakeKubernetes(), MemoryStore()
+    first, second = (SETTINGS.model_copy(update={"installation": name}) for name in ("hr/ours", "lab/second"))
+    server.put(REQUESTS.format("hr"), fresh("minji"))
+
+    def kept_off() -> list[str]:
+        events = server.named(EVENTS.format("hr")).values()
+        return [event["message"] for event in events if event["reason"] == "OtherInstallation"]
+
+    async with server.running() as url, running(monkeypatch, url, store, first):
+        await until(lambda: bool(server.writes("/minji/status")))
+        async with running(monkeypatch, url, store, second):
+            await until(lambda: bool(kept_off()))
+            version = server.named(REQUESTS.format("hr"))["minji"]["metadata"]["resourceVersion"]
+            # Several of their rounds.
+            await asyncio.sleep(1.0)
+            assert server.named(REQUESTS.format("hr"))["minji"]["metadata"]["resourceVersion"] == version
+            assert server.named(REQUESTS.format("hr"))["minji"]["status"]["installation"] == "hr/ours"
+            (message,) = kept_off()
+            assert "(lab/second) keeps off: hr/ours serves" in message

@@ -14,8 +14,9 @@ from operator_world import CONFIG, KEY, World
 from profile_contract.request import Progress
 from profile_contract.stages.table import Stage
 from profile_operator.act.applier import only_progress
-from profile_operator.config import GenerationConfig, JobsConfig, OperatorConfig, Secrets
+from profile_operator.config import GenerationConfig, OperatorConfig, Secrets
 from profile_operator.decide.plan import Plan, RemoveFinalizer, Scope
+from profile_operator.job_settings import JobsConfig
 from profile_operator.workqueue import ExpectedError
 from profile_runtime.configuration import ConfigError, read_config
 from real_operator import RealOperator, real_operator

@@ -4,144 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from operator_world import CONFIG, KEY, World
+from generation_bench import CONFIGURATION, Bench, FolderAccess, Predictor, work
+from operator_world import KEY
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import Reason
-from profile_contract.generation import EvictionOrder, GenerationOrder
-from profile_contract.keys import check_below
-from profile_contract.progress import ProgressEvent
+from profile_contract.generation import GenerationOrder
 from profile_contract.resource import Key
 from profile_contract.stages.generate import GenerateReport
 from profile_operator import metrics
 from profile_operator.clients.predictor import (
-    PredictorBusy,
     PredictorClient,
-    PredictorFailed,
-    PredictorRefused,
-    PredictorUnavailable,
-    retry_after,
 )
-from profile_operator.config import GenerationConfig, Secrets
-from profile_operator.decide.plan import GenerationWork
 from profile_operator.generate import run as state
 from profile_operator.generate import runner as module
 from profile_operator.generate.runner import GenerationRunner
-from profile_runtime.store.folder import FolderStore
-from profile_runtime.store.port import StoredObject, StoreError
-
-CONFIGURATION = GenerationConfig(batch=2, width=64, height=64, longest_pause_seconds=0.01)
-
-
-class FolderAccess:
-    """The runner's view of a store, over a folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.store = FolderStore(root)
-        self.down = False
-
-    async def list(self, prefix: str) -> list[StoredObject]:
-        if self.down:
-            raise StoreError("the store cannot be reached: MaxRetryError")
-        return self.store.list(prefix)
-
-    async def report(self, prefix: str, kind: type[GenerateReport]) -> GenerateReport | None:
-        if self.store.stat(prefix + REPORT) is None:
-            return None
-        return kind.model_validate_json(self.store.read(prefix + REPORT))
-
-    async def write(self, key: str, data: bytes, content_type: str = "") -> None:
-        self.store.write(key, data, content_type)
-
-    def signer(self, prefix: str, tag: str) -> FolderSigner:
-        assert tag == "u1"
-        return FolderSigner(prefix)
-
-    async def signed(self, sign: Callable[[], GenerationOrder]) -> GenerationOrder:
-        if self.down:
-            raise StoreError("the store gave no temporary credentials: MaxRetryError")
-        return sign()
-
-
-@dataclass
-class FolderSigner:
-    prefix: str
-
-    def get(self, key: str, seconds: int) -> str:
-        return f"http://store/{check_below(self.prefix, key)}?sign=get&seconds={seconds}"
-
-    def put(self, key: str, seconds: int) -> str:
-        return f"http://store/{check_below(self.prefix, key)}?sign=put&seconds={seconds}"
-
-
-@dataclass
-class Predictor:
-    """Answers like the predictor; `answers` are taken first, one a call."""
-
-    access: FolderAccess
-    answers: list[Callable[[], httpx.Response]] = field(default_factory=list)
-    orders: list[GenerationOrder] = field(default_factory=list)
-    lose_answer: bool = False
-    leave_nothing: bool = False
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if self.answers:
-            return self.answers.pop(0)()
-        tensor = json.loads(request.content)["inputs"][0]
-        order = GenerationOrder.model_validate_json(tensor["data"][0])
-        self.orders.append(order)
-        if not self.leave_nothing:
-            for item in order.items:
-                self.access.store.write(item.key, b"png")
-        if self.lose_answer:
-            raise httpx.ReadTimeout("lost")
-        items = [{"seed": i.seed, "key": i.key, "sha256": "c" * 64, "bytes": 3} for i in order.items]
-        result = json.dumps({"items": items, "timings": {"generate": 500}, "device": "cuda:0"})
-        output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
-        return httpx.Response(200, json={"outputs": [output]})
-
-    @property
-    def drawn(self) -> list[str]:
-        return [item.key for order in self.orders for item in order.items]
-
-
-@dataclass
-class Bench:
-    """A runner with its store and predictor, and what it said."""
-
-    runner: GenerationRunner
-    access: FolderAccess
-    predictor: Predictor
-    woken: list[Key]
-    events: list[ProgressEvent]
-    work: GenerationWork
-
-    def publish(self, event: ProgressEvent) -> None:
-        self.events.append(event)
-
-    async def until(self, holds: Callable[[], bool], seconds: float = 5.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, self.runner.view("u1")
-            await asyncio.sleep(0.005)
-
-    async def finish(self) -> None:
-        await self.until(lambda: not self.runner.view("u1").running)
-
-
-def work() -> GenerationWork:
-    world = World().run(until=lambda w: w.view.running)
-    assert world.work is not None
-    return world.work
 
 
 @pytest.fixture
@@ -348,139 +231,6 @@ async def test_the_same_work_is_not_begun_twice(bench: Bench) -> None:
     bench.runner.ensure(bench.work)
     await bench.finish()
     assert len(bench.predictor.drawn) == 5
-
-
-async def test_eviction(bench: Bench) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        tensor = json.loads(request.content)["inputs"][0]
-        assert tensor["name"] == "evict"
-        assert EvictionOrder.model_validate_json(tensor["data"][0]).sha256 == ["a" * 64]
-        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 2}']}]})
-
-    client = PredictorClient(CONFIG.generation)
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    assert await client.evict("p", EvictionOrder(sha256=["a" * 64])) == 2
-    await client.close()
-
-
-@pytest.mark.parametrize(("token", "shown"), [("", None), ("t0ken", "Bearer t0ken")])
-async def test_a_token_is_shown_where_there_is_one(token: str, shown: str | None) -> None:
-    client = PredictorClient(CONFIG.generation, token)
-    asked: list[str | None] = []
-
-    async def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers.get("Authorization"))
-        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 0}']}]})
-
-    client._client._transport = httpx.MockTransport(answer)
-    await client.evict("p", EvictionOrder(sha256=["a" * 64]))
-    assert asked == [shown]
-    await client.close()
-
-
-def test_the_predictors_token_comes_from_the_environment() -> None:
-    account = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
-    assert Secrets.from_environment(account).predictor_token.get_secret_value() == ""
-    found = Secrets.from_environment({**account, "PROFILE_PREDICTOR_TOKEN": "t0ken\n"})
-    assert found.predictor_token.get_secret_value() == "t0ken"
-    assert "t0ken" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("response", "error"),
-    [
-        (httpx.Response(401), PredictorUnavailable),
-        (httpx.Response(429), PredictorBusy),
-        (httpx.Response(404), PredictorUnavailable),
-        (httpx.Response(408), PredictorUnavailable),
-        (httpx.Response(500), PredictorFailed),
-        (httpx.Response(502), PredictorUnavailable),
-        (httpx.Response(503), PredictorUnavailable),
-        (httpx.Response(504), PredictorUnavailable),
-        (httpx.Response(507), PredictorFailed),
-        (httpx.Response(400, text="no json"), PredictorRefused),
-        (httpx.Response(413), PredictorRefused),
-        (httpx.Response(200, json={"outputs": []}), PredictorUnavailable),
-        (httpx.Response(200, text="<html>"), PredictorUnavailable),
-        (httpx.Response(200, text="[" * 100_000), PredictorUnavailable),
-        (httpx.Response(200, text='{"outputs": ' + "[" * 100_000), PredictorUnavailable),
-        (httpx.Response(400, text="[" * 100_000), PredictorRefused),
-        (httpx.Response(500, text='{"error": ' + "[" * 100_000), PredictorFailed),
-        (httpx.Response(200, json={"outputs": [{"name": "result", "data": ["x" * 2_000_000]}]}), PredictorUnavailable),
-    ],
-)
-async def test_what_answers_mean(response: httpx.Response, error: type[Exception]) -> None:
-    client = PredictorClient(CONFIG.generation)
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: response))
-    with pytest.raises(error):
-        await client.evict("p", EvictionOrder(sha256=["a" * 64]))
-    await client.close()
-
-
-async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    sent = 0
-
-    async def without_end() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 100_000_000:
-            sent += 65_536
-            yield b" " * 65_536
-
-    client = PredictorClient(CONFIG.generation)
-    asked: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers["Accept-Encoding"])
-        return httpx.Response(200, content=without_end())
-
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    with pytest.raises(PredictorUnavailable):
-        await client.evict("p", EvictionOrder(sha256=["a" * 64]))
-    await client.close()
-    assert sent <= 2 << 20
-    assert asked == ["identity"]
-
-
-SOUND = {"seed": 1, "key": "k", "sha256": "a" * 64, "bytes": 5}
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"items": [SOUND | {"sha256": "a" * 5000}]},
-        {"items": [SOUND | {"sha256": "A" * 64}]},
-        {"items": [SOUND | {"key": "k" * 5000}]},
-        {"items": [SOUND | {"bytes": -1}]},
-        {"items": [SOUND] * 5},
-        {"items": [SOUND], "timings": {"generate": 10**300}},
-        {"items": [SOUND], "timings": {"generate": -1}},
-        {"items": [SOUND], "device": "x" * 5000},
-    ],
-)
-async def test_what_a_predictor_says_is_bounded_before_a_report_holds_it(said: dict[str, Any]) -> None:
-    client = PredictorClient(CONFIG.generation)
-
-    def answer(document: dict[str, Any]) -> httpx.MockTransport:
-        data = [json.dumps(document)]
-        return httpx.MockTransport(
-            lambda request: httpx.Response(200, json={"outputs": [{"name": "result", "data": data}]})
-        )
-
-    order = GenerationOrder.model_validate(
-        {"request": {"namespace": "hr", "name": "a"}, "items": [{"seed": 1, "prompt": "x"}], "width": 64, "height": 64}
-    )
-    client._client = httpx.AsyncClient(transport=answer({"items": [SOUND]}))
-    assert (await client.generate("p", order)).items[0].sha256 == "a" * 64
-    client._client = httpx.AsyncClient(transport=answer(said))
-    with pytest.raises(PredictorUnavailable):
-        await client.generate("p", order)
-    await client.close()
-
-
-def test_retry_after_is_seconds_or_a_date() -> None:
-    assert retry_after("7") == 7
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert retry_after("") > 0
 
 
 async def test_a_style_whose_report_stands_is_not_drawn_again_where_pictures_are_gone(bench: Bench) -> None:

@@ -17,9 +17,9 @@ from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParame
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
 from profile_operator.act import manifests
-from profile_operator.config import Resources, StageJob, Toleration
 from profile_operator.decide.plan import CreateJob, EventNote, Scope
 from profile_operator.decide.policy import MAXIMUM_CHARACTERS, session_policy
+from profile_operator.job_settings import Resources, StageJob, Toleration
 
 OWNER = {
     "apiVersion": "profilestudio.io/v1alpha1",

@@ -79,6 +79,20 @@ MUTANTS = (
         "a report's foreign keys are believed",
     ),
     (
+        "FR01",
+        "crds/profile_contract/reports.py",
+        "        named += [score.key for score in report.scores]\n",
+        "",
+        "what was measured of a candidate may name anybody's picture",
+    ),
+    (
+        "FR02",
+        "crds/profile_contract/reports.py",
+        "(report.contact_sheet, report.print_sheet, report.likeness_report)",
+        "(report.contact_sheet, report.print_sheet)",
+        "a likeness report may be anybody's file",
+    ),
+    (
         "N03",
         "crds/profile_contract/keys.py",
         "not key.startswith(prefix):",

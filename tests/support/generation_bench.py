@@ -1,0 +1,129 @@
+"""Bench: generation against a folder and a predictor in memory, of which each answer can be set."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from operator_world import World
+from profile_contract.artifacts import REPORT
+from profile_contract.generation import GenerationOrder
+from profile_contract.keys import check_below
+from profile_contract.progress import ProgressEvent
+from profile_contract.resource import Key
+from profile_contract.stages.generate import GenerateReport
+from profile_operator.config import GenerationConfig
+from profile_operator.decide.plan import GenerationWork
+from profile_operator.generate.runner import GenerationRunner
+from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.port import StoredObject, StoreError
+
+CONFIGURATION = GenerationConfig(batch=2, width=64, height=64, longest_pause_seconds=0.01)
+
+
+class FolderAccess:
+    """The runner's view of a store, over a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.down = False
+
+    async def list(self, prefix: str) -> list[StoredObject]:
+        if self.down:
+            raise StoreError("the store cannot be reached: MaxRetryError")
+        return self.store.list(prefix)
+
+    async def report(self, prefix: str, kind: type[GenerateReport]) -> GenerateReport | None:
+        if self.store.stat(prefix + REPORT) is None:
+            return None
+        return kind.model_validate_json(self.store.read(prefix + REPORT))
+
+    async def write(self, key: str, data: bytes, content_type: str = "") -> None:
+        self.store.write(key, data, content_type)
+
+    def signer(self, prefix: str, tag: str) -> FolderSigner:
+        assert tag == "u1"
+        return FolderSigner(prefix)
+
+    async def signed(self, sign: Callable[[], GenerationOrder]) -> GenerationOrder:
+        if self.down:
+            raise StoreError("the store gave no temporary credentials: MaxRetryError")
+        return sign()
+
+
+@dataclass
+class FolderSigner:
+    prefix: str
+
+    def get(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=get&seconds={seconds}"
+
+    def put(self, key: str, seconds: int) -> str:
+        return f"http://store/{check_below(self.prefix, key)}?sign=put&seconds={seconds}"
+
+
+@dataclass
+class Predictor:
+    """Answers like the predictor; `answers` are taken first, one a call."""
+
+    access: FolderAccess
+    answers: list[Callable[[], httpx.Response]] = field(default_factory=list)
+    orders: list[GenerationOrder] = field(default_factory=list)
+    lose_answer: bool = False
+    leave_nothing: bool = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.answers:
+            return self.answers.pop(0)()
+        tensor = json.loads(request.content)["inputs"][0]
+        order = GenerationOrder.model_validate_json(tensor["data"][0])
+        self.orders.append(order)
+        if not self.leave_nothing:
+            for item in order.items:
+                self.access.store.write(item.key, b"png")
+        if self.lose_answer:
+            raise httpx.ReadTimeout("lost")
+        items = [{"seed": i.seed, "key": i.key, "sha256": "c" * 64, "bytes": 3} for i in order.items]
+        result = json.dumps({"items": items, "timings": {"generate": 500}, "device": "cuda:0"})
+        output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
+        return httpx.Response(200, json={"outputs": [output]})
+
+    @property
+    def drawn(self) -> list[str]:
+        return [item.key for order in self.orders for item in order.items]
+
+
+@dataclass
+class Bench:
+    """A runner with its store and predictor, and what it said."""
+
+    runner: GenerationRunner
+    access: FolderAccess
+    predictor: Predictor
+    woken: list[Key]
+    events: list[ProgressEvent]
+    work: GenerationWork
+
+    def publish(self, event: ProgressEvent) -> None:
+        self.events.append(event)
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 5.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.runner.view("u1")
+            await asyncio.sleep(0.005)
+
+    async def finish(self) -> None:
+        await self.until(lambda: not self.runner.view("u1").running)
+
+
+def work() -> GenerationWork:
+    world = World().run(until=lambda w: w.view.running)
+    assert world.work is not None
+    return world.work

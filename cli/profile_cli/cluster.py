@@ -31,10 +31,10 @@ from profile_runtime.kubernetes.resources import (
     requests_path,
     styles_path,
 )
+from profile_runtime.network import network_trouble
 
 from . import kubeconfig as kubeconfigs
 from .errors import CommandError
-from .network import network_trouble
 from .observed import ObservedRequest, observed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from profile_cli.errors import CommandError
-from profile_cli.network import network_trouble
+from profile_runtime.network import network_trouble
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import S3Store, open_s3
 

@@ -26,6 +26,7 @@ from profile_operator import metrics
 from profile_operator.clock import stamp
 from profile_operator.config import EventsConfig
 from profile_operator.decide.transitions import Transition
+from profile_runtime.network import network_trouble
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class EventSink:
         try:
             response = await self._client.post(self._url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            log.warning("the sink of events does not answer: %s", type(error).__name__)
+            log.warning("the sink of events does not answer: %s", network_trouble(error))
             metrics.EVENTS.labels(result="failed").inc()
             return False
         if response.status_code in REFUSED:

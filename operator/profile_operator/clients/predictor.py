@@ -21,6 +21,7 @@ from profile_contract.generation import (
     GenerationResult,
 )
 from profile_operator.config import GenerationConfig
+from profile_runtime.network import network_trouble
 
 DEFAULT_PAUSE_SECONDS = 2.0
 LONGEST_ANSWER = 1 << 20
@@ -91,7 +92,9 @@ class PredictorClient:
         try:
             response = await self._post(url, body)
         except httpx.HTTPError as error:
-            raise PredictorUnavailable(f"the predictor {predictor} does not answer: {type(error).__name__}") from error
+            raise PredictorUnavailable(
+                f"the predictor {predictor} does not answer: {network_trouble(error)}"
+            ) from error
         if response.status_code == httpx.codes.OK:
             return _result(response)
         raise _refusal(predictor, response)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from profile_runtime.network import network_trouble
+
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 INVALID, TOO_MANY, SERVER_ERROR = 422, 429, 500
 # Of what the API server says, so much stands in the error's own text.
@@ -78,7 +80,7 @@ def refusal(status: int, body: bytes, reason: str = "") -> ApiError:
 
 def unreachable(error: BaseException) -> ApiUnavailable:
     """The error for an API server that does not answer, to be raised from `error`."""
-    return ApiUnavailable(f"the API server cannot be reached: {type(error).__name__}")
+    return ApiUnavailable(f"the API server cannot be reached: {network_trouble(error)}")
 
 
 def _message(body: bytes) -> str:

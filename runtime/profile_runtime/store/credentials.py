@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
 from profile_contract.keys import check_below
+from profile_runtime.network import network_trouble
 
 from .policy import prefix_policy
 from .port import StoreError
@@ -86,7 +87,7 @@ class StsSessions:
         except StoreError:
             raise
         except Exception as error:  # the client raises what it met: urllib3's errors, ValueError, XML errors
-            raise StoreError(f"the store gave no temporary credentials: {type(error).__name__}") from error
+            raise StoreError(f"the store gave no temporary credentials: {network_trouble(error)}") from error
 
     def revoke(self, tag: str) -> bool:
         """End all credentials that this account issued under the tag (MinIO's revoke-tokens, for one's own sessions).
@@ -99,7 +100,7 @@ class StsSessions:
         try:
             response = self._http.request("POST", url, headers=self._signed_for_s3(url))
         except Exception as error:  # urllib3's errors are many
-            raise StoreError(f"the store cannot be reached: {type(error).__name__}") from error
+            raise StoreError(f"the store cannot be reached: {network_trouble(error)}") from error
         return response.status in (200, 204)
 
     def _signed_for_s3(self, url: str) -> dict[str, str]:

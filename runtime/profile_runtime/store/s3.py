@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from minio import Minio
     from minio.datatypes import PostPolicy
 
+from profile_runtime.network import network_trouble
 from profile_runtime.store.port import (
     MOST_KEYS_IN_A_CALL,
     NotFound,
@@ -170,7 +171,7 @@ def _store_errors(key: str) -> Iterator[None]:
         kind = StoreUnreachable if error.code in _OVERLOADED else StoreError
         raise kind(f"the store refused {key}: {error.code}") from error
     except Exception as error:
-        raise StoreUnreachable(f"the store cannot be reached: {type(error).__name__}") from error
+        raise StoreUnreachable(f"the store cannot be reached: {network_trouble(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-import urllib3
 
 from areas import area
 from profile_cli.errors import CommandError
-from profile_cli.network import network_trouble
 from profile_cli.plugin.store import open_named, store_explained, store_trouble
 from profile_cli.upload import standing_photos
 from profile_runtime.store.port import StoreError
@@ -43,31 +40,6 @@ def plain() -> Iterator[str]:
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-
-
-def trouble(url: str) -> str:
-    with pytest.raises(urllib3.exceptions.HTTPError) as failed:
-        urllib3.PoolManager(retries=False, timeout=2).request("GET", url)
-    return network_trouble(failed.value)
-
-
-def test_what_happens_on_the_network_is_said_in_words(plain: str) -> None:
-    assert trouble("http://127.0.0.1:1/") == "nothing listens there (connection refused)"
-    assert trouble("http://nobody.invalid/") == "no host of this name is known"
-    assert trouble(f"https://{plain}/") == "it does not speak TLS there"
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (ssl.SSLCertVerificationError(1, "self-signed"), "its certificate is not trusted here"),
-        (TimeoutError(), "no answer in time"),
-        (ConnectionResetError(104, "reset"), "the connection was cut"),
-        (ValueError("odd"), "ValueError"),
-    ],
-)
-def test_other_troubles_too(error: Exception, words: str) -> None:
-    assert network_trouble(urllib3.exceptions.MaxRetryError(urllib3.HTTPConnectionPool("h"), "/", error)) == words
 
 
 @pytest.mark.usefixtures("account")

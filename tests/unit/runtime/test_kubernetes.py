@@ -71,7 +71,10 @@ def test_an_answer_of_somebody_between_is_a_failure_of_the_api_server(answer: by
 def test_no_answer_has_no_status() -> None:
     error = errors.unreachable(ConnectionRefusedError("10.0.0.9"))
     assert isinstance(error, ApiUnavailable)
-    assert (error.status, str(error)) == (0, "the API server cannot be reached: ConnectionRefusedError")
+    assert (error.status, str(error)) == (
+        0,
+        "the API server cannot be reached: nothing listens there (connection refused)",
+    )
 
 
 def test_paths_of_requests() -> None:

@@ -155,7 +155,7 @@ def test_every_pod_is_admitted_where_the_restricted_standard_is_enforced(target:
         ("list", "pods", True),
         ("get", "secrets", False),
         ("list", "secrets", False),
-        ("delete", "secrets", False),
+        ("delete", "secrets", True),
         ("create", "pods", False),
         ("delete", "profilerequests.profilestudio.io", False),
         ("patch", "clusterprofilestyles.profilestudio.io", False),

@@ -141,7 +141,7 @@ def test_the_page_installs_word_for_word(world: World) -> None:
         may = f"kubectl -n hr auth can-i create profilerequests.profilestudio.io --as=somebody --as-group={group}"
         assert world.terminal.type(may).stdout.strip() == answer
     assert world.kubectl.get("-n", "hr", "preq", "minji")["spec"]["styles"] == [
-        {"name": "studio-warm", "kind": "ClusterProfileStyle"}
+        {"name": "studio-warm", "kind": "ClusterProfileStyle", "refresh": 0}
     ]
 
 

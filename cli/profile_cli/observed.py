@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from profile_contract.request import ProfileRequestStatus
-
-from .errors import CommandError
+from profile_contract.resource import status_of
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,6 @@ class ObservedRequest:
 
 
 def observed(document: dict[str, Any]) -> ObservedRequest:
-    """A ProfileRequest of the API server, read. Raises CommandError for a status that this version cannot read."""
+    """A ProfileRequest of the API server, read."""
     metadata = document["metadata"]
-    try:
-        status = ProfileRequestStatus.model_validate(document.get("status") or {})
-    except ValidationError as error:
-        raise CommandError(f"the status of {metadata['name']} cannot be read: {error}") from error
-    return ObservedRequest(metadata["generation"], "deletionTimestamp" in metadata, status)
+    return ObservedRequest(metadata["generation"], "deletionTimestamp" in metadata, status_of(document))

@@ -121,6 +121,12 @@ def _moment(text: str | None) -> float:
     return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
+def status_of(document: Mapping[str, Any]) -> ProfileRequestStatus:
+    """The status of a ProfileRequest as the API server gives it: of one that another version wrote, what this one
+    can read."""
+    return understood(ProfileRequestStatus, document.get("status") or {})[0]
+
+
 def parse_spec(document: Mapping[str, Any]) -> ProfileRequestSpec:
     """What stands under `spec` of a ProfileRequest. Raises SpecError naming the field.
 

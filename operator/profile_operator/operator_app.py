@@ -228,8 +228,7 @@ class OperatorApp:
         metrics.forget_namespaces(namespaces)
         metrics.QUEUED.clear()
         for namespace, count in queued.items():
-            if count:
-                metrics.QUEUED.labels(namespace=namespace).set(count)
+            metrics.QUEUED.labels(namespace=namespace).set(count)
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)

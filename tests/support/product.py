@@ -21,6 +21,7 @@ from profile_contract import GROUP, VERSION
 from profile_contract.areas import Area, area_of
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.request import Condition, ProfileRequestStatus
+from profile_contract.resource import status_of
 from profile_runtime.store.port import content_type_of
 from profile_runtime.store.s3 import S3Store
 from profile_sandbox import SandboxError
@@ -73,12 +74,12 @@ class Request:
     @property
     def status(self) -> ProfileRequestStatus:
         """Its status."""
-        return ProfileRequestStatus.model_validate(self.document().get("status") or {})
+        return status_of(self.document())
 
     def condition(self, kind: str) -> Condition | None:
         """One condition, if it speaks of the present generation."""
         document = self.document()
-        status = ProfileRequestStatus.model_validate(document.get("status") or {})
+        status = status_of(document)
         if status.observed_generation != document["metadata"]["generation"]:
             return None
         return next((found for found in status.conditions if found.type == kind), None)

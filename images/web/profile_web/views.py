@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import ValidationError
-
 from profile_contract.areas import told_area
 from profile_contract.artifacts import request_prefix, saved_name, uploads_prefix, webui_twin
 from profile_contract.conditions import ConditionType, Reason
@@ -22,13 +20,12 @@ from profile_contract.request import (
     ProfileRequestStatus,
     StagesStatus,
 )
-from profile_contract.resource import TITLE_ANNOTATION, parse_spec
+from profile_contract.resource import TITLE_ANNOTATION, parse_spec, status_of
 from profile_contract.stages.finish import ComparedSide
 from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_ref import StyleKind, ref_of
 
-from .problems import Code, Problem
 from .view_models import (
     ComparisonView,
     CutView,
@@ -74,7 +71,7 @@ def layout_views() -> list[LayoutView]:
 def request_view(document: dict[str, Any], link: Link) -> RequestView:
     """The request as its owner sees it. Raises ValidationError for one that this version cannot read."""
     metadata, spec = document["metadata"], parse_spec(document["spec"])
-    status = ProfileRequestStatus.model_validate(document.get("status") or {})
+    status = status_of(document)
     fresh = status.observed_generation == metadata["generation"]
     conditions = {condition.type: condition for condition in status.conditions} if fresh else {}
     stage, state = _stage(status, conditions), _state(metadata, conditions)
@@ -143,20 +140,9 @@ def may_look_otherwise(document: dict[str, Any]) -> bool:
 
 
 def refused_photos(document: dict[str, Any]) -> set[str]:
-    """The names of the photos that preprocessing could not use; of a status that cannot be read, none."""
-    try:
-        status = ProfileRequestStatus.model_validate(document.get("status") or {})
-    except ValidationError:
-        return set()
+    """The names of the photos that preprocessing could not use."""
+    status = status_of(document)
     return {verdict.name for verdict in status.photos.verdicts if not verdict.accepted} if status.photos else set()
-
-
-def shown_status(document: dict[str, Any]) -> ProfileRequestStatus:
-    """A request's status. Raises Problem, NO_PORTRAITS, for one that this version cannot read."""
-    try:
-        return ProfileRequestStatus.model_validate(document.get("status") or {})
-    except ValidationError:
-        raise Problem(Code.NO_PORTRAITS) from None
 
 
 def is_below(prefix: str, key: str) -> bool:

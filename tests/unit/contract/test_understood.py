@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profile_contract.request import ProfileRequestStatus
+from profile_contract.resource import status_of
+from profile_contract.stages.stage_text import StageText
 from profile_contract.understood import understood
 
 CONDITION = {"type": "Ready", "status": "True", "reason": "Succeeded", "lastTransitionTime": "2026-01-02T03:04:05Z"}
@@ -84,3 +86,10 @@ def test_nothing_that_anybody_wrote_is_refused(changes: dict[str, Any]) -> None:
     status, _ = understood(ProfileRequestStatus, {**STATUS, **changes})
     for name in set(STATUS) - set(changes):
         assert status.document()[name] == ProfileRequestStatus.model_validate(STATUS).document()[name]
+
+
+@pytest.mark.parametrize("odd", ["", "Dreaming"])
+def test_a_word_of_another_version_for_what_a_request_is_at_takes_nothing_else(odd: str) -> None:
+    status = status_of({"status": {"stageText": odd, "gpuSeconds": 7, "adapter": "a"}})
+    assert (status.stage_text, status.gpu_seconds, status.adapter) == (StageText.WAITING, 7, "a")
+    assert status_of({}).observed_generation == -1

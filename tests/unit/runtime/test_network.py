@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,27 +12,15 @@ import httpx
 import pytest
 import urllib3
 
+from plain_server import plain_server
 from profile_runtime.network import network_trouble
 
 
 @pytest.fixture
 def plain() -> Iterator[str]:
     """Something that answers every connection in plain words."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        stop = threading.Event()
-
-        def answer() -> None:
-            while not stop.is_set():
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-                connection.close()
-
-        threading.Thread(target=answer, daemon=True).start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        stop.set()
+    with plain_server() as address:
+        yield address
 
 
 def trouble(url: str) -> str:

@@ -117,11 +117,17 @@ def test_a_request_that_cannot_be_read_spoils_no_other(page: World, broken: dict
     page.made("p-1")
     document = page.made("p-2")
     document["spec"] = {"photos": document["spec"]["photos"], **broken}
-    page.made("p-3")["status"] = {"conditions": "none", "portraits": 7}
     shown = {one["name"]: (one["state"], one["reason"]) for one in page.get("/api/requests").json()}
-    assert shown == {"p-1": ("Waiting", ""), "p-2": ("Stalled", "Unreadable"), "p-3": ("Stalled", "Unreadable")}
+    assert shown == {"p-1": ("Waiting", ""), "p-2": ("Stalled", "Unreadable")}
     assert page.get("/api/requests/p-2").json()["reason"] == "Unreadable"
     assert page.delete("/api/requests/p-2").status_code == 204
+
+
+@pytest.mark.parametrize("odd", [{"stageText": ""}, {"stageText": "Dreaming"}, {"progress": "half"}, {"stages": 7}])
+def test_what_another_version_wrote_into_a_status_hides_no_portrait(page: World, odd: dict[str, Any]) -> None:
+    page.made(portraits=[PORTRAIT], conditions=READY, **odd)
+    shown = page.get("/api/requests/p-1").json()
+    assert (shown["state"], len(shown["portraits"])) == ("Ready", 1)
 
 
 def test_what_a_newer_version_added_hides_neither_requests_nor_styles(page: World) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from profile_contract.artifacts import request_prefix
 from profile_contract.likeness import ShownLikeness
+from profile_contract.resource import status_of
 from profile_runtime.store.port import NotFound
 from profile_web import holdings
 from profile_web.bucket import MOST_REPORT_BYTES
@@ -20,7 +21,6 @@ from profile_web.views import (
     is_below,
     may_look_otherwise,
     request_state,
-    shown_status,
 )
 from profile_web.wishes import Draft, LookWish
 
@@ -52,7 +52,7 @@ async def comparisons(name: Draft, page: Served, visitor: Placed) -> list[dict[s
     """Delivered portraits beside the same in other tones; none before there are portraits."""
     document = await page.cluster.request(visitor, name)
     area = request_prefix(visitor.area, name)
-    key = shown_status(document).likeness_report
+    key = status_of(document).likeness_report
     if not key or not is_below(area, key):
         return []
     try:

@@ -60,7 +60,7 @@ lint: env actionlint ## ruff, mypy --strict, import contracts, undeclared import
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/deptry $(filter-out tests,$(wildcard $(SOURCES)))
 	.venv/bin/hadolint images/*/Dockerfile
-	"$$($(RUN) -c 'from profile_sandbox import build; print(build.actions_folder())')/actionlint" -shellcheck= -pyflakes=
+	"$$($(RUN) -c 'from profile_sandbox.add_ons import ACTIONS; print(ACTIONS.folder)')/actionlint" -shellcheck= -pyflakes=
 
 format: env ## let ruff format and fix what it can
 	$(RUN) -m ruff check --fix .

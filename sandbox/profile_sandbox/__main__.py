@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import build, doctor
+from . import add_ons, build, doctor
 from .boot import FORWARDS
 from .process import SandboxError
 
@@ -80,20 +80,17 @@ def _parser() -> argparse.ArgumentParser:
 def _build(arguments: argparse.Namespace, say: build.Say) -> None:
     """Compile the cluster's programs and what was asked for besides, or actionlint alone."""
     if arguments.actions:
-        build.ensure_actions(say)
+        add_ons.ACTIONS.ensure(say)
         return
     build.ensure_programs(say)
-    asked = {
-        build.ensure_flux: arguments.flux,
-        build.ensure_checks: arguments.checks,
-        build.ensure_krew: arguments.checks,
-        build.ensure_actions: arguments.checks,
-        build.ensure_kwok: arguments.scale,
-        build.ensure_argo: arguments.scale,
-        build.ensure_kueue: arguments.kueue,
-    }
-    for ensure in (ensure for ensure, wanted in asked.items() if wanted):
-        ensure(say)
+    asked = (
+        (arguments.flux, (add_ons.FLUX,)),
+        (arguments.checks, (add_ons.CHECKS, add_ons.KREW, add_ons.ACTIONS)),
+        (arguments.scale, (add_ons.KWOK, add_ons.ARGO)),
+        (arguments.kueue, (add_ons.KUEUE,)),
+    )
+    for add_on in (add_on for wanted, of in asked if wanted for add_on in of):
+        add_on.ensure(say)
 
 
 def _up(sandbox: Sandbox, _: argparse.Namespace) -> int:

@@ -26,9 +26,6 @@ from .process import SandboxError
 from .programs import Module, Program
 
 MANIFESTS = "kserve-manifests"
-ADD_ON_MANIFESTS = "manifests"
-# Among those of the checks: every kind of Kubernetes' own, as OpenAPI.
-KUBERNETES_DEFINITIONS = "kubernetes.json"
 # File in KServe's module -> its name in the cache. The manager starts only where the API server knows all five
 # kinds. The product's own get the full schema, so that a wrong field in a manifest is found here; the others
 # KServe's minimal one.
@@ -44,17 +41,8 @@ KSERVE_FILES = {
     "config/configmap/inferenceservice.yaml": "config.yaml",
     "config/webhook/manifests.yaml": "webhooks.yaml",
 }
-# What the sandbox takes of each Flux controller's own manifests.
-FLUX_FOLDERS = ("crd", "rbac", "manager")
 # On two cores.
 CLUSTER_MINUTES = 12
-FLUX_MINUTES = 6
-CHECKS_MINUTES = 2
-KREW_MINUTES = 1
-ACTIONS_MINUTES = 1
-KWOK_MINUTES = 4
-ARGO_MINUTES = 8
-KUEUE_MINUTES = 10
 TELL_EVERY_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -67,41 +55,6 @@ def programs_folder() -> Path:
 def manifests_folder() -> Path:
     """KServe's manifests, copied out of its module, so that the module may be cleaned away."""
     return programs_folder() / MANIFESTS
-
-
-def flux_folder() -> Path:
-    """Where this clone's pins put Flux's controllers: below the cluster's programs, where pods see it too."""
-    return programs_folder() / f"flux-{pins_key(programs.FLUX.folder)}"
-
-
-def checks_folder() -> Path:
-    """Where this clone's pins put the programs that check manifests."""
-    return programs_folder() / f"checks-{pins_key(programs.CHECKS.folder)}"
-
-
-def krew_folder() -> Path:
-    """Where this clone's pins put krew."""
-    return programs_folder() / f"krew-{pins_key(programs.KREW.folder)}"
-
-
-def actions_folder() -> Path:
-    """Where this clone's pins put actionlint."""
-    return programs_folder() / f"actions-{pins_key(programs.ACTIONS.folder)}"
-
-
-def kwok_folder() -> Path:
-    """Where this clone's pins put kwok."""
-    return programs_folder() / f"kwok-{pins_key(programs.KWOK.folder)}"
-
-
-def argo_folder() -> Path:
-    """Where this clone's pins put Argo Workflows' controller."""
-    return programs_folder() / f"argo-{pins_key(programs.ARGO.folder)}"
-
-
-def kueue_folder() -> Path:
-    """Where this clone's pins put Kueue's controller: below the cluster's programs, where pods see it too."""
-    return programs_folder() / f"kueue-{pins_key(programs.KUEUE.folder)}"
 
 
 def missing(folder: Path, modules: Sequence[Module] = programs.MODULES) -> list[Program]:
@@ -119,86 +72,15 @@ def ensure_programs(say: Say) -> Path:
     if not missing(folder) and manifests_folder().exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / f"{folder.name}.lock", say):
+    with locked(folder.parent / f"{folder.name}.lock", say):
         _take_found(folder, say)
-        _compile_missing(folder, programs.MODULES, CLUSTER_MINUTES, say)
+        compile_missing(folder, programs.MODULES, CLUSTER_MINUTES, say)
         if not manifests_folder().exists():
             _take_kserve_manifests(manifests_folder())
     return folder
 
 
-def ensure_flux(say: Say) -> Path:
-    """Compile Flux's controllers if they are missing, and return their folder, with Flux's own manifests in it.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(flux_folder(), programs.FLUX, FLUX_MINUTES, _flux_manifests, say)
-
-
-def ensure_checks(say: Say) -> Path:
-    """Compile kubeconform and kube-score if they are missing, and return their folder, with definitions in it.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(checks_folder(), programs.CHECKS, CHECKS_MINUTES, _definitions, say)
-
-
-def ensure_krew(say: Say) -> Path:
-    """Compile krew and the validator of its manifests if they are missing, and return their folder.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(krew_folder(), programs.KREW, KREW_MINUTES, dict, say)
-
-
-def ensure_actions(say: Say) -> Path:
-    """Compile actionlint if it is missing, and return its folder.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(actions_folder(), programs.ACTIONS, ACTIONS_MINUTES, dict, say)
-
-
-def ensure_kwok(say: Say) -> Path:
-    """Compile kwok's controller if it is missing, and return its folder.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(kwok_folder(), programs.KWOK, KWOK_MINUTES, dict, say)
-
-
-def ensure_argo(say: Say) -> Path:
-    """Compile Argo Workflows' controller if it is missing, and return its folder, with its CRDs in it.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(argo_folder(), programs.ARGO, ARGO_MINUTES, _argo_manifests, say)
-
-
-def ensure_kueue(say: Say) -> Path:
-    """Compile Kueue's controller if it is missing, and return its folder, with its own manifests in it.
-
-    Raises SandboxError without a Go tool-chain, or when the compile fails.
-    """
-    return _ensure_add_on(kueue_folder(), programs.KUEUE, KUEUE_MINUTES, _kueue_manifests, say)
-
-
-def _ensure_add_on(
-    folder: Path, module: Module, minutes: int, files: Callable[[], Mapping[Path, Path]], say: Say
-) -> Path:
-    """The folder of a module's programs and `files` (source -> place below it), made if it is missing."""
-    manifests = folder / ADD_ON_MANIFESTS
-    if not missing(folder, [module]) and manifests.exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / f"{folder.name}.lock", say):
-        _compile_missing(folder, [module], minutes, say)
-        if not manifests.exists():
-            _copy(files(), manifests)
-    return folder
-
-
-def _compile_missing(folder: Path, modules: Sequence[Module], minutes: int, say: Say) -> None:
+def compile_missing(folder: Path, modules: Sequence[Module], minutes: int, say: Say) -> None:
     """Compile what is missing, module by module, while the sources of later ones are fetched."""
     wanted = missing(folder, modules)
     if not wanted:
@@ -330,44 +212,11 @@ def _take_found(folder: Path, say: Say) -> None:
 
 
 def _take_kserve_manifests(target: Path) -> None:
-    module = _source(programs.CLUSTER, programs.KSERVE_MODULE)
-    _copy({module / source: Path(name) for source, name in KSERVE_FILES.items()}, target)
+    module = source_of(programs.CLUSTER, programs.KSERVE_MODULE)
+    copy_files({module / source: Path(name) for source, name in KSERVE_FILES.items()}, target)
 
 
-def _flux_manifests() -> dict[Path, Path]:
-    """Flux's manifests: source -> place, a folder for each controller."""
-    files: dict[Path, Path] = {}
-    for controller in programs.FLUX.programs:
-        config = _source(programs.FLUX, controller.package) / "config"
-        manifests = (file for folder in FLUX_FOLDERS for file in (config / folder).rglob("*.yaml"))
-        files |= {file: Path(controller.name) / file.relative_to(config) for file in manifests}
-    return files
-
-
-def _argo_manifests() -> dict[Path, Path]:
-    """Argo Workflows' CRDs: source -> place."""
-    crds = _source(programs.ARGO, "github.com/argoproj/argo-workflows/v3") / "manifests" / "base" / "crds" / "minimal"
-    return {file: Path(file.name) for file in crds.glob("argoproj.io_*.yaml")}
-
-
-def _kueue_manifests() -> dict[Path, Path]:
-    """Kueue's CRDs, rights and webhooks: source -> place."""
-    components = _source(programs.KUEUE, "sigs.k8s.io/kueue") / "config" / "components"
-    return {file: file.relative_to(components) for file in components.rglob("*.yaml")}
-
-
-def _definitions() -> dict[Path, Path]:
-    """Definitions of resources for kubeconform: source -> place."""
-    kubernetes = _source(programs.CLUSTER, programs.KUBERNETES_MODULE) / "api" / "openapi-spec" / "swagger.json"
-    monitoring = _source(programs.CHECKS, "github.com/prometheus-operator/prometheus-operator") / "example"
-    definitions = monitoring / "prometheus-operator-crd"
-    names = ("podmonitors", "prometheusrules")
-    return {kubernetes: Path(KUBERNETES_DEFINITIONS)} | {
-        definitions / f"monitoring.coreos.com_{name}.yaml": Path(f"crd-{name}.yaml") for name in names
-    }
-
-
-def _source(module: Module, wanted: str) -> Path:
+def source_of(module: Module, wanted: str) -> Path:
     """The folder of a Go module that `module` pins, fetched if it is not there. Raises SandboxError."""
     command = [go.find(), "mod", "download", "-json", wanted]
     environment = _environment(cgo=False)
@@ -377,7 +226,7 @@ def _source(module: Module, wanted: str) -> Path:
     return Path(json.loads(answer.stdout)["Dir"])
 
 
-def _copy(files: Mapping[Path, Path], target: Path) -> None:
+def copy_files(files: Mapping[Path, Path], target: Path) -> None:
     """Copy source -> place below `target`, which stands once it is whole."""
     staged = target.with_name(f".{target.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
@@ -389,7 +238,7 @@ def _copy(files: Mapping[Path, Path], target: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
+def locked(path: Path, say: Say) -> Iterator[None]:
     """Hold a lock among all processes of this machine; `say` it where another has it."""
     with path.open("w") as lock:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import build, paths, programs
+from . import add_ons, paths, programs
 from .images import REGISTRY_OF_SERVICES, TAG
 from .kubectl import Kubectl
 from .runtime import BINARIES
@@ -29,7 +29,7 @@ _CONTROLLERS = tuple(program.name for program in programs.FLUX.programs)
 
 def container_folder() -> Path:
     """Where pods see the controllers."""
-    return Path(BINARIES) / build.flux_folder().name
+    return Path(BINARIES) / add_ons.FLUX.folder.name
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def running(kubectl: Kubectl, scratch: Path, say: Callable[[str], None]) -> Iter
 
     Gives the Git server's address on this machine.
     """
-    shutil.copytree(build.ensure_flux(say) / build.ADD_ON_MANIFESTS, scratch)
+    shutil.copytree(add_ons.FLUX.ensure(say) / add_ons.MANIFESTS, scratch)
     shutil.copyfile(paths.ADD_ONS / "git.yaml", scratch / "git.yaml")
     (scratch / "kustomization.yaml").write_text(json.dumps(_overlay()))
     (scratch / "namespace.yaml").write_text(json.dumps(_namespace()))
@@ -65,7 +65,7 @@ def _overlay() -> dict[str, object]:
         "resources": [
             "namespace.yaml",
             "git.yaml",
-            *(f"{name}/{folder}" for name in _CONTROLLERS for folder in build.FLUX_FOLDERS),
+            *(f"{name}/{folder}" for name in _CONTROLLERS for folder in add_ons.FLUX_FOLDERS),
         ],
         "images": [
             {"name": f"fluxcd/{name}", "newName": f"{REGISTRY_OF_SERVICES}/{IMAGE}", "newTag": TAG}

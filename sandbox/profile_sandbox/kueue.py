@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from . import build
+from . import add_ons
 from .images import REGISTRY_OF_SERVICES, TAG
 from .kubectl import Kubectl
 from .runtime import BINARIES
@@ -46,13 +46,13 @@ CONFIGURATION = {
 
 def container_folder() -> Path:
     """Where pods see the controller."""
-    return Path(BINARIES) / build.kueue_folder().name
+    return Path(BINARIES) / add_ons.KUEUE.folder.name
 
 
 @contextmanager
 def running(kubectl: Kubectl, scratch: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Kueue is there, and nothing of it afterwards; compiles it if need be. `scratch` is a new folder."""
-    write_manifests(build.ensure_kueue(say) / build.ADD_ON_MANIFESTS, scratch)
+    write_manifests(add_ons.KUEUE.ensure(say) / add_ons.MANIFESTS, scratch)
     try:
         kubectl.run("apply", "--server-side", "-k", str(scratch))
         filled = "--for=jsonpath={.data.tls\\.crt}"

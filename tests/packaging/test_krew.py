@@ -20,7 +20,7 @@ import yaml
 
 from profile_krew.archive import COMPLETION, LICENCE, PROGRAM, pack
 from profile_krew.platforms import everywhere
-from profile_sandbox import build, programs
+from profile_sandbox import add_ons, build, programs
 from profile_sandbox.kubectl import find_kubectl
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_kubectl_finds_runs_and_completes_it(made: Path, tmp_path: Path) -> None
 
 
 def krew() -> Path:
-    folder = build.krew_folder()
+    folder = add_ons.KREW.folder
     if build.missing(folder, [programs.KREW]):
         pytest.fail("krew is not compiled: run `make checks`")
     return folder

@@ -11,7 +11,7 @@ import yaml
 from profile_contract import GROUP
 from profile_contract.areas import area_of
 from profile_contract.artifacts import uploads_prefix
-from profile_sandbox import build, services
+from profile_sandbox import add_ons, services
 
 from .api import ClusterApi, Document
 from .processes import Process
@@ -111,7 +111,7 @@ class Argo:
 
     def start(self, stand: Stand) -> Process:
         """`workflow-controller` for all namespaces."""
-        program = build.argo_folder() / "workflow-controller"
+        program = add_ons.ARGO.folder / "workflow-controller"
         environment = {
             "KUBECONFIG": str(stand.kubeconfig(self.user, "argo")),
             "LEADER_ELECTION_DISABLE": "true",

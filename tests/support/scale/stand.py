@@ -16,7 +16,7 @@ import yaml
 from bare_cluster import TOKEN, BareCluster
 from operator_world import STYLES
 from profile_contract import GROUP
-from profile_sandbox import build
+from profile_sandbox import add_ons, build
 from profile_sandbox.paths import CLONE
 from real_minio import RealMinio, real_minio
 
@@ -119,7 +119,7 @@ def stand(folder: Path) -> Iterator[Stand]:
 
 def _commands(place: Stand, kubeconfig: Path, listener: int) -> dict[str, Sequence[str]]:
     """What runs beside API server and store, by name."""
-    programs, kwok = build.programs_folder(), build.ensure_kwok(print)
+    programs, kwok = build.programs_folder(), add_ons.KWOK.ensure(print)
     quiet = ("--leader-elect=false", "--bind-address", "127.0.0.1", "--secure-port", "0")
     certificates = ("--cert-dir", str(place.folder / "certificates"))
     known = ("--kubeconfig", str(kubeconfig))
@@ -139,7 +139,7 @@ def _commands(place: Stand, kubeconfig: Path, listener: int) -> dict[str, Sequen
 
 async def install(api: ClusterApi, namespaces: Sequence[str]) -> None:
     """The kinds of both engines, nodes, the style and namespaces."""
-    kinds = [*(CLONE / "crds").glob("*.yaml"), *(build.ensure_argo(print) / build.ADD_ON_MANIFESTS).glob("*.yaml")]
+    kinds = [*(CLONE / "crds").glob("*.yaml"), *(add_ons.ARGO.ensure(print) / add_ons.MANIFESTS).glob("*.yaml")]
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     await api.all([("POST", definitions, yaml.safe_load(file.read_text())) for file in sorted(kinds)])
     await api.all([("POST", "/api/v1/nodes", _node(number)) for number in range(NODES)])

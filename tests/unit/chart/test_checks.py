@@ -11,7 +11,7 @@ import yaml
 
 import schemas
 from chart import CPU, STYLES_KNOWN, Object, render, sandbox_arguments
-from profile_sandbox import build
+from profile_sandbox import add_ons, build
 from profile_sandbox.programs import KUBERNETES
 
 MONITORING = ("--api-versions", "monitoring.coreos.com/v1")
@@ -40,8 +40,8 @@ VARIANTS = {"defaults": (), "everything": EVERYTHING, "cpu": CPU}
 
 
 def checks() -> Path:
-    folder = build.checks_folder()
-    if not (folder / build.ADD_ON_MANIFESTS).exists():
+    folder = add_ons.CHECKS.folder
+    if not add_ons.CHECKS.manifests.exists():
         pytest.fail("kubeconform and kube-score are not compiled: run `make checks`")
     return folder
 
@@ -55,13 +55,15 @@ def check(program: str, *arguments: str, objects: tuple[Object, ...]) -> subproc
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> str:
     """kubeconform's template for the schemas of every kind that the chart makes."""
-    manifests, kserve = checks() / build.ADD_ON_MANIFESTS, build.manifests_folder()
+    manifests, kserve = checks() / add_ons.MANIFESTS, build.manifests_folder()
     others = [
         *manifests.glob("crd-*.yaml"),
         *(kserve / f"crd-{name}s.yaml" for name in ("inferenceservice", "servingruntime")),
     ]
     own = (Path(__file__).parents[3] / "crds").glob("*.yaml")
-    return schemas.write(tmp_path_factory.mktemp("schemas"), manifests / build.KUBERNETES_DEFINITIONS, [*others, *own])
+    return schemas.write(
+        tmp_path_factory.mktemp("schemas"), manifests / add_ons.KUBERNETES_DEFINITIONS, [*others, *own]
+    )
 
 
 def conform(known: str, objects: tuple[Object, ...]) -> list[Object]:

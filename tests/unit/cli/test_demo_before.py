@@ -78,7 +78,7 @@ def test_without_python_make_says_which_is_needed(recorded: Path) -> None:
 def test_a_machine_that_lacks_something_is_told_before_anything_is_installed(recorded: Path) -> None:
     """A Go of four years ago, and a cache in which nothing is compiled yet."""
     go = recorded / "bin" / "go"
-    go.write_text('#!/bin/sh\nprintf "go1.19.8\\n\\n/root/a\\n/root/b\\n"\n')
+    go.write_text('#!/bin/sh\nprintf "go1.19.8\\n\\n/go/a\\n/go/b\\n"\n')
     go.chmod(0o755)
     done, asked = demo(recorded, XDG_CACHE_HOME=str(recorded / "cache"))
     assert done.returncode != 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from profile_sandbox import build, programs
+from profile_sandbox import add_ons, build, programs
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / ".github" / "workflows"
@@ -56,7 +56,7 @@ def before(job: str) -> set[str]:
 
 
 def actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
-    folder = build.actions_folder()
+    folder = add_ons.ACTIONS.folder
     if build.missing(folder, [programs.ACTIONS]):
         pytest.fail("actionlint is not compiled: run `make checks`")
     # shellcheck and pyflakes are asked only where a machine happens to have them: then not at all.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from profile_cli import machine
 from profile_cli.__main__ import main
-from profile_sandbox import build, disk, doctor, go
+from profile_sandbox import add_ons, build, disk, doctor, go
 from profile_sandbox.disk import Disk, Need, shortages
 from profile_sandbox.doctor import Lack, apt_findings, environment_findings
 from profile_sandbox.go import Toolchain, trouble_with
@@ -91,7 +91,7 @@ def test_a_compile_with_an_old_go_ends_before_it_begins(tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(SandboxError, match=r"go1\.19\.8: Go 1\.26 or newer is needed"):
-        build.ensure_actions(lambda _: None)
+        add_ons.ACTIONS.ensure(lambda _: None)
 
 
 # --- disks -------------------------------------------------------------------------------------------------------

@@ -285,7 +285,7 @@ def test_the_story(shell: Shell, product: Product, people: Path, tmp_path: Path)
     assert "minji" in about("get preq -w")
     assert "condition met" in about("wait --for=condition=Ready preq/minji")
     assert "Best Likeness" in about("describe preq minji")
-    assert "minji" in about("get preq --all-namespaces")
+    assert "minji" in said["kubectl get preq --all-namespaces"]
     assert "ready: 1 portrait" in about("profile create minji")
     assert "Accepted" in about("profile photos minji")
     assert re.search(r"the history of [1-9]\d* requests was written anew", about("profile_history rebuild"))

@@ -113,7 +113,7 @@ class Bench:
     def publish(self, event: ProgressEvent) -> None:
         self.events.append(event)
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 40.0) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, self.runner.view("u1")

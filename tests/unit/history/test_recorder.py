@@ -33,7 +33,7 @@ class World:
         self.database, self.store = MemoryDatabase(), store_of(folder)
         self.recorder = Recorder(self.database, self.store)
 
-    async def work(self, seconds: float = 5.0) -> None:
+    async def work(self, seconds: float = 20.0) -> None:
         """Let it write until nothing is left to write, or so long."""
         self.recorder._wake.set()
         working, end = asyncio.create_task(self.recorder.work()), time.monotonic() + seconds

@@ -31,7 +31,7 @@ SETTINGS = CONFIG.model_copy(update={"metrics_port": 0, "health_port": 0, "resyn
 LED = SETTINGS.model_copy(update={"lease": LeaseConfig(namespace="studio", name="operator")})
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 40.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.005)

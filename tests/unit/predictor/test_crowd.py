@@ -21,7 +21,7 @@ from profile_predictor.server.pools import Writing
 DELETED = "deleted while the order waited"
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 40.0) -> None:
     """Wait for it."""
     deadline = time.monotonic() + seconds
     while not condition():

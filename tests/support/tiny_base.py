@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +29,8 @@ class Call:
     tokens: torch.Tensor
     pooled: torch.Tensor
     time_ids: torch.Tensor
+    down: Any = None
+    middle: Any = None
 
 
 class RecordingUnet(torch.nn.Module):
@@ -42,7 +44,8 @@ class RecordingUnet(torch.nn.Module):
 
     def forward(self, noisy: torch.Tensor, steps: torch.Tensor, **words: Any) -> SimpleNamespace:
         added = words["added_cond_kwargs"]
-        call = Call(noisy, steps, words["encoder_hidden_states"], added["text_embeds"], added["time_ids"])
+        heard = words.get("down_block_additional_residuals"), words.get("mid_block_additional_residual")
+        call = Call(noisy, steps, words["encoder_hidden_states"], added["text_embeds"], added["time_ids"], *heard)
         self.calls.append(call)
         predicted = self.answer(call) if self.answer else torch.zeros_like(noisy)
         return SimpleNamespace(sample=predicted + self.bias)
@@ -56,6 +59,8 @@ class TinyBase(Base):
 
     unet: Any
     paired: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
+    """How a test's stage wanted it loaded."""
 
     def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
         up = {WEIGHT.replace("lora_A", "lora_B"): torch.nn.Parameter(torch.ones(2, CHANNELS))}

@@ -30,6 +30,14 @@ class AdapterLayers(StrEnum):
     TRANSFORMER = "transformer"
 
 
+class Timesteps(StrEnum):
+    """How often each timestep of the noise is trained on."""
+
+    WEIGHTED = "Weighted"
+    MIXED = "Mixed"
+    EVEN = "Even"
+
+
 class TrainParameters(Contract):
     """How the adapter is trained; part of the digest. Defaults: design figures for SDXL at 1024 px."""
 
@@ -56,6 +64,15 @@ class TrainParameters(Contract):
     crops_per_photo: int = Field(default=3, ge=1, le=16)
     min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
     noise_offset: float = Field(default=0.0357, ge=0, le=1)
+    timesteps: Timesteps = Field(
+        default=Timesteps.WEIGHTED,
+        description="Weighted: as min-SNR weighs them. Even: all alike. Mixed: half of them each way; of a base that "
+        "predicts velocity, min-SNR alone hardly ever draws those in which skin and the shape of the head are decided.",
+    )
+    control_in_loss: bool = Field(
+        default=False,
+        description="Train with the ControlNet heard, as portraits are drawn: for a base that learnt together with it.",
+    )
     checkpoint_steps: int = Field(default=100, ge=1, le=100_000)
     validation_images: int = Field(
         default=4, ge=0, le=16, description="Fixed-seed portraits a checkpoint is judged by."

@@ -16,7 +16,8 @@ from .model import Base
 class CachedExample:
     """The latent distribution (not a sample of it: variety must survive), and what goes with it.
 
-    `mean` and `deviation` (C, h, w), `weights` (1, h, w), `crop_ids` (numbers,): see `Family.crop_ids`.
+    `mean` and `deviation` (C, h, w), `weights` (1, h, w), `crop_ids` (numbers,): see `Family.crop_ids`; `pose`
+    (3, H, W), 0 to 1: what a ControlNet is shown.
     """
 
     mean: torch.Tensor
@@ -24,6 +25,7 @@ class CachedExample:
     weights: torch.Tensor
     crop_ids: torch.Tensor
     text: TextEmbedding
+    pose: torch.Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,7 +61,16 @@ def _encode(base: Base, example: Example, text: TextEmbedding) -> CachedExample:
         weights=(small / small.mean()).to(base.device),
         crop_ids=torch.tensor(ids, dtype=torch.float32, device=base.device),
         text=text,
+        pose=_pose(base, example),
     )
+
+
+def _pose(base: Base, example: Example) -> torch.Tensor | None:
+    """An example's pose map as ControlNets read one; None where it has none, or nobody would read it."""
+    if example.pose is None or base.control is None:
+        return None
+    pixels = torch.from_numpy(example.pose).permute(2, 0, 1).float() / 255
+    return pixels.to(base.device, dtype=base.control.dtype)
 
 
 def free_encoders(base: Base) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -29,7 +29,7 @@ SMALLEST_CROP = 0.8
 
 @dataclass(frozen=True)
 class Example:
-    """A training picture, loss weights (H, W) with mean 1, and where the crop began."""
+    """A training picture, loss weights (H, W) with mean 1, and where the crop began; `pose`: its map, if needed."""
 
     image: RGB
     weights: NDArray[np.float32]
@@ -37,6 +37,7 @@ class Example:
     crop_left: int
     crop_top: int
     original_size: tuple[int, int]
+    pose: RGB | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,18 +66,28 @@ def read_of_dataset(read: Callable[[Store, str], Drawn], store: Store, key: str)
 
 
 def read_examples(
-    store: Store, images: list[DatasetImage], *, crops: int, resolution: int, wanted: int, subject: str
+    store: Store,
+    images: list[DatasetImage],
+    *,
+    crops: int,
+    resolution: int,
+    wanted: int,
+    subject: str,
+    posed: bool = False,
 ) -> list[Example]:
     """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
 
-    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}. Raises
-    BadInput for a picture or mask that cannot be read or has another size than its report says.
+    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}; `posed`:
+    with their pose maps. Raises BadInput for a picture or mask that cannot be read or has another size than its report
+    says.
     """
     examples = []
     for number, image in enumerate(images):
         picture = to_rgb(read_of_dataset(read_picture, store, image.image))
         mask = read_of_dataset(read_mask, store, image.mask)
-        if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):
+        pose = to_rgb(read_of_dataset(read_picture, store, image.pose)) if posed else None
+        sizes = {pixels.shape[:2] for pixels in (picture, mask, pose) if pixels is not None}
+        if sizes != {(image.height, image.width)}:
             raise BadInput(
                 Reason.INVALID_ORDER,
                 f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
@@ -87,7 +98,9 @@ def read_examples(
         caption = image.caption.replace("{subject}", subject)
         draw = np.random.default_rng(number)
         boxes = [whole(image)] + [random_crop(image, draw) for _ in range(crops - 1)]
-        examples += [_example(picture, weights, box, size, caption) for box in boxes]
+        for box in boxes:
+            example = _example(picture, weights, box, size, caption)
+            examples.append(example if pose is None else replace(example, pose=_cut(pose, box, size)))
     return examples
 
 
@@ -135,8 +148,14 @@ def _example(
 ) -> Example:
     """The part of a picture in a box, at this size, and its weights with a mean of 1."""
     x, y, w, h = box
-    way = cv2.INTER_AREA if size[0] <= w else cv2.INTER_CUBIC
-    cut = RGB(cv2.resize(picture[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8))
     weight = cv2.resize(weights[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA).astype(np.float32)
     original = picture.shape[1], picture.shape[0]
+    cut = _cut(picture, box, size)
     return Example(cut, weight / weight.mean(), caption, crop_left=x, crop_top=y, original_size=original)
+
+
+def _cut(pixels: RGB, box: tuple[int, int, int, int], size: tuple[int, int]) -> RGB:
+    """The part of a picture in a box, brought to this width and height."""
+    x, y, w, h = box
+    way = cv2.INTER_AREA if size[0] <= w else cv2.INTER_CUBIC
+    return RGB(cv2.resize(pixels[y : y + h, x : x + w], size, interpolation=way).astype(np.uint8))

@@ -163,7 +163,14 @@ class Course:
         parameters, settings, optimiser = self._parameters, self._settings, self._optimiser
         batch = [self._examples[i] for i in batch_of(self._sizes, settings.batch, parameters.seed, step)]
         draw = torch.Generator().manual_seed(noise_seed(parameters.seed, step, self.redrawn))
-        loss = step_loss(self._base, batch, draw, gamma=parameters.min_snr_gamma, offset=parameters.noise_offset)
+        loss = step_loss(
+            self._base,
+            batch,
+            draw,
+            gamma=parameters.min_snr_gamma,
+            offset=parameters.noise_offset,
+            timesteps=parameters.timesteps,
+        )
         figure = _sound(loss.item(), step)
         loss.backward()
         for group in optimiser.param_groups:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
+from profile_contract.stages.train import Timesteps
 from profile_draw.families.family import TextEmbedding
 
 from .cache import CachedExample
@@ -53,6 +56,20 @@ def target_of(base: Base, latents: torch.Tensor, noise: torch.Tensor, steps: tor
     return latents if base.prediction == "sample" else noise
 
 
+def timestep_law(base: Base, gamma: float, timesteps: Timesteps) -> torch.Tensor:
+    """How often each timestep is trained on (T,), not normalised; its mean scales the loss.
+
+    Of a base that predicts velocity, min-SNR draws a twentieth where the SNR is below .1, though every third timestep
+    of SDXL's schedule lies there: what is decided so early (skin, hair, a head's shape) would stay the base's.
+    """
+    every = torch.arange(base.noise.config.num_train_timesteps)
+    weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
+    if timesteps is Timesteps.WEIGHTED:
+        return weighed
+    even = torch.ones_like(weighed)
+    return even if timesteps is Timesteps.EVEN else (weighed / weighed.mean() + even) / 2
+
+
 def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> torch.Tensor:
     """Timesteps (rows,), each as often as its weight (T,) says, spread evenly over a batch.
 
@@ -65,25 +82,49 @@ def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> 
 
 
 def step_loss(
-    base: Base, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float
+    base: Base,
+    batch: list[CachedExample],
+    draw: torch.Generator,
+    *,
+    gamma: float,
+    offset: float,
+    timesteps: Timesteps = Timesteps.WEIGHTED,
 ) -> torch.Tensor:
-    """The loss of one batch, a scalar. Everything random comes from `draw`, which lives on the CPU."""
+    """The loss of one batch, a scalar. Everything random comes from `draw`, which lives on the CPU.
+
+    Where the base has a ControlNet, the examples' pose maps are followed as when portraits are drawn.
+    """
     latents = torch.stack([e.mean + e.deviation * _normal(e.mean.shape, draw, base.device) for e in batch])
     noise = _normal(latents.shape, draw, base.device)
     # Noise with its own brightness lets the model reach dark and bright pictures (Guttenberg 2023).
     noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
-    every = torch.arange(base.noise.config.num_train_timesteps)
-    weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
-    steps = drawn_timesteps(weighed, len(batch), draw).to(base.device)
+    law = timestep_law(base, gamma, timesteps)
+    steps = drawn_timesteps(law, len(batch), draw).to(base.device)
     noisy = base.noise.add_noise(latents, noise, steps)
     text = TextEmbedding(torch.cat([e.text.tokens for e in batch]), torch.cat([e.text.pooled for e in batch]))
     conditions = base.family.conditions(text, torch.stack([e.crop_ids for e in batch]))
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
-        predicted = base.unet(noisy, steps, **conditions).sample
+        residuals = control_residuals(base, batch, noisy, steps, conditions)
+        predicted = base.unet(noisy, steps, **conditions, **residuals).sample
     target = target_of(base, latents, noise, steps)
     weights = torch.stack([e.weights for e in batch])
     squared = (predicted.float() - target.float()).pow(2) * weights
-    return squared.mean() * weighed.mean().to(base.device)
+    return squared.mean() * law.mean().to(base.device)
+
+
+@torch.no_grad()
+def control_residuals(
+    base: Base, batch: list[CachedExample], noisy: torch.Tensor, steps: torch.Tensor, conditions: dict[str, Any]
+) -> dict[str, Any]:
+    """What the ControlNet says to the UNet of the examples' pose maps, as its arguments; nothing without a ControlNet.
+
+    At full weight for every timestep. Its own weights are not trained, nor is the adapter heard in it.
+    """
+    poses = [example.pose for example in batch if example.pose is not None]
+    if base.control is None or len(poses) != len(batch):
+        return {}
+    down, middle = base.control(noisy, steps, controlnet_cond=torch.stack(poses), return_dict=False, **conditions)
+    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
 
 def _normal(shape: torch.Size | tuple[int, ...], draw: torch.Generator, device: torch.device) -> torch.Tensor:

@@ -36,6 +36,8 @@ class Base:
     noise: DDPMScheduler
     device: torch.device
     autocast: bool
+    # The ControlNet that portraits are drawn with, where the loss hears it.
+    control: Any | None = None
 
     @property
     def prediction(self) -> str:
@@ -57,22 +59,13 @@ class Base:
         return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
 
 
-def load_base(models: Path, name: str, *, mixed: bool) -> Base:
+def load_base(models: Path, name: str, *, mixed: bool, control: str = "") -> Base:
     """Load a base model onto the accelerator if there is one. `mixed`: the UNet in bf16, on an accelerator only.
 
-    Raises BadInput if the folder is not there, is not what its SHA256SUMS says, is no such model, or predicts what the
-    loss does not know.
+    `control`: the ControlNet to train with, if any. Raises BadInput if a folder is not there, is not what its
+    SHA256SUMS says, is no such model, or predicts what the loss does not know.
     """
-    folder = models / name
-    if not (folder / "model_index.json").is_file():
-        raise BadInput(
-            Reason.MODEL_NOT_FOUND,
-            f"the base model '{name}' is not in the models folder; the platform team mounts it there",
-        )
-    try:
-        check_model(models, name)
-    except WeightsError as error:
-        raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
+    folder = _folder(models, name, "model_index.json", "base model")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         family = family_of(folder)
@@ -85,7 +78,8 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.requires_grad_(False)
-    pipeline.unet.to(device, dtype=torch.bfloat16 if autocast else torch.float32)
+    dtype = torch.bfloat16 if autocast else torch.float32
+    pipeline.unet.to(device, dtype=dtype)
     return Base(
         name=name,
         family=family,
@@ -95,7 +89,33 @@ def load_base(models: Path, name: str, *, mixed: bool) -> Base:
         noise=DDPMScheduler.from_config(pipeline.scheduler.config),
         device=device,
         autocast=autocast,
+        control=_load_control(models, control, family, dtype).to(device) if control else None,
     )
+
+
+def _load_control(models: Path, name: str, family: Family, dtype: torch.dtype) -> Any:
+    """The ControlNet of a folder, which nothing trains. Raises BadInput."""
+    folder = _folder(models, name, "config.json", "control model")
+    try:
+        control = family.load_control(folder, dtype)
+    except (OSError, ValueError) as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, f"the control model '{name}' cannot be loaded") from error
+    return control.eval().requires_grad_(requires_grad=False)
+
+
+def _folder(models: Path, name: str, index: str, what: str) -> Path:
+    """A model's folder, once it is what its SHA256SUMS says. Raises BadInput; `what` names the model's kind."""
+    folder = models / name
+    if not (folder / index).is_file():
+        raise BadInput(
+            Reason.MODEL_NOT_FOUND,
+            f"the {what} '{name}' is not in the models folder; the platform team mounts it there",
+        )
+    try:
+        check_model(models, name)
+    except WeightsError as error:
+        raise BadInput(Reason.MODEL_NOT_FOUND, str(error)) from error
+    return folder
 
 
 def check_prediction(name: str, scheduler: Mapping[str, Any]) -> None:

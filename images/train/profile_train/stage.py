@@ -74,7 +74,12 @@ class Attempt:
     def run(self, changes: list[str]) -> TrainReport:
         """Train and write the adapter. Raises torch.OutOfMemoryError if the setting is too large."""
         parameters = self.order.parameters
-        base = load_base(self.context.models, parameters.base_model, mixed=parameters.mixed_precision == "bf16")
+        base = load_base(
+            self.context.models,
+            parameters.base_model,
+            mixed=parameters.mixed_precision == "bf16",
+            control=self._control_model,
+        )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
         examples = self._examples()
@@ -106,6 +111,17 @@ class Attempt:
         )
 
     @property
+    def _control_model(self) -> str:
+        """The ControlNet that the loss hears, empty for none. Raises BadInput where one is wanted and not named."""
+        parameters = self.order.parameters
+        if parameters.control_in_loss and not parameters.control_model:
+            raise BadInput(
+                Reason.INVALID_ORDER,
+                "training.controlInLoss needs a ControlNet: name one in training.controlModel, or set it to false",
+            )
+        return parameters.control_model if parameters.control_in_loss else ""
+
+    @property
     def _subject(self) -> str:
         """The person, as captions name them."""
         return f"{self.order.parameters.token} {self.order.parameters.noun}"
@@ -119,6 +135,7 @@ class Attempt:
             resolution=self.settings.resolution,
             wanted=self.order.parameters.resolution,
             subject=self._subject,
+            posed=self.order.parameters.control_in_loss,
         )
 
     def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:

@@ -70,6 +70,20 @@ def test_what_can_be_trained_on_can_be_drawn_with(
         assert torch.equal(mine, theirs), name
 
 
+def test_the_controlnet_that_portraits_are_drawn_with_can_be_trained_with(random_models: Path) -> None:
+    control = load_base(random_models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME).control
+    drawn = Sdxl().load_control(random_models / random_sdxl.CONTROL_NAME, torch.float32)
+    assert control is not None
+    assert not control.training
+    for (name, mine), theirs in zip(control.named_parameters(), drawn.parameters(), strict=True):
+        assert torch.equal(mine, theirs), name
+        assert not mine.requires_grad
+    assert load_base(random_models, random_sdxl.NAME, mixed=False).control is None
+    with pytest.raises(BadInput, match="the control model 'openpose' is not in the models folder") as caught:
+        load_base(random_models, random_sdxl.NAME, mixed=False, control="openpose")
+    assert caught.value.reason == Reason.MODEL_NOT_FOUND
+
+
 @pytest.mark.parametrize(
     ("files", "variant"),
     [

@@ -81,6 +81,28 @@ def test_a_smaller_attempt_trains_on_smaller_pictures(store: FolderStore) -> Non
     assert example.original_size == (64, 64)
 
 
+def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
+    image = stored(store, "a", 90)
+    across, down = np.meshgrid(np.arange(64), np.arange(64))
+    places = np.dstack([np.zeros_like(across), 4 * down, 4 * across]).astype(np.uint8)
+    for part in ("image", "pose"):
+        store.write(f"a/{part}.png", cv2.imencode(".png", places)[1].tobytes())
+    image = image.model_copy(update={"pose": "a/pose.png"})
+    examples = read_examples(store, [image], crops=5, resolution=48, wanted=64, subject="sks woman", posed=True)
+    assert len({example.crop_left for example in examples}) > 1
+    for example in examples:
+        assert example.pose is not None
+        assert np.array_equal(example.pose, example.image)
+    assert all(example.pose is None for example in examples_of(store, [image]))
+
+
+def test_a_pose_map_of_another_size_is_refused(store: FolderStore) -> None:
+    image = stored(store, "a", 90).model_copy(update={"pose": "a/pose.png"})
+    store.write("a/pose.png", cv2.imencode(".png", np.zeros((63, 64, 3), np.uint8))[1].tobytes())
+    with pytest.raises(BadInput, match="not 64x64 pixels"):
+        read_examples(store, [image], crops=1, resolution=64, wanted=64, subject="sks woman", posed=True)
+
+
 @pytest.mark.parametrize("part", ["image", "mask"])
 @pytest.mark.parametrize("size", [(1, 1), (64, 63), (128, 128)])
 def test_a_picture_of_another_size_than_its_report_says_is_refused(

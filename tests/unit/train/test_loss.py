@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -12,7 +13,9 @@ from diffusers import DDPMScheduler
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
-from profile_train.loss import check_weights, min_snr_weights, step_loss
+from profile_contract.stages.train import Timesteps
+from profile_train.cache import CachedExample
+from profile_train.loss import check_weights, min_snr_weights, step_loss, timestep_law
 from profile_train.model import PREDICTIONS, check_prediction
 from tiny_base import CHANNELS, Call, example, tiny_base
 
@@ -166,3 +169,83 @@ def test_another_kind_of_base_is_refused_with_a_sentence(scheduler: dict[str, An
         check_prediction("flux", scheduler)
     assert "epsilon, v_prediction or sample" in caught.value.message
     assert caught.value.reason == Reason.MODEL_NOT_FOUND
+
+
+# --- which timesteps -----------------------------------------------------------------------------------------------
+
+
+def share_below(law: torch.Tensor, snr: float) -> float:
+    """Of all draws, those of timesteps whose signal-to-noise ratio is below this."""
+    noisy = torch.tensor(alphas_by_hand() / (1 - alphas_by_hand()) < snr)
+    return float(law[noisy].sum() / law.sum())
+
+
+def test_the_law_says_how_often_noise_is_trained_on() -> None:
+    base = tiny_base("v_prediction")
+    laws = {kind: timestep_law(base, GAMMA, kind) for kind in Timesteps}
+    weighted, even = (share_below(laws[kind], 0.1) for kind in (Timesteps.WEIGHTED, Timesteps.EVEN))
+    assert weighted < 0.07
+    assert even > 0.3
+    assert share_below(laws[Timesteps.MIXED], 0.1) == pytest.approx((weighted + even) / 2, abs=1e-6)
+    assert laws[Timesteps.WEIGHTED].tolist() == pytest.approx(weights_by_hand("v_prediction", GAMMA).tolist(), rel=1e-3)
+    assert float(laws[Timesteps.MIXED].mean()) == pytest.approx(1.0)
+
+
+def test_steps_are_drawn_by_the_law_of_the_order() -> None:
+    def steps(kind: Timesteps) -> list[int]:
+        base, batch = tiny_base("v_prediction"), [example(0)] * 64
+        draw = torch.Generator().manual_seed(SEED)
+        step_loss(base, batch, draw, gamma=GAMMA, offset=0.0, timesteps=kind)
+        drawn: list[int] = base.unet.calls[0].steps.tolist()
+        return drawn
+
+    even = steps(Timesteps.EVEN)
+    assert even == pytest.approx([1000 / 64 * (row + 0.5) for row in range(64)], abs=9)
+    late = {kind: sum(step > 800 for step in steps(kind)) for kind in Timesteps}
+    assert late[Timesteps.WEIGHTED] < 2 < late[Timesteps.MIXED] < late[Timesteps.EVEN]
+
+
+# --- the ControlNet in the loss --------------------------------------------------------------------------------------
+
+
+class Control:
+    """Says of a pose map its mean, and keeps what it was asked."""
+
+    dtype = torch.float32
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, noisy: torch.Tensor, steps: torch.Tensor, **words: Any) -> tuple[list[torch.Tensor], Any]:
+        self.asked.append({"noisy": noisy, "steps": steps, "grad": torch.is_grad_enabled(), **words})
+        said = words["controlnet_cond"].mean(dim=(1, 2, 3))
+        return [said, 2 * said], 3 * said
+
+
+def posed(number: int, grey: float) -> CachedExample:
+    return dataclasses.replace(example(number), pose=torch.full((3, 8, 8), grey))
+
+
+def test_the_unet_hears_what_the_controlnet_says_of_each_examples_pose() -> None:
+    base, control = tiny_base(), Control()
+    base.control = control
+    loss = step_loss(
+        base, [posed(0, 0.25), posed(1, 0.5)], torch.Generator().manual_seed(SEED), gamma=GAMMA, offset=OFFSET
+    )
+    (call,), (asked,) = base.unet.calls, control.asked
+    assert [said.tolist() for said in call.down] == [[0.25, 0.5], [0.5, 1.0]]
+    assert call.middle.tolist() == [0.75, 1.5]
+    assert asked["noisy"] is call.noisy
+    assert asked["steps"] is call.steps
+    assert asked["encoder_hidden_states"] is call.tokens
+    assert asked["added_cond_kwargs"]["time_ids"] is call.time_ids
+    assert not asked["grad"]
+    assert loss.requires_grad
+
+
+def test_without_pose_maps_nothing_is_said() -> None:
+    base, control = tiny_base(), Control()
+    base.control = control
+    step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), gamma=GAMMA, offset=OFFSET)
+    assert base.unet.calls[0].down is None
+    assert control.asked == []

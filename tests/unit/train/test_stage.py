@@ -24,6 +24,7 @@ from profile_contract.stages.train import TrainOrder, TrainParameters, TrainRepo
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
+from profile_train.dataset import Example, read_examples, read_report
 from profile_train.model import load_base
 from tiny_base import WEIGHT, Call, TinyBase, example, tiny_base
 
@@ -60,7 +61,12 @@ def stored(store: FolderStore, name: str, size: tuple[int, int]) -> DatasetImage
 def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainReport]:
     def run(base: TinyBase, digest: str = "one", **changed: Any) -> TrainReport:
         base.paired = True
-        monkeypatch.setattr(stage, "load_base", lambda *_, **__: base)
+
+        def load_base(*_: Any, **words: Any) -> TinyBase:
+            base.asked = words
+            return base
+
+        monkeypatch.setattr(stage, "load_base", load_base)
         monkeypatch.setattr(stage, "encode_text", lambda *_: {"": None, **dict.fromkeys(PROMPTS)})
         monkeypatch.setattr(stage, "encode_examples", lambda _base, examples, _texts: [
             example(number, one.size[1] // 8, one.size[0] // 8) for number, one in enumerate(examples)
@@ -166,6 +172,33 @@ def test_a_base_with_an_unsound_schedule_is_refused_before_anything_is_trained(
     with pytest.raises(BadInput, match="gives the training loss no finite weight"):
         train(base)
     assert base.unet.calls == []
+
+
+def test_the_controlnet_that_portraits_are_drawn_with_is_heard_in_the_loss(
+    train: Callable[..., TrainReport], store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = read_report(store, "hr/dataset/report.json")
+    images = [image.model_copy(update={"pose": f"{image.photo}-pose.png"}) for image in report.images]
+    for image in images:
+        store.write(image.pose, store.read(image.image))
+    store.write("hr/dataset/report.json", report.model_copy(update={"images": images}).to_json().encode())
+    shown: list[list[Example]] = []
+
+    def read(*args: Any, **words: Any) -> list[Example]:
+        shown.append(read_examples(*args, **words))
+        return shown[-1]
+
+    monkeypatch.setattr(stage, "read_examples", read)
+    unheard, heard = tiny_base(), tiny_base()
+    train(unheard, "alone", control_model="openpose")
+    train(heard, "heard", control_model="openpose", control_in_loss=True)
+    assert (unheard.asked["control"], heard.asked["control"]) == ("", "openpose")
+    assert [{example.pose is None for example in examples} for examples in shown] == [{True}, {False}]
+
+
+def test_a_controlnet_in_the_loss_must_have_a_name(train: Callable[..., TrainReport]) -> None:
+    with pytest.raises(BadInput, match=r"training\.controlInLoss needs a ControlNet: name one"):
+        train(tiny_base(), control_in_loss=True)
 
 
 def test_a_base_that_predicts_something_else_is_refused_as_it_is_loaded(

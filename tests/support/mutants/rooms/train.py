@@ -235,7 +235,7 @@ MUTANTS = (
     (
         "T34",
         "images/train/profile_train/dataset.py",
-        "if not picture.shape[:2] == mask.shape[:2] == (image.height, image.width):",
+        "if sizes != {(image.height, image.width)}:",
         "if False:",
         "pictures of another size than their report says",
     ),
@@ -294,5 +294,33 @@ MUTANTS = (
         "        if len(matrices) != 2:",
         "        if not matrices:",
         "a layer of one matrix ends in a traceback",
+    ),
+    (
+        "T43",
+        "images/train/profile_train/loss.py",
+        "(weighed / weighed.mean() + even) / 2",
+        "(weighed + even) / 2",
+        "mixed timesteps: hardly any of them weighed",
+    ),
+    (
+        "T44",
+        "images/train/profile_train/loss.py",
+        "base.unet(noisy, steps, **conditions, **residuals)",
+        "base.unet(noisy, steps, **conditions)",
+        "the ControlNet is asked and not heard",
+    ),
+    (
+        "T45",
+        "images/train/profile_train/dataset.py",
+        "replace(example, pose=_cut(pose, box, size))",
+        "replace(example, pose=_cut(pose, whole(image), size))",
+        "crops are trained with the pose of the whole picture",
+    ),
+    (
+        "T46",
+        "images/train/profile_train/stage.py",
+        "            posed=self.order.parameters.control_in_loss,\n",
+        "",
+        "the ControlNet in the loss is shown no pose",
     ),
 )

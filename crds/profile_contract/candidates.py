@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .artifacts import candidate_key
-from .generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
+from .generation import MAXIMUM_ITEMS, AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
 from .stages.preprocess import PoseMap, PreprocessReport
@@ -133,9 +133,43 @@ class PictureSize:
         return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
 
 
+class StoreKeys:
+    """Grants for whoever holds credentials of the store: a URL is the key itself, and nothing is written."""
+
+    def get(self, key: str) -> str:
+        """The key."""
+        return key
+
+    def put(self, _key: str) -> str:
+        """Nothing."""
+        return ""
+
+
+def judge_order(
+    request: RequestRef,
+    key: str,
+    style: ProfileStyleSpec,
+    wanted: Wanted,
+    dataset: PreprocessReport,
+    *,
+    size: PictureSize,
+) -> GenerationOrder | None:
+    """What training judges its checkpoints by: the first candidates of a style as they will be served; URLs are keys.
+
+    At most one call's, with no adapter: the one that is trained is heard. None for no pictures, and for a style that
+    asks for a pose that the dataset does not have.
+    """
+    try:
+        planned = planned_candidates(key, style, "", wanted, dataset)
+    except UnknownPose:
+        return None
+    batch = [candidate for candidate in planned if not candidate.twin][:MAXIMUM_ITEMS]
+    return generation_order(request, None, style, batch, size=size, grants=StoreKeys()) if batch else None
+
+
 def generation_order(
     request: RequestRef,
-    adapter: FileRef,
+    adapter: FileRef | None,
     style: ProfileStyleSpec,
     batch: Sequence[PlannedCandidate],
     *,
@@ -162,7 +196,8 @@ def generation_order(
     ]
     return GenerationOrder(
         request=request,
-        adapter=AdapterGrant(
+        adapter=adapter
+        and AdapterGrant(
             key=adapter.key,
             url=grants.get(adapter.key),
             sha256=adapter.sha256,

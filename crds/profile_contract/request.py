@@ -57,7 +57,7 @@ class Retention(Contract):
         default=None,
         ge=1,
         le=3650,
-        description="The adapter goes so many days after the portraits were finished, with its checkpoints and its "
+        description="The adapter goes so many days after the portraits were finished, with its "
         "form for WebUI; unset: it is kept. Later styles then need spec.refresh, which trains anew.",
     )
     candidate_days: int | None = Field(

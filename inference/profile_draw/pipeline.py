@@ -115,6 +115,11 @@ class Pipeline:
         """How many chunks of CLIP's length a prompt takes. Raises Refused for one that is too long."""
         return self._prompts.chunks(prompt)
 
+    @torch.no_grad()
+    def remember(self, prompts: Sequence[str], chunks: int) -> None:
+        """Read prompts of so many chunks for good: the base model's text encoders may go, and no others be drawn."""
+        self._prompts.remember(prompts, chunks)
+
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
 
@@ -152,7 +157,7 @@ class Pipeline:
         """The prompts as the pipeline takes them: texts, or embeddings where they are longer than it reads."""
         # Never None: the pipeline would take zeros for an empty prompt, and a row would depend on its neighbours.
         positive, negative = [row.prompt for row in rows], [row.negative_prompt for row in rows]
-        if shape.chunks == 1:
+        if shape.chunks == 1 and not self._prompts.remembers(positive, 1):
             return {"prompt": positive, "negative_prompt": negative}
         return self._family.words(
             self._prompts.read(positive, shape.chunks),

@@ -28,6 +28,16 @@ class PromptReader:
         self._family = family
         self._tokenizers = [getattr(pipeline, name) for name in family.tokenizers]
         self._encoders = [getattr(pipeline, name) for name in family.text_encoders]
+        self._remembered: dict[tuple[str, int], TextEmbedding] = {}
+
+    def remember(self, texts: Sequence[str], chunks: int) -> None:
+        """Read prompts for good, at this length, and let the encoders go: no others can be read afterwards."""
+        self._remembered |= {(text, chunks): self._row(text, chunks) for text in texts}
+        self._encoders = []
+
+    def remembers(self, texts: Sequence[str], chunks: int) -> bool:
+        """Whether these were read for good, at this length."""
+        return all((text, chunks) in self._remembered for text in texts)
 
     def chunks(self, text: str) -> int:
         """How many chunks a prompt takes, at least 1. Raises Refused above MOST_CHUNKS, naming what is too much."""
@@ -45,7 +55,7 @@ class PromptReader:
 
     def read(self, texts: Sequence[str], chunks: int) -> TextEmbedding:
         """`tokens` (texts, chunks * 77, width), `pooled` (texts, width); short prompts are filled up."""
-        rows = [self._row(text, chunks) for text in texts]
+        rows = [self._remembered.get((text, chunks)) or self._row(text, chunks) for text in texts]
         return TextEmbedding(torch.cat([row.tokens for row in rows]), torch.cat([row.pooled for row in rows]))
 
     def _row(self, text: str, chunks: int) -> TextEmbedding:

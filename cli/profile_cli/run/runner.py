@@ -12,7 +12,14 @@ from profile_cli.errors import CommandError
 from profile_cli.results import Results
 from profile_cli.terminal import Terminal, duration
 from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
-from profile_contract.candidates import PlannedCandidate, UnknownPose, Wanted, last_drawn, planned_candidates
+from profile_contract.candidates import (
+    PlannedCandidate,
+    UnknownPose,
+    Wanted,
+    judge_order,
+    last_drawn,
+    planned_candidates,
+)
 from profile_contract.exits import StageError
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Digests, Platform, digests_of
@@ -64,7 +71,7 @@ class Run:
         digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform)
         try:
             dataset = self._preprocess(digests, photos)
-            adapter = self._train(digests)
+            adapter = self._train(digests, dataset)
             drawn = self._generate(digests, dataset, adapter)
             return Results(dataset, adapter, tuple(drawn.values()), self._finish(digests, drawn))
         except StageError as error:
@@ -90,14 +97,18 @@ class Run:
         )
         return self._stage(Stage.PREPROCESS, order, PreprocessReport, _preprocess)
 
-    def _train(self, digests: Digests) -> TrainReport:
-        """The training's report."""
+    def _train(self, digests: Digests, dataset: PreprocessReport) -> TrainReport:
+        """The training's report; its checkpoints are judged by portraits in the first style."""
+        parameters = self.platform.train_parameters(self.spec)
+        subject, count = f"{parameters.token} {parameters.noun}", parameters.validation_images
+        wanted, first = Wanted(subject, self.spec.seed, count), self.spec.style_keys[0]
         order = TrainOrder(
             request=REQUEST,
             digest=digests.train,
             output=_prefix(Stage.TRAIN, digests.train),
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
-            parameters=self.platform.train_parameters(self.spec),
+            parameters=parameters,
+            judge=judge_order(REQUEST, first, self.styles[first], wanted, dataset, size=self.platform.picture),
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from profile_contract.generation import GenerationOrder
 from profile_contract.model import Contract, Tolerant, digest_of
 from profile_contract.stages.order import (
     FileRef,
@@ -20,7 +21,7 @@ from profile_contract.style import SamplerSteps
 from .stage import Stage
 
 # Raised by hand when training makes another adapter of the same inputs: it is part of every train digest.
-VERSION = 2
+VERSION = 3
 
 
 class AdapterLayers(StrEnum):
@@ -75,28 +76,57 @@ class TrainParameters(Contract):
     )
     checkpoint_steps: int = Field(default=100, ge=1, le=100_000)
     validation_images: int = Field(
-        default=4, ge=0, le=16, description="Fixed-seed portraits a checkpoint is judged by."
+        default=4,
+        ge=0,
+        le=16,
+        description="Portraits that a checkpoint is judged by: the first ones of the request's first style, 4 at most. "
+        "0: the last checkpoint is delivered.",
     )
-    validation_sampler_steps: SamplerSteps = 20
+    validation_sampler_steps: SamplerSteps = Field(
+        default=20, description="Of portraits that are judged where an order says nothing of a style."
+    )
     gradient_checkpointing: bool = False
     mixed_precision: Literal["no", "bf16"] = "bf16"
 
 
 class TrainOrder(StageOrder):
-    """Dataset to adapter. `dataset` is the key of the preprocess report."""
+    """Dataset to adapter. `dataset` is the key of the preprocess report.
+
+    `judge`: the portraits that checkpoints are judged by; its URLs are keys of the store. It stands outside of the
+    digest: another style must not train anew.
+    """
 
     stage: Literal[Stage.TRAIN] = Stage.TRAIN
     dataset: Key
     parameters: TrainParameters
+    judge: GenerationOrder | None = None
 
 
 class Checkpoint(Tolerant):
-    """A checkpoint of training: loss is the mean since the last one; likeness in per cent of the ceiling."""
+    """A checkpoint of training: loss is the mean since the last one; likeness in per cent of the ceiling, unclipped.
+
+    `key`: where it lay; when training is done all are deleted, and the adapter alone stays.
+    """
 
     step: int
     key: str
     loss: float
     likeness: float | None = None
+    copies: int = Field(default=0, description="Portraits in which a training photo was met again.")
+
+
+class JudgedBy(Tolerant):
+    """How the portraits were drawn that checkpoints were judged by."""
+
+    pictures: int
+    prompt: str
+    negative_prompt: str = ""
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    control_weight: float = 0.0
+    control_end: float = 0.0
 
 
 class TrainReport(StageReport):
@@ -115,6 +145,7 @@ class TrainReport(StageReport):
     skipped_steps: int = Field(default=0, description="Steps that changed nothing: their gradient was not finite.")
     notes: list[str] = Field(default=[], description="What was unusual about this training, for people.")
     seconds_per_step: float = 0.0
+    judged_by: JudgedBy | None = Field(default=None, description="None: the last checkpoint was taken unseen.")
 
 
 def train_digest(dataset: str, parameters: TrainParameters) -> str:

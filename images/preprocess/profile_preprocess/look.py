@@ -15,6 +15,7 @@ from profile_contract.stages.preprocess import PhotoRef, PhotoVerdict
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
 from profile_vision.joints import Body, Joints, JointsReader
 from profile_vision.likeness import Embedding
+from profile_vision.moments import Fingerprint, aligned_grey
 from profile_vision.people import PeopleReader
 
 from . import light, quality
@@ -22,7 +23,6 @@ from .covering import covering
 from .decode import Frame, Opener
 from .detail import detail
 from .long_shape import is_long, part_with_face
-from .moments import Fingerprint, aligned_grey
 from .upright import Upright, upright
 from .verdicts import SECOND_BODY_SCORE, Measures, judge, verdict
 

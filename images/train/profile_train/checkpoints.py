@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from pydantic import Field, ValidationError
@@ -17,6 +16,8 @@ from safetensors.torch import load, save
 from profile_contract.model import Tolerant
 from profile_draw.finite import all_finite, check_finite
 from profile_runtime.store.port import NotFound, Store, StoreError
+
+from .judge import Judgement
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Saved:
-    """A complete checkpoint: the mean loss since the one before, its likeness if it could be measured.
+    """A complete checkpoint: the mean loss since the one before, its likeness if it was measured, and how many of the
+    portraits that it was judged by are copies of a photo.
 
     `skipped` steps before it were left out, and their noise was `redrawn` so many times.
     """
@@ -39,6 +41,7 @@ class Saved:
     likeness: float | None
     skipped: int = 0
     redrawn: int = 0
+    copies: int = 0
 
 
 class Manifest(Tolerant):
@@ -51,12 +54,20 @@ class Manifest(Tolerant):
     redrawn: int = Field(default=0, ge=0)
 
 
+class Noted(Tolerant):
+    """What was noted of a checkpoint's portraits."""
+
+    likeness: float | None = Field(default=None, strict=True)
+    copies: int = Field(default=0, ge=0)
+
+
 class Checkpoints:
     """The checkpoints of one order below `output`, for one attempt's settings."""
 
     def __init__(self, store: Store, output: str, settings_key: str) -> None:
         """`settings_key`: only checkpoints made with these settings count."""
-        self._store, self._root, self._settings = store, f"{output}checkpoints/{settings_key}/", settings_key
+        self._store, self._all = store, f"{output}checkpoints/"
+        self._root = f"{self._all}{settings_key}/"
 
     def save(
         self,
@@ -95,9 +106,9 @@ class Checkpoints:
     def _prefix(self, step: int) -> str:
         return f"{self._root}step-{step:06d}/"
 
-    def score(self, saved: Saved, likeness: float | None) -> None:
-        """Note how much the adapter was like the person at a checkpoint."""
-        self._store.write(saved.prefix + LIKENESS, json.dumps(likeness).encode(), "application/json")
+    def score(self, saved: Saved, judgement: Judgement) -> None:
+        """Note what the portraits of a checkpoint were worth."""
+        self._store.write(saved.prefix + LIKENESS, json.dumps(asdict(judgement)).encode(), "application/json")
 
     def complete(self) -> list[Saved]:
         """All complete checkpoints, the earliest first. What cannot be read as one is none."""
@@ -116,17 +127,17 @@ class Checkpoints:
         if prefix != self._prefix(manifest.step):
             log.warning("%s tells of step %d, which lies elsewhere; it is left alone", key, manifest.step)
             return None
-        likeness = self._likeness(prefix + LIKENESS) if prefix + LIKENESS in keys else None
-        return Saved(manifest.step, prefix, manifest.loss, likeness, manifest.skipped, manifest.redrawn)
+        noted = self._noted(prefix + LIKENESS) if prefix + LIKENESS in keys else Noted()
+        return Saved(
+            manifest.step, prefix, manifest.loss, noted.likeness, manifest.skipped, manifest.redrawn, noted.copies
+        )
 
-    def _likeness(self, key: str) -> float | None:
-        """The likeness that was noted; None for what is no number."""
+    def _noted(self, key: str) -> Noted:
+        """The judgement that was noted; that of a checkpoint nobody judged for what cannot be read as one."""
         try:
-            figure = json.loads(self._store.read(key))
-        except (ValueError, RecursionError):
-            return None
-        number = isinstance(figure, int | float) and not isinstance(figure, bool) and math.isfinite(figure)
-        return float(figure) if number else None
+            return Noted.model_validate_json(self._store.read(key))
+        except ValidationError:
+            return Noted()
 
     def weights(self, saved: Saved) -> dict[str, torch.Tensor] | None:
         """The adapter's weights at a checkpoint; None if they are not whole, or not finite."""
@@ -177,8 +188,11 @@ class Checkpoints:
                 self._delete(saved.prefix + OPTIMISER)
 
     def finish(self) -> None:
-        """Nothing will be resumed any more: no optimiser state is kept."""
-        self._forget_optimisers(before=2**62)
+        """Delete all checkpoints of the order, whatever their settings: the adapter is written, nothing is resumed.
+
+        They hold a person as the adapter does. What a versioned bucket keeps of them goes with its next tidying.
+        """
+        self._delete(self._all)
 
     def _delete(self, key: str) -> None:
         try:

@@ -18,6 +18,7 @@ from profile_runtime.progress import StageProgress
 
 from .cache import CachedExample
 from .checkpoints import Checkpoints, Saved
+from .judge import Judgement
 from .loss import step_loss
 from .model import Base
 from .sampling import batch_of
@@ -31,6 +32,8 @@ LONGEST_GRADIENT = 1.0
 EXPLODED = 25.0
 # So many steps in a row without a finite gradient, a tenth of all between these, and the weights are ruined.
 FEWEST_BARREN_STEPS, MOST_BARREN_STEPS = 3, 20
+# Of all steps, the share before which no checkpoint is judged: the rate is still high, and what comes later is better.
+UNJUDGED_SHARE = 0.5
 # Far from every seed of another step.
 REDRAWN_APART = 0x9E3779B97F4A7C15
 
@@ -65,9 +68,9 @@ def train(
     *,
     checkpoints: Checkpoints,
     progress: StageProgress,
-    judge: Callable[[], float | None],
+    judge: Callable[[], Judgement],
 ) -> Trained:
-    """Train from the last whole checkpoint to the last step. `judge` gives the likeness of the adapter as it is.
+    """Train from the last whole checkpoint to the last step. `judge` gives the worth of the adapter as it is.
 
     A training that diverges goes on from its last checkpoint once more, with other noise. Raises BadInput when it
     diverges again, torch.OutOfMemoryError when memory runs out.
@@ -101,7 +104,7 @@ class Course:
         *,
         checkpoints: Checkpoints,
         progress: StageProgress,
-        judge: Callable[[], float | None],
+        judge: Callable[[], Judgement],
     ) -> None:
         """Puts a fresh adapter into the base."""
         self._base, self._examples, self._sizes = base, examples, [example.size for example in examples]
@@ -115,13 +118,15 @@ class Course:
     def resume(self, most: int) -> int:
         """Take up the last sound checkpoint of at most so many steps; gives its step, 0 where there is none."""
         self._optimiser = self._fresh_optimiser()
+        # A step that was broken off leaves its gradient behind.
+        self._optimiser.zero_grad(set_to_none=True)
         saved = _resume(self._checkpoints, self._weights, self._optimiser, most)
         if saved is None:
             self._begin_anew()
             return 0
         self.step, self.skipped, self.redrawn = saved.step, saved.skipped, saved.redrawn
         if saved.likeness is None:
-            self._checkpoints.score(saved, self._judge())
+            self._score(saved)
         return self.step
 
     def go_back(self, diverged: Diverged) -> None:
@@ -171,13 +176,15 @@ class Course:
             offset=parameters.noise_offset,
             timesteps=parameters.timesteps,
         )
-        figure = _sound(loss.item(), step)
         loss.backward()
         for group in optimiser.param_groups:
             group["lr"] = parameters.learning_rate * share_of_rate(step, settings.steps)
         norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
+        # Once a step an accelerator is waited for.
+        figure, length = torch.stack([loss.detach(), norm.to(loss)]).tolist()
+        _check_loss(figure, step)
         # Half precision may overflow once; a step of such a gradient would make every weight NaN, for good.
-        changed = bool(torch.isfinite(norm))
+        changed = math.isfinite(length)
         if changed:
             optimiser.step()
         else:
@@ -195,11 +202,17 @@ class Course:
             raise Diverged(
                 f"the adapter's weights were not finite after step {self.step} of training", self.step - 1
             ) from error
-        self._checkpoints.score(saved, self._judge())
+        self._score(saved)
         log.info("checkpoint at step %d: loss %.4f", saved.step, saved.loss)
 
+    def _score(self, saved: Saved) -> None:
+        """Judge a checkpoint whose weights stand in the base, unless it comes too early to be delivered."""
+        if saved.step >= UNJUDGED_SHARE * self._settings.steps:
+            self._checkpoints.score(saved, self._judge())
+
     def _fresh_optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self._weights.values(), lr=self._parameters.learning_rate, weight_decay=WEIGHT_DECAY)
+        rate = self._parameters.learning_rate
+        return torch.optim.AdamW(self._weights.values(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
 
     def _begin_anew(self) -> None:
         """The adapter as it was before the first step."""
@@ -239,10 +252,10 @@ def _resume(
     return None
 
 
-def _sound(loss: float, step: int) -> float:
-    if math.isfinite(loss) and loss < EXPLODED:
-        return loss
-    raise Diverged(f"the training loss became {loss:.3g} at step {step}", step)
+def _check_loss(loss: float, step: int) -> None:
+    """Raises Diverged for a loss that no sound training has."""
+    if not (math.isfinite(loss) and loss < EXPLODED):
+        raise Diverged(f"the training loss became {loss:.3g} at step {step}", step)
 
 
 def best(checkpoints: list[Saved]) -> Saved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,19 +19,21 @@ from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
 from profile_draw.adapters.adapter_file import write_adapter
 from profile_draw.adapters.webui import write_webui
 from profile_draw.adapters.weights import trained_layers
+from profile_draw.errors import Refused
 from profile_draw.finite import NotFinite
+from profile_draw.rows import by_pose
 from profile_runtime.context import StageContext
 
 from .cache import encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
 from .dataset import Example, read_examples, read_report
+from .judge import Judgement, judge_of
 from .loop import Trained, best, train
 from .loss import check_weights
 from .model import Base, load_base
-from .prompt import PROMPT
+from .portraits import PortraitDrawing, judged_by, judged_order
 from .sampling import alone
 from .settings import Settings, settings_of, smaller
-from .validate import judge_of, portraits
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +90,8 @@ class Attempt:
         chosen, weights = delivered(checkpoints, trained.checkpoints)
         adapter, twin = self._export(base, weights)
         checkpoints.finish()
-        notes = notes_of(trained, alone([example.size for example in examples], parameters.crops_per_photo))
+        lonely = alone([example.size for example in examples], parameters.crops_per_photo)
+        notes = notes_of(trained, lonely, chosen)
         on_gpu = base.device.type == "cuda"
         return TrainReport(
             digest=self.order.digest,
@@ -100,26 +104,30 @@ class Attempt:
             chosen_step=chosen.step,
             resumed_from=trained.resumed_from,
             checkpoints=[
-                Checkpoint(step=s.step, key=s.prefix, loss=s.loss, likeness=s.likeness) for s in trained.checkpoints
+                Checkpoint(step=s.step, key=s.prefix, loss=s.loss, likeness=s.likeness, copies=s.copies)
+                for s in trained.checkpoints
             ],
             changes=changes,
             skipped_steps=trained.skipped,
             notes=notes,
             seconds_per_step=round(trained.seconds_per_step, 4),
+            judged_by=judged_by(self.order) if chosen.likeness is not None else None,
             gpu=torch.cuda.get_device_name() if on_gpu else "",
             gpu_count=1 if on_gpu else 0,
         )
 
     @property
     def _control_model(self) -> str:
-        """The ControlNet that the loss hears, empty for none. Raises BadInput where one is wanted and not named."""
+        """The ControlNet that the loss or the judged portraits hear, empty for none. Raises BadInput where one is
+        wanted in the loss and not named."""
         parameters = self.order.parameters
         if parameters.control_in_loss and not parameters.control_model:
             raise BadInput(
                 Reason.INVALID_ORDER,
                 "training.controlInLoss needs a ControlNet: name one in training.controlModel, or set it to false",
             )
-        return parameters.control_model if parameters.control_in_loss else ""
+        judged = judged_order(self.order)
+        return parameters.control_model if parameters.control_in_loss or (judged and True in by_pose(judged)) else ""
 
     @property
     def _subject(self) -> str:
@@ -140,35 +148,31 @@ class Attempt:
 
     def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:
         """Encode the examples, free the encoders, and train. Raises as `train` does."""
-        parameters = self.order.parameters
-        prompt = PROMPT.replace("{subject}", self._subject)
-        texts = encode_text(base, [*(example.caption for example in examples), prompt, ""])
+        texts = encode_text(base, [example.caption for example in examples])
         cached = encode_examples(base, examples, texts)
+        judge = self._judge(base)
         free_encoders(base)
-        judge = judge_of(self.context, self.report) if parameters.validation_images else None
-
-        def likeness_now() -> float | None:
-            if judge is None:
-                return None
-            pictures = portraits(
-                base,
-                texts[prompt],
-                texts[""],
-                count=parameters.validation_images,
-                steps=parameters.validation_sampler_steps,
-                size=self.settings.resolution,
-            )
-            return judge.percent(pictures)
-
         return train(
             base,
             cached,
-            parameters,
+            self.order.parameters,
             self.settings,
             checkpoints=checkpoints,
             progress=self.context.progress,
-            judge=likeness_now,
+            judge=judge,
         )
+
+    def _judge(self, base: Base) -> Callable[[], Judgement]:
+        """What tells the worth of the adapter as it then is. Raises BadInput."""
+        wanted = judged_order(self.order)
+        judge = judge_of(self.context, self.report) if wanted is not None else None
+        if wanted is None or judge is None:
+            return lambda: Judgement(None)
+        try:
+            drawing = PortraitDrawing.of(base, wanted, self.context.store)
+        except Refused as error:
+            raise BadInput(Reason.INVALID_ORDER, f"no checkpoint can be judged: {error}") from error
+        return lambda: judge.judged(drawing.draw())
 
     def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
         """The adapter in the form that the predictor serves, and its twin for other programs. Raises BadInput."""
@@ -204,9 +208,18 @@ def delivered(checkpoints: Checkpoints, saved: list[Saved]) -> tuple[Saved, dict
     )
 
 
-def notes_of(trained: Trained, lonely: list[tuple[int, int]]) -> list[str]:
-    """What was unusual about a training, for people; `lonely` are sizes in pixels that a single photo has."""
+def notes_of(trained: Trained, lonely: list[tuple[int, int]], chosen: Saved) -> list[str]:
+    """What was unusual about a training, for people; `lonely` are sizes in pixels that a single photo has.
+
+    `chosen`: the checkpoint that is delivered.
+    """
     notes = []
+    if chosen.copies:
+        pictures = "one portrait shows" if chosen.copies == 1 else f"{chosen.copies} portraits show"
+        notes.append(
+            f"when the checkpoint was judged, {pictures} a training photo again: it has learnt photos by heart; "
+            "add photos of other moments, or set fewer training.steps"
+        )
     if trained.skipped:
         steps = "1 step was" if trained.skipped == 1 else f"{trained.skipped} steps were"
         notes.append(f"{steps} skipped, because the gradient was not finite")

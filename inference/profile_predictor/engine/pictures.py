@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from profile_contract.generation import ReadGrant
 from profile_draw.errors import Refused, Unavailable
+from profile_draw.fitting import fitted_photo, fitted_pose
 from profile_vision import decoding
 from profile_vision.decoding import Decoder, PictureLimits, Refusal
 
@@ -60,23 +61,18 @@ class PictureReader:
     def pose(self, files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
         """A pose map, RGB, `size` (width, height); what is transparent is black.
 
-        Where the aspect differs black is added instead of stretching the person, none of it below: a portrait's body
-        leaves the picture at its lower edge. Raises Refused for what is no picture or too large, Unavailable if others'
-        pictures take too long, and what `files` raises.
+        Raises Refused for what is no picture or too large, Unavailable if others' pictures take too long, and what
+        `files` raises.
         """
         picture = self._read(files, grant, _Wanted("the pose map", POSE))
-        return ImageOps.pad(picture, size, Image.Resampling.BILINEAR, color=(0, 0, 0), centering=(0.5, 1.0))
+        return fitted_pose(picture, size)
 
     def photo(self, files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
-        """An initial image, upright, RGB, `size` (width, height); cut where the aspect differs, less above, where
-        heads are.
-
-        Raises as `pose` does.
-        """
+        """An initial image, upright, RGB, `size` (width, height). Raises as `pose` does."""
         # More pixels than these would not be seen in what is drawn.
         limits = replace(PHOTO, area=min(PHOTO.pixels, 4 * size[0] * size[1]))
         picture = self._read(files, grant, _Wanted("the initial image", limits))
-        return ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+        return fitted_photo(picture, size)
 
     def _read(self, files: Files, grant: ReadGrant, wanted: _Wanted) -> Image.Image:
         """A granted picture, RGB and upright. Raises as `pose` does."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from profile_contract.artifacts import REPORT, stage_folder, uploads_prefix
-from profile_contract.candidates import Wanted, last_drawn, planned_candidates
+from profile_contract.candidates import Wanted, judge_order, last_drawn, planned_candidates
+from profile_contract.generation import GenerationOrder
 from profile_contract.stages.finish import FinishOrder, StyleCandidates
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
@@ -53,8 +54,14 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
         photos, limits = list(resolved.photos.photos), resolved.preprocess.parameters
         return PreprocessOrder(request=request, digest=digest, output=output, photos=photos, parameters=limits)
     if stage is Stage.TRAIN:
-        parameters = resolved.train.parameters
-        return TrainOrder(request=request, digest=digest, output=output, dataset=dataset, parameters=parameters)
+        return TrainOrder(
+            request=request,
+            digest=digest,
+            output=output,
+            dataset=dataset,
+            parameters=resolved.train.parameters,
+            judge=_judge(facts),
+        )
     if stage is Stage.FINISH and resolved.finish is not None:
         reports = snapshot.reports.generate
         return FinishOrder(
@@ -71,6 +78,21 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             drawn_at=last_drawn(reports.values()),
         )
     raise ValueError(f"{stage} is not a Job")
+
+
+def _judge(facts: Facts) -> GenerationOrder | None:
+    """What training judges its checkpoints by: portraits in the first style that is asked for."""
+    dataset, resolved = facts.snapshot.reports.preprocess, facts.snapshot.resolved
+    style = next((resolved.styles[key] for key in facts.spec.style_keys if key in resolved.styles), None)
+    if dataset is None or style is None:
+        return None
+    parameters = resolved.train.parameters
+    wanted = Wanted(
+        subject=f"{parameters.token} {parameters.noun}",
+        seed=resolved.generate.seed,
+        count=parameters.validation_images,
+    )
+    return judge_order(_request(facts), style.key, style.content, wanted, dataset, size=style.picture.size)
 
 
 def start_generation(facts: Facts) -> StartGeneration:

@@ -18,7 +18,7 @@ from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
-from profile_contract.stages.train import AdapterLayers, TrainParameters
+from profile_contract.stages.train import AdapterLayers, Timesteps, TrainParameters
 from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title, Tone
 from profile_contract.style_ref import StyleRef
 
@@ -38,11 +38,11 @@ PLATFORM = Platform(
 SPEC = ProfileRequestSpec(photos=Photos(prefix="uploads/minji/"), styles=["studio-warm", "studio-cool"])
 GOLDEN = Digests(
     preprocess="bada5a533f860e17",
-    train="15ddd06dbcfea3e9",
-    styles={"studio-warm": "a880662d56a68ff8", "studio-cool": "6205d25e0b7f5e15"},
-    finish="581213efc7d5f004",
+    train="a05f1e5020673a4a",
+    styles={"studio-warm": "33b93c05acb8f76d", "studio-cool": "549fe168b33a621a"},
+    finish="c2c1773b1e57163f",
 )
-VERSIONS = {Stage.PREPROCESS: 2, Stage.TRAIN: 2, Stage.GENERATE: 1, Stage.FINISH: 3}
+VERSIONS = {Stage.PREPROCESS: 2, Stage.TRAIN: 3, Stage.GENERATE: 1, Stage.FINISH: 3}
 
 
 def digests(
@@ -121,6 +121,8 @@ TRAIN_FIELDS: dict[str, tuple[object, str]] = {
     "crops_per_photo": (2, "twcf"),
     "min_snr_gamma": (1.0, "twcf"),
     "noise_offset": (0.01, "twcf"),
+    "timesteps": (Timesteps.MIXED, "twcf"),
+    "control_in_loss": (True, "twcf"),
     "checkpoint_steps": (50, "twcf"),
     "validation_images": (2, "twcf"),
     "validation_sampler_steps": (10, "twcf"),
@@ -271,6 +273,8 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "crops_per_photo": 3,
         "min_snr_gamma": 5.0,
         "noise_offset": 0.0357,
+        "timesteps": Timesteps.WEIGHTED,
+        "control_in_loss": False,
         "checkpoint_steps": 100,
         "validation_images": 4,
         "validation_sampler_steps": 20,

@@ -34,6 +34,7 @@ from profile_predictor.engine import Engine, EngineConfig, Fetched
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
+from profile_train.judge import Judgement
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 EDGE = 64
@@ -84,9 +85,9 @@ class OneEncoder(Family):
 class Alike:
     """A judge to whom every portrait is like the person."""
 
-    def percent(self, pictures: list[np.ndarray]) -> float:
+    def judged(self, pictures: list[np.ndarray]) -> Judgement:
         assert [picture.shape for picture in pictures] == [(EDGE, EDGE, 3)]
-        return 100.0
+        return Judgement(100.0)
 
 
 class StoreFiles:

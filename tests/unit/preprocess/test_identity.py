@@ -5,7 +5,8 @@ import pytest
 
 from profile_preprocess.holdout import held_out
 from profile_preprocess.identity import MainPerson, cluster, likeness_to_core, similarities, subject
-from profile_preprocess.moments import Fingerprint, repeats, same_moment
+from profile_preprocess.moments import repeats
+from profile_vision.moments import Fingerprint, same_moment
 
 
 def person(number: int, photos: int, spread: float, seed: int = 0) -> list[np.ndarray]:

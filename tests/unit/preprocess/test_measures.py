@@ -19,13 +19,13 @@ from profile_preprocess.decode import Frame, Opener, Photo, PhotoRefused
 from profile_preprocess.detail import blocks, detail
 from profile_preprocess.long_shape import is_long, part_with_face
 from profile_preprocess.look import Sitter, _second_body, look_at
-from profile_preprocess.moments import Fingerprint
 from profile_preprocess.upright import upright
 from profile_preprocess.verdicts import BLOCKS, FINENESS, Measures, judge
 from profile_vision import Face, head_angles
 from profile_vision.decoding import FileFacts
 from profile_vision.framing import Framing, cut_to
 from profile_vision.joints import Body
+from profile_vision.moments import Fingerprint
 from profile_vision.people import PeopleReader
 from profile_vision.pixels import BGR
 

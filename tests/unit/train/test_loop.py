@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_train import loop
 from profile_train.checkpoints import LIKENESS, MANIFEST, MOMENTS, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
+from profile_train.judge import Judgement
 from profile_train.loop import Trained, noise_seed
 from profile_train.settings import Settings, settings_of
 from profile_train.stage import delivered, notes_of
@@ -64,7 +66,15 @@ def train(
     parameters = PARAMETERS.model_copy(update=changed)
     progress = StageProgress(RequestRef(namespace="hr", name="minji"), Stage.TRAIN, "one", Silent())
     settings: Settings = settings_of(parameters, 4)
-    return loop.train(base, EXAMPLES, parameters, settings, checkpoints=checkpoints, progress=progress, judge=likeness)
+    return loop.train(
+        base,
+        EXAMPLES,
+        parameters,
+        settings,
+        checkpoints=checkpoints,
+        progress=progress,
+        judge=lambda: Judgement(likeness()),
+    )
 
 
 def bad_gradient(monkeypatch: pytest.MonkeyPatch, *at: int) -> None:
@@ -121,7 +131,7 @@ def test_a_gradient_that_is_not_finite_costs_one_step(
         weights = checkpoints.weights(saved)
         assert weights is not None
         assert bool(torch.isfinite(weights[WEIGHT]).all())
-    assert notes_of(trained, []) == ["1 step was skipped, because the gradient was not finite"]
+    assert notes_of(trained, [], trained.checkpoints[-1]) == ["1 step was skipped, because the gradient was not finite"]
 
 
 def test_a_skipped_step_changes_nothing(checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,10 +244,10 @@ def lambda_of(*answers: Callable[[Call], torch.Tensor]) -> Callable[[Call], torc
 @pytest.mark.parametrize(("loss", "sound"), [(24.9, True), (25.0, False), (1000.0, False), (float("nan"), False)])
 def test_a_loss_far_above_the_targets_variance_is_none(loss: float, sound: bool) -> None:
     if sound:
-        assert loop._sound(loss, 3) == loss
+        loop._check_loss(loss, 3)
         return
     with pytest.raises(loop.Diverged, match="at step 3"):
-        loop._sound(loss, 3)
+        loop._check_loss(loss, 3)
 
 
 def test_every_step_and_every_redrawing_has_its_own_noise() -> None:
@@ -266,8 +276,34 @@ def test_the_latest_optimiser_stays_until_training_ends(checkpoints: Checkpoints
     train(tiny_base(), checkpoints)
     kept = [o.key for o in store.list(PREFIX) if o.key.endswith(OPTIMISER)]
     assert kept == [f"{PREFIX}checkpoints/settings/step-000006/{OPTIMISER}"]
+
+
+def test_no_checkpoint_stays_when_training_is_done(checkpoints: Checkpoints, store: FolderStore) -> None:
+    train(tiny_base(), checkpoints)
+    # Of an attempt that memory did not suffice for.
+    train(tiny_base(), Checkpoints(store, PREFIX, "larger"))
+    store.write(f"{PREFIX}adapter.safetensors", b"adapter")
     checkpoints.finish()
-    assert not [o.key for o in store.list(PREFIX) if o.key.endswith(OPTIMISER)]
+    assert [entry.key for entry in store.list(PREFIX)] == [f"{PREFIX}adapter.safetensors"]
+
+
+def test_a_checkpoint_of_the_first_half_is_not_judged(checkpoints: Checkpoints) -> None:
+    judged: list[float] = []
+
+    def likeness() -> float:
+        judged.append(50.0 - len(judged))
+        return judged[-1]
+
+    trained = train(tiny_base(), checkpoints, likeness=likeness, steps=12)
+    assert [saved.likeness for saved in trained.checkpoints] == [None, None, 50.0, 49.0, 48.0, 47.0]
+    assert delivered(checkpoints, trained.checkpoints)[0].step == 6
+
+
+def test_what_portraits_were_worth_is_kept_with_their_checkpoint(checkpoints: Checkpoints) -> None:
+    train(tiny_base(), checkpoints)
+    checkpoints.score(saved_at(checkpoints, 4), Judgement(-3.25, copies=2))
+    assert (saved_at(checkpoints, 4).likeness, saved_at(checkpoints, 4).copies) == (-3.25, 2)
+    assert (saved_at(checkpoints, 6).likeness, saved_at(checkpoints, 6).copies) == (None, 0)
 
 
 def saved_at(checkpoints: Checkpoints, step: int) -> Saved:
@@ -299,7 +335,7 @@ def rewritten(checkpoints: Checkpoints, store: FolderStore, step: int, content: 
 def test_a_checkpoint_that_is_not_sound_is_neither_resumed_nor_delivered(
     checkpoints: Checkpoints, store: FolderStore, content: bytes, sealed: bool
 ) -> None:
-    likeness = iter([10.0, 30.0, 50.0])
+    likeness = iter([30.0, 50.0])
     trained = train(tiny_base(), checkpoints, likeness=lambda: next(likeness))
     rewritten(checkpoints, store, 6, content, sealed=sealed)
     assert delivered(checkpoints, trained.checkpoints)[0].step == 4, "the best of those that are sound"
@@ -354,7 +390,17 @@ def test_a_manifest_that_is_none_is_left_alone(checkpoints: Checkpoints, store: 
 
 
 @pytest.mark.parametrize(
-    ("text", "figure"), [(b"71.5", 71.5), (b"null", None), (b"NaN", None), (b"[]", None), (b"{", None)]
+    ("text", "figure"),
+    [
+        (b'{"likeness": 71.5}', 71.5),
+        (b'{"likeness": null}', None),
+        (b'{"likeness": NaN}', None),
+        (b'{"likeness": "71.5"}', None),
+        (b'{"likeness": 71.5, "copies": -1}', None),
+        (b"71.5", None),
+        (b"[]", None),
+        (b"{", None),
+    ],
 )
 def test_a_likeness_is_a_number_or_none(
     checkpoints: Checkpoints, store: FolderStore, text: bytes, figure: float | None
@@ -365,7 +411,7 @@ def test_a_likeness_is_a_number_or_none(
 
 
 def test_the_checkpoint_most_like_the_person_is_delivered(checkpoints: Checkpoints) -> None:
-    likeness = iter([40.0, 71.0, 66.0])
+    likeness = iter([71.0, 66.0])
     trained = train(tiny_base(), checkpoints, likeness=lambda: next(likeness))
     chosen, weights = delivered(checkpoints, trained.checkpoints)
     assert (chosen.step, chosen.likeness) == (4, 71.0)
@@ -373,8 +419,11 @@ def test_the_checkpoint_most_like_the_person_is_delivered(checkpoints: Checkpoin
 
 
 def test_what_was_unusual_is_told() -> None:
-    assert notes_of(Trained([], 0, 0.0), []) == []
-    assert notes_of(Trained([], 0, 0.0, skipped=3, redrawn=True), [(832, 1216)]) == [
+    chosen = Saved(100, "", 0.1, 60.0)
+    assert notes_of(Trained([], 0, 0.0), [], chosen) == []
+    assert notes_of(Trained([], 0, 0.0, skipped=3, redrawn=True), [(832, 1216)], replace(chosen, copies=2)) == [
+        "when the checkpoint was judged, 2 portraits show a training photo again: it has learnt photos by heart; "
+        "add photos of other moments, or set fewer training.steps",
         "3 steps were skipped, because the gradient was not finite",
         "training diverged once and went on from its last good checkpoint with other noise",
         "only one photo has the shape 832x1216, so it was trained on in batches of its own",

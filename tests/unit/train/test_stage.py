@@ -26,7 +26,7 @@ from profile_runtime.store.folder import FolderStore
 from profile_train import stage
 from profile_train.dataset import Example, read_examples, read_report
 from profile_train.model import load_base
-from tiny_base import WEIGHT, Call, TinyBase, example, tiny_base
+from tiny_base import Call, TinyBase, example, tiny_base
 
 SIZES = [(64, 64)] * 4 + [(48, 80)]
 
@@ -132,9 +132,10 @@ def test_what_is_delivered_is_the_last_checkpoint_where_nothing_judges(
     assert report.chosen_step == 6
     assert report.adapter is not None
     weights = load(store.read(report.adapter.key))
-    assert torch.equal(weights["unet.mid_block.attentions.0.to_q.lora_A.weight"], base.unet.bias.detach())
-    assert WEIGHT in load(store.read(report.checkpoints[-1].key + "lora.safetensors"))
-    assert not [entry for entry in store.list(report.adapter.key.rpartition("/")[0] + "/") if "optimiser" in entry.key]
+    assert torch.equal(weights["unet.mid_block.attentions.0.to_q.lora_A.weight"], base.unet.bias.detach().half())
+    left = {entry.key.rpartition("/")[2] for entry in store.list(report.adapter.key.rpartition("/")[0] + "/")}
+    assert left == {"adapter.safetensors", "adapter-webui.safetensors", "order.json", "report.json"}
+    assert report.judged_by is None
 
 
 def test_a_training_that_comes_apart_twice_delivers_nothing(

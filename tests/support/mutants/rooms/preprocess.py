@@ -94,14 +94,14 @@ MUTANTS = (
     ),
     (
         "V14",
-        "images/preprocess/profile_preprocess/moments.py",
+        "vision/profile_vision/moments.py",
         "float((a.face * b.face[:, ::-1]).sum())",
         "0.0",
         "a mirrored copy counts as another moment",
     ),
     (
         "V15",
-        "images/preprocess/profile_preprocess/moments.py",
+        "vision/profile_vision/moments.py",
         "SAME_PIXELS = 0.90",
         "SAME_PIXELS = 0.80",
         "different moments count as one",

@@ -1,0 +1,210 @@
+"""What checkpoints are judged by: the very portraits that the predictor would serve in the request's first style."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from profile_contract.candidates import PictureSize, Wanted, judge_order
+from profile_contract.generation import GenerationOrder
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PoseMap, PreprocessReport
+from profile_contract.stages.train import AdapterLayers, TrainOrder, TrainParameters
+from profile_contract.style import ProfileStyleSpec, Sampler, Title, Tone
+from profile_draw.config import EngineConfig
+from profile_draw.pipeline import Pipeline
+from profile_draw.rows import Row, Shape
+from profile_models import random_sdxl
+from profile_predictor.engine import Engine, Fetched
+from profile_runtime.store.folder import FolderStore
+from profile_train.cache import encode_text, free_encoders
+from profile_train.model import Base, load_base
+from profile_train.portraits import PortraitDrawing, judged_by, judged_order
+
+REQUEST = RequestRef(namespace="hr", name="minji")
+STYLE = ProfileStyleSpec(
+    title=Title(en="Warm"),
+    tone=Tone.WARM,
+    prompt="portrait of {subject}, {tone}",
+    negative_prompt="hat, text",
+    sampler=Sampler(steps=9, guidance_tenths=40),
+    control_weight_percent=150,
+    control_end_percent=50,
+)
+SIZE = PictureSize(width=64, height=96, steps=4)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = tmp_path_factory.mktemp("models")
+    random_sdxl.make(models)
+    return models
+
+
+@pytest.fixture
+def base(models: Path) -> Base:
+    base = load_base(models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME)
+    encode_text(base, ["anything"])
+    return base
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    store = FolderStore(tmp_path)
+    for number in (1, 2):
+        pose = np.zeros((64, 64, 3), np.uint8)
+        cv2.line(pose, (10 * number, 5), (40, 60), (0, 255, 80), 5)
+        store.write(f"{number}.png", cv2.imencode(".png", pose)[1].tobytes())
+    return store
+
+
+def dataset() -> PreprocessReport:
+    poses = [PoseMap(name=f"photo-{number}", key=f"{number}.png", width=64, height=64) for number in (1, 2)]
+    return PreprocessReport(digest="d", poses=poses)
+
+
+def wanted(style: ProfileStyleSpec = STYLE, count: int = 3) -> GenerationOrder:
+    order = judge_order(REQUEST, "warm", style, Wanted("sks woman", 5, count), dataset(), size=SIZE)
+    assert order is not None
+    return order
+
+
+def train_order(judge: GenerationOrder | None, images: int = 4) -> TrainOrder:
+    parameters = TrainParameters(
+        base_model="tiny", resolution=64, validation_images=images, validation_sampler_steps=7, noun="man", token="ohwx"
+    )
+    return TrainOrder(
+        request=REQUEST, digest="one", output="out/", dataset="report.json", parameters=parameters, judge=judge
+    )
+
+
+class StoreFiles:
+    """Grants of a store's own keys."""
+
+    def __init__(self, store: FolderStore) -> None:
+        self._store = store
+
+    def read(self, url: str, limit: int) -> Fetched:
+        return Fetched(self._store.read(url), url)
+
+    def stamp(self, url: str) -> str:
+        return url
+
+
+@pytest.mark.parametrize("posed", [True, False])
+def test_the_judge_sees_what_the_predictor_would_serve(
+    models: Path, base: Base, store: FolderStore, *, posed: bool
+) -> None:
+    order = wanted(STYLE if posed else STYLE.model_copy(update={"control_weight_percent": 0}))
+    drawing = PortraitDrawing.of(base, order, store)
+    free_encoders(base)
+    base.add_adapter(4, AdapterLayers.ATTENTION, seed=0)
+    base.unet.train()
+    portraits = np.stack(drawing.draw()).astype(int)
+    engine = Engine.load(EngineConfig(models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=1, threads=1))
+    served = np.stack([picture.pixels for picture in engine.generate(order, StoreFiles(store))]).astype(int)
+    engine.close()
+    assert portraits.shape == (3, 96, 64, 3)
+    assert np.abs(portraits - served).max() <= 1
+    assert np.abs(portraits[0] - portraits[1]).max() > 1
+    assert base.unet.training
+    assert all(weight.requires_grad for name, weight in base.unet.named_parameters() if "lora" in name)
+
+
+def test_the_adapter_is_heard_as_it_then_is(base: Base, store: FolderStore) -> None:
+    drawing = PortraitDrawing.of(base, wanted(count=1), store)
+    weights = base.add_adapter(4, AdapterLayers.ATTENTION, seed=0)
+    before = drawing.draw()[0].astype(int)
+    with torch.no_grad():
+        for weight in weights.values():
+            weight.add_(0.2)
+    assert np.abs(drawing.draw()[0].astype(int) - before).max() > 1
+
+
+class Recorder:
+    """A pipeline that keeps the shapes and rows that it was asked for, and holds so many rows at most."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.asked = most, list[tuple[Shape, list[Row]]]()
+
+    def draw(self, shape: Shape, rows: list[Row]) -> np.ndarray:
+        self.asked.append((shape, list(rows)))
+        if len(rows) > self.most:
+            raise torch.OutOfMemoryError("full")
+        return np.stack([np.full((shape.height, shape.width, 3), row.seed, np.uint8) for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes", "drawn"),
+    [(4, [4], [5, 6, 7, 8]), (3, [4, 2, 2], [5, 6, 7, 8]), (1, [4, 2, 1, 1, 1, 1], [5, 6, 7, 8]), (0, [4, 2, 1], [])],
+)
+def test_all_are_drawn_at_once_as_far_as_memory_goes(
+    base: Base, store: FolderStore, most: int, sizes: list[int], drawn: list[int]
+) -> None:
+    recorder = Recorder(most)
+    drawing = replace(PortraitDrawing.of(base, wanted(count=4), store), pipeline=recorder)  # type: ignore[arg-type]
+    assert [int(picture[0, 0, 0]) for picture in drawing.draw()] == drawn
+    assert [len(rows) for _, rows in recorder.asked] == sizes
+    before = len(recorder.asked)
+    drawing.draw()
+    tried = [len(rows) for _, rows in recorder.asked[before:]]
+    assert tried == ([drawing.most] * (4 // drawing.most) if drawing.most else []), (
+        "what did not fit is not tried again"
+    )
+
+
+def test_they_are_drawn_as_the_style_and_the_base_model_say(base: Base, store: FolderStore) -> None:
+    recorder = Recorder(4)
+    drawing = replace(PortraitDrawing.of(base, wanted(), store), pipeline=recorder)  # type: ignore[arg-type]
+    drawing.draw()
+    ((shape, rows),) = recorder.asked
+    assert (shape.width, shape.height, shape.steps, shape.guidance) == (64, 96, 4, 4.0)
+    assert (shape.has_pose, shape.control_weight, shape.control_end) == (True, 1.5, 0.5)
+    assert [row.seed for row in rows] == [5, 6, 7]
+    assert {(row.prompt, row.negative_prompt) for row in rows} == {("portrait of sks woman, warm light", "hat, text")}
+    assert all(row.pose is not None and row.pose.size == (64, 96) for row in rows)
+    assert rows[0].pose != rows[1].pose
+    assert rows[0].pose == rows[2].pose
+
+
+def test_no_more_are_judged_than_training_asks_for() -> None:
+    assert len((judged_order(train_order(wanted(count=4), images=2)) or wanted()).items) == 2
+    assert judged_order(train_order(wanted(), images=0)) is None
+    assert judged_by(train_order(wanted(), images=0)) is None
+    said = judged_by(train_order(wanted()))
+    assert said is not None
+    assert (said.pictures, said.prompt, said.negative_prompt) == (3, "portrait of sks woman, warm light", "hat, text")
+    assert (said.width, said.height, said.steps, said.guidance) == (64, 96, 4, 4.0)
+    assert (said.control_weight, said.control_end) == (1.5, 0.5)
+
+
+def test_an_order_that_says_nothing_of_a_style_is_judged_by_plain_portraits() -> None:
+    order = judged_order(train_order(None))
+    assert order is not None
+    assert [item.seed for item in order.items] == [0, 1, 2, 3]
+    assert order.items[0].prompt == "studio portrait photo of ohwx man, facing the camera"
+    assert (order.width, order.height, order.steps, order.guidance) == (64, 64, 7, 5.0)
+    assert not any(item.pose for item in order.items)
+
+
+def test_a_style_whose_pose_the_dataset_lacks_judges_nothing() -> None:
+    style = STYLE.model_copy(update={"pose": "profile"})
+    assert judge_order(REQUEST, "warm", style, Wanted("sks woman", 5, 3), dataset(), size=SIZE) is None
+    assert judge_order(REQUEST, "warm", STYLE, Wanted("sks woman", 5, 0), dataset(), size=SIZE) is None
+
+
+def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
+    pipeline = Pipeline.load(EngineConfig(models, random_sdxl.NAME, threads=1))
+    shape = Shape(
+        width=64, height=64, steps=2, guidance=3.0, mode=wanted().mode, strength=0.0, has_pose=False,
+        control_weight=0.0, control_end=0.0, weight=1.0,
+    )  # fmt: skip
+    row = Row(index=0, seed=1, prompt="a woman", negative_prompt="a hat")
+    texts = pipeline.draw(shape, [row]).astype(int)
+    pipeline.remember(["a woman", "a hat"], 1)
+    assert np.abs(pipeline.draw(shape, [row]).astype(int) - texts).max() <= 1

@@ -75,10 +75,12 @@ bench-scale: env binaries scale ## many requests on nodes that are none, beside 
 reliability: env binaries ## end the operator at every effect of a whole life and more, and write docs/reliability.md (ONLY="crashes two ...")
 	PYTHONPATH=tests/support $(RUN) -m reliability $(ONLY)
 
-crds: env ## write the CRD manifests, docs/api.md and the chart's values.schema.json anew from the models
+crds: env ## write the CRD manifests, docs/api.md, docs/recipe.md and the chart's values.schema.json and recipes anew
 	$(RUN) -m profile_contract.schema.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
-	$(RUN) -m profile_contract.schema.reference docs/api.md
+	$(RUN) -m profile_contract.schema.reference docs/api.md docs/recipe.md
+	cp models/profile_models/recipes/*.yaml charts/profile-studio/recipes/
+	cp models/studio-mini/recipe.yaml charts/profile-studio/recipes/studio-mini.yaml
 	$(RUN) -m profile_values charts/profile-studio/values.schema.json
 
 samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model

@@ -19,7 +19,6 @@ import cv2
 
 from profile_cli.errors import CommandError
 from profile_cli.run.command import add_values_to, prepare
-from profile_cli.run.recipe import read_recipe
 from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
 from profile_cli.styles import load_styles
@@ -173,10 +172,7 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     prepare(models, terminal)
     import torch
 
-    recipe = read_recipe(folder / models.base)
-    chosen = platform(
-        choice, models, accelerated=torch.cuda.is_available(), values=values.over(recipe.values), toy=bool(recipe.toy)
-    )
+    chosen = platform(choice, models, accelerated=torch.cuda.is_available(), values=values)
     said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
     chosen = replace(chosen, training=training)

@@ -6,15 +6,28 @@ The operator and the folder runner agree through it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Annotated, Protocol
+
+from pydantic import Field
 
 from .artifacts import candidate_key
-from .generation import MAXIMUM_ITEMS, AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
+from .generation import MAXIMUM_ITEMS, AdapterGrant, GenerationItem, GenerationOrder, PictureEdge, ReadGrant
+from .model import Contract
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
 from .stages.preprocess import PoseMap, PreprocessReport
-from .style import POSE_FROM_PHOTOS, Mode, ProfileStyleSpec, Tone
+from .style import (
+    POSE_FROM_PHOTOS,
+    ControlEndPercent,
+    ControlWeightPercent,
+    GuidanceTenths,
+    Mode,
+    ProfileStyleSpec,
+    SamplerName,
+    SamplerSteps,
+    Tone,
+)
 from .style_ref import StyleRef
 
 # Pose maps drawn from the person's own photos are named so; all others are presets.
@@ -101,7 +114,10 @@ class Grants(Protocol):
 
 @dataclass(frozen=True)
 class PictureSize:
-    """Pixels of a candidate, multiples of 8, and what a base model wants otherwise than every style says."""
+    """Pixels of a candidate, multiples of 8, and what a base model wants otherwise than every style says.
+
+    `sampler` None: the one in the model's folder; `pose_line_thousandths` None: as wide as detectors draw them.
+    """
 
     width: int
     height: int
@@ -109,6 +125,8 @@ class PictureSize:
     guidance_tenths: int | None = None
     control_weight_percent: int | None = None
     control_end_percent: int | None = None
+    sampler: SamplerName | None = None
+    pose_line_thousandths: int | None = None
 
     @property
     def parameters(self) -> list[object]:
@@ -117,6 +135,8 @@ class PictureSize:
             "guidance": self.guidance_tenths,
             "control_weight": self.control_weight_percent,
             "control_end": self.control_end_percent,
+            "sampler": self.sampler,
+            "pose_line": self.pose_line_thousandths,
         }
         said = {name: value for name, value in others.items() if value is not None}
         return [self.width, self.height, self.steps, *([said] if said else [])]
@@ -131,6 +151,35 @@ class PictureSize:
         drawn = {name: value for name, value in control.items() if value is not None}
         sampled = {name: value for name, value in sampler.items() if value is not None}
         return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
+
+
+PoseLine = Annotated[int, Field(ge=1, le=100)]
+
+
+class GenerationRecipe(Contract):
+    """How candidates are drawn, as the base model wants it; what is left out is as each style says."""
+
+    width: PictureEdge | None = Field(default=None, description="Pixels, a multiple of 8.")
+    height: PictureEdge | None = Field(default=None, description="Pixels, a multiple of 8.")
+    sampler: SamplerName | None = Field(default=None, description="Left out: the one in the model's folder.")
+    steps: SamplerSteps | None = Field(default=None, description="Overrides every style's sampler steps.")
+    guidance_tenths: GuidanceTenths | None = Field(default=None, description="Overrides every style's guidance.")
+    control_weight_percent: ControlWeightPercent | None = Field(
+        default=None, description="Overrides how closely every style follows its pose map."
+    )
+    control_end_percent: ControlEndPercent | None = Field(
+        default=None, description="Overrides the share of steps that follow the pose map."
+    )
+    pose_line_thousandths: PoseLine | None = Field(
+        default=None,
+        description="Width of the lines in pose maps, in thousandths of the picture's longer edge: as wide as the "
+        "ControlNet was trained with.",
+    )
+
+    def over(self, size: PictureSize) -> PictureSize:
+        """The size with what is said here."""
+        fields = ((name, getattr(self, name)) for name in GenerationRecipe.model_fields)
+        return replace(size, **{name: value for name, value in fields if value is not None})
 
 
 class StoreKeys:

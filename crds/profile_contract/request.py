@@ -235,6 +235,7 @@ class ResolvedStatus(Tolerant):
     """What the request was resolved to when its work began. The record itself lies in the store."""
 
     digest: str = Field(default="", max_length=64, description="Digest of the record.")
+    recipe: str | None = Field(default=None, max_length=64, description="Digest of the base model's recipe.")
     generation: int = Field(default=0, ge=0, description="The generation that was resolved.")
     revision: int = Field(default=0, ge=0, description="spec.photos.revision at that time.")
     retry: str = Field(default="", max_length=64, description="The retry annotation's value at that time.")

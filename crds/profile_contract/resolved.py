@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from .areas import Area
 from .artifacts import uploads_prefix
-from .candidates import PictureSize
+from .candidates import PictureSize, PoseLine
 from .keys import check_below
 from .model import Contract, digest_of
 from .problems import problems_of
@@ -26,7 +26,14 @@ from .stages.generate import generate_digest
 from .stages.preprocess import PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
 from .stages.stage import Stage
 from .stages.train import TrainParameters, train_digest
-from .style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, ProfileStyleSpec, SamplerSteps
+from .style import (
+    ControlEndPercent,
+    ControlWeightPercent,
+    GuidanceTenths,
+    ProfileStyleSpec,
+    SamplerName,
+    SamplerSteps,
+)
 from .style_ref import StyleKey
 
 # In bytes: forty photos with long names and eight styles with long prompts are a fifth of it.
@@ -60,13 +67,17 @@ class ResolvedPreprocess(Contract):
 
 
 class ResolvedTrain(Contract):
-    """How the adapter is trained: `subject` and `training` are what was asked for."""
+    """How the adapter is trained: `subject` and `training` are what was asked for.
+
+    `recipe`: the digest of the base model's recipe by which the platform was set up; what it said is in `parameters`.
+    """
 
     version: Version
     digest: Digest
     subject: Subject
     training: Training
     parameters: TrainParameters
+    recipe: Digest | None = None
 
 
 class ResolvedPicture(Contract):
@@ -78,6 +89,8 @@ class ResolvedPicture(Contract):
     guidance_tenths: GuidanceTenths | None = None
     control_weight_percent: ControlWeightPercent | None = None
     control_end_percent: ControlEndPercent | None = None
+    sampler: SamplerName | None = None
+    pose_line_thousandths: PoseLine | None = None
 
     @property
     def size(self) -> PictureSize:
@@ -270,6 +283,7 @@ def _train(dataset: ResolvedPreprocess, spec: ProfileRequestSpec, platform: Plat
         subject=spec.subject,
         training=spec.training,
         parameters=parameters,
+        recipe=platform.recipe or None,
     )
 
 

@@ -16,6 +16,14 @@ ControlWeightPercent = Annotated[int, Field(ge=0, le=200)]
 ControlEndPercent = Annotated[int, Field(ge=0, le=100)]
 
 
+class SamplerName(StrEnum):
+    """How noise is taken away, step by step."""
+
+    EULER = "Euler"
+    DPM = "DPM++2M"
+    DPM_KARRAS = "DPM++2MKarras"
+
+
 class Tone(StrEnum):
     """The light of a style."""
 

@@ -14,10 +14,28 @@ def _write_sums(folders: list[Path]) -> None:
     from profile_runtime.weights import WeightsError, write_sums
 
     for folder in folders:
+        model = folder if folder.is_dir() else models_folder() / folder
+        _check_recipe(model)
         try:
-            print(f"models: {write_sums(folder if folder.is_dir() else models_folder() / folder)}")
+            print(f"models: {write_sums(model)}")
         except (OSError, WeightsError) as error:
             sys.exit(f"models: {error}")
+
+
+def _check_recipe(model: Path) -> None:
+    """End with what is wrong with a model's recipe.yaml, if it has one."""
+    if not (model / "recipe.yaml").is_file():
+        return
+    try:
+        from profile_runtime.recipes import read_recipe
+    except ModuleNotFoundError:
+        # Lists are written on machines where nothing is installed.
+        print("models: recipe.yaml was not checked, for that needs pydantic and PyYAML; whoever loads the model does")
+        return
+    try:
+        read_recipe(model)
+    except ValueError as error:
+        sys.exit(f"models: {error}")
 
 
 def main() -> None:
@@ -49,7 +67,7 @@ def main() -> None:
 
         try:
             installed = install(arguments.out)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ValueError) as error:
             sys.exit(f"models: {error}")
         for name in installed:
             print(f"models: {name} is in {arguments.out}")

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from profile_models.text import let_everybody_read
+from profile_runtime.recipes import read_recipe
 from profile_runtime.weights import WeightsError, check_model, write_sums
 
 HOME = Path(__file__).resolve().parents[1]
@@ -19,14 +20,15 @@ STAMP = ".digest"
 def install(models: Path, home: Path = HOME) -> list[str]:
     """Copy each model that is not there yet, or not this one; returns their names.
 
-    Raises FileNotFoundError for a clone that lacks them.
+    Raises FileNotFoundError for a clone that lacks them, BadRecipe for one whose recipe.yaml cannot be used.
     """
     models.mkdir(parents=True, exist_ok=True)
     return [name for name in NAMES if _install(home / name, models / name)]
 
 
 def _install(source: Path, target: Path) -> bool:
-    """Whether a model was copied: not if this very one stands there and is sound."""
+    """Whether a model was copied: not if this very one stands there and is sound. Raises BadRecipe."""
+    read_recipe(source)
     digest, stamp = digest_of(source), target / STAMP
     if stamp.is_file() and stamp.read_text() == digest and _sound(target):
         return False

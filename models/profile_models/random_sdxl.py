@@ -29,7 +29,9 @@ from profile_runtime.weights import SUMS, write_sums
 
 NAME = "studio-random"
 CONTROL_NAME = "studio-random-controlnet"
-RECIPE = "recipe.json"
+# What the weights were made of stands in it.
+STAMP = "made-of.json"
+RECIPE = Path(__file__).parent / "recipes" / f"{NAME}.yaml"
 SEED = 20260101
 NATIVE_SIZE = 128
 """Pixels; SDXL's is 1024."""
@@ -48,8 +50,8 @@ POSE_GAIN = 12.0
 
 def make(models: Path) -> None:
     """Write `studio-random` and `studio-random-controlnet` below `models`, unless they are there already."""
-    recipe = _recipe()
-    if all(_recipe_of(models / name) == recipe for name in (NAME, CONTROL_NAME)):
+    parts = _made_of()
+    if all(_stamp_of(models / name) == parts for name in (NAME, CONTROL_NAME)):
         for name in (NAME, CONTROL_NAME):
             if not (models / name / SUMS).is_file():
                 write_sums(models / name)
@@ -59,31 +61,31 @@ def make(models: Path) -> None:
     with tempfile.TemporaryDirectory(dir=models, prefix=".making-") as scratch:
         unet = make_unet()
         _save_pipeline(unet, Path(scratch) / NAME)
+        shutil.copyfile(RECIPE, Path(scratch) / NAME / "recipe.yaml")
         make_controlnet(unet).save_pretrained(Path(scratch) / CONTROL_NAME)
         for name in (CONTROL_NAME, NAME):
-            (Path(scratch) / name / RECIPE).write_text(json.dumps(recipe))
+            (Path(scratch) / name / STAMP).write_text(json.dumps(parts))
             write_sums(Path(scratch) / name)
             let_everybody_read(Path(scratch) / name)
             shutil.rmtree(models / name, ignore_errors=True)
             (Path(scratch) / name).rename(models / name)
 
 
-def _recipe() -> dict[str, str]:
-    """What the weights depend on; where it stands beside them, they need not be made again."""
-    code = b"".join(
-        (Path(__file__).parent / name).read_bytes()
-        for name in ("random_sdxl.py", "text.py", "tokenizer.py", "merges.txt")
-    )
+def _made_of() -> dict[str, str]:
+    """What the folders depend on; where it stands beside them, they need not be made again."""
+    sources = (Path(__file__).parent / name for name in ("random_sdxl.py", "text.py", "tokenizer.py", "merges.txt"))
+    code = b"".join(source.read_bytes() for source in (*sources, RECIPE))
     versions = {library.__name__: library.__version__ for library in (torch, diffusers, transformers)}
     return {"code": hashlib.sha256(code).hexdigest(), **versions}
 
 
-def _recipe_of(folder: Path) -> dict[str, str] | None:
-    path = folder / RECIPE
+def _stamp_of(folder: Path) -> dict[str, str] | None:
+    """What stands beside weights that were made before; None where nothing does."""
+    path = folder / STAMP
     if not path.is_file():
         return None
-    recipe: dict[str, str] = json.loads(path.read_text())
-    return recipe
+    parts: dict[str, str] = json.loads(path.read_text())
+    return parts
 
 
 def make_unet() -> UNet2DConditionModel:

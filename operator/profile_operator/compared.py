@@ -25,6 +25,7 @@ def platform_of(config: OperatorConfig) -> Platform:
         picture=config.generation.picture,
         visible_mark=config.finish.visible_mark,
         toy=config.finish.toy,
+        recipe=config.recipe.digest if config.recipe is not None else "",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from profile_contract.candidates import PictureSize
+from profile_contract.candidates import GenerationRecipe, PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, PictureEdge
 from profile_contract.kubernetes import (
     InstallationName,
@@ -24,9 +24,9 @@ from profile_contract.kubernetes import (
     ObjectName,
 )
 from profile_contract.model import Contract
+from profile_contract.recipe import Recipe
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_contract.style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, SamplerSteps
 from profile_runtime.configuration import ConfigError
 from profile_runtime.store.address import StoreAddress
 
@@ -106,7 +106,7 @@ class AdmissionConfig(Contract):
         return Limits(self.trainings, self.trainings_per_namespace)
 
 
-class GenerationConfig(Contract):
+class GenerationConfig(GenerationRecipe):
     """How candidates are asked of the predictor."""
 
     namespace: LabelName = Field(default="profile-studio", description="Where the InferenceServices are.")
@@ -123,14 +123,6 @@ class GenerationConfig(Contract):
     )
     replicas: int = Field(
         default=1, ge=1, le=1000, description="Replicas of a predictor that work at the same time, whoever runs them."
-    )
-    steps: SamplerSteps | None = Field(default=None, description="Overrides every style's sampler steps.")
-    guidance_tenths: GuidanceTenths | None = Field(default=None, description="Overrides every style's guidance.")
-    control_weight_percent: ControlWeightPercent | None = Field(
-        default=None, description="Overrides how closely every style follows its pose map."
-    )
-    control_end_percent: ControlEndPercent | None = Field(
-        default=None, description="Overrides the share of steps that follow the pose map."
     )
     connect_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a connection.")
     call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
@@ -153,14 +145,7 @@ class GenerationConfig(Contract):
     @property
     def picture(self) -> PictureSize:
         """What of this decides how a candidate looks."""
-        return PictureSize(
-            width=self.width,
-            height=self.height,
-            steps=self.steps,
-            guidance_tenths=self.guidance_tenths,
-            control_weight_percent=self.control_weight_percent,
-            control_end_percent=self.control_end_percent,
-        )
+        return self.over(PictureSize(self.width, self.height))
 
     @property
     def calls(self) -> int:
@@ -290,6 +275,10 @@ class OperatorConfig(LoopSettings):
 
     store: StoreConfig
     jobs: JobsConfig
+    recipe: Recipe | None = Field(
+        default=None,
+        description="What the base model was taken to say about itself; the sections below say what is set.",
+    )
     training: TrainParameters = Field(description="Platform defaults; a request may override some of them.")
     preprocess: PreprocessParameters = PreprocessParameters()
     generation: GenerationConfig = GenerationConfig()

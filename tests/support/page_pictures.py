@@ -19,7 +19,6 @@ from playwright.sync_api import Page as Tab
 from page_stand import USER, Stand, stand
 from page_world import AREA, NAMESPACE, Document
 from profile_cli.run.command import WORK
-from profile_cli.run.recipe import read_recipe
 from profile_cli.run.settings import NAME
 from profile_cli.run.settings import NAMESPACE as RUN_NAMESPACE
 from profile_cli.styles import known_styles
@@ -30,6 +29,7 @@ from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
+from profile_models.model_recipe import recipe_for
 from profile_web.visitor import local_visitor
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -96,7 +96,7 @@ def _status(dataset: PreprocessReport, finish: FinishReport, adapter: str) -> Do
         "contactSheet": finish.contact_sheet,
         "printSheet": finish.print_sheet,
         "likenessReport": finish.likeness_report,
-        "toyModel": TOY.name if read_recipe(TOY).toy else None,
+        "toyModel": TOY.name if recipe_for(TOY).recipe.toy else None,
     }
 
 

@@ -37,6 +37,7 @@ from profile_contract.stages.train import TrainParameters
 from profile_contract.style_ref import StyleRef
 from profile_evaluate.people import find_people
 from profile_models.folders import models_folder
+from profile_runtime.recipes import read_recipe_file
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision.files import jpeg, read_picture
@@ -100,12 +101,16 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def demo_platform() -> Platform:
-    """What the chart's values of the demo set for all requests."""
+    """What the chart's values of the demo, and the recipe of its base model, set for all requests."""
     values = read_values([CHART / preset for preset in PRESETS])
+    recipe = read_recipe_file(CHART / "recipes" / f"{values.base_model}.yaml")
+    values = values.over(recipe)
     return Platform(
         preprocess=PreprocessParameters.model_validate(values.preprocess),
         training=TrainParameters.model_validate(values.training),
         picture=values.drawing.over(PictureSize(PORTRAIT_WIDTH, PORTRAIT_HEIGHT)),
+        toy=bool(recipe.toy),
+        recipe=recipe.digest,
     )
 
 

@@ -19,6 +19,7 @@ from profile_contract.kubernetes import (
     Port,
 )
 from profile_contract.model import Contract
+from profile_contract.recipe import Recipe
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
@@ -260,6 +261,7 @@ class ChartValues(Section):
     models: ModelsValues
     gpu: Gpu
     training: TrainParameters
+    recipe: Recipe
     preprocess: PreprocessParameters
     admission: AdmissionConfig
     generation: GenerationConfig

@@ -180,7 +180,8 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- if and .Values.predictor.enabled (not .Values.gpu.enabled) (gt (int .Values.predictor.gpus) 1) -}}
 {{- fail (printf "predictor.gpus is %d, but gpu.enabled is false: switch GPUs on, or ask for none" (int .Values.predictor.gpus)) -}}
 {{- end -}}
-{{- $rank := int (default 32 .Values.training.rank) -}}
+{{- $training := include "profile-studio.resolved" (dict "root" . "section" "training") | fromYaml -}}
+{{- $rank := int (default 32 $training.rank) -}}
 {{- if and .Values.predictor.enabled (gt $rank (int .Values.predictor.maximumRank)) -}}
 {{- fail (printf "training.rank is %d, but the predictor takes adapters up to predictor.maximumRank %d: raise that, or lower the rank" $rank (int .Values.predictor.maximumRank)) -}}
 {{- end -}}
@@ -257,16 +258,20 @@ jobs:
     {{- include "profile-studio.job" (dict "root" . "stage" "train" "image" "train") | nindent 4 }}
   finish:
     {{- include "profile-studio.job" (dict "root" . "stage" "finish" "image" "finish") | nindent 4 }}
+{{- $recipe := include "profile-studio.recipe" . | fromYaml }}
+recipe:
+  {{- toYaml $recipe | nindent 2 }}
 training:
-  {{- toYaml .Values.training | nindent 2 }}
+  {{- include "profile-studio.resolved" (dict "root" . "section" "training") | nindent 2 }}
 preprocess:
-  {{- toYaml .Values.preprocess | nindent 2 }}
+  {{- include "profile-studio.resolved" (dict "root" . "section" "preprocess") | nindent 2 }}
 admission:
   {{- toYaml .Values.admission | nindent 2 }}
 generation:
-  {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace "replicas" (int .Values.predictor.replicas)) .Values.generation) | nindent 2 }}
+  {{- $generation := include "profile-studio.resolved" (dict "root" . "section" "generation") | fromYaml }}
+  {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace "replicas" (int .Values.predictor.replicas)) $generation) | nindent 2 }}
 finish:
-  {{- toYaml .Values.finish | nindent 2 }}
+  {{- include "profile-studio.resolved" (dict "root" . "section" "finish") | nindent 2 }}
 sweep:
   {{- toYaml .Values.sweep | nindent 2 }}
 events:

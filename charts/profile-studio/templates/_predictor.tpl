@@ -11,6 +11,7 @@
 {{/* The predictor's container; call with (dict "root" $ "model" NAME "models" FOLDER). */}}
 {{- define "profile-studio.predictorContainer" -}}
 {{- $ready := printf "/v2/models/%s/ready" .model -}}
+{{- $training := include "profile-studio.resolved" (dict "root" .root "section" "training") | fromYaml -}}
 - name: kserve-container
   image: {{ include "profile-studio.image" (dict "root" .root "name" "predictor") }}
   imagePullPolicy: {{ .root.Values.images.pullPolicy }}
@@ -20,11 +21,13 @@
   - {name: PROFILE_WEIGHTS_SHA256, value: {{ . | quote }}}
   {{- end }}
   - {name: PROFILE_MODEL_NAME, value: {{ .model | quote }}}
-  - {name: PROFILE_BASE_MODEL, value: {{ .root.Values.training.baseModel | quote }}}
-  - {name: PROFILE_CONTROL_MODEL, value: {{ .root.Values.training.controlModel | quote }}}
+  - {name: PROFILE_BASE_MODEL, value: {{ $training.baseModel | quote }}}
+  - {name: PROFILE_CONTROL_MODEL, value: {{ default "" $training.controlModel | quote }}}
+  # What the model was taken to say about itself; the predictor tells where its folder says something else.
+  - {name: PROFILE_RECIPE, value: {{ include "profile-studio.recipe" .root | fromYaml | toJson | quote }}}
   - {name: PROFILE_SLOTS, value: {{ .root.Values.predictor.slots | quote }}}
   - {name: PROFILE_MAXIMUM_RANK, value: {{ .root.Values.predictor.maximumRank | quote }}}
-  - {name: PROFILE_ADAPTER_LAYERS, value: {{ default "attention" .root.Values.training.adapterLayers | quote }}}
+  - {name: PROFILE_ADAPTER_LAYERS, value: {{ default "attention" $training.adapterLayers | quote }}}
   - {name: PROFILE_QUEUE, value: {{ .root.Values.predictor.queue | quote }}}
   # A batch that runs is answered before the kubelet loses patience.
   - {name: PROFILE_GRACE_SECONDS, value: {{ max 1 (sub (int .root.Values.predictor.terminationGracePeriodSeconds) 5) | quote }}}

@@ -29,9 +29,8 @@ from profile_models.folders import models_folder
 from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
 
-from .recipe import read_recipe
 from .runner import InputRefused, Run
-from .settings import AREA, UNTRAINED, Choice, InstalledModels, choose_with, platform, request_spec
+from .settings import AREA, Choice, InstalledModels, choose_with, platform, request_spec
 from .values import read_values
 
 WORK = ".profile-studio"
@@ -93,17 +92,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
     prepare(models, terminal)
-    recipe = read_recipe(folder / models.base)
-    if recipe.toy:
-        terminal.say(recipe.toy)
+    toy = models.recipe.toy
+    if toy:
+        terminal.say(toy)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
     sent = upload(store, photos, AREA, spec.photos.prefix)
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    settings = platform(
-        choice, models, accelerated=_accelerated(), values=values.over(recipe.values), toy=bool(recipe.toy)
-    )
+    settings = platform(choice, models, accelerated=_accelerated(), values=values)
     job = Run(store, folder, spec, styles, settings, terminal)
     try:
         results = job.results()
@@ -112,8 +109,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise
     deliver(store, results, out)
     _tell(results, out, terminal)
-    if recipe.toy:
-        terminal.say(recipe.toy)
+    if toy:
+        terminal.say(toy)
     return 0
 
 
@@ -147,14 +144,14 @@ def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
 
 
 def prepare(models: InstalledModels, terminal: Terminal) -> None:
-    """Keep libraries quiet and off the network: the terminal shows our own progress. Tell of an untrained model."""
+    """Keep libraries quiet and off the network: the terminal shows our own progress. Tell whose recipe is taken."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Read by OpenCV as it is loaded, which it may be already.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     configure(level=logging.WARNING, line="%(name)s: %(message)s")
-    if models.base == UNTRAINED:
-        terminal.say(f"{UNTRAINED} is an untrained stand-in for SDXL: the pictures will be noise")
+    if models.remark:
+        terminal.say(models.remark)
 
 
 def _accelerated() -> bool:

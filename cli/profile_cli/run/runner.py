@@ -109,6 +109,7 @@ class Run:
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             parameters=parameters,
             judge=judge_order(REQUEST, first, self.styles[first], wanted, dataset, size=self.platform.picture),
+            recipe=self.platform.recipe,
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
 

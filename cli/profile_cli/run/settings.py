@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,12 +13,14 @@ from profile_contract.areas import area_of
 from profile_contract.artifacts import photos_prefix
 from profile_contract.candidates import PictureSize
 from profile_contract.problems import problems_of
+from profile_contract.recipe import Recipe
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style_ref import StyleRef
 from profile_draw.native import native_resolution
+from profile_models.model_recipe import ModelRecipe, recipe_for
 
 from .values import Values
 
@@ -29,12 +31,8 @@ NAME = "person"
 AREA = area_of(NAMESPACE, "00000000-0000-0000-0000-000000000000")
 PHOTOS_PREFIX = photos_prefix(NAME)
 
-# The first of these that lies in the models folder is taken where none is named, each with its ControlNet.
-BASE_MODELS = {
-    "stable-diffusion-xl-base-1.0": "controlnet-openpose-sdxl-1.0",
-    "studio-mini": "studio-mini-controlnet",
-    "studio-random": "studio-random-controlnet",
-}
+# The first of these that lies in the models folder is taken where none is named.
+BASE_MODELS = ("stable-diffusion-xl-base-1.0", "studio-mini", "studio-random")
 UNTRAINED = "studio-random"
 # SDXL's portrait format for an area of 1024 x 1024; a model that was made for less draws squares.
 PORTRAIT_WIDTH, PORTRAIT_HEIGHT, FULL_RESOLUTION = 896, 1152, 1024
@@ -61,29 +59,41 @@ class Choice:
 
 @dataclass(frozen=True)
 class InstalledModels:
-    """The models that are used, and the pixels that the base model was made for."""
+    """The models that are used, the pixels that the base model was made for, and what it says about itself."""
 
     base: str
     control: str
     resolution: int
+    recipe: Recipe = Recipe()
+    remark: str = field(default="", compare=False)
 
 
-def choose_models(folder: Path, base: str | None, control: str | None) -> InstalledModels:
-    """The models by name, or the best that is there. Raises CommandError that names what is missing."""
+def choose_models(folder: Path, base: str | None, control: str | None, recipe: Recipe | None = None) -> InstalledModels:
+    """The models by name, or the best that is there; `recipe` instead of the base model's own. `remark` says whose
+    recipe was taken, where it is not its own.
+
+    Raises CommandError that names what is missing, or is wrong with the recipe.
+    """
     chosen = base or next((name for name in BASE_MODELS if (folder / name).is_dir()), None)
     if chosen is None:
         raise CommandError(
-            f"no base model in {folder}: put SDXL there in diffusers' layout as {next(iter(BASE_MODELS))}/, or name "
+            f"no base model in {folder}: put SDXL there in diffusers' layout as {BASE_MODELS[0]}/, or name "
             f"another by --models and --base-model (`make model` makes {UNTRAINED}, an untrained stand-in)"
         )
-    companion = control if control is not None else BASE_MODELS.get(chosen, "")
-    for name in filter(None, (chosen, companion)):
-        if not (folder / name).is_dir():
-            raise CommandError(f"{folder} holds no model {name!r}: see --models, --base-model and --control-model")
+    _must_be_there(folder, chosen)
     try:
-        return InstalledModels(chosen, companion, native_resolution(folder / chosen))
+        model = recipe_for(folder / chosen) if recipe is None else ModelRecipe(recipe)
+        companion = model.recipe.control_model if control is None else control
+        _must_be_there(folder, companion)
+        return InstalledModels(chosen, companion, native_resolution(folder / chosen), model.recipe, model.remark)
     except ValueError as error:
         raise CommandError(str(error)) from error
+
+
+def _must_be_there(folder: Path, model: str) -> None:
+    """Raises CommandError for a model that is named and does not lie in the models folder."""
+    if model and not (folder / model).is_dir():
+        raise CommandError(f"{folder} holds no model {model!r}: see --models, --base-model and --control-model")
 
 
 def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
@@ -106,11 +116,10 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
     return spec
 
 
-def platform(
-    choice: Choice, models: InstalledModels, *, accelerated: bool, values: Values = NOTHING_SAID, toy: bool = False
-) -> Platform:
-    """The parameters of the stages: as chosen, else as a cluster's values say, else what fits models and machine.
-    `toy`: the base model's own recipe calls it one."""
+def platform(choice: Choice, models: InstalledModels, *, accelerated: bool, values: Values = NOTHING_SAID) -> Platform:
+    """The parameters of the stages: as chosen, else as a cluster's values say, else as the model's recipe does, else
+    what fits models and machine."""
+    values = values.over(models.recipe)
     resolution = choice.resolution or values.training.get("resolution") or models.resolution
     fitting = {"resolution": resolution, "mixedPrecision": "bf16" if accelerated else "no"}
     chosen = {"baseModel": models.base, "controlModel": models.control, "resolution": resolution}
@@ -123,7 +132,8 @@ def platform(
         preprocess=PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked}),
         training=TrainParameters.model_validate({**fitting, **values.training, **chosen}),
         picture=replace(picture, steps=choice.sampler_steps or picture.steps),
-        toy=toy,
+        toy=bool(models.recipe.toy),
+        recipe=models.recipe.digest,
     )
 
 
@@ -132,7 +142,7 @@ def choose_with(folder: Path, choice: Choice, values: Values) -> InstalledModels
     control = choice.control_model
     if control is None:
         control = values.control_model(choice.base_model)
-    return choose_models(folder, choice.base_model or values.base_model, control)
+    return choose_models(folder, choice.base_model or values.base_model, control, values.recipe)
 
 
 def picture_size(resolution: int, steps: int | None) -> PictureSize:

@@ -8,60 +8,48 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import PictureSize
-from profile_contract.generation import PictureEdge
-from profile_contract.model import Tolerant
+from profile_contract.candidates import GenerationRecipe
 from profile_contract.problems import problems_of
+from profile_contract.recipe import BadRecipe, Recipe, recipe_of
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
-from profile_contract.style import ControlEndPercent, ControlWeightPercent, GuidanceTenths, SamplerSteps
 
 
-class Drawing(Tolerant):
-    """What of the values' `generation` decides how a candidate looks."""
+class Drawing(GenerationRecipe):
+    """What of the values' `generation` decides how a candidate looks; the rest of it is dropped."""
 
-    width: PictureEdge | None = None
-    height: PictureEdge | None = None
-    steps: SamplerSteps | None = None
-    guidance_tenths: GuidanceTenths | None = None
-    control_weight_percent: ControlWeightPercent | None = None
-    control_end_percent: ControlEndPercent | None = None
-
-    def over(self, size: PictureSize) -> PictureSize:
-        """The size with what is said here."""
-        return PictureSize(
-            width=self.width or size.width,
-            height=self.height or size.height,
-            steps=self.steps or size.steps,
-            guidance_tenths=self.guidance_tenths,
-            control_weight_percent=self.control_weight_percent,
-            control_end_percent=self.control_end_percent,
-        )
+    model_config = ConfigDict(extra="ignore")
 
 
 @dataclass(frozen=True)
 class Values:
-    """The fields that were said, in camelCase as the chart has them; nothing where no file was named."""
+    """The fields that were said, in camelCase as the chart has them; nothing where no file was named.
+
+    `recipe`: of a base model that brings none, as the chart is told of it.
+    """
 
     training: Mapping[str, Any] = field(default_factory=dict)
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     drawing: Drawing = field(default_factory=Drawing)
+    recipe: Recipe | None = None
 
     @property
     def base_model(self) -> str | None:
         """Folder name below the models folder."""
         return self.training.get("baseModel")
 
-    def over(self, recipe: Values) -> Values:
+    def over(self, recipe: Recipe) -> Values:
         """These, and what a model's recipe says where these say nothing."""
         said = {name: value for name, value in self.drawing if value is not None}
+        sections = recipe.values
         return Values(
-            training={**recipe.training, **self.training},
-            preprocess={**recipe.preprocess, **self.preprocess},
-            drawing=recipe.drawing.model_copy(update=said),
+            training={**sections["training"], **self.training},
+            preprocess={**sections["preprocess"], **self.preprocess},
+            drawing=Drawing.model_validate(sections["generation"]).model_copy(update=said),
+            recipe=self.recipe,
         )
 
     def control_model(self, base_model: str | None) -> str | None:
@@ -93,14 +81,17 @@ def merged(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any
 
 
 def values_of(document: Mapping[str, Any]) -> Values:
-    """The three sections of a chart's values that matter here. Pure. Raises CommandError for what the chart refuses."""
+    """The sections of a chart's values that matter here. Pure. Raises CommandError for what the chart refuses."""
     training, preprocess, generation = (document.get(name) or {} for name in ("training", "preprocess", "generation"))
     try:
         TrainParameters.model_validate({"baseModel": "any", **training})
         PreprocessParameters.model_validate(preprocess)
-        return Values(training, preprocess, Drawing.model_validate(generation))
+        recipe = recipe_of(document["recipe"], "recipe") if document.get("recipe") else None
+        return Values(training, preprocess, Drawing.model_validate(generation), recipe)
     except ValidationError as error:
         problems = problems_of(error)
         raise CommandError(f"these values cannot be used: {problems}") from error
+    except BadRecipe as error:
+        raise CommandError(f"these values cannot be used: {error}") from error
     except TypeError as error:
         raise CommandError("training, preprocess and generation must be mappings, as in the chart's values") from error

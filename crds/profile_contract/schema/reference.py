@@ -1,4 +1,4 @@
-"""Writes the API reference from the definitions: `python -m profile_contract.schema.reference FILE`."""
+"""Writes the references of the API and of recipes: `python -m profile_contract.schema.reference API RECIPE`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from profile_contract.recipe import Recipe
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_status import StyleStatus
@@ -39,6 +40,12 @@ SECTIONS = (
         StyleStatus,
     ),
 )
+RECIPE_HEAD = """# Recipes
+
+A base model's folder may hold a `recipe.yaml`, in which the model says how it is trained upon and drawn with.
+[Models](models.md#recipes) tells who reads it, and what overrides it. The fields are listed here, generated from
+`crds/profile_contract/recipe.py` by `make crds`; what is left out has the default.
+"""
 COLUMNS = "| field | type | default | limits | what |\n|---|---|---|---|---|\n"
 LIMITS = {
     "minimum": "from {}", "maximum": "to {}",
@@ -56,6 +63,12 @@ def page() -> str:
     rules = "\n".join(f"- {rule['message']}" for rule in (*SPEC_RULES, *OBJECT_RULES))
     parts.append(f"## Rules between fields of a request\n\n{rules}\n")
     return "\n".join(parts)
+
+
+def recipe_page() -> str:
+    """What a recipe may say, in Markdown."""
+    rows = "\n".join(_rows(schema_of(Recipe), ""))
+    return f"{RECIPE_HEAD}\n{COLUMNS}{rows}\n"
 
 
 def _rows(schema: Schema, above: str) -> Iterator[str]:
@@ -114,7 +127,9 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    Path(sys.argv[1]).write_text(page())
+    api, recipe = map(Path, sys.argv[1:])
+    api.write_text(page())
+    recipe.write_text(recipe_page())
 
 
 if __name__ == "__main__":

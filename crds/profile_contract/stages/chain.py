@@ -18,13 +18,14 @@ from .train import TrainParameters, train_digest
 @dataclass(frozen=True)
 class Platform:
     """What is set for all requests: by the platform team, or by the folder runner's arguments. `toy`: the base model
-    is for demonstrations alone."""
+    is for demonstrations alone. `recipe`: the digest of the base model's recipe, empty where none is named."""
 
     preprocess: PreprocessParameters
     training: TrainParameters
     picture: PictureSize
     visible_mark: bool = False
     toy: bool = False
+    recipe: str = ""
 
     @property
     def toy_model(self) -> str:

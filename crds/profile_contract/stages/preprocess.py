@@ -29,7 +29,18 @@ class PhotoRef(Contract):
     etag: str
 
 
-class PreprocessParameters(Contract):
+class PreprocessRecipe(Contract):
+    """How photos are framed, as the base model wants it."""
+
+    face_percent: int = Field(
+        default=40,
+        ge=25,
+        le=60,
+        description="Height of the face's box (hairline to chin) in crops and preset poses, per cent of the picture's.",
+    )
+
+
+class PreprocessParameters(PreprocessRecipe):
     """Limits and thresholds of preprocessing; part of its digest."""
 
     noun: Literal["person", "woman", "man"] = "person"
@@ -45,12 +56,6 @@ class PreprocessParameters(Contract):
     maximum_bytes: int = Field(default=30_000_000, ge=1, le=1_000_000_000)
     maximum_pixels: int = Field(default=60_000_000, ge=1, le=1_000_000_000)
     minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
-    face_percent: int = Field(
-        default=40,
-        ge=25,
-        le=60,
-        description="Height of the face's box (hairline to chin) in crops and preset poses, per cent of the picture's.",
-    )
 
 
 class PreprocessOrder(StageOrder):

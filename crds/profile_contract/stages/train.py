@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -39,19 +39,13 @@ class Timesteps(StrEnum):
     EVEN = "Even"
 
 
-class TrainParameters(Contract):
-    """How the adapter is trained; part of the digest. Defaults: design figures for SDXL at 1024 px."""
+# The rare word that stands for the person in captions.
+Token = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^{}\x00-\x1f]+$")]
 
-    base_model: ModelName = Field(min_length=1, description="Folder name below the models folder.")
-    control_model: ModelName = ""
-    noun: Literal["person", "woman", "man"] = "person"
-    token: str = Field(
-        default="sks",
-        min_length=1,
-        max_length=40,
-        pattern=r"^[^{}\x00-\x1f]+$",
-        description="The rare token that stands for the person in captions.",
-    )
+
+class TrainingRecipe(Contract):
+    """How an adapter is trained, as the base model wants it. Defaults: design figures for SDXL at 1024 px."""
+
     rank: int = Field(default=32, ge=1, le=128)
     adapter_layers: AdapterLayers = Field(
         default=AdapterLayers.ATTENTION,
@@ -61,7 +55,6 @@ class TrainParameters(Contract):
     batch: int = Field(default=4, ge=1, le=64)
     resolution: int = Field(default=1024, ge=64, le=2048, multiple_of=8)
     learning_rate: float = Field(default=1e-4, gt=0, le=10)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
     crops_per_photo: int = Field(default=3, ge=1, le=16)
     min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
     noise_offset: float = Field(default=0.0357, ge=0, le=1)
@@ -89,6 +82,16 @@ class TrainParameters(Contract):
     mixed_precision: Literal["no", "bf16"] = "bf16"
 
 
+class TrainParameters(TrainingRecipe):
+    """How the adapter is trained; part of the digest."""
+
+    base_model: ModelName = Field(min_length=1, description="Folder name below the models folder.")
+    control_model: ModelName = ""
+    noun: Literal["person", "woman", "man"] = "person"
+    token: Token = Field(default="sks", description="The rare token that stands for the person in captions.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
 class TrainOrder(StageOrder):
     """Dataset to adapter. `dataset` is the key of the preprocess report.
 
@@ -100,6 +103,8 @@ class TrainOrder(StageOrder):
     dataset: Key
     parameters: TrainParameters
     judge: GenerationOrder | None = None
+    # Of the base model's recipe by which the platform is set up; no part of the digest: what it says is in parameters.
+    recipe: str = Field(default="", max_length=64)
 
 
 class Checkpoint(Tolerant):

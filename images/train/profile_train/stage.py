@@ -23,6 +23,7 @@ from profile_draw.errors import Refused
 from profile_draw.finite import NotFinite
 from profile_draw.rows import by_pose
 from profile_runtime.context import StageContext
+from profile_runtime.recipes import recipe_warning
 
 from .cache import encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
@@ -92,6 +93,7 @@ class Attempt:
         checkpoints.finish()
         lonely = alone([example.size for example in examples], parameters.crops_per_photo)
         notes = notes_of(trained, lonely, chosen)
+        notes += filter(None, [recipe_warning(self.context.models / parameters.base_model, self.order.recipe)])
         on_gpu = base.device.type == "cuda"
         return TrainReport(
             digest=self.order.digest,

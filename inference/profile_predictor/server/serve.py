@@ -13,6 +13,7 @@ import stamina
 import uvicorn
 
 from profile_predictor.engine import Engine
+from profile_runtime.recipes import recipe_warning
 
 from . import metrics
 from .app import PredictorApp
@@ -33,6 +34,7 @@ def serve(settings: PredictorSettings) -> None:
         log.warning("PROFILE_STORE_HOSTS is empty: every grant will be refused")
     if not settings.token:
         log.warning("PROFILE_TOKEN is empty: whoever reaches the port may draw; let a network policy guard it")
+    compare_recipes(settings)
     engine = Engine.load(settings.engine)
     # What is tried again is told where it is tried, in a sentence.
     stamina.instrumentation.set_on_retry_hooks([])
@@ -48,6 +50,15 @@ def serve(settings: PredictorSettings) -> None:
         server.run()
     finally:
         model.close()
+
+
+def compare_recipes(settings: PredictorSettings) -> None:
+    """Say where the model's folder holds another recipe than the platform is set up by: pictures come all the same."""
+    if settings.recipe is None:
+        return
+    warning = recipe_warning(settings.models / settings.base_model, settings.recipe.digest, settings.recipe)
+    if warning:
+        log.warning("%s", warning)
 
 
 class Server(uvicorn.Server):

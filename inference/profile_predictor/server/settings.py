@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -9,6 +10,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from profile_contract.problems import problems_of
+from profile_contract.recipe import Recipe
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.config import Dtype, EngineConfig
 
@@ -42,6 +45,18 @@ def _word(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _recipe(value: Any) -> Any:
+    """A recipe as JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return Recipe.model_validate(json.loads(value))
+    except ValidationError as error:
+        raise ValueError(f"is no recipe: {problems_of(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError("is no recipe as JSON") from error
+
+
 def _listed(value: Any) -> Any:
     """What stands between commas."""
     return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -60,7 +75,8 @@ class PredictorSettings(BaseSettings):
     `store_hosts`: the stores that grants may point to (see `links.allowed`), `store_bucket` where in them; empty:
     anywhere. `queue`: orders let in at the same time. `metrics_port` 0: none are shown. `grace_seconds`: how long
     orders that run may take after the pod was asked to stop. `token`: what callers must show; empty: nothing. The
-    others are those of EngineConfig.
+    others are those of EngineConfig. `recipe`: what the base model was taken to say about itself, which is compared
+    with what its folder says; None: with nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
@@ -68,6 +84,7 @@ class PredictorSettings(BaseSettings):
     models: Path = Path("/models")
     base_model: str = ""
     control_model: str = ""
+    recipe: Annotated[Recipe | None, NoDecode, BeforeValidator(_recipe)] = None
     slots: Slots = 4
     maximum_rank: Rank = 64
     adapter_layers: Annotated[AdapterLayers, _word(*AdapterLayers)] = AdapterLayers.ATTENTION

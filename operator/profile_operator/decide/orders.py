@@ -61,6 +61,7 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             dataset=dataset,
             parameters=resolved.train.parameters,
             judge=_judge(facts),
+            recipe=resolved.train.recipe or "",
         )
     if stage is Stage.FINISH and resolved.finish is not None:
         reports = snapshot.reports.generate

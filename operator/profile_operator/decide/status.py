@@ -91,6 +91,7 @@ def _resolved(facts: Facts, decision: Decision) -> ResolvedStatus | None:
         return facts.head.status.resolved
     return ResolvedStatus(
         digest=resolved.digest,
+        recipe=resolved.train.recipe,
         generation=facts.head.generation,
         revision=resolved.photos.revision,
         retry=_handled_retry(facts, decision),

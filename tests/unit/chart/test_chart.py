@@ -23,6 +23,7 @@ from chart import (
     sandbox_arguments,
     the,
 )
+from profile_contract.recipe import Recipe
 from profile_operator.config import OperatorConfig
 from profile_runtime.weights import named_digests
 
@@ -190,7 +191,9 @@ def test_predictor_container(sandbox_values: tuple[str, ...]) -> None:
     assert "model" not in predictor
     (container,) = predictor["containers"]
     assert container["name"] == "kserve-container"
-    assert container["env"] == [
+    (recipe,) = (row["value"] for row in container["env"] if row["name"] == "PROFILE_RECIPE")
+    assert "noise" in Recipe.model_validate_json(recipe).toy
+    assert [row for row in container["env"] if row["name"] != "PROFILE_RECIPE"] == [
         {"name": "PROFILE_MODELS", "value": "/models"},
         {"name": "PROFILE_MODEL_NAME", "value": "profile-predictor"},
         {"name": "PROFILE_BASE_MODEL", "value": "studio-random"},

@@ -17,10 +17,13 @@ from chart import (
     sandbox_arguments,
     the,
 )
+from profile_contract.recipe import Recipe
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_contract.style import SamplerName
 from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig
 from profile_operator.job_settings import StageJob
+from profile_runtime.recipes import read_recipe_file
 
 
 @pytest.fixture(scope="module")
@@ -193,11 +196,81 @@ def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
     assert (config.jobs.train.gpus, config.jobs.preprocess.gpus, config.jobs.finish.gpus) == (1, 0, 0)
     assert [taint.key for taint in config.jobs.train.tolerations] == ["nvidia.com/gpu"]
     assert config.training == TrainParameters(
-        base_model="stable-diffusion-xl-base-1.0", control_model="controlnet-openpose-sdxl-1.0"
+        base_model="stable-diffusion-xl-base-1.0", control_model="controlnet-openpose-sdxl-1.0", token="ohwx"
     )
     assert config.preprocess == PreprocessParameters()
-    assert config.generation == GenerationConfig(namespace="profile-system")
+    assert config.generation == GenerationConfig(
+        namespace="profile-system", sampler=SamplerName.EULER, pose_line_thousandths=21
+    )
     assert config.finish == FinishConfig()
+
+
+MINI = ("--set", "training.baseModel=studio-mini")
+
+
+def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
+    config = OperatorConfig.model_validate(config_of(*MINI))
+    recipe = read_recipe_file(CHART / "recipes" / "studio-mini.yaml")
+    assert config.recipe == recipe
+    assert (config.training.control_model, config.training.token) == ("studio-mini-controlnet", "sks")
+    for name in recipe.training.model_fields_set:
+        assert getattr(config.training, name) == getattr(recipe.training, name), name
+    assert (config.preprocess.face_percent, config.preprocess.resolution) == (50, 128)
+    assert (config.generation.width, config.generation.guidance_tenths) == (128, 20)
+    assert config.finish.toy
+    (container,) = the("InferenceService", "profile-predictor", *MINI)["spec"]["predictor"]["containers"]
+    predictor = {row["name"]: row.get("value") for row in container["env"]}
+    assert predictor["PROFILE_ADAPTER_LAYERS"] == "transformer"
+    assert predictor["PROFILE_CONTROL_MODEL"] == "studio-mini-controlnet"
+    assert Recipe.model_validate_json(str(predictor["PROFILE_RECIPE"])) == recipe
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "value"),
+    [
+        ("training.rank=8", "training.rank", 8),
+        ("training.validationImages=0", "training.validation_images", 0),
+        ("training.controlModel=", "training.control_model", ""),
+        ("training.noiseOffset=0", "training.noise_offset", 0),
+        ("generation.controlEndPercent=0", "generation.control_end_percent", 0),
+        ("generation.width=192", "generation.width", 192),
+        ("preprocess.facePercent=30", "preprocess.face_percent", 30),
+        ("preprocess.resolution=192", "preprocess.resolution", 192),
+        ("finish.toy=false", "finish.toy", False),
+        ("training.steps=null", "training.steps", 400),
+    ],
+)
+def test_values_win_over_the_recipe_field_by_field_and_nothing_is_a_value_too(
+    said: str, place: str, value: object
+) -> None:
+    config = OperatorConfig.model_validate(config_of(*MINI, "--set", said))
+    section, name = place.split(".")
+    assert getattr(getattr(config, section), name) == value
+    # The rest stays.
+    assert (config.training.learning_rate, config.generation.steps) == (2e-3, 20)
+
+
+def test_a_strangers_model_brings_its_recipe_in_the_values() -> None:
+    own = "recipe.training.rank=12,recipe.token=zwx,recipe.toy=A toy.,recipe.controlModel=poses"
+    config = OperatorConfig.model_validate(config_of("--set", f"training.baseModel=mine,{own}"))
+    assert (config.training.base_model, config.training.rank, config.training.token) == ("mine", 12, "zwx")
+    assert (config.training.control_model, config.training.resolution, config.finish.toy) == ("poses", 1024, True)
+
+
+def test_a_model_that_the_chart_does_not_know_gets_sdxls_recipe_and_the_notes_say_so() -> None:
+    named = ("--set", "training.baseModel=tuned-by-us")
+    config = OperatorConfig.model_validate(config_of(*named))
+    assert (config.training.base_model, config.training.token) == ("tuned-by-us", "ohwx")
+    assert config.training.control_model == "controlnet-openpose-sdxl-1.0"
+    notes = (CHART / "templates" / "NOTES.txt").read_text()
+    assert 'include "profile-studio.recipeOfAnother"' in notes
+
+
+def test_a_wrong_recipe_in_the_values_is_refused_by_its_field() -> None:
+    result = run("template", "profile-studio", str(CHART), "--set", "recipe.training.rnak=8")
+    assert result.returncode != 0
+    assert "/recipe/training" in result.stderr
+    assert "rnak" in result.stderr
 
 
 def test_config_takes_what_the_values_say() -> None:

@@ -70,8 +70,8 @@ def test_a_visitor_of_the_demo_is_trained_as_its_preset_says(tmp_path: Path) -> 
     page, training = _page(tmp_path, None, *PRESETS)
     assert page.defaults.training is None
     assert training["baseModel"] == "studio-mini"
-    preset = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())["training"]
-    assert (training["steps"], training["rank"]) == (preset["steps"], preset["rank"])
+    recipe = yaml.safe_load((CHART / "recipes" / "studio-mini.yaml").read_text())["training"]
+    assert (training["steps"], training["rank"]) == (recipe["steps"], recipe["rank"])
 
 
 def test_only_tests_with_the_random_model_say_less(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import yaml
 from profile_cli.__main__ import main, parser
 from profile_cli.errors import CommandError
 from profile_cli.run import command
-from profile_cli.run.recipe import Recipe, read_recipe
 from profile_cli.run.runner import InputRefused, Run
 from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.run.values import Drawing, Values, values_of
@@ -22,16 +21,16 @@ from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
 from profile_contract.candidates import PictureSize
 from profile_contract.photos import PhotoReason, PhotosWarning, PhotosWarningKind
+from profile_contract.recipe import Recipe
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 from profile_contract.stages.train import AdapterLayers
+from profile_contract.style import SamplerName
 from profile_evaluate import command as evaluate_command
 from profile_runtime.store.folder import FolderStore
 
-ROOT = Path(__file__).resolve().parents[3]
-MINI = ROOT / "models" / "studio-mini"
-PRESET = ROOT / "charts" / "profile-studio" / "values-studio-mini.yaml"
 RECIPE = {
     "toy": "It is a toy.",
+    "controlModel": "studio-mini-controlnet",
     "training": {"rank": 16, "steps": 400, "adapterLayers": "transformer", "learningRate": 2e-3},
     "preprocess": {"facePercent": 50},
     "generation": {"steps": 20, "guidanceTenths": 20},
@@ -112,16 +111,19 @@ def test_options_win_over_values_and_values_over_the_recipe(tmp_path: Path, begu
     assert training.noun == "woman"
 
 
-def test_a_model_without_a_recipe_is_no_toy_and_has_the_platforms_defaults(
+def test_sdxl_without_a_recipe_gets_the_products_own(
     tmp_path: Path, begun: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     _model(tmp_path / "models", "stable-diffusion-xl-base-1.0", recipe=None)
     (tmp_path / "models" / "controlnet-openpose-sdxl-1.0").mkdir()
     _run(tmp_path, "--noun", "man")
     (run,) = begun
-    assert run.platform.train_parameters(run.spec).rank == 32
+    training = run.platform.train_parameters(run.spec)
+    assert (training.rank, training.token, training.control_model) == (32, "ohwx", "controlnet-openpose-sdxl-1.0")
+    assert run.platform.picture == PictureSize(896, 1152, sampler=SamplerName.EULER, pose_line_thousandths=21)
     assert run.platform.finish_parameters(run.spec).toy_model == ""
     said = capsys.readouterr().out
+    assert "stable-diffusion-xl-base-1.0 brings no recipe.yaml: the product's own is taken" in said
     assert "toy" not in said
     assert "--noun" not in said
 
@@ -177,53 +179,44 @@ def test_what_is_worth_knowing_about_the_photos_is_said_below_their_table(
 # --- recipes -----------------------------------------------------------------------------------------------------
 
 
-def test_studio_minis_recipe_is_what_the_chart_sets_for_it() -> None:
-    recipe, preset = yaml.safe_load((MINI / "recipe.yaml").read_text()), yaml.safe_load(PRESET.read_text())
-    models = {"baseModel": "studio-mini", "controlModel": "studio-mini-controlnet"}
-    assert preset == {
-        "training": {**models, **recipe["training"]},
-        "preprocess": recipe["preprocess"],
-        "generation": recipe["generation"],
-        "finish": {"toy": bool(recipe["toy"])},
-    }
-    assert "studio-mini is a toy" in read_recipe(MINI).toy
-
-
 def test_what_values_say_wins_field_by_field() -> None:
-    recipe = values_of({"training": {"rank": 16, "batch": 4}, "generation": {"steps": 20, "controlEndPercent": 100}})
+    recipe = Recipe.model_validate(
+        {
+            "token": "ohwx",
+            "training": {"rank": 16, "batch": 4, "resolution": 128},
+            "generation": {"steps": 20, "controlEndPercent": 100},
+        }
+    )
     both = values_of({"training": {"rank": 8}, "generation": {"steps": 9}}).over(recipe)
-    assert both == Values({"rank": 8, "batch": 4}, {}, Drawing(steps=9, control_end_percent=100))
-    assert Values().over(recipe) == recipe
+    assert both == Values(
+        {"rank": 8, "batch": 4, "resolution": 128, "token": "ohwx"},
+        {"resolution": 128},
+        Drawing(steps=9, control_end_percent=100),
+    )
     # Nothing is not the same as zero.
     assert values_of({"generation": {"controlEndPercent": 0}}).over(recipe).drawing.control_end_percent == 0
 
 
-def test_a_model_may_have_none(tmp_path: Path) -> None:
-    assert read_recipe(tmp_path) == Recipe()
+def test_a_strangers_recipe_in_the_values_is_taken_instead_of_the_folders(tmp_path: Path, begun: list[Run]) -> None:
+    _model(tmp_path / "models")
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"recipe": {"training": {"rank": 4}, "controlModel": ""}}))
+    _run(tmp_path, "--values", str(values), "--noun", "man")
+    (run,) = begun
+    assert (run.platform.training.rank, run.platform.training.learning_rate) == (4, 1e-4)
+    assert (run.platform.training.control_model, run.platform.toy) == ("", False)
+    with pytest.raises(CommandError, match=r"recipe is no recipe: training\.rnak"):
+        values_of({"recipe": {"training": {"rnak": 8}}})
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("- a", "may hold"),
-        ("toyy: x", "may hold generation, preprocess, toy, training"),
-        ("toy: [1]", "toy must be a text"),
-        (f"toy: {'x' * 501}", "toy must be a text"),
-        ("training: {rnak: 8}", "rnak"),
-        ("training: {baseModel: other}", "has no place in it"),
-        ("generation: {width: 130}", "width"),
-        ("training: 3", "mappings"),
-        ("a: [", "cannot be read"),
-        ("[" * 9000, "cannot be read"),
-        ("#" * 64_001, "more than 64000 bytes"),
-        ("toy: !!python/object/apply:os.system [x]", "cannot be read"),
-    ],
-)
-def test_a_recipe_that_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "recipe.yaml").write_text(text)
-    with pytest.raises(CommandError, match=said) as failed:
-        read_recipe(tmp_path)
-    assert "recipe.yaml" in str(failed.value)
+def test_a_wrong_recipe_ends_the_command_with_its_file(
+    tmp_path: Path, begun: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _model(tmp_path / "models", recipe={"training": {"rank": 4000}})
+    assert _run(tmp_path, "--noun", "man") == 1
+    said = capsys.readouterr().out
+    assert "models/studio-mini/recipe.yaml is no recipe: training.rank" in said.replace("\n", "")
+    assert begun == []
 
 
 def test_the_command_says_where_it_is_run(tmp_path: Path, begun: list[Run]) -> None:

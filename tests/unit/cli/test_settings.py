@@ -27,6 +27,7 @@ from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import digests_of
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import ProfileStyleSpec, Title
+from profile_runtime.recipes import read_recipe_file
 from profile_samples.drawing import demo_platform
 
 CHOICE = Choice(
@@ -44,6 +45,8 @@ CHOICE = Choice(
 NOTHING = replace(CHOICE, minimum_photos=None, rank=None)
 CHART = Path(__file__).resolve().parents[3] / "charts" / "profile-studio"
 DEMO = [CHART / "values-cpu.yaml", CHART / "values-studio-mini.yaml"]
+RECIPE = read_recipe_file(CHART / "recipes" / "studio-mini.yaml")
+MINI = InstalledModels("studio-mini", "studio-mini-controlnet", 128, RECIPE)
 MODELS = InstalledModels(base="base", control="control", resolution=1024)
 STYLE = ProfileStyleSpec(title=Title(en="A"), prompt="portrait of {subject}")
 
@@ -57,7 +60,9 @@ def _model(folder: Path, name: str, latent: int = 16, blocks: int = 4) -> None:
 def test_the_best_model_that_is_there_is_taken_with_its_companion(tmp_path: Path) -> None:
     _model(tmp_path, "studio-random")
     (tmp_path / "studio-random-controlnet").mkdir()
-    assert choose_models(tmp_path, None, None) == InstalledModels("studio-random", "studio-random-controlnet", 128)
+    random = choose_models(tmp_path, None, None)
+    assert (random.base, random.control, random.resolution) == ("studio-random", "studio-random-controlnet", 128)
+    assert random.recipe.training.rank == 8
     _model(tmp_path, "stable-diffusion-xl-base-1.0", latent=128)
     assert choose_models(tmp_path, None, "").base == "stable-diffusion-xl-base-1.0"
     assert choose_models(tmp_path, None, "").resolution == 1024
@@ -137,13 +142,11 @@ def test_other_layouts_only_finish_and_another_rank_trains_again() -> None:
 
 
 def test_a_clusters_values_give_the_very_settings_of_that_cluster() -> None:
-    mini = InstalledModels("studio-mini", "studio-mini-controlnet", 128)
-    assert platform(NOTHING, mini, accelerated=True, values=read_values(DEMO)) == demo_platform()
+    assert platform(NOTHING, MINI, accelerated=True, values=read_values(DEMO)) == demo_platform()
 
 
 def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
-    mini = InstalledModels("studio-mini", "studio-mini-controlnet", 128)
-    found = platform(NOTHING, mini, accelerated=False, values=read_values(DEMO[1:]))
+    found = platform(NOTHING, MINI, accelerated=False, values=read_values(DEMO[1:]))
     assert (found.training.rank, found.training.steps, found.training.learning_rate) == (16, 400, 2e-3)
     assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.TRANSFORMER, 1)
     assert (found.training.resolution, found.training.mixed_precision) == (128, "no")

@@ -86,6 +86,17 @@ def test_nothing_that_the_platform_changes_changes_what_stands() -> None:
     assert resolve(STANDING, AskedFor(SPEC, uid="u1"), None, {}, NEW_PLATFORM) == STANDING
 
 
+def test_the_recipe_that_was_set_is_kept_and_another_text_of_it_changes_nothing() -> None:
+    """What a recipe says of training and drawing is among the parameters; its digest tells which one it was."""
+    told = replace(PLATFORM, recipe="aa11")
+    fresh = resolve(None, AskedFor(SPEC, uid="u1"), PHOTOS, STYLES, told)
+    assert (fresh.train.recipe, STANDING.train.recipe) == ("aa11", None)
+    assert (changed(fresh), fresh.fingerprints()) == ("", STANDING.fingerprints())
+    assert "recipe" not in STANDING.document()["train"]
+    later = resolve(fresh, AskedFor(SPEC, uid="u1"), None, STYLES, replace(PLATFORM, recipe="bb22"))
+    assert later == fresh
+
+
 def test_a_new_version_of_a_stage_changes_nothing_that_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "VERSION", train.VERSION + 1)
     assert again() == STANDING

@@ -15,6 +15,7 @@ from operator_world import AREA, CONFIG, SPEC, STYLES, World, change, fail, phot
 from profile_contract.artifacts import resolved_key
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
+from profile_contract.recipe import Recipe
 from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus, Training, Updates
 from profile_contract.stages import train
 from profile_contract.stages.table import Stage
@@ -41,6 +42,13 @@ def settings_of(rank: int = 8, minimum: int = 6, mark: bool = True) -> OperatorC
     )
 
 
+def with_recipe() -> OperatorConfig:
+    """The configuration as a chart makes it of a recipe that draws with another sampler."""
+    recipe = Recipe.model_validate({"generation": {"sampler": "Euler"}})
+    drawing = CONFIG.generation.model_copy(update={"sampler": recipe.generation.sampler})
+    return CONFIG.model_copy(update={"recipe": recipe, "generation": drawing})
+
+
 def finished() -> World:
     world = World().run()
     world.created, world.generated, world.writes = [], [], []
@@ -57,6 +65,7 @@ PLATFORM: dict[str, tuple[Callable[[World], object], str]] = {
     "defaults": (
         lambda world: setattr(world, "config", settings_of()), "the platform's settings for training changed",
     ),
+    "a recipe": (lambda world: setattr(world, "config", with_recipe()), "the platform's settings for drawing"),
     "a style's content": (
         lambda world: world.styles.update(warm=OTHER["warm"]), "the content of the style warm changed",
     ),
@@ -84,6 +93,19 @@ def test_what_the_platform_changes_is_told_and_begins_nothing(name: str) -> None
     assert "kubectl profile refresh minji" in world.condition("Outdated")[2]
     assert world.writes == ["status"]
     assert (world.status.portraits, world.status.conditions[0].last_transition_time) == (portraits, times)
+
+
+def test_orders_and_the_status_tell_the_recipe_that_a_request_was_resolved_with() -> None:
+    world = World()
+    world.config = with_recipe()
+    assert world.config.recipe is not None
+    digest = world.config.recipe.digest
+    world.run()
+    assert world.status.resolved is not None
+    assert world.status.resolved.recipe == digest
+    (order,) = (order for name, order in world.orders.items() if "-train-" in name)
+    assert order.recipe == digest  # type: ignore[union-attr]
+    assert finished().status.resolved.recipe is None  # type: ignore[union-attr]
 
 
 def test_a_new_version_of_a_stage_is_told_and_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

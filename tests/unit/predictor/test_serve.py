@@ -9,12 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from predictor_world import BASE, INFER, NAME, World, order, world
+from profile_contract.recipe import Recipe
 from profile_predictor.server import metrics, serve
 from profile_predictor.server.serve import Server
 from profile_predictor.server.settings import PredictorSettings
@@ -68,6 +70,32 @@ def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, thread
 def ask(port: int, **more: Any) -> httpx.Response:
     tensor = {"name": "order", "shape": [1], "datatype": "BYTES", "data": [json.dumps(order(**more))]}
     return httpx.post(f"http://127.0.0.1:{port}{INFER}", json={"inputs": [tensor]}, timeout=60, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training: {rank: 16, steps: 3}", ""),
+        (
+            "training: {rank: 8, steps: 3}\ntoy: A toy.",
+            "differs in toy, training.rank: the platform's settings hold",
+        ),
+        ("training: {rnak: 8}", "training.rnak"),
+        (None, ""),
+    ],
+)
+def test_another_recipe_in_the_folder_is_told_by_its_fields(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None, said: str
+) -> None:
+    (tmp_path / BASE).mkdir()
+    if text is not None:
+        (tmp_path / BASE / "recipe.yaml").write_text(text)
+    recipe = Recipe.model_validate({"training": {"rank": 16, "steps": 3}})
+    serve.compare_recipes(PredictorSettings(base_model=BASE, models=tmp_path, recipe=recipe))
+    assert (said in caplog.text) if said else not caplog.text
+    caplog.clear()
+    serve.compare_recipes(PredictorSettings(base_model=BASE, models=tmp_path))
+    assert not caplog.text
 
 
 def test_both_families_are_answered() -> None:

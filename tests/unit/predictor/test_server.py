@@ -141,7 +141,7 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., PredictorSett
     settings = environment(**{**dict.fromkeys(defaults, ""), "BASE_MODEL": "m"})
     values = {name: getattr(settings, name.lower()) for name in defaults} | {"BASE_MODEL": ""}
     assert values.keys() == {name.upper() for name in PredictorSettings.model_fields}
-    assert {name: "" if value == () else str(value) for name, value in values.items()} == defaults
+    assert {name: "" if value in ((), None) else str(value) for name, value in values.items()} == defaults
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,8 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., PredictorSett
         ({"PORT": "9" * 5000}, f"PROFILE_PORT='{'9' * 5000}' must be a whole number, at least 1"),
         ({"DTYPE": "int4"}, "PROFILE_DTYPE='int4' must be one of auto, float32, bfloat16, float16"),
         ({"ADAPTER_LAYERS": "all"}, "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer"),
+        ({"RECIPE": "{"}, "PROFILE_RECIPE='{' is no recipe as JSON"),
+        ({"RECIPE": '{"a": 1}'}, """PROFILE_RECIPE='{"a": 1}' is no recipe: a: Extra inputs are not permitted"""),
         ({"BASE_MODEL": "../m"}, "model '../m' must be a folder below the models folder"),
         ({"CONTROL_MODEL": "/m"}, "model '/m' must be a folder below the models folder"),
     ],

@@ -17,6 +17,7 @@ from safetensors.torch import load
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
+from profile_contract.recipe import Recipe
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_contract.stages.table import Stage
@@ -59,7 +60,7 @@ def stored(store: FolderStore, name: str, size: tuple[int, int]) -> DatasetImage
 
 @pytest.fixture
 def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainReport]:
-    def run(base: TinyBase, digest: str = "one", **changed: Any) -> TrainReport:
+    def run(base: TinyBase, digest: str = "one", recipe: str = "", **changed: Any) -> TrainReport:
         base.paired = True
 
         def load_base(*_: Any, **words: Any) -> TinyBase:
@@ -77,6 +78,7 @@ def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             digest=digest,
             output=f"hr.1a2b3c4d-5e6f/requests/minji/adapter/{digest}/",
             dataset="hr/dataset/report.json",
+            recipe=recipe,
             parameters=TrainParameters(
                 base_model="tiny", rank=1, steps=6, batch=2, resolution=64, crops_per_photo=1, checkpoint_steps=2,
                 validation_images=0, learning_rate=0.1,
@@ -110,6 +112,23 @@ def test_the_report_tells_what_was_unusual(train: Callable[..., TrainReport], mo
     assert report.skipped_steps == 2
     assert report.notes == ["2 steps were skipped, because the gradient was not finite", LONELY]
     assert report.message == f"6 steps, checkpoint 6 delivered; {'; '.join(report.notes)}"
+
+
+def test_another_recipe_beside_the_weights_is_told_and_stops_nothing(
+    train: Callable[..., TrainReport], store: FolderStore
+) -> None:
+    folder = store.root / "models" / "tiny"
+    folder.mkdir(parents=True)
+    known = Recipe.model_validate({"training": {"rank": 1}})
+    (folder / "recipe.yaml").write_text("training: {rank: 1}")
+    assert train(tiny_base(), recipe=known.digest).notes == [LONELY]
+    (folder / "recipe.yaml").write_text("training: {rank: 2}")
+    report = train(tiny_base(), "two", recipe=known.digest)
+    assert report.adapter is not None
+    assert f"tiny is used with a recipe ({known.digest}) that is not the one in its folder" in report.notes[-1]
+    assert train(tiny_base(), "three").notes == [LONELY]
+    (folder / "recipe.yaml").write_text("rank: 2")
+    assert "The platform's settings are used" in train(tiny_base(), "four", recipe=known.digest).notes[-1]
 
 
 def test_the_same_order_gives_the_same_files(train: Callable[..., TrainReport], store: FolderStore) -> None:

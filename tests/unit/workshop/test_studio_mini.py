@@ -66,8 +66,8 @@ def test_the_vocabulary_follows_what_the_product_says(monkeypatch: pytest.Monkey
 
 
 def test_pictures_are_framed_as_the_product_frames() -> None:
-    values = yaml.safe_load((CHART / "values-studio-mini.yaml").read_text())
-    assert Framing(values["preprocess"]["facePercent"] / 100) == FRAMING
+    recipe = yaml.safe_load((CHART / "recipes" / "studio-mini.yaml").read_text())
+    assert Framing(recipe["preprocess"]["facePercent"] / 100) == FRAMING
     heights = [
         np.linalg.norm(framing(FACTS["head_box"], 160, mirrored=False, draw=np.random.default_rng(n))[:, 1])  # type: ignore[arg-type]
         * 64

@@ -141,4 +141,25 @@ MUTANTS = (
         'plain["additionalProperties"] = True',
         "environment variables of any name are taken by the chart, and refused by the operator",
     ),
+    (
+        "H19",
+        "charts/profile-studio/templates/_recipe.tpl",
+        "list (get $recipe .section) (get .root.Values .section)",
+        "list (get .root.Values .section) (get $recipe .section)",
+        "a recipe wins over the platform's values",
+    ),
+    (
+        "H20",
+        "charts/profile-studio/templates/_recipe.tpl",
+        'if not (kindIs "invalid" $value)',
+        "if $value",
+        "zero and an empty name in the values are taken for nothing",
+    ),
+    (
+        "H21",
+        "charts/profile-studio/templates/_recipe.tpl",
+        '(printf "recipes/%s.yaml" .Values.training.baseModel)) -}}\n{{- end -}}\n{{- end -}}\n\n{{/* Whether',
+        '"recipes/studio-mini.yaml") -}}\n{{- end -}}\n{{- end -}}\n\n{{/* Whether',
+        "every base model is drawn with as the small one is",
+    ),
 )

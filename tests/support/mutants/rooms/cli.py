@@ -207,15 +207,15 @@ MUTANTS = (
     (
         "L30",
         "cli/profile_cli/run/values.py",
-        "            training={**recipe.training, **self.training},",
-        "            training={**self.training, **recipe.training},",
+        '            training={**sections["training"], **self.training},',
+        '            training={**self.training, **sections["training"]},',
         "the recipe wins over what was said",
     ),
     (
         "L31",
-        "cli/profile_cli/run/command.py",
-        "values=values.over(recipe.values)",
-        "values=values",
+        "cli/profile_cli/run/settings.py",
+        "    values = values.over(models.recipe)\n",
+        "",
         "run ignores the model's recipe",
     ),
     (
@@ -241,8 +241,8 @@ MUTANTS = (
     ),
     (
         "L35",
-        "cli/profile_cli/run/recipe.py",
-        "if file.stat().st_size > MOST_BYTES:",
+        "runtime/profile_runtime/recipes.py",
+        "if len(data) > MOST_BYTES:",
         "if False:",
         "a recipe of any size is read",
     ),

@@ -39,8 +39,8 @@ MUTANTS = (
     (
         "G06",
         "crds/profile_contract/candidates.py",
-        ('            "control_end": self.control_end_percent,\n        }\n        said'),
-        ("        }\n        said"),
+        '            "control_end": self.control_end_percent,\n            "sampler"',
+        '            "sampler"',
         "candidates' digest: controlEndPercent override dropped",
     ),
     (

@@ -261,6 +261,7 @@ def generation_order(
         control_end=style.control_end_percent / 100,
         mode=style.mode,
         strength=style.strength_percent / 100,
+        sampler=size.sampler,
     )
 
 

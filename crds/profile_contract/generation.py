@@ -12,7 +12,7 @@ from pydantic import Field
 
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
-from .style import Mode, SamplerSteps
+from .style import Mode, SamplerName, SamplerSteps
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"
@@ -67,6 +67,7 @@ class GenerationOrder(Contract):
     control_end: float = Field(default=0.8, ge=0.0, le=1.0)
     mode: Mode = Mode.TEXT_TO_IMAGE
     strength: float = Field(default=0.6, gt=0.0, lt=1.0)
+    sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")
 
 
 class GeneratedItem(Tolerant):

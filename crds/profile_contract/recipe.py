@@ -33,8 +33,8 @@ class Recipe(Contract):
     toy: str = Field(
         default="",
         max_length=500,
-        description="For a model whose portraits are none to hand out: one or two sentences that say so. They are "
-        "shown wherever its portraits are.",
+        description="For a model whose portraits are none to hand out: one or two sentences that say so in a terminal. "
+        "Page and contact sheet then say it in their own words.",
     )
     licence: str = Field(default="", max_length=200, description="Under which the weights may be used.")
     token: Token | None = Field(

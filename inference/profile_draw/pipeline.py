@@ -23,6 +23,7 @@ from .families.table import family_of
 from .precision import drawn_in
 from .prompts import PromptReader
 from .rows import Row, Shape
+from .samplers import Samplers
 
 log = logging.getLogger(__name__)
 # Progress bars are for terminals.
@@ -45,6 +46,7 @@ class Pipeline:
         self._family, self._base, self._control = family, base, control
         self._prompts = PromptReader(family, base)
         self._ways: dict[type[Any], Any] = {type(base): base}
+        self._samplers = Samplers(base.scheduler)
 
     @classmethod
     def load(cls, config: EngineConfig) -> Pipeline:
@@ -172,8 +174,10 @@ class Pipeline:
             if shape.has_pose:
                 modules["controlnet"] = self._control
             self._ways[kind] = kind(**modules)
-        self._ways[kind].set_progress_bar_config(disable=True)
-        return self._ways[kind]
+        way = self._ways[kind]
+        way.set_progress_bar_config(disable=True)
+        way.scheduler = self._samplers.named(shape.sampler)
+        return way
 
 
 def _stopping(wanted: Callable[[], bool]) -> Callable[..., dict[str, Any]]:

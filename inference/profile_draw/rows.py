@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from profile_contract.generation import GenerationOrder
-from profile_contract.style import Mode
+from profile_contract.style import Mode, SamplerName
 
 from .errors import Refused
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Shape:
     """All that the rows of one batch have in common. `weight` is the adapter's.
 
-    `chunks`: how many times CLIP's length the longest prompt of a row has.
+    `chunks`: how many times CLIP's length the longest prompt of a row has. `sampler` None: the model's own.
     """
 
     width: int
@@ -35,6 +35,7 @@ class Shape:
     control_end: float
     weight: float
     chunks: int = 1
+    sampler: SamplerName | None = None
 
     @property
     def guided(self) -> bool:
@@ -89,6 +90,7 @@ def shape_of(order: GenerationOrder, *, has_pose: bool, chunks: int = 1) -> Shap
         control_end=order.control_end if has_pose else 0.0,
         weight=order.adapter.weight if order.adapter else 1.0,
         chunks=chunks,
+        sampler=order.sampler,
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from profile_cli.cluster import Cluster, NameTaken, NotAllowed
 from profile_cli.errors import CommandError
+from profile_cli.nouns import noun_asked_for
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract.manifest import manifest
+from profile_contract.request import Subject
 from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
 
@@ -28,6 +30,9 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     spec = spec_of(arguments)
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
+    if arguments.noun is None:
+        noun = noun_asked_for(terminal, terminal.aside if _read_by_programs(arguments) else terminal.say)
+        spec = spec.model_copy(update={"subject": Subject.model_validate({"noun": noun})})
     namespace = namespace_of(arguments)
     document = manifest(spec, namespace, arguments.name)
     if arguments.dry_run == CLIENT:
@@ -242,8 +247,12 @@ def sharing(cluster: Cluster, namespace: str, name: str, prefix: str) -> list[st
 
 def tell_photos(photos: FoundPhotos, arguments: argparse.Namespace, terminal: Terminal) -> None:
     """What was taken and what was left out; where programs read along, beside their objects."""
-    programs = arguments.output == "json" or getattr(arguments, "dry_run", NO) != NO
-    (terminal.aside if programs else terminal.say)(photos.sentence)
+    (terminal.aside if _read_by_programs(arguments) else terminal.say)(photos.sentence)
+
+
+def _read_by_programs(arguments: argparse.Namespace) -> bool:
+    """Whether nothing but objects may stand on standard output."""
+    return arguments.output == "json" or getattr(arguments, "dry_run", NO) != NO
 
 
 def _confirm(question: str, arguments: argparse.Namespace, terminal: Terminal) -> None:

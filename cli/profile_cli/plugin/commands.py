@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from profile_cli.nouns import ANYBODY, NOUNS
 from profile_cli.request_options import add_request_options
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
@@ -124,8 +125,8 @@ def _add_create(commands: Any) -> None:
     )
     completers.completed(style, completers.style_names)
     create.add_argument(
-        "--noun", choices=("person", "woman", "man"), default="person",
-        help="who is in the photos; the right word gives better portraits (default: person)",
+        "--noun", choices=NOUNS,
+        help=f"who is in the photos; the right word gives better portraits (default: a terminal asks, else {ANYBODY})",
     )  # fmt: skip
     layouts = create.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, help=f"cuts, separated by commas: {', '.join(LayoutName)}"

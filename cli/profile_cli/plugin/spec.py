@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_cli.nouns import ANYBODY
 from profile_cli.request_options import asked_for, option_of
 from profile_contract.artifacts import photos_prefix
 from profile_contract.problems import problems_of
@@ -25,7 +26,7 @@ def spec_of(arguments: argparse.Namespace) -> ProfileRequestSpec:
     """The request that `create` makes. Raises CommandError for what the API would refuse too."""
     check_name(arguments.name)
     document = {
-        "subject": {"noun": arguments.noun},
+        "subject": {"noun": arguments.noun or ANYBODY},
         "photos": {"prefix": own_prefix(arguments.name), "deletionPolicy": DeletionPolicy.DELETE.value},
         "styles": [style.document() for style in styles_of(arguments.styles or ["studio-warm"])],
         "layouts": [name.strip() for name in arguments.layouts.split(",") if name.strip()],

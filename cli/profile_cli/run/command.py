@@ -15,6 +15,7 @@ import cv2
 
 from profile_cli import tables
 from profile_cli.errors import CommandError
+from profile_cli.nouns import ANYBODY, NOUNS, noun_asked_for
 from profile_cli.photos import find_photos
 from profile_cli.request_options import add_request_options, asked_for
 from profile_cli.results import PORTRAITS, Results, deliver
@@ -34,8 +35,6 @@ from .settings import AREA, Choice, InstalledModels, choose_with, platform, requ
 from .values import read_values
 
 WORK = ".profile-studio"
-# The first one is what holds for everybody.
-NOUNS = ("person", "woman", "man")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,7 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     command.add_argument(
         "--noun", choices=NOUNS,
-        help="who is in the photos; the right word gives better portraits (default: a terminal asks, else person)",
+        help=f"who is in the photos; the right word gives better portraits (default: a terminal asks, else {ANYBODY})",
     )  # fmt: skip
     command.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
@@ -86,7 +85,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run the stages and put the results into the folder. Raises CommandError."""
     photos = find_photos(arguments.photos)
     styles = load_styles(arguments.styles or ["studio-warm"])
-    choice = _choice(arguments, _noun(arguments.noun, terminal))
+    choice = _choice(arguments, arguments.noun or noun_asked_for(terminal, terminal.say))
     spec = request_spec(choice, list(styles))
     folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
@@ -112,19 +111,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if toy:
         terminal.say(toy)
     return 0
-
-
-def _noun(given: str | None, terminal: Terminal) -> str:
-    """Who is in the photos: as said, else as somebody who sits there answers, else a person. Raises CommandError."""
-    if given is not None:
-        return given
-    answer = terminal.ask(f"Who is in the photos: {', '.join(NOUNS)}? [{NOUNS[0]}]")
-    if answer is None:
-        terminal.say("--noun woman or --noun man gives better portraits: nothing was said, so it is a person")
-        return NOUNS[0]
-    if answer and answer.lower() not in NOUNS:
-        raise CommandError(f"{answer!r} is none of {', '.join(NOUNS)}")
-    return answer.lower() or NOUNS[0]
 
 
 def _choice(arguments: argparse.Namespace, noun: str) -> Choice:

@@ -96,6 +96,24 @@ def test_a_request_is_made_with_its_photos_which_go_with_it(
     assert [one for one in api.calls if "POST" in one] == [f"POST dry {REQUESTS}", f"POST {REQUESTS}"]
 
 
+@pytest.mark.parametrize(("answer", "noun"), [("woman", "woman"), ("Man", "man"), ("", "person"), (None, "person")])
+def test_who_creates_is_asked_who_is_in_the_photos(  # noqa: PLR0917
+    call: Call, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str | None, noun: str
+) -> None:
+    monkeypatch.setattr(Terminal, "ask", lambda *_: answer)
+    said = call("create", "minji", folder(tmp_path))
+    assert api.requests["hr", "minji"]["spec"].get("subject", {}).get("noun", "person") == noun
+    assert ("nobody said who is in the photos" in said) == (answer is None)
+
+
+def test_an_answer_that_is_no_noun_sends_nothing(
+    call: Call, api: FakeApi, store: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Terminal, "ask", lambda *_: "dog")
+    assert "'dog' is none of person, woman, man" in call("create", "minji", folder(tmp_path), code=1)
+    assert (store.names(), api.requests) == ([], {})
+
+
 def test_a_taken_name_replaces_nothing(call: Call, api: FakeApi, store: Bucket, tmp_path: Path) -> None:
     before = api.request("minji")
     store.write("hr.1a2b3c4d-5e6f/uploads/minji/mine.jpg", b"mine")

@@ -90,7 +90,7 @@ def test_with_no_other_option_the_models_recipe_decides(
     said = capsys.readouterr().out
     assert "6 files: 5 taken, 1 left out (1 GIF)" in said
     assert "It is a toy." in said
-    assert "--noun woman or --noun man gives better portraits" in said
+    assert "so it is taken to be a person: --noun woman or --noun man gives better portraits" in said
     assert [one.key for one in run.store.list("")] == [f"{AREA}{PHOTOS_PREFIX}{n}.jfif" for n in range(5)]
 
 

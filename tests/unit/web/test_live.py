@@ -78,6 +78,30 @@ async def told(
         return [(event.event, event.raw_data) async for event in watch.follow(visitor, name, view, MOST, seconds)]
 
 
+class Listener:
+    """A page that follows `p-1`, and what it was told so far."""
+
+    def __init__(self, watch: Watch, seconds: float) -> None:
+        self.events: list[tuple[Any, Any]] = []
+        self._listening = asyncio.create_task(self._listen(watch, seconds))
+
+    async def _listen(self, watch: Watch, seconds: float) -> None:
+        async for event in watch.follow(VISITOR, "p-1", view, MOST, seconds):
+            self.events.append((event.event, event.raw_data))
+
+    async def hears(self, count: int) -> None:
+        """Wait until so many events have come."""
+        async with asyncio.timeout(20):
+            while len(self.events) < count:
+                await asyncio.sleep(0.005)
+
+    async def end(self) -> list[tuple[Any, Any]]:
+        """Everything that it was told, once the stream has ended."""
+        async with asyncio.timeout(20):
+            await self._listening
+        return self.events
+
+
 async def test_what_did_not_change_is_told_once_and_the_page_asks_again_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -89,36 +113,36 @@ async def test_what_did_not_change_is_told_once_and_the_page_asks_again_in_the_e
 async def test_what_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put_request(NAMESPACE, "p-1", document())
-        following = asyncio.create_task(told(watch))
-        await asyncio.sleep(0.2)
+        page = Listener(watch, seconds=2)
+        await page.hears(1)
         api.put_request(NAMESPACE, "p-1", document())
-        assert await following == [("request", "1"), ("request", "2"), ("again", "{}")]
+        assert await page.end() == [("request", "1"), ("request", "2"), ("again", "{}")]
 
 
 async def test_after_an_outage_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put_request(NAMESPACE, "p-1", document())
-        following = asyncio.create_task(told(watch, seconds=0.9))
-        await asyncio.sleep(0.2)
+        page = Listener(watch, seconds=2)
+        await page.hears(1)
         api.failure = ConnectionError()
-        await asyncio.sleep(0.2)
+        await page.hears(2)
         api.failure = None
-        assert [event for event, _ in await following] == ["request", "away", "request", "again"]
+        assert [event for event, _ in await page.end()] == ["request", "away", "request", "again"]
 
 
 @pytest.mark.parametrize("change", ["deleted", "relabelled", "moved"])
 async def test_what_is_not_the_visitors_any_more_is_gone(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     async with watching(monkeypatch) as (watch, api):
         api.put_request(NAMESPACE, "p-1", document())
-        following = asyncio.create_task(told(watch, seconds=5))
-        await asyncio.sleep(0.2)
+        page = Listener(watch, seconds=15)
+        await page.hears(1)
         if change == "deleted":
             api.objects.clear()
         elif change == "relabelled":
             api.requests[NAMESPACE, "p-1"]["metadata"]["labels"][OWNER_LABEL] = "other"
         else:
             api.requests[NAMESPACE, "p-1"]["spec"]["photos"]["prefix"] = "uploads/other/p-1/"
-        assert await following == [("request", "1"), ("gone", "{}")]
+        assert await page.end() == [("request", "1"), ("gone", "{}")]
 
 
 async def test_anothers_request_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:

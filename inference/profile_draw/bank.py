@@ -51,7 +51,10 @@ class SlotBank:
     @property
     def layers(self) -> Mapping[str, LayerSize]:
         """The layer set that every adapter must have."""
-        return {name: LayerSize(layer.in_features, layer.out_features) for name, layer in self._layers.items()}
+        return {
+            name: LayerSize(layer.in_features, layer.out_features, getattr(layer.get_base_layer(), "kernel_size", ()))
+            for name, layer in self._layers.items()
+        }
 
     def holds(self, digest: str) -> bool:
         """Whether an adapter stands in a slot."""

@@ -25,10 +25,11 @@ VERSION = 3
 
 
 class AdapterLayers(StrEnum):
-    """Which layers of the UNet's transformers an adapter changes: trainer and predictor must be told the same."""
+    """Which layers of the UNet an adapter changes: trainer and predictor must be told the same."""
 
     ATTENTION = "attention"
     TRANSFORMER = "transformer"
+    EVERYTHING = "everything"
 
 
 class Timesteps(StrEnum):
@@ -49,7 +50,8 @@ class TrainingRecipe(Contract):
     rank: int = Field(default=32, ge=1, le=128)
     adapter_layers: AdapterLayers = Field(
         default=AdapterLayers.ATTENTION,
-        description="attention: enough for SDXL. transformer: its feed-forward layers too, for thin models.",
+        description="attention: enough for SDXL. transformer: its feed-forward layers too. everything: convolutions, "
+        "too, for thin models: they have no transformers where they draw the finest.",
     )
     steps: int | None = Field(default=None, ge=1, le=100_000, description="None: clamp(80 x photos, 500, 900).")
     batch: int = Field(default=4, ge=1, le=64)

@@ -67,7 +67,7 @@ def largest_file(layers: Mapping[str, LayerSize], maximum_rank: int) -> int:
 
     At twice the maximum rank: the nearest ones that cannot pass are refused for their rank, not for their size.
     """
-    features = sum(layer.inputs + layer.outputs for layer in layers.values())
+    features = sum(math.prod(layer.down(1)) + layer.outputs for layer in layers.values())
     return features * 2 * maximum_rank * 4 + len(layers) * 2 * ENTRY_BYTES + (1 << 20)
 
 
@@ -151,10 +151,11 @@ def _pair(
     if len(parts) != 2:
         raise Refused(f"the adapter holds only one of two matrices of {name}")
     down, up = parts[True], parts[False]
-    if down.ndim != 2 or up.ndim != 2 or not down.is_floating_point() or not up.is_floating_point():
+    dimensions = len(size.down(1))
+    if not (down.ndim == up.ndim == dimensions and down.is_floating_point() and up.is_floating_point()):
         raise Refused(f"the adapter's weights of {name} are no matrices of floating point numbers")
     rank = down.shape[0]
-    if tuple(down.shape) != (rank, size.inputs) or tuple(up.shape) != (size.outputs, rank):
+    if tuple(down.shape) != size.down(rank) or tuple(up.shape) != size.up(rank):
         raise Refused(f"the adapter's weights of {name} do not fit: it was trained on another base model")
     if not 1 <= rank <= maximum_rank:
         raise Refused(f"the adapter has rank {rank} at {name}; at most {maximum_rank} is served")

@@ -14,15 +14,24 @@ _PARAMETER = re.compile(r"^(?P<layer>.+)\.lora_(?P<side>[AB])\.[^.]+\.weight$")
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Features of a layer that adapters change."""
+    """Features of a layer that adapters change; `kernel`: of a convolution, its height and width."""
 
     inputs: int
     outputs: int
+    kernel: tuple[int, ...] = ()
+
+    def down(self, rank: int) -> tuple[int, ...]:
+        """The shape of the matrix into so many directions: a convolution of the layer's own kernel."""
+        return (rank, self.inputs, *self.kernel)
+
+    def up(self, rank: int) -> tuple[int, ...]:
+        """The shape of the matrix out of them: of a convolution, one of single pixels."""
+        return (self.outputs, rank, *(1 for _ in self.kernel))
 
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """`down`: rank x inputs; `up`: outputs x rank; the layer's change is scale * up @ down."""
+    """`down`: rank x inputs; `up`: outputs x rank; the layer's change is scale * up @ down. Shapes: `LayerSize`."""
 
     down: torch.Tensor
     up: torch.Tensor

@@ -21,6 +21,24 @@ from .family import Crop, Family, TextEmbedding
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _REST_OF_A_TRANSFORMER = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
+_TRANSFORMER = (*_ATTENTION, *_REST_OF_A_TRANSFORMER)
+# "conv" is what changes the size between two blocks.
+_CONVOLUTIONS = ("conv_in", "conv1", "conv2", "conv_shortcut", "conv", "conv_out", "time_emb_proj")
+_MODULES = {
+    AdapterLayers.ATTENTION: _ATTENTION,
+    AdapterLayers.TRANSFORMER: _TRANSFORMER,
+    AdapterLayers.EVERYTHING: (*_TRANSFORMER, *_CONVOLUTIONS),
+}
+# What Stability's own code calls a residual block's layers, and those beside all blocks.
+_RESIDUAL = {
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+_ENDS = {"conv_in": "input_blocks.0.0", "conv_out": "out.2"}
+_OUTER = re.compile(r"(?P<side>down|up)_blocks\.(?P<block>\d+)\.(?P<kind>[a-z]+)\.(?P<place>\d+)\.(?P<rest>.+)")
+_MIDDLE = re.compile(r"mid_block\.(?P<kind>[a-z]+)\.(?P<place>\d+)\.(?P<rest>.+)")
 
 
 class Sdxl(Family):
@@ -67,26 +85,33 @@ class Sdxl(Family):
         return {"encoder_hidden_states": text.tokens, "added_cond_kwargs": added}
 
     def modules(self, layers: AdapterLayers) -> tuple[str, ...]:
-        """Of the transformers' attention, or of whole transformers."""
-        return _ATTENTION if layers is AdapterLayers.ATTENTION else (*_ATTENTION, *_REST_OF_A_TRANSFORMER)
+        """Of the transformers' attention, of whole transformers, or of all that is not told of text and time alone."""
+        return _MODULES[layers]
 
     def webui_name(self, layer: str, unet_config: Mapping[str, Any]) -> str:
-        """The name that Stability's own code gives a transformer's layer.
+        """The name that Stability's own code gives a layer.
 
         A down block is `layers_per_block` layers and a downsampler, behind the input convolution; an up block is one
-        layer more. Raises ValueError for a layer of something else.
+        layer more, the upsampler in its last. Raises ValueError for a layer that no adapter changes.
         """
+        if layer in _ENDS:
+            return _ENDS[layer]
         stride = int(unet_config["layers_per_block"]) + 1
-        outer = re.fullmatch(r"(down_blocks|up_blocks)\.(\d+)\.attentions\.(\d+)\.(.+)", layer)
-        if outer:
-            side, block, place, rest = outer[1], int(outer[2]), int(outer[3]), outer[4]
-            if side == "down_blocks":
-                return f"input_blocks.{1 + stride * block + place}.1.{rest}"
-            return f"output_blocks.{stride * block + place}.1.{rest}"
-        middle = re.fullmatch(r"mid_block\.attentions\.0\.(.+)", layer)
-        if middle:
-            return f"middle_block.1.{middle[1]}"
-        raise ValueError(f"{layer} is in no transformer of an SDXL UNet")
+        if outer := _OUTER.fullmatch(layer):
+            block, place, inner = int(outer["block"]), int(outer["place"]), _inner(outer["kind"], outer["rest"])
+            if inner and outer["side"] == "down":
+                return f"input_blocks.{1 + stride * block + place}.{inner}"
+            if inner:
+                return f"output_blocks.{stride * block + place}.{inner}"
+            if outer["kind"] == "downsamplers" and outer["rest"] == "conv":
+                return f"input_blocks.{stride * (block + 1)}.0.op"
+            if outer["kind"] == "upsamplers" and outer["rest"] == "conv":
+                behind = 2 if "Attn" in unet_config["up_block_types"][block] else 1
+                return f"output_blocks.{stride * block + stride - 1}.{behind}.conv"
+        if (middle := _MIDDLE.fullmatch(layer)) and (inner := _inner(middle["kind"], middle["rest"])):
+            part, _, rest = inner.partition(".")
+            return f"middle_block.{2 * int(middle['place']) + int(part)}.{rest}"
+        raise ValueError(f"{layer} is no layer of an SDXL UNet that an adapter changes")
 
     def webui_metadata(self, base_model: str, resolution: int) -> dict[str, str]:
         """As kohya's trainer and Stability's model specification have them."""
@@ -98,3 +123,10 @@ class Sdxl(Family):
             "modelspec.title": f"profile adapter for {base_model}",
             "modelspec.resolution": f"{resolution}x{resolution}",
         }
+
+
+def _inner(kind: str, rest: str) -> str:
+    """A layer's name within its block: `0.` of the residual block, `1.` of the transformer; empty for another kind."""
+    if kind == "attentions":
+        return f"1.{rest}"
+    return f"0.{_RESIDUAL[rest]}" if kind == "resnets" and rest in _RESIDUAL else ""

@@ -119,7 +119,8 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(left.astype(int) - right.astype(int)).mean())
 
 
-def test_whole_transformers_are_served_where_they_are_asked_for(
+@pytest.mark.parametrize("layers", [AdapterLayers.TRANSFORMER, AdapterLayers.EVERYTHING])
+def test_more_than_attention_is_served_where_it_is_asked_for(
     random_models: Path,
     *,
     reference: StableDiffusionXLControlNetPipeline,
@@ -127,11 +128,12 @@ def test_whole_transformers_are_served_where_they_are_asked_for(
     people: People,
     grant: Grant,
     pose: Pose,
+    layers: AdapterLayers,
 ) -> None:
     """As plain diffusers draws it; and an adapter of attention alone is refused there."""
-    whole = make_adapter("whole", seed=9, target_modules=list(Sdxl().modules(AdapterLayers.TRANSFORMER)))
+    whole = make_adapter(layers.value, seed=9, target_modules=list(Sdxl().modules(layers)))
     config = EngineConfig(random_models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=1, maximum_rank=8)
-    thorough = Engine.load(replace(config, adapter_layers=AdapterLayers.TRANSFORMER))
+    thorough = Engine.load(replace(config, adapter_layers=layers))
     mine = draw(thorough, order(grant(whole), pose(0)))
     theirs = draw_plainly(reference, whole, 1.0, pose(0))
     assert difference(mine, theirs) < 0.01

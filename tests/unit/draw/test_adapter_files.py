@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -51,7 +53,10 @@ def metadata_of(data: bytes) -> dict[str, str]:
 
 
 def read(data: bytes, layers: Layers, dtype: torch.dtype = torch.float32, maximum_rank: int = 64) -> AdapterWeights:
-    sizes = {name: LayerSize(layer.down.shape[1], layer.up.shape[0]) for name, layer in layers.items()}
+    sizes = {
+        name: LayerSize(layer.down.shape[1], layer.up.shape[0], tuple(layer.down.shape[2:]))
+        for name, layer in layers.items()
+    }
     assert len(data) <= largest_file(sizes, maximum_rank)
     return read_adapter(data, "digest", sizes, maximum_rank, dtype, base_model=BASE)
 
@@ -84,7 +89,9 @@ def _adapters(draw: st.DrawFn) -> Layers:
     for name in draw(_NAMES):
         own = rank if like_ours else draw(st.integers(1, 64))
         inputs, outputs = draw(st.integers(1, 12)), draw(st.integers(1, 12))
-        down, up = torch.randn(own, inputs, generator=random), torch.randn(outputs, own, generator=random)
+        kernel = draw(st.sampled_from([(), (1, 1), (3, 3)]))
+        down = torch.randn(own, inputs, *kernel, generator=random)
+        up = torch.randn(outputs, own, *(1 for _ in kernel), generator=random)
         scale = 1.0 if like_ours else draw(st.sampled_from([0.25, 0.3, 1.0, 2.0, 7.5]))
         layers[name] = LayerWeights(down.to(dtype), up.to(dtype), scale)
     return layers
@@ -144,6 +151,74 @@ def test_the_same_weights_give_the_same_bytes(form: Callable[[Layers], bytes]) -
     assert len({hashlib.sha256(form(weights())).hexdigest() for _ in range(40)}) == 1
     names = list(metadata_of(form(weights())))
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [((4, 8), (8, 4, 1, 1)), ((4, 8, 1, 1), (8, 4)), ((4, 8, 3, 3), (8, 4, 3, 3)), ((4, 8, 3, 1), (8, 4, 1, 1))],
+)
+def test_a_convolution_of_another_shape_is_refused(down: tuple[int, ...], up: tuple[int, ...]) -> None:
+    data = served({LAYER: LayerWeights(torch.ones(down), torch.ones(up), 1.0)})
+    with pytest.raises(Refused, match=r"do not fit|are no matrices"):
+        read_adapter(data, "digest", {LAYER: LayerSize(8, 8, (3, 3))}, 64, torch.float32)
+
+
+# --- names, on the real structure ---
+
+
+def sdxl() -> UNet2DConditionModel:
+    """SDXL's own UNet, without any weights."""
+    with torch.device("meta"):
+        return UNet2DConditionModel(
+            sample_size=128,
+            block_out_channels=(320, 640, 1280),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=(1, 2, 10),
+            attention_head_dim=(5, 10, 20),
+            cross_attention_dim=2048,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
+            use_linear_projection=True,
+        )
+
+
+def test_every_layer_of_sdxl_has_the_name_that_other_programs_give_it() -> None:
+    """Of Stability's names diffusers' own reader of such files makes the layers that they were made of."""
+    unet = sdxl()
+
+    def adapted(layers: AdapterLayers) -> list[str]:
+        ends = FAMILY.modules(layers)
+        return [name for name, _ in unet.named_modules() if any(f".{name}".endswith(f".{end}") for end in ends)]
+
+    assert [len(adapted(layers)) for layers in AdapterLayers] == [560, 722, 790]
+    names = adapted(AdapterLayers.EVERYTHING)
+    assert {*adapted(AdapterLayers.ATTENTION), *adapted(AdapterLayers.TRANSFORMER)} <= {*names}
+    theirs = {f"model.diffusion_model.{FAMILY.webui_name(name, unet.config)}.weight": name for name in names}
+    assert len(theirs) == len(names)
+    # The reader asks for these, too.
+    beside = [f"model.diffusion_model.label_emb.0.{place}.weight" for place in (0, 2)]
+    asked = {**dict.fromkeys(beside, ""), **{key.replace(".weight", ".bias"): "" for key in (*theirs, *beside)}}
+    read = convert_ldm_unet_checkpoint({**asked, **theirs}, unet.config)
+    assert {key.removesuffix(".weight"): name for key, name in read.items() if name} == {name: name for name in names}
+
+
+def test_an_upsampler_comes_behind_what_its_block_has() -> None:
+    config = {"layers_per_block": 1, "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D")}
+    names = [FAMILY.webui_name(f"up_blocks.{block}.upsamplers.0.conv", config) for block in (0, 1)]
+    assert names == ["output_blocks.1.2.conv", "output_blocks.3.1.conv"]
+
+
+def test_a_convolution_in_the_twin_changes_as_much_as_in_a_slot() -> None:
+    layer = "down_blocks.0.resnets.0.conv1"
+    draw = torch.Generator().manual_seed(3)
+    weights = LayerWeights(torch.randn(4, 8, 3, 3, generator=draw), torch.randn(6, 4, 1, 1, generator=draw), 0.5)
+    tensors = load(twin({layer: weights}))
+    key = "lora_unet_input_blocks_1_0_in_layers_2"
+    assert tensors[f"{key}.lora_down.weight"].shape == (4, 8, 3, 3)
+    assert tensors[f"{key}.lora_up.weight"].shape == (6, 4, 1, 1)
+    assert tensors[f"{key}.alpha"].item() == 2.0
 
 
 @pytest.mark.parametrize(

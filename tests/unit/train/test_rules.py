@@ -153,9 +153,10 @@ def test_the_rest_of_a_transformer_has_names_for_webui(rest: str) -> None:
     assert Sdxl().webui_name("down_blocks.1.attentions.0" + rest, {"layers_per_block": 2}) == "input_blocks.4.1" + rest
 
 
-def test_only_transformers_have_names_for_webui() -> None:
-    with pytest.raises(ValueError, match="no transformer"):
-        Sdxl().webui_name("down_blocks.0.resnets.0.conv1", {"layers_per_block": 2})
+@pytest.mark.parametrize("layer", ["time_embedding.linear_1", "down_blocks.0.resnets.0.norm1", "mid_block.resnets.2"])
+def test_a_layer_that_no_adapter_changes_has_no_name_for_webui(layer: str) -> None:
+    with pytest.raises(ValueError, match="no layer of an SDXL UNet that an adapter changes"):
+        Sdxl().webui_name(layer, {"layers_per_block": 2})
 
 
 def test_the_rate_falls_to_nothing() -> None:

@@ -365,4 +365,25 @@ MUTANTS = (
         "weights.down.float()",
         "served adapters of twice the bytes",
     ),
+    (
+        "T53",
+        "inference/profile_draw/families/sdxl.py",
+        'behind = 2 if "Attn" in unet_config["up_block_types"][block] else 1',
+        "behind = 2",
+        "twin: an upsampler behind a block without attention by another name",
+    ),
+    (
+        "T54",
+        "inference/profile_draw/families/sdxl.py",
+        "{2 * int(middle['place']) + int(part)}",
+        "{int(middle['place']) + int(part)}",
+        "twin: the second residual block in the middle by another name",
+    ),
+    (
+        "T55",
+        "inference/profile_draw/adapters/weights.py",
+        "(self.outputs, rank, *(1 for _ in self.kernel))",
+        "(self.outputs, rank, *self.kernel)",
+        "adapters of convolutions are refused",
+    ),
 )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from profile_contract.candidates import PictureSize
+from profile_contract.framing import Head, Skeleton, placed
+from profile_contract.generation import POSE_LINE
 from profile_contract.stages.finish import ToneShift
 from profile_contract.style import TONE_WORDS, ProfileStyleSpec, Tone
 from profile_finish.tone import Twins, tone_shift
 from profile_runtime.store.port import Store
-from profile_vision import FaceReader, MaskReader
+from profile_vision import Face, FaceReader, MaskReader
 from profile_vision.faces import counted
-from profile_vision.files import plain_png, read_picture
-from profile_vision.framing import Framing
-from profile_vision.joints import Joints
+from profile_vision.files import read_picture
 from profile_vision.pixels import BGR, to_bgr
-from profile_vision.poses import draw, preset_joints
+from profile_vision.poses import pose_map, preset
 from profile_vision.tone import Colours, colours
 
 from .drawing import WantedPicture, draw_missing
@@ -32,6 +32,8 @@ PORTRAITS = 48
 FOLDER = "base/"
 # Poses are the product's own mean person, turned, moved and scaled about as far as people's photos differ.
 YAW, SHIFT, SCALE = 35.0, 0.06, 0.12
+# OpenPose's joints.
+NOSE, EYES = 0, (14, 15)
 SUBJECTS = tuple(
     f"{'an' if age == 'old' else 'a'} {age} {origin} {noun}"
     for age in ("young", "middle-aged", "old")
@@ -42,25 +44,27 @@ SUBJECTS = tuple(
 
 @dataclass(frozen=True)
 class BaseFigures:
+    """`keys`: portraits in the store by tone, one a pose. `skeletons` are relative to the picture."""
+
     one_face: Share
     nose: Follows | None
+    eyes: Follows | None
     tones: tuple[ToneShift, ...]
     keys: dict[Tone, tuple[str, ...]]
-    """Portraits in the store by tone, and the pose maps' under no tone's name in `pose_keys`."""
-    pose_keys: tuple[str, ...]
+    skeletons: tuple[Skeleton, ...]
 
 
-def poses(count: int, size: int, framing: Framing) -> list[Joints]:
-    """The joints of `count` poses in pixels of a square picture; always the same."""
+def poses(count: int, size: PictureSize) -> tuple[Skeleton, ...]:
+    """`count` poses relative to a picture of that size, framed as its room says; always the same."""
     random = np.random.default_rng(11)
-    drawn = []
+    head, edge = size.head, min(size.width, size.height)
+    placed_poses = []
     for _ in range(count):
-        joints = preset_joints(float(random.uniform(-YAW, YAW)), size, framing)
-        middle = np.array([0.5, framing.middle], np.float32) * size
-        scale, shift = random.uniform(1 - SCALE, 1 + SCALE), random.uniform(-SHIFT, SHIFT, 2) * size
-        joints[:, :2] = (joints[:, :2] - middle) * scale + middle + shift
-        drawn.append(joints)
-    return drawn
+        skeleton = preset(float(random.uniform(-YAW, YAW)))
+        scale, (aside, down) = random.uniform(1 - SCALE, 1 + SCALE), random.uniform(-SHIFT, SHIFT, 2) * edge
+        moved = Head(float(head.height * scale), float(head.eyes + down), float(head.middle + aside))
+        placed_poses.append(placed(skeleton, moved, size.width, size.height))
+    return tuple(placed_poses)
 
 
 def measure_base(
@@ -70,22 +74,18 @@ def measure_base(
     size: PictureSize,
     readers: tuple[FaceReader, MaskReader],
     *,
-    framing: Framing,
     portraits: int = PORTRAITS,
 ) -> BaseFigures:
     """Draw what is missing and measure it.
 
     `styles`: one for each tone that is measured against its neutral words; a neutral one alone has no tone to measure.
     """
-    joints = poses(portraits, size.width, framing)
-    pose_keys = tuple(f"{FOLDER}pose-{number:02d}.png" for number in range(portraits))
-    for key, pose in zip(pose_keys, joints, strict=True):
-        store.write(key, plain_png(to_bgr(draw(pose, size.width, size.height))), "image/png")
+    skeletons = poses(portraits, size)
     keys: dict[Tone, tuple[str, ...]] = {}
     shifts = []
     for tone, style in styles.items():
-        neutral = _wanted(style, Tone.NEUTRAL, pose_keys)
-        own = _wanted(style, tone, pose_keys) if tone != Tone.NEUTRAL else []
+        neutral = _wanted(style, Tone.NEUTRAL, skeletons)
+        own = _wanted(style, tone, skeletons) if tone != Tone.NEUTRAL else []
         draw_missing(engine, store, style, size, [*own, *neutral])
         twins = tuple(portrait.key for portrait in neutral)
         keys.setdefault(Tone.NEUTRAL, twins)
@@ -93,17 +93,21 @@ def measure_base(
             keys[tone] = tuple(portrait.key for portrait in own)
             shifts.append(_shift(store, tone, keys[tone], twins, readers))
     everything = [key for group in keys.values() for key in group]
-    seen = {key: _noses(read_picture(store, key), readers[0]) for key in everything}
+    seen = {key: counted(readers[0].find(read_picture(store, key))) for key in everything}
+    # In the same order for every tone: a portrait with exactly one face has a face here.
+    wanted = [skeleton for _ in keys for skeleton in skeletons]
+    alone = [seen[key][0] if len(seen[key]) == 1 else None for key in everything]
     return BaseFigures(
-        one_face=Share(sum(len(noses) == 1 for noses in seen.values()), len(seen)),
-        nose=_nose(joints, keys, seen),
+        one_face=Share(sum(face is not None for face in alone), len(alone)),
+        nose=_follow(wanted, alone, size, (NOSE,), (2,)),
+        eyes=_follow(wanted, alone, size, EYES, (0, 1)),
         tones=tuple(shifts),
         keys=keys,
-        pose_keys=pose_keys,
+        skeletons=skeletons,
     )
 
 
-def _wanted(style: ProfileStyleSpec, tone: Tone, pose_keys: tuple[str, ...]) -> list[WantedPicture]:
+def _wanted(style: ProfileStyleSpec, tone: Tone, skeletons: Sequence[Skeleton]) -> list[WantedPicture]:
     """The neutral twins of each style are its own: its backdrop stays."""
     text = style.prompt.replace("{tone}", TONE_WORDS[tone])
     return [
@@ -111,9 +115,9 @@ def _wanted(style: ProfileStyleSpec, tone: Tone, pose_keys: tuple[str, ...]) -> 
             key=f"{FOLDER}{style.tone.value}-{tone.value}-{number:02d}.png".lower(),
             seed=1000 + number,
             prompt=text.replace("{subject}", SUBJECTS[number % len(SUBJECTS)]),
-            pose_key=key,
+            joints=skeleton,
         )
-        for number, key in enumerate(pose_keys)
+        for number, skeleton in enumerate(skeletons)
     ]
 
 
@@ -130,26 +134,28 @@ def _shift(
     return tone_shift(tone.value, tone, [Twins(seen(a), seen(b)) for a, b in zip(own, twins, strict=True)])
 
 
-def _noses(picture: BGR, faces: FaceReader) -> list[tuple[float, float]]:
-    return [(float(face.points[2][0]), float(face.points[2][1])) for face in counted(faces.find(picture))]
-
-
-def _nose(
-    joints: list[Joints],
-    keys: Mapping[Tone, tuple[str, ...]],
-    noses: Mapping[str, list[tuple[float, float]]],
+def _follow(
+    skeletons: Sequence[Skeleton],
+    faces: Sequence[Face | None],
+    size: PictureSize,
+    joints: tuple[int, ...],
+    points: tuple[int, ...],
 ) -> Follows | None:
-    """How well noses follow the poses, over the portraits with exactly one face."""
-    wanted, seen = [], []
-    for group in keys.values():
-        for pose, key in zip(joints, group, strict=True):
-            wanted.append((float(pose[0, 0]), float(pose[0, 1])))
-            seen.append(noses[key][0] if len(noses[key]) == 1 else None)
-    return follows(wanted, seen)
+    """How well a part of the face follows the poses: the mean of these joints against that of these of its points."""
+    edges = np.array([size.width, size.height])
+    ends = [[place for joint in joints if (place := skeleton[joint]) is not None] for skeleton in skeletons]
+    wanted = [np.mean(np.array(places), axis=0) * edges for places in ends]
+    seen = [None if face is None else face.points[list(points)].mean(axis=0) for face in faces]
+    return follows(
+        [(float(x), float(y)) for x, y in wanted],
+        [None if place is None else (float(place[0]), float(place[1])) for place in seen],
+    )
 
 
-def sheet(store: Store, figures: BaseFigures, columns: int = 12) -> BGR:
+def sheet(store: Store, figures: BaseFigures, size: PictureSize, columns: int = 12) -> BGR:
     """Rows of pose maps, neutral, warm and cool portraits of the same seeds."""
+    line = size.pose_line_thousandths or POSE_LINE
+    maps = [to_bgr(pose_map(pose, size.width, size.height, line)) for pose in figures.skeletons[:columns]]
     tones = [figures.keys[tone] for tone in (Tone.NEUTRAL, Tone.WARM, Tone.COOL) if tone in figures.keys]
-    rows = [np.hstack([read_picture(store, key) for key in row[:columns]]) for row in (figures.pose_keys, *tones)]
-    return BGR(np.asarray(np.vstack(rows), np.uint8))
+    rows = [np.hstack([read_picture(store, key) for key in row[:columns]]) for row in tones]
+    return BGR(np.asarray(np.vstack([np.hstack(maps), *rows]), np.uint8))

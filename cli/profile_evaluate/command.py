@@ -29,7 +29,6 @@ from profile_contract.style import ProfileStyleSpec, Tone
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader, WeightsMissing, cosine
-from profile_vision.framing import Framing
 
 from .base import PORTRAITS, BaseFigures, measure_base, sheet
 from .compare import comparison, plain_style, read_runs
@@ -112,13 +111,13 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     measured = [_with_base(person, engine, setting, readers[0]) for person in measured]
     (out / "base").mkdir(parents=True, exist_ok=True)
     store = FolderStore(out / "base")
+    size = setting.platform.picture_for(setting.spec)
     base = measure_base(
         engine,
         store,
         one_a_tone(styles.values()),
-        setting.platform.picture,
+        size,
         readers,
-        framing=Framing(setting.platform.preprocess.face_percent / 100),
         portraits=arguments.portraits,
     )
     verdicts = [
@@ -127,7 +126,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         for row in verdicts_on_bad(person.person, out / "verdicts" / person.person.name, setting)
     ]
     evaluation = _evaluation(setting, measured, base, Verdicts(tuple(verdicts)))
-    cv2.imwrite(str(out / "base.png"), sheet(store, base))
+    cv2.imwrite(str(out / "base.png"), sheet(store, base, size))
     _write(evaluation, measured, out, arguments.page)
     terminal.say(f"figures: {out / 'evaluation.md'}")
     return 0
@@ -248,6 +247,7 @@ def _plain(evaluation: Evaluation) -> dict[str, object]:
         "base": {
             "one_face": asdict(evaluation.base.one_face),
             "nose": evaluation.base.nose and asdict(evaluation.base.nose),
+            "eyes": evaluation.base.eyes and asdict(evaluation.base.eyes),
         },
         "tones": [shift.model_dump(mode="json") for shift in evaluation.base.tones],
         "model": evaluation.title,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from profile_contract.candidates import PictureSize
-from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.framing import Skeleton
+from profile_contract.generation import MAXIMUM_ITEMS, POSE_LINE, GenerationItem, GenerationOrder
 from profile_contract.model import digest_of
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import ProfileStyleSpec
@@ -24,12 +24,12 @@ DIGEST = ".digest"
 
 @dataclass(frozen=True)
 class WantedPicture:
-    """One portrait: where it goes in the store, and what it is to be."""
+    """One portrait: where it goes in the store, and what it is to be. `joints` are relative to the picture."""
 
     key: str
     seed: int
     prompt: str
-    pose_key: str
+    joints: Skeleton | None
 
 
 def draw_missing(
@@ -40,7 +40,7 @@ def draw_missing(
     from profile_cli.run.drawing import StoreFiles
 
     models = [engine.config.base_model, engine.config.control_model]
-    digests = {portrait.key: _digest(store, models, _order(style, size, [portrait]), portrait) for portrait in wanted}
+    digests = {portrait.key: _digest(models, _order(style, size, [portrait])) for portrait in wanted}
     missing = [portrait for portrait in wanted if not _stands(store, portrait.key, digests[portrait.key])]
     for begin in range(0, len(missing), MAXIMUM_ITEMS):
         batch = missing[begin : begin + MAXIMUM_ITEMS]
@@ -49,9 +49,8 @@ def draw_missing(
             store.write(portrait.key + DIGEST, digests[portrait.key].encode(), "text/plain")
 
 
-def _digest(store: Store, models: Sequence[str], order: GenerationOrder, wanted: WantedPicture) -> str:
-    pose = hashlib.sha256(store.read(wanted.pose_key)).hexdigest() if wanted.pose_key else ""
-    return digest_of([*models, order.document(), pose])
+def _digest(models: Sequence[str], order: GenerationOrder) -> str:
+    return digest_of([*models, order.document()])
 
 
 def _stands(store: Store, key: str, digest: str) -> bool:
@@ -69,7 +68,7 @@ def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[WantedPic
                 seed=portrait.seed,
                 prompt=portrait.prompt,
                 negative_prompt=style.negative_prompt,
-                pose=ReadGrant(url=portrait.pose_key) if portrait.pose_key else None,
+                joints=portrait.joints,
                 key=portrait.key,
             )
             for portrait in batch
@@ -80,4 +79,5 @@ def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[WantedPic
         guidance=style.sampler.guidance_tenths / 10,
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,
+        pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
     )

@@ -110,7 +110,8 @@ def _drawn(
 ) -> tuple[Embedding | None, ...]:
     """Embeddings of the candidates' seeds and poses, drawn of `subject`; None where there is not exactly one face."""
     embeddings: list[Embedding | None] = []
-    poses = {pose.name: pose.key for pose in measured.results.preprocess.poses}
+    size = setting.platform.picture_for(setting.spec)
+    poses = {pose.name: size.placed(pose.joints) for pose in measured.results.preprocess.poses if pose.joints}
     for report in measured.results.generate:
         style = setting.styles[report.style]
         wanted = [
@@ -118,12 +119,12 @@ def _drawn(
                 key=f"{kind}/{report.style}-{candidate.seed}.png",
                 seed=candidate.seed,
                 prompt=style.prompt_for(subject),
-                pose_key=poses.get(candidate.pose, ""),
+                joints=poses.get(candidate.pose),
             )
             for candidate in report.candidates
             if not candidate.twin
         ]
-        draw_missing(engine, measured.store, style, setting.platform.picture, wanted)
+        draw_missing(engine, measured.store, style, size, wanted)
         embeddings += [_only(_embeddings(measured.store, portrait.key, faces)) for portrait in wanted]
     return tuple(embeddings)
 

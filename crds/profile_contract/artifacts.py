@@ -2,7 +2,7 @@
 
 <area>uploads/...                                raw photos
 <area>requests/<name>/resolved.json                   what the request was resolved to when its work began
-<area>requests/<name>/dataset/<digest>/          crops, masks, pose maps
+<area>requests/<name>/dataset/<digest>/          crops, masks
 <area>requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
 <area>requests/<name>/candidates/<digest>/       candidates of one style
 <area>requests/<name>/portraits/<digest>/        portraits, layouts, comparisons, contact sheet, print sheet

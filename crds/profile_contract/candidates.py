@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Protocol
+from typing import Protocol
 
 from pydantic import Field
 
 from .artifacts import candidate_key
-from .generation import MAXIMUM_ITEMS, AdapterGrant, GenerationItem, GenerationOrder, PictureEdge, ReadGrant
+from .framing import WIDEST_ROOM, Head, HeadRoom, Skeleton, head_in, placed
+from .generation import (
+    MAXIMUM_ITEMS,
+    POSE_LINE,
+    AdapterGrant,
+    GenerationItem,
+    GenerationOrder,
+    PictureEdge,
+    PoseLine,
+    ReadGrant,
+)
 from .model import Contract
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
-from .stages.preprocess import PoseMap, PreprocessReport
+from .stages.preprocess import DatasetPose, PreprocessReport
 from .style import (
     POSE_FROM_PHOTOS,
     ControlEndPercent,
@@ -30,17 +40,20 @@ from .style import (
 )
 from .style_ref import StyleRef
 
-# Pose maps drawn from the person's own photos are named so; all others are presets.
+# Poses of the person's own photos are named so; all others are presets.
 PHOTO_POSE = "photo-"
 
 
 class UnknownPose(Exception):
-    """A style asks for a preset pose that preprocessing did not draw."""
+    """A style asks for a preset pose that the dataset does not have."""
 
 
 @dataclass(frozen=True)
 class PlannedCandidate:
-    """One picture to make. `initial_image` is a key, empty where the style draws from noise."""
+    """One picture to make. `initial_image` is a key, empty where the style draws from noise.
+
+    `joints` are relative to the head; where a dataset of an earlier version has none, `pose_key` is its pose map's.
+    """
 
     seed: int
     key: str
@@ -48,6 +61,7 @@ class PlannedCandidate:
     twin: bool
     pose_name: str = ""
     pose_key: str = ""
+    joints: Skeleton | None = None
     initial_image: str = ""
 
     def made(self, sha256: str = "") -> Candidate:
@@ -83,14 +97,15 @@ def planned_candidates(
             twin=twin,
             pose_name=pose.name if pose else "",
             pose_key=pose.key if pose else "",
+            joints=pose.joints if pose else None,
             initial_image=images[index % len(images)].image if images else "",
         )
 
     return tuple(planned(index, twin=twin) for index, twin in pictures)
 
 
-def _poses(key: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[PoseMap]:
-    """The pose maps that a style's candidates take in turn."""
+def _poses(key: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[DatasetPose]:
+    """The poses that a style's candidates take in turn."""
     if style.pose == POSE_FROM_PHOTOS:
         return [pose for pose in dataset.poses if pose.name.startswith(PHOTO_POSE)]
     poses = [pose for pose in dataset.poses if pose.name == style.pose]
@@ -117,6 +132,7 @@ class PictureSize:
     """Pixels of a candidate, multiples of 8, and what a base model wants otherwise than every style says.
 
     `sampler` None: the one in the model's folder; `pose_line_thousandths` None: as wide as detectors draw them.
+    `room`: what is seen around the head; None where an earlier version resolved it.
     """
 
     width: int
@@ -127,6 +143,7 @@ class PictureSize:
     control_end_percent: int | None = None
     sampler: SamplerName | None = None
     pose_line_thousandths: int | None = None
+    room: HeadRoom | None = None
 
     @property
     def parameters(self) -> list[object]:
@@ -137,9 +154,19 @@ class PictureSize:
             "control_end": self.control_end_percent,
             "sampler": self.sampler,
             "pose_line": self.pose_line_thousandths,
+            "room": self.room.document() if self.room is not None else None,
         }
         said = {name: value for name, value in others.items() if value is not None}
         return [self.width, self.height, self.steps, *([said] if said else [])]
+
+    def placed(self, skeleton: Skeleton) -> Skeleton:
+        """A skeleton relative to a head as one relative to the picture."""
+        return placed(skeleton, self.head, self.width, self.height)
+
+    @property
+    def head(self) -> Head:
+        """Where the head is to stand."""
+        return head_in(self.room or WIDEST_ROOM, self.width, self.height)
 
     def of(self, style: ProfileStyleSpec) -> ProfileStyleSpec:
         """The style as it is drawn."""
@@ -151,9 +178,6 @@ class PictureSize:
         drawn = {name: value for name, value in control.items() if value is not None}
         sampled = {name: value for name, value in sampler.items() if value is not None}
         return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
-
-
-PoseLine = Annotated[int, Field(ge=1, le=100)]
 
 
 class GenerationRecipe(Contract):
@@ -236,7 +260,8 @@ def generation_order(
             seed=candidate.seed,
             prompt=candidate.prompt,
             negative_prompt=style.negative_prompt,
-            pose=read(candidate.pose_key),
+            joints=size.placed(candidate.joints) if candidate.joints is not None else None,
+            pose=read(candidate.pose_key) if candidate.joints is None else None,
             initial_image=read(candidate.initial_image),
             key=candidate.key,
             put_url=grants.put(candidate.key),
@@ -262,6 +287,7 @@ def generation_order(
         mode=style.mode,
         strength=style.strength_percent / 100,
         sampler=size.sampler,
+        pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .framing import Skeleton
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
 from .style import Mode, SamplerName, SamplerSteps
@@ -41,16 +42,30 @@ class AdapterGrant(Contract):
 
 
 class GenerationItem(Contract):
-    """One candidate. `put_url` is a presigned PUT; without it the image comes back inline."""
+    """One candidate. `put_url` is a presigned PUT; without it the image comes back inline.
+
+    It follows `joints`, relative to the picture, whose pose map is drawn at the order's size; or `pose`, such a map.
+    """
 
     # Exact: above 2**53 a float would stand for many seeds.
     seed: int = Field(ge=0, le=2**63 - 1, strict=True)
     prompt: str = Field(max_length=2000)
     negative_prompt: str = Field(default="", max_length=2000)
+    joints: Skeleton | None = None
     pose: ReadGrant | None = None
     initial_image: ReadGrant | None = None
     key: str = ""
     put_url: str = Field(default="", max_length=4096)
+
+    @property
+    def posed(self) -> bool:
+        """Whether it follows a pose."""
+        return self.joints is not None or self.pose is not None
+
+
+# Width of a pose map's lines in thousandths of its longer edge. OpenPose's own detector draws 8 pixels at 512.
+PoseLine = Annotated[int, Field(ge=1, le=100)]
+POSE_LINE = 16
 
 
 class GenerationOrder(Contract):
@@ -65,6 +80,7 @@ class GenerationOrder(Contract):
     guidance: float = Field(default=5.0, ge=1.0, le=30.0)
     control_weight: float = Field(default=0.8, ge=0.0, le=2.0)
     control_end: float = Field(default=0.8, ge=0.0, le=1.0)
+    pose_line_thousandths: PoseLine = POSE_LINE
     mode: Mode = Mode.TEXT_TO_IMAGE
     strength: float = Field(default=0.6, gt=0.0, lt=1.0)
     sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")

@@ -113,8 +113,8 @@ def _keys(report: StageReport) -> Iterator[str]:
     """Every key that a report names."""
     named: list[str] = []
     if isinstance(report, PreprocessReport):
-        named += [key for image in report.images for key in (image.image, image.mask, image.pose)]
-        named += [pose.key for pose in report.poses]
+        named += [key for image in report.images for key in (image.image, image.mask, image.pose) if key]
+        named += [pose.key for pose in report.poses if pose.key]
     if isinstance(report, TrainReport):
         named += [file.key for file in (report.adapter, report.adapter_webui) if file is not None]
         named += [checkpoint.key.removesuffix("/") for checkpoint in report.checkpoints]

@@ -14,7 +14,9 @@ from pydantic import Field, ValidationError
 
 from .areas import Area
 from .artifacts import uploads_prefix
-from .candidates import PictureSize, PoseLine
+from .candidates import PictureSize
+from .framing import HeadRoom
+from .generation import PoseLine
 from .keys import check_below
 from .model import Contract, digest_of
 from .problems import problems_of
@@ -91,11 +93,16 @@ class ResolvedPicture(Contract):
     control_end_percent: ControlEndPercent | None = None
     sampler: SamplerName | None = None
     pose_line_thousandths: PoseLine | None = None
+    room: HeadRoom | None = Field(default=None, description="What is seen around the head, as the layouts need.")
 
     @property
     def size(self) -> PictureSize:
         """The same for orders and digests."""
-        return PictureSize(**self.model_dump())
+        return PictureSize(**{name: getattr(self, name) for name in ResolvedPicture.model_fields})
+
+    def shows(self, room: HeadRoom | None) -> bool:
+        """Whether pictures drawn so show that room; those of an earlier version, which knew none, are taken to."""
+        return self.room is None or room is None or self.room.covers(room)
 
 
 class ResolvedStyle(Contract):
@@ -167,7 +174,9 @@ class Resolved(Contract):
             Stage.TRAIN.value: _mark(self.train.version, self.train.parameters.distinction()),
         }
         for style in self.generate.styles:
-            marks[f"style/{style.key}"] = _mark(style.version, style.picture.document(), style.content.distinction())
+            marks[f"style/{style.key}"] = _mark(
+                style.version, style.picture.model_copy(update={"room": None}).document(), style.content.distinction()
+            )
         if self.finish is not None:
             delivered = self.finish.parameters
             marks[Stage.FINISH.value] = _mark(self.finish.version, [delivered.visible_mark, delivered.toy_model])
@@ -298,7 +307,7 @@ def _styles(
 ) -> list[ResolvedStyle]:
     """Each style with the content that it has or keeps. `fresh`: all are drawn anew in any case."""
     standing = before.styles if before is not None else {}
-    picture = ResolvedPicture(**vars(platform.picture))
+    picture = ResolvedPicture(**vars(platform.picture_for(spec)))
     drawn = []
     for key, refresh in sorted(asked_styles(spec).items()):
         kept, content = standing.get(key), styles.get(key)
@@ -307,14 +316,19 @@ def _styles(
         # What is drawn anew for another reason goes on with the content that it had where the style is gone.
         content = kept.content if content is None and kept is not None and not raised else content
         followed = spec.updates is Updates.FOLLOWED and kept is not None and content != kept.content
+        drawn_as = picture
         if kept is not None and not (fresh or raised or followed):
-            drawn.append(kept.model_copy(update={"refresh": refresh}))
-        elif content is not None:
-            parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
+            if kept.picture.shows(picture.room):
+                drawn.append(kept.model_copy(update={"refresh": refresh}))
+                continue
+            # Layouts that show more than was drawn want just that: everything else stays as it was resolved.
+            content, drawn_as = kept.content, kept.picture.model_copy(update={"room": picture.room})
+        if content is not None:
+            parameters: list[object] = [spec.seed, spec.candidates, *drawn_as.size.parameters]
             digest = generate_digest(adapter.digest, key, content, parameters)
             drawn.append(
                 ResolvedStyle(
-                    key=key, version=generate.VERSION, digest=digest, refresh=refresh, picture=picture, content=content
+                    key=key, version=generate.VERSION, digest=digest, refresh=refresh, picture=drawn_as, content=content
                 )
             )
     return drawn

@@ -1,8 +1,17 @@
-"""Pictures brought to an order's size, wherever an order is drawn."""
+"""Pictures and poses brought to an order's size, wherever an order is drawn."""
 
 from __future__ import annotations
 
 from PIL import Image, ImageOps
+
+from profile_contract.framing import Skeleton
+from profile_contract.generation import GenerationOrder
+from profile_vision.poses import pose_map
+
+
+def drawn_pose(joints: Skeleton, order: GenerationOrder) -> Image.Image:
+    """The pose map of an item's joints, in the size of its order."""
+    return Image.fromarray(pose_map(joints, order.width, order.height, order.pose_line_thousandths))
 
 
 def fitted_pose(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -104,7 +104,9 @@ def check(order: GenerationOrder, *, has_control: bool) -> None:
             raise Refused(f"items[{number}] has no initialImage, which the mode {order.mode} needs")
         if not drawn_over and item.initial_image is not None:
             raise Refused(f"items[{number}] has an initialImage, which the mode {order.mode} does not use")
-        if item.pose is not None and not has_control:
+        if item.joints is not None and item.pose is not None:
+            raise Refused(f"items[{number}] has joints and a pose: say one of them")
+        if item.posed and not has_control:
             raise Refused(f"items[{number}] has a pose, but this predictor was started without a control model")
 
 
@@ -116,7 +118,7 @@ def by_pose(order: GenerationOrder) -> dict[bool, list[int]]:
     followed = order.control_end > 0 and order.control_weight > 0
     groups: dict[bool, list[int]] = {}
     for index, item in enumerate(order.items):
-        groups.setdefault(followed and item.pose is not None, []).append(index)
+        groups.setdefault(followed and item.posed, []).append(index)
     return groups
 
 

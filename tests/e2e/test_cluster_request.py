@@ -18,7 +18,8 @@ from PIL import Image
 
 from product import Product, Request, Space, named_styles, pictures_in, wait_for
 from profile_contract.artifacts import request_prefix
-from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult, ReadGrant
+from profile_contract.candidates import PictureSize
+from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
@@ -207,13 +208,14 @@ class Predictor:
             sha256=trained.adapter.sha256,
             url=self.in_cluster.presign_get(trained.adapter.key, 600),
         )
-        drawn = next(found for found in dataset.poses if found.name.startswith("photo-"))
+        photo = next(pose for pose in dataset.poses if pose.name.startswith("photo-"))
+        joints = PictureSize(128, 128).placed(photo.joints)
         item = GenerationItem(
             seed=11,
             # Never written: no link for it is granted. It tells in whose area the order may read.
             key=f"{request_prefix(self.delivered.space.area, NAME)}candidates/by-hand/000011.png",
             prompt="portrait photograph of sks woman, warm light",
-            pose=ReadGrant(url=self.in_cluster.presign_get(drawn.key, 600)) if pose else None,
+            joints=joints if pose else None,
         )
         order = GenerationOrder(
             request=RequestRef(namespace=self.delivered.space.name, name=NAME),

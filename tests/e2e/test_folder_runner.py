@@ -16,6 +16,7 @@ from profile_cli.run.command import WORK
 from profile_cli.run.drawing import KeyGrants, StoreFiles
 from profile_contract.artifacts import REPORT
 from profile_contract.candidates import PictureSize, Wanted, generation_order, planned_candidates
+from profile_contract.framing import room_for
 from profile_contract.generation import GenerationOrder
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.generate import GenerateReport
@@ -102,7 +103,7 @@ def test_adapter_and_pose_change_what_is_drawn(made: Made) -> None:
     again = _pixels(engine.generate(order, files)[0].png)
     stored = _pixels(made.store.read(order.items[0].key))
     without = _pixels(engine.generate(order.model_copy(update={"adapter": None}), files)[0].png)
-    item = order.items[0].model_copy(update={"pose": None})
+    item = order.items[0].model_copy(update={"joints": None})
     unposed = _pixels(engine.generate(order.model_copy(update={"items": [item]}), files)[0].png)
     # The same order gives the same picture but for rounding: rows drawn together are summed in another order.
     assert np.abs(again - stored).max() <= 2
@@ -120,7 +121,7 @@ def _order(made: Made) -> GenerationOrder:
     prefix = made.reports("candidates")[0].removesuffix(REPORT)
     planned = planned_candidates("studio-warm", candidates.style_spec, prefix, Wanted("sks man", 1, 2), dataset)
     request = RequestRef(namespace="local", name="person")
-    size = PictureSize(128, 128, 4)
+    size = PictureSize(128, 128, 4, room=room_for(LayoutName, 40))
     return generation_order(
         request, training.adapter, candidates.style_spec, planned[:1], size=size, grants=KeyGrants()
     )
@@ -134,15 +135,17 @@ def _pixels(png: bytes) -> np.ndarray:
 def test_other_layouts_only_finish_and_another_style_only_draws_what_is_new(made: Made) -> None:
     before = {stage: made.times(stage) for stage in ("dataset", "adapter", "candidates", "portraits")}
     photos = str(PEOPLE / "p900055")
-    assert main(["run", photos, "--out", str(made.out), "--style=studio-warm", "--layouts=resume", *SMALL]) == 0
+    assert (
+        main(["run", photos, "--out", str(made.out), "--style=studio-warm", "--layouts=square,print-5x7", *SMALL]) == 0
+    )
     for stage in ("dataset", "adapter", "candidates"):
         assert made.times(stage) == before[stage]
     assert len(made.times("portraits")) == 2
     left = {file.name.split("-", 2)[-1] for file in (made.out / "portraits").rglob("*.jpg")}
-    assert left == {"resume.jpg"}, "what is not delivered any more has gone"
+    assert left == {"square.jpg", "print-5x7.jpg"}, "what is not delivered any more has gone"
 
     styles = ["--style=studio-warm", "--style=business-neutral"]
-    assert main(["run", photos, "--out", str(made.out), *styles, "--layouts=resume", *SMALL]) == 0
+    assert main(["run", photos, "--out", str(made.out), *styles, "--layouts=square,print-5x7", *SMALL]) == 0
     for stage in ("dataset", "adapter"):
         assert made.times(stage) == before[stage]
     assert before["candidates"].items() < made.times("candidates").items()

@@ -56,21 +56,28 @@ def test_a_person_becomes_a_dataset(preprocess: Preprocess, woman: Photos, store
     assert report.ceiling == pytest.approx(0.79, abs=0.03)
     faces = FaceReader(models / "vision")
     for image in report.images:
-        crop, mask, pose = (picture(store.read(key)) for key in (image.image, image.mask, image.pose))
-        assert crop.shape == mask.shape == pose.shape == (image.height, image.width, 3)
+        crop, mask = (picture(store.read(key)) for key in (image.image, image.mask))
+        assert crop.shape == mask.shape == (image.height, image.width, 3)
         assert len(faces.find(crop)) == 1
         x, y, w, h = image.face_box
         inside = mask[y : y + h, x : x + w].mean() / 255
         assert inside > 0.85
         assert mask.mean() / 255 < 0.9
         # The skeleton's head is where the face is.
-        rows, columns = np.nonzero(pose[max(0, y) : y + h, max(0, x) : x + w].any(axis=2))
-        assert len(rows) > 50
-        assert columns.size
+        assert image.joints is not None
+        nose = image.joints[0]
+        assert nose is not None
+        assert x < nose[0] * image.width < x + w
+        assert y < nose[1] * image.height < y + h
         assert "{subject}" in image.caption
     assert {pose.name for pose in report.poses} == {*(f"photo-{n}" for n in range(1, 13)), *POSE_PRESETS}
-    for written in report.poses:
-        assert picture(store.read(written.key)).shape == (256, 256, 3)
+    for pose in report.poses:
+        # Relative to the head: the nose is below the eyes, the shoulders, where they are seen, below the chin.
+        assert pose.joints is not None
+        assert pose.joints[0] is not None
+        assert 0.1 < pose.joints[0][1] < 0.3
+        assert all(shoulder is None or shoulder[1] > 0.5 for shoulder in (pose.joints[2], pose.joints[5]))
+    assert not [entry.key for entry in store.list("ns.1a2b3c4d-5e6f/") if "pose" in entry.key]
     again = PreprocessReport.model_validate_json(
         store.read("ns.1a2b3c4d-5e6f/requests/person/dataset/" + "d" * 16 + "/report.json")
     )

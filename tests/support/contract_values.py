@@ -61,12 +61,16 @@ def values_of(annotation: Any, bounds: list[Any], name: str) -> Values:
 def _of_many(origin: Any, inner: tuple[Any, ...], bounds: list[Any], name: str) -> Values:
     if origin is typing.Literal:
         return st.sampled_from(inner)
-    parts = [values_of(part, bounds if origin in (typing.Union, types.UnionType) else [], name) for part in inner]
+    inside = bounds if origin in (typing.Union, types.UnionType) else []
+    parts = [values_of(part, inside, name) for part in inner if part is not Ellipsis]
     if origin is list:
         least, most = _length(bounds)
         return st.lists(parts[0], min_size=least, max_size=min(most, max(least, 2)))
     if origin is dict:
         return st.dictionaries(parts[0], parts[1], max_size=2)
+    if origin is tuple and inner[-1] is Ellipsis:
+        least, most = _length(bounds)
+        return st.lists(parts[0], min_size=least, max_size=most).map(tuple)
     return st.tuples(*parts) if origin is tuple else st.one_of(*parts)
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from areas import area
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
+from profile_contract.framing import JOINTS, Skeleton
 from profile_contract.layouts import LayoutName
 from profile_contract.photos import PhotoReason
 from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, ProfileRequestStatus
@@ -19,9 +20,9 @@ from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import FileRef, StageReport
 from profile_contract.stages.preprocess import (
     DatasetImage,
+    DatasetPose,
     PhotoRef,
     PhotoVerdict,
-    PoseMap,
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
@@ -370,16 +371,21 @@ def report_for(order: PreprocessOrder | TrainOrder | FinishOrder, at: str) -> St
     )
 
 
+def skeleton(aside: float) -> Skeleton:
+    """A nose alone, so far to the right."""
+    return ((aside, 0.25), *[None] * (JOINTS - 1))
+
+
 def dataset_report(order: PreprocessOrder, common: dict[str, object]) -> PreprocessReport:
     verdicts = [PhotoVerdict(name=p.name, accepted=True, reason=PhotoReason.ACCEPTED) for p in order.photos]
     names_of_poses = ("frontal", "photo-0", "photo-1")
-    poses = [PoseMap(name=n, key=f"{order.output}poses/{n}.png", width=64, height=64) for n in names_of_poses]
+    poses = [DatasetPose(name=n, joints=skeleton(0.1 * at)) for at, n in enumerate(names_of_poses)]
     images = [
         DatasetImage(
             photo=p.name,
             image=f"{order.output}{p.name}",
             mask=f"{order.output}{p.name}.mask.png",
-            pose=f"{order.output}{p.name}.pose.png",
+            joints=skeleton(0.5),
             caption="{subject}",
             width=64,
             height=64,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from .joints import Joints
+
 # Portraits are between these; a wider or taller photo is cut.
 WIDEST = 4 / 3
 TALLEST = 3 / 4
@@ -42,6 +46,12 @@ class Cut:
     def scale(self) -> float:
         """Pixels of the crop per pixel of the photo."""
         return self.out_width / self.width
+
+    def joints(self, joints: Joints) -> Joints:
+        """COCO's joints (17, 3) of the photo in pixels of the crop."""
+        moved = joints.copy()
+        moved[:, :2] = (joints[:, :2] - np.array([self.left, self.top], dtype=np.float32)) * self.scale
+        return moved
 
     def box(self, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
         """A box of the photo in pixels of the crop: x, y, w, h."""

@@ -1,7 +1,7 @@
 """Portraits from photos on this machine, without a cluster: preprocess, train, generate and finish in one process.
 
-What was made stays in the output folder: a second run with other layouts only finishes, one with another style
-generates and finishes.
+What was made stays in the output folder: a second run with layouts that show as much of the person only finishes, one
+with another style, or with layouts that show more or less, generates and finishes.
 """
 
 from __future__ import annotations

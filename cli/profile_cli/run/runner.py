@@ -102,13 +102,14 @@ class Run:
         parameters = self.platform.train_parameters(self.spec)
         subject, count = f"{parameters.token} {parameters.noun}", parameters.validation_images
         wanted, first = Wanted(subject, self.spec.seed, count), self.spec.style_keys[0]
+        size = self.platform.picture_for(self.spec)
         order = TrainOrder(
             request=REQUEST,
             digest=digests.train,
             output=_prefix(Stage.TRAIN, digests.train),
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             parameters=parameters,
-            judge=judge_order(REQUEST, first, self.styles[first], wanted, dataset, size=self.platform.picture),
+            judge=judge_order(REQUEST, first, self.styles[first], wanted, dataset, size=size),
             recipe=self.platform.recipe,
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
@@ -127,7 +128,7 @@ class Run:
 
                 engine = engine or self._engine(digests)
                 planned = self._planned(name, order.output, dataset, digests)
-                size = self.platform.picture
+                size = self.platform.picture_for(self.spec)
                 drawing = StyleDrawing(engine, name, self.styles[name], adapter.adapter, size, planned)
                 standing = self._stage(Stage.GENERATE, order, GenerateReport, drawing.run, what=f"generate {name}")
             drawn[name] = standing

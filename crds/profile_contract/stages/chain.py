@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from profile_contract.candidates import PictureSize
+from profile_contract.framing import room_for
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
 
@@ -36,6 +37,10 @@ class Platform:
         """The defaults with what the request says about training."""
         said = {name: value for name, value in spec.training.model_dump().items() if value is not None}
         return self.training.model_copy(update={**said, "noun": spec.subject.noun})
+
+    def picture_for(self, spec: ProfileRequestSpec) -> PictureSize:
+        """How candidates are drawn, with the room that the request's layouts need."""
+        return replace(self.picture, room=room_for(spec.layouts, self.preprocess.face_percent))
 
     def finish_parameters(self, spec: ProfileRequestSpec) -> FinishParameters:
         """What is delivered."""
@@ -68,7 +73,7 @@ def digests_of(
     """
     dataset = preprocess_digest(photos, platform.preprocess)
     adapter = train_digest(dataset, platform.train_parameters(spec))
-    parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]
+    parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]
     # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
     candidates = {
         key: generate_digest(adapter, key, styles[key], parameters) for key in sorted(spec.style_keys) if key in styles

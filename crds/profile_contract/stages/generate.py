@@ -13,7 +13,7 @@ from profile_contract.style import ProfileStyleSpec
 from .stage import Stage
 
 # Raised by hand when the predictor draws another candidate from the same order: it is part of every generate digest.
-VERSION = 1
+VERSION = 2
 
 
 class Candidate(Tolerant):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from profile_contract.framing import Skeleton
 from profile_contract.model import Contract, Tolerant, digest_of
 from profile_contract.photos import PhotoReason, PhotosWarning
 from profile_contract.stages.order import (
@@ -17,7 +18,7 @@ from profile_contract.stages.order import (
 from .stage import Stage
 
 # Raised by hand when preprocessing makes another dataset of the same photos: it is part of every preprocess digest.
-VERSION = 2
+VERSION = 3
 
 
 class PhotoRef(Contract):
@@ -82,7 +83,8 @@ class DatasetImage(Tolerant):
     photo: str
     image: str
     mask: str = Field(description="Person mask: 8 bit grey, 255 inside, the size of the image.")
-    pose: str = Field(description="Pose map: RGB skeleton on black, the size of the image.")
+    pose: str = Field(default="", description="Pose map, as earlier versions wrote one.")
+    joints: Skeleton | None = Field(default=None, description="OpenPose's joints, as shares of the image's edges.")
     caption: str = Field(description="What the crop shows; {subject} stands for the person, as in a style's prompt.")
     width: int = Field(ge=1, le=16384)
     height: int = Field(ge=1, le=16384)
@@ -90,17 +92,16 @@ class DatasetImage(Tolerant):
     held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
 
 
-class PoseMap(Tolerant):
-    """A pose map that generation may use: `name` is a preset's name or `photo-<n>`."""
+class DatasetPose(Tolerant):
+    """A pose that generation may use: `name` is a preset's name or `photo-<n>`."""
 
     name: str
-    key: str
-    width: int
-    height: int
+    joints: Skeleton | None = Field(default=None, description="OpenPose's joints, relative to the head.")
+    key: str = Field(default="", description="Pose map, square, as earlier versions wrote one instead of joints.")
 
 
 class PreprocessReport(StageReport):
-    """The dataset: a verdict per photo, crops, pose maps."""
+    """The dataset: a verdict per photo, crops, poses."""
 
     stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
     verdicts: list[PhotoVerdict] = []
@@ -110,7 +111,7 @@ class PreprocessReport(StageReport):
         description="What is true of the accepted photos together and will show in portraits.",
     )
     images: list[DatasetImage] = []
-    poses: list[PoseMap] = []
+    poses: list[DatasetPose] = []
     ceiling: float | None = Field(default=None, description="Mean cosine between accepted photos.")
 
     @property

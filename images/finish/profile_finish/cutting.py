@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from profile_contract.framing import Head
 from profile_contract.layouts import Layout
-from profile_vision import Face
 from profile_vision.pixels import BGR
 
 # Where the cut leaves the picture above or aside, the edge is continued, and smoothed by this share of the layout's
@@ -17,25 +17,6 @@ SMOOTHING = 0.04
 # Percentage points that head share and eye line may give way, well within the checklist's tolerance; tried in steps.
 GIVE = 2.0
 STEPS = 4
-# From the eyes to the chin is this many times from the eyes to the mouth (115 and 68 mm in a mean head; seen to fit
-# real and rendered faces within some 5 %). The eyes are half way between chin and crown.
-EYES_TO_CHIN = 1.69
-
-
-@dataclass(frozen=True)
-class Head:
-    """A head in pixels: height from chin to crown, height of the eye line from the upper edge, middle from the left."""
-
-    height: float
-    eyes: float
-    middle: float
-
-
-def head_of(face: Face) -> Head:
-    """The head of a face that is upright within some 20 degrees."""
-    eyes, mouth = face.points[:2].mean(axis=0), face.points[3:].mean(axis=0)
-    down = float(np.linalg.norm(mouth - eyes))
-    return Head(height=2 * EYES_TO_CHIN * down, eyes=float(eyes[1]), middle=float((eyes[0] + mouth[0]) / 2))
 
 
 def mean_head(first: Head, second: Head) -> Head:

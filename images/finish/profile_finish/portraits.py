@@ -15,6 +15,7 @@ from PIL import Image
 from profile_contract.artifacts import compared_key, layout_key, portrait_key
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
+from profile_contract.framing import Head
 from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_contract.stages.finish import FinishOrder, LayoutFile, Portrait, Score, StyleCandidates
 from profile_contract.stages.generate import Candidate
@@ -23,11 +24,12 @@ from profile_runtime.store.port import NotFound
 from profile_vision import FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
 from profile_vision.faces import counted
 from profile_vision.files import Unreadable, jpeg_within, png, read_picture, visibly_marked
+from profile_vision.heads import head_of
 from profile_vision.pixels import BGR
 from profile_vision.tone import colours
 
 from .checklist import POSED, Cutting, Pose, checks
-from .cutting import Head, Window, centred, cut, head_of, mean_head, window_for
+from .cutting import Window, centred, cut, mean_head, window_for
 from .ranking import rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails

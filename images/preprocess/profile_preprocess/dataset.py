@@ -1,16 +1,18 @@
-"""The dataset: crops, masks, pose maps and captions of the accepted photos."""
+"""The dataset: crops, masks, poses and captions of the accepted photos."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from profile_contract.stages.preprocess import DatasetImage, PoseMap, PreprocessOrder
+from profile_contract.framing import relative_to
+from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PreprocessOrder
 from profile_vision import MaskReader
 from profile_vision.files import plain_png
 from profile_vision.framing import Cut, Framing, bucket_for, cut_to
-from profile_vision.pixels import BGR, RGB, Mask, to_bgr
-from profile_vision.poses import pose_map, presets
+from profile_vision.heads import head_of
+from profile_vision.pixels import BGR, Mask
+from profile_vision.poses import presets, skeleton_of
 
 from .captions import caption
 from .decode import Opener
@@ -25,10 +27,10 @@ class DatasetWriter:
         self._resolution = order.parameters.resolution
         self._framing = Framing(order.parameters.face_percent / 100)
         self.images: list[DatasetImage] = []
-        self.poses: list[PoseMap] = []
+        self.poses: list[DatasetPose] = []
 
     def add(self, sitter: Sitter, *, held_out: bool) -> None:
-        """Cut an accepted photo, write crop, mask and pose map, and its pose for generation, which is square."""
+        """Cut an accepted photo, write crop and mask, and keep its joints: in the crop, and for generation."""
         frame, face = sitter.frame, sitter.face.box
         cut = cut_to(*frame.size, face, bucket_for(*frame.size, self._resolution), self._framing)
         crop = resized(self._opener.part(sitter.photo, frame, cut), cut)
@@ -39,7 +41,7 @@ class DatasetWriter:
                 photo=sitter.photo.name,
                 image=self._write(f"images/{name}", crop),
                 mask=self._write(f"masks/{name}", self._mask.read(crop)),
-                pose=self._write(f"poses/{name}", to_bgr(pose_map(sitter.joints, cut))),
+                joints=skeleton_of(cut.joints(sitter.joints), cut.out_width, cut.out_height),
                 caption=caption(sitter.measures.yaw, box[3] / cut.out_height),
                 width=cut.out_width,
                 height=cut.out_height,
@@ -47,17 +49,13 @@ class DatasetWriter:
                 held_out=held_out,
             )
         )
-        square = cut_to(*frame.size, face, (self._resolution, self._resolution), self._framing)
-        self._add_pose(f"photo-{len(self.images)}", f"poses-square/{name}", pose_map(sitter.joints, square))
+        seen = skeleton_of(sitter.joints, *frame.size)
+        joints = relative_to(head_of(sitter.face), seen, *frame.size)
+        self.poses.append(DatasetPose(name=f"photo-{len(self.images)}", joints=joints))
 
     def add_presets(self) -> None:
-        """Write the pose maps that every dataset has."""
-        for name, pixels in presets(self._resolution, self._framing).items():
-            self._add_pose(name, f"poses-preset/{name}", pixels)
-
-    def _add_pose(self, name: str, path: str, pixels: RGB) -> None:
-        key = self._write(path, to_bgr(pixels))
-        self.poses.append(PoseMap(name=name, key=key, width=self._resolution, height=self._resolution))
+        """Add the poses that every dataset has."""
+        self.poses += [DatasetPose(name=name, joints=joints) for name, joints in presets().items()]
 
     def _write(self, path: str, image: BGR | Mask) -> str:
         key = f"{self._prefix}{path}.png"

@@ -16,6 +16,7 @@ from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_runtime.store.port import NotFound, Store
 from profile_vision.files import Unreadable, read_mask, read_picture
 from profile_vision.pixels import BGR, RGB, Mask, to_rgb
+from profile_vision.poses import pose_map
 
 Drawn = TypeVar("Drawn", BGR, Mask)
 
@@ -73,21 +74,19 @@ def read_examples(
     resolution: int,
     wanted: int,
     subject: str,
-    posed: bool = False,
+    pose_line: int | None = None,
 ) -> list[Example]:
     """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
 
-    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject}; `posed`:
-    with their pose maps. Raises BadInput for a picture or mask that cannot be read or has another size than its report
-    says.
+    `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject};
+    `pose_line`: with their pose maps, lines so wide (see `pose_map`). Raises BadInput for a picture or mask that cannot
+    be read or has another size than its report says, or a dataset that kept no joints.
     """
     examples = []
     for number, image in enumerate(images):
         picture = to_rgb(read_of_dataset(read_picture, store, image.image))
         mask = read_of_dataset(read_mask, store, image.mask)
-        pose = to_rgb(read_of_dataset(read_picture, store, image.pose)) if posed else None
-        sizes = {pixels.shape[:2] for pixels in (picture, mask, pose) if pixels is not None}
-        if sizes != {(image.height, image.width)}:
+        if {pixels.shape[:2] for pixels in (picture, mask)} != {(image.height, image.width)}:
             raise BadInput(
                 Reason.INVALID_ORDER,
                 f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
@@ -100,8 +99,24 @@ def read_examples(
         boxes = [whole(image)] + [random_crop(image, draw) for _ in range(crops - 1)]
         for box in boxes:
             example = _example(picture, weights, box, size, caption)
-            examples.append(example if pose is None else replace(example, pose=_cut(pose, box, size)))
+            pose = _pose(image, box, size, pose_line) if pose_line is not None else None
+            examples.append(replace(example, pose=pose))
     return examples
+
+
+def _pose(image: DatasetImage, box: tuple[int, int, int, int], size: tuple[int, int], line: int) -> RGB:
+    """The pose map of the part of a picture in a box, at this size. Raises BadInput where joints were not kept."""
+    if image.joints is None:
+        text = (
+            "the dataset is of an earlier version, which kept no joints for training.controlInLoss; refresh the request"
+        )
+        raise BadInput(Reason.INVALID_ORDER, text)
+    x, y, w, h = box
+    cut = tuple(
+        None if joint is None else ((joint[0] * image.width - x) / w, (joint[1] * image.height - y) / h)
+        for joint in image.joints
+    )
+    return pose_map(cut, *size, line)
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

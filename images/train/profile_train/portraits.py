@@ -12,7 +12,7 @@ from PIL import Image
 
 from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder
 from profile_contract.stages.train import JudgedBy, TrainOrder
-from profile_draw.fitting import fitted_photo, fitted_pose
+from profile_draw.fitting import drawn_pose, fitted_photo, fitted_pose
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Row, Shape, by_pose, shape_of
 from profile_runtime.store.port import Store
@@ -70,7 +70,7 @@ class PortraitDrawing:
         chunks = max(map(pipeline.chunks, prompts))
         pipeline.remember(prompts, chunks)
         posed = base.control is not None and True in by_pose(wanted)
-        rows = [_row(number, item, store, (wanted.width, wanted.height)) for number, item in enumerate(wanted.items)]
+        rows = [_row(number, wanted, store) for number in range(len(wanted.items))]
         return cls(base, pipeline, shape_of(wanted, has_pose=posed, chunks=chunks), rows)
 
     def draw(self) -> list[RGB]:
@@ -121,17 +121,21 @@ def judged_by(order: TrainOrder) -> JudgedBy | None:
     )
 
 
-def _row(index: int, item: GenerationItem, store: Store, size: tuple[int, int]) -> Row:
-    """An item with the pictures that it brings, at the order's size. Raises BadInput."""
+def _row(index: int, order: GenerationOrder, store: Store) -> Row:
+    """An item with its pose map and the pictures that it brings, at the order's size. Raises BadInput."""
+    item, size = order.items[index], (order.width, order.height)
 
     def picture(key: str) -> Image.Image:
         return Image.fromarray(to_rgb(read_of_dataset(read_picture, store, key)))
 
+    pose = fitted_pose(picture(item.pose.url), size) if item.pose else None
+    if item.joints is not None:
+        pose = drawn_pose(item.joints, order)
     return Row(
         index=index,
         seed=item.seed,
         prompt=item.prompt,
         negative_prompt=item.negative_prompt,
-        pose=fitted_pose(picture(item.pose.url), size) if item.pose else None,
+        pose=pose,
         initial_image=fitted_photo(picture(item.initial_image.url), size) if item.initial_image else None,
     )

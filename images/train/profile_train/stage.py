@@ -13,6 +13,7 @@ import torch
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
+from profile_contract.generation import POSE_LINE
 from profile_contract.stages.order import FileRef
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
@@ -132,6 +133,14 @@ class Attempt:
         return parameters.control_model if parameters.control_in_loss or (judged and True in by_pose(judged)) else ""
 
     @property
+    def _pose_line(self) -> int | None:
+        """How wide the lines of training pictures' pose maps are; None where nobody hears them."""
+        if not self.order.parameters.control_in_loss:
+            return None
+        # As those that portraits are drawn by.
+        return self.order.judge.pose_line_thousandths if self.order.judge is not None else POSE_LINE
+
+    @property
     def _subject(self) -> str:
         """The person, as captions name them."""
         return f"{self.order.parameters.token} {self.order.parameters.noun}"
@@ -145,7 +154,7 @@ class Attempt:
             resolution=self.settings.resolution,
             wanted=self.order.parameters.resolution,
             subject=self._subject,
-            posed=self.order.parameters.control_in_loss,
+            pose_line=self._pose_line,
         )
 
     def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:

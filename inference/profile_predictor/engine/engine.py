@@ -12,11 +12,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from profile_contract.generation import GenerationItem, GenerationOrder
+from profile_contract.generation import GenerationOrder
 from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.bank import SlotBank
 from profile_draw.config import EngineConfig
 from profile_draw.errors import Broken
+from profile_draw.fitting import drawn_pose
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, by_length, by_pose, check, shape_of
 
@@ -135,24 +136,27 @@ class Engine:
         if order.adapter is not None:
             adapter, tier = self._adapters.get(order.adapter, files, asked)
             tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
-        size = (order.width, order.height)
         pieces: list[Piece] = []
         for has_pose, indices in by_pose(order).items():
             for length, alike in by_length(indices, chunks).items():
-                rows = tuple(self._row(index, order.items[index], files, size) for index in alike)
+                rows = tuple(self._row(index, order, files) for index in alike)
                 shape = shape_of(order, has_pose=has_pose, chunks=length)
                 pieces += Piece(shape, rows, adapter).cut(self.config.batch)
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
 
-    def _row(self, index: int, item: GenerationItem, files: Files, size: tuple[int, int]) -> Row:
-        """One item with the pictures that it brings. Raises as `generate` does."""
+    def _row(self, index: int, order: GenerationOrder, files: Files) -> Row:
+        """One item with its pose map and the pictures that it brings. Raises as `generate` does."""
+        item, size = order.items[index], (order.width, order.height)
+        pose = self._pictures.pose(files, item.pose, size) if item.pose else None
+        if item.joints is not None:
+            pose = drawn_pose(item.joints, order)
         return Row(
             index=index,
             seed=item.seed,
             prompt=item.prompt,
             key=item.key,
             negative_prompt=item.negative_prompt,
-            pose=self._pictures.pose(files, item.pose, size) if item.pose else None,
+            pose=pose,
             initial_image=self._pictures.photo(files, item.initial_image, size) if item.initial_image else None,
         )
 

@@ -16,6 +16,7 @@ from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from profile_contract.candidates import PictureSize
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.train import AdapterLayers
@@ -25,6 +26,7 @@ from profile_draw.families.sdxl import Sdxl
 from profile_draw.rows import Piece
 from profile_models import random_sdxl
 from profile_predictor.engine import Denied, DrawingQueue, Engine, EngineConfig, Fetched, Refused
+from profile_vision.poses import pose_map, presets
 
 pytestmark = pytest.mark.e2e
 PROMPT = "studio profile portrait of sks woman"
@@ -217,6 +219,20 @@ def test_pose_seed_and_adapter_change_the_picture(engine: Engine, people: People
     assert difference(plain, draw(engine, order())) > 1
     assert difference(plain, draw(engine, order(pose=pose(0), seeds=(2,)))) > 5
     assert difference(plain, draw(engine, order(grant(people["ann"]), pose(0)))) > 2
+
+
+@pytest.mark.parametrize("size", [(128, 128), (96, 128)])
+def test_joints_draw_what_their_pose_map_draws(engine: Engine, size: tuple[int, int], tmp_path: Path) -> None:
+    picture = PictureSize(*size)
+    joints, line = picture.placed(presets()["three-quarter-left"]), 40
+    Image.fromarray(pose_map(joints, *size, line)).save(tmp_path / "map.png")
+    changes: dict[str, Any] = {"width": size[0], "height": size[1], "pose_line_thousandths": line}
+    item = order().items[0].model_copy(update={"joints": joints})
+    drawn = draw(engine, order(items=[item], **changes))
+    assert drawn.shape == (size[1], size[0], 3)
+    assert difference(drawn, draw(engine, order(pose=tmp_path / "map.png", **changes))) == 0
+    # As wide as it is said.
+    assert difference(drawn, draw(engine, order(items=[item], **changes | {"pose_line_thousandths": 16}))) > 0.1
 
 
 def test_an_order_may_mix_items_with_and_without_pose(engine: Engine, pose: Pose) -> None:

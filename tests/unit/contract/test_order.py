@@ -34,6 +34,9 @@ CANDIDATES = [
         5, "c/000005.png", "sks woman in warm light", twin=False, pose_key="p/1.png", initial_image="i/1.png"
     ),
     PlannedCandidate(6, "c/000006.png", "sks woman in neutral light", twin=True),
+    PlannedCandidate(
+        7, "c/000007.png", "sks woman", twin=False, pose_key="p/1.png", joints=((0.0, 0.0), (0.1, 1.2), *[None] * 16)
+    ),
 ]
 
 
@@ -77,6 +80,15 @@ def test_a_golden_order() -> None:
                 "key": "c/000006.png",
                 "putUrl": "put:c/000006.png",
             },
+            {
+                # Joints, where there are some, where the head stands as all layouts need it.
+                "seed": 7,
+                "prompt": "sks woman",
+                "negativePrompt": "hat",
+                "joints": [[0.5, 0.37833], [0.54717, 0.81858], *[None] * 16],
+                "key": "c/000007.png",
+                "putUrl": "put:c/000007.png",
+            },
         ],
         "width": 896,
         "height": 1152,
@@ -86,6 +98,7 @@ def test_a_golden_order() -> None:
         "controlEnd": 0.73,
         "mode": "ImageToImage",
         "strength": 0.35,
+        "poseLineThousandths": 16,
     }
 
 
@@ -97,12 +110,13 @@ def test_a_golden_order() -> None:
         ({"control_weight_percent": 13}, {"controlWeight": 0.13}),
         ({"control_end_percent": 14}, {"controlEnd": 0.14}),
         ({"control_end_percent": 0}, {"controlEnd": 0.0}),
+        ({"pose_line_thousandths": 21}, {"poseLineThousandths": 21}),
     ],
 )
 def test_what_a_base_model_wants_otherwise_changes_that_and_the_digest(
-    override: dict[str, int], changes: dict[str, Any]
+    override: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    size = PictureSize(896, 1152, **override)  # type: ignore[arg-type]
+    size = PictureSize(896, 1152, **override)
     assert document(size) == document() | changes
     assert size.parameters != PictureSize(896, 1152).parameters
     assert str(next(iter(override.values()))) in json.dumps(size.parameters)

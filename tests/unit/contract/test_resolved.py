@@ -12,6 +12,7 @@ import pytest
 from areas import area
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.candidates import PictureSize
+from profile_contract.framing import room_for
 from profile_contract.layouts import LayoutName
 from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training, Updates
 from profile_contract.resolved import (
@@ -107,6 +108,7 @@ def test_a_new_version_of_a_stage_changes_nothing_that_stands(monkeypatch: pytes
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "a layout": ({"layouts": [LayoutName.RESUME]}, "f"),
+    "a layout that shows more": ({"layouts": [LayoutName.SQUARE, LayoutName.PRINT]}, "cool warm f"),
     "layouts in another order": ({"layouts": list(SPEC.layouts)[::-1]}, ""),
     "portraits": ({"portraits": 2}, "f"),
     "likeness": ({"minimum_likeness": 3}, "f"),
@@ -137,8 +139,12 @@ def test_a_stage_takes_over_what_the_platform_sets_where_the_request_asks_someth
         assert (fresh == before) is (stage not in stages.split())
     for key, style in now.styles.items():
         drawn = key in stages or f"+{key}" in stages
-        assert style.content == (NEW_CONTENT if drawn else STYLES)[key]
-        assert style.picture.width == (640 if drawn else 896)
+        # Drawn to be wider alone, and otherwise as before.
+        kept = "shows more" in name or not drawn
+        assert style.content == (STYLES if kept else NEW_CONTENT)[key]
+        assert style.picture.width == (896 if kept else 640)
+        wide = room_for(fields.get("layouts", SPEC.layouts) if drawn else SPEC.layouts, 40)
+        assert style.picture.room == wide
     assert now.finish is not None
     assert now.finish.parameters.visible_mark is ("f" in stages)
 

@@ -24,8 +24,8 @@ from profile_contract.stages.finish import FinishReport, ToneShift
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.preprocess import (
     DatasetImage,
+    DatasetPose,
     PhotoVerdict,
-    PoseMap,
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
@@ -47,6 +47,7 @@ from profile_evaluate.person import (
 )
 from profile_runtime.store.folder import FolderStore
 from profile_vision.faces import Face
+from profile_vision.poses import presets
 
 Pixels = NDArray[np.uint8]
 # Directions of faces, two of them alike: 1 is the person as held out, 2 as trained on, 3 somebody else.
@@ -123,7 +124,7 @@ def results() -> Results:
         preprocess=PreprocessReport(
             digest="p",
             images=images,
-            poses=[PoseMap(name="frontal", key="poses/frontal.png", width=64, height=64)],
+            poses=[DatasetPose(name="frontal", joints=presets()["frontal"])],
             ceiling=0.8,
         ),
         train=TrainReport(
@@ -137,7 +138,7 @@ def results() -> Results:
 PICTURES = {
     "data/0.jpg": (2,), "data/1.jpg": (2,), "data/2.jpg": (2,), "data/3.jpg": (1,), "data/4.jpg": (),
     "warm/1.png": (1,), "warm/2.png": (1, 3), "warm/1-neutral.png": (3,),
-    "cool/1.png": (3,), "cool/2.png": (), "cool/1-neutral.png": (3,), "poses/frontal.png": (1,),
+    "cool/1.png": (3,), "cool/2.png": (), "cool/1-neutral.png": (3,),
 }  # fmt: skip
 
 
@@ -244,7 +245,8 @@ def test_the_base_alone_draws_the_same_seeds_and_poses_with_other_words(measured
     assert numbers(described) == [2, None, 2, None]
     items = [item for order in engine.orders for item in order.items]
     assert [item.seed for item in items] == [1, 2] * 4
-    assert [item.pose.url if item.pose else "" for item in items] == ["poses/frontal.png", ""] * 4
+    posed = PLATFORM.picture_for(SPEC).placed(presets()["frontal"])
+    assert [item.joints for item in items] == [posed, None] * 4
     assert {item.prompt for item in items[:2]} == {"photo of sks woman, warm light"}
     assert {item.prompt for item in items[4:6]} == {"photo of a young woman, warm light"}
     assert all(order.adapter is None for order in engine.orders)
@@ -252,10 +254,8 @@ def test_the_base_alone_draws_the_same_seeds_and_poses_with_other_words(measured
 
 def test_what_stands_is_drawn_again_only_from_other_words_or_poses(tmp_path: Path) -> None:
     store, engine = FolderStore(tmp_path), Engine()
-    store.write("pose.png", drawn(1))
-    wanted = [
-        WantedPicture(key=f"{seed}.png", seed=seed, prompt="a sks woman", pose_key="pose.png") for seed in range(6)
-    ]
+    pose = presets()["frontal"]
+    wanted = [WantedPicture(key=f"{seed}.png", seed=seed, prompt="a sks woman", joints=pose) for seed in range(6)]
 
     def drawings(which: Sequence[WantedPicture], style: ProfileStyleSpec = STYLE) -> list[int]:
         engine.orders.clear()
@@ -266,7 +266,8 @@ def test_what_stands_is_drawn_again_only_from_other_words_or_poses(tmp_path: Pat
     assert drawings(wanted) == []
     assert drawings([replace(wanted[0], prompt="another"), *wanted[1:]]) == [1]
     assert drawings(wanted[1:], STYLE.model_copy(update={"negative_prompt": "hat"})) == [4, 1]
-    store.write("pose.png", drawn(2))
+    turned = presets()["three-quarter-left"]
+    assert drawings([replace(picture, joints=turned) for picture in wanted]) == [4, 2]
     assert drawings(wanted) == [4, 2]
     # Cut between the portrait and its digest: who knows what it was drawn from.
     store.remove(["3.png.digest"])

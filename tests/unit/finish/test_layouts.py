@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from profile_contract.framing import Head
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_finish.checklist import POSED, Cutting, Pose, checks
-from profile_finish.cutting import GIVE, Head, Window, centred, cut, head_of, window_for
+from profile_finish.cutting import GIVE, Window, centred, cut, window_for
 from profile_vision import Face
 from profile_vision.files import jpeg_within, visibly_marked, within
+from profile_vision.heads import head_of
 from profile_vision.pixels import BGR
 
 ALL = list(LAYOUTS.values())

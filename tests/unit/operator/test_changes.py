@@ -42,6 +42,9 @@ CHANGES: dict[str, tuple[Callable[[World], None], list[str], list[str]]] = {
     ),
     "more candidates": (lambda world: change(world, candidates=3), ["finish"], ["warm", "plain"]),
     "layouts": (lambda world: change(world, layouts=[LayoutName.RESUME]), ["finish"], []),
+    "a layout that shows more": (
+        lambda world: change(world, layouts=[LayoutName.PRINT]), ["finish"], ["warm", "plain"],
+    ),
     "portraits": (lambda world: change(world, portraits=2), ["finish"], []),
     "likeness": (lambda world: change(world, minimum_likeness=10), ["finish"], []),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from profile_contract.framing import Skeleton
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import Mode
@@ -17,6 +18,7 @@ from profile_predictor.engine.host_cache import HostCache
 from profile_predictor.engine.tickets import Ticket
 
 POSE = ReadGrant(url="http://store/pose.png")
+JOINTS: Skeleton = ((0.5, 0.4), *[None] * 17)
 
 
 def order(**changes: Any) -> GenerationOrder:
@@ -81,13 +83,16 @@ def test_a_piece_is_cut_to_the_batch() -> None:
 
 def test_rows_with_and_without_pose_take_different_ways() -> None:
     items = [GenerationItem(seed=seed, prompt="", pose=POSE if seed % 2 else None) for seed in range(4)]
-    assert by_pose(order(items=items)) == {False: [0, 2], True: [1, 3]}
+    items.append(GenerationItem(seed=4, prompt="", joints=JOINTS))
+    assert by_pose(order(items=items[:3] + items[4:])) == {False: [0, 2], True: [1, 3]}
 
 
 @pytest.mark.parametrize(
     ("wrong", "has_control", "says"),
     [
         ({"items": [GenerationItem(seed=1, prompt="", pose=POSE)]}, False, "control model"),
+        ({"items": [GenerationItem(seed=1, prompt="", joints=JOINTS)]}, False, "control model"),
+        ({"items": [GenerationItem(seed=1, prompt="", pose=POSE, joints=JOINTS)]}, True, "say one of them"),
         ({"mode": Mode.IMAGE_TO_IMAGE}, True, "initialImage"),
         ({"items": [GenerationItem(seed=1, prompt="", initial_image=POSE)]}, True, "initialImage"),
         ({"mode": Mode.IMAGE_TO_IMAGE, "strength": 0.1, "steps": 4}, True, "strength"),

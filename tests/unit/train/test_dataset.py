@@ -43,7 +43,6 @@ def stored(store: FolderStore, name: str, colour: int, *, held_out: bool = False
         photo=f"{name}.jpg",
         image=f"{name}/image.png",
         mask=f"{name}/mask.png",
-        pose="",
         caption="photo of {subject}, close up",
         width=size,
         height=size,
@@ -82,25 +81,26 @@ def test_a_smaller_attempt_trains_on_smaller_pictures(store: FolderStore) -> Non
 
 
 def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
-    image = stored(store, "a", 90)
-    across, down = np.meshgrid(np.arange(64), np.arange(64))
-    places = np.dstack([np.zeros_like(across), 4 * down, 4 * across]).astype(np.uint8)
-    for part in ("image", "pose"):
-        store.write(f"a/{part}.png", cv2.imencode(".png", places)[1].tobytes())
-    image = image.model_copy(update={"pose": "a/pose.png"})
-    examples = read_examples(store, [image], crops=5, resolution=48, wanted=64, subject="sks woman", posed=True)
+    image = stored(store, "a", 90).model_copy(update={"joints": ((0.5, 0.40625), *[None] * 17)})
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[26, 32] = 255
+    store.write("a/image.png", cv2.imencode(".png", picture)[1].tobytes())
+    examples = read_examples(store, [image], crops=5, resolution=96, wanted=64, subject="sks woman", pose_line=20)
     assert len({example.crop_left for example in examples}) > 1
     for example in examples:
         assert example.pose is not None
-        assert np.array_equal(example.pose, example.image)
+        assert example.pose.shape == (96, 96, 3)
+        # The nose is drawn where the picture shows it.
+        shown, drawn = (np.argwhere(pixels.max(axis=2) > 100).mean(axis=0) for pixels in (example.image, example.pose))
+        assert shown == pytest.approx(drawn, abs=1.5)
     assert all(example.pose is None for example in examples_of(store, [image]))
 
 
-def test_a_pose_map_of_another_size_is_refused(store: FolderStore) -> None:
-    image = stored(store, "a", 90).model_copy(update={"pose": "a/pose.png"})
-    store.write("a/pose.png", cv2.imencode(".png", np.zeros((63, 64, 3), np.uint8))[1].tobytes())
-    with pytest.raises(BadInput, match="not 64x64 pixels"):
-        read_examples(store, [image], crops=1, resolution=64, wanted=64, subject="sks woman", posed=True)
+def test_a_dataset_without_joints_cannot_be_trained_with_the_controlnet(store: FolderStore) -> None:
+    with pytest.raises(BadInput, match=r"no joints for training\.controlInLoss; refresh the request"):
+        read_examples(
+            store, [stored(store, "a", 90)], crops=1, resolution=64, wanted=64, subject="sks woman", pose_line=16
+        )
 
 
 @pytest.mark.parametrize("part", ["image", "mask"])

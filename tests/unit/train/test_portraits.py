@@ -13,7 +13,7 @@ import torch
 from profile_contract.candidates import PictureSize, Wanted, judge_order
 from profile_contract.generation import GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_contract.stages.preprocess import PoseMap, PreprocessReport
+from profile_contract.stages.preprocess import DatasetPose, PreprocessReport
 from profile_contract.stages.train import AdapterLayers, TrainOrder, TrainParameters
 from profile_contract.style import ProfileStyleSpec, Sampler, Title, Tone
 from profile_draw.config import EngineConfig
@@ -25,6 +25,7 @@ from profile_runtime.store.folder import FolderStore
 from profile_train.cache import encode_text, free_encoders
 from profile_train.model import Base, load_base
 from profile_train.portraits import PortraitDrawing, judged_by, judged_order
+from profile_vision.poses import presets
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 STYLE = ProfileStyleSpec(
@@ -64,7 +65,8 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 def dataset() -> PreprocessReport:
-    poses = [PoseMap(name=f"photo-{number}", key=f"{number}.png", width=64, height=64) for number in (1, 2)]
+    # The second as a version before joints left it.
+    poses = [DatasetPose(name="photo-1", joints=presets()["frontal"]), DatasetPose(name="photo-2", key="2.png")]
     return PreprocessReport(digest="d", poses=poses)
 
 

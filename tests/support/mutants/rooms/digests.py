@@ -4,14 +4,14 @@ MUTANTS = (
     (
         "G01",
         "crds/profile_contract/stages/chain.py",
-        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]",
-        "parameters: list[object] = [spec.candidates, *platform.picture.parameters]",
+        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]",
+        "parameters: list[object] = [spec.candidates, *platform.picture_for(spec).parameters]",
         "candidates' digest: seed dropped",
     ),
     (
         "G02",
         "crds/profile_contract/stages/chain.py",
-        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture.parameters]",
+        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]",
         "parameters: list[object] = [spec.seed, spec.candidates]",
         "candidates' digest: picture size and sampler overrides dropped",
     ),

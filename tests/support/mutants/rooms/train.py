@@ -235,7 +235,7 @@ MUTANTS = (
     (
         "T34",
         "images/train/profile_train/dataset.py",
-        "if sizes != {(image.height, image.width)}:",
+        "if {pixels.shape[:2] for pixels in (picture, mask)} != {(image.height, image.width)}:",
         "if False:",
         "pictures of another size than their report says",
     ),
@@ -312,14 +312,14 @@ MUTANTS = (
     (
         "T45",
         "images/train/profile_train/dataset.py",
-        "replace(example, pose=_cut(pose, box, size))",
-        "replace(example, pose=_cut(pose, whole(image), size))",
+        "pose = _pose(image, box, size, pose_line) if",
+        "pose = _pose(image, whole(image), size, pose_line) if",
         "crops are trained with the pose of the whole picture",
     ),
     (
         "T46",
         "images/train/profile_train/stage.py",
-        "            posed=self.order.parameters.control_in_loss,\n",
+        "            pose_line=self._pose_line,\n",
         "",
         "the ControlNet in the loss is shown no pose",
     ),

@@ -21,6 +21,7 @@ from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LI
 from profile_contract.conditions import ConditionType
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.table import Stage
+from profile_contract.toys import toy_notice
 from profile_sandbox import build
 
 from . import release
@@ -127,6 +128,8 @@ def _tell(target: Target, results: Results, view: ObservedRequest, out: Path, te
     finish = results.finish
     terminal.table("Photos", tables.PHOTO_COLUMNS, tables.photo_rows(results.preprocess.verdicts))
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
+    if view.status.toy_model:
+        terminal.say(toy_notice(view.status.toy_model))
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
     terminal.table("Stages", STAGE_COLUMNS, _stage_rows(results, view))
     terminal.heading("Where things are")

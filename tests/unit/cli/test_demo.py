@@ -12,11 +12,12 @@ from rich.console import Console
 
 from chart import CHART, config_of, the
 from profile_cli.__main__ import parser
-from profile_cli.demo.command import PRESETS, _show_page, may_open
+from profile_cli.demo.command import PRESETS, _show_page, _tell, may_open
 from profile_cli.demo.request import NAME, NAMESPACE, demo_photos, demo_spec
 from profile_cli.demo.target import Target, chosen_kubeconfig, own_target, sandbox_values
 from profile_cli.errors import CommandError
 from profile_cli.observed import ObservedRequest
+from profile_cli.results import Results
 from profile_cli.terminal import Terminal
 from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.manifest import manifest
@@ -28,7 +29,10 @@ from profile_contract.request import (
     StageStatus,
     Training,
 )
+from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainReport
 from profile_web.config import WebConfig
 
 AT = "2026-01-01T10:00:00Z"
@@ -50,6 +54,15 @@ def test_the_manifest_is_the_request_without_its_defaults() -> None:
     assert document["spec"]["minimumLikeness"] == 0
     assert "suspend" not in document["spec"]
     assert ProfileRequestSpec.model_validate(document["spec"]) == demo_spec()
+
+
+@pytest.mark.parametrize(("toy", "said"), [("studio-mini", True), (None, False)])
+def test_the_demo_says_of_its_portraits_that_a_toy_drew_them(tmp_path: Path, toy: str | None, said: bool) -> None:
+    reports = (PreprocessReport(digest="a"), TrainReport(digest="b"), (), FinishReport(digest="c"))
+    shown = io.StringIO()
+    target = Target(tmp_path / "kubeconfig", "helm", {}, "s3://b", {}, "")
+    _tell(target, Results(*reports), _view(toyModel=toy), tmp_path, Terminal(Console(file=shown, width=200)))
+    assert ("studio-mini is a small demonstration model" in shown.getvalue()) == said
 
 
 def test_the_person_has_enough_photos() -> None:

@@ -69,6 +69,11 @@ class TrainingRecipe(Contract):
         default=False,
         description="Train with the ControlNet heard, as portraits are drawn: for a base that learnt together with it.",
     )
+    latent_noise: bool = Field(
+        default=True,
+        description="Draw a photo's latents anew in each step, as its autoencoder is unsure of them; false: their mean "
+        "alone, for small autoencoders, whose doubts hide what a person looks like.",
+    )
     checkpoint_steps: int = Field(default=100, ge=1, le=100_000)
     validation_images: int = Field(
         default=4,

@@ -54,7 +54,7 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         if report.outcome == "BadInput":
             return report
         writer = DatasetWriter(order, opener, networks.mask)
-        write(writer, looks, context.progress)
+        write(writer, looks, context.progress, seed=order.digest)
     top = round(ceiling([sitter.embedding for _, sitter in accepted(looks)]), 4)
     return report.model_copy(update={"images": writer.images, "poses": writer.poses, "ceiling": top})
 
@@ -116,10 +116,10 @@ def _report(order: PreprocessOrder, looks: Sequence[Look], people: MainPerson) -
     return report
 
 
-def write(writer: DatasetWriter, looks: Sequence[Look], progress: StageProgress) -> None:
-    """Write the dataset of the accepted photos; the most typical of them judge likeness and are not trained on."""
+def write(writer: DatasetWriter, looks: Sequence[Look], progress: StageProgress, *, seed: str) -> None:
+    """Write the dataset of the accepted photos; some of them, drawn by the seed, judge likeness and teach nothing."""
     sitters = [sitter for _, sitter in accepted(looks)]
-    kept_apart = held_out([sitter.embedding for sitter in sitters])
+    kept_apart = held_out([sitter.embedding for sitter in sitters], seed)
     for number, sitter in enumerate(sitters, start=1):
         writer.add(sitter, held_out=number - 1 in kept_apart)
         share = number / len(sitters)

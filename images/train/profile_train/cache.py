@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -42,10 +42,16 @@ def encode_text(base: Base, prompts: list[str]) -> dict[str, TextEmbedding]:
 
 
 @torch.no_grad()
-def encode_examples(base: Base, examples: list[Example], texts: dict[str, TextEmbedding]) -> list[CachedExample]:
-    """Encode every example. The VAE runs in fp32: SDXL's own VAE overflows in fp16."""
+def encode_examples(
+    base: Base, examples: list[Example], texts: dict[str, TextEmbedding], *, noise: bool = True
+) -> list[CachedExample]:
+    """Encode every example, with the deviation of its latents or, without `noise`, none.
+
+    The VAE runs in fp32: SDXL's own VAE overflows in fp16.
+    """
     base.vae.to(base.device, dtype=torch.float32)
-    return [_encode(base, example, texts[example.caption]) for example in examples]
+    cached = [_encode(base, example, texts[example.caption]) for example in examples]
+    return cached if noise else [replace(each, deviation=torch.zeros_like(each.deviation)) for each in cached]
 
 
 def _encode(base: Base, example: Example, text: TextEmbedding) -> CachedExample:

@@ -56,6 +56,7 @@ class Base:
         self.unet.add_adapter(config, adapter_name=ADAPTER)
         # In bf16, small updates would be rounded away.
         cast_training_params(self.unet, dtype=torch.float32)
+        self.unet.to(memory_format=torch.channels_last)
         return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
 
 
@@ -79,7 +80,8 @@ def load_base(models: Path, name: str, *, mixed: bool, control: str = "") -> Bas
         if isinstance(part, torch.nn.Module):
             part.requires_grad_(False)
     dtype = torch.bfloat16 if autocast else torch.float32
-    pipeline.unet.to(device, dtype=dtype)
+    # Convolutions are faster so, on a CPU too.
+    pipeline.unet.to(device, dtype=dtype, memory_format=torch.channels_last)
     return Base(
         name=name,
         family=family,
@@ -89,7 +91,9 @@ def load_base(models: Path, name: str, *, mixed: bool, control: str = "") -> Bas
         noise=DDPMScheduler.from_config(pipeline.scheduler.config),
         device=device,
         autocast=autocast,
-        control=_load_control(models, control, family, dtype).to(device) if control else None,
+        control=_load_control(models, control, family, dtype).to(device, memory_format=torch.channels_last)
+        if control
+        else None,
     )
 
 

@@ -160,7 +160,7 @@ class Attempt:
     def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:
         """Encode the examples, free the encoders, and train. Raises as `train` does."""
         texts = encode_text(base, [example.caption for example in examples])
-        cached = encode_examples(base, examples, texts)
+        cached = encode_examples(base, examples, texts, noise=self.order.parameters.latent_noise)
         judge = self._judge(base)
         free_encoders(base)
         return train(

@@ -166,6 +166,9 @@ def test_latents_are_scaled_as_the_unet_knows_them_and_the_crop_is_told() -> Non
     assert cached.crop_ids.tolist() == [30, 40, 5, 3, 16, 24]
     assert cached.weights.tolist() == [[[2.0, 0.5, 0.5], [2.0, 0.5, 0.5]]]
     assert cached.text is text
+    (certain,) = encode_examples(base, [example], {"a": text}, noise=False)
+    assert certain.deviation.abs().max() == 0
+    assert torch.equal(certain.mean, cached.mean)
     assert cached.size == (2, 3)
 
 
@@ -203,7 +206,8 @@ def test_held_out_photos_are_never_trained_on(store: FolderStore, monkeypatch: p
     def load_base(*_: Any, **__: Any) -> Any:
         return SimpleNamespace(device=torch.device("cpu"))
 
-    def encode_them(_base: Any, examples: list[Example], _texts: Any) -> Any:
+    def encode_them(_base: Any, examples: list[Example], _texts: Any, *, noise: bool) -> Any:
+        assert noise
         trained_on.extend(int(example.image[0, 0, 0]) for example in examples)
         raise Caught
 

@@ -68,7 +68,7 @@ def train(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
         monkeypatch.setattr(stage, "load_base", load_base)
         monkeypatch.setattr(stage, "encode_text", lambda *_: {"": None, **dict.fromkeys(PROMPTS)})
-        monkeypatch.setattr(stage, "encode_examples", lambda _base, examples, _texts: [
+        monkeypatch.setattr(stage, "encode_examples", lambda _base, examples, _texts, **_words: [
             example(number, one.size[1] // 8, one.size[0] // 8) for number, one in enumerate(examples)
         ])  # fmt: skip
         monkeypatch.setattr(stage, "free_encoders", lambda _base: None)

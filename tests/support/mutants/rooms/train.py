@@ -386,4 +386,25 @@ MUTANTS = (
         "(self.outputs, rank, *self.kernel)",
         "adapters of convolutions are refused",
     ),
+    (
+        "T56",
+        "images/preprocess/profile_preprocess/holdout.py",
+        "others[: (len(others) + 1) // 2]",
+        "others",
+        "photos of one occasion judge together",
+    ),
+    (
+        "T57",
+        "images/preprocess/profile_preprocess/holdout.py",
+        "drawn = [draw.randrange(count)]",
+        "drawn = [int(likeness.mean(axis=1).argmax())]",
+        "the most typical photo judges, and does not teach",
+    ),
+    (
+        "T58",
+        "images/train/profile_train/cache.py",
+        "return cached if noise else",
+        "return cached if not noise else",
+        "latents are drawn anew where their mean is asked for",
+    ),
 )

@@ -128,7 +128,9 @@ class Reconciler:
         snapshot = await self._observer.snapshot(head, spec, since)
         metrics.expect(head.key.namespace, snapshot.styles)
         facts = Facts(snapshot, self._config, datetime.now(UTC))
-        plan = decide(replace(facts, turn=self._turn(head.key, claim_of(facts), snapshot.jobs)))
+        if self._waiting.needed:
+            facts = replace(facts, turn=self._turn(head.key, claim_of(facts), snapshot.jobs))
+        plan = decide(facts)
         await self._apply(plan, head)
         return plan.again
 

@@ -21,7 +21,7 @@ from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import Scope
 from profile_operator.decide.policy import session_policy
 from profile_operator.observe.issued import Credentials, Issued
-from profile_runtime.kubernetes.errors import ApiError
+from profile_runtime.kubernetes.errors import ApiError, ResourceConflict
 
 from . import manifests
 
@@ -41,7 +41,9 @@ class CredentialsIssuer:
         """Make a Secret stand with credentials that outlast a pod that starts now. Raises StoreError or ApiError."""
         policy = session_policy(self._config.store.bucket, next(scope for scope in scopes if scope.stage is stage))
         namespace, name = head.key.namespace, names.credentials_secret(head.key.name, stage, head.uid)
-        uid, digest = await self._kube.secret_uid(namespace, name), digest_of(policy)
+        digest = digest_of(policy)
+        # Of none that this process made it is not asked whether it stands: almost always there is none yet.
+        uid = await self._kube.secret_uid(namespace, name) if self._issued.any(head.uid, stage) else ""
         standing = self._issued.standing(head.uid, stage, uid)
         needed = datetime.now(UTC) + timedelta(seconds=self._config.jobs.least_seconds_of(stage))
         if standing is not None and standing.policy == digest and standing.ends >= needed:
@@ -51,7 +53,12 @@ class CredentialsIssuer:
         document = manifests.credentials(head.key, head.uid, stage, {**data, manifests.REDIS_VARIABLE: redis})
         if uid:
             await self._kube.delete_secret(namespace, name, uid)
-        created = await self._kube.create_secret(document)
+        try:
+            created = await self._kube.create_secret(document)
+        except ResourceConflict:
+            # Another process made it, or this one before it was started anew: what it holds is not known.
+            await self._kube.delete_secret(namespace, name, await self._kube.secret_uid(namespace, name))
+            created = await self._kube.create_secret(document)
         self._issued.add(head.uid, stage, Credentials(created, digest, ends))
 
     async def withdraw(self, head: RequestHead, stage: Stage) -> None:

@@ -24,6 +24,7 @@ from profile_runtime.store.port import BoundedStore, NotFound, StoredObject, Sto
 from profile_runtime.store.s3 import open_s3
 
 from .breaker import Breaker
+from .record_memory import RecordMemory
 from .report_memory import ReportMemory
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class StoreAccess:
     ) -> None:
         """`fence` is called before everything that is written, and raises where nothing may be."""
         self._store, self._sessions, self._signers, self._fence = store, sessions, signers, fence
-        self._reports = ReportMemory()
+        self._reports, self._records = ReportMemory(), RecordMemory()
         # Called when a store that was down answers again.
         self.returned: Callable[[], None] = lambda: None
         self._breaker = Breaker(self._probe, self._tell_returned)
@@ -122,9 +123,14 @@ class StoreAccess:
     async def resolved(self, area: Area, request: str) -> Resolved | None:
         """What a request was resolved to; None where nothing is recorded, or what this version cannot read."""
         name = resolved_key(area, request)
+        remembered = self._records.get(name)
+        if remembered is not None and self._breaker.error is None:
+            return remembered
         try:
             data = await self._off(lambda: self._store.read(name, LONGEST_RESOLVED))
-            return read_resolved(data, area)
+            record = read_resolved(data, area)
+            self._records.keep(name, record)
+            return record
         except NotFound:
             return None
         except (TooLarge, UnreadResolved) as error:
@@ -134,8 +140,11 @@ class StoreAccess:
     async def write(self, key: str, data: bytes, content_type: str = "") -> None:
         """Write an object whole."""
         self._fenced()
-        self._reports.forget(key)
-        await self._off(lambda: self._store.write(key, data, content_type))
+        self._forget(key)
+        try:
+            await self._off(lambda: self._store.write(key, data, content_type))
+        finally:
+            self._forget(key)
 
     async def delete(self, prefix: str) -> int:
         """Delete everything below a prefix."""
@@ -143,16 +152,22 @@ class StoreAccess:
         try:
             return await self._off(lambda: self._store.delete(prefix))
         finally:
-            self._reports.forget(prefix)
+            self._forget(prefix)
 
     async def remove(self, keys: Iterable[str]) -> None:
         """Delete exactly these objects."""
         named = list(keys)
         if named:
             self._fenced()
-            for key in named:
-                self._reports.forget(key)
-            await self._off(lambda: self._store.remove(named))
+            try:
+                await self._off(lambda: self._store.remove(named))
+            finally:
+                for key in named:
+                    self._forget(key)
+
+    def _forget(self, prefix: str) -> None:
+        self._reports.forget(prefix)
+        self._records.forget(prefix)
 
     def signer(self, prefix: str, tag: str) -> PrefixSigner:
         """Who signs links to what lies below a prefix, as the predictor reaches it. Signing may ask the store.

@@ -27,6 +27,10 @@ class Issued:
         """Another Secret was made."""
         self._last.setdefault(request_uid, {})[stage] = credentials
 
+    def any(self, request_uid: str, stage: Stage) -> bool:
+        """Whether this process made one."""
+        return stage in self._last.get(request_uid, {})
+
     def standing(self, request_uid: str, stage: Stage, secret_uid: str) -> Credentials | None:
         """What the Secret of that uid holds; None where we did not make it."""
         credentials = self._last.get(request_uid, {}).get(stage)

@@ -28,13 +28,14 @@ from profile_contract.style_ref import ref_of
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.progress import ProgressReader
-from profile_operator.clients.store import StoreAccess
+from profile_operator.clients.store import ReportT, StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.compared import compared_with, fingerprints_today, platform_digest, platform_of
 from profile_operator.config import OperatorConfig
 from profile_runtime.kubernetes.errors import Forbidden
 from profile_runtime.kubernetes.resources import Document
 
+from .absences import Absences, writers_of
 from .areas import Areas
 from .chain import chain_of
 from .issued import Issued
@@ -71,6 +72,7 @@ class Observer:
         self._platform = platform_digest(config)
         self._areas = Areas(kube, config.store.prefix)
         self._queues = Queues(kube)
+        self._absences = Absences()
 
     async def snapshot(self, head: RequestHead, spec_document: Document, seconds_since_write: float) -> Snapshot:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
@@ -83,7 +85,7 @@ class Observer:
         )
         recorded, photos, resolved = await self._resolved(head, area, spec, styles)
         chain = chain_of(head.key, area, resolved)
-        reports = Reports() if is_settled(head, recorded, resolved) else await self._reports(chain)
+        reports = Reports() if is_settled(head, recorded, resolved) else await self._reports(head, chain, jobs)
         if resolved.photos.gone and reports.preprocess is not None and reports.preprocess.outcome == "Done":
             photos = None
         return Snapshot(
@@ -162,18 +164,28 @@ class Observer:
                 raise SpecError(str(error)) from None
         return recorded, photos, resolve(recorded, wish, photos, styles, platform_of(self._config))
 
-    async def _reports(self, chain: Chain) -> Reports:
+    async def _reports(self, head: RequestHead, chain: Chain, jobs: Sequence[JobView]) -> Reports:
         """The reports that stand under the chain's digests."""
-        store = self._store
+        generation = self._generation(head.uid)
+
+        async def report(stage: Stage, kind: type[ReportT], digest: str = "") -> ReportT | None:
+            prefix = chain.prefix(stage, digest) if digest else chain.prefix(stage)
+            writers = writers_of(stage, jobs, generation)
+            if self._absences.last(head.uid, prefix, writers):
+                return None
+            report = await self._store.report(prefix, kind)
+            if report is None:
+                self._absences.keep(head.uid, prefix, writers)
+            return report
+
         preprocess, train = await asyncio.gather(
-            store.report(chain.prefix(Stage.PREPROCESS), PreprocessReport),
-            store.report(chain.prefix(Stage.TRAIN), TrainReport),
+            report(Stage.PREPROCESS, PreprocessReport), report(Stage.TRAIN, TrainReport)
         )
         styles = await asyncio.gather(
-            *(store.report(chain.prefix(Stage.GENERATE, digest), GenerateReport) for digest in chain.styles.values())
+            *(report(Stage.GENERATE, GenerateReport, digest) for digest in chain.styles.values())
         )
         generate = {name: report for name, report in zip(chain.styles, styles, strict=True) if report is not None}
-        finish = await store.report(chain.prefix(Stage.FINISH), FinishReport) if chain.finish else None
+        finish = await report(Stage.FINISH, FinishReport) if chain.finish else None
         return Reports(preprocess=preprocess, train=train, generate=generate, finish=finish)
 
     async def _latest_progress(self, key: Key, chain: Chain, jobs: tuple[JobView, ...]) -> ProgressEvent | None:

@@ -146,7 +146,9 @@ async def test_no_secret_of_somebody_else_is_touched(operator: RealOperator) -> 
         await operator.cycle()
     after = operator.server.named(SECRETS.format("hr"))
     assert json.dumps({name: after[name] for name in json.loads(before)}) == before
-    written = [(call.method, call.path.rpartition("/")[2]) for call in operator.server.writes("/secrets")]
+    calls = operator.server.writes("/secrets")
+    created = [(call.method, call.body["metadata"]["name"]) for call in calls if call.method == "POST"]
+    written = [*created, *((call.method, call.path.rpartition("/")[2]) for call in calls)]
     uid = next(name for _, name in written if name.startswith("minji-train-")).removeprefix("minji-train-")
     assert {name for _, name in written} - {"secrets"} == {
         f"minji-{s}-{uid}" for s in ("preprocess", "train", "finish")

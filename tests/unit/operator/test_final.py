@@ -20,6 +20,7 @@ from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatu
 from profile_contract.stages import train
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
+from profile_operator.clients import record_memory
 from profile_operator.config import OperatorConfig
 from profile_operator.observe.snapshot import Cause, GenerationView
 from profile_operator.workqueue import ExpectedError
@@ -313,7 +314,9 @@ async def test_the_record_is_written_before_the_first_job(operator: RealOperator
     assert operator.status.resolved.generation == 1
 
 
-async def test_a_finished_request_reads_the_record_alone_and_writes_nothing(operator: RealOperator) -> None:
+async def test_a_finished_request_reads_the_record_alone_and_writes_nothing(
+    operator: RealOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await operator.ready()
     before, writes = operator.document["status"], len(operator.server.writes())
     keys: list[str] = []
@@ -324,6 +327,9 @@ async def test_a_finished_request_reads_the_record_alone_and_writes_nothing(oper
         return read(key, most)
 
     operator.store.read = counting  # type: ignore[method-assign]
+    await operator.cycle()
+    assert keys == [], "it was read a moment ago"
+    monkeypatch.setattr(record_memory, "SECONDS", 0.0)
     for _ in range(2):
         await operator.cycle()
     assert keys == [resolved_key(AREA, "minji")] * 2

@@ -21,6 +21,7 @@ from profile_contract.resolved import LONGEST_RESOLVED, UnreadResolved, read_res
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.understood import understood
+from profile_operator.clients import record_memory
 from profile_operator.decide.deletion import LONGEST_WAIT
 from profile_operator.observe.snapshot import Cause, JobState
 from real_operator import RealOperator, real_operator
@@ -204,7 +205,8 @@ async def test_a_record_that_reaches_elsewhere_is_no_record(operator: RealOperat
     assert standing.digest == operator.status.resolved.digest
 
 
-async def test_a_record_of_fifty_megabytes_is_not_read(operator: RealOperator) -> None:
+async def test_a_record_of_fifty_megabytes_is_not_read(operator: RealOperator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_memory, "SECONDS", 0.0)
     await operator.ready()
     operator.store.objects[resolved_key(AREA, KEY.name)] = b" " * 50_000_000
     operator.document["status"]["compared"] = "another"

@@ -419,8 +419,11 @@ def test_whatever_is_asked_and_changed_it_converges_and_rests(history: list[str]
     world.cycle()
     for event in history:
         ASKED[event](world)
+        finished, count = set(world.store), len(world.created)
         world.cycle()
-        assert len(world.created) == len(set(world.created)), "no stage runs twice with the same inputs"
+        # One that was taken away before its end, as inputs changed and changed back, runs again.
+        again = [name for name in world.created[count:] if world.orders[name].output in finished]
+        assert again == [], "no stage runs twice with the same inputs"
     world.run()
     assert ready(world)
     assert {portrait.style for portrait in world.status.portraits} == set(world.spec.style_keys)

@@ -57,6 +57,13 @@ class TrainingRecipe(Contract):
     batch: int = Field(default=4, ge=1, le=64)
     resolution: int = Field(default=1024, ge=64, le=2048, multiple_of=8)
     learning_rate: float = Field(default=1e-4, gt=0, le=10)
+    up_rate: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=64,
+        description="Learning rate of an adapter's matrices out of its rank, which begin as zeros, as a multiple of "
+        "learningRate, that of those into it (LoRA+, Hayou et al. 2024).",
+    )
     crops_per_photo: int = Field(default=3, ge=1, le=16)
     min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
     noise_offset: float = Field(default=0.0357, ge=0, le=1)

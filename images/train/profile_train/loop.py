@@ -109,7 +109,9 @@ class Course:
         """Puts a fresh adapter into the base."""
         self._base, self._examples, self._sizes = base, examples, [example.size for example in examples]
         self._parameters, self._settings = parameters, settings
-        self._weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
+        weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
+        # In the order of the optimiser's groups, by which it numbers their states.
+        self._weights = dict(sorted(weights.items(), key=lambda item: leads_out(item[0])))
         self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
         self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
         self._optimiser = self._fresh_optimiser()
@@ -178,7 +180,7 @@ class Course:
         )
         loss.backward()
         for group in optimiser.param_groups:
-            group["lr"] = parameters.learning_rate * share_of_rate(step, settings.steps)
+            group["lr"] = group["highest_rate"] * share_of_rate(step, settings.steps)
         norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
         # Once a step an accelerator is waited for.
         figure, length = torch.stack([loss.detach(), norm.to(loss)]).tolist()
@@ -211,8 +213,13 @@ class Course:
             self._checkpoints.score(saved, self._judge())
 
     def _fresh_optimiser(self) -> torch.optim.Optimizer:
-        rate = self._parameters.learning_rate
-        return torch.optim.AdamW(self._weights.values(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
+        """Two groups, matrices into the rank and out of it, each with a `highest_rate` that falls with the steps."""
+        rate, up_rate = self._parameters.learning_rate, self._parameters.up_rate
+        groups = []
+        for highest, out in ((rate, False), (rate * up_rate, True)):
+            matrices = [weight for name, weight in self._weights.items() if leads_out(name) is out]
+            groups.append({"params": matrices, "lr": highest, "highest_rate": highest})
+        return torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True)
 
     def _begin_anew(self) -> None:
         """The adapter as it was before the first step."""
@@ -221,6 +228,11 @@ class Course:
                 weight.copy_(self._untrained[name])
                 weight.grad = None
         self.step = self.skipped = 0
+
+
+def leads_out(name: str) -> bool:
+    """Whether a parameter of an adapter is a matrix out of its rank, which begins as zeros."""
+    return ".lora_B." in name
 
 
 def noise_seed(seed: int, step: int, redrawn: int) -> int:

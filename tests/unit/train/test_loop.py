@@ -15,7 +15,7 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainParameters
+from profile_contract.stages.train import AdapterLayers, TrainParameters
 from profile_draw.finite import NotFinite
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
@@ -106,6 +106,47 @@ def test_the_rate_falls_along_half_a_cosine(checkpoints: Checkpoints, monkeypatc
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
     train(tiny_base(), checkpoints)
     assert rates == pytest.approx([0.1, 0.0933013, 0.075, 0.05, 0.025, 0.0066987298])
+
+
+def test_matrices_out_of_the_rank_have_a_rate_of_their_own(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[dict[str, float]] = []
+    base = tiny_base()
+    base.paired = True
+    weights = base.add_adapter(1, PARAMETERS.adapter_layers, 0)
+    names = {id(weight): name for name, weight in weights.items()}
+    monkeypatch.setattr(base, "add_adapter", lambda *_: dict(reversed(weights.items())))
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure: object = None) -> None:  # type: ignore[override]
+            rates.append({names[id(w)]: group["lr"] for group in self.param_groups for w in group["params"]})
+            super().step()
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    train(base, checkpoints, up_rate=4.0)
+    out = WEIGHT.replace("lora_A", "lora_B")
+    assert [rate[WEIGHT] for rate in rates] == pytest.approx([0.1, 0.0933013, 0.075, 0.05, 0.025, 0.0066987298])
+    assert [rate[out] for rate in rates] == pytest.approx([4 * rate[WEIGHT] for rate in rates])
+
+
+def test_each_matrix_goes_on_with_its_own_averages(checkpoints: Checkpoints, store: FolderStore) -> None:
+    """In whatever order a base names them."""
+
+    class Turned(TinyBase):
+        def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
+            return dict(reversed(super().add_adapter(rank, layers, seed).items()))
+
+    def turned(answer: Callable[[Call], torch.Tensor] | None = None) -> TinyBase:
+        return Turned(**vars(tiny_base(answer=answer)) | {"paired": True})
+
+    train(turned(), checkpoints, up_rate=4.0)
+    cut = Checkpoints(store, "cut/", "settings")
+    with pytest.raises(KeyboardInterrupt):
+        train(turned(Tripping(interrupted, 4)), cut, up_rate=4.0)
+    train(turned(), cut, up_rate=4.0)
+    ends = [load(store.read(c.complete()[-1].prefix + WEIGHTS))[WEIGHT] for c in (checkpoints, cut)]
+    assert torch.equal(*ends)
 
 
 def test_training_moves_the_adapter_towards_the_target(checkpoints: Checkpoints) -> None:

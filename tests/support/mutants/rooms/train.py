@@ -67,8 +67,8 @@ MUTANTS = (
     (
         "T10",
         "images/train/profile_train/loop.py",
-        'group["lr"] = parameters.learning_rate * share_of_rate(step, settings.steps)',
-        'group["lr"] = parameters.learning_rate',
+        'group["lr"] = group["highest_rate"] * share_of_rate(step, settings.steps)',
+        'group["lr"] = group["highest_rate"]',
         "learning rate does not fall",
     ),
     (
@@ -406,5 +406,19 @@ MUTANTS = (
         "return cached if noise else",
         "return cached if not noise else",
         "latents are drawn anew where their mean is asked for",
+    ),
+    (
+        "T59",
+        "images/train/profile_train/loop.py",
+        "((rate, False), (rate * up_rate, True))",
+        "((rate, True), (rate * up_rate, False))",
+        "the rates of the two matrices are exchanged",
+    ),
+    (
+        "T60",
+        "images/train/profile_train/loop.py",
+        "dict(sorted(weights.items(), key=lambda item: leads_out(item[0])))",
+        "weights",
+        "after a restart each matrix goes on with another one's averages",
     ),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from diffusers import AutoencoderKL
 
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.precision import variant_of
@@ -43,6 +44,7 @@ class Family(ABC):
     # The pipelines that draw, by (follows a pose, draws over a picture); they share their modules.
     ways: ClassVar[Mapping[tuple[bool, bool], type[Any]]]
     control: ClassVar[type[Any]]
+    vae: ClassVar[type[Any]] = AutoencoderKL
     # Encoders and their tokenizers, as the pipeline names them.
     text_encoders: ClassVar[tuple[str, ...]]
     tokenizers: ClassVar[tuple[str, ...]]
@@ -50,9 +52,14 @@ class Family(ABC):
     def load(self, folder: Path, dtype: torch.dtype | None = None) -> Any:
         """The pipeline of a model's folder, on the CPU; float32 unless told. Raises OSError or ValueError.
 
-        From safetensors alone, and never from elsewhere than this folder.
+        From safetensors alone, and never from elsewhere than this folder. Which of the VAE's files are read is asked of
+        its own folder: where a mended one was put beside the original's half-precision file, that one is meant.
         """
-        return self.ways[False, False].from_pretrained(folder, **_how(folder / "unet", dtype))
+        how = _how(folder / "unet", dtype)
+        if variant_of(folder / "vae") == how["variant"]:
+            return self.ways[False, False].from_pretrained(folder, **how)
+        vae = self.vae.from_pretrained(folder / "vae", **_how(folder / "vae", dtype))
+        return self.ways[False, False].from_pretrained(folder, vae=vae, **how)
 
     def load_control(self, folder: Path, dtype: torch.dtype) -> Any:
         """The ControlNet of a folder. Raises as `load` does."""

@@ -70,6 +70,24 @@ def test_what_can_be_trained_on_can_be_drawn_with(
         assert torch.equal(mine, theirs), name
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_vae_that_was_put_in_the_originals_place_is_read_though_the_originals_half_lies_there_too(
+    random_models: Path, tmp_path: Path, plain: bool
+) -> None:
+    """As one has it who downloads all half-precision files of SDXL, and the mended VAE, which comes in full alone."""
+    models = saved(random_models, tmp_path, "half")
+    vae = Sdxl().load(models / "half").vae
+    original = next(vae.parameters()).clone()
+    with torch.no_grad():
+        next(vae.parameters()).add_(1.0)
+    if plain:
+        vae.save_pretrained(models / "half" / "vae")
+    drawn = Pipeline.load(EngineConfig(models, "half", dtype="float32"))
+    trained = load_base(models, "half", mixed=False)
+    for read in (next(drawn._base.vae.parameters()), next(trained.vae.parameters())):
+        assert torch.allclose(read, original + plain, atol=1e-3)
+
+
 def test_the_controlnet_that_portraits_are_drawn_with_can_be_trained_with(random_models: Path) -> None:
     control = load_base(random_models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME).control
     drawn = Sdxl().load_control(random_models / random_sdxl.CONTROL_NAME, torch.float32)

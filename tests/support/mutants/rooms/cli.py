@@ -246,4 +246,25 @@ MUTANTS = (
         "if False:",
         "a recipe of any size is read",
     ),
+    (
+        "L36",
+        "cli/profile_cli/nouns.py",
+        "return answer.lower() or ANYBODY",
+        "return ANYBODY",
+        "what a person answers about who is in the photos is forgotten",
+    ),
+    (
+        "L37",
+        "cli/profile_cli/run/settings.py",
+        "companion = model.recipe.control_model if control is None else control",
+        'companion = control or ""',
+        "the ControlNet that a recipe names is not taken",
+    ),
+    (
+        "L38",
+        "runtime/profile_runtime/recipes.py",
+        "if own is None or own.digest == digest:",
+        "if own is None or own.digest != digest:",
+        "the same recipe is complained of, and another one is not",
+    ),
 )

@@ -238,4 +238,18 @@ MUTANTS = (
         "if areas or area is None:",
         "an order draws in another namespace's area",
     ),
+    (
+        "K65",
+        "crds/profile_contract/resolved.py",
+        "recipe=platform.recipe or None,",
+        "recipe=None,",
+        "a request forgets by which recipe it was resolved",
+    ),
+    (
+        "K66",
+        "crds/profile_contract/recipe.py",
+        'if "resolution" in training else {}',
+        "if False else {}",
+        "photos are cut for other pixels than the recipe trains at",
+    ),
 )

@@ -526,4 +526,18 @@ MUTANTS = (
         "ticket.fail(_for_good(error))",
         "the log does not name whose order could not be drawn",
     ),
+    (
+        "P83",
+        "inference/profile_draw/samplers.py",
+        '{"use_karras_sigmas": True}',
+        '{"use_karras_sigmas": False}',
+        "the Karras sampler is the plain one",
+    ),
+    (
+        "P84",
+        "inference/profile_draw/families/family.py",
+        'if variant_of(folder / "vae") == how["variant"]:',
+        "if True:",
+        "the original VAE in half precision is read instead of the mended one beside it",
+    ),
 )

@@ -78,15 +78,15 @@ class Elector:
         if not self.leads:
             raise NotLeading("this operator does not lead any more")
 
-    async def attempt(self) -> bool:
+    async def attempt(self, lease: LeaseAccess | None = None) -> bool:
         """Renew the Lease, or take one that nobody holds; returns whether this process leads."""
-        began = self._clock()
+        lease, began = lease or self._lease, self._clock()
         try:
-            record = await self._lease.read()
+            record = await lease.read()
             if record is None:
-                self._keep(await self._lease.create(self._identity, LEASE_SECONDS), began)
+                self._keep(await lease.create(self._identity, LEASE_SECONDS), began)
             elif record.holder in (self._identity, "") or self._expired(record):
-                self._keep(await self._lease.write(record, self._identity, LEASE_SECONDS), began)
+                self._keep(await lease.write(record, self._identity, LEASE_SECONDS), began)
         except ResourceConflict:
             log.info("another operator was first")
         except ApiError as error:
@@ -110,13 +110,16 @@ class Elector:
             await asyncio.sleep(RETRY_SECONDS)
         log.info("this operator leads: %s", self._identity)
 
-    async def hold(self) -> None:
-        """Renew for as long as that goes; returns when this process may not work any more, not a moment later."""
+    async def hold(self, lease: LeaseAccess | None = None) -> None:
+        """Renew for as long as that goes; returns when this process may not work any more, not a moment later.
+
+        `lease`: the way to it where this is called in another loop than the one in which it was won.
+        """
         while self.leads:
             try:
                 async with asyncio.timeout(max(0.0, self._works_until - self._clock())):
                     await asyncio.sleep(RETRY_SECONDS)
-                    await self.attempt()
+                    await self.attempt(lease)
             except TimeoutError:
                 break
         log.error("this operator leads no more: its lease could not be renewed")

@@ -7,7 +7,8 @@ import logging
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from profile_contract.resource import Key, parse_head
@@ -45,6 +46,7 @@ from .long_waits import MANY_ATTEMPTS, LongWaits
 from .observe.issued import Issued
 from .observe.observer import Observer
 from .reconcile import Reconciler
+from .renewal import Renewal
 from .standing_line import standing_line
 from .waiting_list import WaitingList
 from .workqueue import WorkQueue
@@ -172,9 +174,15 @@ class OperatorApp:
         if self._elector is None:
             await asyncio.Event().wait()
         else:
-            await self._elector.hold()
+            await Renewal(self._elector, self._own_lease).hold()
             await self._end_work()
             self.ended.set()
+
+    @asynccontextmanager
+    async def _own_lease(self) -> AsyncIterator[KubernetesLease]:
+        """The Lease over a connection of its own. Raises ApiError where no cluster is configured."""
+        async with await connect() as api:
+            yield KubernetesLease(api, self._config.lease.namespace, self._config.lease.name)
 
     # --- what is looked at ---
 

@@ -44,6 +44,7 @@ class Cluster(threading.Thread):
         super().__init__(daemon=True)
         self.server, self.store, self.requests = FakeKubernetes(), store, requests
         self.url, self.served, self._steps = "", threading.Event(), Counter[str]()
+        self.first_jobs: dict[str, float] = {}
 
     def run(self) -> None:
         asyncio.run(self._serve())
@@ -78,6 +79,8 @@ class Cluster(threading.Thread):
         step = STEPS[min(self._steps[path], len(STEPS) - 1)]
         self._steps[path] += 1
         job = self.server.objects[path]
+        owner = job["metadata"]["ownerReferences"][0]["uid"]
+        self.first_jobs.setdefault(owner, time.monotonic())
         if step == "ended" and "conditions" in job.get("status", {}):
             return
         now = stamp()
@@ -170,6 +173,8 @@ async def lives(cluster: Cluster, store: MemoryStore, profile: cProfile.Profile 
         profile.disable()
     cpu, count = time.thread_time() - began, cluster.requests
     print(f"{count} requests in {time.monotonic() - wall:.1f} s; {1000 * cpu / count:.1f} ms of the loop's CPU each")
+    first = sorted(moment - wall for moment in cluster.first_jobs.values())
+    print(f"first Jobs: half after {first[count // 2]:.1f} s, all after {first[-1]:.1f} s")
     for kind, number in sorted(Counter(map(kind_of, cluster.server.calls)).items()):
         print(f"  {number / count:6.2f} {kind}")
     for kind, number in sorted(Counter(key.split("/")[3] for key in store.reads).items()):

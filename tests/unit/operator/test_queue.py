@@ -146,3 +146,27 @@ async def test_a_round_stands_behind_what_has_just_happened_and_adds_nothing_tha
     assert len(handler.calls) == len(set(handler.calls)) == 51
     assert B not in handler.calls
     await stop(tasks)
+
+
+async def test_of_many_that_come_at_once_each_is_looked_at_before_any_is_looked_at_again() -> None:
+    queue, looks = WorkQueue(), list[Key]()
+    keys = [Key(f"team-{number % 3}", f"r{number}") for number in range(60)]
+
+    async def look(key: Key) -> float | None:
+        looks.append(key)
+        await asyncio.sleep(0.001)
+        if looks.count(key) < 3:
+            # What its Job does comes while the others still wait for their first look.
+            queue.add(key)
+        return None
+
+    for key in keys:
+        queue.add(key)
+    workers = [asyncio.create_task(queue.work(look)) for _ in range(8)]
+    async with asyncio.timeout(10):
+        while len(looks) < 3 * len(keys):
+            await asyncio.sleep(0.01)
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    assert looks[: len(keys)] == keys

@@ -78,7 +78,7 @@ reliability: env binaries ## end the operator at every effect of a whole life an
 crds: env ## write the CRD manifests, docs/api.md, docs/recipe.md and the chart's values.schema.json and recipes anew
 	$(RUN) -m profile_contract.schema.crd crds
 	cp crds/*.yaml charts/profile-studio/files/crds/
-	$(RUN) -m profile_contract.schema.reference docs/api.md docs/recipe.md
+	$(RUN) -m profile_contract.schema.reference docs/api.md docs/recipe.md models/recipe.schema.json
 	cp models/profile_models/recipes/*.yaml charts/profile-studio/recipes/
 	cp models/studio-mini/recipe.yaml charts/profile-studio/recipes/studio-mini.yaml
 	$(RUN) -m profile_values charts/profile-studio/values.schema.json

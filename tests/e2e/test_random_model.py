@@ -11,6 +11,7 @@ from peft import LoraConfig
 from PIL import Image, ImageDraw
 
 from profile_models import random_sdxl
+from profile_models.model_recipe import recipe_for
 
 PROMPT = "studio profile portrait of sks woman, warm tones"
 
@@ -59,6 +60,12 @@ def draw(
 def difference(left: np.ndarray, right: np.ndarray) -> float:
     """Mean absolute difference of two pictures in 0..1."""
     return float(np.abs(left - right).mean())
+
+
+def test_it_brings_its_recipe(models: Path) -> None:
+    model = recipe_for(models / random_sdxl.NAME)
+    assert (model.remark, model.recipe.training.rank) == ("", 8)
+    assert "noise" in model.recipe.toy
 
 
 def test_pictures_follow_prompt_seed_pose_and_adapter(pipeline: StableDiffusionXLControlNetPipeline) -> None:

@@ -1,7 +1,8 @@
-"""Writes the references of the API and of recipes: `python -m profile_contract.schema.reference API RECIPE`."""
+"""Writes the references of the API and of recipes: `python -m profile_contract.schema.reference API RECIPE SCHEMA`."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ RECIPE_HEAD = """# Recipes
 
 A base model's folder may hold a `recipe.yaml`, in which the model says how it is trained upon and drawn with.
 [Models](models.md#recipes) tells who reads it, and what overrides it. The fields are listed here, generated from
-`crds/profile_contract/recipe.py` by `make crds`; what is left out has the default.
+`crds/profile_contract/recipe.py` by `make crds`; what is left out has the default. Editors take the
+[schema](../models/recipe.schema.json).
 """
 COLUMNS = "| field | type | default | limits | what |\n|---|---|---|---|---|\n"
 LIMITS = {
@@ -69,6 +71,11 @@ def recipe_page() -> str:
     """What a recipe may say, in Markdown."""
     rows = "\n".join(_rows(schema_of(Recipe), ""))
     return f"{RECIPE_HEAD}\n{COLUMNS}{rows}\n"
+
+
+def recipe_schema() -> str:
+    """The JSON schema of a recipe, for editors and for whoever checks one without Python."""
+    return json.dumps(Recipe.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
 
 
 def _rows(schema: Schema, above: str) -> Iterator[str]:
@@ -127,9 +134,10 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    api, recipe = map(Path, sys.argv[1:])
+    api, recipe, schema = map(Path, sys.argv[1:])
     api.write_text(page())
     recipe.write_text(recipe_page())
+    schema.write_text(recipe_schema())
 
 
 if __name__ == "__main__":

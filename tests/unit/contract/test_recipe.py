@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from profile_contract.candidates import PictureSize
 from profile_contract.model import Contract
 from profile_contract.recipe import BadRecipe, Recipe, recipe_of
-from profile_contract.schema.reference import recipe_page
+from profile_contract.schema.reference import recipe_page, recipe_schema
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import SamplerName
@@ -138,6 +138,7 @@ def test_the_charts_recipes_are_those_of_the_models() -> None:
 
 def test_the_page_of_fields_is_generated() -> None:
     assert (ROOT / "docs" / "recipe.md").read_text() == recipe_page(), "make crds"
+    assert (ROOT / "models" / "recipe.schema.json").read_text() == recipe_schema(), "make crds"
 
 
 def test_sdxls_recipe() -> None:

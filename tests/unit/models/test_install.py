@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from profile_contract.recipe import BadRecipe
+from profile_models.__main__ import main
 from profile_models.install import NAMES, install
 from profile_runtime.weights import SUMS, check_model
 
@@ -51,6 +53,28 @@ def test_it_brings_its_sums_and_one_that_was_changed_is_brought_anew(home: Path,
     assert all(check_model(models, name, {}) for name in NAMES)
     (models / NAMES[0] / "recipe.yaml").write_text("training: {}")
     assert install(models, home) == [NAMES[0]]
+
+
+def test_a_model_whose_recipe_is_wrong_is_not_installed(home: Path, tmp_path: Path) -> None:
+    (home / NAMES[0] / "recipe.yaml").write_text("training: {rank: 0}")
+    with pytest.raises(BadRecipe, match=r"recipe\.yaml is no recipe: training\.rank"):
+        install(tmp_path / "models", home)
+    assert not list((tmp_path / "models").iterdir())
+
+
+@pytest.mark.parametrize(("recipe", "said"), [("training: {rank: 8}", ""), ("rank: 8", "is no recipe: rank: ")])
+def test_sums_are_written_for_no_model_whose_recipe_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, said: str
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(sys, "argv", ["profile_models", "sums", str(tmp_path)])
+    if said:
+        with pytest.raises(SystemExit, match=said):
+            main()
+    else:
+        main()
+    assert (tmp_path / SUMS).exists() == (not said)
 
 
 def test_a_clone_without_it_is_told_so(tmp_path: Path) -> None:

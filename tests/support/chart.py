@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +23,9 @@ NAMES = {"app.kubernetes.io/name": "profile-studio", "app.kubernetes.io/instance
 # How names begin of what no namespace holds.
 CLUSTER = "profile-system-profile-studio"
 STYLES = {"studio-warm", "studio-cool", "business-neutral", "campus"}
+
+# Programs in Go that run for a moment need no garbage collection, which took a quarter of their time.
+UNCOLLECTED = {**os.environ, "GOGC": "off"}
 
 Object = dict[str, Any]
 # The rule by which pods reach the cluster's own DNS, and no other.
@@ -46,7 +50,7 @@ def helm() -> str:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False, env=UNCOLLECTED)
 
 
 @functools.cache

@@ -22,13 +22,16 @@ def understood(kind: type[ModelT], document: Any) -> tuple[ModelT, bool]:
     What is left out is the smallest part that is wrong: an entry of a map, an item of a list, a field. `kind` must
     have a default for each of its fields.
     """
-    rest = copy.deepcopy(dict(document)) if isinstance(document, Mapping) else {}
-    whole = rest == document
-    for _ in range(MOST_ROUNDS):
+    if not isinstance(document, Mapping):
+        return kind(), False
+    rest = dict(document)
+    for attempt in range(MOST_ROUNDS):
         try:
-            return kind.model_validate(rest), whole
+            return kind.model_validate(rest), attempt == 0
         except ValidationError as error:
-            whole = False
+            if attempt == 0:
+                # Almost every document is read as it is; only of others things are taken away.
+                rest = copy.deepcopy(rest)
             faults = list(filter(None, dict.fromkeys(_fault(rest, problem["loc"]) for problem in error.errors())))
             faults.reverse()
             # Deepest first, and from the end: an item that goes must not move what is still to go.

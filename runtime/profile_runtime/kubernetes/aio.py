@@ -178,16 +178,16 @@ class AsyncApi:
         self, method: str, path: str, body: object, query: Query, sent: dict[str, str], *, seconds: float
     ) -> RESTResponse:
         """The answer, whose body is still to be read within as many seconds."""
-        request = await self._api.param_serialize(
+        # The body is JSON already: the library would go through all of it once more, looking for its own models.
+        method, url, sent, _, _ = await self._api.param_serialize(
             method,
             path,
             query_params=managed(method, query, self._manager),
             header_params=sent,
-            body=body,
             auth_settings=["BearerToken"],
         )
         try:
-            return await self._api.call_api(*request, _request_timeout=seconds)
+            return await self._api.call_api(method, url, sent, body, _request_timeout=seconds)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(error) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import get_args
 
-from profile_contract.request import Subject
+from profile_contract.request import ProfileRequestSpec, Subject
 
 from .errors import CommandError
 from .terminal import Terminal
@@ -15,8 +15,9 @@ NOUNS: tuple[str, ...] = get_args(Subject.model_fields["noun"].annotation)
 ANYBODY: str = Subject.model_fields["noun"].default
 
 
-def noun_asked_for(terminal: Terminal, tell: Callable[[str], None]) -> str:
-    """Who is in the photos, as somebody who sits at the terminal says; where nobody does, anybody, and `tell` is told.
+def with_noun(spec: ProfileRequestSpec, terminal: Terminal, tell: Callable[[str], None]) -> ProfileRequestSpec:
+    """The request about whom somebody at the terminal says is in the photos; where nobody sits there, about anybody,
+    and `tell` is told.
 
     Raises CommandError for an answer that is none of NOUNS.
     """
@@ -26,7 +27,7 @@ def noun_asked_for(terminal: Terminal, tell: Callable[[str], None]) -> str:
             f"nobody said who is in the photos, so it is taken to be a {ANYBODY}: --noun woman or --noun man gives "
             "better portraits"
         )
-        return ANYBODY
+        return spec
     if answer and answer.lower() not in NOUNS:
         raise CommandError(f"{answer!r} is none of {', '.join(NOUNS)}")
-    return answer.lower() or ANYBODY
+    return spec.model_copy(update={"subject": Subject.model_validate({"noun": answer.lower() or ANYBODY})})

@@ -9,12 +9,11 @@ from typing import Any
 
 from profile_cli.cluster import Cluster, NameTaken, NotAllowed
 from profile_cli.errors import CommandError
-from profile_cli.nouns import noun_asked_for
+from profile_cli.nouns import with_noun
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract.manifest import manifest
-from profile_contract.request import Subject
 from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
 
@@ -31,8 +30,7 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
     if arguments.noun is None:
-        noun = noun_asked_for(terminal, terminal.aside if _read_by_programs(arguments) else terminal.say)
-        spec = spec.model_copy(update={"subject": Subject.model_validate({"noun": noun})})
+        spec = with_noun(spec, terminal, terminal.aside if _read_by_programs(arguments) else terminal.say)
     namespace = namespace_of(arguments)
     document = manifest(spec, namespace, arguments.name)
     if arguments.dry_run == CLIENT:

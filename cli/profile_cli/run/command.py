@@ -15,7 +15,7 @@ import cv2
 
 from profile_cli import tables
 from profile_cli.errors import CommandError
-from profile_cli.nouns import ANYBODY, NOUNS, noun_asked_for
+from profile_cli.nouns import ANYBODY, NOUNS, with_noun
 from profile_cli.photos import find_photos
 from profile_cli.request_options import add_request_options, asked_for
 from profile_cli.results import PORTRAITS, Results, deliver
@@ -76,7 +76,7 @@ def add_values_to(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> N
     """The option that takes a cluster's settings."""
     group.add_argument(
         "--values", action="append", type=Path, default=[], metavar="FILE",
-        help="a values file of the chart: use its training, preprocess and generation settings; may be repeated, later "
+        help="a values file of the chart: use its recipe, training, preprocess and generation; may be repeated, later "
         "files win. Options win over files, and files over the model's recipe.yaml",
     )  # fmt: skip
 
@@ -85,12 +85,14 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run the stages and put the results into the folder. Raises CommandError."""
     photos = find_photos(arguments.photos)
     styles = load_styles(arguments.styles or ["studio-warm"])
-    choice = _choice(arguments, arguments.noun or noun_asked_for(terminal, terminal.say))
+    choice = _choice(arguments)
     spec = request_spec(choice, list(styles))
     folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
     prepare(models, terminal)
+    # Whoever has no model, or has mistyped an option, is not asked first.
+    spec = spec if arguments.noun else with_noun(spec, terminal, terminal.say)
     toy = models.recipe.toy
     if toy:
         terminal.say(toy)
@@ -113,10 +115,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _choice(arguments: argparse.Namespace, noun: str) -> Choice:
+def _choice(arguments: argparse.Namespace) -> Choice:
     """What the arguments say."""
     return Choice(
-        noun=noun,
+        noun=arguments.noun or ANYBODY,
         layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
         asked=asked_for(arguments),
         minimum_photos=arguments.minimum_photos,

@@ -249,8 +249,8 @@ MUTANTS = (
     (
         "L36",
         "cli/profile_cli/nouns.py",
-        "return answer.lower() or ANYBODY",
-        "return ANYBODY",
+        '{"noun": answer.lower() or ANYBODY}',
+        '{"noun": ANYBODY}',
         "what a person answers about who is in the photos is forgotten",
     ),
     (

@@ -29,6 +29,9 @@ def outdated(facts: Facts, status: ProfileRequestStatus) -> tuple[Reason, str] |
     if resolved is None or resolved.generation != facts.head.generation:
         return None
     changes = [*_changes(facts, resolved.inputs)]
+    recipe = facts.config.recipe
+    if changes and recipe is not None and resolved.recipe not in (None, recipe.digest):
+        changes.insert(0, f"the recipe of {facts.config.training.base_model} changed")
     if resolved.photos_gone:
         changes.append(f"the photos are no longer under {facts.spec.photos.prefix}")
     if not changes:

@@ -109,6 +109,22 @@ def test_orders_and_the_status_tell_the_recipe_that_a_request_was_resolved_with(
     assert finished().status.resolved.recipe is None  # type: ignore[union-attr]
 
 
+def test_a_recipe_that_changed_is_named_if_anything_would_be_made_otherwise() -> None:
+    world = World()
+    world.config = with_recipe()
+    world.run()
+    world.created, world.generated = [], []
+    recipe = Recipe.model_validate({"generation": {"sampler": "Euler"}, "licence": "another text"})
+    world.config = world.config.model_copy(update={"recipe": recipe})
+    world.cycle()
+    assert world.condition("Outdated")[:2] == ("False", Reason.UP_TO_DATE)
+    world.config = settings_of().model_copy(update={"recipe": recipe})
+    world.cycle()
+    assert nothing_ran(world)
+    words = f"the recipe of {world.config.training.base_model} changed; the platform's limits for photos changed"
+    assert world.condition("Outdated")[2].startswith(words)
+
+
 def test_a_new_version_of_a_stage_is_told_and_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = finished()
     monkeypatch.setattr(train, "VERSION", train.VERSION + 1)

@@ -115,7 +115,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.INVALID_SPEC: ReasonRow(ReasonKind.PERSON, "Correct the spec."),
     Reason.INVALID_ORDER: ReasonRow(
-        ReasonKind.PERSON, "Operator and stage images do not fit together; install the same version of both."
+        ReasonKind.PERSON,
+        "If operator and stage images are of different versions, install the same version of both. "
+        f"If not, somebody changed what a stage left in the store. {_TRY_AGAIN}",
     ),
     Reason.MODEL_NOT_FOUND: ReasonRow(ReasonKind.PERSON, f"The platform team must provide the model. {_TRY_AGAIN}"),
     Reason.NO_LIKENESS_REACHED: ReasonRow(

@@ -116,7 +116,7 @@ class StoreAccess:
             return None
         except (TooLarge, UnsoundReport) as error:
             log.warning("the report at %s cannot be read: %s", prefix, error)
-            text = f"its report in the store cannot be read ({error}); delete it, or install matching versions"
+            text = f"its report in the store cannot be read ({error})"
             unreadable: dict[str, object] = {"outcome": "BadInput", "reason": Reason.INVALID_ORDER, "message": text}
             return kind.model_validate({"stage": kind.model_fields["stage"].default, "digest": "", **unreadable})
 

@@ -76,3 +76,23 @@ async def test_a_report_that_names_anothers_file_is_refused_and_leads_nowhere(
         assert "finance" not in json.dumps(list(operator.jobs.values()))
         assert operator.status.contact_sheet != FOREIGN
         assert FOREIGN not in (operator.status.print_sheet, operator.status.likeness_report)
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train", "finish"])
+async def test_whoever_follows_the_advice_has_the_stage_run_again(stage: str) -> None:
+    path, value = next((path, value) for name, path, value in FIELDS if name == stage)
+    async with real_operator() as operator:
+        await work(operator, stage)
+        forge(operator, stage, path, value)
+        await operator.cycle()
+        advice = operator.condition("Stalled")[2]
+        assert "somebody changed what a stage left in the store" in advice
+        assert "Set the annotation profilestudio.io/retry to a new value to try again." in advice
+        forged = operator.job(stage)["metadata"]["uid"]
+        operator.annotate("profilestudio.io/retry", "1")
+        for _ in range(3):
+            await operator.cycle()
+        assert operator.job(stage)["metadata"]["uid"] != forged
+        operator.finish(stage)
+        await operator.cycle()
+        assert operator.condition("Stalled")[0] == "False"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import schemas
-from chart import CPU, STYLES_KNOWN, UNCOLLECTED, Object, render, sandbox_arguments
+from chart import CPU, RARELY_COLLECTED, STYLES_KNOWN, Object, render, sandbox_arguments
 from profile_sandbox import add_ons, build
 from profile_sandbox.programs import KUBERNETES
 
@@ -49,7 +49,7 @@ def checks() -> Path:
 def check(program: str, *arguments: str, objects: tuple[Object, ...]) -> subprocess.CompletedProcess[str]:
     text = yaml.safe_dump_all(objects)
     command = [str(checks() / program), *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=UNCOLLECTED)
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=RARELY_COLLECTED)
 
 
 @pytest.fixture(scope="module")

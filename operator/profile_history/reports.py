@@ -9,7 +9,7 @@ from profile_contract.artifacts import REPORT, StageFile, request_prefix_of, sta
 from profile_contract.keys import ForeignKey
 from profile_contract.reports import LONGEST_REPORT, UnsoundReport, read_report
 from profile_contract.stages.order import StageReport
-from profile_contract.stages.table import STAGES, Stage
+from profile_contract.stages.table import JOB_STAGES, STAGES, Stage
 from profile_runtime.store.port import BoundedStore, NotFound, TooLarge
 
 from .record import RequestRecord
@@ -32,7 +32,7 @@ def reports_named(store: BoundedStore, record: RequestRecord, written: Written) 
         return []
     names = record.area, record.key.name
     keys = []
-    for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
+    for stage in JOB_STAGES:
         digest = record.digest(stage)
         if digest and (stage, digest) not in written:
             try:

@@ -14,7 +14,7 @@ from profile_contract.kubernetes import (
     Size,
 )
 from profile_contract.model import Contract
-from profile_contract.stages.table import Stage
+from profile_contract.stages.table import JOB_STAGES, Stage
 
 # A Job's credentials outlast its deadline by this: images are pulled and pods start before the clock runs.
 CREDENTIALS_MARGIN_SECONDS = 600
@@ -107,7 +107,7 @@ class StageJob(JobSettings):
 
 
 class JobsConfig(Contract):
-    """The Jobs of the three stages that run as Jobs."""
+    """The Jobs of the stages that run as Jobs: a field each."""
 
     preprocess: StageJob
     train: StageJob
@@ -121,7 +121,7 @@ class JobsConfig(Contract):
 
     @model_validator(mode="after")
     def _credentials_outlast_jobs(self) -> Self:
-        longest = max(job.active_deadline_seconds for job in (self.preprocess, self.train, self.finish))
+        longest = max(self.of(stage).active_deadline_seconds for stage in JOB_STAGES)
         if self.credentials_seconds < longest + CREDENTIALS_MARGIN_SECONDS:
             raise ValueError(
                 f"credentialsSeconds must be at least {longest + CREDENTIALS_MARGIN_SECONDS}: "
@@ -138,5 +138,6 @@ class JobsConfig(Contract):
         return self.of(stage).active_deadline_seconds + CREDENTIALS_MARGIN_SECONDS // 2
 
     def of(self, stage: Stage) -> StageJob:
-        """The Job of a stage. Raises KeyError for generate, which has none."""
-        return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
+        """The Job of a stage. Raises AttributeError for generate, which has none."""
+        job: StageJob = getattr(self, stage.value)
+        return job

@@ -15,7 +15,7 @@ from .order import StageOrder, StageReport
 from .stage import Stage
 from .stage_text import StageText
 
-__all__ = ["STAGES", "Stage", "StageRow"]
+__all__ = ["JOB_STAGES", "STAGES", "Stage", "StageRow"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class StageRow:
 
     `condition` tells whether it is done, `folder` is where its artifacts lie below a request. `order` is None for a
     stage that runs as no Job. `version` is part of every digest. `title` and `doing` are what people read: what the
-    request is at, and what that means.
+    request is at, and what that means. `changed`: what is said where a new version would do it otherwise, and where the
+    platform's settings for it are others; None for a stage of which that is told style by style.
     """
 
     stage: Stage
@@ -35,6 +36,7 @@ class StageRow:
     version: int
     title: StageText
     doing: str
+    changed: tuple[str, str] | None = None
 
 
 STAGES: Mapping[Stage, StageRow] = {
@@ -49,6 +51,7 @@ STAGES: Mapping[Stage, StageRow] = {
             version=preprocess.VERSION,
             title=StageText.PREPROCESSING,
             doing="looking at the photos",
+            changed=("a new version looks at photos otherwise", "the platform's limits for photos changed"),
         ),
         StageRow(
             Stage.TRAIN,
@@ -59,6 +62,7 @@ STAGES: Mapping[Stage, StageRow] = {
             version=train.VERSION,
             title=StageText.TRAINING,
             doing="training the adapter",
+            changed=("a new version trains otherwise", "the platform's settings for training changed"),
         ),
         StageRow(
             Stage.GENERATE,
@@ -79,6 +83,10 @@ STAGES: Mapping[Stage, StageRow] = {
             version=finish.VERSION,
             title=StageText.FINISHING,
             doing="choosing and cutting the portraits",
+            changed=("a new version finishes otherwise", "the platform's settings for portraits changed"),
         ),
     )
 }
+
+# Those that run as Jobs, in their order.
+JOB_STAGES = tuple(stage for stage, row in STAGES.items() if row.order is not None)

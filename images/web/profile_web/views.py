@@ -22,7 +22,7 @@ from profile_contract.request import (
 )
 from profile_contract.resource import TITLE_ANNOTATION, parse_spec, status_of
 from profile_contract.stages.finish import ComparedSide
-from profile_contract.stages.table import Stage
+from profile_contract.stages.table import STAGES, Stage
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_ref import StyleKind, ref_of
 
@@ -183,19 +183,11 @@ def _true(conditions: dict[str, Condition], kind: ConditionType) -> bool:
 
 def _stage(status: ProfileRequestStatus, conditions: dict[str, Condition]) -> Stage | None:
     """The first stage that is not done."""
-    stages, done = status.stages or StagesStatus(), dict(zip(Stage, _STAGES_DONE, strict=True))
-    for stage in Stage:
-        if getattr(stages, stage.value) is None or not _true(conditions, done[stage]):
+    stages = status.stages or StagesStatus()
+    for stage, row in STAGES.items():
+        if stages.of(stage) is None or not _true(conditions, row.condition):
             return stage
     return None
-
-
-_STAGES_DONE = (
-    ConditionType.PREPROCESSED,
-    ConditionType.TRAINED,
-    ConditionType.GENERATED,
-    ConditionType.FINISHED,
-)
 
 
 def _photos(status: ProfileRequestStatus, prefix: str, link: Link) -> list[PhotoView]:

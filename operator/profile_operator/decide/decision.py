@@ -146,11 +146,11 @@ def await_styles(facts: Facts) -> Decision | None:
         message = f"there is no {', no '.join(map(str, missing))}; these exist: {known}"
     else:
         return None
-    preprocess, train, generate, finish = facts.standings
+    learning, (generate, *after) = facts.standings[:2], facts.standings[2:]
     generate = replace(generate, state=StageState.BLOCKED, reason=reason, message=plain(message, 400))
-    finish = replace(finish, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE)
-    # Whether a finishing Job is still wanted depends on the styles that are not known.
-    return Decision((preprocess, train, generate, finish), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
+    waiting = (replace(standing, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE) for standing in after)
+    # Whether the Jobs after it are still wanted depends on the styles that are not known.
+    return Decision((*learning, generate, *waiting), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
 
 
 def await_predictor(facts: Facts) -> Decision | None:

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.conditions import ABANDON_ANNOTATION, Reason
-from profile_contract.request import DeletionPolicy, StagesStatus, StageStatus
-from profile_contract.stages.table import Stage
+from profile_contract.request import DeletionPolicy, StagesStatus
+from profile_contract.stages.table import JOB_STAGES
 from profile_operator.clock import parsed, stamp
 from profile_operator.job_settings import LONGEST_CREDENTIALS_SECONDS
 
@@ -155,8 +155,8 @@ def _credentials_end(facts: DeletionFacts) -> datetime | None:
     """When the last credentials end. They are renewed while a pod of their stage is still to start: none is once the
     stage is complete, or the request is being deleted."""
     stages, ends = facts.head.status.stages or StagesStatus(), []
-    for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH):
-        entry: StageStatus | None = getattr(stages, stage.value)
+    for stage in JOB_STAGES:
+        entry = stages.of(stage)
         if entry is None or not entry.start_time:
             continue
         last = parsed(entry.completion_time) if entry.completion_time else facts.head.deleted
@@ -171,6 +171,4 @@ def _unseen_end(facts: DeletionFacts) -> datetime | None:
     head, jobs = facts.head, facts.config.jobs
     if facts.remains.jobs is not None or head.ready or head.deleted is None:
         return None
-    return head.deleted + timedelta(
-        seconds=max(jobs.seconds_of(stage) for stage in (Stage.PREPROCESS, Stage.TRAIN, Stage.FINISH))
-    )
+    return head.deleted + timedelta(seconds=max(map(jobs.seconds_of, JOB_STAGES)))

@@ -6,18 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from profile_contract.conditions import Reason
 from profile_contract.request import ProfileRequestStatus
-from profile_contract.stages.stage import Stage
+from profile_contract.stages.table import STAGES
 from profile_contract.style_ref import StyleRef, is_key
 
 from .facts import Facts
 
 _STYLE = "style/"
-# What the parts of a fingerprint stand for, in their order.
-_STAGES = {
-    Stage.PREPROCESS.value: ("a new version looks at photos otherwise", "the platform's limits for photos changed"),
-    Stage.TRAIN.value: ("a new version trains otherwise", "the platform's settings for training changed"),
-    Stage.FINISH.value: ("a new version finishes otherwise", "the platform's settings for portraits changed"),
-}
+# What the parts of a stage's fingerprint stand for, in their order.
+_STAGES = {stage.value: row.changed for stage, row in STAGES.items()}
 
 
 def outdated(facts: Facts, status: ProfileRequestStatus) -> tuple[Reason, str] | None:

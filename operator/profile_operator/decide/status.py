@@ -15,7 +15,7 @@ from profile_contract.request import (
     Verdict,
 )
 from profile_contract.resolved import Resolved
-from profile_contract.stages.table import Stage
+from profile_contract.stages.table import JOB_STAGES, Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
 
@@ -34,19 +34,15 @@ MOST_PORTRAITS = 128
 def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     """The status but for its conditions. What nothing new is known of stays as it was told."""
     old = facts.head.status
-    preprocess, train, generate, finish = decision.standings
-    bills = {standing.stage: _bill(facts, standing) for standing in (preprocess, train, finish)}
-    stages = StagesStatus(
-        preprocess=bills[Stage.PREPROCESS].added_to(_stage(facts, preprocess)),
-        train=bills[Stage.TRAIN].added_to(_stage(facts, train)),
-        generate=_generation(facts, generate),
-        finish=bills[Stage.FINISH].added_to(_stage(facts, finish)),
-    )
+    standings = {standing.stage: standing for standing in decision.standings}
+    bills = {stage: _bill(facts, standings[stage]) for stage in JOB_STAGES}
+    entries = {stage.value: bill.added_to(_stage(facts, standings[stage])) for stage, bill in bills.items()}
+    stages = StagesStatus(generate=_generation(facts, standings[Stage.GENERATE]), **entries)
     spent = sum(bill.seconds for bill in bills.values()) + _drawn_seconds(old.stages, stages)
-    report = facts.snapshot.reports.finish if finish.state is StageState.DONE else None
+    report = facts.snapshot.reports.finish if standings[Stage.FINISH].state is StageState.DONE else None
     portraits = _portraits(facts) if report else list(old.portraits)
     photos, progress = _photos(facts, decision), _progress(facts, decision)
-    training = facts.snapshot.reports.train if train.state is StageState.DONE else None
+    training = facts.snapshot.reports.train if standings[Stage.TRAIN].state is StageState.DONE else None
     return ProfileRequestStatus(
         observed_generation=facts.head.generation,
         compared=facts.snapshot.compared,

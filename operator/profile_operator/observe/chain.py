@@ -16,9 +16,6 @@ def chain_of(key: Key, area: Area, resolved: Resolved) -> Chain:
         key=key,
         area=area,
         photos=resolved.photos.digest,
-        preprocess=resolved.preprocess.digest,
-        train=resolved.train.digest,
         styles={style.key: style.digest for style in resolved.generate.styles},
-        generate=resolved.digest_of_stage(Stage.GENERATE),
-        finish=resolved.digest_of_stage(Stage.FINISH),
+        **{stage.value: resolved.digest_of_stage(stage) for stage in Stage},
     )

@@ -9,7 +9,7 @@ from profile_contract.artifacts import stage_file
 from profile_contract.request import ProfileRequestStatus, StagesStatus
 from profile_contract.resolved import Resolved
 from profile_contract.resource import RequestHead
-from profile_contract.stages.table import Stage
+from profile_contract.stages.table import JOB_STAGES, Stage
 
 from .chain import chain_of
 
@@ -22,7 +22,7 @@ def referenced_digests(head: RequestHead, recorded: Resolved | None, area: Area)
     if recorded is None or recorded.finish is None or head.unread_status is not None:
         return None
     chain = chain_of(head.key, area, recorded)
-    current = {chain.preprocess, chain.train, chain.finish, *chain.styles.values()}
+    current = {*map(chain.of, JOB_STAGES), *chain.styles.values()}
     return frozenset(current | _told(head.status))
 
 
@@ -43,7 +43,7 @@ def expired_folders(head: RequestHead, recorded: Resolved | None, area: Area, no
 def _told(status: ProfileRequestStatus) -> set[str]:
     """The digests that stand in a status, by themselves or in keys."""
     stages = status.stages or StagesStatus()
-    entries = (stages.preprocess, stages.train, stages.generate, stages.finish)
+    entries = map(stages.of, Stage)
     keys = [status.adapter, status.contact_sheet, status.print_sheet, status.likeness_report]
     keys += [key for portrait in status.portraits for key in (portrait.key, *portrait.layouts.values())]
     files = (stage_file(key) for key in keys if key)

@@ -104,7 +104,8 @@ class Reports:
 
     def of(self, stage: Stage) -> StageReport | None:
         """The report of a stage that runs as one Job."""
-        return {Stage.PREPROCESS: self.preprocess, Stage.TRAIN: self.train, Stage.FINISH: self.finish}[stage]
+        report: StageReport | None = getattr(self, stage.value)
+        return report
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,9 @@ def _check_layout(store: FolderStore, key: str, name: LayoutName, met: dict[str,
         assert image.size == (layout.width, layout.height)
         assert [round(value) for value in image.info["dpi"]] == [300, 300]
     assert len(data) <= layout.max_kilobytes * 1000
-    assert all(met[check] for check in ("size", "dpi", "head share", "eye line", "kilobytes"))
+    assert all(met[check] for check in ("size", "dpi", "eye line", "kilobytes")), (name, met)
+    # A photo was framed for none of these: its head may come out larger than asked, and that is said.
+    assert met["head share"] or not met["room around the head"], (name, met)
     assert not met["official identification"]
     _check_marking(data)
 

@@ -20,7 +20,7 @@ MOST_TILT = 8.0
 MOST_TURN = 14.0
 # Cuts that are held beside a face.
 POSED = (LayoutName.ID_SIZE, LayoutName.EMPLOYEE_CARD, LayoutName.STUDENT_CARD)
-# A little continued background is not seen; a continued shoulder is.
+# A little continued backdrop is not seen.
 MOST_OUTSIDE = 0.10
 
 
@@ -35,7 +35,10 @@ class Pose:
 
 @dataclass(frozen=True)
 class Cutting:
-    """How a layout's file came out. Shares in per cent of its height; they and the pose are None without a face."""
+    """How a layout's file came out. Shares in per cent of its height; they and the pose are None without a face.
+
+    `outside`: the share of its area that is continued backdrop. `short`: where the picture ended too soon, if it did.
+    """
 
     width: int
     height: int
@@ -45,6 +48,7 @@ class Cutting:
     eye_line: float | None
     scale: float
     outside: float
+    short: str = ""
     pose: Pose | None = None
 
 
@@ -61,6 +65,7 @@ def checks(layout: Layout, cutting: Cutting) -> list[Check]:
         Check(name="dpi", met=cutting.dpi == layout.dpi, measured=str(cutting.dpi), wanted=str(layout.dpi)),
         _share("head share", cutting.head_share, layout.head_share),
         _share("eye line", cutting.eye_line, layout.eye_line),
+        _room(layout, cutting),
         *(_posed(cutting.pose) if layout.name in POSED else []),
         Check(
             name="kilobytes",
@@ -75,7 +80,7 @@ def checks(layout: Layout, cutting: Cutting) -> list[Check]:
             wanted=f"at most x {LARGEST_SCALE}",
         ),
         Check(
-            name="background added",
+            name="backdrop continued",
             met=cutting.outside <= MOST_OUTSIDE,
             measured=f"{100 * cutting.outside:.0f} %",
             wanted=f"at most {100 * MOST_OUTSIDE:.0f} %",
@@ -87,6 +92,14 @@ def checks(layout: Layout, cutting: Cutting) -> list[Check]:
             wanted="a photograph",
         ),
     ]
+
+
+def _room(layout: Layout, cutting: Cutting) -> Check:
+    """The check of what is seen around the head: a cut takes what there is, and says where that is too little."""
+    larger = cutting.head_share is None or cutting.head_share > layout.head_share + TOLERANCE
+    short = bool(cutting.short) and larger
+    measured = f"the picture ends too soon {cutting.short}" if short else "enough"
+    return Check(name="room around the head", met=not short, measured=measured, wanted="enough")
 
 
 def _posed(pose: Pose | None) -> list[Check]:

@@ -1,4 +1,8 @@
-"""The cut of a portrait to a layout: where the head is, the window around it, and the window's pixels."""
+"""The cut of a portrait to a layout: the window around the head, and the window's pixels.
+
+A cut only crops. Where the picture ends too soon beside or above, plain backdrop may be continued by its own mirror
+image; below, where the body would be, never. Then the window takes what there is, and the head comes out larger.
+"""
 
 from __future__ import annotations
 
@@ -6,67 +10,124 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from profile_contract.framing import Head
 from profile_contract.layouts import Layout
-from profile_vision.pixels import BGR
+from profile_vision.pixels import BGR, Mask
 
-# Where the cut leaves the picture above or aside, the edge is continued, and smoothed by this share of the layout's
-# width: continued rows of pixels look like combed hair otherwise. Below, clothes look better continued as they are.
-SMOOTHING = 0.04
-# Percentage points that head share and eye line may give way, well within the checklist's tolerance; tried in steps.
-GIVE = 2.0
-STEPS = 4
+# Percentage points that the eye line may give way, and per cent of the width that the head may stand aside, before the
+# head comes out larger: well within what the checklist allows.
+EYES_GIVE = 3.0
+ASIDE_GIVE = 3.0
+# Backdrop is continued by so much of the cut's edge at most.
+MOST_CONTINUED = 0.15
+# Mask values from here on may be somebody, and so much of the picture's edge beside them may be their hair.
+SOMEBODY = 40
+HAIR = 0.02
+# A backdrop is plain where it differs from an even run of colour by no more grey levels than this, root mean square.
+PLAIN = 6.0
 
 
-def mean_head(first: Head, second: Head) -> Head:
-    """The mean of two looks at one head, in pixels of the same picture."""
-    return Head(
-        height=(first.height + second.height) / 2,
-        eyes=(first.eyes + second.eyes) / 2,
-        middle=(first.middle + second.middle) / 2,
-    )
+@dataclass(frozen=True)
+class Spare:
+    """How far backdrop may be continued beyond a picture's edges, in pixels."""
+
+    left: float = 0.0
+    above: float = 0.0
+    right: float = 0.0
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture that a layout shows, in pixels of the picture; it may leave the picture."""
+    """The part of a picture that a layout shows, in pixels of the picture.
+
+    `short`: where the picture ended too soon for the head to be as small as the layout asks (below, above, beside).
+    """
 
     left: float
     top: float
     width: float
     height: float
-
-    def unmapped(self, head: Head, layout: Layout) -> Head:
-        """A head that was seen in the cut, in pixels of the picture."""
-        scale = self.width / layout.width
-        return Head(
-            height=head.height * scale, eyes=self.top + head.eyes * scale, middle=self.left + head.middle * scale
-        )
+    short: str = ""
 
     def outside(self, width: int, height: int) -> float:
         """The share of the window that lies outside a picture, 0 to 1."""
         across = max(0.0, min(self.left + self.width, width) - max(self.left, 0.0))
         down = max(0.0, min(self.top + self.height, height) - max(self.top, 0.0))
-        return 1 - across * down / (self.width * self.height)
+        return max(0.0, 1 - across * down / (self.width * self.height))
 
 
-def window_for(layout: Layout, head: Head, width: int, height: int) -> Window:
-    """The window that gives the layout its head share and eye line, the head in the middle.
+def window_for(layout: Layout, head: Head, image: BGR, mask: Mask) -> Window:
+    """The window that gives the layout its head share and eye line, or as nearly as the picture does.
 
-    Where that leaves the picture of `width` x `height` pixels, head share and eye line give way by up to GIVE points:
-    a slightly larger head is better than an invented shoulder.
+    `mask`: who is in the picture, of its size.
     """
-    windows = [_window(layout, head, GIVE * step / STEPS) for step in range(STEPS + 1)]
-    return min(windows, key=lambda window: round(window.outside(width, height), 3))
+    height, width = image.shape[:2]
+    tall = head.height / (layout.head_share / 100)
+    wide = tall * layout.width / layout.height
+    asked = Window(head.middle - wide / 2, head.eyes - (1 - layout.eye_line / 100) * tall, wide, tall)
+    return fitted(layout, head, (width, height), spare_of(image, mask, asked))
 
 
-def _window(layout: Layout, head: Head, give: float) -> Window:
-    """The window in which head share and eye line give way by so many points."""
-    height = head.height / ((layout.head_share + give) / 100)
-    width = height * layout.width / layout.height
-    top = head.eyes - (1 - (layout.eye_line - give) / 100) * height
-    return Window(left=head.middle - width / 2, top=top, width=width, height=height)
+def fitted(layout: Layout, head: Head, size: tuple[int, int], spare: Spare) -> Window:
+    """The largest window no larger than the layout asks that stays in a picture of that width and height, and what is
+    spare around it."""
+    width, height = size
+    aspect = layout.width / layout.height
+    above, below = 1 - (layout.eye_line + EYES_GIVE) / 100, (layout.eye_line - EYES_GIVE) / 100
+    aside = aspect * (0.5 - ASIDE_GIVE / 100)
+    limits = {
+        "": head.height / (layout.head_share / 100),
+        "below": min((height - head.eyes) / below, height + spare.above),
+        "above": (head.eyes + spare.above) / above,
+        "beside": min(
+            (head.middle + spare.left) / aside,
+            (width + spare.right - head.middle) / aside,
+            (width + spare.left + spare.right) / aspect,
+        ),
+    }
+    # Of equals, the layout's own wish: nothing is short then.
+    short = min(limits, key=lambda name: limits[name])
+    tall = max(limits[short], 1.0)
+    wide = tall * aspect
+    top = head.eyes - (1 - layout.eye_line / 100) * tall
+    return Window(
+        left=float(np.clip(head.middle - wide / 2, -spare.left, width + spare.right - wide)),
+        top=float(np.clip(top, -spare.above, height - tall)),
+        width=wide,
+        height=tall,
+        short=short,
+    )
+
+
+def spare_of(image: BGR, mask: Mask, window: Window) -> Spare:
+    """How far the backdrop beside and above a window may be continued: where it is plain, and nobody is."""
+    height, width = image.shape[:2]
+    rows = slice(max(0, round(window.top)), max(1, min(height, round(window.top + window.height))))
+    columns = slice(max(0, round(window.left)), max(1, min(width, round(window.left + window.width))))
+    beside, over = round(MOST_CONTINUED * window.width), round(MOST_CONTINUED * window.height)
+    turned = image[:, columns].transpose(1, 0, 2), mask[:, columns].T
+    return Spare(
+        left=_clear(image[rows], mask[rows], beside),
+        above=_clear(*turned, over),
+        right=_clear(image[rows, ::-1], mask[rows, ::-1], beside),
+    )
+
+
+def _clear(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], most: int) -> float:
+    """How many columns from the left are plain backdrop, `most` at most; 0 where what is there is not plain."""
+    edge = round(HAIR * max(mask.shape))
+    somebody = (mask[:, : most + edge] > SOMEBODY).any(axis=0)
+    columns = min(most, max(0, (int(somebody.argmax()) if somebody.any() else most + edge) - edge))
+    strip = pixels[:, :columns].astype(np.float64)
+    if min(strip.shape[:2]) < 2:
+        return 0.0
+    down, across = (axis.ravel() for axis in np.mgrid[0 : strip.shape[0], 0 : strip.shape[1]])
+    even = np.column_stack([np.ones(len(down)), down, across])
+    colours = strip.reshape(-1, 3)
+    rest = colours - even @ np.linalg.lstsq(even, colours, rcond=None)[0]
+    return float(columns) if np.sqrt((rest**2).mean()) <= PLAIN else 0.0
 
 
 def centred(layout: Layout, width: int, height: int) -> Window:
@@ -77,27 +138,16 @@ def centred(layout: Layout, width: int, height: int) -> Window:
 
 
 def cut(image: BGR, window: Window, layout: Layout) -> BGR:
-    """The window's pixels at the layout's exact size (H, W, 3); outside the picture its edge is continued."""
-    padded, shift = _padded(image, window)
+    """The window's pixels at the layout's exact size (H, W, 3); outside the picture is its mirror image."""
     scale = layout.width / window.width
-    reduced = _reduced(padded, scale)
+    reduced = _reduced(image, scale)
     # After reduction to about the size, one Lanczos step places the window with a fraction of a pixel.
-    rest = scale * padded.shape[1] / reduced.shape[1], scale * padded.shape[0] / reduced.shape[0]
-    left, top = (window.left + shift[0]) * scale, (window.top + shift[1]) * scale
+    rest = scale * image.shape[1] / reduced.shape[1], scale * image.shape[0] / reduced.shape[0]
+    left, top = window.left * scale, window.top * scale
     move = np.array([[rest[0], 0, rest[0] / 2 - 0.5 - left], [0, rest[1], rest[1] / 2 - 0.5 - top]])
     size = (layout.width, layout.height)
-    placed = cv2.warpAffine(reduced, move, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
-    return _smoothed(BGR(placed.astype(np.uint8)), window, image.shape[1])
-
-
-def _padded(image: BGR, window: Window) -> tuple[BGR, tuple[int, int]]:
-    """The picture continued to hold the window, and by how much it grew to the left and above."""
-    height, width = image.shape[:2]
-    left, top = max(0, int(np.ceil(-window.left))), max(0, int(np.ceil(-window.top)))
-    right = max(0, int(np.ceil(window.left + window.width - width)))
-    bottom = max(0, int(np.ceil(window.top + window.height - height)))
-    padded = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    return BGR(padded.astype(np.uint8)), (left, top)
+    placed = cv2.warpAffine(reduced, move, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
+    return BGR(placed.astype(np.uint8))
 
 
 def _reduced(image: BGR, scale: float) -> BGR:
@@ -106,22 +156,3 @@ def _reduced(image: BGR, scale: float) -> BGR:
         return image
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     return BGR(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8))
-
-
-def _smoothed(image: BGR, window: Window, width: int) -> BGR:
-    """The cut with its continued edges smoothed; `width` is that of the picture it was cut from."""
-    rows, columns = image.shape[:2]
-    scale = columns / window.width
-    inside = np.zeros((rows, columns), dtype=np.float32)
-    left, top = max(0, round(-window.left * scale)), max(0, round(-window.top * scale))
-    right = round((width - window.left) * scale)
-    inside[top:, left : max(left, right)] = 1
-    if inside.all():
-        return image
-    spread = SMOOTHING * columns
-    soft = cv2.GaussianBlur(image, (0, 0), spread, borderType=cv2.BORDER_REPLICATE).astype(np.float32)
-    # The seam is crossed within a few pixels, on the outer side only: the portrait itself stays untouched.
-    reach = max(3, round(spread)) | 1
-    weight = np.maximum(inside, cv2.GaussianBlur(cv2.dilate(inside, np.ones((reach, reach))), (0, 0), reach / 3))
-    mixed = image * weight[..., None] + soft * (1 - weight[..., None])
-    return BGR(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))

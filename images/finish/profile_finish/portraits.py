@@ -21,15 +21,15 @@ from profile_contract.stages.finish import FinishOrder, LayoutFile, Portrait, Sc
 from profile_contract.stages.generate import Candidate
 from profile_runtime.context import StageContext
 from profile_runtime.store.port import NotFound
-from profile_vision import FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
+from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
 from profile_vision.faces import counted
 from profile_vision.files import Unreadable, jpeg_within, png, read_picture, visibly_marked
 from profile_vision.heads import head_of
-from profile_vision.pixels import BGR
+from profile_vision.pixels import BGR, Mask
 from profile_vision.tone import colours
 
 from .checklist import POSED, Cutting, Pose, checks
-from .cutting import Window, centred, cut, mean_head, window_for
+from .cutting import Window, centred, cut, window_for
 from .ranking import rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails
@@ -86,8 +86,8 @@ class Finisher:
         """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
         key = portrait_key(self._output, score.style, number, score.seed)
         self._store.write(key, png(self._shown(image)), "image/png")
-        head = self._head(image)
-        layouts = [self._layout(layout_key(key, name), name, image, head) for name in self._parameters.layouts]
+        head, mask = self._head(image), self._mask.read(image)
+        layouts = [self._layout(layout_key(key, name), name, image, head, mask) for name in self._parameters.layouts]
         return Portrait(
             style=score.style,
             seed=score.seed,
@@ -143,17 +143,18 @@ class Finisher:
         cosines = [self.references.cosine(self._faces.embed(image, face)) for image, face in seen if face]
         return Twins(own, twin, cosines[0] - cosines[1] if len(cosines) == len(seen) else None)
 
-    def _layout(self, key: str, name: LayoutName, image: BGR, head: Head | None) -> LayoutFile:
+    def _layout(self, key: str, name: LayoutName, image: BGR, head: Head | None, mask: Mask) -> LayoutFile:
         """Cut a portrait to a layout, write it, and hold the file against the layout's checklist."""
         layout = LAYOUTS[name]
-        window = self._window(layout, image, head)
+        height, width = image.shape[:2]
+        window = window_for(layout, head, image, mask) if head else centred(layout, width, height)
         pixels = cut(image, window, layout)
         data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
         self._store.write(key, data, "image/jpeg")
-        scale, outside = layout.width / window.width, window.outside(image.shape[1], image.shape[0])
         # Measured on the finished cut, not computed from what it was meant to be.
-        cutting = _measured(data, layout, self._head(pixels) if head else None, scale, outside)
-        cutting = replace(cutting, pose=self._pose(pixels) if layout.name in POSED else None)
+        face = next(iter(self._faces.find(pixels)), None)
+        cutting = _measured(data, layout, head_of(face) if head and face else None, window, image)
+        cutting = replace(cutting, pose=self._pose(pixels, face) if face and layout.name in POSED else None)
         return LayoutFile(
             layout=name,
             key=key,
@@ -163,28 +164,14 @@ class Finisher:
             checks=checks(layout, cutting),
         )
 
-    def _window(self, layout: Layout, image: BGR, head: Head | None) -> Window:
-        """The window, from two looks at the head: in the picture, and in a first cut. Points differ between sizes."""
-        height, width = image.shape[:2]
-        if head is None:
-            return centred(layout, width, height)
-        first = window_for(layout, head, width, height)
-        again = self._head(cut(image, first, layout))
-        if again is None:
-            return first
-        return window_for(layout, mean_head(head, first.unmapped(again, layout)), width, height)
-
     def _head(self, image: BGR) -> Head | None:
         faces = self._faces.find(image)
         return head_of(faces[0]) if faces else None
 
-    def _pose(self, image: BGR) -> Pose | None:
-        """How the largest face of a cut is held. A face's points look upright however it lies: its score tells."""
-        faces = self._faces.find(image)
-        if not faces:
-            return None
+    def _pose(self, image: BGR, face: Face) -> Pose:
+        """How a cut's face is held. A face's points look upright however it lies: its score tells."""
         height, width = image.shape[:2]
-        turn, _, tilt = head_angles(faces[0], width, height)
+        turn, _, tilt = head_angles(face, width, height)
         glances = [self._faces.glance(BGR(np.ascontiguousarray(np.rot90(image, turns)))) for turns in range(4)]
         return Pose(tilt=tilt, turn=turn, upright=glances[0] >= max(glances))
 
@@ -197,8 +184,8 @@ class Finisher:
         self._progress.at(min(self._done, self._pictures), self._pictures, message)
 
 
-def _measured(data: bytes, layout: Layout, head: Head | None, scale: float, outside: float) -> Cutting:
-    """What a cut's file holds, and where the head is in it."""
+def _measured(data: bytes, layout: Layout, head: Head | None, window: Window, image: BGR) -> Cutting:
+    """What the file of a window of the picture holds, and where the head is in it."""
     with Image.open(io.BytesIO(data)) as written:
         width, height = written.size
         dpi = round(written.info.get("dpi", (0, 0))[0])
@@ -209,6 +196,7 @@ def _measured(data: bytes, layout: Layout, head: Head | None, scale: float, outs
         bytes=len(data),
         head_share=100 * head.height / layout.height if head else None,
         eye_line=100 * (1 - head.eyes / layout.height) if head else None,
-        scale=scale,
-        outside=outside,
+        scale=layout.width / window.width,
+        outside=window.outside(image.shape[1], image.shape[0]),
+        short=window.short,
     )

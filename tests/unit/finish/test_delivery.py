@@ -180,8 +180,7 @@ def test_a_head_is_upright_where_no_turn_shows_a_better_face(
     image = BGR(np.zeros((64, 64, 3), np.uint8))
     image[0, 0] = 255
     parameters = FinishParameters(portraits=1, minimum_likeness=45, layouts=[LayoutName.ID_SIZE])
-    pose = finisher(FolderStore(tmp_path), Glances(*scores), parameters)._pose(image)
-    assert pose is not None
+    pose = finisher(FolderStore(tmp_path), Glances(*scores), parameters)._pose(image, OneFace().find(image)[0])
     assert pose.upright is upright
 
 
@@ -216,7 +215,7 @@ def cutting(**figures: float) -> Cutting:
         ("eye_line", "eye line", LAYOUT.eye_line + 5.0, LAYOUT.eye_line + 5.1),
         ("eye_line", "eye line", LAYOUT.eye_line - 5.0, LAYOUT.eye_line - 5.1),
         ("scale", "enlargement", 1.5, 1.51),
-        ("outside", "background added", 0.10, 0.11),
+        ("outside", "backdrop continued", 0.10, 0.11),
     ],
 )
 def test_where_a_line_of_the_checklist_ends(figure: str, name: str, met: float, missed: float) -> None:

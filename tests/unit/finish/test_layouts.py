@@ -1,19 +1,23 @@
 """Layouts: where the window lies, that the cut has the exact size, what the checklist says, and the quality search."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from profile_contract.framing import Head
-from profile_contract.layouts import LAYOUTS, LayoutName
+from finishing import stripes
+from profile_contract.framing import Head, head_in, room_for
+from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_finish.checklist import POSED, Cutting, Pose, checks
-from profile_finish.cutting import GIVE, Window, centred, cut, window_for
+from profile_finish.cutting import MOST_CONTINUED, Spare, Window, centred, cut, fitted, window_for
 from profile_vision import Face
 from profile_vision.files import jpeg_within, visibly_marked, within
 from profile_vision.heads import head_of
-from profile_vision.pixels import BGR
+from profile_vision.pixels import BGR, Mask
 
 ALL = list(LAYOUTS.values())
 
@@ -26,41 +30,117 @@ def ramp(width: int, height: int) -> BGR:
     return BGR(image)
 
 
+def plain(width: int, height: int, body_from: int | None = None) -> tuple[BGR, Mask]:
+    """A grey backdrop with grain, darker to the right, and its mask; from a row on somebody's shoulders."""
+    grain = np.random.default_rng(3).integers(-2, 3, (height, width, 3))
+    image = np.clip(200 - np.linspace(0, 30, width)[None, :, None] + grain, 0, 255)
+    mask = np.zeros((height, width), np.uint8)
+    if body_from is not None:
+        image[body_from:] = np.random.default_rng(4).integers(0, 255, (height - body_from, width, 3))
+        mask[body_from:] = 255
+    return BGR(image.astype(np.uint8)), Mask(mask)
+
+
+def head_share(window: Window, head: Head) -> float:
+    return 100 * head.height / window.height
+
+
+def eye_line(window: Window, head: Head) -> float:
+    return 100 * (1 - (head.eyes - window.top) / window.height)
+
+
 @pytest.mark.parametrize("layout", ALL, ids=lambda layout: layout.name)
-def test_the_window_puts_head_and_eyes_where_the_layout_wants_them(layout) -> None:  # type: ignore[no-untyped-def]
-    head = Head(height=400, eyes=1500, middle=1500)
-    window = window_for(layout, head, 3000, 3000)
-    assert 100 * head.height / window.height == pytest.approx(layout.head_share)
-    assert 100 * (1 - (head.eyes - window.top) / window.height) == pytest.approx(layout.eye_line)
+@pytest.mark.parametrize("size", [(128, 128), (896, 1152), (1152, 896)])
+def test_a_picture_that_was_framed_for_a_layout_is_cut_as_it_asks(layout: Layout, size: tuple[int, int]) -> None:
+    head = head_in(room_for([layout.name], 40), *size)
+    window = window_for(layout, head, *plain(*size))
+    assert head_share(window, head) == pytest.approx(layout.head_share)
+    assert eye_line(window, head) == pytest.approx(layout.eye_line)
     assert window.left + window.width / 2 == pytest.approx(head.middle)
     assert window.width / window.height == pytest.approx(layout.width / layout.height)
+    assert window.short == ""
+    assert window.outside(*size) == pytest.approx(0, abs=1e-9)
 
 
-def test_head_and_eyes_give_way_before_background_is_invented() -> None:
-    layout = LAYOUTS[LayoutName.ID_SIZE]
-    head = Head(height=400, eyes=350, middle=300)
-    exact = Window(0, 0, 1, 400 / 0.72)
-    window = window_for(layout, head, 600, 640)
-    share = 100 * head.height / window.height
-    assert layout.head_share < share <= layout.head_share + GIVE
-    assert window.height < exact.height
-    assert window.outside(600, 640) == pytest.approx(0, abs=0.001)
+HEADS = st.builds(Head, height=st.floats(20, 1500), eyes=st.floats(10, 1140), middle=st.floats(10, 880))
 
 
-def test_how_much_lies_outside() -> None:
-    assert Window(-50, 0, 100, 100).outside(1000, 1000) == pytest.approx(0.5)
-    assert Window(10, 10, 100, 100).outside(1000, 1000) == 0
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(ALL), HEADS, st.integers(0, 1152))
+def test_no_cut_shows_what_is_not_in_the_picture(layout: Layout, head: Head, body_from: int) -> None:
+    """Below nothing is continued, beside nothing where the body reaches the edge, whatever the head is."""
+    image, mask = plain(896, 1152, body_from)
+    window = window_for(layout, head, image, mask)
+    assert window.top + window.height <= 1152 + 1e-6
+    assert window.width / window.height == pytest.approx(layout.width / layout.height)
+    assert window.height <= head.height / (layout.head_share / 100) + 1 or window.height == 1
+    if window.top + window.height > body_from + 2 and window.top < 1150:
+        assert window.left >= -1e-6
+        assert window.left + window.width <= 896 + 1e-6
+    assert window.left >= -MOST_CONTINUED * head.height / (layout.head_share / 100) - 1
+
+
+def test_eye_line_and_middle_give_way_before_the_head_is_larger() -> None:
+    layout = LAYOUTS[LayoutName.SQUARE]
+    # 58 % of 800 below the eyes would be 464: 455 are there.
+    head = Head(height=400, eyes=545, middle=410)
+    window = fitted(layout, head, (1000, 1000), Spare())
+    assert (head_share(window, head), window.short) == (50, "")
+    assert eye_line(window, head) == pytest.approx(100 * 455 / 800)
+    aside = fitted(layout, replace(head, eyes=400, middle=380), (1000, 1000), Spare())
+    assert (head_share(aside, head), aside.left) == (50, 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "short"),
+    [
+        (Head(height=400, eyes=800, middle=500), "below"),
+        (Head(height=400, eyes=100, middle=500), "above"),
+        (Head(height=400, eyes=400, middle=100), "beside"),
+        (Head(height=400, eyes=400, middle=900), "beside"),
+    ],
+)
+def test_where_the_picture_ends_too_soon_the_cut_takes_what_there_is(head: Head, short: str) -> None:
+    window = fitted(LAYOUTS[LayoutName.SQUARE], head, (1000, 1000), Spare())
+    assert window.short == short
+    assert head_share(window, head) > 55
+    assert window.outside(1000, 1000) == pytest.approx(0, abs=1e-6)
+
+
+def test_plain_backdrop_is_continued_beside_and_above_as_a_mirror_shows_it() -> None:
+    layout = LAYOUTS[LayoutName.SQUARE]
+    image, mask = plain(1000, 1000)
+    head = Head(height=400, eyes=270, middle=330)
+    window = window_for(layout, head, image, mask)
+    assert (head_share(window, head), window.short) == (50, "")
+    assert (window.left, window.top) == pytest.approx((-70, -66))
+    pixels = cut(image, window, layout).astype(float)
+    edge = round(70 * layout.width / 800)
+    # The same on both sides of the edge, and nowhere a column or row twice.
+    assert np.abs(pixels[300:, :edge] - pixels[300:, edge : 2 * edge][:, ::-1]).mean() < 2
+    assert stripes(BGR(pixels.astype(np.uint8))) == 0
+
+
+@pytest.mark.parametrize("what", ["somebody", "a busy backdrop"])
+def test_nothing_else_is_continued(what: str) -> None:
+    layout = LAYOUTS[LayoutName.SQUARE]
+    image, mask = plain(1000, 1000)
+    if what == "somebody":
+        mask[600:, :30] = 255
+    else:
+        image[:, :300] = np.random.default_rng(5).integers(60, 200, (1000, 300, 3))
+    head = Head(height=400, eyes=400, middle=330)
+    window = window_for(layout, head, image, mask)
+    assert window.left == 0
+    assert head_share(window, head) > 50
+    assert window.short == "beside"
 
 
 @pytest.mark.parametrize("layout", ALL, ids=lambda layout: layout.name)
 @pytest.mark.parametrize("size", [(128, 128), (1024, 1024), (896, 1152)])
-def test_every_cut_has_the_exact_size(layout, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
+def test_every_cut_has_the_exact_size(layout: Layout, size: tuple[int, int]) -> None:
     image = ramp(*size)
-    for window in (
-        centred(layout, *size),
-        Window(-0.3 * size[0], -0.2 * size[1], size[0] * 1.5, size[0] * 1.5 * layout.height / layout.width),
-    ):
-        assert cut(image, window, layout).shape == (layout.height, layout.width, 3)
+    assert cut(image, centred(layout, *size), layout).shape == (layout.height, layout.width, 3)
 
 
 @pytest.mark.parametrize("edge", [300, 2000])
@@ -73,12 +153,6 @@ def test_the_cut_shows_what_the_window_frames(edge: int) -> None:
     assert found[middle, -5, 0] == pytest.approx(250 * 0.75, abs=4)
     assert found[5, middle, 1] == pytest.approx(250 * 0.125, abs=4)
     assert found[-5, middle, 1] == pytest.approx(250 * 0.625, abs=4)
-
-
-def test_beyond_the_edge_its_colour_goes_on() -> None:
-    layout = LAYOUTS[LayoutName.SQUARE]
-    image = BGR(np.full((400, 400, 3), (200, 180, 160), dtype=np.uint8))
-    assert np.ptp(cut(image, Window(-200, -200, 800, 800), layout), axis=(0, 1)).max() <= 1
 
 
 def test_the_head_is_twice_from_eyes_to_chin() -> None:
@@ -119,9 +193,24 @@ def test_the_checklist_says_what_was_met() -> None:
     assert [name for name, check in told.items() if not check.met] == ["official identification"]
     assert told["official identification"].measured == "no: synthesised picture"
     assert told["size"].wanted == "354 x 472 px (30 x 40 mm)"
-    poor = Cutting(354, 471, 72, 250_000, head_share=None, eye_line=40, scale=3, outside=0.4)
+    poor = Cutting(354, 471, 72, 250_000, head_share=None, eye_line=40, scale=3, outside=0.4, short="below")
     assert not any(check.met for check in checks(layout, poor))
     assert {check.measured for check in checks(layout, poor)} >= {"no face found", "x 3.00", "40 %", "250.0"}
+
+
+def test_the_checklist_says_where_the_picture_ended_too_soon() -> None:
+    layout = LAYOUTS[LayoutName.SQUARE]
+
+    def room(share: float, short: str) -> tuple[bool, str]:
+        cutting = Cutting(600, 600, 300, 1, head_share=share, eye_line=58, scale=1, outside=0, short=short)
+        check = next(check for check in checks(layout, cutting) if check.name == "room around the head")
+        return check.met, check.measured
+
+    assert room(50, "") == (True, "enough")
+    # Within what is allowed of the head's share.
+    assert room(55, "below") == (True, "enough")
+    assert room(55.1, "below") == (False, "the picture ends too soon below")
+    assert room(70, "beside") == (False, "the picture ends too soon beside")
 
 
 def test_the_visible_mark_changes_the_lower_right_corner_only() -> None:

@@ -11,8 +11,8 @@ MUTANTS = (
     (
         "F02",
         "images/finish/profile_finish/cutting.py",
-        "(1 - (layout.eye_line - give) / 100)",
-        "(1 - (layout.eye_line + give) / 100)",
+        "(layout.eye_line - EYES_GIVE) / 100",
+        "(layout.eye_line + EYES_GIVE) / 100",
         "eye line gives way in the wrong direction",
     ),
     (

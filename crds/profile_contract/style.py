@@ -81,7 +81,9 @@ class ProfileStyleSpec(Contract):
     negative_prompt: str = Field(default="", max_length=1000, description="What must not be seen.")
     # One colour has one digest, however its letters are written.
     background_colour: Annotated[str, AfterValidator(str.lower)] = Field(
-        default="#d8d8d8", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour by which the page shows a style; nothing is drawn with it."
+        default="#d8d8d8",
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="The colour by which the page shows a style; nothing is drawn with it.",
     )
     pose: PoseName = Field(default=POSE_FROM_PHOTOS, description=f"FromPhotos, or a preset: {', '.join(POSE_PRESETS)}.")
     mode: Mode = Field(default=Mode.TEXT_TO_IMAGE, description="From noise, or from one of the photos.")

@@ -17,6 +17,9 @@ from .generation import (
     MAXIMUM_ITEMS,
     POSE_LINE,
     AdapterGrant,
+    DetailOrder,
+    DetailOutcome,
+    FacePixels,
     GenerationItem,
     GenerationOrder,
     PictureEdge,
@@ -31,6 +34,7 @@ from .style import (
     POSE_FROM_PHOTOS,
     ControlEndPercent,
     ControlWeightPercent,
+    DetailMode,
     GuidanceTenths,
     Mode,
     ProfileStyleSpec,
@@ -64,9 +68,11 @@ class PlannedCandidate:
     joints: Skeleton | None = None
     initial_image: str = ""
 
-    def made(self, sha256: str = "") -> Candidate:
+    def made(self, sha256: str = "", detail: DetailOutcome | None = None) -> Candidate:
         """What the style's report says about it."""
-        return Candidate(seed=self.seed, key=self.key, sha256=sha256, pose=self.pose_name, twin=self.twin)
+        return Candidate(
+            seed=self.seed, key=self.key, sha256=sha256, pose=self.pose_name, twin=self.twin, detail=detail
+        )
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ class PictureSize:
 
     `sampler` None: the one in the model's folder; `pose_line_thousandths` None: as wide as detectors draw them.
     `room`: what is seen around the head; None where an earlier version resolved it.
+    `face_pixels`: a face of less height is drawn a second time where a style leaves that to the model; None: none is.
     """
 
     width: int
@@ -144,6 +151,7 @@ class PictureSize:
     sampler: SamplerName | None = None
     pose_line_thousandths: int | None = None
     room: HeadRoom | None = None
+    face_pixels: int | None = None
 
     @property
     def parameters(self) -> list[object]:
@@ -155,6 +163,7 @@ class PictureSize:
             "sampler": self.sampler,
             "pose_line": self.pose_line_thousandths,
             "room": self.room.document() if self.room is not None else None,
+            "face_pixels": self.face_pixels,
         }
         said = {name: value for name, value in others.items() if value is not None}
         return [self.width, self.height, self.steps, *([said] if said else [])]
@@ -179,6 +188,18 @@ class PictureSize:
         sampled = {name: value for name, value in sampler.items() if value is not None}
         return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
 
+    def detail(self, style: ProfileStyleSpec) -> DetailOrder | None:
+        """The second pass over faces that a style as it is drawn asks for; None where it asks for none."""
+        asked = style.detail
+        leaves_it = asked.mode is DetailMode.AUTO and self.face_pixels is None
+        if asked.mode is DetailMode.NEVER or leaves_it:
+            return None
+        return DetailOrder(
+            strength=asked.strength_percent / 100,
+            steps=asked.steps or style.sampler.steps,
+            below=self.face_pixels if asked.mode is DetailMode.AUTO else None,
+        )
+
 
 class GenerationRecipe(Contract):
     """How candidates are drawn, as the base model wants it; what is left out is as each style says."""
@@ -198,6 +219,11 @@ class GenerationRecipe(Contract):
         default=None,
         description="Width of the lines in pose maps, in thousandths of the picture's longer edge: as wide as the "
         "ControlNet was trained with.",
+    )
+    face_pixels: FacePixels | None = Field(
+        default=None,
+        description="Faces of less height than so many pixels, hairline to chin, are drawn a second time, larger, "
+        "unless a style says otherwise (detail). Left out: none is.",
     )
 
     def over(self, size: PictureSize) -> PictureSize:
@@ -229,15 +255,19 @@ def judge_order(
 ) -> GenerationOrder | None:
     """What training judges its checkpoints by: the first candidates of a style as they will be served; URLs are keys.
 
-    At most one call's, with no adapter: the one that is trained is heard. None for no pictures, and for a style that
-    asks for a pose that the dataset does not have.
+    At most one call's, with no adapter: the one that is trained is heard; and with no second pass over faces, which
+    costs as much again and tells of the adapter no more. None for no pictures, and for a style that asks for a pose
+    that the dataset does not have.
     """
     try:
         planned = planned_candidates(key, style, "", wanted, dataset)
     except UnknownPose:
         return None
     batch = [candidate for candidate in planned if not candidate.twin][:MAXIMUM_ITEMS]
-    return generation_order(request, None, style, batch, size=size, grants=StoreKeys()) if batch else None
+    if not batch:
+        return None
+    plain = style.model_copy(update={"detail": style.detail.model_copy(update={"mode": DetailMode.NEVER})})
+    return generation_order(request, None, plain, batch, size=size, grants=StoreKeys())
 
 
 def generation_order(
@@ -288,6 +318,7 @@ def generation_order(
         strength=style.strength_percent / 100,
         sampler=size.sampler,
         pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
+        detail=size.detail(style),
     )
 
 

@@ -6,6 +6,7 @@ The predictor holds no store credentials: each order carries presigned grants, v
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +24,8 @@ EVICT_TENSOR = "evict"
 MAXIMUM_ITEMS = 4
 # Pixels: the VAE divides an edge by 8.
 PictureEdge = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+# Pixels of a face's height, hairline to chin.
+FacePixels = Annotated[int, Field(ge=16, le=2048)]
 
 
 class ReadGrant(Contract):
@@ -68,6 +71,17 @@ PoseLine = Annotated[int, Field(ge=1, le=100)]
 POSE_LINE = 16
 
 
+class DetailOrder(Contract):
+    """A second pass over each candidate's face. `below`: over faces of less than so many pixels' height; None: all.
+
+    `steps`: of which `strength` is the share that is taken.
+    """
+
+    strength: float = Field(gt=0.0, lt=1.0)
+    steps: SamplerSteps
+    below: FacePixels | None = None
+
+
 class GenerationOrder(Contract):
     """One small batch for one person: same size, same sampler."""
 
@@ -84,16 +98,29 @@ class GenerationOrder(Contract):
     mode: Mode = Mode.TEXT_TO_IMAGE
     strength: float = Field(default=0.6, gt=0.0, lt=1.0)
     sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")
+    detail: DetailOrder | None = None
+
+
+class DetailOutcome(StrEnum):
+    """What became of the second pass over a candidate's face. LargeEnough: the face needed none, and has none."""
+
+    REDRAWN = "Redrawn"
+    NO_FACE = "NoFace"
+    LARGE_ENOUGH = "LargeEnough"
 
 
 class GeneratedItem(Tolerant):
-    """One candidate that was made. `image` is base64 PNG and stands there only if no `put_url` was given."""
+    """One candidate that was made. `image` is base64 PNG and stands there only if no `put_url` was given.
+
+    `detail` None: no second pass was asked for.
+    """
 
     seed: int
     key: str = Field(default="", max_length=4096)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0, le=10**9)
     image: str = ""
+    detail: DetailOutcome | None = None
 
 
 # Milliseconds: a day and more.
@@ -101,11 +128,12 @@ _Milliseconds = Annotated[int, Field(ge=0, le=10**8)]
 
 
 class Timings(Tolerant):
-    """Milliseconds."""
+    """Milliseconds. `detail`, of a second pass over faces, is a part of `generate`."""
 
     queue: _Milliseconds = 0
     adapter: _Milliseconds = 0
     generate: _Milliseconds = 0
+    detail: _Milliseconds = 0
     upload: _Milliseconds = 0
 
 

@@ -16,7 +16,7 @@ from .areas import Area
 from .artifacts import uploads_prefix
 from .candidates import PictureSize
 from .framing import HeadRoom
-from .generation import PoseLine
+from .generation import FacePixels, PoseLine
 from .keys import check_below
 from .model import Contract, digest_of
 from .problems import problems_of
@@ -94,6 +94,7 @@ class ResolvedPicture(Contract):
     sampler: SamplerName | None = None
     pose_line_thousandths: PoseLine | None = None
     room: HeadRoom | None = Field(default=None, description="What is seen around the head, as the layouts need.")
+    face_pixels: FacePixels | None = None
 
     @property
     def size(self) -> PictureSize:

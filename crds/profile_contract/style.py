@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from .model import Contract
 
@@ -63,6 +63,43 @@ class Sampler(Contract):
     guidance_tenths: GuidanceTenths = Field(default=50, description="Classifier-free guidance times ten.")
 
 
+class DetailMode(StrEnum):
+    """When a face is drawn a second time."""
+
+    AUTO = "Auto"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class FaceDetail(Contract):
+    """A second pass over the face: it is cut out of the candidate, enlarged, drawn again and put back."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.steps) || self.steps * self.strengthPercent >= 100",
+                    "message": "steps times strengthPercent must be at least 100, or no step is left to draw: raise "
+                    "one of them",
+                }
+            ]
+        }
+    )
+
+    mode: DetailMode = Field(
+        default=DetailMode.AUTO,
+        description="Auto: where the face came out smaller than the base model's recipe says (generation.facePixels), "
+        "and nowhere if it says nothing. Always: every face that can be enlarged.",
+    )
+    strength_percent: int = Field(
+        default=40, ge=5, le=95, description="How much of the face is drawn anew; much of it loses the picture's own."
+    )
+    steps: SamplerSteps | None = Field(
+        default=None,
+        description="Steps of denoising, of which strengthPercent are taken; left out: as many as the sampler's.",
+    )
+
+
 class ProfileStyleSpec(Contract):
     """The content of a style. Its digest keys the candidates made with it."""
 
@@ -96,6 +133,7 @@ class ProfileStyleSpec(Contract):
         default=80, description="How strictly the pose map is followed."
     )
     control_end_percent: ControlEndPercent = Field(default=80, description="Share of steps that follow the pose map.")
+    detail: FaceDetail = Field(default=FaceDetail(), description="A second pass over faces that came out small.")
     predictor: str = Field(
         default=DEFAULT_PREDICTOR,
         max_length=63,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from profile_contract.generation import GenerationOrder
+from profile_contract.framing import Skeleton
+from profile_contract.generation import POSE_LINE, DetailOrder, GenerationOrder
 from profile_contract.style import Mode, SamplerName
 
 from .errors import Refused
@@ -45,7 +46,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate to draw; `index` is its place in the order."""
+    """One candidate to draw; `index` is its place in the order. `joints`, relative to the picture: of its pose map."""
 
     index: int
     seed: int
@@ -54,15 +55,22 @@ class Row:
     negative_prompt: str = ""
     pose: Image | None = field(default=None, repr=False, compare=False)
     initial_image: Image | None = field(default=None, repr=False, compare=False)
+    joints: Skeleton | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of one order with one shape. `adapter` None: the base model draws them."""
+    """Rows of one order with one shape. `adapter` None: the base model draws them.
+
+    `detail`: the second pass over their faces, which is no part of the shape: who wants none shares the first.
+    `pose_line`: of its pose maps, in thousandths of the longer edge.
+    """
 
     shape: Shape
     rows: tuple[Row, ...]
     adapter: AdapterWeights | None = None
+    detail: DetailOrder | None = None
+    pose_line: int = POSE_LINE
 
     @property
     def digest(self) -> str:
@@ -72,7 +80,7 @@ class Piece:
     def cut(self, limit: int) -> list[Piece]:
         """The same rows in pieces of at most `limit`."""
         starts = range(0, len(self.rows), limit)
-        return [Piece(self.shape, self.rows[start : start + limit], self.adapter) for start in starts]
+        return [replace(self, rows=self.rows[start : start + limit]) for start in starts]
 
 
 def shape_of(order: GenerationOrder, *, has_pose: bool, chunks: int = 1) -> Shape:
@@ -99,6 +107,12 @@ def check(order: GenerationOrder, *, has_control: bool) -> None:
     drawn_over = order.mode == Mode.IMAGE_TO_IMAGE
     if drawn_over and int(order.steps * order.strength) < 1:
         raise Refused(f"{order.steps} steps at strength {order.strength:g} leave no step to draw: raise one of them")
+    detail = order.detail
+    if detail is not None and int(detail.steps * detail.strength) < 1:
+        raise Refused(
+            f"{detail.steps} steps at strength {detail.strength:g} leave no step for the second pass over faces: raise "
+            "one of them"
+        )
     for number, item in enumerate(order.items):
         if drawn_over and item.initial_image is None:
             raise Refused(f"items[{number}] has no initialImage, which the mode {order.mode} needs")

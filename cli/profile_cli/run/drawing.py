@@ -10,7 +10,7 @@ from profile_contract.candidates import PictureSize, PlannedCandidate, generatio
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.generation import MAXIMUM_ITEMS
-from profile_contract.stages.generate import GenerateReport
+from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import FileRef, StageOrder
 from profile_contract.style import ProfileStyleSpec
 from profile_predictor.engine import Denied, EngineError, Fetched, Refused
@@ -68,28 +68,31 @@ class StyleDrawing:
 
     def run(self, order: StageOrder, context: StageContext) -> GenerateReport:
         """Draw what is missing, in small batches. Raises StoreError, BadInput for an order that the engine refuses."""
-        sums: dict[str, str] = {}
+        drawn: dict[str, Candidate] = {}
         missing = [candidate for candidate in self.planned if context.store.stat(candidate.key) is None]
         done = len(self.planned) - len(missing)
         for begin in range(0, len(missing), MAXIMUM_ITEMS):
             batch = missing[begin : begin + MAXIMUM_ITEMS]
-            sums |= self._batch(order, batch, context.store)
+            drawn |= self._batch(order, batch, context.store)
             done += len(batch)
             context.progress.at(done, len(self.planned))
         return GenerateReport(
             digest=order.digest,
             style=self.name,
             style_spec=self.style,
-            candidates=[candidate.made(sums.get(candidate.key, "")) for candidate in self.planned],
+            candidates=[drawn.get(candidate.key) or candidate.made() for candidate in self.planned],
         )
 
-    def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, str]:
-        """Draw some candidates and write them; gives the sha256 of each by its key."""
+    def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, Candidate]:
+        """Draw some candidates and write them; gives what the report says of each by its key."""
         wanted = generation_order(order.request, self.adapter, self.style, batch, size=self.size, grants=KeyGrants())
         try:
             drawn = self.engine.generate(wanted, StoreFiles(store))
         except EngineError as error:
             raise BadInput(Reason.PREDICTOR_REFUSED, str(error)) from error
-        for candidate in drawn:
-            store.write(candidate.key, candidate.png, "image/png")
-        return {candidate.key: candidate.sha256 for candidate in drawn}
+        for picture in drawn:
+            store.write(picture.key, picture.png, "image/png")
+        return {
+            planned.key: planned.made(picture.sha256, picture.detail)
+            for planned, picture in zip(batch, drawn, strict=True)
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from profile_contract.generation import DetailOutcome
 from profile_contract.model import Tolerant, digest_of
 from profile_contract.stages.order import (
     StageReport,
@@ -17,13 +18,14 @@ VERSION = 2
 
 
 class Candidate(Tolerant):
-    """A picture in the store. `twin`: the neutral twin of the same seed."""
+    """A picture in the store. `twin`: the neutral twin of the same seed. `detail`: what became of its second pass."""
 
     seed: int
     key: str
     sha256: str = ""
     pose: str = ""
     twin: bool = False
+    detail: DetailOutcome | None = None
 
 
 class GenerateReport(StageReport):

@@ -12,14 +12,17 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from profile_contract.generation import GenerationOrder
+from profile_contract.generation import DetailOutcome, GenerationOrder
 from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.bank import SlotBank
 from profile_draw.config import EngineConfig
-from profile_draw.errors import Broken
+from profile_draw.detail import FirstPass, redraw_faces
+from profile_draw.errors import Broken, Refused
 from profile_draw.fitting import drawn_pose
 from profile_draw.pipeline import Pipeline
-from profile_draw.rows import Piece, Row, by_length, by_pose, check, shape_of
+from profile_draw.rows import Piece, Row, Shape, by_length, by_pose, check, shape_of
+from profile_vision.faces import FaceReader, WeightsMissing
+from profile_vision.pixels import RGB
 
 from .adapter_store import AdapterStore
 from .evictions import Evictions
@@ -28,15 +31,23 @@ from .pictures import PictureReader, encode_png
 
 log = logging.getLogger(__name__)
 
+# In the models folder.
+VISION = "vision"
+NO_FACES = (
+    "a second pass over faces (detail) needs the networks that find them: put the folder 'vision' into the models, or "
+    "let the style's detail.mode be Never"
+)
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """One candidate. `pixels`: height x width x 3, uint8 RGB."""
+    """One candidate. `pixels`: height x width x 3, uint8 RGB. `detail`: what became of its second pass."""
 
     index: int
     seed: int
     key: str
     pixels: np.ndarray = field(repr=False, compare=False)
+    detail: DetailOutcome | None = None
 
     @cached_property
     def png(self) -> bytes:
@@ -65,12 +76,15 @@ class ReadyOrder:
 class Engine:
     """Draws orders with one base model and the adapters of many people.
 
-    `fetch` and `forget` may be called from any thread; `draw`, `clear` and `generate` from one thread at a time.
+    `fetch` and `forget` may be called from any thread; all others from one thread at a time. `faces` None: orders
+    with a second pass over faces are refused.
     """
 
-    def __init__(self, config: EngineConfig, pipeline: Pipeline, bank: SlotBank) -> None:
+    def __init__(
+        self, config: EngineConfig, pipeline: Pipeline, bank: SlotBank, faces: FaceReader | None = None
+    ) -> None:
         self.config = config
-        self._pipeline, self._bank = pipeline, bank
+        self._pipeline, self._bank, self._faces = pipeline, bank, faces
         limit = config.host_cache_megabytes << 20
         self._pictures = PictureReader()
         self._evictions = Evictions(config.grant_seconds)
@@ -92,7 +106,7 @@ class Engine:
             pipeline.unet, config.slots, config.maximum_rank, pipeline.family.modules(config.adapter_layers)
         )
         log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
-        return cls(config, pipeline, bank)
+        return cls(config, pipeline, bank, _faces(config))
 
     @property
     def device(self) -> str:
@@ -116,7 +130,7 @@ class Engine:
         """
         drawn: list[Drawn] = []
         for piece in self.fetch(order, files).pieces:
-            drawn += self.draw([piece])[0]
+            drawn += self.detail([piece], self.draw([piece]))[0]
         return sorted(drawn, key=lambda candidate: candidate.index)
 
     def fetch(self, order: GenerationOrder, files: Files, asked: float | None = None) -> ReadyOrder:
@@ -128,6 +142,8 @@ class Engine:
         started = time.monotonic()
         asked = started if asked is None else asked
         check(order, has_control=self.has_control)
+        if order.detail is not None and self._faces is None:
+            raise Refused(NO_FACES)
         # Those of the longer one of an item's prompts; the negative one is not read without guidance.
         reads = [[item.prompt, item.negative_prompt] if order.guidance > 1 else [item.prompt] for item in order.items]
         chunks = [max(self._pipeline.chunks(prompt) for prompt in prompts) for prompts in reads]
@@ -141,7 +157,7 @@ class Engine:
             for length, alike in by_length(indices, chunks).items():
                 rows = tuple(self._row(index, order, files) for index in alike)
                 shape = shape_of(order, has_pose=has_pose, chunks=length)
-                pieces += Piece(shape, rows, adapter).cut(self.config.batch)
+                pieces += Piece(shape, rows, adapter, order.detail, order.pose_line_thousandths).cut(self.config.batch)
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
 
     def _row(self, index: int, order: GenerationOrder, files: Files) -> Row:
@@ -157,6 +173,7 @@ class Engine:
             key=item.key,
             negative_prompt=item.negative_prompt,
             pose=pose,
+            joints=item.joints,
             initial_image=self._pictures.photo(files, item.initial_image, size) if item.initial_image else None,
         )
 
@@ -166,16 +183,50 @@ class Engine:
         What a row becomes does not depend on the rows beside it (within the arithmetic's rounding). Raises Unwanted
         when `wanted` says no between two steps, Broken when the accelerator is lost.
         """
-        shape = pieces[0].shape
+        owned = [(row, piece) for piece in pieces for row in piece.rows]
+        pictures = iter(self._drawn(pieces[0].shape, owned, wanted))
+        return [[Drawn(row.index, row.seed, row.key, next(pictures)) for row in piece.rows] for piece in pieces]
+
+    def detail(
+        self, pieces: Sequence[Piece], drawn: Sequence[list[Drawn]], wanted: Callable[[], bool] = lambda: True
+    ) -> list[list[Drawn]]:
+        """The same candidates, the faces of those drawn again whose pieces ask for it. Raises as `draw` does."""
+        first = [
+            FirstPass(piece, row, RGB(candidate.pixels))
+            for piece, candidates in zip(pieces, drawn, strict=True)
+            if piece.detail is not None
+            for row, candidate in zip(piece.rows, candidates, strict=True)
+        ]
+        if not first:
+            return list(drawn)
+        if self._faces is None:
+            raise Refused(NO_FACES)
+        passes = iter(
+            redraw_faces(
+                first,
+                self._faces,
+                self._pipeline.native_size,
+                lambda shape, owned: self._drawn(shape, owned, wanted),
+            )
+        )
+
+        def mended(candidate: Drawn) -> Drawn:
+            second = next(passes)
+            return Drawn(candidate.index, candidate.seed, candidate.key, second.pixels, second.outcome)
+
+        return [
+            candidates if piece.detail is None else [mended(candidate) for candidate in candidates]
+            for piece, candidates in zip(pieces, drawn, strict=True)
+        ]
+
+    def _drawn(self, shape: Shape, owned: Sequence[tuple[Row, Piece]], wanted: Callable[[], bool]) -> np.ndarray:
+        """Rows of one shape, each with the adapter of its piece: N x height x width x 3. Raises as `draw` does."""
         try:
-            slots = self._bank.activate([piece.adapter for piece in pieces], shape.weight)
-            rows = [row for piece in pieces for row in piece.rows]
-            names = [slot for slot, piece in zip(slots, pieces, strict=True) for _ in piece.rows]
+            names = self._bank.activate([piece.adapter for _, piece in owned], shape.weight)
             with self._bank.rows(names, doubled=shape.guided):
-                pictures = iter(self._pipeline.draw(shape, rows, wanted))
+                return self._pipeline.draw(shape, [row for row, _ in owned], wanted)
         except torch.AcceleratorError as error:
             raise Broken("the accelerator failed") from error
-        return [[Drawn(row.index, row.seed, row.key, next(pictures)) for row in piece.rows] for piece in pieces]
 
     def forget(self, digests: Sequence[str]) -> int:
         """Drop adapters from host memory; returns how many copies went. Slots: `clear`.
@@ -196,3 +247,12 @@ class Engine:
     def clear(self, digests: Sequence[str]) -> int:
         """Wipe the slots that hold these adapters; returns how many."""
         return self._bank.clear(digests)
+
+
+def _faces(config: EngineConfig) -> FaceReader | None:
+    """What finds faces, where its networks are among the models; they are needed for a second pass alone."""
+    try:
+        return FaceReader(config.models / VISION)
+    except WeightsMissing as error:
+        log.warning("no second pass over faces can be drawn: %s", error)
+        return None

@@ -148,12 +148,16 @@ class DrawingQueue:
 
     def _draw(self, batch: list[Waiting]) -> None:
         """Draw a batch and give its orders their candidates, or what became of them."""
+        pieces = [waiting.piece for waiting in batch]
+
+        def wanted() -> bool:
+            return not self._closing and not all(waiting.ticket.unwanted for waiting in batch)
+
         started = time.monotonic()
         try:
-            drawn = self._engine.draw(
-                [waiting.piece for waiting in batch],
-                wanted=lambda: not self._closing and not all(waiting.ticket.unwanted for waiting in batch),
-            )
+            first = self._engine.draw(pieces, wanted)
+            between = time.monotonic()
+            drawn = self._engine.detail(pieces, first, wanted)
         except Unwanted:
             for waiting in batch:
                 waiting.ticket.fail(Broken("the predictor is going down"))
@@ -162,13 +166,14 @@ class DrawingQueue:
         except Exception as error:
             self._one_by_one(batch, error)
         else:
-            seconds = time.monotonic() - started
-            rows = sum(len(waiting.piece.rows) for waiting in batch)
-            self._seconds_per_batch += 0.3 * (seconds - self._seconds_per_batch)
+            seconds, second = between - started, time.monotonic() - between
+            rows = sum(len(piece.rows) for piece in pieces)
+            self._seconds_per_batch += 0.3 * (seconds + second - self._seconds_per_batch)
             if self._drew is not None:
-                self._drew(rows, seconds)
+                self._drew(rows, seconds + second)
             for waiting, pictures in zip(batch, drawn, strict=True):
-                waiting.ticket.add(pictures, seconds)
+                # Who asked for no second pass does not pay for the others'.
+                waiting.ticket.add(pictures, seconds, second if waiting.piece.detail is not None else 0.0)
 
     def _one_by_one(self, batch: list[Waiting], error: Exception) -> None:
         """One bad order (or too little memory) must not cost the others theirs."""

@@ -31,13 +31,17 @@ class Place:
 
 @dataclass(eq=False)
 class Ticket:
-    """An order in the queue. `future` gives its candidates in the order of its items; `context` names it in the log."""
+    """An order in the queue. `future` gives its candidates in the order of its items; `context` names it in the log.
+
+    `drew`: seconds of its batches, of which `detailed` went into second passes over faces.
+    """
 
     pieces: int
     future: Future[list[Drawn]] = field(default_factory=Future)
     entered: float = field(default_factory=time.monotonic)
     waited: float = 0.0
     drew: float = 0.0
+    detailed: float = 0.0
     unwanted: bool = False
     drawn: list[Drawn] = field(default_factory=list)
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -47,10 +51,11 @@ class Ticket:
         self.unwanted = True
         self.future.cancel()
 
-    def add(self, drawn: list[Drawn], seconds: float) -> None:
-        """One piece is done."""
+    def add(self, drawn: list[Drawn], seconds: float, detailed: float = 0.0) -> None:
+        """One piece is done, after so many seconds of a first and of a second pass."""
         self.drawn += drawn
-        self.drew += seconds
+        self.drew += seconds + detailed
+        self.detailed += detailed
         self.pieces -= 1
         if not self.pieces:
             # Who waited may hang up at this very moment.

@@ -134,6 +134,7 @@ class PredictorModel:
             queue=_milliseconds(ticket.waited),
             adapter=_milliseconds(ready.seconds),
             generate=_milliseconds(ticket.drew),
+            detail=_milliseconds(ticket.detailed),
             upload=_milliseconds(time.monotonic() - started),
         )
         log.info(
@@ -183,7 +184,14 @@ class PredictorModel:
                 self._grants.write(item.put_url, drawn.png, "image/png", lambda: self._engine.check_kept(order))
             else:
                 image = base64.b64encode(drawn.png).decode()
-        return GeneratedItem(seed=drawn.seed, key=drawn.key, sha256=drawn.sha256, bytes=len(drawn.png), image=image)
+        return GeneratedItem(
+            seed=drawn.seed,
+            key=drawn.key,
+            sha256=drawn.sha256,
+            bytes=len(drawn.png),
+            image=image,
+            detail=drawn.detail,
+        )
 
 
 def _named(order: GenerationOrder) -> dict[str, str]:

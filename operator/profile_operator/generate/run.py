@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from profile_contract.conditions import Reason
-from profile_contract.generation import GenerationResult
+from profile_contract.generation import DetailOutcome, GenerationResult
 from profile_contract.resource import Key
 from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
@@ -27,12 +27,14 @@ class DrawnStyle:
     style: StyleWork
     started: str
     digests: dict[str, str] = field(default_factory=dict)
+    details: dict[str, DetailOutcome | None] = field(default_factory=dict)
     seconds: float = 0.0
     gpu: str = ""
 
     def add(self, result: GenerationResult) -> None:
         """Count one batch."""
         self.digests |= {item.key: item.sha256 for item in result.items}
+        self.details |= {item.key: item.detail for item in result.items}
         self.seconds += result.timings.generate / 1000
         if result.device and result.device != "cpu":
             self.gpu = result.device

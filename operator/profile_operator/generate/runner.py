@@ -230,7 +230,10 @@ class GenerationRunner:
             digest=style.digest,
             style=style.key,
             style_spec=style.spec,
-            candidates=[planned.made(drawing.digests.get(planned.key, "")) for planned in style.candidates],
+            candidates=[
+                planned.made(drawing.digests.get(planned.key, ""), drawing.details.get(planned.key))
+                for planned in style.candidates
+            ],
             started_at=drawing.started,
             finished_at=stamp(datetime.now(UTC)),
             seconds=round(drawing.seconds, 3),

@@ -19,7 +19,7 @@ from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
 from profile_contract.stages.train import AdapterLayers, Timesteps, TrainParameters
-from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title, Tone
+from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Sampler, Title, Tone
 from profile_contract.style_ref import StyleRef
 
 PHOTOS = photos_digest(
@@ -153,6 +153,7 @@ STYLE_FIELDS: dict[str, tuple[object, str]] = {
     "adapter_weight_percent": (90, "wf"),
     "control_weight_percent": (70, "wf"),
     "control_end_percent": (70, "wf"),
+    "detail": (FaceDetail(mode=DetailMode.ALWAYS), "wf"),
     "predictor": ("other", "wf"),
 }
 
@@ -297,6 +298,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "adapter_weight_percent": 100,
         "control_weight_percent": 80,
         "control_end_percent": 80,
+        "detail": FaceDetail(mode=DetailMode.AUTO, strength_percent=40, steps=None),
         "predictor": "profile-predictor",
     },
     FinishParameters: {"visible_mark": False, "toy_model": ""},

@@ -33,8 +33,7 @@ def await_refresh(facts: Facts) -> Decision | None:
     gone = _gone(facts)
     if not gone:
         return None
-    resolved = facts.head.status.resolved
-    if facts.spec.refresh > (resolved.refresh if resolved is not None else 0):
+    if _asked_anew(facts, gone):
         return _made_anew(facts, gone)
     ends = {stage: _ended(facts, stage) for stage in gone}
     words = {Stage.TRAIN: "the adapter was", Stage.GENERATE: "the candidates were"}
@@ -42,6 +41,19 @@ def await_refresh(facts: Facts) -> Decision | None:
     message = f"{' and '.join(kept)}, as spec.retention said"
     blocked = replace(current, state=StageState.BLOCKED, reason=Reason.EXPIRED, message=message)
     return Decision(with_standing(facts.standings, blocked))
+
+
+def _asked_anew(facts: Facts, gone: tuple[Stage, ...]) -> bool:
+    """Whether a person asks for all that is gone: by `refresh`, or for candidates alone by that of each of their
+    styles. A style's own asks for no training."""
+    resolved, recorded = facts.head.status.resolved, facts.snapshot.recorded
+    if facts.spec.refresh > (resolved.refresh if resolved is not None else 0):
+        return True
+    if Stage.TRAIN in gone:
+        return False
+    before = {style.key: style.refresh for style in recorded.generate.styles} if recorded is not None else {}
+    asked = {style.key: style.refresh for style in facts.spec.styles}
+    return all(asked[key] > before.get(key, 0) for key in facts.snapshot.reports.generate)
 
 
 def with_ends(facts: Facts, standings: Standings, stages: StagesStatus) -> StagesStatus:

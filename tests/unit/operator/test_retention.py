@@ -111,6 +111,42 @@ def test_another_look_waits_for_a_person_and_is_then_made_of_all_that_it_needs(r
     assert folders(world) != frozenset()
 
 
+def raised(*styles: str) -> list[StyleRef]:
+    """The styles as they are, with a raised `refresh` of these."""
+    return [style.model_copy(update={"refresh": 1}) if style.name in styles else style for style in SPEC.styles]
+
+
+def test_the_refresh_of_each_style_has_candidates_drawn_anew() -> None:
+    world = finished(CANDIDATES)
+    world.now += LONGER
+    change(world, layouts=[LayoutName.RESUME])
+    world.run()
+    stalled(world, Reason.EXPIRED)
+    change(world, styles=raised("warm"))
+    world.run()
+    # The candidates of the other are gone too, and nobody asked for them.
+    assert "the candidates were kept until" in stalled(world, Reason.EXPIRED)
+    assert (world.created, world.generated) == ([], [])
+    change(world, styles=raised("warm", "plain"))
+    world.run()
+    assert ready(world)
+    assert (stages_of(world), sorted(world.generated)) == (["finish"], ["plain", "warm"])
+    assert folders(world) == frozenset()
+
+
+def test_the_refresh_of_styles_trains_nobody() -> None:
+    world = finished(BOTH)
+    world.now += LONGER
+    change(world, styles=raised("warm", "plain"), layouts=[LayoutName.RESUME])
+    world.run()
+    assert "the adapter was kept until" in stalled(world, Reason.EXPIRED)
+    assert (world.created, world.generated) == ([], [])
+    change(world, refresh=1)
+    world.run()
+    assert ready(world)
+    assert stages_of(world) == ["train", "finish"]
+
+
 def test_a_layout_needs_no_adapter() -> None:
     world = finished(ADAPTER)
     world.now += LONGER
@@ -208,7 +244,8 @@ def test_nothing_goes_while_a_person_asks_to_try_again_or_nobody_knows_the_recor
 def test_what_is_interrupted_as_it_is_made_anew_is_not_blocked_again() -> None:
     world = finished(BOTH)
     world.now += LONGER
-    change(world, layouts=[LayoutName.RESUME], refresh=1)
+    # A layout would change the room around the person too, and with it what is drawn.
+    change(world, portraits=2, refresh=1)
     before = deepcopy(world)
     steps = world.cycle().actions
     assert [type(step) for step in steps].count(DropReport) == 3

@@ -220,7 +220,7 @@ def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
     assert config.finish.toy
     (container,) = the("InferenceService", "profile-predictor", *MINI)["spec"]["predictor"]["containers"]
     predictor = {row["name"]: row.get("value") for row in container["env"]}
-    assert predictor["PROFILE_ADAPTER_LAYERS"] == "transformer"
+    assert predictor["PROFILE_ADAPTER_LAYERS"] == "everything"
     assert predictor["PROFILE_CONTROL_MODEL"] == "studio-mini-controlnet"
     assert Recipe.model_validate_json(str(predictor["PROFILE_RECIPE"])) == recipe
 
@@ -237,7 +237,7 @@ def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
         ("preprocess.facePercent=30", "preprocess.face_percent", 30),
         ("preprocess.resolution=192", "preprocess.resolution", 192),
         ("finish.toy=false", "finish.toy", False),
-        ("training.steps=null", "training.steps", 400),
+        ("training.steps=null", "training.steps", 360),
     ],
 )
 def test_values_win_over_the_recipe_field_by_field_and_nothing_is_a_value_too(
@@ -247,7 +247,7 @@ def test_values_win_over_the_recipe_field_by_field_and_nothing_is_a_value_too(
     section, name = place.split(".")
     assert getattr(getattr(config, section), name) == value
     # The rest stays.
-    assert (config.training.learning_rate, config.generation.steps) == (2e-3, 20)
+    assert (config.training.learning_rate, config.generation.steps) == (1.5e-3, 20)
 
 
 def test_a_strangers_model_brings_its_recipe_in_the_values() -> None:

@@ -147,8 +147,8 @@ def test_a_clusters_values_give_the_very_settings_of_that_cluster() -> None:
 
 def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
     found = platform(NOTHING, MINI, accelerated=False, values=read_values(DEMO[1:]))
-    assert (found.training.rank, found.training.steps, found.training.learning_rate) == (16, 400, 2e-3)
-    assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.TRANSFORMER, 1)
+    assert (found.training.rank, found.training.steps, found.training.learning_rate) == (32, 360, 1.5e-3)
+    assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.EVERYTHING, 1)
     assert (found.training.resolution, found.training.mixed_precision) == (128, "no")
     assert (found.preprocess.face_percent, found.preprocess.resolution, found.preprocess.minimum_photos) == (50, 128, 5)
     assert found.picture == PictureSize(128, 128, 20, 20, 100, 100)

@@ -28,7 +28,12 @@ def test_the_chart_holds_what_the_code_makes() -> None:
 
 @pytest.mark.parametrize("name", texts())
 def test_every_metric_is_exported_by_a_program(name: str) -> None:
-    for module in ("profile_operator.metrics", "profile_predictor.server.metrics", "profile_web.metrics"):
+    for module in (
+        "profile_operator.metrics",
+        "profile_history.metrics",
+        "profile_predictor.server.metrics",
+        "profile_web.metrics",
+    ):
         importlib.import_module(module)
     exported = {family.name + ending for family in REGISTRY.collect() for ending in SAMPLES}
     named = {found for query in queries(json.loads(texts()[name])) for found in NAME.findall(query)}

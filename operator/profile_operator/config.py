@@ -122,7 +122,10 @@ class GenerationConfig(GenerationRecipe):
         default=4, ge=1, le=64, description="Calls at the same time to one replica of a predictor, over all requests."
     )
     replicas: int = Field(
-        default=1, ge=1, le=1000, description="Replicas of a predictor that work at the same time, whoever runs them."
+        default=1,
+        ge=1,
+        le=1000,
+        description="Replicas of a predictor that work at the same time, where it cannot be seen how many answer.",
     )
     connect_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a connection.")
     call_seconds: float = Field(default=600.0, gt=0, description="Longest wait for one answer.")
@@ -146,11 +149,6 @@ class GenerationConfig(GenerationRecipe):
     def picture(self) -> PictureSize:
         """What of this decides how a candidate looks."""
         return self.over(PictureSize(self.width, self.height))
-
-    @property
-    def calls(self) -> int:
-        """Calls at the same time to one predictor."""
-        return self.replicas * self.calls_per_replica
 
     def url(self, predictor: str) -> str:
         """Where an InferenceService answers."""

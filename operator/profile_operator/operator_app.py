@@ -109,7 +109,7 @@ class OperatorApp:
         purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
-        self._styles = StyleKeeper(kube, config)
+        self._styles = StyleKeeper(kube, config, serve=self._generation.serve)
         self._events = EventSink(
             config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
         )

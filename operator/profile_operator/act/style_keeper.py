@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -28,8 +29,15 @@ PAUSE_SECONDS = 60.0
 class StyleKeeper:
     """One round after another; a style that cannot be looked at keeps what was said of it."""
 
-    def __init__(self, kube: WatchedKube, config: OperatorConfig, pause: float = PAUSE_SECONDS) -> None:
-        self._kube, self._config, self._pause = kube, config, pause
+    def __init__(
+        self,
+        kube: WatchedKube,
+        config: OperatorConfig,
+        pause: float = PAUSE_SECONDS,
+        serve: Callable[[str, int | None], None] = lambda predictor, replicas: None,
+    ) -> None:
+        """`serve` is told how many replicas of a predictor answer; None: that cannot be seen."""
+        self._kube, self._config, self._pause, self._serve = kube, config, pause, serve
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -64,6 +72,7 @@ class StyleKeeper:
         elsewhere = domain.split(".")[0] != place
         if not elsewhere and predictor not in pods:
             pods[predictor] = await self._kube.ready_pods(place, service)
+            self._serve(predictor, pods[predictor])
         use = StyleUse(predictor, place, elsewhere, pods.get(predictor), requests, outdated)
         generation = int(document["metadata"].get("generation", 0))
         after = style_status(before, generation, use, self._config.installation, datetime.now(UTC))

@@ -68,10 +68,12 @@ class Line:
 
 
 class CallSlots:
-    """At most `most` calls at once to each predictor: one that hangs holds up nobody's calls to another."""
+    """So many calls at once to each replica of a predictor: one that hangs holds up nobody's calls to another."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, per_replica: int, replicas: int = 1) -> None:
+        """`replicas`: of a predictor of which nobody has seen how many answer."""
+        self._per_replica, self._replicas = per_replica, replicas
+        self._seen: dict[str, int] = {}
         self._lines: dict[str, Line] = {}
         self._clock = count(1)
 
@@ -92,6 +94,18 @@ class CallSlots:
                 line.under_way += Counter()
             self._begin(predictor, line)
 
+    def serve(self, predictor: str, replicas: int | None) -> None:
+        """So many replicas of a predictor answer now; None: nobody can tell.
+
+        Where none does, as before the first one of a predictor that scales from nothing, as many are asked as without.
+        """
+        if replicas:
+            self._seen[predictor] = replicas
+        else:
+            self._seen.pop(predictor, None)
+        if predictor in self._lines:
+            self._begin(predictor, self._lines[predictor])
+
     def leave(self, key: Key) -> None:
         """No call of the request that waits begins any more."""
         for line in self._lines.values():
@@ -102,7 +116,8 @@ class CallSlots:
 
     def _begin(self, predictor: str, line: Line) -> None:
         """Let begin whichever calls may."""
-        while (call := next_call(list(line.waiting), line.under_way, line.served, self._most)) is not None:
+        most = self._per_replica * self._seen.get(predictor, self._replicas)
+        while (call := next_call(list(line.waiting), line.under_way, line.served, most)) is not None:
             begins = line.waiting.pop(call)
             if begins.done():
                 continue

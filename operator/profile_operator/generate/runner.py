@@ -64,8 +64,12 @@ class GenerationRunner:
     ) -> None:
         self._store, self._predictor, self._publisher = store, predictor, publisher
         self._wake, self._config = wake, config
-        self._calls = CallSlots(config.calls)
+        self._calls = CallSlots(config.calls_per_replica, config.replicas)
         self._runs: dict[str, GenerationRun] = {}
+
+    def serve(self, predictor: str, replicas: int | None) -> None:
+        """So many replicas of a predictor answer now; None: nobody can tell."""
+        self._calls.serve(predictor, replicas)
 
     # --- what the loop sees and says ---
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from profile_contract.resource import Key
 from profile_operator import metrics
-from profile_operator.config import GenerationConfig
 from profile_operator.generate.calls import CALLS_PER_REQUEST, CallSlots, Stopped, WaitingCall, next_call
 
 KEYS = st.builds(Key, st.sampled_from(("art", "hr", "it")), st.sampled_from(("a", "b", "c")))
@@ -91,19 +90,14 @@ def test_nobody_waits_for_ever(ends: list[int], most: int, requests: int) -> Non
     raise AssertionError("never")
 
 
-def test_as_many_calls_as_replicas_take() -> None:
-    assert GenerationConfig().calls == 4
-    assert GenerationConfig(replicas=3, calls_per_replica=2).calls == 6
-
-
 # --- slots -------------------------------------------------------------------------------------------------------
 
 
 class Calls:
     """Calls that hold their slot until they are told to end."""
 
-    def __init__(self, most: int) -> None:
-        self.slots = CallSlots(most)
+    def __init__(self, most: int, replicas: int = 1) -> None:
+        self.slots = CallSlots(most, replicas)
         self.begun: list[str] = []
         self.stopped: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
@@ -202,3 +196,51 @@ async def test_a_call_that_is_cancelled_as_its_turn_comes_hands_it_on() -> None:
     await asyncio.sleep(0.01)
     assert slots.begun[-1] == "hr/c"
     await slots.end("hr/c")
+
+
+# --- replicas ----------------------------------------------------------------------------------------------------
+
+
+async def queued(calls: Calls, count: int, predictor: str = "p") -> Calls:
+    """As many requests of as many namespaces, each with a call."""
+    for number in range(count):
+        await calls.add(f"team-{predictor}-{number}/a", predictor)
+    return calls
+
+
+async def test_as_many_calls_as_replicas_take() -> None:
+    calls = await queued(Calls(2, replicas=3), 9)
+    assert len(calls.begun) == 6
+    # One is added, and none is seen of another predictor.
+    calls.slots.serve("p", 4)
+    await asyncio.sleep(0)
+    assert len(calls.begun) == 8
+    await queued(calls, 9, "q")
+    assert len(calls.begun) == 8 + 6
+    for name in calls.tasks:
+        calls.ends[name].set()
+    await asyncio.gather(*calls.tasks.values())
+
+
+async def test_replicas_that_went_get_no_calls_and_what_is_under_way_ends() -> None:
+    calls = await queued(Calls(2, replicas=3), 9)
+    calls.slots.serve("p", 1)
+    for number, begun in enumerate((6, 6, 6, 6, 7)):
+        await calls.end(calls.begun[number])
+        assert len(calls.begun) == begun
+    calls.slots.serve("p", None)
+    await asyncio.sleep(0)
+    assert len(calls.begun) == 9
+    for name in calls.tasks:
+        calls.ends[name].set()
+    await asyncio.gather(*calls.tasks.values())
+
+
+async def test_a_predictor_that_scales_from_nothing_is_called_nevertheless() -> None:
+    calls = Calls(2)
+    calls.slots.serve("p", 0)
+    await queued(calls, 3)
+    assert len(calls.begun) == 2
+    for name in calls.tasks:
+        calls.ends[name].set()
+    await asyncio.gather(*calls.tasks.values())

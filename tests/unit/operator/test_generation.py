@@ -258,7 +258,7 @@ async def test_links_are_signed_when_it_is_the_calls_turn(bench: Bench, monkeypa
 
     monkeypatch.setattr(bench.access, "signed", counted)
     async with contextlib.AsyncExitStack() as others:
-        for number in range(CONFIGURATION.calls):
+        for number in range(CONFIGURATION.calls_per_replica):
             await others.enter_async_context(bench.runner._calls.turn("profile-predictor", Key("it", f"r{number}")))
         bench.runner.ensure(bench.work)
         await asyncio.sleep(0.05)
@@ -325,7 +325,7 @@ class Slow(httpx.AsyncBaseTransport):
 
 async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing(bench: Bench) -> None:
     async with contextlib.AsyncExitStack() as others:
-        for number in range(CONFIGURATION.calls):
+        for number in range(CONFIGURATION.calls_per_replica):
             await others.enter_async_context(bench.runner._calls.turn("profile-predictor", Key("it", f"r{number}")))
         bench.runner.ensure(bench.work)
         await asyncio.sleep(0.05)

@@ -112,6 +112,14 @@ async def test_requests_are_counted_by_whose_style_they_mean() -> None:
     assert len(styles.asked) == 2
 
 
+async def test_whoever_calls_predictors_is_told_how_many_of_them_answer() -> None:
+    served: list[tuple[str, int | None]] = []
+    entries = [a_style("warm"), a_style("cool"), a_style("blue", predictor="away")]
+    styles = Styles(listed_cluster_styles=entries, pods={"good-predictor": 3})
+    await StyleKeeper(styles, CONFIG, serve=lambda *seen: served.append(seen)).look()  # type: ignore[arg-type]
+    assert served == [("good", 3), ("away", None)]
+
+
 async def test_what_did_not_change_and_what_another_installation_looks_after_is_not_written() -> None:
     styles = Styles(listed_cluster_styles=[a_style("warm")], pods={"good-predictor": 1})
     await kept(styles).look()

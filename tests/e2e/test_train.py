@@ -26,6 +26,7 @@ from profile_preprocess.stage import run as preprocess
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import loop, loss, stage
+from profile_train.checkpoints import Checkpoints
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 DATASET = stage_prefix(area(), REQUEST.name, Stage.PREPROCESS, "dataset")
@@ -104,8 +105,10 @@ def picture(pipeline: StableDiffusionXLPipeline) -> torch.Tensor:
 
 
 def test_the_adapter_and_its_twin_bring_out_the_same_in_plain_diffusers(
-    train: Train, store: FolderStore, tmp_path: Path, models: Path
+    train: Train, store: FolderStore, tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What was trained, in full: it goes when training is done.
+    monkeypatch.setattr(Checkpoints, "finish", lambda _: None)
     report = train("one")
     assert report.adapter is not None
     assert report.adapter_webui is not None
@@ -125,11 +128,11 @@ def test_the_adapter_and_its_twin_bring_out_the_same_in_plain_diffusers(
     assert (wanted - plain).abs().max() > 0.02, "the adapter must change the picture"
 
     pipeline.load_lora_weights(path_of(store, tmp_path, report.adapter.key))
-    assert (picture(pipeline) - wanted).abs().max() < 1e-4
+    # Both are in half precision.
+    assert (picture(pipeline) - wanted).abs().max() < 5e-3
     pipeline.unload_lora_weights()
     assert torch.equal(picture(pipeline), plain)
     pipeline.load_lora_weights(path_of(store, tmp_path, report.adapter_webui.key))
-    # The twin is in half precision.
     assert (picture(pipeline) - wanted).abs().max() < 5e-3
 
 

@@ -28,6 +28,8 @@ Skeleton = Annotated[tuple[Joint | None, ...], Field(min_length=JOINTS, max_leng
 MARGIN = 6
 # Of the height that no layout needs, the share that is left above the head.
 SPARE_ABOVE = 0.25
+# Whatever the layouts, so much is seen below the eyes: the shoulders with it, or the body is left to chance.
+SHOULDERS = 1.2
 # The face's box (hairline to chin) is so much of the head's height (chin to crown) in a mean adult.
 FACE_IN_HEAD = 180 / 230
 PER_CENT = 100
@@ -64,7 +66,7 @@ def room_for(layouts: Iterable[LayoutName], face_percent: int) -> HeadRoom:
     """The room that all the layouts need together; the face no larger than the adapter learnt it, `face_percent`."""
     wanted = [LAYOUTS[name] for name in layouts]
     above = max((100 - layout.eye_line) / layout.head_share for layout in wanted)
-    below = max(layout.eye_line / layout.head_share for layout in wanted)
+    below = max(SHOULDERS, *(layout.eye_line / layout.head_share for layout in wanted))
     aside = max(layout.width_mm / layout.height_mm / 2 / (layout.head_share / 100) for layout in wanted)
     return HeadRoom(
         above=ceil(PER_CENT * above - ROUNDING),

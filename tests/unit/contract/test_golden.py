@@ -39,8 +39,8 @@ SPEC = ProfileRequestSpec(photos=Photos(prefix="uploads/minji/"), styles=["studi
 GOLDEN = Digests(
     preprocess="e7ee3ebbc42374e1",
     train="260e792937e4b3a5",
-    styles={"studio-warm": "185bd0310f17a15b", "studio-cool": "39aafdbd37ffafbf"},
-    finish="44b88144ca19959a",
+    styles={"studio-warm": "04ca15ee3f823358", "studio-cool": "b39a46fa81a8b50e"},
+    finish="e0b2840671a9d93c",
 )
 VERSIONS = {Stage.PREPROCESS: 3, Stage.TRAIN: 3, Stage.GENERATE: 2, Stage.FINISH: 4}
 

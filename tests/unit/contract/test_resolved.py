@@ -108,7 +108,6 @@ def test_a_new_version_of_a_stage_changes_nothing_that_stands(monkeypatch: pytes
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "a layout": ({"layouts": [LayoutName.RESUME]}, "f"),
-    "a layout that shows more": ({"layouts": [LayoutName.SQUARE, LayoutName.PRINT]}, "cool warm f"),
     "layouts in another order": ({"layouts": list(SPEC.layouts)[::-1]}, ""),
     "portraits": ({"portraits": 2}, "f"),
     "likeness": ({"minimum_likeness": 3}, "f"),
@@ -139,14 +138,23 @@ def test_a_stage_takes_over_what_the_platform_sets_where_the_request_asks_someth
         assert (fresh == before) is (stage not in stages.split())
     for key, style in now.styles.items():
         drawn = key in stages or f"+{key}" in stages
-        # Drawn to be wider alone, and otherwise as before.
-        kept = "shows more" in name or not drawn
-        assert style.content == (STYLES if kept else NEW_CONTENT)[key]
-        assert style.picture.width == (896 if kept else 640)
-        wide = room_for(fields.get("layouts", SPEC.layouts) if drawn else SPEC.layouts, 40)
-        assert style.picture.room == wide
+        assert style.content == (NEW_CONTENT if drawn else STYLES)[key]
+        assert style.picture.width == (640 if drawn else 896)
     assert now.finish is not None
     assert now.finish.parameters.visible_mark is ("f" in stages)
+
+
+def test_a_layout_that_shows_more_has_everything_drawn_wider_and_otherwise_as_before() -> None:
+    narrow = SPEC.model_copy(update={"layouts": [LayoutName.RESUME]})
+    before = resolve(None, AskedFor(narrow, uid="u1"), PHOTOS, STYLES, PLATFORM)
+    wide = again(before, spec={"layouts": [LayoutName.RESUME, LayoutName.SQUARE]})
+    assert changed(wide, before) == "cool warm f"
+    room = room_for([LayoutName.SQUARE], 40)
+    for key, style in wide.styles.items():
+        assert style.content == STYLES[key]
+        assert style.picture == before.styles[key].picture.model_copy(update={"room": room})
+    # What shows less is cut from what was drawn.
+    assert changed(again(wide, spec={"layouts": [LayoutName.ID_SIZE]}), wide) == "f"
 
 
 def test_a_style_is_followed_alone_and_keeps_the_rest_of_what_it_had() -> None:

@@ -42,9 +42,6 @@ CHANGES: dict[str, tuple[Callable[[World], None], list[str], list[str]]] = {
     ),
     "more candidates": (lambda world: change(world, candidates=3), ["finish"], ["warm", "plain"]),
     "layouts": (lambda world: change(world, layouts=[LayoutName.RESUME]), ["finish"], []),
-    "a layout that shows more": (
-        lambda world: change(world, layouts=[LayoutName.PRINT]), ["finish"], ["warm", "plain"],
-    ),
     "portraits": (lambda world: change(world, portraits=2), ["finish"], []),
     "likeness": (lambda world: change(world, minimum_likeness=10), ["finish"], []),
 }  # fmt: skip
@@ -232,6 +229,15 @@ def test_the_pinned_photos_are_not_listed_again() -> None:
     world.work_on()
     world.run()
     assert world.listings == listed
+
+
+def test_a_layout_that_shows_more_is_drawn_anew() -> None:
+    world = World(spec=SPEC.model_copy(update={"layouts": [LayoutName.RESUME]})).run()
+    world.created, world.generated = [], []
+    change(world, layouts=[LayoutName.SQUARE])
+    world.run()
+    assert stages_of(world) == ["finish"]
+    assert world.generated == ["warm", "plain"]
 
 
 def test_a_pose_that_was_not_drawn_stalls() -> None:

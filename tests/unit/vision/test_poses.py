@@ -69,11 +69,21 @@ def test_joints_of_a_photo_follow_its_cut() -> None:
 
 
 @pytest.mark.parametrize("size", [(128, 128), (896, 1152), (1152, 896)])
+@pytest.mark.parametrize("layout", LayoutName)
 @pytest.mark.parametrize("name", POSE_PRESETS)
-def test_a_preset_stands_where_the_head_is_to_be(name: str, size: tuple[int, int]) -> None:
-    head = head_in(room_for([LayoutName.SQUARE], 40), *size)
-    pixels = pose_map(placed(presets()[name], head, *size), *size)
+def test_a_preset_stands_where_the_head_is_to_be(name: str, layout: LayoutName, size: tuple[int, int]) -> None:
+    head = head_in(room_for([layout], 40), *size)
+    skeleton = placed(presets()[name], head, *size)
+    pixels = pose_map(skeleton, *size)
     assert pixels.shape == (size[1], size[0], 3)
+    # The head in the upper part, the neck inside; the shoulders too, where they are not wider than a narrow cut.
+    nose, neck = skeleton[0], skeleton[1]
+    assert nose is not None
+    assert neck is not None
+    assert nose[1] < 0.56
+    assert nose[1] < neck[1] < 0.96
+    if layout is LayoutName.SQUARE:
+        assert all(joint is not None and 0 < joint[0] < 1 for joint in (skeleton[2], skeleton[5]))
     rows, columns = np.nonzero(pixels.any(axis=2))
     line = max(2, 0.016 * max(size))
     # The eyes are the highest joints, but for an ear; the lowest are the shoulders.

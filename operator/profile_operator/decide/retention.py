@@ -82,7 +82,7 @@ def _ended(facts: Facts, stage: Stage) -> StageStatus | None:
 
 def _gone(facts: Facts) -> tuple[Stage, ...]:
     """The stages whose reports stand, whose files have had their time, and without which nothing goes on."""
-    _, train, generate, _ = facts.standings
+    _, train, generate, *_ = facts.standings
     adapter, drawn = _ended(facts, Stage.TRAIN), facts.snapshot.reports.generate
     candidates = bool(drawn) and train.state is StageState.DONE and _ended(facts, Stage.GENERATE) is not None
     drawing = candidates or generate.state is not StageState.DONE

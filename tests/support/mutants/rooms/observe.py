@@ -127,4 +127,25 @@ MUTANTS = (
         "return False",
         "a finished request that was handed over is never taken over",
     ),
+    (
+        "ST1",
+        "operator/profile_operator/job_settings.py",
+        "longest = max(self.of(stage)",
+        "longest = min(self.of(stage)",
+        "credentials end before the longest of the Jobs",
+    ),
+    (
+        "ST2",
+        "operator/profile_operator/observe/references.py",
+        "{*map(chain.of, JOB_STAGES), ",
+        "{",
+        "dataset, adapter and portraits of a request that tells nothing yet may be swept away",
+    ),
+    (
+        "ST3",
+        "operator/profile_operator/observe/references.py",
+        "map(stages.of, Stage)",
+        "map(stages.of, ())",
+        "what a status still tells of may be swept away while it is made anew",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -250,3 +251,10 @@ async def test_two_installations_over_one_namespace_one_writes_and_the_other_say
             assert server.named(REQUESTS.format("hr"))["minji"]["status"]["installation"] == "hr/ours"
             (message,) = kept_off()
             assert "(lab/second) keeps off: hr/ours serves" in message
+
+
+async def test_whoever_leads_renews_the_lease_in_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeKubernetes()
+    async with server.running() as url, running(monkeypatch, url, MemoryStore(), LED):
+        await until(lambda: any(thread.name.startswith("lease") for thread in threading.enumerate()))
+    assert not any(thread.name.startswith("lease") for thread in threading.enumerate())

@@ -44,12 +44,12 @@ class Nobody:
         return Mask(np.zeros(image.shape[:2], np.uint8))
 
 
-def finisher(store: FolderStore, faces: Any, parameters: FinishParameters) -> Finisher:
-    """Writes portraits below PREFIX, with this reader of faces."""
+def finisher(store: FolderStore, faces: Any, parameters: FinishParameters, mask: MaskReader | None = None) -> Finisher:
+    """Writes portraits below PREFIX, with this reader of faces, and of people if there is one."""
     request = RequestRef(namespace="hr", name="minji")
     order = FinishOrder(
         request=request, digest="d", output=PREFIX, dataset="hr/report.json", styles=[], parameters=parameters
     )
     context = StageContext(store, StageProgress(request, Stage.FINISH, "d", Silent()), store.root)
     references = References(embeddings=[], images=[], ceiling=1.0)
-    return Finisher(order, context, faces, cast("MaskReader", Nobody()), references)
+    return Finisher(order, context, faces, mask or cast("MaskReader", Nobody()), references)

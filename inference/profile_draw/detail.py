@@ -121,8 +121,8 @@ class SecondPass:
     outcome: DetailOutcome
 
 
-# Draws rows of one shape, each with the adapter of its piece: N x height x width x 3.
-Drawing = Callable[[Shape, Sequence[tuple[Row, Piece]]], NDArray[np.uint8]]
+# Draws rows of one shape, each with its own adapters: N x height x width x 3.
+Drawing = Callable[[Shape, Sequence[Row]], NDArray[np.uint8]]
 
 
 def redraw_faces(
@@ -150,7 +150,7 @@ def redraw_faces(
         shape, row = _second(picture, face, cut, full)
         together.setdefault(shape, []).append((position, cut, row))
     for shape, rows in together.items():
-        pictures = draw(shape, [(row, first[position].piece) for position, _, row in rows])
+        pictures = draw(shape, [row for _, _, row in rows])
         for (position, cut, _), redrawn in zip(rows, pictures, strict=True):
             mended = put_back(first[position].pixels, cut, RGB(redrawn))
             passes[position] = SecondPass(mended, DetailOutcome.REDRAWN)

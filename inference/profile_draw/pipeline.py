@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from profile_contract.style import Mode
 from profile_runtime.weights import check_model
 
+from .bank import AdapterBank
 from .config import EngineConfig
 from .errors import Refused, Unwanted
 from .families.family import Family
@@ -40,10 +42,16 @@ NOT_FINITE = (
 
 
 class Pipeline:
-    """A base model with or without ControlNet, from noise or from an initial image."""
+    """A base model with or without ControlNet, from noise or from an initial image, and the adapters of many people.
 
-    def __init__(self, family: Family, base: Any, control: Any | None) -> None:
-        self._family, self._base, self._control = family, base, control
+        pipeline = Pipeline.load(EngineConfig(models=Path("/models"), base_model="studio-random"))
+        pictures = pipeline.draw(shape, [Row(0, seed=1, prompt="portrait of sks woman", adapters=((ann, 1.0),))])
+
+    `bank` None: rows can have no adapters, as in training, where the network has its own.
+    """
+
+    def __init__(self, family: Family, base: Any, control: Any | None, bank: AdapterBank | None = None) -> None:
+        self._family, self._base, self._control, self._bank = family, base, control, bank
         self._prompts = PromptReader(family, base)
         self._ways: dict[type[Any], Any] = {type(base): base}
         self._samplers = Samplers(base.scheduler)
@@ -73,7 +81,8 @@ class Pipeline:
         if device.type == "cuda":
             base.unet.to(memory_format=torch.channels_last)
             base.vae.to(memory_format=torch.channels_last)
-        return cls(family, base, control)
+        bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers))
+        return cls(family, base, control, bank)
 
     @property
     def family(self) -> Family:
@@ -84,6 +93,13 @@ class Pipeline:
     def unet(self) -> Any:
         """The network that adapters change."""
         return self._base.unet
+
+    @property
+    def bank(self) -> AdapterBank:
+        """Its adapters. Raises ValueError where there is no bank."""
+        if self._bank is None:
+            raise ValueError("this pipeline has no bank of adapters")
+        return self._bank
 
     @property
     def has_control(self) -> bool:
@@ -125,8 +141,9 @@ class Pipeline:
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
 
-        `wanted` is asked after every step; Unwanted is raised when it says no. Raises Refused if what comes out are no
-        numbers.
+        What a row becomes does not depend on the rows beside it, whosever they are. `wanted` is asked after every step;
+        Unwanted is raised when it says no. Raises Refused if what comes out are no numbers, ValueError for more
+        adapters than slots.
         """
         arguments: dict[str, Any] = {
             # On the CPU, so that a seed means the same everywhere.
@@ -148,7 +165,9 @@ class Pipeline:
             arguments |= {"width": shape.width, "height": shape.height}
             if shape.has_pose:
                 arguments["image"] = poses
-        with torch.inference_mode():
+        adapters = [row.adapters for row in rows]
+        chosen = self.bank.drawing(adapters, guided=shape.guided) if self._bank or any(adapters) else nullcontext()
+        with chosen, torch.inference_mode():
             arguments |= self._words(shape, rows)
             pictures = self._way(shape)(**arguments).images
         if not np.isfinite(pictures).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from profile_contract.framing import Skeleton
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shape:
-    """All that the rows of one batch have in common. `weight` is the adapter's.
+    """All that the rows of one batch have in common.
 
     `chunks`: how many times CLIP's length the longest prompt of a row has. `sampler` None: the model's own.
     """
@@ -34,7 +35,6 @@ class Shape:
     has_pose: bool
     control_weight: float
     control_end: float
-    weight: float
     chunks: int = 1
     sampler: SamplerName | None = None
 
@@ -46,13 +46,17 @@ class Shape:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate to draw; `index` is its place in the order. `joints`, relative to the picture: of its pose map."""
+    """One candidate to draw; `index` is its place in the order. `joints`, relative to the picture: of its pose map.
+
+    `adapters`: who and what is drawn, each with its weight; none: the base model draws it.
+    """
 
     index: int
     seed: int
     prompt: str
     key: str = ""
     negative_prompt: str = ""
+    adapters: tuple[tuple[AdapterWeights, float], ...] = ()
     pose: Image | None = field(default=None, repr=False, compare=False)
     initial_image: Image | None = field(default=None, repr=False, compare=False)
     joints: Skeleton | None = field(default=None, repr=False)
@@ -60,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of one order with one shape. `adapter` None: the base model draws them.
+    """Rows of one order with one shape.
 
     `detail`: the second pass over their faces, which is no part of the shape: who wants none shares the first.
     `pose_line`: of its pose maps, in thousandths of the longer edge.
@@ -68,14 +72,13 @@ class Piece:
 
     shape: Shape
     rows: tuple[Row, ...]
-    adapter: AdapterWeights | None = None
     detail: DetailOrder | None = None
     pose_line: int = POSE_LINE
 
-    @property
-    def digest(self) -> str:
-        """The adapter's sha256, empty without one."""
-        return self.adapter.sha256 if self.adapter else ""
+    @cached_property
+    def digests(self) -> frozenset[str]:
+        """The sha256 of every adapter that a row is drawn with."""
+        return frozenset(adapter.sha256 for row in self.rows for adapter, _ in row.adapters)
 
     def cut(self, limit: int) -> list[Piece]:
         """The same rows in pieces of at most `limit`."""
@@ -96,7 +99,6 @@ def shape_of(order: GenerationOrder, *, has_pose: bool, chunks: int = 1) -> Shap
         has_pose=has_pose,
         control_weight=order.control_weight if has_pose else 0.0,
         control_end=order.control_end if has_pose else 0.0,
-        weight=order.adapter.weight if order.adapter else 1.0,
         chunks=chunks,
         sampler=order.sampler,
     )
@@ -154,9 +156,9 @@ def next_batch(waiting: Sequence[Piece], limit: int, slots: int) -> list[int]:
         return []
     first = waiting[0]
     chosen, rows = [0], len(first.rows)
-    digests = {first.digest} - {""}
+    digests = first.digests
     for position, piece in enumerate(waiting[1:], start=1):
-        together = digests | ({piece.digest} - {""})
+        together = digests | piece.digests
         if piece.shape == first.shape and rows + len(piece.rows) <= limit and len(together) <= slots:
             chosen.append(position)
             rows += len(piece.rows)

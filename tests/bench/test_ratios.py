@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
-from profile_draw.bank import SlotBank
+from profile_draw.bank import AdapterBank
 from profile_draw.families.family import TextEmbedding
 from profile_draw.families.sdxl import Sdxl
 from profile_models.folders import models_folder
@@ -74,11 +74,11 @@ def _pipeline() -> Any:
 
 def test_swapping_an_adapter(figures: Figures, compare: Compare, tmp_path: Path) -> None:
     turns, plain_turns = itertools.count(), itertools.count()
-    bank = SlotBank(_pipeline().unet, slots=1, maximum_rank=RANK, modules=Sdxl().modules(AdapterLayers.ATTENTION))
+    bank = AdapterBank(_pipeline().unet, slots=1, modules=Sdxl().modules(AdapterLayers.ATTENTION))
     people = [_adapter(bank.layers, seed) for seed in (1, 2)]
 
     def swap() -> None:
-        bank.activate([people[next(turns) % 2]], 1.0)
+        bank.fill([people[next(turns) % 2]])
 
     plain = _pipeline()
     files = [_file(weights, tmp_path / str(number)) for number, weights in enumerate(people)]

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import inject_adapter_in_model
 from PIL import Image
 from safetensors.torch import save
 
-from profile_draw.bank import SlotBank
+from profile_contract.stages.train import AdapterLayers
+from profile_draw.bank import AdapterBank
 from profile_draw.families.sdxl import Sdxl
 from profile_draw.rows import Row, Shape
 from profile_predictor.engine import Engine, EngineConfig, Refused
@@ -40,7 +40,7 @@ RANK = 4
 class TinyNet(torch.nn.Module):
     """Two layers that adapters change."""
 
-    dtype = torch.float32
+    dtype, device = torch.float32, torch.device("cpu")
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,9 +52,6 @@ class TinyNet(torch.nn.Module):
     def linear(self, name: str) -> Any:
         """A layer by its name in LAYERS."""
         return self.get_submodule(name)
-
-    def add_adapter(self, config: Any, adapter_name: str) -> None:
-        inject_adapter_in_model(config, self, adapter_name)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(self.linear("attn.to_k")(self.linear("attn.to_q")(values)))
@@ -68,8 +65,9 @@ class TinyPipeline:
     has_control = True
     native_size = (64, 64)
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 2) -> None:
         self.unet = TinyNet()
+        self.bank = AdapterBank(self.unet, slots, Sdxl().modules(AdapterLayers.ATTENTION))
         self.pause = 0.0
         self.drawn: list[list[str]] = []
 
@@ -89,7 +87,7 @@ class TinyPipeline:
         if any("surprise" in row.prompt for row in rows):
             raise RuntimeError("a surprise that holds a prompt")
         values = torch.stack([torch.full((4,), 1.0 + row.seed % 100) for row in rows])
-        with torch.inference_mode():
+        with self.bank.drawing([row.adapters for row in rows], guided=shape.guided), torch.inference_mode():
             change = self.unet(values.repeat(2 if shape.guided else 1, 1))[-len(rows) :].abs().sum(dim=1)
         levels = [[int(one * scale) % 256 for scale in (1, 100, 10_000)] for one in change.tolist()]
         return np.stack([np.full((shape.height, shape.width, 3), level, np.uint8) for level in levels])
@@ -98,9 +96,8 @@ class TinyPipeline:
 def tiny_engine(**config: Any) -> Engine:
     """A real engine around the tiny pipeline."""
     settings = EngineConfig(Path("/models"), BASE, **{"slots": 2, "maximum_rank": RANK, "batch": 4, **config})
-    pipeline: Any = TinyPipeline()
-    bank = SlotBank(pipeline.unet, settings.slots, settings.maximum_rank, Sdxl().modules(settings.adapter_layers))
-    return Engine(settings, pipeline, bank)
+    pipeline: Any = TinyPipeline(settings.slots)
+    return Engine(settings, pipeline)
 
 
 def tensors(seed: int, rank: int = 2, size: float = 0.5) -> dict[str, torch.Tensor]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
@@ -48,12 +48,16 @@ class AdapterWeights:
     """A checked adapter in host memory."""
 
     sha256: str
-    layers: Mapping[str, LayerWeights]
+    layers: Mapping[str, LayerWeights] = field(repr=False, compare=False)
 
     @property
     def bytes(self) -> int:
         """Memory that it takes."""
         return sum(layer.down.nbytes + layer.up.nbytes for layer in self.layers.values())
+
+
+# Adapters of one row, each with its weight; together they change its layers by the sum of their changes.
+RowAdapters = Sequence[tuple[AdapterWeights, float]]
 
 
 def trained_layers(parameters: Mapping[str, torch.Tensor]) -> dict[str, LayerWeights]:

@@ -14,7 +14,6 @@ import torch
 
 from profile_contract.generation import DetailOutcome, GenerationOrder
 from profile_draw.adapters.weights import AdapterWeights
-from profile_draw.bank import SlotBank
 from profile_draw.config import EngineConfig
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
@@ -72,6 +71,11 @@ class ReadyOrder:
     seconds: float
     asked: float = field(default_factory=time.monotonic)
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """The sha256 of every adapter that it is drawn with."""
+        return frozenset().union(*(piece.digests for piece in self.pieces))
+
 
 class Engine:
     """Draws orders with one base model and the adapters of many people.
@@ -80,16 +84,14 @@ class Engine:
     with a second pass over faces are refused.
     """
 
-    def __init__(
-        self, config: EngineConfig, pipeline: Pipeline, bank: SlotBank, faces: FaceReader | None = None
-    ) -> None:
+    def __init__(self, config: EngineConfig, pipeline: Pipeline, faces: FaceReader | None = None) -> None:
         self.config = config
-        self._pipeline, self._bank, self._faces = pipeline, bank, faces
+        self._pipeline, self._bank, self._faces = pipeline, pipeline.bank, faces
         limit = config.host_cache_megabytes << 20
         self._pictures = PictureReader()
         self._evictions = Evictions(config.grant_seconds)
         self._adapters = AdapterStore(
-            bank.layers,
+            self._bank.layers,
             config.maximum_rank,
             limit,
             pipeline.dtype,
@@ -102,11 +104,8 @@ class Engine:
         """Load the models. Raises FileNotFoundError if one is not there, ValueError if it does not fit."""
         started = time.monotonic()
         pipeline = Pipeline.load(config)
-        bank = SlotBank(
-            pipeline.unet, config.slots, config.maximum_rank, pipeline.family.modules(config.adapter_layers)
-        )
         log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
-        return cls(config, pipeline, bank, _faces(config))
+        return cls(config, pipeline, _faces(config))
 
     @property
     def device(self) -> str:
@@ -155,12 +154,12 @@ class Engine:
         pieces: list[Piece] = []
         for has_pose, indices in by_pose(order).items():
             for length, alike in by_length(indices, chunks).items():
-                rows = tuple(self._row(index, order, files) for index in alike)
+                rows = tuple(self._row(index, order, adapter, files) for index in alike)
                 shape = shape_of(order, has_pose=has_pose, chunks=length)
-                pieces += Piece(shape, rows, adapter, order.detail, order.pose_line_thousandths).cut(self.config.batch)
+                pieces += Piece(shape, rows, order.detail, order.pose_line_thousandths).cut(self.config.batch)
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
 
-    def _row(self, index: int, order: GenerationOrder, files: Files) -> Row:
+    def _row(self, index: int, order: GenerationOrder, adapter: AdapterWeights | None, files: Files) -> Row:
         """One item with its pose map and the pictures that it brings. Raises as `generate` does."""
         item, size = order.items[index], (order.width, order.height)
         pose = self._pictures.pose(files, item.pose, size) if item.pose else None
@@ -172,6 +171,7 @@ class Engine:
             prompt=item.prompt,
             key=item.key,
             negative_prompt=item.negative_prompt,
+            adapters=((adapter, order.adapter.weight),) if order.adapter and adapter else (),
             pose=pose,
             joints=item.joints,
             initial_image=self._pictures.photo(files, item.initial_image, size) if item.initial_image else None,
@@ -183,8 +183,7 @@ class Engine:
         What a row becomes does not depend on the rows beside it (within the arithmetic's rounding). Raises Unwanted
         when `wanted` says no between two steps, Broken when the accelerator is lost.
         """
-        owned = [(row, piece) for piece in pieces for row in piece.rows]
-        pictures = iter(self._drawn(pieces[0].shape, owned, wanted))
+        pictures = iter(self._drawn(pieces[0].shape, [row for piece in pieces for row in piece.rows], wanted))
         return [[Drawn(row.index, row.seed, row.key, next(pictures)) for row in piece.rows] for piece in pieces]
 
     def detail(
@@ -206,7 +205,7 @@ class Engine:
                 first,
                 self._faces,
                 self._pipeline.native_size,
-                lambda shape, owned: self._drawn(shape, owned, wanted),
+                lambda shape, rows: self._drawn(shape, rows, wanted),
             )
         )
 
@@ -219,12 +218,10 @@ class Engine:
             for piece, candidates in zip(pieces, drawn, strict=True)
         ]
 
-    def _drawn(self, shape: Shape, owned: Sequence[tuple[Row, Piece]], wanted: Callable[[], bool]) -> np.ndarray:
-        """Rows of one shape, each with the adapter of its piece: N x height x width x 3. Raises as `draw` does."""
+    def _drawn(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool]) -> np.ndarray:
+        """Rows of one shape, each with its own adapters: N x height x width x 3. Raises as `draw` does."""
         try:
-            names = self._bank.activate([piece.adapter for _, piece in owned], shape.weight)
-            with self._bank.rows(names, doubled=shape.guided):
-                return self._pipeline.draw(shape, [row for row, _ in owned], wanted)
+            return self._pipeline.draw(shape, rows, wanted)
         except torch.AcceleratorError as error:
             raise Broken("the accelerator failed") from error
 
@@ -241,8 +238,8 @@ class Engine:
 
     def check_kept(self, order: ReadyOrder) -> None:
         """Raises Refused if the order's adapter was evicted since the order was asked."""
-        for piece in order.pieces:
-            self._evictions.check(piece.digest, order.asked)
+        for digest in order.digests:
+            self._evictions.check(digest, order.asked)
 
     def clear(self, digests: Sequence[str]) -> int:
         """Wipe the slots that hold these adapters; returns how many."""

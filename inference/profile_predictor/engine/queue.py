@@ -90,7 +90,7 @@ class DrawingQueue:
             if self.broken:
                 raise Broken("the predictor is going down, and its adapters with it")
             for waiting in itertools.chain(self._waiting, self._drawing):
-                if waiting.piece.digest in wanted:
+                if not waiting.piece.digests.isdisjoint(wanted):
                     waiting.ticket.fail(Refused("the adapter was deleted while the order waited"))
             self._evictions.append((wanted, cleared))
             self._changed.notify()

@@ -178,7 +178,7 @@ class PredictorModel:
     def _bring(self, item: GenerationItem, drawn: Drawn, order: ReadyOrder) -> GeneratedItem:
         """Encode a candidate and bring it where the order says, unless its adapter was evicted meanwhile."""
         image = ""
-        with self._writing.of(order.pieces[0].digest):
+        with self._writing.of(order.digests):
             self._engine.check_kept(order)
             if item.put_url:
                 self._grants.write(item.put_url, drawn.png, "image/png", lambda: self._engine.check_kept(order))

@@ -10,7 +10,7 @@ import contextvars
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -47,15 +47,15 @@ class Writing:
         self._writes: Counter[str] = Counter()
 
     @contextmanager
-    def of(self, digest: str) -> Iterator[None]:
-        """Around one write of a candidate that was drawn with this adapter."""
+    def of(self, digests: Iterable[str]) -> Iterator[None]:
+        """Around one write of a candidate that was drawn with these adapters."""
         with self._changed:
-            self._writes[digest] += 1
+            self._writes.update(digests)
         try:
             yield
         finally:
             with self._changed:
-                self._writes[digest] -= 1
+                self._writes.subtract(digests)
                 self._writes += Counter()  # drops what is at nought
                 self._changed.notify_all()
 

@@ -180,36 +180,25 @@ def test_rows_of_a_batch_do_not_know_each_other(engine: Engine, people: People, 
 
 def test_the_network_keeps_rows_apart_within_rounding(engine: Engine, people: People, grant: Grant) -> None:
     """The same on the UNet's own output, where no rounding to grey levels hides anything."""
-    pieces = [engine.fetch(order(grant(people[name])), FolderFiles()).pieces[0] for name in ("ann", "ben")]
-    unet, bank = engine._pipeline.unet, engine._bank
-    names = [*bank.activate([piece.adapter for piece in pieces], 1.0), "__base__"]
+    fetched = [engine.fetch(order(grant(people[name])), FolderFiles()).pieces[0] for name in ("ann", "ben")]
+    ann, ben = (piece.rows[0].adapters for piece in fetched)
+    unet, bank = engine._pipeline.unet, engine._pipeline.bank
     torch.manual_seed(0)
     latents, text = torch.randn(6, 4, 16, 16), torch.randn(6, 77, 128)
     more = {"text_embeds": torch.randn(6, 64), "time_ids": torch.zeros(6, 6)}
 
-    def run(rows: list[int], slots: list[str]) -> torch.Tensor:
+    def run(rows: list[int], adapters: list[Any]) -> torch.Tensor:
         added = {key: value[rows] for key, value in more.items()}
-        with torch.inference_mode(), bank.rows(slots, doubled=True):
+        with torch.inference_mode(), bank.drawing(adapters, guided=True):
             return torch.as_tensor(unet(latents[rows], 500, text[rows], added_cond_kwargs=added).sample)
 
-    mixed = run([0, 1, 2, 3, 4, 5], names)
-    singles = [run([row, row + 3], [names[row]]) for row in range(3)]
+    chosen = [ann, ben, ()]
+    mixed = run([0, 1, 2, 3, 4, 5], chosen)
+    singles = [run([row, row + 3], [chosen[row]]) for row in range(3)]
     for row, single in enumerate(singles):
         assert (mixed[[row, row + 3]] - single).abs().max() < 1e-5
-    assert (singles[0] - run([0, 3], ["__base__"])).abs().max() > 1e-2
-    assert (run([0, 3], [names[1]]) - singles[0]).abs().max() > 1e-2
-
-
-def test_the_network_is_never_run_without_saying_whose_rows_these_are(engine: Engine) -> None:
-    with pytest.raises(RuntimeError, match="no adapters"):
-        engine._pipeline.unet(
-            torch.zeros(1, 4, 16, 16),
-            1,
-            torch.zeros(1, 77, 128),
-            added_cond_kwargs={"text_embeds": torch.zeros(1, 64), "time_ids": torch.zeros(1, 6)},
-        )
-    with pytest.raises(ValueError, match="no such slots"), engine._bank.rows(["slot9"], doubled=False):
-        pass
+    assert (singles[0] - run([0, 3], [()])).abs().max() > 1e-2
+    assert (run([0, 3], [ben]) - singles[0]).abs().max() > 1e-2
 
 
 def test_pose_seed_and_adapter_change_the_picture(engine: Engine, people: People, grant: Grant, pose: Pose) -> None:
@@ -320,12 +309,12 @@ def test_a_load_that_fails_half_way_leaves_nobodys_adapter(engine: Engine, peopl
     ann = draw(engine, order(grant(people["ann"])))
     draw(engine, order(grant(people["ben"])))
     good = engine.fetch(order(grant(people["cem"])), FolderFiles()).pieces[0]
-    assert good.adapter is not None
-    layers = dict(good.adapter.layers)
+    (row,) = good.rows
+    layers = dict(row.adapters[0][0].layers)
     last = list(layers)[-1]
     layers[last] = LayerWeights(torch.zeros(4, 3), layers[last].up, 1.0)
     with pytest.raises(RuntimeError, match="size of tensor"):
-        engine.draw([Piece(good.shape, good.rows, AdapterWeights("broken", layers))])
+        engine.draw([Piece(good.shape, (replace(row, adapters=((AdapterWeights("broken", layers), 1.0),)),))])
     assert not engine._bank.holds("broken")
     assert not engine._bank.holds(grant(people["ann"]).sha256)
     assert difference(base, draw(engine, order())) == 0

@@ -14,15 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from predictor_world import BASE, LAYERS, RANK, TinyNet, adapter, tensors, tiny_engine
+from predictor_world import BASE, LAYERS, RANK, adapter, tensors
 from profile_contract.generation import AdapterGrant
-from profile_contract.stages.train import AdapterLayers
 from profile_draw.adapters.adapter_file import read_adapter
 from profile_draw.adapters.header import MOST_METADATA_BYTES
-from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
-from profile_draw.bank import BASE as NOBODY
-from profile_draw.bank import SlotBank
-from profile_draw.families.sdxl import Sdxl
+from profile_draw.adapters.weights import AdapterWeights, LayerSize
 from profile_predictor.engine import Denied, Fetched, Refused, Unavailable, adapter_store
 from profile_predictor.engine.adapter_store import AdapterStore
 from profile_predictor.engine.evictions import Evictions
@@ -386,74 +382,3 @@ def test_an_order_does_not_wait_for_ever_for_another_ones_read(monkeypatch: pyte
     outer.during = meanwhile
     assert store.get(grant(ann), outer, time.monotonic())[1] == "store"
     assert inner.reads == []
-
-
-# --- slots ---
-
-
-def bank(slots: int = 1) -> tuple[TinyNet, SlotBank]:
-    net = TinyNet()
-    return net, SlotBank(net, slots, RANK, Sdxl().modules(AdapterLayers.ATTENTION))
-
-
-def output(net: TinyNet, found: SlotBank, names: list[str]) -> torch.Tensor:
-    with torch.inference_mode(), found.rows(names, doubled=False):
-        return torch.as_tensor(net(torch.ones(len(names), 4)))
-
-
-def changed_net(weights: AdapterWeights, strength: float) -> torch.Tensor:
-    """What the network gives with the adapter merged into its layers."""
-    net = TinyNet()
-    with torch.no_grad():
-        for name, layer in weights.layers.items():
-            net.linear(name).weight += strength * layer.scale * layer.up @ layer.down
-        return torch.as_tensor(net(torch.ones(1, 4)))
-
-
-def test_a_slot_draws_with_scale_and_weight_and_keeps_nothing_of_the_person_before() -> None:
-    net, found = bank()
-    ann, ben = read(adapter(1, rank=4)), read(adapter(2, rank=2, metadata=said({"unet.lora_alpha": 5})))
-    plain = output(net, found, [NOBODY])
-    for weights, strength in ((ann, 1.0), (ben, 1.0), (ben, 0.4), (ann, 1.5)):
-        names = found.activate([AdapterWeights(str(id(weights)), weights.layers)], strength)
-        assert torch.allclose(output(net, found, names), changed_net(weights, strength), atol=1e-5)
-        assert torch.allclose(output(net, found, [NOBODY]), plain)
-    assert not torch.allclose(changed_net(ben, 1.0), changed_net(ben, 0.4), atol=1e-3)
-
-
-def test_each_row_has_its_own_persons_layers() -> None:
-    net, found = bank(2)
-    people = [AdapterWeights(name, read(adapter(seed)).layers) for name, seed in (("ann", 1), ("ben", 2))]
-    names = found.activate([people[0], None, people[1]], 1.0)
-    together = output(net, found, names)
-    for row, weights in ((0, people[0]), (2, people[1])):
-        assert torch.allclose(together[row], changed_net(weights, 1.0)[0], atol=1e-5)
-    assert torch.allclose(together[1], TinyNet()(torch.ones(1, 4))[0], atol=1e-5)
-
-
-def test_a_slot_that_is_cleared_holds_zeros() -> None:
-    net, found = bank()
-    found.activate([AdapterWeights("ann", read(adapter(1)).layers)], 1.0)
-    assert found.clear(["ben", "ann"]) == 1
-    layer = net.linear("attn.to_q")
-    assert not layer.lora_A["slot0"].weight.any()
-    assert not layer.lora_B["slot0"].weight.any()
-    assert not found.holds("ann")
-
-
-def test_a_copy_that_fails_leaves_the_slot_to_nobody() -> None:
-    _, found = bank()
-    good = read(adapter(1))
-    found.activate([AdapterWeights("ann", good.layers)], 1.0)
-    broken = {**good.layers, "attn.to_k": LayerWeights(torch.zeros(2, 9), good.layers["attn.to_k"].up, 1.0)}
-    with pytest.raises(RuntimeError):
-        found.activate([AdapterWeights("ben", broken)], 1.0)
-    assert not found.holds("ann")
-    assert not found.holds("ben")
-
-
-def test_the_oldest_adapter_gives_way_in_the_engine() -> None:
-    engine = tiny_engine(slots=2)
-    for name, seed in (("ann", 1), ("ben", 2), ("ann", 1), ("cem", 3)):
-        engine._bank.activate([AdapterWeights(name, read(adapter(seed)).layers)], 1.0)
-    assert [engine._bank.holds(name) for name in ("ann", "ben", "cem")] == [True, False, True]

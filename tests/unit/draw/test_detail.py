@@ -67,9 +67,9 @@ class Drawing:
     def __init__(self) -> None:
         self.batches: list[tuple[Shape, list[Row]]] = []
 
-    def __call__(self, shape: Shape, owned: Sequence[tuple[Row, Piece]]) -> np.ndarray:
-        self.batches.append((shape, [row for row, _ in owned]))
-        return np.stack([np.full((shape.height, shape.width, 3), 150 + row.index, np.uint8) for row, _ in owned])
+    def __call__(self, shape: Shape, rows: Sequence[Row]) -> np.ndarray:
+        self.batches.append((shape, list(rows)))
+        return np.stack([np.full((shape.height, shape.width, 3), 150 + row.index, np.uint8) for row in rows])
 
 
 def redrawn(pictures: Sequence[FirstPass], *faces: Face) -> tuple[list[SecondPass], Drawing]:
@@ -153,7 +153,7 @@ def test_faces_of_several_rows_are_drawn_together_at_full_size_by_image_to_image
         Mode.IMAGE_TO_IMAGE,
         0.4,
     )
-    assert (shape.guidance, shape.weight) == (pictures[1].piece.shape.guidance, pictures[1].piece.shape.weight)
+    assert shape.guidance == pictures[1].piece.shape.guidance
     assert (row.prompt, row.negative_prompt) == ("person 2", "blur")
     assert row.seed != 2
     assert 0 <= row.seed < 2**63

@@ -78,7 +78,6 @@ def test_words_and_embeddings_draw_the_same(engine: Engine, monkeypatch: pytest.
     shape = shape_of(order("", guidance=guidance), has_pose=False)
     rows = [Row(0, 7, "studio portrait of a woman", negative_prompt="hat"), Row(1, 8, "")]
     pipeline = engine._pipeline
-    monkeypatch.setattr(engine._bank, "_row_names", ["__base__"] * (4 if guidance > 1 else 2))
     by_words = pipeline.draw(shape, rows)
     words = type(pipeline)._words
 

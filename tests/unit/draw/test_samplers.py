@@ -16,7 +16,7 @@ from profile_draw.samplers import Samplers
 from profile_models import random_sdxl
 from profile_models.folders import models_folder
 
-SMALL = Shape(64, 64, 3, 2.0, Mode.TEXT_TO_IMAGE, 0.0, False, 0.0, 0.0, 1.0)
+SMALL = Shape(64, 64, 3, 2.0, Mode.TEXT_TO_IMAGE, 0.0, False, 0.0, 0.0)
 Draw = Callable[..., np.ndarray]
 
 

@@ -273,14 +273,14 @@ def test_writing_is_counted_by_person() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def write() -> None:
-        with writing.of("ann"):
+        with writing.of(["ann"]):
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=write)
     thread.start()
     inside.wait(10)
-    with writing.of("ann"):
+    with writing.of(["ann"]):
         assert not writing.wait_for(["ann"], 0.05)
     assert not writing.wait_for(["ben", "ann"], 0.05)
     assert writing.wait_for(["ben"], 0.0)

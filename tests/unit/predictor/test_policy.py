@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from profile_contract.framing import Skeleton
-from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.generation import GenerationItem, GenerationOrder, ReadGrant
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import Mode
 from profile_draw.adapters.weights import AdapterWeights
@@ -32,10 +32,10 @@ def order(**changes: Any) -> GenerationOrder:
     return GenerationOrder(**values | changes)
 
 
-def piece(person: str = "", rows: int = 1, **changes: Any) -> Piece:
-    adapter = AdapterWeights(person, MappingProxyType({})) if person else None
-    found = tuple(Row(index, index, "a person") for index in range(rows))
-    return Piece(shape_of(order(**changes), has_pose=False), found, adapter)
+def piece(person: str = "", rows: int = 1, weight: float = 1.0, **changes: Any) -> Piece:
+    adapters = ((AdapterWeights(person, MappingProxyType({})), weight),) if person else ()
+    drawn = tuple(Row(index, index, "a person", adapters=adapters) for index in range(rows))
+    return Piece(shape_of(order(**changes), has_pose=False), drawn)
 
 
 def test_compatible_pieces_share_a_batch_whoever_they_are_from() -> None:
@@ -62,7 +62,6 @@ def test_a_batch_has_no_more_people_than_slots() -> None:
         {"height": 136},
         {"steps": 7},
         {"guidance": 4.0},
-        {"adapter": AdapterGrant(key="k", url="u", sha256="0" * 64, weight=0.5)},
     ],
 )
 def test_what_changes_the_picture_keeps_pieces_apart(difference: dict[str, Any]) -> None:
@@ -75,10 +74,14 @@ def test_what_does_not_matter_does_not_keep_pieces_apart() -> None:
     assert next_batch(waiting, limit=4, slots=4) == [0, 1]
 
 
+def test_people_of_any_weight_share_a_batch() -> None:
+    assert next_batch([piece("ann"), piece("ben", weight=0.5)], limit=4, slots=4) == [0, 1]
+
+
 def test_a_piece_is_cut_to_the_batch() -> None:
     parts = piece("ann", rows=4).cut(3)
     assert [[row.index for row in part.rows] for part in parts] == [[0, 1, 2], [3]]
-    assert {part.digest for part in parts} == {"ann"}
+    assert {part.digests for part in parts} == {frozenset({"ann"})}
 
 
 def test_rows_with_and_without_pose_take_different_ways() -> None:

@@ -204,7 +204,7 @@ def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
     pipeline = Pipeline.load(EngineConfig(models, random_sdxl.NAME, threads=1))
     shape = Shape(
         width=64, height=64, steps=2, guidance=3.0, mode=wanted().mode, strength=0.0, has_pose=False,
-        control_weight=0.0, control_end=0.0, weight=1.0,
+        control_weight=0.0, control_end=0.0,
     )  # fmt: skip
     row = Row(index=0, seed=1, prompt="a woman", negative_prompt="a hat")
     texts = pipeline.draw(shape, [row]).astype(int)

@@ -39,7 +39,7 @@ MUTANTS = (
     (
         "P06",
         "inference/profile_predictor/engine/queue.py",
-        "if waiting.piece.digest in wanted:",
+        "if not waiting.piece.digests.isdisjoint(wanted):",
         "if False:",
         "eviction does not refuse waiting orders",
     ),
@@ -73,16 +73,16 @@ MUTANTS = (
     ),
     (
         "P11",
-        "inference/profile_draw/bank.py",
-        "layer.scaling[slot] = adapter.layers[name].scale * weight",
-        "layer.scaling[slot] = adapter.layers[name].scale",
+        "inference/profile_draw/adapted.py",
+        "(self.ups[slots, :, :rank] * weights[..., None, None])",
+        "self.ups[slots, :, :rank]",
         "adapter weight of a style ignored",
     ),
     (
         "P12",
-        "inference/profile_draw/bank.py",
-        ("                _wipe(layer, slot)\n                layer.lora_A"),
-        "                layer.lora_A",
+        "inference/profile_draw/adapted.py",
+        "        self.wipe(slot)\n        lacking",
+        "        lacking",
         "slot not wiped before a lower rank is copied (a stranger's rows stay)",
     ),
     (

@@ -20,7 +20,7 @@ PAGE = CLONE / "docs" / "benchmarks.md"
 OPEN, CLOSE = "<!-- figures", "-->"
 GIGABYTE = 2**30
 # How sections begin, from the whole to the parts.
-ORDER = ("Sandbox", "A request", "Many requests", "Ratios")
+ORDER = ("Sandbox", "A request", "Many requests", "Ratios", "Adapters")
 
 
 @dataclass(frozen=True)

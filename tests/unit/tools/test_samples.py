@@ -31,5 +31,5 @@ def test_samples_are_made_as_the_demo_makes_portraits() -> None:
     platform = demo_platform()
     assert (platform.training.base_model, platform.training.control_model) == ("studio-mini", "studio-mini-controlnet")
     # One value of each file: the later file's where both say something.
-    assert (platform.training.steps, platform.training.batch, platform.picture.steps) == (400, 4, 20)
+    assert (platform.training.steps, platform.training.batch, platform.picture.steps) == (360, 4, 20)
     assert (platform.preprocess.resolution, platform.picture.width) == (128, 128)

@@ -9,6 +9,8 @@ import pytest
 import torch
 import yaml
 
+from profile_contract.framing import FACE_IN_HEAD, head_in, room_for
+from profile_contract.layouts import LayoutName
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import TONE_WORDS, Tone
 from profile_models.tokenizer import make_tokenizer
@@ -65,16 +67,29 @@ def test_the_vocabulary_follows_what_the_product_says(monkeypatch: pytest.Monkey
     assert "a photo of zwx man, head and shoulders, seen from above" in product_words.product_texts("zwx man")
 
 
-def test_pictures_are_framed_as_the_product_frames() -> None:
+def test_pictures_are_framed_as_adapters_crops_and_as_portraits_are() -> None:
     recipe = yaml.safe_load((CHART / "recipes" / "studio-mini.yaml").read_text())
     assert Framing(recipe["preprocess"]["facePercent"] / 100) == FRAMING
-    heights = [
-        np.linalg.norm(framing(FACTS["head_box"], 160, mirrored=False, draw=np.random.default_rng(n))[:, 1])  # type: ignore[arg-type]
-        * 64
-        / SIZE
-        for n in range(100)
-    ]
-    assert np.mean(heights) == pytest.approx(FRAMING.face, abs=0.02)
+    shares = np.array(
+        [
+            np.linalg.norm(framing(FACTS["head_box"], 160, mirrored=False, draw=np.random.default_rng(n))[:, 1])  # type: ignore[arg-type]
+            * 64
+            / SIZE
+            for n in range(100)
+        ]
+    )
+    widest = head_in(room_for(LayoutName, recipe["preprocess"]["facePercent"]), SIZE, SIZE)
+    for wanted in (FRAMING.face, widest.height * FACE_IN_HEAD / SIZE):
+        assert np.abs(shares - wanted).min() < 0.01
+    assert (shares.min() > 0.34, shares.max() < 0.57) == (True, True)
+
+
+def test_what_a_render_ends_with_goes_on_and_is_no_stripe() -> None:
+    rgba = np.random.default_rng(3).integers(0, 255, (160, 160, 4), dtype=np.uint8)
+    rgba[..., 3] = 255
+    low = {**FACTS, "head_box": (40, 90, 64, 64)}
+    picture = compose(rgba, low, np.random.default_rng(5)).picture.astype(int)
+    assert min(np.abs(picture[row] - picture[row - 1]).mean() for row in range(SIZE - 20, SIZE)) > 3
 
 
 def test_a_tone_moves_b_star_and_hardly_lightness() -> None:

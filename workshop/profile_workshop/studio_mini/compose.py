@@ -23,6 +23,10 @@ SIZE = 128
 
 # Nearer than SDXL's portraits (.4): at 128 px every pixel of a face counts.
 FRAMING = Framing(0.50)
+# YuNet's box in parts of the picture's height: from what the widest layouts leave of it (profile_contract.framing) to
+# a little nearer than adapters' crops. Its middle is half way between those and where wide layouts have it.
+FACES = (0.35, 0.56)
+WIDE_MIDDLE = 0.44
 # YuNet's box (hairline to chin) in parts of the height of `head_box`, and how far its middle is below; measured.
 FACE_OF_HEAD = 1.0
 FACE_BELOW_MIDDLE = 0.15
@@ -74,13 +78,15 @@ def compose(rgba: NDArray[np.uint8], facts: Mapping[str, Any], draw: Generator) 
 def framing(
     head_box: tuple[float, float, float, float], size: int, *, mirrored: bool, draw: Generator
 ) -> NDArray[np.float64]:
-    """The affine map (2, 3) from the render to the picture: the product's crop, a little off, a little turned."""
+    """The affine map (2, 3) from the render to the picture: the product's crops and its portraits' framings, a
+    little off, a little turned."""
     x, y, width, height = head_box
-    face = height * FACE_OF_HEAD
-    scale = SIZE * FRAMING.face * draw.uniform(0.88, 1.12) / face
+    face = draw.uniform(*FACES)
+    scale = SIZE * face / (height * FACE_OF_HEAD)
     middle = (x + width / 2, y + height * (0.5 + FACE_BELOW_MIDDLE))
     move = np.asarray(cv2.getRotationMatrix2D(middle, float(draw.normal(0, 2)), float(scale)), np.float64)
-    target = SIZE * np.array([0.5 + draw.normal(0, 0.035), FRAMING.middle + draw.normal(0, 0.03)])
+    down = (Framing(face).middle + WIDE_MIDDLE) / 2
+    target = SIZE * np.array([0.5 + draw.normal(0, 0.035), down + draw.normal(0, 0.03)])
     move[:, 2] += target - np.array(middle)
     if mirrored:
         move = np.array([[-1.0, 0, SIZE - 1.0], [0, 1.0, 0]]) @ np.vstack([move, [0, 0, 1]])
@@ -88,11 +94,12 @@ def framing(
 
 
 def _moved(rgba: NDArray[np.uint8], move: NDArray[np.float64]) -> Pixels:
-    """The render in the picture's frame: float32 with premultiplied alpha; its lower edge is drawn on."""
+    """The render in the picture's frame: float32 with premultiplied alpha; what it ends with goes on as in a mirror,
+    since a row that is repeated would teach stripes."""
     person: Pixels = rgba.astype(np.float32) / 255
     person[..., :3] *= person[..., 3:]
     # Shoulders go on below the render's edge, backgrounds have none.
-    below = np.repeat(person[-1:], person.shape[0] // 3, axis=0)
+    below = person[: -person.shape[0] // 3 : -1]
     whole = np.concatenate([person, below])
     return cv2.warpAffine(whole, move, (SIZE, SIZE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_CONSTANT)
 

@@ -40,8 +40,9 @@ def refusal(score: Score, floor: int) -> str:
     return ""
 
 
-def _goodness(score: Score) -> tuple[bool, bool, int, float, int]:
-    like = score.likeness if score.likeness is not None else -101
+def _goodness(score: Score) -> tuple[bool, bool, float, float, int]:
+    # The cosine, not the per cent of the ceiling: these are whole ones and end at 100, where good portraits tie.
+    like = score.cosine if score.cosine is not None else -2.0
     return (bool(score.refusal), score.faces != 1, -like, -score.sharpness, score.seed)
 
 

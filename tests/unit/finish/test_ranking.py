@@ -8,10 +8,26 @@ from profile_finish.tone import Twins, is_met, tone_shift
 from profile_vision.tone import Colours
 
 
-def score(seed: int, likeness: int | None, *, faces: int = 1, sharpness: float = 50.0, refusal: str = "") -> Score:
-    faces = 0 if likeness is None else faces
+def score(
+    seed: int,
+    likeness: int | None,
+    *,
+    faces: int = 1,
+    sharpness: float = 50.0,
+    refusal: str = "",
+    cosine: float | None = None,
+) -> Score:
+    if cosine is None and likeness is not None:
+        cosine = likeness / 100
     return Score(
-        style="s", seed=seed, key=f"{seed}.png", faces=faces, likeness=likeness, sharpness=sharpness, refusal=refusal
+        style="s",
+        seed=seed,
+        key=f"{seed}.png",
+        faces=0 if likeness is None else faces,
+        cosine=cosine,
+        likeness=likeness,
+        sharpness=sharpness,
+        refusal=refusal,
     )
 
 
@@ -51,6 +67,11 @@ def test_what_cannot_be_read_is_not_delivered_even_without_a_floor() -> None:
 def test_equal_likeness_is_decided_by_sharpness_then_seed() -> None:
     found = rank([score(3, 80), score(1, 80), score(2, 80, sharpness=60.0)], parameters(3, 45))
     assert [s.seed for s in found] == [2, 1, 3]
+
+
+def test_likeness_that_ties_at_a_whole_per_cent_is_decided_by_the_cosine() -> None:
+    scores = [score(1, 100, cosine=0.71, sharpness=90), score(2, 100, cosine=0.74), score(3, 100, cosine=0.73)]
+    assert [s.seed for s in rank(scores, parameters(2, 45))] == [2, 3, 1]
 
 
 def test_nothing_delivered_tells_the_best_figure_and_what_to_do() -> None:

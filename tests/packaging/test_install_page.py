@@ -160,7 +160,9 @@ def _what_values_name_stands(world: World, values: dict[str, Any]) -> None:
         assert volume["spec"]["nfs"]["readOnly"] is True
         assert volume["spec"]["claimRef"]["namespace"] == namespace
     downloads = " ".join(commands(INSTALL))
-    for model in (values["training"]["baseModel"], values["training"]["controlModel"]):
+    base_model = values["training"]["baseModel"]
+    recipe = yaml.safe_load((CLONE / "charts" / "profile-studio" / "recipes" / f"{base_model}.yaml").read_text())
+    for model in (base_model, recipe["controlModel"]):
         assert f'--local-dir "$MODELS/{model}"' in downloads
 
 

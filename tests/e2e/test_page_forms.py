@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -355,6 +356,35 @@ def test_who_has_portraits_gets_another_look_without_sending_anything(page: Stan
     assert spec["layouts"] == ["square", "employee-card"]
     # What was drawn before is there while the new look is.
     expect(tab.locator(".portrait")).to_have_count(2)
+
+
+def test_a_portrait_can_be_enlarged_and_a_cut_says_what_it_lacks(page: Stand, tab: Tab) -> None:
+    ready(page)
+    key = page.api.requests[NAMESPACE, "p-1"]["status"]["portraits"][0]["key"].rsplit("/", 2)[0]
+    page.api.requests[NAMESPACE, "p-1"]["status"]["likenessReport"] = f"{key}/likeness.json"
+    unmet = [{"name": "room around the head", "met": False, "measured": "", "wanted": ""}]
+    square = {"layout": "square", "key": "x", "width": 600, "height": 600, "bytes": 1, "checks": unmet}
+    portrait = {"style": "studio-warm", "seed": 1, "rank": 1, "key": "x", "likeness": 59, "layouts": [square]}
+    report = {"stage": "finish", "digest": "d", "portraits": [portrait]}
+    page.store.write(f"{key}/report.json", json.dumps(report).encode())
+    tab.goto(f"{page.url}#/request/p-1")
+    first, second = tab.locator(".portrait").nth(0), tab.locator(".portrait").nth(1)
+    expect(first.locator(".unmet")).to_have_text(ENGLISH["check.room"])
+    expect(second.locator(".unmet")).to_have_count(0)
+
+    small = first.locator(".enlarge img").bounding_box()
+    first.get_by_role("button", name="Enlarge").click()
+    large = tab.locator("dialog.enlarged")
+    expect(large).to_be_visible()
+    expect(large).to_contain_text(" pixels")
+    shown = large.locator("img").bounding_box()
+    assert small is not None
+    assert shown is not None
+    assert shown["width"] > 1.5 * small["width"]
+    shoot(tab, "12-enlarged")
+    tab.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    expect(first.get_by_role("button", name="Enlarge")).to_be_focused()
 
 
 def test_a_look_that_is_refused_says_why_where_it_was_asked_for(page: Stand, tab: Tab) -> None:

@@ -54,6 +54,15 @@ class CutView(Tolerant):
     file: str
 
 
+class CutChecksView(Tolerant):
+    """What a cut did not meet, by the page's names for it; see `views.TOLD_CHECKS`."""
+
+    style: str
+    seed: int
+    layout: LayoutName
+    unmet: list[str]
+
+
 class PortraitView(Tolerant):
     style: str
     seed: int

@@ -21,13 +21,14 @@ from profile_contract.request import (
     StagesStatus,
 )
 from profile_contract.resource import TITLE_ANNOTATION, parse_spec, status_of
-from profile_contract.stages.finish import ComparedSide
+from profile_contract.stages.finish import ComparedSide, FinishReport, LayoutFile
 from profile_contract.stages.table import STAGES, Stage
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_ref import StyleKind, ref_of
 
 from .view_models import (
     ComparisonView,
+    CutChecksView,
     CutView,
     LayoutView,
     Link,
@@ -43,6 +44,20 @@ from .view_models import (
 UNREADABLE = "Unreadable"
 # What other looks may mend.
 LOOKS_MEND = frozenset({Reason.STYLE_NOT_FOUND, Reason.STYLE_NOT_UNDERSTOOD, Reason.NO_LIKENESS_REACHED})
+# The lines of a cut's checklist that a person is told of where they are not met, and the page's names for them. Others
+# are about the file, or said of every portrait.
+TOLD_CHECKS = {
+    "room around the head": "room",
+    "head share": "head",
+    "eye line": "eyes",
+    "upright": "upright",
+    "head straight": "straight",
+    "facing the camera": "facing",
+    "enlargement": "enlarged",
+    "backdrop continued": "backdrop",
+    # As it was called when cuts still continued more than backdrop.
+    "background added": "background",
+}
 # What reading one may raise: pydantic's ValidationError is a ValueError.
 UNREADABLE_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
@@ -165,6 +180,25 @@ def comparison_views(report: ShownLikeness, area: str, link: Link) -> list[Compa
         return SideView(style=side.style, url=url, likeness=side.likeness, delivered=side.delivered, b_shift=shift)
 
     return [ComparisonView(seed=row.seed, sides=[view(side) for side in row.sides]) for row in report.comparisons]
+
+
+def cut_views(report: FinishReport) -> list[CutChecksView]:
+    """What the cuts of delivered portraits did not meet, one for each cut that lacks something."""
+    return [
+        CutChecksView(style=portrait.style, seed=portrait.seed, layout=file.layout, unmet=unmet)
+        for portrait in report.portraits
+        for file in portrait.layouts
+        if (unmet := _unmet(file))
+    ]
+
+
+def _unmet(file: LayoutFile) -> list[str]:
+    """The page's names of what a cut did not meet, each once."""
+    told = dict.fromkeys(
+        TOLD_CHECKS[check.name] for check in file.checks if not check.met and check.name in TOLD_CHECKS
+    )
+    # A head is too large because there was no room for it to be smaller: that is said once.
+    return [name for name in told if name != "head" or "room" not in told]
 
 
 def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:

@@ -57,6 +57,7 @@ EVERYTHING = [
     ("GET", "/api/requests/p-1"),
     ("GET", "/api/requests/p-1/events"),
     ("GET", "/api/requests/p-1/comparisons"),
+    ("GET", "/api/requests/p-1/checks"),
     ("GET", "/api/requests/p-1/portraits.zip"),
     ("GET", "/api/uploads/p-1"),
     ("GET", "/api/nothing"),

@@ -64,6 +64,7 @@ def test_a_request_is_made_as_it_was_wished_in_the_visitors_own_area(page: World
 
 ROUTES = [
     ("GET", "/api/requests/p-1"), ("GET", "/api/requests/p-1/events"), ("GET", "/api/requests/p-1/comparisons"),
+    ("GET", "/api/requests/p-1/checks"),
     ("GET", "/api/requests/p-1/portraits.zip"), ("POST", "/api/requests/p-1/look-again"),
     ("POST", "/api/requests/p-1/look"), ("DELETE", "/api/requests/p-1"), ("DELETE", "/api/uploads/p-1/0.jpg"),
 ]  # fmt: skip
@@ -217,6 +218,44 @@ def test_a_key_that_is_not_the_requests_own_is_neither_signed_nor_read(page: Wor
     answer = page.get("/api/requests/p-1/portraits.zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == {"studio-warm/01-000001.png": b"mine"}
+
+
+def test_what_a_cut_lacks_is_told_by_its_name_as_the_finisher_measured_it(page: World) -> None:
+    def check(name: str, *, met: bool = False) -> dict[str, Any]:
+        return {"name": name, "met": met, "measured": "12 %", "wanted": "at most 10 %"}
+
+    def cut(layout: str, *checks: dict[str, Any]) -> dict[str, Any]:
+        return {"layout": layout, "key": "x", "width": 1, "height": 1, "bytes": 1, "checks": checks}
+
+    lacking = cut(
+        "square",
+        check("size"),
+        check("head share"),
+        check("room around the head"),
+        check("eye line", met=True),
+        check("background added"),
+        check("<b>another version's</b>"),
+        check("official identification"),
+    )
+    cuts = [lacking, cut("resume", check("head share"), check("kilobytes")), cut("id-size", check("upright", met=True))]
+    portrait = {"style": "studio-warm", "seed": 3, "rank": 1, "key": "x", "likeness": 60, "layouts": cuts}
+    report = json.dumps({"stage": "finish", "digest": "d", "portraits": [portrait]}).encode()
+    page.made(likenessReport=f"{MADE}portraits/d/likeness.json", conditions=READY)
+    assert page.get("/api/requests/p-1/checks").json() == []
+    key = f"{MADE}portraits/d/report.json"
+    page.store.write(key, report)
+    assert page.get("/api/requests/p-1/checks").json() == [
+        {"style": "studio-warm", "seed": 3, "layout": "square", "unmet": ["room", "background"]},
+        {"style": "studio-warm", "seed": 3, "layout": "resume", "unmet": ["head"]},
+    ]
+    page.store.write(key, b"no report")
+    assert page.get("/api/requests/p-1/checks").json() == []
+    page.store.write(key, b" " * 5_000_000 + report)
+    assert code(page.get("/api/requests/p-1/checks")) == (503, "store-away")
+    page.store.write(f"{AREA}requests/p-2/portraits/d/report.json", report)
+    elsewhere = f"{AREA}requests/p-2/portraits/d/likeness.json"
+    page.api.requests[NAMESPACE, "p-1"]["status"]["likenessReport"] = elsewhere
+    assert page.get("/api/requests/p-1/checks").json() == []
 
 
 def test_comparisons_are_read_below_the_request_and_within_bounds(page: World) -> None:

@@ -12,6 +12,7 @@ from profile_contract.photos import PhotoReason, PhotosWarningKind
 from profile_contract.stages.table import Stage
 from profile_contract.style import Tone
 from profile_web.problems import Code
+from profile_web.views import TOLD_CHECKS
 
 STATIC = Path(__file__).resolve().parents[3] / "images" / "web" / "profile_web" / "static"
 TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").glob("*.json")}
@@ -54,4 +55,5 @@ def test_every_word_of_the_api_that_the_page_shows_has_a_text() -> None:
     wanted |= {f"state.{state}" for state in ("Waiting", "Running", "Ready", "Stalled", "Deleting")}
     wanted |= {f"waits.{reason}" for reason in (Reason.QUEUED, Reason.SUSPENDED)}
     wanted |= {f"warning.{kind}" for kind in PhotosWarningKind if kind is not PhotosWarningKind.LEFT_OUT}
+    wanted |= {f"check.{name}" for name in TOLD_CHECKS.values()}
     assert wanted <= TEXTS["en"].keys()

@@ -9,15 +9,17 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from profile_contract.artifacts import request_prefix
+from profile_contract.artifacts import REPORT, request_prefix
 from profile_contract.likeness import ShownLikeness
 from profile_contract.resource import status_of
+from profile_contract.stages.finish import FinishReport
 from profile_runtime.store.port import NotFound
 from profile_web import holdings
 from profile_web.bucket import MOST_REPORT_BYTES
 from profile_web.problems import Code, Problem
 from profile_web.views import (
     comparison_views,
+    cut_views,
     is_below,
     may_look_otherwise,
     request_state,
@@ -64,3 +66,21 @@ async def comparisons(name: Draft, page: Served, visitor: Placed) -> list[dict[s
         return []
     rows = await asyncio.to_thread(comparison_views, report, area, page.links(visitor, name))
     return [row.document() for row in rows]
+
+
+@api.get("/requests/{name}/checks")
+async def checks(name: Draft, page: Served, visitor: Placed) -> list[dict[str, Any]]:
+    """What the cuts of delivered portraits did not meet, as the finisher measured; none before there are portraits."""
+    status = status_of(await page.cluster.request(visitor, name))
+    # It stands beside the likeness report, which the status names.
+    key = status.likeness_report.rpartition("/")[0] + "/" + REPORT if status.likeness_report else ""
+    if not is_below(request_prefix(visitor.area, name), key):
+        return []
+    try:
+        report = FinishReport.model_validate_json(await asyncio.to_thread(page.bucket.read, key, MOST_REPORT_BYTES))
+    except NotFound:
+        return []
+    except ValidationError:
+        log.warning("the finisher's report of %r cannot be read", name)
+        return []
+    return [cut.document() for cut in cut_views(report)]

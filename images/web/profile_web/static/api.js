@@ -34,6 +34,7 @@ export const styles = () => call("GET", "/api/styles");
 export const requests = () => call("GET", "/api/requests");
 export const request = (name) => call("GET", `/api/requests/${name}`);
 export const comparisons = (name) => call("GET", `/api/requests/${name}/comparisons`);
+export const checks = (name) => call("GET", `/api/requests/${name}/checks`);
 export const create = (wish) => call("POST", "/api/requests", wish);
 export const lookAgain = (name) => call("POST", `/api/requests/${name}/look-again`);
 export const look = (name, wish) => call("POST", `/api/requests/${name}/look`, wish);

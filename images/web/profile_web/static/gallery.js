@@ -1,14 +1,20 @@
 // A request's portraits: by look, or the same portrait in different light side by side.
 
 import * as api from "./api.js";
-import { styleTitle, t } from "./texts.js";
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { knows, styleTitle, t } from "./texts.js";
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 export function Gallery({ request, fail }) {
   const [titles, setTitles] = useState(new Map());
+  const [unmet, setUnmet] = useState(new Map());
   useEffect(() => {
     api.styles().then((styles) => setTitles(new Map(styles.map((style) => [style.name, styleTitle(style)]))), fail);
   }, []);
+  // Other portraits or cuts, other checks; links alone are no news.
+  const delivered = request.portraits.map((portrait) => [portrait.style, portrait.seed, ...portrait.cuts.map((cut) => cut.layout)]).join();
+  useEffect(() => {
+    api.checks(request.name).then((cuts) => setUnmet(new Map(cuts.map((cut) => [cutKey(cut, cut.layout), cut.unmet]))), fail);
+  }, [delivered]);
   const title = (style) => titles.get(style) ?? style;
   // While another look is drawn, the portraits of the former one stay.
   const drawn = request.portraits.map((portrait) => portrait.style);
@@ -23,7 +29,7 @@ export function Gallery({ request, fail }) {
           <ul class="portraits">
             ${request.portraits
               .filter((portrait) => portrait.style === style)
-              .map((portrait) => html`<${Portrait} key=${portrait.url} portrait=${portrait} title=${title(style)} />`)}
+              .map((portrait) => html`<${Portrait} key=${portrait.url} portrait=${portrait} title=${title(style)} unmet=${unmet} />`)}
           </ul>
         `,
       )}
@@ -33,22 +39,58 @@ export function Gallery({ request, fail }) {
   `;
 }
 
-function Portrait({ portrait, title }) {
+const cutKey = ({ style, seed }, layout) => `${style} ${seed} ${layout}`;
+
+function Portrait({ portrait, title, unmet }) {
+  const [large, setLarge] = useState(false);
+  const alt = t("portrait.alt", { style: title, rank: portrait.rank });
   return html`
     <li class="portrait">
-      <a class="enlarge" href=${portrait.url} target="_blank" rel="noopener">
-        <img src=${portrait.url} alt=${t("portrait.alt", { style: title, rank: portrait.rank })} />
-      </a>
+      <button type="button" class="enlarge" aria-label=${t("portrait.enlarge", { portrait: alt })} onClick=${() => setLarge(true)}>
+        <img src=${portrait.url} alt=${alt} />
+      </button>
+      ${large && html`<${Enlarged} portrait=${portrait} alt=${alt} close=${() => setLarge(false)} />`}
       ${portrait.likeness > 0 && html`<${Likeness} percent=${portrait.likeness} />`}
       <ul class="cuts">
         <li><${Save} url=${portrait.save} file=${portrait.file}>${t("portrait.full")}<//></li>
         ${portrait.cuts.map(
           (cut) => html`<li key=${cut.layout}>
             <${Save} url=${cut.url} file=${cut.file}>${t(`layout.${cut.layout}`)}<//>
+            <${Unmet} names=${unmet.get(cutKey(portrait, cut.layout)) ?? []} />
           </li>`,
         )}
       </ul>
     </li>
+  `;
+}
+
+/** What a cut lacks, in words. */
+function Unmet({ names }) {
+  const told = names.filter((name) => knows(`check.${name}`));
+  if (!told.length) return null;
+  return html`<ul class="unmet">
+    ${told.map((name) => html`<li key=${name}>${t(`check.${name}`)}</li>`)}
+  </ul>`;
+}
+
+/** The whole portrait, as large as the window allows, with the pixels that it has. */
+function Enlarged({ portrait, alt, close }) {
+  const dialog = useRef(null);
+  const [size, setSize] = useState(null);
+  useEffect(() => dialog.current.showModal(), []);
+  return html`
+    <dialog ref=${dialog} class="enlarged" aria-label=${alt} onClose=${close} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
+      <img
+        src=${portrait.url}
+        alt=${alt}
+        onLoad=${({ target }) => setSize({ width: target.naturalWidth, height: target.naturalHeight })}
+      />
+      <div class="row">
+        <span class="hint">${size && t("portrait.pixels", size)}</span>
+        <${Save} url=${portrait.save} file=${portrait.file}>${t("portrait.full")}<//>
+        <button type="button" class="button" autofocus onClick=${() => dialog.current.close()}>${t("portrait.close")}</button>
+      </div>
+    </dialog>
   `;
 }
 

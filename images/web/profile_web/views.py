@@ -194,11 +194,11 @@ def cut_views(report: FinishReport) -> list[CutChecksView]:
 
 def _unmet(file: LayoutFile) -> list[str]:
     """The page's names of what a cut did not meet, each once."""
-    told = dict.fromkeys(
+    lines = dict.fromkeys(
         TOLD_CHECKS[check.name] for check in file.checks if not check.met and check.name in TOLD_CHECKS
     )
     # A head is too large because there was no room for it to be smaller: that is said once.
-    return [name for name in told if name != "head" or "room" not in told]
+    return [name for name in lines if name != "head" or "room" not in lines]
 
 
 def _state(metadata: dict[str, Any], conditions: dict[str, Condition]) -> str:

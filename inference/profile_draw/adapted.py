@@ -67,7 +67,9 @@ class AdaptedLayer(nn.Module):
         named. `fold`: what the adapters of the single row change is added to a copy of the layer's weight.
         """
         rank = max(self._ranks[slot] for slot in held)
-        down = self.downs[slots, :rank].flatten(1, 2)
+        # Both matrices of a slot of no weight: nothing times what overflowed in somebody's would be no number.
+        heard = weights.ne(0).to(self.downs.dtype)[..., None, None]
+        down = (self.downs[slots, :rank] * heard).flatten(1, 2)
         up = (self.ups[slots, :, :rank] * weights[..., None, None]).transpose(1, 2).flatten(2)
         if fold:
             self._folded = self.base.weight + (up[0] @ down[0]).view_as(self.base.weight)

@@ -69,7 +69,7 @@ class PortraitDrawing:
         prompts = [prompt for item in wanted.items for prompt in (item.prompt, item.negative_prompt)]
         chunks = max(map(pipeline.chunks, prompts))
         pipeline.remember(prompts, chunks)
-        posed = base.control is not None and True in by_pose(wanted)
+        posed = base.control is not None and _posed(wanted)
         rows = [_row(number, wanted, store) for number in range(len(wanted.items))]
         return cls(base, pipeline, shape_of(wanted, has_pose=posed, chunks=chunks), rows)
 
@@ -107,7 +107,7 @@ def judged_by(order: TrainOrder) -> JudgedBy | None:
     if wanted is None:
         return None
     first = wanted.items[0]
-    posed = True in by_pose(wanted)
+    posed = _posed(wanted)
     return JudgedBy(
         pictures=len(wanted.items),
         prompt=first.prompt,
@@ -119,6 +119,11 @@ def judged_by(order: TrainOrder) -> JudgedBy | None:
         control_weight=wanted.control_weight if posed else 0.0,
         control_end=wanted.control_end if posed else 0.0,
     )
+
+
+def _posed(wanted: GenerationOrder) -> bool:
+    """Whether the portraits follow poses. They are drawn in one batch, so that where one follows none, none does."""
+    return set(by_pose(wanted)) == {True}
 
 
 def _row(index: int, order: GenerationOrder, store: Store) -> Row:

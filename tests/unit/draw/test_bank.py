@@ -144,6 +144,17 @@ def test_whatever_is_mixed_a_row_does_not_know_the_others(rows: list[list[tuple[
         assert (together[place] - drawn(block, nobody, filled)[place]).abs().max() < ROUNDING
 
 
+def test_an_adapter_that_overflows_leaves_the_rows_beside_it_alone() -> None:
+    sound = adapter("huge")
+    layers = {name: replace(weights, down=weights.down * 1e38) for name, weights in sound.layers.items()}
+    block, filled = bank(folds=False)
+    rows: list[RowAdapters] = [[(replace(sound, layers=layers), 1.0)], [], [(ANN, 1.0)]]
+    together = drawn(block, rows, filled)
+    assert not together[0].isfinite().all()
+    alone: list[RowAdapters] = [[], [], [(ANN, 1.0)]]
+    assert (together[1:] - drawn(block, alone, filled)[1:]).abs().max() < ROUNDING
+
+
 def test_guidance_doubles_the_rows() -> None:
     """The negative prompts are as many rows before the positive ones, in the same order."""
     block, filled = bank()

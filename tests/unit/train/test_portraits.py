@@ -128,6 +128,15 @@ def test_the_adapter_is_heard_as_it_then_is(base: Base, store: FolderStore) -> N
     assert np.abs(drawing.draw()[0].astype(int) - before).max() > 1
 
 
+def test_where_one_portrait_follows_no_pose_none_does(base: Base, store: FolderStore) -> None:
+    order = wanted()
+    mixed = order.model_copy(update={"items": [order.items[0].model_copy(update={"joints": None}), *order.items[1:]]})
+    assert len(PortraitDrawing.of(base, mixed, store).draw()) == 3
+    judged = judged_by(train_order(mixed))
+    assert judged is not None
+    assert judged.control_weight == 0
+
+
 class Recorder:
     """A pipeline that keeps the shapes and rows that it was asked for, and holds so many rows at most."""
 

@@ -30,7 +30,7 @@ test: prepare flux checks browser builder lint ## everything: lint, unit, cluste
 	$(PYTEST) --durations=10 tests/packaging tests/reliability tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
-test-unit: env weights model binaries checks ## unit tests: no cluster, a minute
+test-unit: env weights model binaries checks ## unit tests: no cluster, two minutes
 	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 tests/unit tests/guards
 
 coverage: env weights model binaries checks ## which branches the unit tests take, by room

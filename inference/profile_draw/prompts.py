@@ -6,6 +6,8 @@ dropped; the pooled text is that of the first chunk.
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +24,16 @@ _WORD_END = "</w>"
 
 
 class PromptReader:
-    """The text encoders of a pipeline with their tokenizers."""
+    """The text encoders of a pipeline, with tokenizers of its own. Safe for threads.
+
+    A tokenizer keeps how it was last asked to cut, so that two callers at once get each other's answers: the pipeline's
+    own are left to the thread that draws.
+    """
 
     def __init__(self, family: Family, pipeline: Any) -> None:
         self._family = family
-        self._tokenizers = [getattr(pipeline, name) for name in family.tokenizers]
+        self._tokenizers = [copy.deepcopy(getattr(pipeline, name)) for name in family.tokenizers]
+        self._tokenizing = threading.Lock()
         self._encoders = [getattr(pipeline, name) for name in family.text_encoders]
         self._remembered: dict[tuple[str, int], TextEmbedding] = {}
 
@@ -42,15 +49,16 @@ class PromptReader:
     def chunks(self, text: str) -> int:
         """How many chunks a prompt takes, at least 1. Raises Refused above MOST_CHUNKS, naming what is too much."""
         counts = []
-        for tokenizer in self._tokenizers:
-            chunks = _chunks(tokenizer, text)
-            counts.append(len(chunks))
-            if len(chunks) > MOST_CHUNKS:
-                dropped = tokenizer.decode([token for chunk in chunks[MOST_CHUNKS:] for token in chunk]).strip()
-                raise Refused(
-                    f"a prompt is too long: {MOST_CHUNKS} times {_room(tokenizer)} tokens are read. "
-                    f"Shorten it; what would be dropped begins with {dropped[:120]!r}"
-                )
+        with self._tokenizing:
+            for tokenizer in self._tokenizers:
+                chunks = _chunks(tokenizer, text)
+                counts.append(len(chunks))
+                if len(chunks) > MOST_CHUNKS:
+                    dropped = _words(tokenizer, [token for chunk in chunks[MOST_CHUNKS:] for token in chunk])
+                    raise Refused(
+                        f"a prompt is too long: {MOST_CHUNKS} times {_room(tokenizer)} tokens are read. "
+                        f"Shorten it; what would be dropped begins with {dropped[:120]!r}"
+                    )
         return max(1, *counts)
 
     def read(self, texts: Sequence[str], chunks: int) -> TextEmbedding:
@@ -60,10 +68,12 @@ class PromptReader:
 
     def _row(self, text: str, chunks: int) -> TextEmbedding:
         """One prompt, its chunks behind one another."""
-        ids = []
-        for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
-            padded = [_padded(tokenizer, chunk) for chunk in _chunks(tokenizer, text, least=chunks)]
-            ids.append(torch.tensor(padded, device=encoder.device))
+        with self._tokenizing:
+            padded = [
+                [_padded(tokenizer, chunk) for chunk in _chunks(tokenizer, text, least=chunks)]
+                for tokenizer in self._tokenizers
+            ]
+        ids = [torch.tensor(rows, device=encoder.device) for rows, encoder in zip(padded, self._encoders, strict=True)]
         embedding = self._family.encode(self._encoders, ids)
         return TextEmbedding(embedding.tokens.reshape(1, -1, embedding.tokens.shape[-1]), embedding.pooled[:1])
 
@@ -86,6 +96,11 @@ def _chunks(tokenizer: Any, text: str, least: int = 1) -> list[list[int]]:
         chunks.append(ids[begin:end])
         begin = end
     return chunks + [[] for _ in range(least - len(chunks))]
+
+
+def _words(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of tokens. A copy of a tokenizer no longer takes the words' ends away by itself."""
+    return str(tokenizer.decode(ids)).replace(_WORD_END, " ").strip()
 
 
 def _padded(tokenizer: Any, chunk: Sequence[int]) -> list[int]:

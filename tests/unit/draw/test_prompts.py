@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from profile_contract.generation import GenerationItem, GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_draw.prompts import MOST_CHUNKS, PromptReader, _chunks
+from profile_draw.prompts import MOST_CHUNKS, PromptReader, _chunks, _words
 from profile_draw.rows import Row, Shape, shape_of
 from profile_models import random_sdxl
 from profile_predictor.engine import Engine, EngineConfig, Refused
@@ -122,11 +124,35 @@ def test_what_is_too_long_is_refused_with_the_words_that_would_be_dropped(reader
         reader.chunks("a " * room + "hat scarf")
 
 
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    """Threads take turns all the time, as on a busy server's worst day."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_prompts_are_counted_while_others_are_drawn(engine: Engine, reader: PromptReader) -> None:
+    """A tokenizer remembers how it was last asked to cut: what draws asks for it, what counts does not."""
+
+    def draw(_: int) -> int:
+        words = engine._pipeline._base.tokenizer(WORDS, padding="max_length", max_length=77, truncation=True)
+        return len(words.input_ids)
+
+    with ThreadPoolExecutor(5) as threads:
+        counts = threads.map(lambda _: reader.chunks(WORDS), range(600))
+        drawn = [draw(number) for number in range(300)]
+        assert set(counts) == {3}
+    assert set(drawn) == {77}
+
+
 def test_nothing_is_cut_inside_a_word(reader: PromptReader) -> None:
     """74 short words and a long one: it begins the next chunk."""
     tokenizer = reader._tokenizers[0]
     first, second = _chunks(tokenizer, "a " * 74 + "extraordinarily a")
-    assert (len(first), tokenizer.decode(second).split()) == (74, ["extraordinarily", "a"])
+    assert (len(first), _words(tokenizer, second).split()) == (74, ["extraordinarily", "a"])
     assert next(len(chunk) for chunk in _chunks(tokenizer, "x" * 200)) == 75
 
 

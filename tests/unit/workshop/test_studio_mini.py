@@ -190,6 +190,16 @@ def test_orthogonalised_matrices_turn_and_hardly_stretch() -> None:
         assert float(values.max()) < 1.3
 
 
+def test_a_gradient_of_few_directions_stays_a_direction() -> None:
+    """Gradients are nearly of low rank: squared, half of their directions would be lost in rounding."""
+    random = torch.Generator().manual_seed(4)
+    gradient = torch.randn(64, 64, generator=random) @ torch.diag(torch.logspace(0, -3, 64))
+    turned = orthogonalised(gradient)
+    assert turned.dtype == torch.float32
+    left, _, right = torch.linalg.svd(gradient)
+    assert float((turned * (left @ right)).sum() / turned.norm() / 8) > 0.85
+
+
 def test_muon_fits_what_it_is_given_and_goes_on_where_it_was() -> None:
     torch.manual_seed(3)
     goal = torch.randn(4, 8)

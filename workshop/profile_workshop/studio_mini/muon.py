@@ -24,22 +24,17 @@ MOMENTUM = 0.95
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     """About the nearest matrix (m, n) whose singular values are all one.
 
-    Every round multiplies by a polynomial of the Gram matrix, so the rounds need that small square alone; the product
-    of the polynomials is applied once. A third of the time, for kernels many times as wide as high.
+    In bfloat16, as the authors do: a third of float32's time on a processor, and what is lost (a fiftieth of the
+    matrix) is less than what five rounds leave to be done anyway.
     """
     a, b, c = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     current = matrix.T if tall else matrix
-    current = current / (current.norm() + 1e-7)
-    gram = current @ current.T
-    product = torch.eye(len(gram), device=gram.device)
+    current = (current / (current.norm() + 1e-7)).bfloat16()
     for _ in range(ROUNDS):
-        factor = torch.addmm(b * gram, gram, gram, alpha=c)
-        factor.diagonal().add_(a)
-        product = factor @ product
-        gram = factor @ gram @ factor
-    current = product @ current
-    return current.T if tall else current
+        gram = current @ current.T
+        current = torch.addmm(a * current, torch.addmm(b * gram, gram, gram, alpha=c), current)
+    return (current.T if tall else current).to(matrix.dtype)
 
 
 @dataclass(frozen=True)

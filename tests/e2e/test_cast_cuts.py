@@ -20,16 +20,20 @@ from profile_contract.stages.order import RequestRef
 from profile_evaluate.people import CastMember, find_people
 from profile_models.folders import models_folder
 from profile_predictor.engine import Engine, EngineConfig, Fetched
+from profile_runtime.recipes import read_recipe_file
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader
 from profile_vision.pixels import RGB, to_bgr
 from profile_vision.poses import presets
 
-PEOPLE = find_people(Path(__file__).resolve().parents[2] / "models" / "people")
+MODELS = Path(__file__).resolve().parents[2] / "models"
+PEOPLE = find_people(MODELS / "people")
+RECIPE = read_recipe_file(MODELS / "studio-mini" / "recipe.yaml")
 # A smooth backdrop that is enlarged five times may have a few like rows; a smeared edge has dozens.
 LIKE_ROWS = 8
-# At 96 x 128 the heads would be half as large as those that studio-mini learnt, and it draws them larger.
-SIZES = [*((person, (128, 128)) for person in PEOPLE), *((person, (128, 160)) for person in PEOPLE[::3])]
+# As the model's recipe says, and upright: not smaller, or heads would be smaller than those that the model learnt.
+WIDTH, HEIGHT = RECIPE.generation.width or 0, RECIPE.generation.height or 0
+SIZES = [*((person, (WIDTH, HEIGHT)) for person in PEOPLE), *((person, (WIDTH, HEIGHT + 32)) for person in PEOPLE[::3])]
 LAYOUTS = list(LayoutName)
 
 
@@ -73,7 +77,7 @@ def test_what_is_drawn_for_all_layouts_has_room_for_them(
     engine: Engine, person: CastMember, size: tuple[int, int], models: Path, store: FolderStore
 ) -> None:
     style = load_styles(["studio-warm"])["studio-warm"]
-    picture = PictureSize(*size, room=room_for(LAYOUTS, 50))
+    picture = PictureSize(*size, room=room_for(LAYOUTS, RECIPE.preprocess.face_percent))
     item = GenerationItem(
         seed=7,
         prompt=style.prompt_for(person.described),

@@ -23,9 +23,9 @@ PHOTOS_PREFIX = owned_photos(OWNER, NAME)
 TITLE = "Minji"
 
 WHY_NO_FLOOR = (
-    "The base model here is studio-mini, a small one that learnt from rendered people: its portraits have 128 px, and "
-    "less likeness than a floor for real ones asks. minimumLikeness is 0 to have them delivered all the same, and the "
-    "likeness report says what was measured. With a real base model leave it at its default."
+    "The base model here is studio-mini, a small one that learnt from rendered people: its portraits are small, and "
+    "have less likeness than a floor for real ones asks. minimumLikeness is 0 to have them delivered all the same, "
+    "and the likeness report says what was measured. With a real base model leave it at its default."
 )
 
 

@@ -215,8 +215,10 @@ def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
     assert (config.training.control_model, config.training.token) == ("studio-mini-controlnet", "sks")
     for name in recipe.training.model_fields_set:
         assert getattr(config.training, name) == getattr(recipe.training, name), name
-    assert (config.preprocess.face_percent, config.preprocess.resolution) == (50, 128)
-    assert (config.generation.width, config.generation.guidance_tenths) == (128, 20)
+    assert config.preprocess.face_percent == recipe.preprocess.face_percent
+    assert config.preprocess.resolution == recipe.training.resolution
+    for name in recipe.generation.model_fields_set:
+        assert getattr(config.generation, name) == getattr(recipe.generation, name), name
     assert config.finish.toy
     (container,) = the("InferenceService", "profile-predictor", *MINI)["spec"]["predictor"]["containers"]
     predictor = {row["name"]: row.get("value") for row in container["env"]}

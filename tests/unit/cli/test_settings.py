@@ -146,12 +146,16 @@ def test_a_clusters_values_give_the_very_settings_of_that_cluster() -> None:
 
 
 def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
-    found = platform(NOTHING, MINI, accelerated=False, values=read_values(DEMO[1:]))
-    assert (found.training.rank, found.training.steps, found.training.learning_rate) == (32, 360, 1.5e-3)
-    assert (found.training.adapter_layers, found.training.crops_per_photo) == (AdapterLayers.EVERYTHING, 1)
-    assert (found.training.resolution, found.training.mixed_precision) == (128, "no")
-    assert (found.preprocess.face_percent, found.preprocess.resolution, found.preprocess.minimum_photos) == (50, 128, 5)
-    assert found.picture == PictureSize(128, 128, 20, 20, 100, 100)
+    demo = platform(NOTHING, MINI, accelerated=False, values=read_values(DEMO[1:]))
+    training, framing, drawn = RECIPE.training, RECIPE.preprocess, RECIPE.generation
+    assert (demo.training.rank, demo.training.steps, demo.training.learning_rate) == (32, training.steps, 1.5e-3)
+    assert (demo.training.adapter_layers, demo.training.crops_per_photo) == (AdapterLayers.EVERYTHING, 1)
+    assert (demo.training.resolution, demo.training.mixed_precision) == (training.resolution, "no")
+    assert (demo.preprocess.face_percent, demo.preprocess.minimum_photos) == (framing.face_percent, 5)
+    assert demo.preprocess.resolution == training.resolution
+    assert drawn.width
+    assert drawn.height
+    assert demo.picture == PictureSize(drawn.width, drawn.height, 20, 20, 100, 100)
 
 
 def test_everything_that_decides_how_a_candidate_looks_is_taken() -> None:

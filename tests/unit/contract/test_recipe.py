@@ -73,13 +73,14 @@ def test_a_number_that_yaml_reads_as_a_text_is_a_number() -> None:
 
 
 def test_its_values_are_those_of_the_stages() -> None:
-    values = Recipe.model_validate(yaml.safe_load(MINI.read_text())).values
+    document = yaml.safe_load(MINI.read_text())
+    values, resolution = Recipe.model_validate(document).values, document["training"]["resolution"]
     training = TrainParameters.model_validate({"baseModel": "studio-mini", **values["training"]})
-    assert (training.rank, training.learning_rate, training.resolution) == (32, 1.5e-3, 128)
+    assert (training.rank, training.learning_rate, training.resolution) == (32, 1.5e-3, resolution)
     assert (training.control_model, training.token) == ("studio-mini-controlnet", "sks")
     framing = PreprocessParameters.model_validate(values["preprocess"])
-    assert (framing.face_percent, framing.resolution) == (50, 128)
-    assert values["generation"]["guidanceTenths"] == 20
+    assert (framing.face_percent, framing.resolution) == (document["preprocess"]["facePercent"], resolution)
+    assert values["generation"] == document["generation"]
 
 
 SECTIONS = st.fixed_dictionaries(

@@ -6,7 +6,10 @@ import pytest
 
 from profile_cli.errors import CommandError
 from profile_contract.stages.finish import Score
-from profile_samples.drawing import chosen_seed, demo_platform
+from profile_runtime.recipes import read_recipe_file
+from profile_samples.drawing import CLONE, chosen_seed, demo_platform
+
+RECIPE = read_recipe_file(CLONE / "models" / "studio-mini" / "recipe.yaml")
 
 
 def _score(style: str, seed: int, likeness: int | None, faces: int = 1, height: float = 0.4) -> Score:
@@ -31,5 +34,7 @@ def test_samples_are_made_as_the_demo_makes_portraits() -> None:
     platform = demo_platform()
     assert (platform.training.base_model, platform.training.control_model) == ("studio-mini", "studio-mini-controlnet")
     # One value of each file: the later file's where both say something.
-    assert (platform.training.steps, platform.training.batch, platform.picture.steps) == (360, 4, 20)
-    assert (platform.preprocess.resolution, platform.picture.width) == (128, 128)
+    assert (platform.training.steps, platform.training.batch, platform.picture.steps) == (RECIPE.training.steps, 4, 20)
+    assert platform.preprocess.resolution == platform.training.resolution == RECIPE.training.resolution
+    drawn = RECIPE.generation
+    assert (platform.picture.width, platform.picture.height) == (drawn.width, drawn.height)

@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: ## a real cluster on this machine, the product in it, and one person's por
 	$(RUN) -m profile_cli demo
 
 test: export PROFILE_ALL_TESTS = 1
-test: prepare flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
+test: prepare recogniser flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/guards
 	$(PYTEST) --durations=10 tests/packaging tests/reliability tests/cluster tests/e2e
 	$(PYTEST) tests/images
@@ -40,7 +40,7 @@ coverage: env weights model binaries checks ## which branches the unit tests tak
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
 	$(PYTEST) tests/cluster
 
-test-e2e: prepare browser ## the whole pipeline on a real cluster
+test-e2e: prepare browser recogniser ## the whole pipeline on a real cluster
 	$(PYTEST) tests/e2e
 
 kueue: prepare ## Kueue itself shares one GPU between two teams, on a real cluster
@@ -141,6 +141,9 @@ actionlint: ## compile what reads the workflows, once per machine, into the user
 
 weights: ## fetch the detection, pose, identity and mask weights, and test photos
 	@PYTHONPATH=models $(PYTHON) -m profile_models fetch
+
+recogniser: ## fetch a second recogniser, with which `profile-studio evaluate` looks at portraits once more
+	@PYTHONPATH=models $(PYTHON) -m profile_models recogniser
 
 model: env ## put the small models of SDXL's architecture in place: a random one, and the trained studio-mini
 	@$(RUN) -m profile_models random

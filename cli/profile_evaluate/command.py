@@ -36,6 +36,7 @@ from .figures import centroid, confusion, own_mean
 from .page import Evaluation, Verdicts, page
 from .people import find_people
 from .person import Measured, Setting, figures_of, figures_of_style, run_person, verdicts_on_bad, without_adapter
+from .second import SecondReader, SecondReadings, read_second, second_confusion, second_figures
 
 if TYPE_CHECKING:
     from profile_predictor.engine import Engine
@@ -125,7 +126,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         for person in measured
         for row in verdicts_on_bad(person.person, out / "verdicts" / person.person.name, setting)
     ]
-    evaluation = _evaluation(setting, measured, base, Verdicts(tuple(verdicts)))
+    second = _second_readings(measured, setting, readers[0], terminal)
+    evaluation = replace(
+        _evaluation(setting, measured, base, Verdicts(tuple(verdicts))),
+        second=second_figures(second),
+        second_confusion=second_confusion(second),
+    )
     cv2.imwrite(str(out / "base.png"), sheet(store, base, size))
     _write(evaluation, measured, out, arguments.page)
     terminal.say(f"figures: {out / 'evaluation.md'}")
@@ -199,6 +205,27 @@ def _with_base(measured: Measured, engine: Engine, setting: Setting, faces: Face
     return replace(measured, base=base, described=described)
 
 
+def _second_readings(
+    measured: Sequence[Measured], setting: Setting, faces: FaceReader, terminal: Terminal
+) -> list[SecondReadings]:
+    """Everybody as the second recogniser sees them; nobody, and why, where it is not there."""
+    try:
+        second = SecondReader(setting.models / "vision")
+    except WeightsMissing as error:
+        terminal.say(f"nothing is said by a second recogniser: {error}")
+        return []
+    return [
+        read_second(
+            person.person.name,
+            person.store,
+            [image.image for image in person.results.preprocess.images],
+            person.keys,
+            (faces, second),
+        )
+        for person in measured
+    ]
+
+
 def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, verdicts: Verdicts) -> Evaluation:
     """Everything that was measured, as the page takes it."""
     centroids = {person.person.name: centroid(person.photos) for person in measured}
@@ -260,5 +287,7 @@ def _plain(evaluation: Evaluation) -> dict[str, object]:
         "own": dict(evaluation.own),
         "between": {" ".join(pair): value for pair, value in evaluation.between.items()},
         "confusion": evaluation.confusion,
+        "second": [asdict(figures) for figures in evaluation.second],
+        "second_confusion": evaluation.second_confusion,
         "verdicts": [list(row) for row in evaluation.verdicts.rows],
     }

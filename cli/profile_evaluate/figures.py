@@ -17,6 +17,11 @@ from profile_vision.likeness import Embedding, cosine
 
 # 97.5th percentile of the normal distribution: two-sided intervals of 95 %.
 Z95 = 1.96
+# The same percentile of Student's t by degrees of freedom (Abramowitz and Stegun 1964, table 26.10).
+STUDENT = {
+    1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228, 12: 2.179,
+    15: 2.131, 20: 2.086, 30: 2.042, 60: 2.000, 120: 1.980,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Share:
         spread = self.value * (1 - self.value) / self.of + Z95**2 / (4 * self.of**2)
         half = Z95 * math.sqrt(spread) / (1 + Z95**2 / self.of)
         return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def pooled(shares: Sequence[Share]) -> Share:
+    """Everybody's together."""
+    return Share(sum(share.hits for share in shares), sum(share.of for share in shares))
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,10 @@ class PersonFigures:
     described: float | None
     """Without the adapter, the person described in words instead of the token."""
     one_face: Share
+    eyes: Share
+    """Portraits of exactly one face in which both eyes are there."""
+    photo_eyes: Share
+    """The same of the photos: what a portrait can be asked for."""
     named: Share
     """Portraits that are nearer to this person's mean embedding than to anybody else's."""
     checkpoints: tuple[Checkpoint, ...]
@@ -182,3 +196,20 @@ def own_mean(embeddings: Sequence[Embedding]) -> float:
 def mean_or_none(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def mean_difference(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """By how much the second values are above the first on average, and the interval of 95 % (Student's t, paired).
+
+    Of two pairs or more.
+    """
+    differences = np.array([b - a for a, b in pairs])
+    mean = float(differences.mean())
+    error = float(differences.std(ddof=1)) / math.sqrt(len(pairs))
+    half = _student(len(pairs) - 1) * error
+    return mean, mean - half, mean + half
+
+
+def _student(freedom: int) -> float:
+    """The 97.5th percentile of Student's t, from the table; between its rows the wider."""
+    return STUDENT[max(row for row in STUDENT if row <= freedom)]

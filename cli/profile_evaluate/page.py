@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profile_finish.tone import WANTED
 
 from .base import BaseFigures
-from .figures import PersonFigures, Share, StyleFigures
+from .figures import PersonFigures, Share, StyleFigures, pooled
+from .second import SAME_PERSON, SecondFigures
 
 # What a usable small model must reach.
-ONE_FACE, FOLLOWS, LIKENESS = 0.95, 0.95, 0.8
+ONE_FACE, EYES, FOLLOWS, LIKENESS = 0.95, 0.95, 0.95, 0.8
 GAIN = 0.1
 """Cosine that the adapter must add to the base model's likeness to be called clear."""
 BETWEEN, OWN = 0.45, 0.6
@@ -46,6 +47,9 @@ class Evaluation:
     """Cosine between the mean embeddings of two people."""
     confusion: Mapping[str, Mapping[str, int]]
     verdicts: Verdicts
+    second: tuple[SecondFigures, ...] = ()
+    """What another recogniser says, where there is one."""
+    second_confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def page(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
@@ -57,8 +61,13 @@ def page(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:
         _base(evaluation.base),
         _likeness(evaluation.people),
     ]
+    if evaluation.second:
+        parts.append(_second(evaluation.second))
     parts.append(_styles(evaluation.styles))
-    parts += [_checkpoints(evaluation.people), _confusion(evaluation.confusion), _people(evaluation)]
+    parts += [_checkpoints(evaluation.people), _confusion(evaluation.confusion)]
+    if evaluation.second_confusion:
+        parts.append(_confusion(evaluation.second_confusion, "by the second recogniser"))
+    parts.append(_people(evaluation))
     if evaluation.verdicts.rows:
         parts.append(_verdicts(evaluation.verdicts))
     parts += [f"**{caption}**\n\n![{caption}]({path})" for caption, path in pictures]
@@ -112,7 +121,15 @@ def _people_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     gain = min(person.gain or 0.0 for person in evaluation.people)
     measured = [person for person in evaluation.people if person.rises is not None]
     rises, best = sum(bool(person.rises) for person in measured), sum(person.best_delivered for person in measured)
+    eyes = pooled([person.eyes for person in evaluation.people])
+    photo_eyes = pooled([person.photo_eyes for person in evaluation.people])
     return [
+        (
+            f"portraits with both eyes (photos: {100 * photo_eyes.value:.0f} %)",
+            share(eyes),
+            f"{100 * EYES:.0f} % of the photos'",
+            _yes(eyes.value >= EYES * photo_eyes.value),
+        ),
         (
             "likeness with the adapter, share of the ceiling, lowest",
             f"{least:.2f}",
@@ -187,6 +204,7 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
             _number(person.base),
             _number(person.described),
             share(person.one_face),
+            share(person.eyes),
             share(person.named),
         )
         for person in people
@@ -199,6 +217,7 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
         "base, token",
         "base, described",
         "one face",
+        "both eyes",
         "nearest to them",
     )
     words = "SFace cosines to held-out photos; `ceiling` is real photos against real photos."
@@ -243,11 +262,43 @@ def _percent(value: float | None, *, bold: bool) -> str:
     return f"**{text}**" if bold else text
 
 
-def _confusion(confusion: Mapping[str, Mapping[str, int]]) -> str:
+def _second(people: Sequence[SecondFigures]) -> str:
+    """The table of what another recogniser says, a row a person."""
+    rows = [
+        (
+            person.name,
+            _number(person.portraits),
+            f"{person.own:.2f}",
+            _number(person.others),
+            "-" if person.way is None else f"{100 * person.way:.0f} %",
+            share(person.same),
+            share(person.named),
+        )
+        for person in people
+    ]
+    head = (
+        "person",
+        "portraits",
+        "own photos",
+        "others' photos",
+        "of the way",
+        f"below {SAME_PERSON}",
+        "nearest to them",
+    )
+    words = (
+        "dlib's ResNet, with which nothing was trained, chosen or refused: mean distances to the person's photos, the "
+        f"smaller the liker. Two photos nearer than {SAME_PERSON} are one person, says its author; the way is from "
+        "other people's photos to the person's own."
+    )
+    return "## By a second recogniser\n\n" + words + "\n\n" + table(head, rows)
+
+
+def _confusion(confusion: Mapping[str, Mapping[str, int]], by: str = "") -> str:
     names = list(confusion)
     rows = [(name, *(str(confusion[name].get(other, 0) or "") for other in names)) for name in names]
-    words = "Portraits of the person in the row, by whose mean face they are nearest to."
-    return "## Who is mistaken for whom\n\n" + words + "\n\n" + table(("", *names), rows)
+    words = "Portraits of the person in the row, by whose face they are nearest to on average."
+    title = f"## Who is mistaken for whom, {by}" if by else "## Who is mistaken for whom"
+    return f"{title}\n\n" + words + "\n\n" + table(("", *names), rows)
 
 
 def _people(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""People of a folder: their photos, what is true of them, and photos that must be refused."""
+"""People of a folder: their photos, and, where somebody wrote it down, what is true of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from profile_cli.errors import CommandError
 
 NOUNS = {"female": "woman", "male": "man"}
+PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"})
+TRUTH = "person.json"
 ANCESTRIES = {"asian": "East Asian ", "caucasian": "European ", "african": "African "}
 
 
@@ -24,24 +26,27 @@ class CastMember:
 
 
 def find_people(folder: Path, limit: int | None = None) -> list[CastMember]:
-    """Everyone in a folder. Raises CommandError if there is nobody, or a person's truth cannot be read."""
-    people = [_person(path) for path in sorted(folder.glob("*/person.json"))][:limit]
-    if not people:
-        raise CommandError(f"{folder} holds no people: each is a folder with NN.jpg and person.json")
-    return people
+    """Everyone in a folder: each is a folder of photos. Raises CommandError if there is nobody, or a person's truth
+    cannot be read."""
+    people = [_person(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    some = [person for person in people if person is not None][:limit]
+    if not some:
+        raise CommandError(f"{folder} holds no people: each is a folder of photos, perhaps with a person.json")
+    return some
 
 
-def _person(path: Path) -> CastMember:
-    """A person of a folder, as person.json tells of them. Raises CommandError."""
-    folder = path.parent
+def _person(folder: Path) -> CastMember | None:
+    """A person of a folder, as person.json tells of them if it is there; None without photos. Raises CommandError."""
+    photos = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOS))
+    if not (folder / TRUTH).is_file():
+        return CastMember(folder.name, photos, "person", "a person") if photos else None
     try:
-        truth = json.loads(path.read_text())
+        truth = json.loads((folder / TRUTH).read_text())
         reasons = json.loads((folder / "bad" / "truth.json").read_text()) if (folder / "bad").is_dir() else {}
         noun = NOUNS[truth["gender"]]
         described = describe(noun, float(truth["age"]), ANCESTRIES.get(truth.get("ancestry", ""), ""))
     except (OSError, ValueError, KeyError) as error:
         raise CommandError(f"the truth about {folder.name} cannot be read: {error!r}") from error
-    photos = tuple(sorted(folder.glob("*.jpg")))
     if not photos:
         raise CommandError(f"{folder} holds no photos")
     return CastMember(

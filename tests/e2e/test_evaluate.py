@@ -60,6 +60,19 @@ def test_noise_has_no_faces_and_the_page_says_so(out: Path) -> None:
     assert "portraits with exactly one face" in text
 
 
+def test_another_recogniser_knows_the_two_apart(out: Path) -> None:
+    figures = json.loads((out / "out" / "figures.json").read_text())["second"]
+    assert [0 < person["own"] < 0.6 < person["others"] for person in figures] == [True, True]
+    assert [person["portraits"] for person in figures] == [None, None]
+    assert "## By a second recogniser" in (out / "page.md").read_text()
+
+
+def test_eyes_are_counted_in_photos_as_in_portraits(out: Path) -> None:
+    people = json.loads((out / "out" / "figures.json").read_text())["people"]
+    assert all(person["photo_eyes"]["hits"] > person["photo_eyes"]["of"] / 2 for person in people)
+    assert [person["eyes"]["of"] for person in people] == [0, 0]
+
+
 def test_pictures_stand_beside_the_page(out: Path) -> None:
     names = {path.name for path in (out / "pictures" / "page").iterdir()}
     assert "base.png" in names

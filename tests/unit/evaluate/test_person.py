@@ -311,7 +311,9 @@ def figures(likenesses: list[int], chosen: int = 200) -> PersonFigures:
         Checkpoint(step=100 * (number + 1), key="k", loss=0.1, likeness=value)
         for number, value in enumerate(likenesses)
     )
-    return PersonFigures("anna", 0.75, 0.6, 0.2, 0.35, Share(8, 8), Share(8, 8), checkpoints, chosen)
+    return PersonFigures(
+        "anna", 0.75, 0.6, 0.2, 0.35, Share(8, 8), Share(6, 8), Share(7, 8), Share(8, 8), checkpoints, chosen
+    )
 
 
 def test_a_gain_is_over_the_base_model_with_the_same_words() -> None:

@@ -64,4 +64,32 @@ MUTANTS = (
         "Share(sum(count >= 1 for count in measured.faces), len(measured.faces))",
         "two faces are one",
     ),
+    (
+        "E10",
+        "cli/profile_evaluate/second.py",
+        "if name != person.name for vector in person.photos",
+        "if name != person.name for vector in photos",
+        "others' photos compared with themselves",
+    ),
+    (
+        "E11",
+        "cli/profile_evaluate/second.py",
+        "return (self.others - self.portraits) / (self.others - self.own)",
+        "return (self.portraits - self.own) / (self.others - self.own)",
+        "the way counted from the wrong end",
+    ),
+    (
+        "E12",
+        "cli/profile_evaluate/eyes.py",
+        "return min(darkness(small, face.points * scale)) >= DARKER",
+        "return max(darkness(small, face.points * scale)) >= DARKER",
+        "one eye is enough",
+    ),
+    (
+        "E13",
+        "cli/profile_evaluate/figures.py",
+        "half = _student(len(pairs) - 1) * error",
+        "half = Z95 * error",
+        "an interval for many people, said of eight",
+    ),
 )

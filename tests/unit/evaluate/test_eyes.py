@@ -1,0 +1,52 @@
+"""An eye is darker than the cheek below it, wherever the light comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from profile_evaluate.eyes import DARKER, darkness, has_both_eyes
+from profile_vision.faces import Face
+from profile_vision.pixels import BGR
+
+POINTS = np.array([(22, 26), (42, 26), (32, 38), (25, 48), (39, 48)], np.float32)
+SKIN, EYE, SMEAR = 170, 40, 150
+
+
+def portrait(right: int, left: int, *, scale: int = 1, light: tuple[float, float] = (1.0, 1.0)) -> BGR:
+    """A face of 64 px times `scale` with an eye of such a grey on each side, in light from the left or the right."""
+    picture = np.full((64, 64), SKIN, np.float64)
+    for (x, y), grey in zip(POINTS[:2].astype(int), (right, left), strict=True):
+        picture[y - 2 : y + 3, x - 3 : x + 4] = grey
+    picture[:, :32] *= light[0]
+    picture[:, 32:] *= light[1]
+    pixels = np.repeat(np.repeat(picture, scale, axis=0), scale, axis=1).astype(np.uint8)
+    return BGR(np.repeat(pixels[..., None], 3, axis=2))
+
+
+def face(scale: int = 1) -> Face:
+    return Face(box=(0, 0, 64.0 * scale, 64.0 * scale), points=POINTS * scale, score=1.0)
+
+
+def test_both_eyes_are_there() -> None:
+    assert has_both_eyes(portrait(EYE, EYE), face())
+    assert has_both_eyes(portrait(EYE, EYE, scale=8), face(8))
+
+
+@pytest.mark.parametrize(("right", "left"), [(SMEAR, EYE), (EYE, SMEAR), (SMEAR, SMEAR)])
+@pytest.mark.parametrize("scale", [1, 8])
+def test_one_that_is_smeared_is_missed(right: int, left: int, scale: int) -> None:
+    assert not has_both_eyes(portrait(right, left, scale=scale), face(scale))
+
+
+def test_light_from_one_side_is_no_lost_eye() -> None:
+    right, left = darkness(portrait(EYE, EYE, light=(0.4, 1.0)), POINTS)
+    assert min(right, left) > DARKER
+    assert right == pytest.approx(left, abs=0.12)
+    right, left = darkness(portrait(SMEAR, EYE), POINTS)
+    assert right < DARKER < left
+
+
+def test_a_face_at_the_edge_has_no_eye_beyond_it() -> None:
+    outside = POINTS - np.array([60, 0], np.float32)
+    assert darkness(portrait(EYE, EYE), outside) == (0.0, 0.0)

@@ -11,7 +11,6 @@ from PIL import Image
 from profile_contract.photo_names import shown_name
 from profile_contract.stages.finish import FinishOrder, Portrait, Score, ToneShift
 from profile_contract.stages.preprocess import DatasetImage
-from profile_contract.style import Tone
 from profile_contract.toys import toy_notice
 from profile_vision.files import STATEMENT, jpeg
 from profile_vision.pixels import BGR, RGB, to_bgr, to_rgb
@@ -19,6 +18,7 @@ from profile_vision.pixels import BGR, RGB, to_bgr, to_rgb
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
 from .references import References
 from .titles import drawn_title
+from .tone import tone_in_words
 
 PHOTO_COLUMNS = 10
 PORTRAIT_COLUMNS = 4
@@ -125,18 +125,9 @@ def _style(section: StyleSection, floor: int, thumbnails: Thumbnails) -> list[Im
 
 
 def tone_text(section: StyleSection) -> str:
-    """The style's tone as measured, in words."""
+    """How many portraits of a style were delivered, and how its tone came out where that was measured."""
     count = f"{len(section.portraits)} of {len(section.scores)} candidates delivered"
-    tone = section.tone
-    if tone is None:
-        return count
-    text = (
-        f"{count}; {tone.tone.lower()} tone: b* {tone.b_shift:+.1f}, L* {tone.l_shift:+.1f} against the neutral twins"
-    )
-    if tone.likeness_change is not None:
-        text += f", likeness {tone.likeness_change:+.3f}"
-    promise = "as promised" if tone.met else "not as promised"
-    return f"{text}: {promise}" if tone.tone is not Tone.NEUTRAL else text
+    return count if section.tone is None else f"{count}; {tone_in_words(section.tone)}"
 
 
 def _portrait(score: Score, number: int, floor: int, thumbnails: Thumbnails) -> Card:

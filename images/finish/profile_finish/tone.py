@@ -15,6 +15,12 @@ from profile_vision.tone import Colours
 WANTED = {Tone.WARM: (2.0, 6.0), Tone.COOL: (-6.0, -2.0), Tone.NEUTRAL: (-2.0, 2.0)}
 LIGHTNESS = 4.0
 LIKENESS = 0.03
+# What a shift of b* below and above the wanted one is to who looks at the portraits.
+BESIDE = {
+    Tone.WARM: ("less warm", "warmer"),
+    Tone.COOL: ("cooler", "less cool"),
+    Tone.NEUTRAL: ("cooler", "warmer"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,20 @@ def is_met(tone: Tone, b: float, lightness: float, likeness: float | None) -> bo
     """Whether shifts of b*, L* and cosine against neutral twins are what the tone promises."""
     low, high = WANTED[tone]
     return low <= b <= high and abs(lightness) <= LIGHTNESS and (likeness is None or abs(likeness) <= LIKENESS)
+
+
+def tone_in_words(shift: ToneShift) -> str:
+    """How the tone came out against what was asked for, as people would say it: the figures stand in the report."""
+    low, high = WANTED[shift.tone]
+    cooler, warmer = BESIDE[shift.tone]
+    if shift.b_shift < low:
+        words = f"{cooler} than asked"
+    elif shift.b_shift > high:
+        words = f"{warmer} than asked"
+    else:
+        words = f"{shift.tone.lower()} tone, as asked"
+    if abs(shift.l_shift) > LIGHTNESS:
+        words += f"; {'lighter' if shift.l_shift > 0 else 'darker'} than in neutral light"
+    if shift.likeness_change is not None and shift.likeness_change < -LIKENESS:
+        words += "; less like the person than in neutral light"
+    return words

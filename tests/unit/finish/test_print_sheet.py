@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -95,8 +96,17 @@ def order(**fields: str) -> FinishOrder:
     ("fields", "title", "drawn"),
     [
         ({"title": "Employee card", "drawn_at": "2026-03-02T09:00:00Z"}, "Employee card", "Employee card"),
-        ({"title": "사원증", "drawn_at": "2026-03-02T09:00:00Z"}, "사원증", "Portraits of 2026-03-02"),
-        ({"title": "사원증"}, "사원증", "Portraits for p-1"),
+        ({"title": "사원증", "drawn_at": "2026-03-02T09:00:00Z"}, "사원증", "사원증"),
+        # As a Mac writes it.
+        ({"title": unicodedata.normalize("NFD", "사원증")}, unicodedata.normalize("NFD", "사원증"), "사원증"),
+        ({"title": "תמונה", "drawn_at": "2026-03-02T09:00:00Z"}, "תמונה", "Portraits of 2026-03-02"),
+        ({"title": "תמונה"}, "תמונה", "Portraits for p-1"),
+        (
+            {"title": " \u3000 ", "drawn_at": "2026-03-02T09:00:00Z"},
+            "Portraits of 2026-03-02",
+            "Portraits of 2026-03-02",
+        ),
+        ({"title": "  "}, "Portraits for p-1", "Portraits for p-1"),
         ({"drawn_at": "2026-03-02T09:00:00Z"}, "Portraits of 2026-03-02", "Portraits of 2026-03-02"),
         ({"drawn_at": "yesterday"}, "Portraits for p-1", "Portraits for p-1"),
     ],

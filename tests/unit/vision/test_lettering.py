@@ -20,12 +20,11 @@ from profile_finish.print_sheet import print_sheet
 from profile_finish.sheet import Thumbnails
 from profile_runtime.store.folder import FolderStore
 from profile_vision.files import visibly_marked
-from profile_vision.lettering import TYPEFACE, lettering
+from profile_vision.lettering import NO_CHARACTER, TYPEFACE, can_be_lettered, lettering
 from profile_vision.pixels import BGR
 
 HANGUL = range(0xAC00, 0xD7A4)
-# What is no character of any typeface: it draws the box that stands for what is missing.
-MISSING = "\U0010fffd"
+MISSING = NO_CHARACTER
 
 
 def glyph(character: str) -> bytes:
@@ -46,6 +45,14 @@ def test_every_hangul_syllable_and_all_of_latin_can_be_drawn() -> None:
         f"{code:x}" for code in (*range(0x21, 0x7F), *range(0xA1, 0x100), *HANGUL) if glyph(chr(code)) == missing
     ] == []
     assert sum(glyph(character) != missing for character in hanja) >= 500
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("사원증 (Minji), 漢字", True), ("", True), ("Zoë", True), ("Minji \U0001f389", False), ("שלום", False)],
+)
+def test_a_text_that_the_typeface_lacks_a_character_of_is_known(text: str, whole: bool) -> None:
+    assert can_be_lettered(text) is whole
 
 
 def test_the_typeface_bears_its_licence_and_no_reserved_name() -> None:

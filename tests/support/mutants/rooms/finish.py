@@ -134,4 +134,25 @@ MUTANTS = (
         "upright=glances[0] > max(glances[1:], default=0.0) + 0.2",
         "an upright head that looks nearly as well turned is none",
     ),
+    (
+        "F20",
+        "images/finish/profile_finish/tone.py",
+        'Tone.COOL: ("cooler", "less cool")',
+        'Tone.COOL: ("less cool", "cooler")',
+        "too little of a cool tone is told as too much",
+    ),
+    (
+        "F21",
+        "images/finish/profile_finish/tone.py",
+        "'lighter' if shift.l_shift > 0 else 'darker'",
+        "'lighter' if shift.l_shift < 0 else 'darker'",
+        "darker portraits are told as lighter",
+    ),
+    (
+        "F22",
+        "images/finish/profile_finish/titles.py",
+        "return title if can_be_lettered(title) else",
+        "return title if not can_be_lettered(title) else",
+        "a title is drawn as empty boxes",
+    ),
 )

@@ -44,6 +44,8 @@ from .style import (
 )
 from .style_ref import StyleRef
 
+# The adapter that is being trained, which has no file yet.
+TRAINED = FileRef(key="", sha256="0" * 64)
 # Poses of the person's own photos are named so; all others are presets.
 PHOTO_POSE = "photo-"
 
@@ -255,9 +257,8 @@ def judge_order(
 ) -> GenerationOrder | None:
     """What training judges its checkpoints by: the first candidates of a style as they will be served; URLs are keys.
 
-    At most one call's, with no adapter: the one that is trained is heard; and with no second pass over faces, which
-    costs as much again and tells of the adapter no more. None for no pictures, and for a style that asks for a pose
-    that the dataset does not have.
+    At most one call's, with the adapter that is trained, at the style's weight. None for no pictures, and for a style
+    that asks for a pose that the dataset does not have.
     """
     try:
         planned = planned_candidates(key, style, "", wanted, dataset)
@@ -266,8 +267,7 @@ def judge_order(
     batch = [candidate for candidate in planned if not candidate.twin][:MAXIMUM_ITEMS]
     if not batch:
         return None
-    plain = style.model_copy(update={"detail": style.detail.model_copy(update={"mode": DetailMode.NEVER})})
-    return generation_order(request, None, plain, batch, size=size, grants=StoreKeys())
+    return generation_order(request, TRAINED, style, batch, size=size, grants=StoreKeys())
 
 
 def generation_order(

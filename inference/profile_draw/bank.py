@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,3 +116,9 @@ class AdapterBank:
         weights = torch.tensor([[weight for _, weight in group] for group in filled], device=self._device)
         for layer in self._layers.values():
             layer.choose(slots, weights.to(layer.ups.dtype), held, fold=alike and self._folds)
+
+
+def sharing_weights(network: Any) -> Any:
+    """A network of the same tensors whose layers are its own: what is put in their place is not put into the other."""
+    tensors = [*network.parameters(), *network.buffers()]
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})

@@ -1,12 +1,39 @@
-"""Pictures and poses brought to an order's size, wherever an order is drawn."""
+"""Rows of an order: its items with their pictures and poses brought to its size, wherever it is drawn."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from PIL import Image, ImageOps
 
 from profile_contract.framing import Skeleton
-from profile_contract.generation import GenerationOrder
+from profile_contract.generation import GenerationOrder, ReadGrant
 from profile_vision.poses import pose_map
+
+from .adapters.weights import RowAdapters
+from .rows import Row
+
+# Opens a picture that an item brings, and brings it to this width and height.
+Opening = Callable[[ReadGrant, tuple[int, int]], Image.Image]
+
+
+def row_of(order: GenerationOrder, index: int, adapters: RowAdapters, *, pose: Opening, photo: Opening) -> Row:
+    """The item of this index, drawn with these adapters. Raises what `pose` and `photo` raise."""
+    item, size = order.items[index], (order.width, order.height)
+    skeleton = pose(item.pose, size) if item.pose is not None else None
+    if item.joints is not None:
+        skeleton = drawn_pose(item.joints, order)
+    return Row(
+        index=index,
+        seed=item.seed,
+        prompt=item.prompt,
+        key=item.key,
+        negative_prompt=item.negative_prompt,
+        adapters=tuple(adapters),
+        pose=skeleton,
+        joints=item.joints,
+        initial_image=photo(item.initial_image, size) if item.initial_image is not None else None,
+    )
 
 
 def drawn_pose(joints: Skeleton, order: GenerationOrder) -> Image.Image:

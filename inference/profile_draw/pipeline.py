@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
+from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import Mode
 from profile_runtime.weights import check_model
 
-from .bank import AdapterBank
+from .bank import AdapterBank, sharing_weights
 from .config import EngineConfig
 from .errors import Refused, Unwanted
 from .families.family import Family
@@ -44,13 +44,12 @@ NOT_FINITE = (
 class Pipeline:
     """A base model with or without ControlNet, from noise or from an initial image, and the adapters of many people.
 
-        pipeline = Pipeline.load(EngineConfig(models=Path("/models"), base_model="studio-random"))
-        pictures = pipeline.draw(shape, [Row(0, seed=1, prompt="portrait of sks woman", adapters=((ann, 1.0),))])
+    pipeline = Pipeline.load(EngineConfig(models=Path("/models"), base_model="studio-random"))
+    pictures = pipeline.draw(shape, [Row(0, seed=1, prompt="portrait of sks woman", adapters=((ann, 1.0),))])
 
-    `bank` None: rows can have no adapters, as in training, where the network has its own.
     """
 
-    def __init__(self, family: Family, base: Any, control: Any | None, bank: AdapterBank | None = None) -> None:
+    def __init__(self, family: Family, base: Any, control: Any | None, bank: AdapterBank) -> None:
         self._family, self._base, self._control, self._bank = family, base, control, bank
         self._prompts = PromptReader(family, base)
         self._ways: dict[type[Any], Any] = {type(base): base}
@@ -84,6 +83,15 @@ class Pipeline:
         bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers))
         return cls(family, base, control, bank)
 
+    @classmethod
+    def beside(cls, family: Family, base: Any, control: Any | None, layers: AdapterLayers) -> Pipeline:
+        """A pipeline of one slot with the weights of a base model that is trained on: neither hears the other's
+        adapters. To be made before the base is given one.
+        """
+        unet = sharing_weights(base.unet).eval()
+        bank = AdapterBank(unet, 1, family.modules(layers))
+        return cls(family, type(base)(**{**base.components, "unet": unet}), control, bank)
+
     @property
     def family(self) -> Family:
         """What the base model is of."""
@@ -96,9 +104,7 @@ class Pipeline:
 
     @property
     def bank(self) -> AdapterBank:
-        """Its adapters. Raises ValueError where there is no bank."""
-        if self._bank is None:
-            raise ValueError("this pipeline has no bank of adapters")
+        """Its adapters."""
         return self._bank
 
     @property
@@ -135,8 +141,14 @@ class Pipeline:
 
     @torch.no_grad()
     def remember(self, prompts: Sequence[str], chunks: int) -> None:
-        """Read prompts of so many chunks for good: the base model's text encoders may go, and no others be drawn."""
+        """Read prompts of so many chunks for good, as long as `forget_encoders` was not called."""
         self._prompts.remember(prompts, chunks)
+
+    def forget_encoders(self) -> None:
+        """Let the text encoders go: no prompts can be drawn any more but those that were read for good."""
+        self._prompts.forget_encoders()
+        for name in self._family.text_encoders:
+            setattr(self._base, name, None)
 
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.
@@ -165,9 +177,7 @@ class Pipeline:
             arguments |= {"width": shape.width, "height": shape.height}
             if shape.has_pose:
                 arguments["image"] = poses
-        adapters = [row.adapters for row in rows]
-        chosen = self.bank.drawing(adapters, guided=shape.guided) if self._bank or any(adapters) else nullcontext()
-        with chosen, torch.inference_mode():
+        with self._bank.drawing([row.adapters for row in rows], guided=shape.guided), torch.inference_mode():
             arguments |= self._words(shape, rows)
             pictures = self._way(shape)(**arguments).images
         if not np.isfinite(pictures).all():

@@ -38,8 +38,11 @@ class PromptReader:
         self._remembered: dict[tuple[str, int], TextEmbedding] = {}
 
     def remember(self, texts: Sequence[str], chunks: int) -> None:
-        """Read prompts for good, at this length, and let the encoders go: no others can be read afterwards."""
+        """Read prompts for good, at this length."""
         self._remembered |= {(text, chunks): self._row(text, chunks) for text in texts}
+
+    def forget_encoders(self) -> None:
+        """Let the encoders go: only what was read for good can be read afterwards."""
         self._encoders = []
 
     def remembers(self, texts: Sequence[str], chunks: int) -> bool:

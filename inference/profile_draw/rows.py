@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -144,6 +144,29 @@ def by_length(indices: Sequence[int], chunks: Sequence[int]) -> dict[int, list[i
     for index in indices:
         groups.setdefault(chunks[index], []).append(index)
     return groups
+
+
+def chunks_of(order: GenerationOrder, count: Callable[[str], int]) -> list[int]:
+    """How many chunks each item's prompts take: those of the longer one. The negative one is not read without guidance.
+
+    `count`: of one prompt.
+    """
+    guided = order.guidance > 1
+    return [max(map(count, [item.prompt, *([item.negative_prompt] if guided else [])])) for item in order.items]
+
+
+def pieces_of(order: GenerationOrder, rows: Sequence[Row], chunks: Sequence[int]) -> list[Piece]:
+    """All rows of an order, those of one shape in one piece, however many."""
+    return [
+        Piece(
+            shape_of(order, has_pose=has_pose, chunks=length),
+            tuple(rows[index] for index in alike),
+            order.detail,
+            order.pose_line_thousandths,
+        )
+        for has_pose, indices in by_pose(order).items()
+        for length, alike in by_length(indices, chunks).items()
+    ]
 
 
 def next_batch(waiting: Sequence[Piece], limit: int, slots: int) -> list[int]:

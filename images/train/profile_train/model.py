@@ -57,6 +57,11 @@ class Base:
         # In bf16, small updates would be rounded away.
         cast_training_params(self.unet, dtype=torch.float32)
         self.unet.to(memory_format=torch.channels_last)
+        return self.adapter_weights
+
+    @property
+    def adapter_weights(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters of the adapter that is trained, by name."""
         return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
 
 

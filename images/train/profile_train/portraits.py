@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from PIL import Image
 
-from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder
-from profile_contract.stages.train import JudgedBy, TrainOrder
-from profile_draw.fitting import drawn_pose, fitted_photo, fitted_pose
+from profile_contract.candidates import TRAINED
+from profile_contract.generation import MAXIMUM_ITEMS, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.stages.train import AdapterLayers, JudgedBy, TrainOrder
+from profile_draw.adapters.weights import AdapterWeights, LayerWeights, trained_layers
+from profile_draw.detail import FirstPass, redraw_faces
+from profile_draw.errors import Refused
+from profile_draw.fitting import fitted_photo, fitted_pose, row_of
 from profile_draw.pipeline import Pipeline
-from profile_draw.rows import Row, Shape, by_pose, shape_of
+from profile_draw.rows import Piece, Row, by_pose, check, chunks_of, pieces_of
 from profile_runtime.store.port import Store
+from profile_vision import FaceReader
 from profile_vision.files import read_picture
 from profile_vision.pixels import RGB, to_rgb
 
@@ -50,34 +54,44 @@ def judged_order(order: TrainOrder) -> GenerationOrder | None:
 
 @dataclass
 class PortraitDrawing:
-    """Draws the same portraits again and again, all in one batch, with the adapter as it then is."""
+    """Draws the same portraits again and again, as the predictor would serve them with the adapter as it then is."""
 
     base: Base
     pipeline: Pipeline
-    shape: Shape
-    rows: Sequence[Row]
+    pieces: Sequence[Piece]
+    weight: float
+    faces: FaceReader
     # Rows in a batch, as far as memory went.
     most: int = MAXIMUM_ITEMS
 
     @classmethod
-    def of(cls, base: Base, wanted: GenerationOrder, store: Store) -> PortraitDrawing:
-        """Read what the order names, and its prompts for good, while the base still has its text encoders.
+    def of(
+        cls, base: Base, wanted: GenerationOrder, layers: AdapterLayers, *, store: Store, faces: FaceReader
+    ) -> PortraitDrawing:
+        """Read what the order names, and its prompts for good, while the base still has its text encoders and no
+        adapter.
 
-        Raises BadInput for a picture of the dataset that cannot be read, Refused for a prompt that is too long.
+        `faces`: finds them for a second pass. Raises BadInput for a picture of the dataset that cannot be read, Refused
+        for an order that cannot be drawn.
         """
-        pipeline = Pipeline(base.family, base.pipeline, base.control)
-        prompts = [prompt for item in wanted.items for prompt in (item.prompt, item.negative_prompt)]
-        chunks = max(map(pipeline.chunks, prompts))
-        pipeline.remember(prompts, chunks)
-        posed = base.control is not None and _posed(wanted)
+        wanted = wanted if base.control is not None else _without_poses(wanted)
+        check(wanted, has_control=base.control is not None)
+        pipeline = Pipeline.beside(base.family, base.pipeline, base.control, layers)
         rows = [_row(number, wanted, store) for number in range(len(wanted.items))]
-        return cls(base, pipeline, shape_of(wanted, has_pose=posed, chunks=chunks), rows)
+        pieces = pieces_of(wanted, rows, chunks_of(wanted, pipeline.chunks))
+        for piece in pieces:
+            prompts = [prompt for row in piece.rows for prompt in (row.prompt, row.negative_prompt)]
+            pipeline.remember(prompts, piece.shape.chunks)
+        pipeline.forget_encoders()
+        weight = wanted.adapter.weight if wanted.adapter is not None else 1.0
+        return cls(base, pipeline, pieces, weight, faces)
 
     def draw(self) -> list[RGB]:
-        """The portraits, (height, width, 3) each; none where not even one of them fits into memory."""
+        """The portraits, (height, width, 3) each, in the order of their items; none where not even one of them fits
+        into memory, or the adapter is too strong to draw with.
+        """
         base = self.base
         base.vae.to(base.device)
-        base.unet.eval()
         try:
             while self.most:
                 try:
@@ -86,19 +100,43 @@ class PortraitDrawing:
                     log.warning("%d portraits at once do not fit into memory", self.most)
                 # Outside of the except clause: the exception would keep the tensors of the failed batch alive.
                 self.most //= 2
+        except Refused as error:
+            log.warning("the checkpoint is not judged: %s", error)
         finally:
-            base.unet.train()
+            self.pipeline.bank.clear([TRAINED.sha256])
             base.vae.to("cpu")
         return []
 
     def _drawn(self) -> list[RGB]:
         """All portraits, as many at once as memory takes."""
-        pictures: list[RGB] = []
+        pictures: dict[int, RGB] = {}
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.autocast):
-            for begin in range(0, len(self.rows), self.most):
-                drawn = self.pipeline.draw(self.shape, self.rows[begin : begin + self.most])
-                pictures += [RGB(np.asarray(picture)) for picture in drawn]
-        return pictures
+            for piece in self.pieces:
+                for part in piece.cut(self.most):
+                    rows = [replace(row, adapters=((self._adapter, self.weight),)) for row in part.rows]
+                    drawn = self._portraits(replace(part, rows=tuple(rows)))
+                    pictures |= {row.index: portrait for row, portrait in zip(rows, drawn, strict=True)}
+        return [pictures[index] for index in sorted(pictures)]
+
+    def _portraits(self, piece: Piece) -> list[RGB]:
+        """The portraits of a piece, their faces drawn again where it asks for that."""
+        drawn = [RGB(picture) for picture in self.pipeline.draw(piece.shape, piece.rows)]
+        if piece.detail is None:
+            return drawn
+        first = [FirstPass(piece, row, picture) for row, picture in zip(piece.rows, drawn, strict=True)]
+        passes = redraw_faces(first, self.faces, self.pipeline.native_size, self.pipeline.draw)
+        return [second.pixels for second in passes]
+
+    @property
+    def _adapter(self) -> AdapterWeights:
+        """The adapter as it is, in the precision in which it is served."""
+        return AdapterWeights(
+            TRAINED.sha256,
+            {
+                name: LayerWeights(weights.down.detach().half(), weights.up.detach().half(), weights.scale)
+                for name, weights in trained_layers(self.base.adapter_weights).items()
+            },
+        )
 
 
 def judged_by(order: TrainOrder) -> JudgedBy | None:
@@ -107,7 +145,7 @@ def judged_by(order: TrainOrder) -> JudgedBy | None:
     if wanted is None:
         return None
     first = wanted.items[0]
-    posed = _posed(wanted)
+    posed = True in by_pose(wanted)
     return JudgedBy(
         pictures=len(wanted.items),
         prompt=first.prompt,
@@ -121,26 +159,22 @@ def judged_by(order: TrainOrder) -> JudgedBy | None:
     )
 
 
-def _posed(wanted: GenerationOrder) -> bool:
-    """Whether the portraits follow poses. They are drawn in one batch, so that where one follows none, none does."""
-    return set(by_pose(wanted)) == {True}
+def _without_poses(order: GenerationOrder) -> GenerationOrder:
+    """The order as it is drawn where there is no ControlNet."""
+    free = [item.model_copy(update={"joints": None, "pose": None}) for item in order.items]
+    return order.model_copy(update={"items": free})
 
 
 def _row(index: int, order: GenerationOrder, store: Store) -> Row:
     """An item with its pose map and the pictures that it brings, at the order's size. Raises BadInput."""
-    item, size = order.items[index], (order.width, order.height)
 
-    def picture(key: str) -> Image.Image:
-        return Image.fromarray(to_rgb(read_of_dataset(read_picture, store, key)))
+    def picture(grant: ReadGrant) -> Image.Image:
+        return Image.fromarray(to_rgb(read_of_dataset(read_picture, store, grant.url)))
 
-    pose = fitted_pose(picture(item.pose.url), size) if item.pose else None
-    if item.joints is not None:
-        pose = drawn_pose(item.joints, order)
-    return Row(
-        index=index,
-        seed=item.seed,
-        prompt=item.prompt,
-        negative_prompt=item.negative_prompt,
-        pose=pose,
-        initial_image=fitted_photo(picture(item.initial_image.url), size) if item.initial_image else None,
+    return row_of(
+        order,
+        index,
+        (),
+        pose=lambda grant, size: fitted_pose(picture(grant), size),
+        photo=lambda grant, size: fitted_photo(picture(grant), size),
     )

@@ -180,7 +180,8 @@ class Attempt:
         if wanted is None or judge is None:
             return lambda: Judgement(None)
         try:
-            drawing = PortraitDrawing.of(base, wanted, self.context.store)
+            layers = self.order.parameters.adapter_layers
+            drawing = PortraitDrawing.of(base, wanted, layers, store=self.context.store, faces=judge.reader)
         except Refused as error:
             raise BadInput(Reason.INVALID_ORDER, f"no checkpoint can be judged: {error}") from error
         return lambda: judge.judged(drawing.draw())

@@ -65,12 +65,6 @@ class Family(ABC):
         """The ControlNet of a folder. Raises as `load` does."""
         return self.control.from_pretrained(folder, **_how(folder, dtype))
 
-    def sampler(self, pipeline: Any) -> Any:
-        """A pipeline of the same networks without text encoders, for prompts that are embedded already."""
-        gone = dict.fromkeys((*self.text_encoders, *self.tokenizers))
-        scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-        return self.ways[False, False](**{**pipeline.components, **gone, "scheduler": scheduler})
-
     @abstractmethod
     def encode(self, encoders: Sequence[Any], ids: Sequence[torch.Tensor]) -> TextEmbedding:
         """What the text encoders make of tokens (rows, length), for each encoder its own."""

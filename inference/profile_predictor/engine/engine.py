@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from profile_draw.adapters.weights import AdapterWeights
 from profile_draw.config import EngineConfig
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
-from profile_draw.fitting import drawn_pose
+from profile_draw.fitting import row_of
 from profile_draw.pipeline import Pipeline
-from profile_draw.rows import Piece, Row, Shape, by_length, by_pose, check, shape_of
+from profile_draw.rows import Piece, Row, Shape, check, chunks_of, pieces_of
 from profile_vision.faces import FaceReader, WeightsMissing
 from profile_vision.pixels import RGB
 
@@ -143,39 +143,17 @@ class Engine:
         check(order, has_control=self.has_control)
         if order.detail is not None and self._faces is None:
             raise Refused(NO_FACES)
-        # Those of the longer one of an item's prompts; the negative one is not read without guidance.
-        reads = [[item.prompt, item.negative_prompt] if order.guidance > 1 else [item.prompt] for item in order.items]
-        chunks = [max(self._pipeline.chunks(prompt) for prompt in prompts) for prompts in reads]
-        adapter: AdapterWeights | None = None
+        chunks = chunks_of(order, self._pipeline.chunks)
+        adapters: list[tuple[AdapterWeights, float]] = []
         tier = "none"
         if order.adapter is not None:
             adapter, tier = self._adapters.get(order.adapter, files, asked)
             tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
-        pieces: list[Piece] = []
-        for has_pose, indices in by_pose(order).items():
-            for length, alike in by_length(indices, chunks).items():
-                rows = tuple(self._row(index, order, adapter, files) for index in alike)
-                shape = shape_of(order, has_pose=has_pose, chunks=length)
-                pieces += Piece(shape, rows, order.detail, order.pose_line_thousandths).cut(self.config.batch)
+            adapters.append((adapter, order.adapter.weight))
+        pose, photo = partial(self._pictures.pose, files), partial(self._pictures.photo, files)
+        rows = [row_of(order, index, adapters, pose=pose, photo=photo) for index in range(len(order.items))]
+        pieces = [part for piece in pieces_of(order, rows, chunks) for part in piece.cut(self.config.batch)]
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
-
-    def _row(self, index: int, order: GenerationOrder, adapter: AdapterWeights | None, files: Files) -> Row:
-        """One item with its pose map and the pictures that it brings. Raises as `generate` does."""
-        item, size = order.items[index], (order.width, order.height)
-        pose = self._pictures.pose(files, item.pose, size) if item.pose else None
-        if item.joints is not None:
-            pose = drawn_pose(item.joints, order)
-        return Row(
-            index=index,
-            seed=item.seed,
-            prompt=item.prompt,
-            key=item.key,
-            negative_prompt=item.negative_prompt,
-            adapters=((adapter, order.adapter.weight),) if order.adapter and adapter else (),
-            pose=pose,
-            joints=item.joints,
-            initial_image=self._pictures.photo(files, item.initial_image, size) if item.initial_image else None,
-        )
 
     def draw(self, pieces: Sequence[Piece], wanted: Callable[[], bool] = lambda: True) -> list[list[Drawn]]:
         """Draw pieces of one shape as one batch, each row from its own seed; one list a piece.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from profile_contract.candidates import PictureSize, Wanted, judge_order
+from profile_contract.candidates import TRAINED, PictureSize, Wanted, judge_order
 from profile_contract.generation import GenerationOrder
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetPose, PreprocessReport
 from profile_contract.stages.train import AdapterLayers, TrainOrder, TrainParameters
-from profile_contract.style import ProfileStyleSpec, Sampler, Title, Tone
+from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Sampler, Title, Tone
+from profile_draw.adapters.adapter_file import write_adapter
+from profile_draw.adapters.weights import trained_layers
 from profile_draw.config import EngineConfig
+from profile_draw.errors import Refused
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Row, Shape
 from profile_models import random_sdxl
@@ -25,6 +30,8 @@ from profile_runtime.store.folder import FolderStore
 from profile_train.cache import encode_text, free_encoders
 from profile_train.model import Base, load_base
 from profile_train.portraits import PortraitDrawing, judged_by, judged_order
+from profile_vision.faces import Face
+from profile_vision.pixels import BGR
 from profile_vision.poses import presets
 
 REQUEST = RequestRef(namespace="hr", name="minji")
@@ -38,6 +45,27 @@ STYLE = ProfileStyleSpec(
     control_end_percent=50,
 )
 SIZE = PictureSize(width=64, height=96, steps=4)
+LAYERS = AdapterLayers.EVERYTHING
+
+
+class OneFace:
+    """Finds a face in the middle of every picture."""
+
+    def find(self, image: BGR) -> list[Face]:
+        height, width = image.shape[:2]
+        points = np.array([[28, 40], [36, 40], [32, 46], [29, 50], [35, 50]], np.float32)
+        return [Face((width / 2 - 8, height / 2 - 10, 16.0, 20.0), points, 0.9)]
+
+
+def drawing_of(base: Base, order: GenerationOrder, store: FolderStore) -> PortraitDrawing:
+    return PortraitDrawing.of(base, order, LAYERS, store=store, faces=OneFace())  # type: ignore[arg-type]
+
+
+def trained(base: Base) -> None:
+    """An adapter that changes every layer, as none does before its first step."""
+    draw = torch.Generator().manual_seed(3)
+    for weight in base.add_adapter(4, LAYERS, seed=0).values():
+        weight.data.copy_(0.05 * torch.randn(weight.shape, generator=draw))
 
 
 @pytest.fixture(scope="module")
@@ -98,29 +126,85 @@ class StoreFiles:
         return url
 
 
-@pytest.mark.parametrize("posed", [True, False])
+def mixed(order: GenerationOrder) -> GenerationOrder:
+    """The order, its first item following no pose."""
+    return order.model_copy(update={"items": [order.items[0].model_copy(update={"joints": None}), *order.items[1:]]})
+
+
+def changed(style: ProfileStyleSpec, **fields: object) -> GenerationOrder:
+    return wanted(style.model_copy(update=fields))
+
+
+@pytest.fixture(scope="module")
+def engine(models: Path) -> Iterator[Engine]:
+    config = EngineConfig(models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=2, threads=1)
+    engine = Engine.load(replace(config, adapter_layers=LAYERS))
+    engine._faces = OneFace()  # type: ignore[assignment]
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        wanted(),
+        changed(STYLE, adapter_weight_percent=40),
+        changed(STYLE, detail=FaceDetail(mode=DetailMode.ALWAYS)),
+        changed(STYLE, control_weight_percent=0),
+        changed(STYLE, negative_prompt="a hat, " * 40),
+        mixed(wanted()),
+    ],
+    ids=["as the style says", "weaker", "faces drawn again", "no pose", "long prompts", "poses and none"],
+)
 def test_the_judge_sees_what_the_predictor_would_serve(
-    models: Path, base: Base, store: FolderStore, *, posed: bool
+    base: Base, engine: Engine, store: FolderStore, order: GenerationOrder
 ) -> None:
-    order = wanted(STYLE if posed else STYLE.model_copy(update={"control_weight_percent": 0}))
-    drawing = PortraitDrawing.of(base, order, store)
+    """Of the adapter's file, beside somebody else in the batch."""
+    drawing = drawing_of(base, order, store)
     free_encoders(base)
-    base.add_adapter(4, AdapterLayers.ATTENTION, seed=0)
+    trained(base)
     base.unet.train()
     portraits = np.stack(drawing.draw()).astype(int)
-    engine = Engine.load(EngineConfig(models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=1, threads=1))
-    served = np.stack([picture.pixels for picture in engine.generate(order, StoreFiles(store))]).astype(int)
-    engine.close()
+    content = write_adapter(trained_layers(base.adapter_weights), base.family.modules(LAYERS), random_sdxl.NAME)
+    store.write("adapter", content)
+    assert order.adapter is not None
+    grant = {"url": "adapter", "sha256": hashlib.sha256(content).hexdigest()}
+    served = order.model_copy(update={"adapter": order.adapter.model_copy(update=grant)})
+    pictures: dict[int, np.ndarray] = {}
+    for piece in engine.fetch(served, StoreFiles(store)).pieces:
+        stranger = replace(piece, rows=(replace(piece.rows[0], adapters=(), seed=99),))
+        batch = [piece, stranger]
+        pictures |= {drawn.index: drawn.pixels for drawn in engine.detail(batch, engine.draw(batch))[0]}
+    expected = np.stack([pictures[index] for index in range(3)]).astype(int)
     assert portraits.shape == (3, 96, 64, 3)
-    assert np.abs(portraits - served).max() <= 1
+    assert np.abs(portraits - expected).max() <= 1
     assert np.abs(portraits[0] - portraits[1]).max() > 1
+
+
+def test_what_is_trained_does_not_hear_what_is_judged(base: Base, store: FolderStore) -> None:
+    """Nor is anything of the person kept beside the network between two checkpoints."""
+    drawing = drawing_of(base, wanted(), store)
+    trained(base)
+    base.unet.train()
+    names = [name for name, _ in base.unet.named_modules()]
+    inputs = torch.randn(1, 4, 8, 8), 500, torch.randn(1, 77, 128)
+    added = {"text_embeds": torch.randn(1, 64), "time_ids": torch.zeros(1, 6)}
+    before = base.unet(*inputs, added_cond_kwargs=added).sample
+    before.sum().backward()
+    drawing.draw()
+    assert torch.equal(base.unet(*inputs, added_cond_kwargs=added).sample, before)
+    assert [name for name, _ in base.unet.named_modules()] == names
     assert base.unet.training
-    assert all(weight.requires_grad for name, weight in base.unet.named_parameters() if "lora" in name)
+    assert all(weight.grad is not None for weight in base.adapter_weights.values())
+    assert not drawing.pipeline.bank.holds(TRAINED.sha256)
+    assert {parameter.data_ptr() for parameter in drawing.pipeline.unet.parameters()} <= {
+        parameter.data_ptr() for parameter in base.unet.parameters()
+    }
 
 
 def test_the_adapter_is_heard_as_it_then_is(base: Base, store: FolderStore) -> None:
-    drawing = PortraitDrawing.of(base, wanted(count=1), store)
-    weights = base.add_adapter(4, AdapterLayers.ATTENTION, seed=0)
+    drawing = drawing_of(base, wanted(count=1), store)
+    weights = base.add_adapter(4, LAYERS, seed=0)
     before = drawing.draw()[0].astype(int)
     with torch.no_grad():
         for weight in weights.values():
@@ -128,20 +212,38 @@ def test_the_adapter_is_heard_as_it_then_is(base: Base, store: FolderStore) -> N
     assert np.abs(drawing.draw()[0].astype(int) - before).max() > 1
 
 
-def test_where_one_portrait_follows_no_pose_none_does(base: Base, store: FolderStore) -> None:
-    order = wanted()
-    mixed = order.model_copy(update={"items": [order.items[0].model_copy(update={"joints": None}), *order.items[1:]]})
-    assert len(PortraitDrawing.of(base, mixed, store).draw()) == 3
-    judged = judged_by(train_order(mixed))
-    assert judged is not None
-    assert judged.control_weight == 0
+def test_an_adapter_too_strong_to_draw_with_is_not_judged(base: Base, store: FolderStore) -> None:
+    drawing = drawing_of(base, wanted(count=1), store)
+    weights = base.add_adapter(4, LAYERS, seed=0)
+    with torch.no_grad():
+        for weight in weights.values():
+            weight.fill_(1e6)
+    assert drawing.draw() == []
+
+
+def test_without_a_controlnet_no_pose_is_followed(models: Path, store: FolderStore) -> None:
+    plain = load_base(models, random_sdxl.NAME, mixed=False)
+    encode_text(plain, ["anything"])
+    drawing = drawing_of(plain, wanted(), store)
+    plain.add_adapter(4, LAYERS, seed=0)
+    assert len(drawing.draw()) == 3
+    assert [piece.shape.has_pose for piece in drawing.pieces] == [False]
+
+
+def test_an_order_that_no_predictor_would_draw_judges_nothing(base: Base, store: FolderStore) -> None:
+    over = wanted().model_copy(update={"mode": Mode.IMAGE_TO_IMAGE})
+    with pytest.raises(Refused, match="has no initialImage"):
+        drawing_of(base, over, store)
 
 
 class Recorder:
     """A pipeline that keeps the shapes and rows that it was asked for, and holds so many rows at most."""
 
     def __init__(self, most: int) -> None:
-        self.most, self.asked = most, list[tuple[Shape, list[Row]]]()
+        self.most, self.asked, self.bank = most, list[tuple[Shape, list[Row]]](), self
+
+    def clear(self, digests: Sequence[str]) -> None:
+        """As a bank does."""
 
     def draw(self, shape: Shape, rows: list[Row]) -> np.ndarray:
         self.asked.append((shape, list(rows)))
@@ -158,7 +260,8 @@ def test_all_are_drawn_at_once_as_far_as_memory_goes(
     base: Base, store: FolderStore, most: int, sizes: list[int], drawn: list[int]
 ) -> None:
     recorder = Recorder(most)
-    drawing = replace(PortraitDrawing.of(base, wanted(count=4), store), pipeline=recorder)  # type: ignore[arg-type]
+    drawing = replace(drawing_of(base, wanted(count=4), store), pipeline=recorder)  # type: ignore[arg-type]
+    trained(base)
     assert [int(picture[0, 0, 0]) for picture in drawing.draw()] == drawn
     assert [len(rows) for _, rows in recorder.asked] == sizes
     before = len(recorder.asked)
@@ -171,7 +274,8 @@ def test_all_are_drawn_at_once_as_far_as_memory_goes(
 
 def test_they_are_drawn_as_the_style_and_the_base_model_say(base: Base, store: FolderStore) -> None:
     recorder = Recorder(4)
-    drawing = replace(PortraitDrawing.of(base, wanted(), store), pipeline=recorder)  # type: ignore[arg-type]
+    drawing = replace(drawing_of(base, wanted(), store), pipeline=recorder)  # type: ignore[arg-type]
+    trained(base)
     drawing.draw()
     ((shape, rows),) = recorder.asked
     assert (shape.width, shape.height, shape.steps, shape.guidance) == (64, 96, 4, 4.0)
@@ -218,4 +322,5 @@ def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
     row = Row(index=0, seed=1, prompt="a woman", negative_prompt="a hat")
     texts = pipeline.draw(shape, [row]).astype(int)
     pipeline.remember(["a woman", "a hat"], 1)
+    pipeline.forget_encoders()
     assert np.abs(pipeline.draw(shape, [row]).astype(int) - texts).max() <= 1

@@ -403,8 +403,8 @@ MUTANTS = (
     (
         "P59",
         "inference/profile_predictor/engine/engine.py",
-        "chunks = [max(self._pipeline.chunks(prompt) for prompt in prompts) for prompts in reads]",
-        "chunks = [1 for _ in reads]",
+        "chunks = chunks_of(order, self._pipeline.chunks)",
+        "chunks = [1 for _ in order.items]",
         "words after the 75th token are dropped",
     ),
     (

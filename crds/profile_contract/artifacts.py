@@ -1,6 +1,7 @@
 """The one place that knows where an artifact lies in the store, below its namespace's area (see `areas`).
 
 <area>uploads/...                                raw photos
+<area>clusters/<uid>                             whose namespace it is
 <area>requests/<name>/resolved.json                   what the request was resolved to when its work began
 <area>requests/<name>/dataset/<digest>/          crops, masks
 <area>requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
@@ -34,7 +35,7 @@ _PURGEABLE_MARK = "purgeable"
 # Written when a sweep sees first that the request is gone: what it made goes so long after that.
 _ORPHANED_MARK = "orphaned"
 
-_UPLOADS, _REQUESTS = "uploads", "requests"
+_UPLOADS, _REQUESTS, _CLUSTERS = "uploads", "requests", "clusters"
 
 # What no part of a prefix holds: separators, control characters, quotes, what a policy would read as a pattern. In the
 # notation that Go's regular expressions share with Python's, since the CRD asks the same.
@@ -112,6 +113,18 @@ def purgeable_mark(prefix: str) -> str:
 def orphaned_mark(prefix: str) -> str:
     """The object whose age says since when no request is known for what lies below a request's prefix."""
     return prefix + _ORPHANED_MARK
+
+
+def clusters_folder(area: Area) -> str:
+    """Where the marks lie that say whose an area is. Raises ForeignKey for what is no area."""
+    namespace_of(area)
+    return f"{area}{_CLUSTERS}/"
+
+
+def cluster_mark(area: Area, uid: str) -> str:
+    """The object that says that an area is of a namespace of the cluster of this UID, which is that of its namespace
+    kube-system. Raises ForeignKey for what is no area or no UID."""
+    return clusters_folder(area) + _part("uid", uid, _DIGEST)
 
 
 def resolved_key(area: Area, name: str) -> str:

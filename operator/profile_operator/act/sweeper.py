@@ -2,6 +2,9 @@
 
 What goes is decided by `decide.sweep`; here it is looked up and carried out. A namespace whose requests cannot be seen
 is left alone, and so is every part of the bucket that is not known to be this installation's.
+
+Clusters may share a bucket, and then each finds areas whose namespace it does not have. While a namespace is there, a
+mark in its area says which cluster it is of. One that bears this cluster's, and whose namespace is gone, is nobody's.
 """
 
 from __future__ import annotations
@@ -10,13 +13,20 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from profile_contract.areas import Area, area_of
-from profile_contract.artifacts import request_prefix, requests_area, uploads_area, uploads_prefix
+from profile_contract.areas import Area, area_in, area_of, namespace_of
+from profile_contract.artifacts import (
+    cluster_mark,
+    clusters_folder,
+    request_prefix,
+    requests_area,
+    uploads_area,
+    uploads_prefix,
+)
 from profile_contract.conditions import ConditionType
 from profile_contract.keys import ForeignKey
 from profile_contract.request import DeletionPolicy
@@ -41,6 +51,8 @@ TURN_SECONDS = 30.0
 MOST_VERSIONS = 10_000
 PAGE = 1000
 MOST_UNFINISHED = 1000
+# The namespace whose UID tells clusters apart: every one has it, and it is never made anew.
+CLUSTER = "kube-system"
 # The owner of a Job that was created just now may be seen a moment later.
 JOB_PAUSE = timedelta(minutes=10)
 
@@ -69,6 +81,15 @@ class Marks(Protocol):
     async def remove(self, keys: Iterable[str]) -> None: ...
 
     async def revoke(self, prefix: str, tag: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """An area, and the namespace that it is of; `gone`: that namespace certainly is no more."""
+
+    namespace: str
+    area: Area
+    gone: bool = False
 
 
 @dataclass
@@ -106,6 +127,8 @@ class Sweeper:
         self._census, self._leftovers, self._marks = census, leftovers, marks
         self._config, self._settings = config, config.sweep
         self._now, self._places, self._fence = now, 0, fence or (lambda: None)
+        # The areas that bear this cluster's mark, as far as this process has seen.
+        self._marked: set[Area] = set()
 
     async def run(self) -> None:
         """Sweep from time to time, for ever. What fails is tried in the next round."""
@@ -123,15 +146,16 @@ class Sweeper:
     async def round(self) -> Findings:
         """Look at everything once. Raises ApiError or StoreError where nothing can be known at all."""
         findings = Findings()
-        areas = await self._areas()
-        for namespace, area in areas.items():
+        places, cluster = await self._served()
+        for place in places:
             try:
-                await self._jobs(namespace, area, findings)
-                await self._requests(namespace, area, findings)
-                await self._uploads(namespace, area, findings)
+                await self._jobs(place, findings)
+                await self._requests(place, findings)
+                await self._uploads(place, findings)
+                await self._mark_or_clear(place, cluster)
             except (ApiError, StoreError, ForeignKey) as error:
-                log.warning("the sweep leaves %s alone: %s", namespace, error)
-        await self._unfinished(list(areas.values()), findings)
+                log.warning("the sweep leaves %s alone: %s", place.namespace, error)
+        await self._unfinished([place.area for place in places], findings)
         for why in Waste:
             metrics.WASTE_OBJECTS.labels(kind=why.value).set(findings.objects[why])
             metrics.WASTE_BYTES.labels(kind=why.value).set(findings.bytes[why])
@@ -142,35 +166,75 @@ class Sweeper:
     def _deletes(self) -> bool:
         return self._settings.mode == "Delete"
 
-    async def _areas(self) -> dict[str, Area]:
-        """Where each namespace that is served, and is there, keeps its things. Raises ApiError."""
+    async def _served(self) -> tuple[list[Place], str]:
+        """Where the namespaces that are served keep their things, those that are gone last; and the cluster's UID, or
+        nothing where nobody can tell it. Raises ApiError or StoreError."""
         uids, prefix = await self._census.namespaces(), self._config.store.prefix
-        watched = self._config.watch_namespaces or uids
-        return {namespace: area_of(namespace, uids[namespace], prefix) for namespace in watched if namespace in uids}
+        watched, cluster = self._config.watch_namespaces or uids, uids.get(CLUSTER, "")
+        living = {area_of(name, uid, prefix) for name, uid in uids.items()}
+        places = [Place(name, area_of(name, uids[name], prefix)) for name in watched if name in uids]
+        gone = await self._gone(living, cluster) if cluster else []
+        return [*places, *gone], cluster
+
+    async def _gone(self, living: Collection[Area], cluster: str) -> list[Place]:
+        """The areas that bear this cluster's mark, and whose namespaces are not among the living. Raises StoreError."""
+        prefix, watched, after = self._config.store.prefix, self._config.watch_namespaces, ""
+        places = []
+        while folders := await asyncio.to_thread(self._leftovers.folders, prefix, after, PAGE):
+            after = folders[-1]
+            for folder in folders:
+                area = area_in(folder)
+                # What is no area is somebody else's, or another installation's.
+                if area is None or area != folder or area in living:
+                    continue
+                place = Place(namespace_of(area), area, gone=True)
+                if not watched or place.namespace in watched:
+                    await self._pause()
+                    places += [place] if await self._bears(area, cluster) else []
+        return places
+
+    async def _bears(self, area: Area, cluster: str) -> bool:
+        """Whether an area bears the mark of a cluster, and of no other."""
+        listed = await asyncio.to_thread(self._leftovers.versions, clusters_folder(area), "", PAGE)
+        return {entry.key for entry in listed if entry.latest and not entry.marker} == {cluster_mark(area, cluster)}
+
+    async def _mark_or_clear(self, place: Place, cluster: str) -> None:
+        """Let the area say whose it is, once something lies there; or, where its namespace is gone and nothing but that
+        lies there, no more."""
+        if not (self._deletes and cluster) or (place.area in self._marked and not place.gone):
+            return
+        listed = await asyncio.to_thread(self._leftovers.versions, place.area, "", PAGE)
+        if not place.gone and listed:
+            if not await self._bears(place.area, cluster):
+                await self._marks.write(cluster_mark(place.area, cluster), b"", "text/plain")
+            self._marked.add(place.area)
+        elif all(entry.key.startswith(clusters_folder(place.area)) for entry in listed):
+            self._fence()
+            await asyncio.to_thread(self._leftovers.remove, listed)
 
     # --- what a request made ---
 
-    async def _requests(self, namespace: str, area: Area, findings: Findings) -> None:
+    async def _requests(self, place: Place, findings: Findings) -> None:
         """The prefixes of all requests that ever left something in a namespace."""
-        base, after = requests_area(area), ""
+        base, after = requests_area(place.area), ""
         while folders := await asyncio.to_thread(self._leftovers.folders, base, after, PAGE):
             for folder in folders:
                 await self._pause()
                 name = folder.removeprefix(base).removesuffix("/")
                 # What is no name of a request was put there by somebody else.
                 with contextlib.suppress(ForeignKey):
-                    await self._request(Key(namespace, name), area, findings)
+                    await self._request(place, name, findings)
             after = folders[-1]
 
-    async def _request(self, key: Key, area: Area, findings: Findings) -> None:
+    async def _request(self, place: Place, name: str, findings: Findings) -> None:
         """One request's prefix. Its request is asked for after the listing: what it makes later is not in there."""
-        prefix = request_prefix(area, key.name)
+        prefix = request_prefix(place.area, name)
         listing = await asyncio.to_thread(self._leftovers.versions, prefix, "", MOST_VERSIONS)
         if len(listing) >= MOST_VERSIONS:
             log.warning("the sweep leaves %s alone: there are more than %d versions", prefix, MOST_VERSIONS)
             return
-        document = await self._census.request(key)
-        living = None if document is None else await self._living(document, area)
+        document = None if place.gone else await self._census.request(Key(place.namespace, name))
+        living = None if document is None else await self._living(document, place.area)
         await self._carry_out(sweep(prefix, listing, living, self._now(), self._settings), findings)
 
     async def _living(self, document: Document, area: Area) -> LivingRequest:
@@ -204,14 +268,15 @@ class Sweeper:
 
     # --- what people sent ---
 
-    async def _uploads(self, namespace: str, area: Area, findings: Findings) -> None:
+    async def _uploads(self, place: Place, findings: Findings) -> None:
         """A namespace's photos, a page at a time. Its requests are asked for after each page."""
-        base, after = uploads_area(area), ""
+        base, after = uploads_area(place.area), ""
         while True:
             await self._pause()
             page = await asyncio.to_thread(self._leftovers.versions, base, after, PAGE)
             whole = _whole_keys(page) if len(page) >= PAGE else page
-            used = [uploads_prefix(area, prefix) for prefix in await self._census.photos(namespace) if prefix]
+            named = [] if place.gone else await self._census.photos(place.namespace)
+            used = [uploads_prefix(place.area, prefix) for prefix in named if prefix]
             expiry = self._config.uploads.expiry
             await self._carry_out(sweep_uploads(whole, used, self._now(), self._settings, expiry), findings)
             if len(page) < PAGE:
@@ -231,10 +296,11 @@ class Sweeper:
 
     # --- Jobs ---
 
-    async def _jobs(self, namespace: str, area: Area, findings: Findings) -> None:
+    async def _jobs(self, place: Place, findings: Findings) -> None:
         """Jobs that lost their request, as `kubectl delete --cascade=orphan` leaves them: they end, and what was handed
         out for them with them."""
-        for job in await self._census.ownerless_jobs(namespace):
+        namespace = place.namespace
+        for job in [] if place.gone else await self._census.ownerless_jobs(namespace):
             name, uid = job.labels.get(names.LABEL_REQUEST, ""), job.labels[names.LABEL_UID]
             if not job.creation_timestamp or self._now() - parsed(job.creation_timestamp) < JOB_PAUSE:
                 continue
@@ -243,7 +309,7 @@ class Sweeper:
                 continue
             findings.jobs += 1
             if self._deletes:
-                await self._marks.revoke(request_prefix(area, name), uid)
+                await self._marks.revoke(request_prefix(place.area, name), uid)
                 await self._census.delete_job(namespace, job)
                 log.info("the Job %s/%s has no request any more: deleted", namespace, job.name)
 

@@ -126,6 +126,9 @@ class Drawing:
 
     forget = stop
 
+    def serve(self, predictor: str, replicas: int | None) -> None:
+        """How many replicas answer is of no matter here."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from minio import Minio
-from minio.commonconfig import ENABLED
-from minio.versioningconfig import VersioningConfig
 
-from areas import NAMESPACE_UID, area
-from fake_kubernetes import JOBS, NAMESPACES, REQUESTS, FakeKubernetes
-from fake_store import Tokens
+from areas import area
+from fake_kubernetes import JOBS, REQUESTS
 from operator_world import CONFIG, SPEC, STYLES, photo
 from profile_contract.artifacts import (
     kept_mark,
-    purgeable_mark,
-    request_prefix,
     resolved_key,
     stage_prefix,
     uploads_prefix,
@@ -28,93 +21,26 @@ from profile_contract.request import Condition, PhotosStatus, ProfileRequestStat
 from profile_contract.resolved import AskedFor, resolve
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
-from profile_operator.act.sweeper import Sweeper
-from profile_operator.clients.census import Census
-from profile_operator.clients.store import StoreAccess
 from profile_operator.compared import platform_of
-from profile_operator.config import SweepConfig, UploadsConfig
 from profile_operator.decide.sweep import Waste
 from profile_operator.observe.chain import chain_of
-from profile_runtime.store.credentials import Signers
 from profile_runtime.store.leftovers import open_leftovers
-from profile_runtime.store.s3 import S3Store
-from profile_sandbox import passwords, services
-from real_minio import RealMinio, real_minio
-
-NOBODY = request_prefix(area(), "nobody")
+from profile_sandbox import services
+from real_minio import RealMinio
+from tidy import NOBODY, Tidy, versioned_minio
 
 
 @pytest.fixture(scope="module")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMinio]:
-    with real_minio(tmp_path_factory.mktemp("minio")) as minio:
-        root = {"access_key": passwords.STORE_ROOT_USER, "secret_key": minio.secret.store_root}
-        client = Minio(minio.address, **root, secure=False, region=services.REGION)
-        client.set_bucket_versioning(bucket_name=services.BUCKET, config=VersioningConfig(ENABLED))
+    with versioned_minio(tmp_path_factory.mktemp("minio")) as minio:
         yield minio
-
-
-@dataclass
-class Tidy:
-    """A sweeper in a year of its own: `later` days from now."""
-
-    minio: RealMinio
-    server: FakeKubernetes = field(default_factory=FakeKubernetes)
-    tokens: Tokens = field(default_factory=Tokens)
-    later: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.server.put(NAMESPACES, {"metadata": {"name": "hr", "uid": NAMESPACE_UID}})
-
-    @property
-    def store(self) -> S3Store:
-        return self.minio.store()
-
-    async def round(self, mode: str = "Delete", expire: str = "", watched: tuple[str, ...] = ("hr",)) -> Any:
-        settings = SweepConfig.model_validate({"mode": mode})
-        config = CONFIG.model_copy(
-            update={
-                "sweep": settings,
-                "uploads": UploadsConfig(expire_after=expire),
-                "watch_namespaces": list(watched),
-            }
-        )
-        api = self.server.in_process()
-        marks = StoreAccess(self.store, self.tokens, Signers(self.minio.url, self.tokens))
-        leftovers = open_leftovers(self.minio.url, self.minio.operator)
-
-        sweeper = Sweeper(
-            Census(api),
-            leftovers,
-            marks,
-            config=config,
-            now=lambda: datetime.now(UTC) + timedelta(days=self.later),
-        )
-        return await sweeper.round()
-
-    def keys(self, prefix: str = "") -> list[str]:
-        return [entry.key for entry in self.store.list(prefix)]
-
-    def versions(self, prefix: str = "") -> list[str]:
-        leftovers = open_leftovers(self.minio.url, self.minio.operator)
-        return [entry.key for entry in leftovers.versions(prefix, "", 1000)]
-
-    def may_go(self) -> None:
-        self.store.write(purgeable_mark(NOBODY), b"")
-
-    def request(self, name: str, **status: Any) -> None:
-        self.server.put(
-            REQUESTS.format("hr"),
-            {"metadata": {"name": name}, "spec": SPEC.document(), "status": status},
-        )
 
 
 @pytest.fixture
 def tidy(minio: RealMinio) -> Iterator[Tidy]:
     tidy = Tidy(minio)
     yield tidy
-    leftovers = open_leftovers(minio.url, minio.operator)
-    leftovers.remove(leftovers.versions("", "", 1000))
-    leftovers.abort(leftovers.unfinished(1000))
+    tidy.clear()
 
 
 async def test_what_nobody_made_goes_after_its_pause_with_all_its_versions(tidy: Tidy) -> None:
@@ -278,13 +204,3 @@ async def test_a_job_that_lost_its_request_ends_and_its_credentials_with_it(tidy
     await tidy.round()
     assert sorted(tidy.server.named(JOBS.format("hr"))) == ["adopted", "owned"]
     assert tidy.tokens.revoked == ["u-gone", "u-before"]
-
-
-async def test_an_area_of_a_namespace_that_had_the_name_before_is_left_alone(tidy: Tidy) -> None:
-    """Nobody knows whether it is gone for good, or another cluster's in the same bucket."""
-    old = f"{area(uid='ffffffff-5e6f-4a7b-8c9d-0e1f2a3b4c5d')}requests/nobody/adapter/aa/a"
-    tidy.store.write(old, b"face")
-    for tidy.later in (0, 8, 400):
-        await tidy.round(expire="30d")
-        await tidy.round(expire="30d", watched=())
-    assert tidy.keys() == [old]

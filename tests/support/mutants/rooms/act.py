@@ -177,6 +177,27 @@ MUTANTS = (
         "the sweep judges another installation's request by its own settings",
     ),
     (
+        "SW13",
+        "operator/profile_operator/act/sweeper.py",
+        "if entry.latest and not entry.marker} == {cluster_mark(area, cluster)}",
+        "if entry.latest and not entry.marker}",
+        "the sweep takes the area of another cluster that shares the bucket",
+    ),
+    (
+        "SW14",
+        "operator/profile_operator/act/sweeper.py",
+        "if area is None or area != folder or area in living:",
+        "if area is None or area != folder:",
+        "the sweep takes what a namespace that is there keeps for one that is gone",
+    ),
+    (
+        "SW15",
+        "operator/profile_operator/act/sweeper.py",
+        "if not watched or place.namespace in watched:",
+        "if True:",
+        "the sweep takes the area of a namespace that another installation serves",
+    ),
+    (
         "EV1",
         "operator/profile_operator/decide/transitions.py",
         "if transition.mark not in known",

@@ -174,7 +174,7 @@ class LoopSettings(Contract):
         description="How long servers of the store may still take credentials that were revoked: other servers of a "
         "MinIO cluster than the one that was asked read them anew every 10 minutes; 0 for a single one.",
     )
-    workers: int = Field(default=8, ge=1, le=64, description="Requests looked at at the same time.")
+    workers: int = Field(default=32, ge=1, le=64, description="Requests looked at at the same time.")
 
 
 class SweepConfig(Contract):

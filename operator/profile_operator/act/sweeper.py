@@ -84,7 +84,7 @@ class Marks(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class SweptArea:
     """An area, and the namespace that it is of; `gone`: that namespace certainly is no more."""
 
     namespace: str
@@ -166,17 +166,17 @@ class Sweeper:
     def _deletes(self) -> bool:
         return self._settings.mode == "Delete"
 
-    async def _served(self) -> tuple[list[Place], str]:
+    async def _served(self) -> tuple[list[SweptArea], str]:
         """Where the namespaces that are served keep their things, those that are gone last; and the cluster's UID, or
         nothing where nobody can tell it. Raises ApiError or StoreError."""
         uids, prefix = await self._census.namespaces(), self._config.store.prefix
         watched, cluster = self._config.watch_namespaces or uids, uids.get(CLUSTER, "")
         living = {area_of(name, uid, prefix) for name, uid in uids.items()}
-        places = [Place(name, area_of(name, uids[name], prefix)) for name in watched if name in uids]
+        places = [SweptArea(name, area_of(name, uids[name], prefix)) for name in watched if name in uids]
         gone = await self._gone(living, cluster) if cluster else []
         return [*places, *gone], cluster
 
-    async def _gone(self, living: Collection[Area], cluster: str) -> list[Place]:
+    async def _gone(self, living: Collection[Area], cluster: str) -> list[SweptArea]:
         """The areas that bear this cluster's mark, and whose namespaces are not among the living. Raises StoreError."""
         prefix, watched, after = self._config.store.prefix, self._config.watch_namespaces, ""
         places = []
@@ -187,7 +187,7 @@ class Sweeper:
                 # What is no area is somebody else's, or another installation's.
                 if area is None or area != folder or area in living:
                     continue
-                place = Place(namespace_of(area), area, gone=True)
+                place = SweptArea(namespace_of(area), area, gone=True)
                 if not watched or place.namespace in watched:
                     await self._pause()
                     places += [place] if await self._bears(area, cluster) else []
@@ -198,7 +198,7 @@ class Sweeper:
         listed = await asyncio.to_thread(self._leftovers.versions, clusters_folder(area), "", PAGE)
         return {entry.key for entry in listed if entry.latest and not entry.marker} == {cluster_mark(area, cluster)}
 
-    async def _mark_or_clear(self, place: Place, cluster: str) -> None:
+    async def _mark_or_clear(self, place: SweptArea, cluster: str) -> None:
         """Let the area say whose it is, once something lies there; or, where its namespace is gone and nothing but that
         lies there, no more."""
         if not (self._deletes and cluster) or (place.area in self._marked and not place.gone):
@@ -214,7 +214,7 @@ class Sweeper:
 
     # --- what a request made ---
 
-    async def _requests(self, place: Place, findings: Findings) -> None:
+    async def _requests(self, place: SweptArea, findings: Findings) -> None:
         """The prefixes of all requests that ever left something in a namespace."""
         base, after = requests_area(place.area), ""
         while folders := await asyncio.to_thread(self._leftovers.folders, base, after, PAGE):
@@ -226,7 +226,7 @@ class Sweeper:
                     await self._request(place, name, findings)
             after = folders[-1]
 
-    async def _request(self, place: Place, name: str, findings: Findings) -> None:
+    async def _request(self, place: SweptArea, name: str, findings: Findings) -> None:
         """One request's prefix. Its request is asked for after the listing: what it makes later is not in there."""
         prefix = request_prefix(place.area, name)
         listing = await asyncio.to_thread(self._leftovers.versions, prefix, "", MOST_VERSIONS)
@@ -268,7 +268,7 @@ class Sweeper:
 
     # --- what people sent ---
 
-    async def _uploads(self, place: Place, findings: Findings) -> None:
+    async def _uploads(self, place: SweptArea, findings: Findings) -> None:
         """A namespace's photos, a page at a time. Its requests are asked for after each page."""
         base, after = uploads_area(place.area), ""
         while True:
@@ -296,7 +296,7 @@ class Sweeper:
 
     # --- Jobs ---
 
-    async def _jobs(self, place: Place, findings: Findings) -> None:
+    async def _jobs(self, place: SweptArea, findings: Findings) -> None:
         """Jobs that lost their request, as `kubectl delete --cascade=orphan` leaves them: they end, and what was handed
         out for them with them."""
         namespace = place.namespace

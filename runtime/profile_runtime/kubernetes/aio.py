@@ -22,6 +22,8 @@ Shape = TypeVar("Shape")
 OK = 200
 # Objects in one answer to a list.
 PAGE = 500
+# As aiohttp says that connections are not counted.
+NO_LIMIT = 0
 
 
 class ListVersion(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,6 +53,9 @@ async def connect() -> client.ApiClient:
     From within the cluster no proxy of the environment stands between us and the API server.
     """
     settings = client.Configuration()
+    # A watch holds a connection for as long as it lasts. With the library's 100 those of 34 namespaces would hold all,
+    # and no other call were ever made; how many there are at once is bounded by whoever calls.
+    settings.connection_pool_maxsize = NO_LIMIT
     try:
         config.load_incluster_config(client_configuration=settings)
     except ConfigException:

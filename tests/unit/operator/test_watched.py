@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -337,3 +339,26 @@ def test_ten_thousand_settled_requests_take_little_and_grow_in_proportion() -> N
     small, large = bytes_of(1_000), bytes_of(10_000)
     assert large / 10_000 < 1_200
     assert large < 12 * small
+
+
+async def test_watches_of_many_namespaces_leave_room_for_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each watch holds a connection for as long as it lasts: three of every namespace that is served."""
+    server, namespaces = FakeKubernetes(), [f"team-{number}" for number in range(40)]
+    async with server.running() as url:
+        cluster = {"name": "c", "cluster": {"server": url}}
+        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+        config = {"clusters": [cluster], "contexts": [context], "users": [{"name": "u", "user": {}}]}
+        (tmp_path / "config").write_text(json.dumps({**config, "current-context": "x"}))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        kube = WatchedKube(await aio.connect(), namespaces, Woken())
+        task = asyncio.create_task(kube.follow())
+        try:
+            async with asyncio.timeout(20):
+                await kube.asked()
+                while sum("watch" in call.query for call in server.calls) <= 3 * len(namespaces):
+                    await asyncio.sleep(0.01)
+                assert await kube.namespace_uid("team-0")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await kube.close()

@@ -78,8 +78,9 @@ class Pipeline:
             control = family.load_control(folder, dtype).to(device).eval()
         base.to(device)
         if device.type == "cuda":
-            base.unet.to(memory_format=torch.channels_last)
-            base.vae.to(memory_format=torch.channels_last)
+            for network in (base.unet, base.vae, control):
+                if network is not None:
+                    network.to(memory_format=torch.channels_last)
         bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers))
         return cls(family, base, control, bank)
 

@@ -7,7 +7,9 @@ by `profile_vision.decoding`.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +25,8 @@ BEST_QUALITY = 95
 # Below this JPEG shows blocks in skin: the limit is then reported as not met.
 WORST_QUALITY = 40
 BYTES_PER_KILOBYTE = 1000
+# Runs of equal bytes alone are looked for: a quarter of the default's time, and of photographs no more bytes.
+FAST_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 SOFTWARE = "Profile Studio"
 # IPTC NewsCodes, Digital Source Type: 'created by a model trained on sampled content'.
@@ -95,7 +99,7 @@ def png(image: BGR, dpi: int = 300) -> bytes:
     info = PngInfo()
     info.add_itxt("XML:com.adobe.xmp", XMP)
     out = io.BytesIO()
-    Image.fromarray(to_rgb(image)).save(out, "PNG", pnginfo=info, exif=exif(), dpi=(dpi, dpi))
+    Image.fromarray(to_rgb(image)).save(out, "PNG", pnginfo=info, exif=exif(), dpi=(dpi, dpi), **FAST_PNG)
     return out.getvalue()
 
 

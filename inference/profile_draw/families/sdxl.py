@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from diffusers import (
-    ControlNetModel,
     StableDiffusionXLControlNetImg2ImgPipeline,
     StableDiffusionXLControlNetPipeline,
     StableDiffusionXLImg2ImgPipeline,
@@ -16,6 +15,7 @@ from diffusers import (
 )
 
 from profile_contract.stages.train import AdapterLayers
+from profile_draw.control import EndingControlNet
 
 from .family import Crop, Family, TextEmbedding
 
@@ -51,7 +51,7 @@ class Sdxl(Family):
         (True, False): StableDiffusionXLControlNetPipeline,
         (True, True): StableDiffusionXLControlNetImg2ImgPipeline,
     }
-    control = ControlNetModel
+    control = EndingControlNet
     text_encoders = ("text_encoder", "text_encoder_2")
     tokenizers = ("tokenizer", "tokenizer_2")
 

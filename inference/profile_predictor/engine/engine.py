@@ -21,12 +21,13 @@ from profile_draw.fitting import row_of
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, Shape, check, chunks_of, pieces_of
 from profile_vision.faces import FaceReader, WeightsMissing
-from profile_vision.pixels import RGB
+from profile_vision.files import png
+from profile_vision.pixels import RGB, to_bgr
 
 from .adapter_store import AdapterStore
 from .evictions import Evictions
 from .files import Files
-from .pictures import PictureReader, encode_png
+from .pictures import PictureReader
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ class Drawn:
 
     @cached_property
     def png(self) -> bytes:
-        """Its file, without metadata. Made when it is first asked for."""
-        return encode_png(self.pixels)
+        """Its file, which says that a model drew it. Made when it is first asked for."""
+        return png(to_bgr(RGB(self.pixels)))
 
     @cached_property
     def sha256(self) -> str:

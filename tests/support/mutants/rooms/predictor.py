@@ -540,4 +540,32 @@ MUTANTS = (
         "if True:",
         "the original VAE in half precision is read instead of the mended one beside it",
     ),
+    (
+        "SV01",
+        "inference/profile_draw/control.py",
+        "if conditioning_scale == 0:",
+        "if False:",
+        "the ControlNet is computed after its end",
+    ),
+    (
+        "SV02",
+        "inference/profile_draw/control.py",
+        "conditioning_scale=conditioning_scale, **more",
+        "**more",
+        "the ControlNet is heard at full weight, whatever the order says",
+    ),
+    (
+        "SV03",
+        "vision/profile_vision/files.py",
+        '"compress_type": zlib.Z_RLE}',
+        '"compress_type": zlib.Z_DEFAULT_STRATEGY}',
+        "PNGs are a fifth larger",
+    ),
+    (
+        "SV04",
+        "vision/profile_vision/files.py",
+        "dpi=(dpi, dpi), **FAST_PNG)",
+        "dpi=(dpi, dpi))",
+        "PNGs take four times as long to write",
+    ),
 )

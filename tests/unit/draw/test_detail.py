@@ -111,7 +111,7 @@ def test_beside_the_mask_not_a_pixel_is_changed_and_the_face_is_the_redrawn_one(
     assert (before == kept).all()
     assert (after[~inside] == before[~inside]).all()
     assert inside.sum() < edge * edge, "its corners and edges stay as they were"
-    middle = int(top + down * edge), int(left + across * edge)
+    middle = top + int(down * edge), left + int(across * edge)
     assert abs(int(after[middle][0]) - 7) <= 1 or cut.mask[int(down * edge), int(across * edge), 0] < 1
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import machine
+from . import import_adapter, machine
 from .demo import command as demo_command
 from .program import run_command
 from .run import command as folder_command
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     folder_command.add_to(commands)
     demo_command.add_to(commands)
+    import_adapter.add_to(commands)
     machine.add_to(commands)
     # The evaluation stands on the command line and not below it.
     import_module("profile_evaluate.command").add_to(commands)

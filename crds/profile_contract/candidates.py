@@ -22,10 +22,12 @@ from .generation import (
     FacePixels,
     GenerationItem,
     GenerationOrder,
+    LookGrant,
     PictureEdge,
     PoseLine,
     ReadGrant,
 )
+from .look_ref import LookFile
 from .model import Contract
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
@@ -278,8 +280,11 @@ def generation_order(
     *,
     size: PictureSize,
     grants: Grants,
+    looks: Sequence[LookFile] = (),
 ) -> GenerationOrder:
-    """One call for a few candidates of one style."""
+    """One call for a few candidates of one style. `looks`: the files of the style's adapters, in its order; none: it is
+    drawn without them, as where a person's adapter is judged by itself.
+    """
     style = size.of(style)
 
     def read(key: str) -> ReadGrant | None:
@@ -307,6 +312,18 @@ def generation_order(
             sha256=adapter.sha256,
             weight=style.adapter_weight_percent / 100,
         ),
+        looks=[
+            LookGrant(
+                key=file.key,
+                url=grants.get(file.key),
+                sha256=file.sha256,
+                weight=ref.weight_percent / 100,
+                name=ref.name,
+            )
+            for ref, file in zip(style.adapters or (), looks, strict=True)
+        ]
+        if looks
+        else None,
         items=items,
         width=size.width,
         height=size.height,

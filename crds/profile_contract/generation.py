@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .framing import Skeleton
+from .look_ref import MOST_LOOKS
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
 from .style import Mode, SamplerName, SamplerSteps
@@ -42,6 +43,12 @@ class AdapterGrant(Contract):
     url: str = Field(max_length=4096)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     weight: float = Field(default=1.0, ge=0.0, le=1.5)
+
+
+class LookGrant(AdapterGrant):
+    """An adapter that is drawn with beside the person's. `name`: as people call it."""
+
+    name: str = Field(default="", max_length=63)
 
 
 class GenerationItem(Contract):
@@ -87,6 +94,7 @@ class GenerationOrder(Contract):
 
     request: RequestRef
     adapter: AdapterGrant | None = None
+    looks: list[LookGrant] | None = Field(default=None, max_length=MOST_LOOKS)
     items: list[GenerationItem] = Field(min_length=1, max_length=MAXIMUM_ITEMS)
     width: PictureEdge
     height: PictureEdge

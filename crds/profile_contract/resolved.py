@@ -18,13 +18,14 @@ from .candidates import PictureSize
 from .framing import HeadRoom
 from .generation import FacePixels, PoseLine
 from .keys import check_below
+from .look_ref import MOST_LOOKS, LookFile, check_look, looks_of
 from .model import Contract, digest_of
 from .problems import problems_of
 from .request import ProfileRequestSpec, Subject, Training, Updates
 from .stages import finish, generate, preprocess, train
-from .stages.chain import Platform
+from .stages.chain import NO_LOOKS, Platform
 from .stages.finish import FinishParameters, finish_digest
-from .stages.generate import generate_digest
+from .stages.generate import generate_digest, looks_drawn
 from .stages.preprocess import PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
 from .stages.stage import Stage
 from .stages.train import TrainParameters, train_digest
@@ -115,6 +116,9 @@ class ResolvedStyle(Contract):
     refresh: int = Field(default=0, ge=0, le=1_000_000)
     picture: ResolvedPicture
     content: ProfileStyleSpec
+    looks: list[LookFile] | None = Field(
+        default=None, max_length=MOST_LOOKS, description="The files of the content's adapters, in its order."
+    )
 
 
 class ResolvedGenerate(Contract):
@@ -175,9 +179,10 @@ class Resolved(Contract):
             Stage.TRAIN.value: _mark(self.train.version, self.train.parameters.distinction()),
         }
         for style in self.generate.styles:
-            marks[f"style/{style.key}"] = _mark(
-                style.version, style.picture.model_copy(update={"room": None}).document(), style.content.distinction()
-            )
+            picture = style.picture.model_copy(update={"room": None}).document()
+            drawn = looks_drawn(style.looks or ())
+            content = [style.content.distinction(), *drawn] if drawn else style.content.distinction()
+            marks[f"style/{style.key}"] = _mark(style.version, picture, content)
         if self.finish is not None:
             delivered = self.finish.parameters
             marks[Stage.FINISH.value] = _mark(self.finish.version, [delivered.visible_mark, delivered.toy_model])
@@ -199,19 +204,30 @@ class AskedFor:
     failed: Stage | None = None
 
 
+@dataclass(frozen=True)
+class StyleContent:
+    """What a style says, and the files of its adapters."""
+
+    style: ProfileStyleSpec
+    looks: tuple[LookFile, ...] = ()
+
+
 def resolve(
     before: Resolved | None,
     wish: AskedFor,
     photos: Sequence[PhotoRef] | None,
     styles: Mapping[str, ProfileStyleSpec],
     platform: Platform,
+    *,
+    looks: Mapping[str, LookFile] = NO_LOOKS,
 ) -> Resolved:
     """What the stages are run with now.
 
     A stage keeps what it was resolved to unless what the request says of it, or of a stage before it, has changed, or a
     person asked for anew: by `refresh`, or by trying again what failed. `photos` are those that were looked at anew, or
     None; there must be some where nothing was resolved before. `styles` are those that exist and are understood, by
-    their keys; one that does not keeps the content that it had, and is left out where it had none.
+    their keys; one that does not keeps the content that it had, and is left out where it had none. So does one that
+    draws with a look that is not among `looks`, the files of those that are ready.
     """
     spec, looked = wish.spec, _photos(before, wish, photos)
     first = _first_changed(before, looked, wish)
@@ -222,7 +238,12 @@ def resolve(
 
     dataset = stands.preprocess if (stands := kept(Stage.PREPROCESS)) else _preprocess(looked, platform)
     adapter = stands.train if (stands := kept(Stage.TRAIN)) else _train(dataset, spec, platform)
-    drawn = _styles(before, spec, adapter, styles, platform, fresh=kept(Stage.GENERATE) is None)
+    ready = {
+        key: StyleContent(style, files)
+        for key, style in styles.items()
+        if (files := looks_of(style.adapters, looks)) is not None
+    }
+    drawn = _styles(before, spec, adapter, ready, platform, fresh=kept(Stage.GENERATE) is None)
     generate = ResolvedGenerate(seed=spec.seed, candidates=spec.candidates, styles=drawn)
     complete = len(drawn) == len(asked_styles(spec))
     return Resolved(
@@ -301,7 +322,7 @@ def _styles(
     before: Resolved | None,
     spec: ProfileRequestSpec,
     adapter: ResolvedTrain,
-    styles: Mapping[str, ProfileStyleSpec],
+    styles: Mapping[str, StyleContent],
     platform: Platform,
     *,
     fresh: bool,
@@ -315,21 +336,27 @@ def _styles(
         raised = before is not None and spec.refresh > before.refresh
         raised = raised or (kept is not None and refresh > kept.refresh)
         # What is drawn anew for another reason goes on with the content that it had where the style is gone.
-        content = kept.content if content is None and kept is not None and not raised else content
-        followed = spec.updates is Updates.FOLLOWED and kept is not None and content != kept.content
+        before_it = StyleContent(kept.content, tuple(kept.looks or ())) if kept is not None else None
+        content = before_it if content is None and not raised else content
+        followed = spec.updates is Updates.FOLLOWED and kept is not None and content != before_it
         drawn_as = picture
         if kept is not None and not (fresh or raised or followed):
             if kept.picture.shows(picture.room):
                 drawn.append(kept.model_copy(update={"refresh": refresh}))
                 continue
             # Layouts that show more than was drawn want just that: everything else stays as it was resolved.
-            content, drawn_as = kept.content, kept.picture.model_copy(update={"room": picture.room})
+            content, drawn_as = before_it, kept.picture.model_copy(update={"room": picture.room})
         if content is not None:
             parameters: list[object] = [spec.seed, spec.candidates, *drawn_as.size.parameters]
-            digest = generate_digest(adapter.digest, key, content, parameters)
             drawn.append(
                 ResolvedStyle(
-                    key=key, version=generate.VERSION, digest=digest, refresh=refresh, picture=drawn_as, content=content
+                    key=key,
+                    version=generate.VERSION,
+                    digest=generate_digest(adapter.digest, key, content.style, parameters, content.looks),
+                    refresh=refresh,
+                    picture=drawn_as,
+                    content=content.style,
+                    looks=list(content.looks) or None,
                 )
             )
     return drawn
@@ -385,6 +412,8 @@ def read_resolved(data: bytes, area: Area) -> Resolved:
         uploads = uploads_prefix(area, resolved.photos.prefix)
         for photo in resolved.photos.photos:
             check_below(uploads, photo.key)
+        for look in (look for style in resolved.generate.styles for look in style.looks or ()):
+            check_look(area, look.key)
     except ValidationError as error:
         raise UnreadResolved(problems_of(error, most=3)) from None
     except ValueError as error:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from .look_ref import MOST_LOOKS, LookRef
 from .model import Contract
 
 # What a style may say about sampling, and what may be said instead of it: whole numbers, no floats.
@@ -128,6 +129,12 @@ class ProfileStyleSpec(Contract):
     sampler: Sampler = Field(default=Sampler(), description="How candidates are sampled.")
     adapter_weight_percent: int = Field(
         default=100, ge=0, le=150, description="How much of the person's adapter is drawn with; 0 draws nobody."
+    )
+    adapters: list[LookRef] | None = Field(
+        default=None,
+        max_length=MOST_LOOKS,
+        description="Adapters of a look, beside the person's: what they change is added up.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
     )
     control_weight_percent: ControlWeightPercent = Field(
         default=80, description="How strictly the pose map is followed."

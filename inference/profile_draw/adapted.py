@@ -35,7 +35,7 @@ class AdaptedLayer(nn.Module):
         super().__init__()
         self.base = base
         weight = base.weight
-        self.size = LayerSize(weight.shape[1], weight.shape[0], tuple(weight.shape[2:]))
+        self.size = size_of(base)
         self.register_buffer("downs", weight.new_zeros(slots, 0, weight[0].numel()), persistent=False)
         self.register_buffer("ups", weight.new_zeros(slots, len(weight), 0), persistent=False)
         self._ranks = [0] * slots
@@ -67,6 +67,8 @@ class AdaptedLayer(nn.Module):
         named. `fold`: what the adapters of the single row change is added to a copy of the layer's weight.
         """
         rank = max(self._ranks[slot] for slot in held)
+        if not rank:
+            return
         # Both matrices of a slot of no weight: nothing times what overflowed in somebody's would be no number.
         heard = weights.ne(0).to(self.downs.dtype)[..., None, None]
         down = (self.downs[slots, :rank] * heard).flatten(1, 2)
@@ -112,3 +114,8 @@ class AdaptedLayer(nn.Module):
         middle = F.conv2d(wide, down.flatten(0, 1), None, base.stride, base.padding, groups=len(down))
         change = F.conv2d(middle, up.flatten(0, 1)[..., None, None], groups=len(down))
         return answer + change.reshape(answer.shape)
+
+
+def size_of(layer: nn.Linear | nn.Conv2d) -> LayerSize:
+    """What adapters of a layer fit into."""
+    return LayerSize(layer.weight.shape[1], layer.weight.shape[0], tuple(layer.weight.shape[2:]))

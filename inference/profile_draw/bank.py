@@ -27,19 +27,18 @@ class AdapterBank:
     Outside of the block the UNet is the base model.
     """
 
-    def __init__(self, unet: Any, slots: int, modules: Sequence[str], *, folds: bool | None = None) -> None:
-        """`modules`: the ends of the names of the layers that adapters change.
+    def __init__(
+        self, unet: Any, slots: int, modules: Sequence[str], *, more: Sequence[str] = (), folds: bool | None = None
+    ) -> None:
+        """`modules`: the ends of the names of the layers that every person's adapter changes; `more`: of others that a
+        look may change too, which cost nothing as long as none does.
 
         `folds`: where all rows of a batch have the same adapters, their change is added to copies of the weights: then
         they cost nothing more. By default where float32 is calculated in: what is coarser would round otherwise than
         beside other rows.
         """
-        ends = tuple(f".{end}" for end in modules)
-        adapted = {
-            name: layer
-            for name, layer in unet.named_modules()
-            if f".{name}".endswith(ends) and isinstance(layer, nn.Linear | nn.Conv2d)
-        }
+        self._ends = tuple(f".{end}" for end in modules)
+        adapted = adapted_layers(unet, (*modules, *more))
         unet.requires_grad_(requires_grad=False)
         self._device, dtype = unet.device, unet.dtype  # once: it walks the whole network
         self._folds = dtype is torch.float32 if folds is None else folds
@@ -52,7 +51,12 @@ class AdapterBank:
 
     @property
     def layers(self) -> Mapping[str, LayerSize]:
-        """The layer set that every adapter must have."""
+        """The layer set that every person's adapter must have."""
+        return {name: size for name, size in self.all_layers.items() if f".{name}".endswith(self._ends)}
+
+    @property
+    def all_layers(self) -> Mapping[str, LayerSize]:
+        """The layers of which a look changes some."""
         return {name: layer.size for name, layer in self._layers.items()}
 
     def holds(self, digest: str) -> bool:
@@ -71,8 +75,13 @@ class AdapterBank:
         for placement in self._table.place(list(wanted)):
             if placement.fresh:
                 self._table.empty(placement.slot)
+                weights = wanted[placement.digest].layers
                 for name, layer in self._layers.items():
-                    layer.put(placement.slot, wanted[placement.digest].layers[name])
+                    # A look leaves layers alone, of which nothing of the one before may stay.
+                    if name in weights:
+                        layer.put(placement.slot, weights[name])
+                    else:
+                        layer.wipe(placement.slot)
                 self._table.hold(placement.slot, placement.digest)
             slots[placement.digest] = placement.slot
         return slots
@@ -122,3 +131,13 @@ def sharing_weights(network: Any) -> Any:
     """A network of the same tensors whose layers are its own: what is put in their place is not put into the other."""
     tensors = [*network.parameters(), *network.buffers()]
     return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
+
+
+def adapted_layers(unet: nn.Module, ends: Sequence[str]) -> dict[str, nn.Linear | nn.Conv2d]:
+    """The layers of a network that adapters can change, of those whose names end so."""
+    dotted = tuple(f".{end}" for end in ends)
+    return {
+        name: layer
+        for name, layer in unet.named_modules()
+        if f".{name}".endswith(dotted) and isinstance(layer, nn.Linear | nn.Conv2d)
+    }

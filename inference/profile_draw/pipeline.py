@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,8 @@ class Pipeline:
             for network in (base.unet, base.vae, control):
                 if network is not None:
                     network.to(memory_format=torch.channels_last)
-        bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers))
+        more = family.modules(AdapterLayers.EVERYTHING)
+        bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers), more=more)
         return cls(family, base, control, bank)
 
     @classmethod
@@ -102,6 +103,14 @@ class Pipeline:
     def unet(self) -> Any:
         """The network that adapters change."""
         return self._base.unet
+
+    def webui_name(self, layer: str) -> str:
+        """What WebUI and ComfyUI call a layer of the network. Raises ValueError for one that they cannot change."""
+        return self._family.webui_name(layer, self.unet.config)
+
+    def other_base(self, metadata: Mapping[str, str]) -> str:
+        """The base model that an adapter's metadata name, if it is none of the family; else an empty text."""
+        return self._family.other_base(metadata)
 
     @property
     def bank(self) -> AdapterBank:

@@ -9,7 +9,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,6 +73,12 @@ class TinyPipeline:
 
     def chunks(self, prompt: str) -> int:
         return 1
+
+    def webui_name(self, layer: str) -> str:
+        raise ValueError("WebUI knows none of these layers")
+
+    def other_base(self, metadata: Mapping[str, str]) -> str:
+        return Sdxl().other_base(metadata)
 
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool]) -> np.ndarray:
         from profile_draw.errors import Unwanted

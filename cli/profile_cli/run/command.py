@@ -30,9 +30,11 @@ from profile_models.folders import models_folder
 from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
 
+from .looks import brought, look_files
 from .runner import InputRefused, Run
 from .settings import AREA, Choice, InstalledModels, choose_with, platform, request_spec
 from .values import read_values
+from .webui_lines import WEBUI_LINES, webui_text
 
 WORK = ".profile-studio"
 
@@ -48,6 +50,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
         help=f"one of {', '.join(known_styles())}, or a style's YAML file; may be repeated (studio-warm)",
+    )  # fmt: skip
+    command.add_argument(
+        "--look", action="append", dest="looks", default=[], metavar="NAME=FILE",
+        help="the file of an adapter that a style draws with, by the name that the style gives it; may be repeated",
     )  # fmt: skip
     command.add_argument(
         "--noun", choices=NOUNS,
@@ -85,6 +91,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run the stages and put the results into the folder. Raises CommandError."""
     photos = find_photos(arguments.photos)
     styles = load_styles(arguments.styles or ["studio-warm"])
+    looks = look_files(arguments.looks, styles)
     choice = _choice(arguments)
     spec = request_spec(choice, list(styles))
     folder = (arguments.models or models_folder()).resolve()
@@ -102,13 +109,16 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     settings = platform(choice, models, accelerated=_accelerated(), values=values)
-    job = Run(store, folder, spec, styles, settings, terminal)
+    job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks))
     try:
         results = job.results()
     except InputRefused as refused:
         _show_refusal(refused, terminal)
         raise
     deliver(store, results, out)
+    training = settings.train_parameters(spec)
+    lines = webui_text(styles, f"{training.token} {training.noun}", settings.picture_for(spec), spec.seed)
+    (out / WEBUI_LINES).write_text(lines)
     _tell(results, out, terminal)
     if toy:
         terminal.say(toy)
@@ -180,7 +190,9 @@ def _tell(results: Results, out: Path, terminal: Terminal) -> None:
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
     terminal.heading("Where things are")
     terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
-    terminal.plain(f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI})")
+    terminal.plain(
+        f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI}, and what to type: {WEBUI_LINES})"
+    )
     terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
     terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
     terminal.say("done")

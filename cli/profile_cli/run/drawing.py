@@ -10,6 +10,7 @@ from profile_contract.candidates import PictureSize, PlannedCandidate, generatio
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.generation import MAXIMUM_ITEMS
+from profile_contract.look_ref import LookFile
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import FileRef, StageOrder
 from profile_contract.style import ProfileStyleSpec
@@ -65,6 +66,7 @@ class StyleDrawing:
     adapter: FileRef
     size: PictureSize
     planned: Sequence[PlannedCandidate]
+    looks: Sequence[LookFile] = ()
 
     def run(self, order: StageOrder, context: StageContext) -> GenerateReport:
         """Draw what is missing, in small batches. Raises StoreError, BadInput for an order that the engine refuses."""
@@ -85,7 +87,9 @@ class StyleDrawing:
 
     def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, Candidate]:
         """Draw some candidates and write them; gives what the report says of each by its key."""
-        wanted = generation_order(order.request, self.adapter, self.style, batch, size=self.size, grants=KeyGrants())
+        wanted = generation_order(
+            order.request, self.adapter, self.style, batch, size=self.size, grants=KeyGrants(), looks=self.looks
+        )
         try:
             drawn = self.engine.generate(wanted, StoreFiles(store))
         except EngineError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,8 +21,9 @@ from profile_contract.candidates import (
     planned_candidates,
 )
 from profile_contract.exits import StageError
+from profile_contract.look_ref import MOST_LOOKS, LookFile, looks_of
 from profile_contract.request import ProfileRequestSpec
-from profile_contract.stages.chain import Digests, Platform, digests_of
+from profile_contract.stages.chain import NO_LOOKS, Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishOrder, FinishReport, StyleCandidates
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import RequestRef, StageOrder, StageReport
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 OrderT = TypeVar("OrderT", bound=StageOrder)
 ReportT = TypeVar("ReportT", bound=StageReport)
+# The greatest rank of a look that is drawn with.
+LOOK_RANK = 128
 REQUEST = RequestRef(namespace=NAMESPACE, name=NAME)
 
 
@@ -64,11 +67,12 @@ class Run:
     styles: Mapping[str, ProfileStyleSpec]
     platform: Platform
     terminal: Terminal
+    looks: Mapping[str, LookFile] = field(default_factory=lambda: NO_LOOKS)
 
     def results(self) -> Results:
         """Run what is missing. Raises InputRefused, CommandError."""
         photos = self._photos()
-        digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform)
+        digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform, self.looks)
         try:
             dataset = self._preprocess(digests, photos)
             adapter = self._train(digests, dataset)
@@ -129,7 +133,8 @@ class Run:
                 engine = engine or self._engine(digests)
                 planned = self._planned(name, order.output, dataset, digests)
                 size = self.platform.picture_for(self.spec)
-                drawing = StyleDrawing(engine, name, self.styles[name], adapter.adapter, size, planned)
+                style, looks = self.styles[name], looks_of(self.styles[name].adapters, self.looks) or ()
+                drawing = StyleDrawing(engine, name, style, adapter.adapter, size, planned, looks)
                 standing = self._stage(Stage.GENERATE, order, GenerateReport, drawing.run, what=f"generate {name}")
             drawn[name] = standing
         return drawn
@@ -159,8 +164,8 @@ class Run:
                     models=self.models,
                     base_model=parameters.base_model,
                     control_model=parameters.control_model,
-                    slots=1,
-                    maximum_rank=parameters.rank,
+                    slots=1 + MOST_LOOKS,
+                    maximum_rank=max(parameters.rank, LOOK_RANK) if self.looks else parameters.rank,
                     adapter_layers=parameters.adapter_layers,
                 )
             )

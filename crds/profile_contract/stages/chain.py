@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from profile_contract.candidates import PictureSize
 from profile_contract.framing import room_for
+from profile_contract.look_ref import LookFile, looks_of
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
 
@@ -14,6 +16,8 @@ from .finish import FinishParameters, finish_digest
 from .generate import generate_digest
 from .preprocess import PreprocessParameters, preprocess_digest
 from .train import TrainParameters, train_digest
+
+NO_LOOKS: Mapping[str, LookFile] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,14 @@ class Digests:
 
 
 def digests_of(
-    spec: ProfileRequestSpec, photos: str, styles: Mapping[str, ProfileStyleSpec], platform: Platform
+    spec: ProfileRequestSpec,
+    photos: str,
+    styles: Mapping[str, ProfileStyleSpec],
+    platform: Platform,
+    looks: Mapping[str, LookFile] = NO_LOOKS,
 ) -> Digests:
-    """The digests that follow from a photos digest, the styles that exist (by their keys) and the parameters.
+    """The digests that follow from a photos digest, the styles that exist and the looks that are ready (by their keys),
+    and the parameters.
 
     Preprocessing does not know the subject's noun nor the training resolution of a request: changing them must not
     look at the photos again.
@@ -76,7 +85,9 @@ def digests_of(
     parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]
     # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
     candidates = {
-        key: generate_digest(adapter, key, styles[key], parameters) for key in sorted(spec.style_keys) if key in styles
+        key: generate_digest(adapter, key, styles[key], parameters, files)
+        for key in sorted(spec.style_keys)
+        if key in styles and (files := looks_of(styles[key].adapters, looks)) is not None
     }
     complete = len(candidates) == len(spec.styles)
     finish = finish_digest(list(candidates.values()), platform.finish_parameters(spec)) if complete else ""

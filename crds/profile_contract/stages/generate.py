@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from profile_contract.generation import DetailOutcome
+from profile_contract.look_ref import LookFile
 from profile_contract.model import Tolerant, digest_of
 from profile_contract.stages.order import (
     StageReport,
@@ -37,6 +39,20 @@ class GenerateReport(StageReport):
     candidates: list[Candidate] = []
 
 
-def generate_digest(adapter: str, style_key: str, style: ProfileStyleSpec, parameters: list[object]) -> str:
-    """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models)."""
-    return digest_of([VERSION, adapter, style_key, style.distinction(), parameters])
+def generate_digest(
+    adapter: str,
+    style_key: str,
+    style: ProfileStyleSpec,
+    parameters: list[object],
+    looks: Sequence[LookFile] = (),
+) -> str:
+    """One style's candidates. `adapter` is a train digest, `parameters` what else matters (seeds, size, models).
+
+    `looks`: the files of the style's adapters, of which the content counts and not the place.
+    """
+    return digest_of([VERSION, adapter, style_key, style.distinction(), [*parameters, *looks_drawn(looks)]])
+
+
+def looks_drawn(looks: Sequence[LookFile]) -> list[object]:
+    """What digests know of the looks that a style draws with: nothing where there are none."""
+    return [{"looks": [look.sha256 for look in looks]}] if looks else []

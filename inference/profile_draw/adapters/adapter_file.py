@@ -98,7 +98,7 @@ def read_adapter(
         for name, size in layers.items():
             down, up = _pair(name, parts[name], size, maximum_rank)
             scale = _scale(name, down.shape[0], alphas, header.settings)
-            weights[name] = _finite(name, LayerWeights(down.to(dtype), up.to(dtype), scale))
+            weights[name] = finite(name, LayerWeights(down.to(dtype), up.to(dtype), scale))
         return AdapterWeights(sha256, weights)
     except Refused:
         raise
@@ -176,10 +176,11 @@ def _scale(name: str, rank: int, alphas: Mapping[str, float], settings: LoraSett
     return alpha / (math.sqrt(rank) if settings.use_rslora else rank)
 
 
-def _finite(name: str, weights: LayerWeights) -> LayerWeights:
+def finite(name: str, weights: LayerWeights) -> LayerWeights:
     """The weights, checked in the type that is calculated in, which may hold less than the file's.
 
-    Also the change that they make of a layer: no element of scale * up @ down can be larger than this bound.
+    Also the change that they make of a layer: no element of scale * up @ down can be larger than this bound. Raises
+    Refused.
     """
     down, up = weights.down, weights.up
     if not (torch.isfinite(down).all() and torch.isfinite(up).all()):

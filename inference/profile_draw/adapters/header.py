@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,15 +47,16 @@ class LoraSettings(BaseModel):
 
 @dataclass(frozen=True)
 class AdapterHeader:
-    """`base_model`: what the adapter was trained on, empty if the file does not say."""
+    """`base_model`: what the adapter was trained on, empty if the file does not say. `texts`: all metadata by name."""
 
     settings: LoraSettings
     base_model: str
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def read_header(content: bytes, most_tensors: int) -> AdapterHeader:
-    """Check the header of a file that may hold at most so many tensors. Raises Refused."""
-    header = _parsed(_header_bytes(content, most_tensors))
+def read_header(content: bytes, most_tensors: int, most_metadata: int = MOST_METADATA_BYTES) -> AdapterHeader:
+    """Check the header of a file that may hold at most so many tensors, and so many bytes of texts. Raises Refused."""
+    header = _parsed(_header_bytes(content, most_metadata + most_tensors * ENTRY_BYTES))
     metadata = header.pop("__metadata__", {})
     for name, entry in header.items():
         kind = entry.get("dtype") if isinstance(entry, dict) else None
@@ -64,16 +65,15 @@ def read_header(content: bytes, most_tensors: int) -> AdapterHeader:
                 f"the adapter's weights {name[:80]!r} are of type {str(kind)[:20]!r}; "
                 f"floating point numbers are served: {', '.join(sorted(TYPES))}"
             )
-    texts = _texts(metadata)
-    return AdapterHeader(_settings(texts.get(METADATA_KEY, "")), texts.get(BASE_MODEL_KEY, ""))
+    texts = _texts(metadata, most_metadata)
+    return AdapterHeader(_settings(texts.get(METADATA_KEY, "")), texts.get(BASE_MODEL_KEY, ""), texts)
 
 
-def _header_bytes(content: bytes, most_tensors: int) -> bytes:
-    """The JSON header, bounded in size. Raises Refused."""
+def _header_bytes(content: bytes, limit: int) -> bytes:
+    """The JSON header, of at most so many bytes. Raises Refused."""
     length = int.from_bytes(content[:LENGTH_BYTES], "little")
     if len(content) < LENGTH_BYTES or length > len(content) - LENGTH_BYTES:
         raise Refused("the adapter is not a safetensors file")
-    limit = MOST_METADATA_BYTES + most_tensors * ENTRY_BYTES
     if length > limit:
         raise Refused(f"the adapter's header has {length} bytes; at most {limit} are read")
     return content[LENGTH_BYTES : LENGTH_BYTES + length]
@@ -90,13 +90,13 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
     return document
 
 
-def _texts(metadata: object) -> Mapping[str, str]:
+def _texts(metadata: object, most: int) -> Mapping[str, str]:
     """The metadata as texts by name, bounded in size. Raises Refused."""
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise Refused("the adapter's metadata are no texts by name")
     size = sum(len(key) + len(value) for key, value in metadata.items())
-    if size > MOST_METADATA_BYTES:
-        raise Refused(f"the adapter's metadata have {size} characters; at most {MOST_METADATA_BYTES} are read")
+    if size > most:
+        raise Refused(f"the adapter's metadata have {size} characters; at most {most} are read")
     return metadata
 
 

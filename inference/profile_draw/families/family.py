@@ -45,6 +45,8 @@ class Family(ABC):
     ways: ClassVar[Mapping[tuple[bool, bool], type[Any]]]
     control: ClassVar[type[Any]]
     vae: ClassVar[type[Any]] = AutoencoderKL
+    # What other projects' metadata of an adapter begin with, by their names: they say which base it was trained on.
+    known_as: ClassVar[Mapping[str, str]] = {}
     # Encoders and their tokenizers, as the pipeline names them.
     text_encoders: ClassVar[tuple[str, ...]]
     tokenizers: ClassVar[tuple[str, ...]]
@@ -92,6 +94,12 @@ class Family(ABC):
     @abstractmethod
     def webui_name(self, layer: str, unet_config: Mapping[str, Any]) -> str:
         """What WebUI and ComfyUI call a layer. Raises ValueError for one that they cannot change."""
+
+    def other_base(self, metadata: Mapping[str, str]) -> str:
+        """The base model that an adapter's metadata name, if it is not of this family; empty: none is."""
+        said = {name: metadata.get(name, "") for name in self.known_as}
+        others = (text for name, text in said.items() if text and not text.lower().startswith(self.known_as[name]))
+        return next(others, "")
 
     @abstractmethod
     def webui_metadata(self, base_model: str, resolution: int) -> dict[str, str]:

@@ -52,6 +52,7 @@ class Sdxl(Family):
         (True, True): StableDiffusionXLControlNetImg2ImgPipeline,
     }
     control = EndingControlNet
+    known_as = {"ss_base_model_version": "sdxl", "modelspec.architecture": "stable-diffusion-xl"}
     text_encoders = ("text_encoder", "text_encoder_2")
     tokenizers = ("tokenizer", "tokenizer_2")
 

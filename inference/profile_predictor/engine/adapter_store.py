@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from profile_contract.generation import AdapterGrant
+from profile_contract.generation import AdapterGrant, LookGrant
 from profile_draw.adapters.adapter_file import largest_file, read_adapter
+from profile_draw.adapters.look_file import LookReader
 from profile_draw.adapters.weights import AdapterWeights, LayerSize
 from profile_draw.errors import Denied, Refused, Unavailable
 
@@ -36,7 +37,8 @@ class _Entry:
 class AdapterStore:
     """The two lower tiers: host memory, and the store behind the grants.
 
-    Adapters are for `base_model`'s UNet with these layers; `limit` is in bytes of host memory.
+    Adapters are for `base_model`'s UNet with these layers; `limit` is in bytes of host memory. `looks` reads what many
+    people share; None: there are no looks.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class AdapterStore:
         *,
         evictions: Evictions,
         base_model: str = "",
+        looks: LookReader | None = None,
     ) -> None:
         self._layers, self._maximum_rank, self._dtype, self._base_model = layers, maximum_rank, dtype, base_model
-        self._evictions = evictions
+        self._evictions, self._looks = evictions, looks
         self._cache: HostCache[_Entry] = HostCache(limit)
         self._reading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -64,7 +67,7 @@ class AdapterStore:
         if another order takes too long to read it, and what `files` raises.
         """
         with self._one_at_a_time(grant.sha256):
-            entry = self._cache.get(grant.sha256)
+            entry = self._cache.get(_place(grant))
             if entry is not None and self._stamp(grant, files) in entry.stamps:
                 self._evictions.check(grant.sha256, asked)
                 return entry.weights, "host"
@@ -89,27 +92,41 @@ class AdapterStore:
         try:
             return files.stamp(grant.url)
         except Denied:
-            self._cache.drop(grant.sha256)
+            self._cache.drop(_place(grant))
             raise
 
     def _read(self, grant: AdapterGrant, files: Files, entry: _Entry | None, asked: float) -> AdapterWeights:
         """The adapter out of the store, kept from now on. `entry`: the same one, known under another grant."""
-        fetched = files.read(grant.url, largest_file(self._layers, self._maximum_rank))
+        looks = self._looks if isinstance(grant, LookGrant) else None
+        most = looks.largest if looks is not None else largest_file(self._layers, self._maximum_rank)
+        fetched = files.read(grant.url, most)
         if hashlib.sha256(fetched.content).hexdigest() != grant.sha256:
             raise Refused("the adapter is not the file that the order names: its sha256 differs")
         if entry is None:
-            content, rank = fetched.content, self._maximum_rank
-            entry = _Entry(
-                read_adapter(content, grant.sha256, self._layers, rank, self._dtype, base_model=self._base_model)
-            )
+            content, digest, rank = fetched.content, grant.sha256, self._maximum_rank
+            if looks is not None:
+                entry = _Entry(looks.read(content, digest, self._dtype))
+            else:
+                entry = _Entry(
+                    read_adapter(content, digest, self._layers, rank, self._dtype, base_model=self._base_model)
+                )
         with self._keeping:
             self._evictions.check(grant.sha256, asked)
             entry.stamps.add(fetched.stamp)
-            self._cache.put(grant.sha256, entry, entry.weights.bytes)
+            self._cache.put(_place(grant), entry, entry.weights.bytes)
         return entry.weights
 
     def forget(self, digests: Sequence[str]) -> int:
         """Drop these, and keep none of them for who asked before; returns how many were held."""
         with self._keeping:
             self._evictions.add(digests)
-            return sum(self._cache.drop(digest) for digest in digests)
+            return sum(self._cache.drop(place) for digest in digests for place in (digest, _LOOK + digest))
+
+
+# Before a look's digest in the cache: what was read as a look was not asked whether it has every layer.
+_LOOK = "look/"
+
+
+def _place(grant: AdapterGrant) -> str:
+    """Where an adapter is kept in host memory."""
+    return _LOOK + grant.sha256 if isinstance(grant, LookGrant) else grant.sha256

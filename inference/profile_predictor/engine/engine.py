@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from profile_contract.generation import DetailOutcome, GenerationOrder
-from profile_draw.adapters.weights import AdapterWeights
+from profile_draw.adapters.known_forms import LayerNames
+from profile_draw.adapters.look_file import LookReader
+from profile_draw.adapters.weights import RowAdapters
 from profile_draw.config import EngineConfig
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
@@ -91,6 +93,14 @@ class Engine:
         limit = config.host_cache_megabytes << 20
         self._pictures = PictureReader()
         self._evictions = Evictions(config.grant_seconds)
+        sizes = self._bank.all_layers
+        self.looks = LookReader(
+            base_model=config.base_model,
+            sizes=sizes,
+            names=LayerNames(sizes, pipeline.webui_name),
+            maximum_rank=config.maximum_rank,
+            other_base=pipeline.other_base,
+        )
         self._adapters = AdapterStore(
             self._bank.layers,
             config.maximum_rank,
@@ -98,6 +108,7 @@ class Engine:
             pipeline.dtype,
             evictions=self._evictions,
             base_model=config.base_model,
+            looks=self.looks,
         )
 
     @classmethod
@@ -133,8 +144,11 @@ class Engine:
             drawn += self.detail([piece], self.draw([piece]))[0]
         return sorted(drawn, key=lambda candidate: candidate.index)
 
-    def fetch(self, order: GenerationOrder, files: Files, asked: float | None = None) -> ReadyOrder:
-        """Get what the order grants and check it. Blocks on `files`; raises as `generate` does.
+    def fetch(
+        self, order: GenerationOrder, files: Files, asked: float | None = None, looks: Files | None = None
+    ) -> ReadyOrder:
+        """Get what the order grants and check it. Blocks on `files`; raises as `generate` does. `looks`: where the
+        looks are read that many people share; None: where everything is.
 
         `asked`: when the order was made, on the monotonic clock; now, if nothing is said. An adapter that was evicted
         since is refused.
@@ -145,16 +159,36 @@ class Engine:
         if order.detail is not None and self._faces is None:
             raise Refused(NO_FACES)
         chunks = chunks_of(order, self._pipeline.chunks)
-        adapters: list[tuple[AdapterWeights, float]] = []
-        tier = "none"
-        if order.adapter is not None:
-            adapter, tier = self._adapters.get(order.adapter, files, asked)
-            tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
-            adapters.append((adapter, order.adapter.weight))
+        adapters, tier = self._fetched_adapters(order, files, looks or files, asked)
         pose, photo = partial(self._pictures.pose, files), partial(self._pictures.photo, files)
         rows = [row_of(order, index, adapters, pose=pose, photo=photo) for index in range(len(order.items))]
         pieces = [part for piece in pieces_of(order, rows, chunks) for part in piece.cut(self.config.batch)]
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
+
+    def _fetched_adapters(
+        self, order: GenerationOrder, files: Files, shared: Files, asked: float
+    ) -> tuple[RowAdapters, str]:
+        """The person's adapter and the looks', each with its weight, and the tier of the person's. Raises as `generate`
+        does."""
+        looks = order.looks or []
+        if len(looks) + (order.adapter is not None) > self.config.slots:
+            raise Refused(
+                f"the order draws with {len(looks)} looks beside a person; the predictor has {self.config.slots} slots "
+                "for both: raise its slots, or name fewer looks"
+            )
+        adapters, tier = [], "none"
+        if order.adapter is not None:
+            adapter, tier = self._adapters.get(order.adapter, files, asked)
+            tier = "slot" if tier == "host" and self._bank.holds(adapter.sha256) else tier
+            adapters.append((adapter, order.adapter.weight))
+        for look in looks:
+            try:
+                weights, _ = self._adapters.get(look, shared, asked)
+            except Refused as error:
+                # The kind stays: what the store does not give is told apart from what is wrong with it.
+                raise type(error)(f"the look {look.name!r}: {error}") from error
+            adapters.append((weights, look.weight))
+        return adapters, tier
 
     def draw(self, pieces: Sequence[Piece], wanted: Callable[[], bool] = lambda: True) -> list[list[Drawn]]:
         """Draw pieces of one shape as one batch, each row from its own seed; one list a piece.

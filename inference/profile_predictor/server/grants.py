@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import httpx
 import stamina
 
-from profile_contract.areas import area_in, namespace_of
+from profile_contract.areas import Area, area_in, namespace_of
 from profile_contract.artifacts import requests_area
+from profile_contract.look_ref import looks_area, shared_looks, store_prefix_of
 from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
 
@@ -70,19 +71,26 @@ class StoreGrants:
         `keys`: what it is to draw; they must lie in one area of that namespace, and so must all that it grants. Raises
         Refused.
         """
-        prefix = "/"
+        prefixes: tuple[str, ...] = ("/",)
+        shared = prefixes
         if self._bucket and keys:
             areas = {area_in(key) for key in keys}
             area = areas.pop()
             if areas or area is None or namespace_of(area) != namespace:
                 raise Refused("the order's keys do not lie in the area of its request's namespace")
-            prefix = f"/{self._bucket}/{requests_area(area)}"
-        return OrderGrants(self, prefix, time.monotonic() + _ORDER_READS * self._seconds)
+            prefixes = (f"/{self._bucket}/{requests_area(area)}",)
+            shared = self._looks_of(area)
+        return OrderGrants(self, prefixes, shared, time.monotonic() + _ORDER_READS * self._seconds)
 
-    def read(self, url: str, limit: int, prefix: str = "/", deadline: float = math.inf) -> Fetched:
+    def _looks_of(self, area: Area) -> tuple[str, ...]:
+        """Where looks may lie that a namespace's orders are drawn with: its own, and the installation's."""
+        places = looks_area(area), shared_looks(store_prefix_of(area))
+        return tuple(f"/{self._bucket}/{place}" for place in places)
+
+    def read(self, url: str, limit: int, prefixes: tuple[str, ...] = ("/",), deadline: float = math.inf) -> Fetched:
         """See `Files.read`. Raises Unavailable for a store that takes too long for the whole of it."""
         deadline = min(deadline, time.monotonic() + self._seconds)
-        with self._get(url, prefix) as response:
+        with self._get(url, prefixes) as response:
             _check_plain(response, limit)
             content = bytearray()
             for chunk in response.iter_raw():
@@ -93,14 +101,15 @@ class StoreGrants:
                     raise Unavailable(f"the store did not send a granted file within {self._seconds:g} s")
             return Fetched(bytes(content), _stamp(response))
 
-    def stamp(self, url: str, prefix: str = "/") -> str:
+    def stamp(self, url: str, prefixes: tuple[str, ...] = ("/",)) -> str:
         """See `Files.stamp`. Asks for one byte: a link that was signed for GET does not serve for HEAD."""
-        with self._get(url, prefix, {"Range": "bytes=0-0"}) as response:
+        with self._get(url, prefixes, {"Range": "bytes=0-0"}) as response:
             return _stamp(response)
 
-    def check(self, url: str, prefix: str = "/") -> None:
-        """Raises Refused for a link that points elsewhere than to a configured store, or outside of a prefix there."""
-        parsed(url, self._hosts, prefix)
+    def check(self, url: str, prefixes: tuple[str, ...] = ("/",)) -> None:
+        """Raises Refused for a link that points elsewhere than to a configured store, or outside of these prefixes
+        there."""
+        parsed(url, self._hosts, prefixes)
 
     def write(self, url: str, content: bytes, content_type: str, before: Callable[[], None] = lambda: None) -> None:
         """Put a file to a presigned link that was checked; a store that is away is tried again after a pause.
@@ -127,9 +136,11 @@ class StoreGrants:
             raise Unavailable("the store did not take a candidate; nothing is lost but this try") from error
 
     @contextmanager
-    def _get(self, url: str, prefix: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
+    def _get(
+        self, url: str, prefixes: tuple[str, ...], headers: dict[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
         """The answer to a read, before its body. Raises as `Files` says."""
-        target = parsed(url, self._hosts, prefix)
+        target = parsed(url, self._hosts, prefixes)
         try:
             with self._client.stream("GET", target, headers={**_PLAIN, **(headers or {})}) as response:
                 if not response.is_success:
@@ -141,25 +152,34 @@ class StoreGrants:
 
 @dataclass(frozen=True)
 class OrderGrants:
-    """The grants of one order: below a prefix, all of them read before one deadline. `Files` of the engine."""
+    """The grants of one order: below its prefixes, all of them read before one deadline. `Files` of the engine.
+
+    `_shared`: where the looks lie that it may be drawn with.
+    """
 
     _store: StoreGrants
-    _prefix: str
+    _prefixes: tuple[str, ...]
+    _shared: tuple[str, ...]
     _deadline: float
+
+    @property
+    def looks(self) -> OrderGrants:
+        """The same for what many people share: the files of looks, and nothing else."""
+        return OrderGrants(self._store, self._shared, (), self._deadline)
 
     def read(self, url: str, limit: int) -> Fetched:
         """See `Files.read`."""
         self._check_time()
-        return self._store.read(url, limit, self._prefix, self._deadline)
+        return self._store.read(url, limit, self._prefixes, self._deadline)
 
     def stamp(self, url: str) -> str:
         """See `Files.stamp`."""
         self._check_time()
-        return self._store.stamp(url, self._prefix)
+        return self._store.stamp(url, self._prefixes)
 
     def check(self, url: str) -> None:
         """Raises Refused for a link that this order may not bring."""
-        self._store.check(url, self._prefix)
+        self._store.check(url, self._prefixes)
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:

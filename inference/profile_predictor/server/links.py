@@ -14,8 +14,8 @@ _PORTS = {"http": 80, "https": 443}
 _LONGEST_LINK = 4096
 
 
-def parsed(url: str, hosts: Sequence[str], prefix: str = "/") -> httpx.URL:
-    """A link to one of the stores, below a prefix there. Raises Refused for any other, never quoting it."""
+def parsed(url: str, hosts: Sequence[str], prefixes: tuple[str, ...] = ("/",)) -> httpx.URL:
+    """A link to one of the stores, below one of these prefixes. Raises Refused for any other, never quoting it."""
     if len(url) > _LONGEST_LINK:
         raise Refused(f"a grant's link has more than {_LONGEST_LINK} characters")
     try:
@@ -24,7 +24,7 @@ def parsed(url: str, hosts: Sequence[str], prefix: str = "/") -> httpx.URL:
         raise Refused("a grant holds no usable link") from error
     if not allowed(link, hosts):
         raise Refused(f"a grant points to {link.host[:100] or 'no host'!r}, which is none of the configured stores")
-    if not _is_below(link.path, prefix):
+    if not any(_is_below(link.path, prefix) for prefix in prefixes):
         raise Refused("a grant points outside of what is granted to requests of its namespace")
     return link
 

@@ -156,7 +156,7 @@ class PredictorModel:
         """
         place = self._queue.take_place()
         try:
-            reading = self._pools.reads.submit(self._engine.fetch, order, grants, asked)
+            reading = self._pools.reads.submit(self._engine.fetch, order, grants, asked, grants.looks)
         except BaseException:
             place.free()
             raise

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from profile_contract.candidates import PictureSize
 from profile_contract.layouts import LayoutName
+from profile_contract.look_ref import LookFile, LookRef
 from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, Updates
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
@@ -50,8 +51,9 @@ def digests(
     platform: Platform = PLATFORM,
     styles: dict[str, ProfileStyleSpec] = STYLES,
     photos: str = PHOTOS,
+    looks: dict[str, LookFile] | None = None,
 ) -> Digests:
-    return digests_of(spec, photos, styles, platform)
+    return digests_of(spec, photos, styles, platform, looks or {})
 
 
 def test_the_digests_of_a_request_are_those_of_every_release_with_these_versions() -> None:
@@ -151,6 +153,8 @@ STYLE_FIELDS: dict[str, tuple[object, str]] = {
     "strength_percent": (40, "wf"),
     "sampler": (Sampler(steps=31), "wf"),
     "adapter_weight_percent": (90, "wf"),
+    # Below, with the file of the look.
+    "adapters": ([], "wf"),
     "control_weight_percent": (70, "wf"),
     "control_end_percent": (70, "wf"),
     "detail": (FaceDetail(mode=DetailMode.ALWAYS), "wf"),
@@ -191,6 +195,32 @@ def test_what_a_field_of_a_style_runs_again(field: str) -> None:
     value, runs = STYLE_FIELDS[field]
     styles = {**STYLES, "studio-warm": WARM.model_copy(update={field: value})}
     assert changed(digests(styles=styles), digests()) == runs
+
+
+LOOK = LookFile(key="looks/rim.safetensors", sha256="a" * 64)
+IN_A_LOOK = {**STYLES, "studio-warm": WARM.model_copy(update={"adapters": [LookRef(name="rim")]})}
+
+
+def test_a_look_that_is_there_draws_its_style_again_and_trains_nothing() -> None:
+    worn = digests(styles=IN_A_LOOK, looks={"rim": LOOK})
+    assert changed(worn, digests()) == "wf"
+    stronger = WARM.model_copy(update={"adapters": [LookRef(name="rim", weight_percent=90)]})
+    assert changed(digests(styles={**STYLES, "studio-warm": stronger}, looks={"rim": LOOK}), worn) == "wf"
+
+
+def test_the_content_of_a_looks_file_counts_and_not_its_place() -> None:
+    worn = digests(styles=IN_A_LOOK, looks={"rim": LOOK})
+    moved = LOOK.model_copy(update={"key": "looks/2026/rim.safetensors"})
+    assert digests(styles=IN_A_LOOK, looks={"rim": moved}) == worn
+    another = LOOK.model_copy(update={"sha256": "b" * 64})
+    assert changed(digests(styles=IN_A_LOOK, looks={"rim": another}), worn) == "wf"
+
+
+def test_a_style_whose_look_is_not_there_has_no_digest_and_nothing_is_finished() -> None:
+    without = digests(styles=IN_A_LOOK, looks={"team_rim": LOOK})
+    assert set(without.styles) == {"studio-cool"}
+    assert without.styles["studio-cool"] == digests().styles["studio-cool"]
+    assert without.finish == ""
 
 
 def test_the_visible_mark_is_put_on_by_finishing_alone() -> None:
@@ -296,6 +326,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "strength_percent": 60,
         "sampler": Sampler(steps=30, guidance_tenths=50),
         "adapter_weight_percent": 100,
+        "adapters": None,
         "control_weight_percent": 80,
         "control_end_percent": 80,
         "detail": FaceDetail(mode=DetailMode.AUTO, strength_percent=40, steps=None),

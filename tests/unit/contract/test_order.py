@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
 from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
+from profile_contract.look_ref import LookFile, LookKind, LookRef
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title
 
@@ -164,3 +165,21 @@ def test_digests_look_like_digests(digest: str) -> None:
 def test_an_eviction_names_somebody_and_not_everybody(digests: list[str]) -> None:
     with pytest.raises(ValidationError):
         EvictionOrder(sha256=digests)
+
+
+def test_looks_stand_behind_the_person_each_with_its_weight_and_its_grant() -> None:
+    refs = [LookRef(name="rim", weight_percent=35), LookRef(name="grain", kind=LookKind.OWN)]
+    files = [
+        LookFile(key=f"looks/{ref.name}.safetensors", sha256=digit * 64) for ref, digit in zip(refs, "bc", strict=True)
+    ]
+    style = STYLE.model_copy(update={"adapters": refs})
+    order = generation_order(
+        REQUEST, ADAPTER, style, CANDIDATES, size=PictureSize(896, 1152), grants=Links(), looks=files
+    )
+    assert order.adapter is not None
+    assert order.adapter.weight == 0.91
+    assert [(look.name, look.url, look.sha256[0], look.weight) for look in order.looks or ()] == [
+        ("rim", "get:looks/rim.safetensors", "b", 0.35),
+        ("grain", "get:looks/grain.safetensors", "c", 0.6),
+    ]
+    assert "looks" not in document()

@@ -14,6 +14,7 @@ from profile_contract.artifacts import uploads_prefix
 from profile_contract.candidates import PictureSize
 from profile_contract.framing import room_for
 from profile_contract.layouts import LayoutName
+from profile_contract.look_ref import LookFile, LookKind, LookRef
 from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training, Updates
 from profile_contract.resolved import (
     LONGEST_RESOLVED,
@@ -285,3 +286,73 @@ def test_fingerprints_tell_what_the_platform_changed_and_nothing_of_what_was_ask
     everything = again(spec={"refresh": 1}).fingerprints()
     assert {name for name in before if before[name] != everything[name]} == set(before)
     assert set(before) == {"preprocess", "train", "finish", "style/cool", "style/warm"}
+
+
+# --- looks ---
+
+RIM = LookFile(key=f"{area()}looks/rim.safetensors", sha256="a" * 64)
+NEW_RIM = RIM.model_copy(update={"sha256": "b" * 64})
+WORN = {**STYLES, "warm": STYLES["warm"].model_copy(update={"adapters": [LookRef(name="rim", kind=LookKind.OWN)]})}
+READY = {"team_rim": RIM}
+
+
+def in_looks(before: Resolved | None, looks: dict[str, LookFile], **spec: Any) -> Resolved:
+    wish = AskedFor(SPEC.model_copy(update=spec), uid="u1")
+    return resolve(before, wish, PHOTOS if before is None else None, WORN, PLATFORM, looks=looks)
+
+
+def test_a_style_keeps_the_look_that_it_was_resolved_with() -> None:
+    standing = in_looks(None, READY)
+    assert standing.styles["warm"].looks == [RIM]
+    assert standing.styles["cool"].looks is None
+    assert in_looks(standing, {"team_rim": NEW_RIM}) == standing
+    assert in_looks(standing, {}) == standing
+
+
+def test_a_request_that_follows_draws_a_looks_new_file_again() -> None:
+    standing = in_looks(None, READY, updates=Updates.FOLLOWED)
+    now = in_looks(standing, {"team_rim": NEW_RIM}, updates=Updates.FOLLOWED)
+    assert changed(now, standing) == "warm f"
+    assert now.styles["warm"].looks == [NEW_RIM]
+    assert in_looks(standing, {}, updates=Updates.FOLLOWED) == standing, "of a look that is gone the file stands"
+
+
+def test_a_style_whose_look_is_not_ready_waits_and_the_others_do_not() -> None:
+    waiting = in_looks(None, {})
+    assert set(waiting.styles) == {"cool"}
+    assert waiting.finish is None
+    ready = in_looks(waiting, READY)
+    assert changed(ready, waiting) == "+warm f"
+
+
+def test_a_style_without_looks_is_recorded_as_ever() -> None:
+    assert "looks" not in STANDING.to_json()
+    assert "adapters" not in STANDING.to_json()
+
+
+def test_another_look_is_told_as_another_content() -> None:
+    before, after = (in_looks(None, looks).fingerprints() for looks in (READY, {"team_rim": NEW_RIM}))
+    assert {name for name in before if before[name] != after[name]} == {"style/warm"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "finance.1a2b3c4d-5e6f/looks/rim.safetensors",
+        f"{area()}requests/ceo/adapter/d/adapter.safetensors",
+        f"{area()}looks/../requests/ceo/adapter/d/adapter.safetensors",
+        f"looks/{area()}requests/ceo/adapter/d/adapter.safetensors",
+        f"{area()}uploads/minji/rim.safetensors",
+        "other/looks/rim.safetensors",
+    ],
+)
+def test_a_record_that_names_a_look_elsewhere_is_not_read(key: str) -> None:
+    forged = in_looks(None, {"team_rim": RIM.model_copy(update={"key": key})})
+    with pytest.raises(UnreadResolved, match="no look of this namespace"):
+        read_resolved(forged.to_json().encode(), area())
+
+
+@pytest.mark.parametrize("key", [f"{area()}looks/rim.safetensors", "looks/2026/Rim_1.safetensors"])
+def test_a_record_that_names_its_own_look_or_the_installations_is_read(key: str) -> None:
+    record = in_looks(None, {"team_rim": RIM.model_copy(update={"key": key})})
+    assert read_resolved(record.to_json().encode(), area()) == record

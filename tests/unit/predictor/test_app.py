@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import save
 
-from predictor_world import INFER, NAME, World, adapter, order, world
+from predictor_world import INFER, NAME, World, adapter, order, tensors, world
 from profile_contract.generation import GenerationOrder
 from profile_contract.stages.order import RequestRef
 from profile_predictor.server.app import CallLimits
@@ -626,6 +627,43 @@ async def test_an_adapter_is_drawn_with_and_its_tier_told(predictor: World) -> N
     ann = (await predictor.client.order(order(grant))).result["items"][0]["sha256"]
     weak = (await predictor.client.order(order({**grant, "weight": 0.3}))).result["items"][0]["sha256"]
     assert len({base, ann, weak}) == 3
+
+
+async def test_looks_are_drawn_with_beside_a_person_and_named_where_they_cannot_be(predictor: World) -> None:
+    person = predictor.store.grant("/a/ann", adapter(1))
+    rim, film = (
+        {**predictor.store.grant(f"/looks/{name}", adapter(seed)), "name": name}
+        for name, seed in (("rim", 2), ("film", 3))
+    )
+
+    async def drawn(*looks: dict[str, Any]) -> Any:
+        return await predictor.client.order(order(person, looks=list(looks)))
+
+    pictures = [await drawn(*looks) for looks in ((), (rim,), (film,), ({**rim, "weight": 0.2},))]
+    assert len({picture.result["items"][0]["sha256"] for picture in pictures}) == 4
+    alone = await predictor.client.order(order(looks=[rim, film]))
+    assert alone.status == 200
+    crowded = await drawn(rim, film)
+    assert (crowded.status, crowded.error.split(":")[0]) == (
+        400,
+        "the order draws with 2 looks beside a person; the predictor has 2 slots for both",
+    )
+    pickle = {**predictor.store.grant("/looks/pickle", b"\x80\x04" + b"x" * 90), "name": "pickle"}
+    assert (await drawn(pickle)).error.startswith("the look 'pickle': the adapter is a pickle")
+    gone = {**rim, "url": predictor.store.link("/looks/gone"), "name": "gone"}
+    assert (await drawn(gone)).error == "the look 'gone': a granted file is not in the store (any more)"
+    other = {**rim, "sha256": "0" * 64}
+    assert "its sha256 differs" in (await drawn(other)).error
+
+
+async def test_a_look_may_lack_layers_and_a_person_may_not(predictor: World) -> None:
+    """What was read as a look is asked again before a person is drawn with it."""
+    half = save({key: part for key, part in tensors(4).items() if "to_q" in key})
+    look = {**predictor.store.grant("/looks/half", half), "name": "half"}
+    assert (await predictor.client.order(order(looks=[look]))).status == 200
+    person = {key: value for key, value in look.items() if key != "name"}
+    refused = await predictor.client.order(order(person))
+    assert "lacks 1 of 2 layers" in refused.error
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])

@@ -13,7 +13,7 @@ import stamina
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from areas import area
+from areas import NAMESPACE_UID, area
 from predictor_world import Store
 from profile_predictor.engine import Denied, Refused, Unavailable
 from profile_predictor.server.grants import ATTEMPTS, StoreGrants
@@ -94,7 +94,7 @@ def idle_grants() -> Iterator[StoreGrants]:
 def test_no_text_is_a_link_by_accident(idle_grants: StoreGrants, text: str) -> None:
     for link in (text, f"http://{text}", f"http://store:9000{text}"):
         try:
-            idle_grants.check(link, "/bucket/team.1a2b3c4d-5e6f/requests/")
+            idle_grants.check(link, ("/bucket/team.1a2b3c4d-5e6f/requests/",))
         except Refused:
             continue
         assert httpx.URL(link).path.startswith("/bucket/team.1a2b3c4d-5e6f/requests/")
@@ -128,6 +128,27 @@ def test_an_order_reaches_its_namespaces_requests_and_nothing_else(store: Store)
             with pytest.raises(Refused, match="outside"):
                 asked(link)
     assert {path for _, path, _ in store.asked} == {f"/profiles/{area()}requests/minji/adapter/d/adapter.safetensors"}
+    grants.close()
+
+
+def test_looks_are_read_from_the_namespaces_own_and_the_installations_alone(store: Store) -> None:
+    """A look is no person's adapter, and another namespace's is nobody's else."""
+    grants = StoreGrants([store.host], bucket="profiles")
+    order = grants.of("hr", [f"{area('hr', NAMESPACE_UID, 'prod/')}requests/minji/candidates/d/1.png"])
+    for path in (f"{area('hr', NAMESPACE_UID, 'prod/')}looks/rim.safetensors", "prod/looks/film.safetensors"):
+        assert order.looks.read(store.put(f"/profiles/{path}", b"look"), 100).content == b"look"
+        with pytest.raises(Refused, match="outside"):
+            order.read(store.link(f"/profiles/{path}"), 100)
+    for path in (
+        f"{area('hr', NAMESPACE_UID, 'prod/')}requests/minji/adapter/d/adapter.safetensors",
+        f"{area('finance', NAMESPACE_UID, 'prod/')}looks/rim.safetensors",
+        f"{area('hr', NAMESPACE_UID, 'prod/')}uploads/looks/1.jpg",
+        f"prod/looks/../{area('finance')}requests/ceo/adapter.safetensors",
+        "looks/film.safetensors",
+        "test/looks/film.safetensors",
+    ):
+        with pytest.raises(Refused, match="outside"):
+            order.looks.stamp(store.link(f"/profiles/{path}"))
     grants.close()
 
 

@@ -32,7 +32,7 @@ MUTANTS = (
     (
         "FI05",
         "crds/profile_contract/resolved.py",
-        "content = kept.content if content is None and kept is not None and not raised else content",
+        "content = before_it if content is None and not raised else content",
         "content = content",
         "a style that is gone stalls requests that were resolved with it",
     ),

@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "G03",
         "crds/profile_contract/stages/generate.py",
-        "return digest_of([VERSION, adapter, style_key, style.distinction(), parameters])",
-        "return digest_of([VERSION, adapter, style.distinction(), parameters])",
+        "return digest_of([VERSION, adapter, style_key, style.distinction(), [*parameters, *looks_drawn(looks)]])",
+        "return digest_of([VERSION, adapter, style.distinction(), [*parameters, *looks_drawn(looks)]])",
         "candidates' digest: style name dropped (two equal styles share a prefix)",
     ),
     (

@@ -256,7 +256,7 @@ MUTANTS = (
     (
         "P38",
         "inference/profile_predictor/server/links.py",
-        "    if not _is_below(link.path, prefix):",
+        "    if not any(_is_below(link.path, prefix) for prefix in prefixes):",
         "    if False:",
         "a grant may point to another namespace",
     ),
@@ -340,7 +340,7 @@ MUTANTS = (
     (
         "P50",
         "inference/profile_draw/adapters/header.py",
-        "    if size > MOST_METADATA_BYTES:",
+        "    if size > most:",
         "    if False:",
         "metadata of any size are parsed",
     ),

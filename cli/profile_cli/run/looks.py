@@ -1,0 +1,58 @@
+"""Looks that a run draws with: files of adapters, by the names under which styles ask for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from profile_cli.errors import CommandError
+from profile_contract.areas import Area
+from profile_contract.keys import ForeignKey
+from profile_contract.look_ref import LOOKS, LookFile, LookKind, LookRef, look_key
+from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleRef
+from profile_runtime.store.port import Store
+
+# Of SDXL with all layers at the greatest rank in float32: what is larger is no adapter.
+LARGEST_LOOK = 4 << 30
+
+
+def look_files(given: Sequence[str], styles: Mapping[str, ProfileStyleSpec]) -> dict[str, Path]:
+    """Name -> file, of what was said as NAME=FILE. Raises CommandError for one that is not there or that no style asks
+    for, and where a style asks for one that was not given."""
+    asked = {ref.name: key for key, style in styles.items() for ref in style.adapters or ()}
+    files: dict[str, Path] = {}
+    for text in given:
+        name, sign, path = text.partition("=")
+        if not sign or not Path(path).is_file():
+            raise CommandError(f"--look {text}: say NAME=FILE, with a file that is there")
+        if name not in asked:
+            known = ", ".join(sorted(asked)) or "none"
+            raise CommandError(f"no style draws with the look {name!r}; those of these styles: {known}")
+        files[name] = Path(path)
+    missing = next((name for name in asked if name not in files), None)
+    if missing is not None:
+        shown = StyleRef.of_key(asked[missing]).shown
+        raise CommandError(f"the style {shown} draws with the look {missing!r}: name its file, --look {missing}=FILE")
+    return files
+
+
+def brought(store: Store, area: Area, files: Mapping[str, Path]) -> dict[str, LookFile]:
+    """The looks in the store, by the keys under which styles name them. Raises CommandError."""
+    looks: dict[str, LookFile] = {}
+    for name, path in files.items():
+        try:
+            refs = [LookRef(name=name, kind=kind) for kind in LookKind]
+            key = look_key(area, f"{LOOKS}/{name}.safetensors")
+            if path.stat().st_size > LARGEST_LOOK:
+                raise CommandError(f"{path} has more than {LARGEST_LOOK >> 30} GiB, which no adapter has")
+            content = path.read_bytes()
+        except (ValidationError, ForeignKey, OSError) as error:
+            raise CommandError(f"the look {name!r} cannot be taken from {path}: {error}") from error
+        store.write(key, content)
+        file = LookFile(key=key, sha256=hashlib.sha256(content).hexdigest())
+        looks |= {ref.key: file for ref in refs}
+    return looks

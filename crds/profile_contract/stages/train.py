@@ -67,6 +67,12 @@ class TrainingRecipe(Contract):
     crops_per_photo: int = Field(default=3, ge=1, le=16)
     min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)
     noise_offset: float = Field(default=0.0357, ge=0, le=1)
+    face_weight: float = Field(
+        default=2.0,
+        ge=1,
+        le=16,
+        description="How much more a pixel of the face counts in the loss than one of the rest of the person.",
+    )
     timesteps: Timesteps = Field(
         default=Timesteps.WEIGHTED,
         description="Weighted: as min-SNR weighs them. Even: all alike. Mixed: half of them each way; of a base that "

@@ -23,7 +23,6 @@ Drawn = TypeVar("Drawn", BGR, Mask)
 # The background still teaches a little, or the adapter would be free to put anything there.
 OUTSIDE_WEIGHT = 0.3
 PERSON_WEIGHT = 1.0
-FACE_WEIGHT = 2.0
 # A crop keeps at least this share of the picture's edges, and always the whole face.
 SMALLEST_CROP = 0.8
 
@@ -74,13 +73,15 @@ def read_examples(
     resolution: int,
     wanted: int,
     subject: str,
+    face_weight: float,
     pose_line: int | None = None,
 ) -> list[Example]:
     """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
 
     `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject};
-    `pose_line`: with their pose maps, lines so wide (see `pose_map`). Raises BadInput for a picture or mask that cannot
-    be read or has another size than its report says, or a dataset that kept no joints.
+    `face_weight`: see `loss_weights`; `pose_line`: with their pose maps, lines so wide (see `pose_map`). Raises
+    BadInput for a picture or mask that cannot be read or has another size than its report says, or a dataset that kept
+    no joints.
     """
     examples = []
     for number, image in enumerate(images):
@@ -92,7 +93,7 @@ def read_examples(
                 f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
                 "says; run preprocessing again",
             )
-        weights = loss_weights(mask, image.face_box)
+        weights = loss_weights(mask, image.face_box, face_weight)
         size = scaled_size((image.width, image.height), resolution / wanted)
         caption = image.caption.replace("{subject}", subject)
         draw = np.random.default_rng(number)
@@ -149,12 +150,12 @@ def _between(draw: np.random.Generator, low: int, high: int, room: int) -> int:
     return int(draw.integers(low, max(low, high) + 1))
 
 
-def loss_weights(mask: Mask, face_box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """Weight of each pixel in the loss, mean 1: the face most, then the person, a floor outside."""
+def loss_weights(mask: Mask, face_box: tuple[int, int, int, int], face: float) -> NDArray[np.float32]:
+    """Weight of each pixel in the loss, mean 1: the face `face` times the rest of the person, a floor outside."""
     inside = mask.astype(np.float32) / 255
     weights = OUTSIDE_WEIGHT + (PERSON_WEIGHT - OUTSIDE_WEIGHT) * inside
     x, y, w, h = (max(0, edge) for edge in face_box)
-    weights[y : y + h, x : x + w] = FACE_WEIGHT
+    weights[y : y + h, x : x + w] = face * PERSON_WEIGHT
     return (weights / weights.mean()).astype(np.float32)
 
 

@@ -154,6 +154,7 @@ class Attempt:
             resolution=self.settings.resolution,
             wanted=self.order.parameters.resolution,
             subject=self._subject,
+            face_weight=self.order.parameters.face_weight,
             pose_line=self._pose_line,
         )
 

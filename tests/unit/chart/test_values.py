@@ -206,25 +206,25 @@ def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
 
 
 MINI = ("--set", "training.baseModel=studio-mini")
+RECIPE = read_recipe_file(CHART / "recipes" / "studio-mini.yaml")
 
 
 def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
     config = OperatorConfig.model_validate(config_of(*MINI))
-    recipe = read_recipe_file(CHART / "recipes" / "studio-mini.yaml")
-    assert config.recipe == recipe
+    assert config.recipe == RECIPE
     assert (config.training.control_model, config.training.token) == ("studio-mini-controlnet", "sks")
-    for name in recipe.training.model_fields_set:
-        assert getattr(config.training, name) == getattr(recipe.training, name), name
-    assert config.preprocess.face_percent == recipe.preprocess.face_percent
-    assert config.preprocess.resolution == recipe.training.resolution
-    for name in recipe.generation.model_fields_set:
-        assert getattr(config.generation, name) == getattr(recipe.generation, name), name
+    for name in RECIPE.training.model_fields_set:
+        assert getattr(config.training, name) == getattr(RECIPE.training, name), name
+    assert config.preprocess.face_percent == RECIPE.preprocess.face_percent
+    assert config.preprocess.resolution == RECIPE.training.resolution
+    for name in RECIPE.generation.model_fields_set:
+        assert getattr(config.generation, name) == getattr(RECIPE.generation, name), name
     assert config.finish.toy
     (container,) = the("InferenceService", "profile-predictor", *MINI)["spec"]["predictor"]["containers"]
     predictor = {row["name"]: row.get("value") for row in container["env"]}
     assert predictor["PROFILE_ADAPTER_LAYERS"] == "everything"
     assert predictor["PROFILE_CONTROL_MODEL"] == "studio-mini-controlnet"
-    assert Recipe.model_validate_json(str(predictor["PROFILE_RECIPE"])) == recipe
+    assert Recipe.model_validate_json(str(predictor["PROFILE_RECIPE"])) == RECIPE
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_naming_a_base_model_is_all_that_has_to_be_said() -> None:
         ("preprocess.facePercent=30", "preprocess.face_percent", 30),
         ("preprocess.resolution=192", "preprocess.resolution", 192),
         ("finish.toy=false", "finish.toy", False),
-        ("training.steps=null", "training.steps", 360),
+        ("training.steps=null", "training.steps", RECIPE.training.steps),
     ],
 )
 def test_values_win_over_the_recipe_field_by_field_and_nothing_is_a_value_too(

@@ -57,7 +57,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 def examples_of(store: FolderStore, images: list[DatasetImage], crops: int = 1, resolution: int = 64) -> list[Example]:
-    return read_examples(store, images, crops=crops, resolution=resolution, wanted=64, subject="sks woman")
+    return read_examples(
+        store, images, crops=crops, resolution=resolution, wanted=64, subject="sks woman", face_weight=2
+    )
 
 
 def test_captions_name_the_person_by_the_token(store: FolderStore) -> None:
@@ -85,7 +87,9 @@ def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[26, 32] = 255
     store.write("a/image.png", cv2.imencode(".png", picture)[1].tobytes())
-    examples = read_examples(store, [image], crops=5, resolution=96, wanted=64, subject="sks woman", pose_line=20)
+    examples = read_examples(
+        store, [image], crops=5, resolution=96, wanted=64, subject="sks woman", face_weight=2, pose_line=20
+    )
     assert len({example.crop_left for example in examples}) > 1
     for example in examples:
         assert example.pose is not None
@@ -99,8 +103,9 @@ def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
 def test_a_dataset_without_joints_cannot_be_trained_with_the_controlnet(store: FolderStore) -> None:
     with pytest.raises(BadInput, match=r"no joints for training\.controlInLoss; refresh the request"):
         read_examples(
-            store, [stored(store, "a", 90)], crops=1, resolution=64, wanted=64, subject="sks woman", pose_line=16
-        )
+            store, [stored(store, "a", 90)], crops=1, resolution=64, wanted=64, subject="sks woman",
+            face_weight=2, pose_line=16,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("part", ["image", "mask"])

@@ -123,9 +123,20 @@ def test_a_crop_holds_the_whole_face(seed: int) -> None:
 def test_the_face_weighs_most_and_the_background_keeps_a_floor() -> None:
     mask = Mask(np.zeros((100, 100), np.uint8))
     mask[20:100, 20:80] = 255
-    weights = loss_weights(mask, (40, 30, 20, 20))
+    weights = loss_weights(mask, (40, 30, 20, 20), 2.0)
     assert weights.mean() == pytest.approx(1.0)
     assert weights[35, 45] > weights[80, 50] > weights[5, 5] > 0
+
+
+@pytest.mark.parametrize("face", [1.0, 2.0, 4.0])
+def test_a_face_weighs_so_many_times_what_the_rest_of_the_person_does(face: float) -> None:
+    mask = Mask(np.zeros((100, 100), np.uint8))
+    mask[20:100, 20:80] = 255
+    weights = loss_weights(mask, (40, 30, 20, 10), face)
+    assert weights.mean() == pytest.approx(1.0)
+    assert weights[35, 45] / weights[80, 50] == pytest.approx(face)
+    assert weights[39, 59] / weights[40, 60] == pytest.approx(face)
+    assert weights[5, 5] / weights[80, 50] == pytest.approx(0.3)
 
 
 def test_sizes_stay_multiples_of_eight() -> None:

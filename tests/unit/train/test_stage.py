@@ -214,6 +214,20 @@ def test_the_controlnet_that_portraits_are_drawn_with_is_heard_in_the_loss(
     assert [{example.pose is None for example in examples} for examples in shown] == [{True}, {False}]
 
 
+def test_faces_weigh_as_the_order_says(train: Callable[..., TrainReport], monkeypatch: pytest.MonkeyPatch) -> None:
+    heaviest: list[float] = []
+
+    def read(*args: Any, **words: Any) -> list[Example]:
+        examples = read_examples(*args, **words)
+        heaviest.append(max(float(example.weights.max() / example.weights.min()) for example in examples))
+        return examples
+
+    monkeypatch.setattr(stage, "read_examples", read)
+    train(tiny_base(), "as by default")
+    train(tiny_base(), "more", face_weight=6.0)
+    assert heaviest[1] == pytest.approx(3 * heaviest[0])
+
+
 def test_a_controlnet_in_the_loss_must_have_a_name(train: Callable[..., TrainReport]) -> None:
     with pytest.raises(BadInput, match=r"training\.controlInLoss needs a ControlNet: name one"):
         train(tiny_base(), control_in_loss=True)

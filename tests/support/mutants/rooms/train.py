@@ -442,4 +442,18 @@ MUTANTS = (
         "weights",
         "after a restart each matrix goes on with another one's averages",
     ),
+    (
+        "T61",
+        "images/train/profile_train/dataset.py",
+        "weights[y : y + h, x : x + w] = face * PERSON_WEIGHT",
+        "weights[y : y + w, x : x + h] = face * PERSON_WEIGHT",
+        "the face's box is taken lying down",
+    ),
+    (
+        "T62",
+        "images/train/profile_train/stage.py",
+        "            face_weight=self.order.parameters.face_weight,\n",
+        "            face_weight=2.0,\n",
+        "the weight of faces that was ordered is not taken",
+    ),
 )

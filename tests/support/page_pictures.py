@@ -19,8 +19,8 @@ from playwright.sync_api import Page as Tab
 from page_stand import USER, Stand, stand
 from page_world import AREA, NAMESPACE, Document
 from profile_cli.run.command import WORK
+from profile_cli.run.settings import AREA as RUN_AREA
 from profile_cli.run.settings import NAME
-from profile_cli.run.settings import NAMESPACE as RUN_NAMESPACE
 from profile_cli.styles import known_styles
 from profile_contract.artifacts import ADAPTER
 from profile_contract.conditions import ConditionType
@@ -46,8 +46,8 @@ def seed(standing: Stand, run: Path) -> Document:
     """Put what a run made into the stand's store, and a request that is ready into its cluster."""
     owner = local_visitor(USER, NAMESPACE).owner
     places = {
-        f"{RUN_NAMESPACE}/requests/{NAME}/": f"{AREA}requests/{REQUEST}/",
-        f"{RUN_NAMESPACE}/uploads/{NAME}/": f"{AREA}uploads/{owner}/{REQUEST}/",
+        f"{RUN_AREA}requests/{NAME}/": f"{AREA}requests/{REQUEST}/",
+        f"{RUN_AREA}uploads/{NAME}/": f"{AREA}uploads/{owner}/{REQUEST}/",
     }
     for before, after in places.items():
         for file in sorted((run / WORK / before).rglob("*")):

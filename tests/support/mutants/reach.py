@@ -68,7 +68,17 @@ def measure(root: Path, environment: dict[str, str]) -> Reach:
     configuration = root / ".coveragerc"
     configuration.write_text("[run]\nbranch = False\nomit = tests/*\n")
     quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
-    arguments = [*quiet, "--cov=.", "--cov-context=test", "--cov-report=", "tests/unit"]
+    arguments = [
+        *quiet,
+        "-n",
+        "auto",
+        "--dist",
+        "loadfile",
+        "--cov=.",
+        "--cov-context=test",
+        "--cov-report=",
+        "tests/unit",
+    ]
 
     def run(*arguments: str, data: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

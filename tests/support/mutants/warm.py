@@ -1,7 +1,7 @@
 """`python -m mutants.warm`: runs tests again and again, each time in a fork that has other people's packages already.
 
 Importing torch and its like takes ten times what most tests take. Asked in lines of JSON (`{"tests": [...], "seconds":
-240}`), answers in lines of JSON (`{"code": 1, "by": "tests/unit/test_x.py::test_y"}`). It runs in the folder and with
+900}`), answers in lines of JSON (`{"code": 1, "by": "tests/unit/test_x.py::test_y"}`). It runs in the folder and with
 the environment of the copy that it serves, and imports nothing of the product itself.
 """
 
@@ -50,6 +50,8 @@ PACKAGES = (
     "matplotlib.pyplot",
 )
 LATE = 124
+# What a single test may take: one that waits for ever is told by its name.
+SECONDS_A_TEST = 60
 
 
 class Warm:
@@ -124,6 +126,7 @@ def _run(tests: list[str], output: IO[str]) -> None:
         import pytest
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
+        options.append(f"--timeout={SECONDS_A_TEST}")
         code = int(pytest.main([*options, *tests]))
         sys.stdout.flush()
     finally:

@@ -24,6 +24,8 @@ from profile_runtime.kubernetes.resources import (
     CLUSTER_STYLES_PATH,
     JSON,
     JSON_PATCH,
+    THEMSELVES,
+    Acting,
     Document,
     Query,
     namespace_path,
@@ -66,13 +68,13 @@ class NameTaken(CommandError):
 class Cluster:
     """One cluster. Every method raises CommandError with what the API server said."""
 
-    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None, acting: Acting = THEMSELVES) -> None:
         """`kubeconfig` None: $KUBECONFIG, or the user's own file; `context` None: the current one."""
         # It imports a library that takes half a second: what asks no cluster does without.
         from profile_runtime.kubernetes.sync import Api
 
         client = kubeconfigs.client_of(kubeconfig, context)
-        self._api: Api = Api(client, seconds=TIMEOUT_SECONDS, manager=FIELD_MANAGER)
+        self._api: Api = Api(client, seconds=TIMEOUT_SECONDS, manager=FIELD_MANAGER, acting=acting)
 
     def call(
         self, method: str, path: str, body: object = None, query: Query = (), *, content_type: str = JSON
@@ -143,9 +145,10 @@ class Cluster:
         """The request as the API server holds it."""
         return self.call("GET", request_path(Key(namespace, name)))
 
-    def request_documents(self, namespace: str | None) -> list[Document]:
-        """The requests of a namespace, of all of them for None, by namespace and name."""
-        requests = self.call("GET", requests_path(namespace))["items"]
+    def request_documents(self, namespace: str | None, selector: str = "") -> list[Document]:
+        """The requests of a namespace, of all of them for None, by namespace and name; `selector`: of their labels."""
+        query = [("labelSelector", selector)] if selector else []
+        requests = self.call("GET", requests_path(namespace), query=query)["items"]
         return sorted(requests, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
 
     def request_names(self, namespace: str) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 from collections.abc import Sequence
 
 from .errors import CommandError
+from .output import as_data, document
 from .terminal import Terminal
 
 INTERRUPTED = 130
@@ -22,8 +22,8 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, *, 
     try:
         code: int = arguments.run(arguments, terminal)
     except CommandError as error:
-        if getattr(arguments, "output", "") == "json":
-            terminal.plain(json.dumps({"error": str(error)}))
+        if as_data(arguments):
+            terminal.plain(document({"error": str(error)}, arguments))
         else:
             terminal.error(str(error))
         return 1

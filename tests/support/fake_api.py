@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from areas import NAMESPACE_UID, area
 
 Object = dict[str, Any]
+OPERATOR = {"app.kubernetes.io/part-of": "profile-studio", "app.kubernetes.io/component": "operator"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 GROUP = "/apis/profilestudio.io/v1alpha1"
 
@@ -35,6 +36,8 @@ class FakeApi:
         self.namespaces = ["default", "hr"]
         self.denied: set[str] = set()
         self.calls: list[str] = []
+        # As whom each call was made: the user and the groups of its headers.
+        self.acting: list[tuple[str, ...]] = []
         # Refused when it is meant, not when it is only asked: what changed in between.
         self.fails_for_real: set[str] = set()
         # Somebody else raises the revision this often, each time just before a patch comes.
@@ -57,7 +60,8 @@ class FakeApi:
     def answer(self, method: str, url: str, body: Any, content_type: str) -> tuple[int, Object]:
         """Status and document of an answer."""
         parts = urlsplit(url)
-        dry = "dryRun" in parse_qs(parts.query)
+        query = parse_qs(parts.query)
+        dry = "dryRun" in query
         self.calls.append(f"{method}{' dry' if dry else ''} {parts.path}")
         words = {method, *parts.path.split("/")}
         if words & self.denied or (not dry and words & self.fails_for_real):
@@ -66,8 +70,13 @@ class FakeApi:
             _, _, *rest = parts.path.removeprefix(GROUP).split("/")
             if rest[1] == "profilestyles":
                 return 200, {"items": [_style(name, place) for place, name in self.own_styles if place == rest[0]]}
-            return self._requests(method, rest[0], rest[2] if len(rest) > 2 else "", body, dry=dry, kind=content_type)
-        return self._others(method, parts.path, body)
+            name = rest[2] if len(rest) > 2 else ""
+            code, document = self._requests(method, rest[0], name, body, dry=dry, kind=content_type)
+        else:
+            code, document = self._others(method, parts.path, body)
+        if selectors := query.get("labelSelector"):
+            document = {"items": [item for item in document["items"] if _labelled(item, selectors[0])]}
+        return code, document
 
     def _others(self, method: str, path: str, body: Any) -> tuple[int, Object]:
         """What is not about one namespace's requests."""
@@ -77,7 +86,7 @@ class FakeApi:
         if last == "selfsubjectaccessreviews":
             verb = body["spec"]["resourceAttributes"]["verb"]
             return 201, {"spec": body["spec"], "status": {"allowed": verb not in self.denied}}
-        operator = {"metadata": {"name": "o", "namespace": "s"}, "status": {"availableReplicas": 1}}
+        operator = {"metadata": {"name": "o", "namespace": "s", "labels": OPERATOR}, "status": {"availableReplicas": 1}}
         lists: dict[str, list[Object]] = {
             "clusterprofilestyles": [_style(name) for name in self.styles],
             "profilerequests": list(self.requests.values()),
@@ -138,6 +147,12 @@ class FakeApi:
         return 200, document
 
 
+def _labelled(item: Object, selector: str) -> bool:
+    """Whether an object has all labels of a selector, which here are equalities alone."""
+    labels = item["metadata"].get("labels") or {}
+    return all(labels.get(name) == value for name, value in (pair.split("=") for pair in selector.split(",")))
+
+
 def _status(code: int, message: str) -> Object:
     return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
 
@@ -150,6 +165,8 @@ def serving(api: FakeApi, kubeconfig: Path, namespace: str = "hr") -> Iterator[N
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
+            names = ("Impersonate-User", "Impersonate-Group")
+            api.acting.append(tuple(value for name in names for value in self.headers.get_all(name) or ()))
             code, document = api.answer(self.command, self.path, body, self.headers.get("Content-Type", ""))
             content = json.dumps(document).encode()
             self.send_response(code)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from typing import Any
 
 from profile_cli.cluster import Cluster, NameTaken, NotAllowed
 from profile_cli.errors import CommandError
 from profile_cli.nouns import with_noun
+from profile_cli.output import NAME, as_data, document, for_programs, object_name
 from profile_cli.photos import FoundPhotos, find_photos
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
-from profile_contract.manifest import manifest
+from profile_contract.manifest import REQUEST_KIND, manifest
 from profile_contract.style_ref import StyleRef
 from profile_runtime.store.port import Store
 
@@ -26,31 +26,35 @@ from .words import CLIENT, NO, SERVER
 
 def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make a request that is not there yet, with its photos. Raises CommandError."""
+    if arguments.watch and arguments.output == NAME:
+        raise CommandError("--watch tells more than a name: leave -o name out, or follow it by `kubectl profile watch`")
     spec = spec_of(arguments)
     photos = find_photos(arguments.photos)
     tell_photos(photos, arguments, terminal)
     if arguments.noun is None:
         spec = with_noun(spec, terminal, terminal.aside if _read_by_programs(arguments) else terminal.say)
     namespace = namespace_of(arguments)
-    document = manifest(spec, namespace, arguments.name)
+    request = manifest(spec, namespace, arguments.name)
     if arguments.dry_run == CLIENT:
         check_count(len(photos), any_number=arguments.any_number)
         with contextlib.suppress(_Unseen):
             _check_styles(cluster_of(arguments)[0], namespace, spec.styles)
-        return _print(document, terminal)
+        return _print(request, arguments, terminal)
     # A missing address is no reason to have asked anybody.
     store = None if arguments.dry_run == SERVER else store_of(arguments)
     cluster, _ = cluster_of(arguments)
-    _ask_first(cluster, document, spec.styles)
+    _ask_first(cluster, request, spec.styles)
     # Who wants to add two photos to a request that is there is told about that, not about their number.
     check_count(len(photos), any_number=arguments.any_number)
     if store is None:
-        return _print(document, terminal)
+        return _print(request, arguments, terminal)
     with store_explained(arguments.store):
-        base, new = _send_and_create(cluster, store, document, photos, arguments)
-    if arguments.output == "json":
+        base, new = _send_and_create(cluster, store, request, photos, arguments)
+    if arguments.output == NAME:
+        terminal.plain(object_name(REQUEST_KIND, arguments.name))
+    elif as_data(arguments):
         done = {"namespace": namespace, "name": arguments.name, "photos": len(photos), "sent": new, "applied": True}
-        terminal.plain(json.dumps(done))
+        terminal.plain(document(done, arguments, one_of_many=arguments.watch))
     else:
         terminal.say(f"{len(photos)} photos stand under {base} ({new} new)")
         terminal.say(f"profilerequest {namespace}/{arguments.name} created")
@@ -250,7 +254,7 @@ def tell_photos(photos: FoundPhotos, arguments: argparse.Namespace, terminal: Te
 
 def _read_by_programs(arguments: argparse.Namespace) -> bool:
     """Whether nothing but objects may stand on standard output."""
-    return arguments.output == "json" or getattr(arguments, "dry_run", NO) != NO
+    return for_programs(arguments) or getattr(arguments, "dry_run", NO) != NO
 
 
 def _confirm(question: str, arguments: argparse.Namespace, terminal: Terminal) -> None:
@@ -264,13 +268,15 @@ def _confirm(question: str, arguments: argparse.Namespace, terminal: Terminal) -
 
 
 def _changed(arguments: argparse.Namespace, terminal: Terminal, namespace: str, said: str, **figures: Any) -> int:
-    if arguments.output == "json":
-        terminal.plain(json.dumps({"namespace": namespace, "name": arguments.name, **figures}))
+    if as_data(arguments):
+        terminal.plain(document({"namespace": namespace, "name": arguments.name, **figures}, arguments))
     else:
         terminal.say(said)
     return 0
 
 
-def _print(document: dict[str, Any], terminal: Terminal) -> int:
-    terminal.plain(json.dumps(document, indent=2))
+def _print(request: dict[str, Any], arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """The request that would be made: in a table, too, as JSON, to be piped into kubectl."""
+    is_name = arguments.output == NAME
+    terminal.plain(object_name(REQUEST_KIND, arguments.name) if is_name else document(request, arguments, indent=2))
     return 0

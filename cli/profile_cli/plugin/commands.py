@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from profile_cli.nouns import ANYBODY, NOUNS
+from profile_cli.output import JSON, NAME, TABLE, YAML, as_data, document
 from profile_cli.request_options import add_request_options
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _add_place(top, None)
     top.add_argument("-A", "--all-namespaces", action="store_true", help="with `list`: the requests of all namespaces")
     top.add_argument("--version", action="version", version=f"kubectl profile {_version()}")
-    top.set_defaults(run=_help(top), output="table")
+    top.set_defaults(run=_help(top), output=TABLE)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", help="")
     _add_create(commands)
     _add_photo_changes(commands)
@@ -41,7 +41,10 @@ def parser() -> argparse.ArgumentParser:
     which = refreshing.add_mutually_exclusive_group()
     which.add_argument("--style", action="append", default=[], help="take over this style alone; may be repeated")
     which.add_argument("--all", action="store_true", help="take over settings and versions too: it may train again")
-    listing = _add(commands, "list", looks.list_requests, "list the requests")
+    listing = _add(commands, "list", looks.list_requests, "list the requests", names=True)
+    listing.add_argument(
+        "-l", "--selector", default="", help="those whose labels are so, as kubectl's -l takes them: team=hr,!draft"
+    )
     listing.add_argument(
         "-A",
         "--all-namespaces",
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, help="download portraits, cuts, adapter, contact sheet and likeness report into this folder"
     )
     _add_store(portraits)
-    _add(commands, "styles", looks.show_styles, "list the styles that this cluster offers")
+    _add(commands, "styles", looks.show_styles, "list the styles that this cluster offers", names=True)
     _add_delete(commands)
     health = _add(commands, "doctor", _doctor, "check the cluster, your rights and the store, and say what to do")
     _add_store(health)
@@ -94,12 +97,19 @@ def _add_place(command: argparse.ArgumentParser, default: str | None) -> None:
     )
     completers.completed(context, completers.contexts)
     command.add_argument("--kubeconfig", type=Path, default=default, help="(default: $KUBECONFIG or ~/.kube/config)")
+    command.add_argument("--as", dest="as_user", metavar="USER", default=default, help="act as this user or account")
+    command.add_argument(
+        "--as-group", dest="as_groups", metavar="GROUP", action="append", default=default,
+        help="with --as: act as a member of this group; may be repeated",
+    )  # fmt: skip
 
 
-def _add(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
+def _add(commands: Any, name: str, run: Command, help_text: str, *, names: bool = False) -> argparse.ArgumentParser:
+    """A command with the options that all have; `names`: it answers with objects, of which -o name tells the names."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=_sentence(help_text))
     _add_place(command, argparse.SUPPRESS)
-    command.add_argument("-o", "--output", choices=["table", "json"], default="table", help="(default: table)")
+    forms = [TABLE, JSON, YAML, *([NAME] if names else [])]
+    command.add_argument("-o", "--output", choices=forms, default=TABLE, help=f"(default: {TABLE})")
     command.set_defaults(run=run)
     return command
 
@@ -108,8 +118,11 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _add_named(commands: Any, name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
-    command = _add(commands, name, run, help_text)
+def _add_named(
+    commands: Any, name: str, run: Command, help_text: str, *, names: bool = False
+) -> argparse.ArgumentParser:
+    """A command about one request."""
+    command = _add(commands, name, run, help_text, names=names)
     request = command.add_argument("name", metavar="NAME", help="the name of the ProfileRequest")
     # `create` makes a new name.
     if name != "create":
@@ -118,7 +131,9 @@ def _add_named(commands: Any, name: str, run: Command, help_text: str) -> argpar
 
 
 def _add_create(commands: Any) -> None:
-    create = _add_named(commands, "create", changes.create, "upload a person's photos and ask for portraits")
+    create = _add_named(
+        commands, "create", changes.create, "upload a person's photos and ask for portraits", names=True
+    )
     _add_photos(create)
     style = create.add_argument(
         "--style", action="append", dest="styles", help="a style; may be repeated (default: studio-warm)"
@@ -189,8 +204,8 @@ def _add_store(command: argparse.ArgumentParser) -> None:
 def _doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = cluster_of(arguments)
     findings = doctor.look(cluster, namespace, arguments.store)
-    if arguments.output == "json":
-        terminal.plain(json.dumps([asdict(finding) for finding in findings], indent=2))
+    if as_data(arguments):
+        terminal.plain(document([asdict(finding) for finding in findings], arguments, indent=2))
     else:
         terminal.table(f"Namespace {namespace}", doctor.COLUMNS, [finding.row for finding in findings])
     return 1 if any(finding.well is False for finding in findings) else 0

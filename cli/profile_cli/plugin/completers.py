@@ -10,6 +10,7 @@ from profile_cli.cluster import Cluster
 from profile_cli.errors import CommandError
 from profile_cli.kubeconfig import context_names, current_namespace
 from profile_contract.layouts import LayoutName
+from profile_runtime.kubernetes.resources import Acting
 
 Completer = Callable[..., list[str]]
 
@@ -55,7 +56,9 @@ def _beginning(prefix: str, ask: Callable[[], Sequence[str]]) -> list[str]:
 
 
 def _cluster(parsed_args: argparse.Namespace) -> Cluster:
-    return Cluster(getattr(parsed_args, "kubeconfig", None), getattr(parsed_args, "context", None))
+    groups = tuple(getattr(parsed_args, "as_groups", None) or ())
+    acting = Acting(getattr(parsed_args, "as_user", None) or "", groups)
+    return Cluster(getattr(parsed_args, "kubeconfig", None), getattr(parsed_args, "context", None), acting)
 
 
 def _namespace(parsed_args: argparse.Namespace) -> str:

@@ -10,6 +10,7 @@ from profile_cli.errors import CommandError
 from profile_cli.kubeconfig import current_namespace
 from profile_cli.observed import ObservedRequest
 from profile_contract.areas import Area, told_area
+from profile_runtime.kubernetes.resources import Acting
 from profile_runtime.store.s3 import S3Store
 
 from .store import open_named, prefix_of
@@ -25,7 +26,18 @@ def namespace_of(arguments: argparse.Namespace) -> str:
 def cluster_of(arguments: argparse.Namespace) -> tuple[Cluster, str]:
     """The cluster and the namespace. Raises CommandError."""
     namespace = namespace_of(arguments)
-    return Cluster(arguments.kubeconfig, arguments.context), namespace
+    return Cluster(arguments.kubeconfig, arguments.context, acting_of(arguments)), namespace
+
+
+def acting_of(arguments: argparse.Namespace) -> Acting:
+    """As whom the cluster is asked: --as and --as-group. Raises CommandError."""
+    user, groups = arguments.as_user or "", tuple(arguments.as_groups or ())
+    if groups and not user:
+        raise CommandError("--as-group says whose groups an --as USER has: give --as, too")
+    wrong = [name for name in (user, *groups) if not (name.isascii() and name.isprintable())]
+    if wrong:
+        raise CommandError(f"--as and --as-group take letters, digits and signs of ASCII: {wrong[0]!r}")
+    return Acting(user, groups)
 
 
 def store_of(arguments: argparse.Namespace) -> S3Store:

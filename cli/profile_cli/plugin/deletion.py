@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any
 
 from profile_cli.cluster import Cluster, Unreachable
 from profile_cli.errors import CommandError
+from profile_cli.output import as_data, document
 from profile_cli.terminal import Terminal
 from profile_contract.areas import Area, told_area
 from profile_contract.artifacts import request_prefix
@@ -37,9 +37,9 @@ def delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.wait:
         _wait_until_gone(cluster, namespace, arguments.name)
     stays = _what_stays(request, area, photos, why_kept)
-    if arguments.output == "json":
+    if as_data(arguments):
         gone = {"namespace": namespace, "name": arguments.name, "gone": arguments.wait}
-        terminal.plain(json.dumps({**gone, "photosGo": not why_kept, "stays": stays}))
+        terminal.plain(document({**gone, "photosGo": not why_kept, "stays": stays}, arguments))
         return 0
     along = "" if _retained(request) else ", with everything that was made for it"
     terminal.say(

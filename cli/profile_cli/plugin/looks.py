@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +10,12 @@ from profile_cli import tables, watch
 from profile_cli.cluster import Cluster
 from profile_cli.errors import CommandError
 from profile_cli.observed import ObservedRequest
+from profile_cli.output import NAME, as_data, document, object_name
 from profile_cli.results import adapter_expired, deliver, deliver_files, files_of_status, read_results, without_adapter
 from profile_cli.terminal import Terminal
 from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
+from profile_contract.manifest import REQUEST_KIND
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.stages.table import Stage
@@ -33,15 +34,20 @@ DAY_SECONDS, HOUR_SECONDS = 86400, 3600
 def list_requests(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """The requests of a namespace, or of all. Raises CommandError."""
     cluster, namespace = cluster_of(arguments)
-    documents = cluster.request_documents(None if arguments.all_namespaces else namespace)
-    if arguments.output == "json":
-        terminal.plain(json.dumps(documents, indent=2))
+    documents = cluster.request_documents(None if arguments.all_namespaces else namespace, arguments.selector)
+    if as_data(arguments):
+        terminal.plain(document(documents, arguments, indent=2))
+        return 0
+    if arguments.output == NAME:
+        for request in documents:
+            terminal.plain(object_name(REQUEST_KIND, str(request["metadata"]["name"])))
         return 0
     where = "all namespaces" if arguments.all_namespaces else f"namespace {namespace}"
+    where += f" with {arguments.selector}" if arguments.selector else ""
     if not documents:
         terminal.say(f"there are no requests in {where}")
         return 0
-    rows = [list_row(document, datetime.now(UTC)) for document in documents]
+    rows = [list_row(request, datetime.now(UTC)) for request in documents]
     if arguments.all_namespaces:
         rows = [(str(item["metadata"]["namespace"]), *row) for item, row in zip(documents, rows, strict=True)]
     columns = ("namespace", *LIST_COLUMNS) if arguments.all_namespaces else LIST_COLUMNS
@@ -82,8 +88,8 @@ def watch_request(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Follow a request until it is ready. Raises CommandError when it stalls."""
     cluster, namespace = cluster_of(arguments)
     standing_request(cluster, namespace, arguments.name)
-    if arguments.output == "json":
-        return _watch_lines(cluster, namespace, arguments.name, terminal)
+    if as_data(arguments):
+        return _watch_objects(cluster, namespace, arguments, terminal)
     view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
     best = view.status.best_likeness
     count = len(view.status.portraits)
@@ -99,14 +105,15 @@ def _tell_toy(status: ProfileRequestStatus, terminal: Terminal) -> None:
         terminal.say(toy_notice(status.toy_model))
 
 
-def _watch_lines(cluster: Cluster, namespace: str, name: str, terminal: Terminal) -> int:
-    """An object a line, whenever something changed; the last one says how it ended."""
+def _watch_objects(cluster: Cluster, namespace: str, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """An object whenever something changed, of JSON a line each; the last one says how it ended."""
+    name = arguments.name
     last: dict[str, Any] = {}
     for view, reading in watch.readings(cluster, namespace, name, WATCH_SECONDS):
-        document = {"namespace": namespace, "name": name} | watch.document(view, reading)
-        if document != last:
-            terminal.plain(json.dumps(document))
-        last = document
+        now = {"namespace": namespace, "name": name} | watch.document(view, reading)
+        if now != last:
+            terminal.plain(document(now, arguments, one_of_many=True))
+        last = now
     return 0 if last.get("ready") else 1
 
 
@@ -115,8 +122,9 @@ def show_photos(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cluster, namespace = cluster_of(arguments)
     photos = standing_request(cluster, namespace, arguments.name).status.photos
     verdicts = photos.verdicts if photos else []
-    if arguments.output == "json":
-        terminal.plain(json.dumps([verdict.model_dump(mode="json", by_alias=True) for verdict in verdicts], indent=2))
+    if as_data(arguments):
+        documents = [verdict.model_dump(mode="json", by_alias=True) for verdict in verdicts]
+        terminal.plain(document(documents, arguments, indent=2))
         return 0
     if not verdicts:
         terminal.say("no verdicts yet: the photos have not been looked at")
@@ -142,9 +150,9 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
         results = read_results(store, _area_of(view, namespace), arguments.name, watch.digests(view))
         results = without_adapter(results) if adapter_expired(view.status) else results
         files = deliver(store, results, arguments.out)
-    if arguments.output == "json":
+    if as_data(arguments):
         documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
-        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": documents}, indent=2))
+        terminal.plain(document({"files": [str(file) for file in files], "portraits": documents}, arguments, indent=2))
         return 0
     terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
     terminal.say(f"{len(files)} files in {arguments.out}")
@@ -162,9 +170,9 @@ def _area_of(view: ObservedRequest, namespace: str) -> Area:
 
 def _list_portraits(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:
     portraits = view.status.portraits
-    if arguments.output == "json":
+    if as_data(arguments):
         documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
-        terminal.plain(json.dumps({"files": [], "portraits": documents}, indent=2))
+        terminal.plain(document({"files": [], "portraits": documents}, arguments, indent=2))
         return 0
     if not portraits:
         terminal.say(f"there are no portraits yet: `kubectl profile watch {arguments.name}` shows how far they are")
@@ -179,8 +187,8 @@ def _download_former(view: ObservedRequest, arguments: argparse.Namespace, termi
     """The portraits that stand in the status while stages run anew, or cannot."""
     files = deliver_files(store_of(arguments), files_of_status(view.status), arguments.out)
     portraits = [portrait.model_dump(mode="json", by_alias=True) for portrait in view.status.portraits]
-    if arguments.output == "json":
-        terminal.plain(json.dumps({"files": [str(file) for file in files], "portraits": portraits}, indent=2))
+    if as_data(arguments):
+        terminal.plain(document({"files": [str(file) for file in files], "portraits": portraits}, arguments, indent=2))
         return 0
     terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(view.status.portraits))
     terminal.say("these were made before the request changed: not all of its stages have ended again")
@@ -193,10 +201,14 @@ def show_styles(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """The looks that the namespace's requests may ask for. Raises CommandError."""
     cluster, namespace = cluster_of(arguments)
     documents = cluster.style_documents(namespace)
-    if arguments.output == "json":
-        terminal.plain(json.dumps(documents, indent=2))
+    if as_data(arguments):
+        terminal.plain(document(documents, arguments, indent=2))
         return 0
-    terminal.table("Styles", STYLE_COLUMNS, [style_row(document) for document in documents])
+    if arguments.output == NAME:
+        for ref in map(ref_of, documents):
+            terminal.plain(object_name(ref.kind, ref.name))
+        return 0
+    terminal.table("Styles", STYLE_COLUMNS, [style_row(style) for style in documents])
     return 0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from profile_cli.errors import CommandError
+from profile_cli.output import as_data, document
 from profile_cli.terminal import Terminal
 from profile_contract.style_ref import StyleRef
 
@@ -30,8 +30,8 @@ def refresh(arguments: argparse.Namespace, terminal: Terminal) -> int:
         names = [style.shown for style in standing if style.key in chosen]
         said = f"the content of {', '.join(names)} is taken over; what differs is drawn anew"
         figures = {"styles": names}
-    if arguments.output == "json":
-        terminal.plain(json.dumps({"namespace": namespace, "name": arguments.name, **figures}))
+    if as_data(arguments):
+        terminal.plain(document({"namespace": namespace, "name": arguments.name, **figures}, arguments))
     else:
         terminal.say(said)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from profile_contract import GROUP, VERSION
@@ -18,6 +19,25 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
 CLUSTER_STYLES_PATH = f"{GROUP_PATH}/{CLUSTER_STYLES}"
+
+
+@dataclass(frozen=True)
+class Acting:
+    """As whom the API server is asked, where its own rights allow that: a user, and the groups of that user. An empty
+    user: as whom the credentials name."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """What a call says of it; none for an empty user."""
+        if not self.user:
+            return []
+        return [("Impersonate-User", self.user), *(("Impersonate-Group", group) for group in self.groups)]
+
+
+THEMSELVES = Acting()
 
 
 def requests_path(namespace: str | None = None) -> str:

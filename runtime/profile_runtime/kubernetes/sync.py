@@ -9,16 +9,19 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from .errors import ApiError, refusal, unreachable
-from .resources import JSON, Document, Query, headers, managed
+from .resources import JSON, THEMSELVES, Acting, Document, Query, headers, managed
 
 
 class Api:
     """One API server. Every call raises ApiError, or the kind of it that says why; ValueError for an address that no
     call can be sent to."""
 
-    def __init__(self, api: client.ApiClient, *, seconds: float, manager: str = "") -> None:
-        """`seconds`: the longest wait for an answer. `manager`: the name under which fields are written."""
-        self._api, self._seconds, self._manager = api, seconds, manager
+    def __init__(
+        self, api: client.ApiClient, *, seconds: float, manager: str = "", acting: Acting = THEMSELVES
+    ) -> None:
+        """`seconds`: the longest wait for an answer. `manager`: the name under which fields are written. `acting`: as
+        whom, where not as whom the client's own credentials name."""
+        self._api, self._seconds, self._manager, self._acting = api, seconds, manager, acting
 
     def call(
         self,
@@ -31,7 +34,7 @@ class Api:
         accept: str = JSON,
     ) -> Document:
         """One call; the object that the API server answers, {} for an empty answer."""
-        request = self._api.param_serialize(
+        verb, url, sent_headers, *rest = self._api.param_serialize(
             method,
             path,
             query_params=managed(method, query, self._manager),
@@ -40,7 +43,10 @@ class Api:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._api.call_api(*request, _request_timeout=self._seconds)
+            # A header for each group: the library's own headers have each name once.
+            every_header = urllib3.HTTPHeaderDict(sent_headers)
+            every_header.extend(self._acting.headers)
+            response = self._api.call_api(verb, url, every_header, *rest, _request_timeout=self._seconds)
             data: bytes = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise unreachable(error) from error

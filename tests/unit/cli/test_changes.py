@@ -219,6 +219,17 @@ def test_a_name_that_begins_like_anothers_is_another(call: Call, api: FakeApi, t
     call("create", "minji", folder(tmp_path))
 
 
+def test_a_script_is_told_the_name_alone(
+    call: Call, api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "profilerequest.profilestudio.io/minji\n"
+    assert call("create", "minji", folder(tmp_path), "-o", "name", "--dry-run") == name
+    assert api.requests == {}
+    assert call("create", "minji", folder(tmp_path), "-o", "name") == name
+    assert "leave -o name out" in call("create", "junho", folder(tmp_path), "-o", "name", "--watch", code=1)
+    assert [request for _, request in api.requests] == ["minji"]
+
+
 # --- dry runs ----------------------------------------------------------------------------------------------------
 
 

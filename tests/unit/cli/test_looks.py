@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fake_api import FakeApi, serving
 from profile_cli.plugin import connection, doctor
@@ -283,3 +284,64 @@ def test_the_doctor_leaves_nothing_in_the_store_that_begins_alike(
     monkeypatch.setattr(store, "delete", None)
     findings(call, code=0)
     assert store.list("") == []
+
+
+# --- what kubectl's own options mean ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(api: FakeApi) -> FakeApi:
+    """Two requests of a namespace, of which one has a team's label."""
+    api.request("minji")["metadata"]["labels"] = {"team": "hr"}
+    api.request("junho")
+    return api
+
+
+@pytest.mark.parametrize("everywhere", [(), ("-A",)])
+def test_requests_are_listed_by_their_labels(call: Call, labelled: FakeApi, everywhere: tuple[str, ...]) -> None:
+    (request,) = json.loads(call("list", "-l", "team=hr", "-o", "json", *everywhere))
+    assert request["metadata"]["name"] == "minji"
+    assert "junho" in call("list", *everywhere)
+    assert "there are no requests in " in (text := call("list", "--selector", "team=art", *everywhere))
+    assert "with team=art" in text
+
+
+def test_names_are_those_that_kubectl_takes(call: Call, labelled: FakeApi) -> None:
+    labelled.own_styles.append(("hr", "ours"))
+    assert call("list", "-o", "name").split() == [
+        "profilerequest.profilestudio.io/junho",
+        "profilerequest.profilestudio.io/minji",
+    ]
+    assert call("list", "-l", "team=art", "-o", "name") == ""
+    assert call("styles", "-o", "name").split()[1:] == [
+        "clusterprofilestyle.profilestudio.io/studio-warm",
+        "profilestyle.profilestudio.io/ours",
+    ]
+
+
+def test_yaml_says_what_json_says(call: Call, api: FakeApi) -> None:
+    said(api, condition("Ready", "True", "Succeeded"), portraits=[PORTRAIT], photos={"verdicts": []})
+    api.requests["hr", "minji"]["metadata"]["annotations"] = {"profilestudio.io/title": "민지 카드"}
+    for words in (["list"], ["photos", "minji"], ["portraits", "minji"], ["styles"]):
+        text = call(*words, "-o", "yaml")
+        assert yaml.safe_load(text) == json.loads(call(*words, "-o", "json")), words
+    assert "title: 민지 카드\n" in call("list", "-o", "yaml")
+    (last,) = yaml.safe_load_all(call("watch", "minji", "-o", "yaml"))
+    assert last["ready"] is True
+    assert set(yaml.safe_load(call("watch", "nobody", "-o", "yaml", code=1))) == {"error"}
+
+
+def test_the_cluster_is_asked_as_somebody_else(call: Call, api: FakeApi) -> None:
+    call("list")
+    call("--as", "system:serviceaccount:hr:bot", "list")
+    call("list", "--as", "minji", "--as-group", "hr", "--as-group", "system:authenticated")
+    assert api.acting == [(), ("system:serviceaccount:hr:bot",), ("minji", "hr", "system:authenticated")]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [(["--as-group", "hr"], "give --as, too"), (["--as", "a\nb"], "'a\\nb'"), (["--as", "민지"], "ASCII")],
+)
+def test_nobody_is_asked_as_who_cannot_be(call: Call, api: FakeApi, words: list[str], why: str) -> None:
+    assert why in call("list", *words, code=1)
+    assert api.calls == []

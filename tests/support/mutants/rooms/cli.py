@@ -267,4 +267,25 @@ MUTANTS = (
         "if own is None or own.digest != digest:",
         "the same recipe is complained of, and another one is not",
     ),
+    (
+        "L39",
+        "cli/profile_cli/cluster.py",
+        ('        query = [("labelSelector", selector)] if selector else []\n'),
+        ('        query = [("fieldSelector", selector)] if selector else []\n'),
+        "-l lists everybody's requests",
+    ),
+    (
+        "L40",
+        "runtime/profile_runtime/kubernetes/resources.py",
+        ('*(("Impersonate-Group", group) for group in self.groups)]\n'),
+        ('*(("Impersonate-Group", group) for group in self.groups[:1])]\n'),
+        "of several --as-group the first one counts",
+    ),
+    (
+        "L41",
+        "cli/profile_cli/output.py",
+        ('    return getattr(arguments, "output", TABLE) in (JSON, YAML)\n'),
+        ('    return getattr(arguments, "output", TABLE) == JSON\n'),
+        "-o yaml prints a table",
+    ),
 )

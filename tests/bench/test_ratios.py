@@ -22,7 +22,7 @@ from profile_models.folders import models_folder
 from profile_sandbox.paths import CLONE
 from profile_train.cache import encode_examples, encode_text
 from profile_train.dataset import Example
-from profile_train.loss import step_loss
+from profile_train.loss import step_losses
 from profile_train.model import load_base
 from profile_vision.pixels import RGB
 
@@ -116,7 +116,7 @@ def _examples(count: int) -> list[Example]:
 
 
 def test_caching_latents_and_text(figures: Figures, compare: Compare) -> None:
-    base = load_base(models_folder(), MODEL, mixed=False)
+    base = load_base(models_folder(), MODEL)
     examples = _examples(BATCH)
     captions = [example.caption for example in examples]
     texts: dict[str, TextEmbedding] = encode_text(base, captions)
@@ -126,8 +126,9 @@ def test_caching_latents_and_text(figures: Figures, compare: Compare) -> None:
     optimiser = torch.optim.AdamW(weights.values(), lr=1e-4)
 
     def step(batch: list[Any]) -> None:
-        loss = step_loss(base, batch, torch.Generator().manual_seed(0), gamma=5.0, offset=0.0357)
-        torch.autograd.backward(loss)
+        draw = torch.Generator().manual_seed(0)
+        for loss in step_losses(base, batch, draw, rows=len(batch), gamma=5.0, offset=0.0357):
+            torch.autograd.backward(loss)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 

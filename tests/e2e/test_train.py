@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from profile_models.folders import models_folder
 from profile_preprocess.stage import run as preprocess
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
-from profile_train import loop, loss, stage
+from profile_train import loop, loss, model, stage
 from profile_train.checkpoints import Checkpoints
 
 REQUEST = RequestRef(namespace="hr", name="minji")
@@ -155,16 +155,16 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(
     class Cut(Exception):
         pass
 
-    real_loss, calls = loss.step_loss, 0
+    real_loss, calls = loss.step_losses, 0
 
-    def cut_at_four(*arguments: object, **words: object) -> torch.Tensor:
+    def cut_at_four(*arguments: object, **words: object) -> Iterator[torch.Tensor]:
         nonlocal calls
         calls += 1
         if calls == 4:
             raise Cut
         return real_loss(*arguments, **words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "step_loss", cut_at_four)
+    monkeypatch.setattr(loop, "step_losses", cut_at_four)
     with pytest.raises(Cut):
         train("cut")
     resumed = train("cut")
@@ -179,19 +179,19 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(
 def test_a_half_written_checkpoint_is_never_taken(
     train: Train, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_loss, calls = loss.step_loss, 0
+    real_loss, calls = loss.step_losses, 0
 
-    def cut_at_six(*arguments: object, **words: object) -> torch.Tensor:
+    def cut_at_six(*arguments: object, **words: object) -> Iterator[torch.Tensor]:
         nonlocal calls
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
         return real_loss(*arguments, **words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "step_loss", cut_at_six)
+    monkeypatch.setattr(loop, "step_losses", cut_at_six)
     with pytest.raises(KeyboardInterrupt):
         train("cut")
-    monkeypatch.setattr(loop, "step_loss", real_loss)
+    monkeypatch.setattr(loop, "step_losses", real_loss)
     last = next(
         o.key for o in store.list("hr.1a2b3c4d-5e6f/requests/minji/adapter/cut/") if "step-000004/optimiser" in o.key
     )
@@ -201,16 +201,26 @@ def test_a_half_written_checkpoint_is_never_taken(
 
 
 def test_out_of_memory_is_answered_with_a_smaller_setting(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_loss = loss.step_loss
+    real_loss = loss.step_losses
 
-    def too_large(base: object, batch: list[object], *arguments: object, **words: object) -> torch.Tensor:
-        if len(batch) > 1:
+    loads: list[str] = []
+    real_load = model.load_base
+
+    def too_large(*arguments: object, rows: int, **words: object) -> Iterator[torch.Tensor]:
+        if rows > 1:
             raise torch.OutOfMemoryError("no room")
-        return real_loss(base, batch, *arguments, **words)  # type: ignore[arg-type]
+        return real_loss(*arguments, rows=rows, **words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "step_loss", too_large)
+    def load_base(models: Path, name: str, **words: object) -> object:
+        loads.append(name)
+        return real_load(models, name, **words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage, "load_base", load_base)
+
+    monkeypatch.setattr(loop, "step_losses", too_large)
     report = train("one", steps=2)
-    assert report.changes == ["batch 2 -> 1"]
+    assert report.changes == ["batch of 2 in parts of 1"]
+    assert loads == ["studio-random"], "nothing is loaded again"
     assert report.adapter is not None
 
 

@@ -99,7 +99,7 @@ def test_half_precision_alone_is_downloaded(models: Path) -> None:
 
 def test_the_trainer_loads_what_is_downloaded(models: Path) -> None:
     assert check_model(models, "base")
-    base = load_base(models, "base", mixed=True)
+    base = load_base(models, "base")
     assert next(base.unet.parameters()).dtype is torch.float32
     assert next(base.vae.parameters()).dtype is torch.float32
 

@@ -166,7 +166,7 @@ class TrainReport(StageReport):
     chosen_step: int = 0
     resumed_from: int = 0
     checkpoints: list[Checkpoint] = []
-    changes: list[str] = Field(default=[], description="Settings made smaller after running out of memory.")
+    changes: list[str] = Field(default=[], description="How training was made to fit into the memory.")
     skipped_steps: int = Field(default=0, description="Steps that changed nothing: their gradient was not finite.")
     notes: list[str] = Field(default=[], description="What was unusual about this training, for people.")
     seconds_per_step: float = 0.0

@@ -80,7 +80,7 @@ def _pose(base: Base, example: Example) -> torch.Tensor | None:
 
 
 def free_encoders(base: Base) -> None:
-    """Text encoders go for good; the VAE waits on the CPU for validation portraits."""
+    """Text encoders go for good; the VAE waits on the CPU for validation portraits, or a lower resolution."""
     for name in base.family.text_encoders:
         setattr(base.pipeline, name, None)
     base.vae.to("cpu")

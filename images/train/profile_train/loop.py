@@ -19,7 +19,8 @@ from profile_runtime.progress import StageProgress
 from .cache import CachedExample
 from .checkpoints import Checkpoints, Saved
 from .judge import Judgement
-from .loss import step_loss
+from .loss import step_losses
+from .memory import Ladder, MemoryPlan, Precision
 from .model import Base
 from .sampling import batch_of
 from .settings import Settings
@@ -66,18 +67,19 @@ def train(
     parameters: TrainParameters,
     settings: Settings,
     *,
+    memory: Fallback,
     checkpoints: Checkpoints,
     progress: StageProgress,
     judge: Callable[[], Judgement],
 ) -> Trained:
     """Train from the last whole checkpoint to the last step. `judge` gives the worth of the adapter as it is.
 
-    A training that diverges goes on from its last checkpoint once more, with other noise. Raises BadInput when it
-    diverges again, torch.OutOfMemoryError when memory runs out.
+    A training that diverges goes on from its last checkpoint once more, with other noise. One that runs out of memory
+    does the step again in the next plan. Raises BadInput when it diverges again, or no plan is left.
     """
-    course = Course(base, examples, parameters, settings, checkpoints=checkpoints, progress=progress, judge=judge)
-    if settings.gradient_checkpointing:
-        base.unet.enable_gradient_checkpointing()
+    course = Course(
+        base, examples, parameters, settings, memory=memory, checkpoints=checkpoints, progress=progress, judge=judge
+    )
     base.unet.train()
     first = course.resume(settings.steps)
     started = time.monotonic()
@@ -92,6 +94,14 @@ def train(
     return Trained(kept, first, seconds, course.skipped, course.redrawn > 0)
 
 
+@dataclass(frozen=True)
+class Fallback:
+    """How a training keeps within its memory: the plans it falls to, and its examples, cut for another resolution."""
+
+    ladder: Ladder
+    recut: Callable[[int], list[CachedExample]]
+
+
 class Course:
     """Where a training stands: the next step, what was left out, and how often its noise was drawn anew."""
 
@@ -102,17 +112,20 @@ class Course:
         parameters: TrainParameters,
         settings: Settings,
         *,
+        memory: Fallback,
         checkpoints: Checkpoints,
         progress: StageProgress,
         judge: Callable[[], Judgement],
     ) -> None:
-        """Puts a fresh adapter into the base."""
+        """Puts a fresh adapter into the base, and brings both to the device."""
         self._base, self._examples, self._sizes = base, examples, [example.size for example in examples]
         self._parameters, self._settings = parameters, settings
         weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
         # In the order of the optimiser's groups, by which it numbers their states.
         self._weights = dict(sorted(weights.items(), key=lambda item: leads_out(item[0])))
         self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
+        self._memory = memory
+        self._follow(memory.ladder.plan)
         self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
         self._optimiser = self._fresh_optimiser()
         self.step = self.taken = self.skipped = self.redrawn = 0
@@ -167,23 +180,19 @@ class Course:
 
     def _step(self, step: int) -> tuple[float, bool]:
         """One step: its loss, and whether the weights were changed. Raises Diverged."""
-        parameters, settings, optimiser = self._parameters, self._settings, self._optimiser
-        batch = [self._examples[i] for i in batch_of(self._sizes, settings.batch, parameters.seed, step)]
-        draw = torch.Generator().manual_seed(noise_seed(parameters.seed, step, self.redrawn))
-        loss = step_loss(
-            self._base,
-            batch,
-            draw,
-            gamma=parameters.min_snr_gamma,
-            offset=parameters.noise_offset,
-            timesteps=parameters.timesteps,
-        )
-        loss.backward()
+        settings, optimiser = self._settings, self._optimiser
+        loss = self._gradient(step)
+        while loss is None:
+            # Outside of the except clause: the exception would keep the tensors of the failed step alive.
+            optimiser.zero_grad(set_to_none=True)
+            before = self._memory.ladder.plan
+            self._follow(self._memory.ladder.fall(), before)
+            loss = self._gradient(step)
         for group in optimiser.param_groups:
             group["lr"] = group["highest_rate"] * share_of_rate(step, settings.steps)
         norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
         # Once a step an accelerator is waited for.
-        figure, length = torch.stack([loss.detach(), norm.to(loss)]).tolist()
+        figure, length = torch.stack([loss, norm.to(loss)]).tolist()
         _check_loss(figure, step)
         # Half precision may overflow once; a step of such a gradient would make every weight NaN, for good.
         changed = math.isfinite(length)
@@ -193,6 +202,43 @@ class Course:
             log.warning("step %d is left out: its gradient is not finite", step + 1)
         optimiser.zero_grad(set_to_none=True)
         return figure, changed
+
+    def _gradient(self, step: int) -> torch.Tensor | None:
+        """A step's loss, its gradient laid upon the weights; None where memory ran out."""
+        parameters, plan = self._parameters, self._memory.ladder.plan
+        batch = [self._examples[i] for i in batch_of(self._sizes, self._settings.batch, parameters.seed, step)]
+        draw = torch.Generator().manual_seed(noise_seed(parameters.seed, step, self.redrawn))
+        loss = torch.zeros((), device=self._base.device)
+        try:
+            for part in step_losses(
+                self._base,
+                batch,
+                draw,
+                rows=plan.rows,
+                gamma=parameters.min_snr_gamma,
+                offset=parameters.noise_offset,
+                timesteps=parameters.timesteps,
+            ):
+                part.backward()
+                loss += part.detach()
+        except torch.OutOfMemoryError:
+            log.warning("step %d does not fit into memory with %s", step + 1, plan)
+            return None
+        return loss
+
+    def _follow(self, plan: MemoryPlan, before: MemoryPlan | None = None) -> None:
+        """Carry out the next steps by a plan; `before`: the one they were carried out by."""
+        if plan.checkpointing and not (before and before.checkpointing):
+            self._base.unet.enable_gradient_checkpointing()
+        if plan.precision is Precision.FLOAT8 and not (before and before.precision is Precision.FLOAT8):
+            self._base.store_in_float8()
+        if before is None:
+            self._base.to_device()
+        elif self._base.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if before is not None and plan.resolution != before.resolution:
+            self._examples = self._memory.recut(plan.resolution)
+            self._sizes = [example.size for example in self._examples]
 
     def _keep(self, loss: float) -> None:
         """Save a checkpoint and judge it. Raises Diverged for weights that are not finite."""

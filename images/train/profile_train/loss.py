@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -81,18 +82,21 @@ def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> 
     return torch.searchsorted(shares, places.double() * shares[-1]).clamp(max=len(weights) - 1)
 
 
-def step_loss(
+def step_losses(
     base: Base,
     batch: list[CachedExample],
     draw: torch.Generator,
     *,
+    rows: int,
     gamma: float,
     offset: float,
     timesteps: Timesteps = Timesteps.WEIGHTED,
-) -> torch.Tensor:
-    """The loss of one batch, a scalar. Everything random comes from `draw`, which lives on the CPU.
+) -> Iterator[torch.Tensor]:
+    """The loss of one batch, a scalar, in parts of so many rows whose sum it is: each is differentiated before the next
+    is asked for, so that the activations of one part stand in memory at a time.
 
-    Where the base has a ControlNet, the examples' pose maps are followed as when portraits are drawn.
+    Everything random comes from `draw`, which lives on the CPU, for the whole batch: in how many parts it is taken
+    changes nothing. Where the base has a ControlNet, the examples' pose maps are followed as when portraits are drawn.
     """
     latents = torch.stack([e.mean + e.deviation * _normal(e.mean.shape, draw, base.device) for e in batch])
     noise = _normal(latents.shape, draw, base.device)
@@ -100,16 +104,24 @@ def step_loss(
     noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
     law = timestep_law(base, gamma, timesteps)
     steps = drawn_timesteps(law, len(batch), draw).to(base.device)
-    noisy = base.noise.add_noise(latents, noise, steps)
+    noisy, target = base.noise.add_noise(latents, noise, steps), target_of(base, latents, noise, steps)
+    scale = law.mean().to(base.device) / target.numel()
+    for begin in range(0, len(batch), rows):
+        part = slice(begin, begin + rows)
+        predicted = predicted_by(base, batch[part], noisy[part], steps[part])
+        weights = torch.stack([e.weights for e in batch[part]])
+        squared = (predicted.float() - target[part].float()).pow(2) * weights
+        yield squared.sum() * scale
+
+
+def predicted_by(base: Base, batch: list[CachedExample], noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """What the UNet says of noisy latents, of their shape, told the examples' texts, crops and poses."""
     text = TextEmbedding(torch.cat([e.text.tokens for e in batch]), torch.cat([e.text.pooled for e in batch]))
     conditions = base.family.conditions(text, torch.stack([e.crop_ids for e in batch]))
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=base.autocast):
         residuals = control_residuals(base, batch, noisy, steps, conditions)
-        predicted = base.unet(noisy, steps, **conditions, **residuals).sample
-    target = target_of(base, latents, noise, steps)
-    weights = torch.stack([e.weights for e in batch])
-    squared = (predicted.float() - target.float()).pow(2) * weights
-    return squared.mean() * law.mean().to(base.device)
+        predicted: torch.Tensor = base.unet(noisy, steps, **conditions, **residuals).sample
+    return predicted
 
 
 @torch.no_grad()

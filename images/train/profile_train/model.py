@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import cast_training_params
 from peft import LoraConfig
+from torch.nn.utils import parametrize
 
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
@@ -19,9 +20,23 @@ from profile_draw.families.family import Family
 from profile_draw.families.table import family_of
 from profile_runtime.weights import WeightsError, check_model
 
+from .memory import Precision
+
 ADAPTER = "default"
 # What a UNet may predict of a noisy picture, and the loss knows.
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
+
+
+class _Widened(torch.nn.Module):
+    """A weight of eight bits as layers calculate with it.
+
+    Each use makes its own copy, which goes with the layer's activations. diffusers' layerwise casting changes the
+    weight itself, and gradients are then calculated with one that has gone back to eight bits.
+    """
+
+    def forward(self, stored: torch.Tensor) -> torch.Tensor:
+        """The same numbers in bfloat16."""
+        return stored.to(torch.bfloat16)
 
 
 @dataclass
@@ -38,11 +53,32 @@ class Base:
     autocast: bool
     # The ControlNet that portraits are drawn with, where the loss hears it.
     control: Any | None = None
+    # The UNet that portraits are drawn with to judge checkpoints: it has no weights but those of `unet`.
+    drawing: torch.nn.Module | None = None
+
+    @property
+    def _networks(self) -> list[Any]:
+        """What stands on the accelerator while it is trained."""
+        return [network for network in (self.unet, self.control, self.drawing) if network is not None]
 
     @property
     def prediction(self) -> str:
         """What the UNet predicts, one of PREDICTIONS."""
         return str(self.noise.config.prediction_type)
+
+    def to_device(self) -> None:
+        """Bring what is trained on to the accelerator, and what it hears; the encoders need its memory before."""
+        for network in self._networks:
+            # Convolutions are faster so, on a CPU too.
+            network.to(self.device, memory_format=torch.channels_last)
+
+    def store_in_float8(self) -> None:
+        """Keep the base model's large weights in eight bits; each is bfloat16 while its layer calculates."""
+        for network in self._networks:
+            for layer in list(network.modules()):
+                if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d) and not layer.weight.requires_grad:
+                    layer.weight.data = layer.weight.data.to(torch.float8_e4m3fn)
+                    parametrize.register_parametrization(layer, "weight", _Widened(), unsafe=True)
 
     def add_adapter(self, rank: int, layers: AdapterLayers, seed: int) -> dict[str, torch.nn.Parameter]:
         """Put a fresh adapter into the UNet and give its parameters by name. Its weights stay in fp32.
@@ -56,7 +92,6 @@ class Base:
         self.unet.add_adapter(config, adapter_name=ADAPTER)
         # In bf16, small updates would be rounded away.
         cast_training_params(self.unet, dtype=torch.float32)
-        self.unet.to(memory_format=torch.channels_last)
         return self.adapter_weights
 
     @property
@@ -65,28 +100,27 @@ class Base:
         return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
 
 
-def load_base(models: Path, name: str, *, mixed: bool, control: str = "") -> Base:
-    """Load a base model onto the accelerator if there is one. `mixed`: the UNet in bf16, on an accelerator only.
+def load_base(models: Path, name: str, *, precision: Precision = Precision.FLOAT32, control: str = "") -> Base:
+    """Load a base model, to be trained on by the accelerator if there is one. `precision`: of UNet and ControlNet.
 
+    They stay on the CPU until `Base.to_device`, in bfloat16 where they are to be float8 (`Base.store_in_float8`).
     `control`: the ControlNet to train with, if any. Raises BadInput if a folder is not there, is not what its
     SHA256SUMS says, is no such model, or predicts what the loss does not know.
     """
     folder = _folder(models, name, "model_index.json", "base model")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = precision is not Precision.FLOAT32
+    dtype = torch.bfloat16 if half else torch.float32
     try:
         family = family_of(folder)
-        pipeline = family.load(folder)
+        pipeline = family.load(folder, {"unet": dtype, "default": torch.float32})
     except (OSError, ValueError) as error:
         raise BadInput(Reason.MODEL_NOT_FOUND, f"the base model '{name}' cannot be loaded") from error
     pipeline.set_progress_bar_config(disable=True)
     check_prediction(name, pipeline.scheduler.config)
-    autocast = mixed and device.type == "cuda"
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.requires_grad_(False)
-    dtype = torch.bfloat16 if autocast else torch.float32
-    # Convolutions are faster so, on a CPU too.
-    pipeline.unet.to(device, dtype=dtype, memory_format=torch.channels_last)
     return Base(
         name=name,
         family=family,
@@ -95,10 +129,8 @@ def load_base(models: Path, name: str, *, mixed: bool, control: str = "") -> Bas
         vae=pipeline.vae,
         noise=DDPMScheduler.from_config(pipeline.scheduler.config),
         device=device,
-        autocast=autocast,
-        control=_load_control(models, control, family, dtype).to(device, memory_format=torch.channels_last)
-        if control
-        else None,
+        autocast=half,
+        control=_load_control(models, control, family, dtype) if control else None,
     )
 
 

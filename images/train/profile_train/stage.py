@@ -26,69 +26,66 @@ from profile_draw.rows import by_pose
 from profile_runtime.context import StageContext
 from profile_runtime.recipes import recipe_warning
 
-from .cache import encode_examples, encode_text, free_encoders
+from .cache import CachedExample, encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
 from .dataset import Example, read_examples, read_report
 from .judge import Judgement, judge_of
-from .loop import Trained, best, train
+from .loop import Fallback, Trained, best, train
 from .loss import check_weights
+from .machine import memory_here, sizes_of
+from .memory import FreeMemory, Ladder, plans_of, precisions_of
 from .model import Base, load_base
 from .portraits import PortraitDrawing, judged_by, judged_order
 from .sampling import alone
-from .settings import Settings, settings_of, smaller
+from .settings import Settings, settings_of
 
 log = logging.getLogger(__name__)
 
 
 def run(order: TrainOrder, context: StageContext) -> TrainReport:
-    """Train an adapter on a dataset; when memory runs out, again in the next smaller setting.
+    """Train an adapter on a dataset, as fits into the memory that is free.
 
-    Raises BadInput if base model or dataset are missing, the loss explodes, or the smallest setting is too large.
+    Raises BadInput if base model or dataset are missing, the loss explodes, or memory is too small in every way.
     """
+    return run_within(memory_here(), order, context)
+
+
+def run_within(memory: FreeMemory, order: TrainOrder, context: StageContext) -> TrainReport:
+    """Train an adapter as fits into this memory. Raises as `run` does."""
     report = read_report(context.store, order.dataset)
-    settings = settings_of(order.parameters, len(report.training_images))
-    changes: list[str] = []
-    while True:
-        try:
-            return Attempt(order, context, report, settings).run(changes)
-        except torch.OutOfMemoryError:
-            log.warning("out of memory with %s", settings)
-        # Outside of the except clause: the exception would keep the tensors of the failed attempt alive.
-        next_smaller = smaller(settings)
-        if next_smaller is None:
-            raise BadInput(
-                Reason.OUT_OF_MEMORY,
-                "training does not fit into the memory, in its smallest setting too; "
-                "set a lower training.resolution, or give the Job a larger GPU",
-            )
-        settings, change = next_smaller
-        changes.append(change)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    try:
+        return Training(
+            order, context, report, settings_of(order.parameters, len(report.training_images)), memory
+        ).run()
+    except torch.OutOfMemoryError as error:
+        raise BadInput(
+            Reason.OUT_OF_MEMORY, "the base model does not fit into the memory; give the Job a larger GPU"
+        ) from error
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One attempt at an order, in one setting."""
+class Training:
+    """One order, carried out within some memory."""
 
     order: TrainOrder
     context: StageContext
     report: PreprocessReport
     settings: Settings
+    memory: FreeMemory
 
-    def run(self, changes: list[str]) -> TrainReport:
-        """Train and write the adapter. Raises torch.OutOfMemoryError if the setting is too large."""
-        parameters = self.order.parameters
+    def run(self) -> TrainReport:
+        """Train and write the adapter. Raises BadInput, or torch.OutOfMemoryError if not even the weights fit."""
+        parameters, ladder = self.order.parameters, self._ladder()
         base = load_base(
             self.context.models,
             parameters.base_model,
-            mixed=parameters.mixed_precision == "bf16",
+            precision=ladder.plan.precision,
             control=self._control_model,
         )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
-        examples = self._examples()
-        trained = self._train(base, examples, checkpoints)
+        examples = self._examples(ladder.plan.resolution)
+        trained = self._train(base, examples, checkpoints, ladder)
         chosen, weights = delivered(checkpoints, trained.checkpoints)
         adapter, twin = self._export(base, weights)
         checkpoints.finish()
@@ -110,7 +107,7 @@ class Attempt:
                 Checkpoint(step=s.step, key=s.prefix, loss=s.loss, likeness=s.likeness, copies=s.copies)
                 for s in trained.checkpoints
             ],
-            changes=changes,
+            changes=ladder.changes,
             skipped_steps=trained.skipped,
             notes=notes,
             seconds_per_step=round(trained.seconds_per_step, 4),
@@ -118,6 +115,13 @@ class Attempt:
             gpu=torch.cuda.get_device_name() if on_gpu else "",
             gpu_count=1 if on_gpu else 0,
         )
+
+    def _ladder(self) -> Ladder:
+        """How the training can be fitted into its memory, the way that is tried first on top."""
+        parameters, memory = self.order.parameters, self.memory
+        precisions = precisions_of(mixed=parameters.mixed_precision == "bf16", accelerated=memory.accelerated)
+        sizes = sizes_of(self.context.models, parameters, self._control_model)
+        return Ladder(plans_of(self.settings, precisions), sizes, memory)
 
     @property
     def _control_model(self) -> str:
@@ -145,30 +149,37 @@ class Attempt:
         """The person, as captions name them."""
         return f"{self.order.parameters.token} {self.order.parameters.noun}"
 
-    def _examples(self) -> list[Example]:
-        """The dataset's pictures, cut for this attempt's resolution. Raises BadInput."""
+    def _examples(self, resolution: int) -> list[Example]:
+        """The dataset's pictures, cut for a resolution. Raises BadInput."""
         return read_examples(
             self.context.store,
             self.report.training_images,
             crops=self.order.parameters.crops_per_photo,
-            resolution=self.settings.resolution,
+            resolution=resolution,
             wanted=self.order.parameters.resolution,
             subject=self._subject,
             face_weight=self.order.parameters.face_weight,
             pose_line=self._pose_line,
         )
 
-    def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints) -> Trained:
+    def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints, ladder: Ladder) -> Trained:
         """Encode the examples, free the encoders, and train. Raises as `train` does."""
-        texts = encode_text(base, [example.caption for example in examples])
-        cached = encode_examples(base, examples, texts, noise=self.order.parameters.latent_noise)
+        texts, noise = encode_text(base, [example.caption for example in examples]), self.order.parameters.latent_noise
+        cached = encode_examples(base, examples, texts, noise=noise)
         judge = self._judge(base)
         free_encoders(base)
+
+        def recut(resolution: int) -> list[CachedExample]:
+            again = encode_examples(base, self._examples(resolution), texts, noise=noise)
+            free_encoders(base)
+            return again
+
         return train(
             base,
             cached,
             self.order.parameters,
             self.settings,
+            memory=Fallback(ladder, recut),
             checkpoints=checkpoints,
             progress=self.context.progress,
             judge=judge,

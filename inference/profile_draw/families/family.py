@@ -51,8 +51,9 @@ class Family(ABC):
     text_encoders: ClassVar[tuple[str, ...]]
     tokenizers: ClassVar[tuple[str, ...]]
 
-    def load(self, folder: Path, dtype: torch.dtype | None = None) -> Any:
-        """The pipeline of a model's folder, on the CPU; float32 unless told. Raises OSError or ValueError.
+    def load(self, folder: Path, dtype: torch.dtype | dict[str, torch.dtype] | None = None) -> Any:
+        """The pipeline of a model's folder, on the CPU; float32 unless told, for all or by a network's name. Raises
+        OSError or ValueError.
 
         From safetensors alone, and never from elsewhere than this folder. Which of the VAE's files are read is asked of
         its own folder: where a mended one was put beside the original's half-precision file, that one is meant.
@@ -60,7 +61,8 @@ class Family(ABC):
         how = _how(folder / "unet", dtype)
         if variant_of(folder / "vae") == how["variant"]:
             return self.ways[False, False].from_pretrained(folder, **how)
-        vae = self.vae.from_pretrained(folder / "vae", **_how(folder / "vae", dtype))
+        of_vae = dtype.get("vae", dtype.get("default")) if isinstance(dtype, dict) else dtype
+        vae = self.vae.from_pretrained(folder / "vae", **_how(folder / "vae", of_vae))
         return self.ways[False, False].from_pretrained(folder, vae=vae, **how)
 
     def load_control(self, folder: Path, dtype: torch.dtype) -> Any:
@@ -106,7 +108,7 @@ class Family(ABC):
         """What these programs ask of an adapter's file; `resolution`: the edge in pixels that was trained at."""
 
 
-def _how(weights: Path, dtype: torch.dtype | None) -> dict[str, Any]:
+def _how(weights: Path, dtype: torch.dtype | dict[str, torch.dtype] | None) -> dict[str, Any]:
     """Arguments of `from_pretrained` for the weights in a folder."""
     precision = {} if dtype is None else {"dtype": dtype}
     return {"use_safetensors": True, "local_files_only": True, "variant": variant_of(weights), **precision}

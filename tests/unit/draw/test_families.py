@@ -63,7 +63,7 @@ def test_what_can_be_trained_on_can_be_drawn_with(
     models = saved(random_models, tmp_path, form)
     weights = (models / form / "unet").glob("*.safetensors")
     assert sorted(file.relative_to(models / form).as_posix() for file in weights) == files
-    trained = load_base(models, form, mixed=False)
+    trained = load_base(models, form)
     drawn = Pipeline.load(EngineConfig(models, form, dtype="float32"))
     assert trained.unet.dtype is drawn.dtype is torch.float32
     for (name, mine), theirs in zip(trained.unet.named_parameters(), drawn.unet.parameters(), strict=True):
@@ -83,22 +83,22 @@ def test_a_vae_that_was_put_in_the_originals_place_is_read_though_the_originals_
     if plain:
         vae.save_pretrained(models / "half" / "vae")
     drawn = Pipeline.load(EngineConfig(models, "half", dtype="float32"))
-    trained = load_base(models, "half", mixed=False)
+    trained = load_base(models, "half")
     for read in (next(drawn._base.vae.parameters()), next(trained.vae.parameters())):
         assert torch.allclose(read, original + plain, atol=1e-3)
 
 
 def test_the_controlnet_that_portraits_are_drawn_with_can_be_trained_with(random_models: Path) -> None:
-    control = load_base(random_models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME).control
+    control = load_base(random_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME).control
     drawn = Sdxl().load_control(random_models / random_sdxl.CONTROL_NAME, torch.float32)
     assert control is not None
     assert not control.training
     for (name, mine), theirs in zip(control.named_parameters(), drawn.parameters(), strict=True):
         assert torch.equal(mine, theirs), name
         assert not mine.requires_grad
-    assert load_base(random_models, random_sdxl.NAME, mixed=False).control is None
+    assert load_base(random_models, random_sdxl.NAME).control is None
     with pytest.raises(BadInput, match="the control model 'openpose' is not in the models folder") as caught:
-        load_base(random_models, random_sdxl.NAME, mixed=False, control="openpose")
+        load_base(random_models, random_sdxl.NAME, control="openpose")
     assert caught.value.reason == Reason.MODEL_NOT_FOUND
 
 
@@ -161,7 +161,7 @@ def test_a_folder_of_no_family_is_refused_with_a_sentence(tmp_path: Path, conten
     with pytest.raises(ValueError, match=r"model_index\.json (cannot be read|names the pipeline)"):
         family_of(index(tmp_path, content))
     with pytest.raises(BadInput, match=rf"the base model '{tmp_path.name}' cannot be loaded") as refused:
-        load_base(tmp_path.parent, tmp_path.name, mixed=False)
+        load_base(tmp_path.parent, tmp_path.name)
     assert refused.value.reason == Reason.MODEL_NOT_FOUND
     with pytest.raises(ValueError, match=r"model_index\.json"):
         Pipeline.load(EngineConfig(tmp_path.parent, tmp_path.name))

@@ -268,7 +268,7 @@ def test_an_empty_folder_has_no_sums(tmp_path: Path) -> None:
 def test_the_trainer_loads_no_changed_base(models: Path) -> None:
     (models / "sdxl" / UNET).write_bytes(b"weightz")
     with pytest.raises(BadInput, match=rf"{UNET} has changed") as caught:
-        load_base(models, "sdxl", mixed=False)
+        load_base(models, "sdxl")
     assert caught.value.reason == Reason.MODEL_NOT_FOUND
 
 

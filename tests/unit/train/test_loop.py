@@ -22,7 +22,8 @@ from profile_runtime.store.folder import FolderStore
 from profile_train import loop
 from profile_train.checkpoints import LIKENESS, MANIFEST, MOMENTS, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
 from profile_train.judge import Judgement
-from profile_train.loop import Trained, noise_seed
+from profile_train.loop import Fallback, Trained, noise_seed
+from profile_train.memory import FreeMemory, Ladder, NetworkSizes, Precision, plans_of
 from profile_train.settings import Settings, settings_of
 from profile_train.stage import delivered, notes_of
 from tiny_base import CHANNELS, WEIGHT, Call, TinyBase, example, tiny_base
@@ -56,6 +57,11 @@ def checkpoints(store: FolderStore) -> Checkpoints:
     return Checkpoints(store, PREFIX, "settings")
 
 
+def ladder(settings: Settings) -> Ladder:
+    """A CPU's plans, of which everything fits."""
+    return Ladder(plans_of(settings, [Precision.FLOAT32]), NetworkSizes(), FreeMemory(None, accelerated=False))
+
+
 def train(
     base: TinyBase,
     checkpoints: Checkpoints,
@@ -71,6 +77,7 @@ def train(
         EXAMPLES,
         parameters,
         settings,
+        memory=Fallback(ladder(settings), recut=lambda _: EXAMPLES),
         checkpoints=checkpoints,
         progress=progress,
         judge=lambda: Judgement(likeness()),

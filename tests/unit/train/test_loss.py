@@ -15,12 +15,20 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.train import Timesteps
 from profile_train.cache import CachedExample
-from profile_train.loss import check_weights, min_snr_weights, step_loss, timestep_law
+from profile_train.loss import check_weights, min_snr_weights, step_losses, timestep_law
 from profile_train.model import PREDICTIONS, check_prediction
-from tiny_base import CHANNELS, Call, example, tiny_base
+from tiny_base import CHANNELS, Call, TinyBase, example, tiny_base
 
 GAMMA, OFFSET, SEED = 5.0, 0.3, 11
 BIAS = 0.25
+
+
+def step_loss(
+    base: TinyBase, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float, **words: Any
+) -> torch.Tensor:
+    """The loss of a batch that is taken whole."""
+    (loss,) = step_losses(base, batch, draw, rows=len(batch), gamma=gamma, offset=offset, **words)
+    return loss
 
 
 def alphas_by_hand() -> np.ndarray:
@@ -36,7 +44,7 @@ def weights_by_hand(prediction: str, gamma: float) -> np.ndarray:
 
 
 def expected(prediction: str, rows: int, gamma: float, offset: float) -> dict[str, Any]:
-    """Everything that `step_loss` should ask and answer, drawn in the same order and calculated in float64."""
+    """Everything that `step_losses` should ask and answer, drawn in the same order and calculated in float64."""
     draw = torch.Generator().manual_seed(SEED)
     batch = [example(number) for number in range(rows)]
     shape = batch[0].mean.shape
@@ -235,8 +243,8 @@ def test_the_unet_hears_what_the_controlnet_says_of_each_examples_pose() -> None
     (call,), (asked,) = base.unet.calls, control.asked
     assert [said.tolist() for said in call.down] == [[0.25, 0.5], [0.5, 1.0]]
     assert call.middle.tolist() == [0.75, 1.5]
-    assert asked["noisy"] is call.noisy
-    assert asked["steps"] is call.steps
+    assert torch.equal(asked["noisy"], call.noisy)
+    assert torch.equal(asked["steps"], call.steps)
     assert asked["encoder_hidden_states"] is call.tokens
     assert asked["added_cond_kwargs"]["time_ids"] is call.time_ids
     assert not asked["grad"]
@@ -249,3 +257,26 @@ def test_without_pose_maps_nothing_is_said() -> None:
     step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), gamma=GAMMA, offset=OFFSET)
     assert base.unet.calls[0].down is None
     assert control.asked == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_in_how_many_parts_a_batch_is_taken_changes_nothing(rows: int) -> None:
+    def learnt(rows: int) -> tuple[float, torch.Tensor, TinyBase]:
+        base, control = tiny_base(), Control()
+        base.control = control
+        batch = [posed(number, number / 4) for number in range(4)]
+        total = 0.0
+        draw = torch.Generator().manual_seed(SEED)
+        for part in step_losses(base, batch, draw, rows=rows, gamma=GAMMA, offset=OFFSET):
+            torch.autograd.backward(part)
+            total += part.item()
+        assert base.unet.bias.grad is not None
+        return total, base.unet.bias.grad, base
+
+    (whole, gradient, at_once), (loss, added, parts) = learnt(4), learnt(rows)
+    assert loss == pytest.approx(whole, rel=1e-5)
+    assert torch.allclose(added, gradient, rtol=1e-5)
+    assert [len(call.noisy) for call in parts.unet.calls] == [rows] * (4 // rows) + [4 % rows] * bool(4 % rows)
+    for name in ("noisy", "steps", "tokens", "pooled", "time_ids", "middle"):
+        (call,) = at_once.unet.calls
+        assert torch.equal(torch.cat([getattr(c, name) for c in parts.unet.calls]), getattr(call, name)), name

@@ -77,7 +77,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def base(models: Path) -> Base:
-    base = load_base(models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME)
+    base = load_base(models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
     encode_text(base, ["anything"])
     return base
 

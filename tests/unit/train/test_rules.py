@@ -1,4 +1,4 @@
-"""Training's pure rules: steps, smaller settings, batches, crops, names for WebUI, the choice of a checkpoint."""
+"""Training's pure rules: steps, batches, crops, names for WebUI, the choice of a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from profile_train.dataset import loss_weights, random_crop, scaled_size
 from profile_train.loop import best, share_of_rate
 from profile_train.loss import drawn_timesteps, min_snr_weights
 from profile_train.sampling import alone, batch_of, epoch_batches
-from profile_train.settings import Settings, settings_of, smaller
+from profile_train.settings import settings_of
 from profile_vision.pixels import Mask
 
 PARAMETERS = TrainParameters(base_model="sdxl")
@@ -31,22 +31,6 @@ def test_steps_follow_the_photos(photos: int, steps: int) -> None:
 
 def test_steps_can_be_given() -> None:
     assert settings_of(PARAMETERS.model_copy(update={"steps": 40}), 12).steps == 40
-
-
-def test_memory_is_given_up_batch_first_then_recomputing_then_resolution() -> None:
-    said = []
-    settings: Settings | None = settings_of(PARAMETERS, 8)
-    while settings is not None:
-        step = smaller(settings)
-        settings = step[0] if step else None
-        said += [step[1]] if step else []
-    assert said == [
-        "batch 4 -> 2",
-        "batch 2 -> 1",
-        "gradient checkpointing on",
-        "resolution 1024 -> 768",
-        "resolution 768 -> 576",
-    ]
 
 
 def test_an_epoch_shows_every_example_in_batches_of_one_size() -> None:

@@ -242,5 +242,5 @@ def test_a_base_that_predicts_something_else_is_refused_as_it_is_loaded(
     pipeline = SimpleNamespace(scheduler=SimpleNamespace(config=config), set_progress_bar_config=lambda **_: None)
     monkeypatch.setattr(StableDiffusionXLPipeline, "from_pretrained", lambda *_, **__: pipeline)
     with pytest.raises(BadInput, match=r"'flow' cannot be trained on: .* prediction_type 'flow_prediction'") as caught:
-        load_base(tmp_path, "flow", mixed=False)
+        load_base(tmp_path, "flow")
     assert caught.value.reason == Reason.MODEL_NOT_FOUND

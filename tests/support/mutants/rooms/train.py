@@ -4,8 +4,8 @@ MUTANTS = (
     (
         "T01",
         "images/train/profile_train/loss.py",
-        "squared = (predicted.float() - target.float()).pow(2) * weights",
-        "squared = (predicted.float() - target.float()).pow(2)",
+        "squared = (predicted.float() - target[part].float()).pow(2) * weights",
+        "squared = (predicted.float() - target[part].float()).pow(2)",
         "loss: face/person mask ignored",
     ),
     (
@@ -455,5 +455,26 @@ MUTANTS = (
         "            face_weight=self.order.parameters.face_weight,\n",
         "            face_weight=2.0,\n",
         "the weight of faces that was ordered is not taken",
+    ),
+    (
+        "T63",
+        "images/train/profile_train/loss.py",
+        "scale = law.mean().to(base.device) / target.numel()",
+        "scale = law.mean().to(base.device) / target[:rows].numel()",
+        "a batch in parts counts as many batches",
+    ),
+    (
+        "T64",
+        "images/train/profile_train/loop.py",
+        "            optimiser.zero_grad(set_to_none=True)\n            before",
+        "            before",
+        "a step that is done again keeps the gradient of its first parts",
+    ),
+    (
+        "T65",
+        "images/train/profile_train/memory.py",
+        "USABLE = 0.92",
+        "USABLE = 1.1",
+        "more is planned with than is free",
     ),
 )

@@ -54,9 +54,7 @@ def run_within(memory: FreeMemory, order: TrainOrder, context: StageContext) -> 
     """Train an adapter as fits into this memory. Raises as `run` does."""
     report = read_report(context.store, order.dataset)
     try:
-        return Training(
-            order, context, report, settings_of(order.parameters, len(report.training_images)), memory
-        ).run()
+        return Attempt(order, context, report, settings_of(order.parameters, len(report.training_images)), memory).run()
     except torch.OutOfMemoryError as error:
         raise BadInput(
             Reason.OUT_OF_MEMORY, "the base model does not fit into the memory; give the Job a larger GPU"
@@ -64,7 +62,7 @@ def run_within(memory: FreeMemory, order: TrainOrder, context: StageContext) -> 
 
 
 @dataclass(frozen=True)
-class Training:
+class Attempt:
     """One order, carried out within some memory."""
 
     order: TrainOrder

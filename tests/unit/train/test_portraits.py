@@ -28,6 +28,7 @@ from profile_models import random_sdxl
 from profile_predictor.engine import Engine, Fetched
 from profile_runtime.store.folder import FolderStore
 from profile_train.cache import encode_text, free_encoders
+from profile_train.memory import Precision
 from profile_train.model import Base, load_base
 from profile_train.portraits import PortraitDrawing, judged_by, judged_order
 from profile_vision.faces import Face
@@ -222,7 +223,7 @@ def test_an_adapter_too_strong_to_draw_with_is_not_judged(base: Base, store: Fol
 
 
 def test_without_a_controlnet_no_pose_is_followed(models: Path, store: FolderStore) -> None:
-    plain = load_base(models, random_sdxl.NAME, mixed=False)
+    plain = load_base(models, random_sdxl.NAME)
     encode_text(plain, ["anything"])
     drawing = drawing_of(plain, wanted(), store)
     plain.add_adapter(4, LAYERS, seed=0)
@@ -324,3 +325,14 @@ def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
     pipeline.remember(["a woman", "a hat"], 1)
     pipeline.forget_encoders()
     assert np.abs(pipeline.draw(shape, [row]).astype(int) - texts).max() <= 1
+
+
+def test_portraits_are_drawn_where_the_base_was_put_into_eight_bits(models: Path, store: FolderStore) -> None:
+    base = load_base(models, random_sdxl.NAME, precision=Precision.FLOAT8, control=random_sdxl.CONTROL_NAME)
+    encode_text(base, ["anything"])
+    drawing = drawing_of(base, wanted(count=1), store)
+    trained(base)
+    before = drawing.draw()[0].astype(int)
+    base.store_in_float8()
+    difference = np.abs(drawing.draw()[0].astype(int) - before)
+    assert 0 < difference.mean() < 25

@@ -155,7 +155,7 @@ def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
     assert demo.preprocess.resolution == training.resolution
     assert drawn.width
     assert drawn.height
-    assert demo.picture == PictureSize(drawn.width, drawn.height, 20, 20, 100, 100)
+    assert demo.picture == PictureSize(drawn.width, drawn.height, 20, drawn.guidance_tenths, 100, 100)
 
 
 def test_everything_that_decides_how_a_candidate_looks_is_taken() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from fake_api import FakeApi, serving
+from fake_api import FakeApi
 from profile_cli.plugin import connection, doctor
 from profile_cli.plugin.__main__ import main
 from profile_runtime.store.folder import FolderStore
@@ -21,13 +21,6 @@ Call = Callable[..., str]
 SECOND = "2026-03-02T09:00:01Z"
 KEY = "hr.1a2b3c4d-5e6f/requests/minji/portraits/d/"
 NAUGHTY = "a\x1b[2J\x1b]0;pwned\x07.jpg"
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[FakeApi]:
-    api = FakeApi()
-    with serving(api, tmp_path / "kubeconfig"):
-        yield api
 
 
 @pytest.fixture

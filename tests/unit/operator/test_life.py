@@ -1,17 +1,13 @@
-"""A request's life with the operator's real reads and writes: API server and store are in memory, all else is real."""
+"""One request's life over an API server in memory: what is written, what is looked at, what fails around it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from fake_kubernetes import CLUSTER_STYLES, JOBS, STYLES
-from operator_world import CONFIG, KEY
-from operator_world import STYLES as STYLE_SPECS
+from operator_world import CONFIG
 from profile_contract.progress import ProgressEvent
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
@@ -143,183 +139,6 @@ async def test_styles_and_layouts_are_sets_and_portraits_stand_as_asked(operator
     assert operator.condition("Ready")[0] == "True"
     assert [portrait.style for portrait in operator.status.portraits] == ["plain", "warm"]
     assert [portrait.key for portrait in operator.status.portraits] == keys[::-1]
-
-
-# --- versions that meet ------------------------------------------------------------------------------------------
-
-
-async def test_fields_of_a_newer_version_change_nothing(operator: RealOperator) -> None:
-    await operator.ready()
-    before = writes(operator)
-    operator.document["spec"] |= {"priority": 3}
-    operator.document["spec"]["photos"]["novelty"] = {"a": [1]}
-    for style in operator.server.named(CLUSTER_STYLES).values():
-        style["spec"] |= {"novelty": "none"}
-        style["spec"]["sampler"]["novelty"] = 1
-    await operator.cycle()
-    assert writes(operator) == before
-    assert operator.condition("Ready")[0] == "True"
-
-
-async def test_a_style_that_is_not_understood_leaves_what_is_finished(operator: RealOperator) -> None:
-    await operator.ready()
-    operator.server.named(CLUSTER_STYLES)["warm"]["spec"]["tone"] = "Golden"
-    jobs = set(operator.jobs)
-    await operator.cycle()
-    assert set(operator.jobs) == jobs
-    assert operator.condition("Ready")[0] == "True"
-    assert operator.condition("Outdated")[:2] == ("True", "PlatformChanged")
-    assert "the style warm cannot be understood by this version" in operator.condition("Outdated")[2]
-    # Asked for something else, it goes on with what the style said when it was resolved.
-    operator.change(seed=8)
-    await operator.cycle()
-    assert operator.condition("Generated")[1] == "Running"
-    assert operator.beside.work is not None
-    assert {style.key: style.spec.tone for style in operator.beside.work.styles} == {
-        "warm": "Warm",
-        "plain": "Neutral",
-    }
-
-
-async def test_a_style_that_is_not_understood_is_not_missing(operator: RealOperator) -> None:
-    operator.server.named(CLUSTER_STYLES)["warm"]["spec"]["tone"] = "Golden"
-    await operator.cycle()
-    status, reason, message = operator.condition("Stalled")
-    assert (status, reason) == ("True", "StyleNotUnderstood")
-    assert "the ClusterProfileStyle warm: spec.tone" in message
-    assert operator.jobs == {}
-    operator.server.named(CLUSTER_STYLES)["warm"]["spec"]["tone"] = "Warm"
-    await operator.cycle()
-    assert len(operator.jobs) == 1
-
-
-async def test_a_spec_that_is_not_understood_leaves_what_is_finished(operator: RealOperator) -> None:
-    await operator.ready()
-    operator.document["spec"]["layouts"] = ["passport-of-tomorrow"]
-    before = writes(operator)
-    with pytest.raises(ExpectedError, match=r"spec\.layouts"):
-        await operator.cycle()
-    assert writes(operator) == before
-    operator.change(layouts=["passport-of-tomorrow"])
-    with pytest.raises(ExpectedError):
-        await operator.cycle()
-    assert operator.condition("Stalled")[:2] == ("True", "InvalidSpec")
-    assert len(operator.status.portraits) == 2
-
-
-async def test_a_status_that_a_newer_version_wrote_is_not_wiped_for_a_spec_that_is_not_understood(
-    operator: RealOperator,
-) -> None:
-    await operator.ready()
-    operator.document["status"]["portraits"][0]["layouts"] = {"passport-of-tomorrow": "key"}
-    operator.document["spec"]["layouts"] = ["passport-of-tomorrow"]
-    before = dict(operator.document["status"])
-    with pytest.raises(ExpectedError):
-        await operator.cycle()
-    assert operator.document["status"] == before
-
-
-# --- whose is it -------------------------------------------------------------------------------------------------
-
-
-def foreign(operator: RealOperator, name: str, **metadata: Any) -> None:
-    labels = {"profilestudio.io/request": KEY.name, "profilestudio.io/stage": "train"}
-    reference = {"uid": "another", "controller": True, "kind": "X", "name": "x", "apiVersion": "v1"}
-    document = {
-        "metadata": {"name": name, "labels": labels, "ownerReferences": [reference], **metadata},
-        "spec": {"template": {"spec": {"containers": [{"name": "stage"}]}}},
-    }
-    operator.server.put(JOBS.format(KEY.namespace), document)
-
-
-async def test_jobs_of_others_are_not_deleted(operator: RealOperator) -> None:
-    foreign(operator, "theirs")
-    foreign(operator, "nobodys", ownerReferences=[])
-    await operator.cycle()
-    operator.change(suspend=True)
-    await operator.cycle()
-    assert [name for name in operator.jobs if "preprocess" in name] == []
-    operator.change(suspend=False, photos={"prefix": "uploads/minji/", "revision": 2})
-    operator.store.objects["hr.1a2b3c4d-5e6f/uploads/minji/7.jpg"] = b"7"
-    await operator.cycle()
-    operator.delete()
-    for _ in range(3):
-        await operator.cycle()
-    for name in ("theirs", "nobodys"):
-        assert "deletionTimestamp" not in operator.jobs[name]["metadata"]
-    assert [name for name in operator.jobs if "preprocess" in name] == []
-
-
-async def test_a_suspended_request_deletes_its_job_and_makes_it_again(operator: RealOperator) -> None:
-    await operator.cycle()
-    (name,) = operator.jobs
-    operator.change(suspend=True)
-    await operator.cycle()
-    assert operator.jobs == {}
-    assert operator.condition("Ready")[:2] == ("False", "Suspended")
-    operator.change(suspend=False)
-    await operator.cycle()
-    assert list(operator.jobs) == [name]
-    assert "suspend" not in operator.jobs[name]["spec"]
-
-
-async def test_suspending_deletes_no_job_that_is_going(operator: RealOperator) -> None:
-    await operator.cycle()
-    name = next(iter(operator.jobs))
-    operator.pod(name)
-    await operator.kube.delete_job(KEY.namespace, name)
-    operator.change(suspend=True)
-    before = len(operator.server.writes("/jobs"))
-    await operator.cycle()
-    assert len(operator.server.writes("/jobs")) == before
-
-
-async def test_a_foreign_job_of_our_name_is_a_conflict(operator: RealOperator) -> None:
-    await operator.cycle()
-    name = next(iter(operator.jobs))
-    for owners in ([{"uid": "another", "controller": True}], []):
-        operator.jobs[name]["metadata"]["ownerReferences"] = owners
-        for label in ("profilestudio.io/request-uid", "app.kubernetes.io/managed-by"):
-            operator.jobs[name]["metadata"]["labels"].pop(label, None)
-        await operator.cycle()
-        assert operator.condition("Stalled")[:2] == ("True", "Conflict")
-
-
-async def test_our_own_job_that_lost_its_owner_reference_goes_on_and_goes_with_its_request(
-    operator: RealOperator,
-) -> None:
-    """`kubectl delete --cascade=orphan` takes the reference away while our finalizer still holds the request."""
-    await operator.cycle()
-    name = next(iter(operator.jobs))
-    operator.jobs[name]["metadata"].pop("ownerReferences")
-    await operator.cycle()
-    assert operator.condition("Stalled")[0] == "False"
-    operator.delete()
-    await operator.cycle()
-    assert name not in operator.jobs
-
-
-async def test_a_foreign_job_that_is_met_in_creating_is_a_conflict_that_stalls(operator: RealOperator) -> None:
-    await operator.cycle()
-    name, job = next(iter(operator.jobs.items()))
-    job["metadata"]["labels"] = {}
-    for owners in ([{"uid": "another", "controller": True}], []):
-        job["metadata"]["ownerReferences"] = owners
-        with pytest.raises(ExpectedError, match=f"a Job named {name} exists and belongs to something else"):
-            await operator.cycle()
-        assert operator.condition("Stalled")[:2] == ("True", "Conflict")
-        assert operator.condition("Reconciling")[0] == "False"
-
-
-async def test_our_own_job_that_an_earlier_try_created_is_adopted(operator: RealOperator) -> None:
-    await operator.cycle()
-    job = operator.job("preprocess")
-    labels = job["metadata"].pop("labels")
-    await operator.cycle()
-    job["metadata"]["labels"] = labels
-    await operator.cycle()
-    assert len(operator.jobs) == 1
-    assert operator.condition("Preprocessed")[1] == "Pending"
 
 
 # --- what fails --------------------------------------------------------------------------------------------------
@@ -461,67 +280,6 @@ async def test_the_time_of_a_condition_moves_with_its_status_alone(operator: Rea
 
 
 # --- what a stranger wrote ---------------------------------------------------------------------------------------
-
-
-async def test_a_report_that_cannot_be_read_stalls_and_is_not_made_again_for_ever(operator: RealOperator) -> None:
-    await operator.cycle()
-    operator.finish("preprocess")
-    key = next(key for key in operator.store.objects if key.endswith("report.json"))
-    good = operator.store.objects[key]
-    for bad in (b"{", b" " * 1_048_577, b'{"stage": "preprocess"}'):
-        operator.store.objects[key] = bad
-        for _ in range(2):
-            await operator.cycle()
-        assert operator.condition("Stalled")[:2] == ("True", "InvalidOrder")
-        assert "its report in the store cannot be read (" in operator.condition("Stalled")[2]
-        assert len(operator.jobs) == 1
-    operator.store.objects[key] = good
-    await operator.cycle()
-    assert operator.condition("Trained")[1] == "Pending"
-
-
-async def test_keys_of_others_reach_neither_a_status_nor_an_order(operator: RealOperator) -> None:
-    await operator.cycle()
-    for stage in ("preprocess", "train"):
-        operator.finish(stage)
-        await operator.cycle()
-    operator.generate()
-    await operator.cycle()
-    operator.finish("finish")
-    key = next(key for key in operator.store.objects if "/portraits/" in key)
-    report = json.loads(operator.store.objects[key])
-    report["contactSheet"] = "finance.1a2b3c4d-5e6f/requests/ceo/portraits/x/contact-sheet.jpg"
-    operator.store.objects[key] = json.dumps(report).encode()
-    await operator.cycle()
-    assert operator.condition("Stalled")[:2] == ("True", "InvalidOrder")
-    assert "does not lie below 'hr.1a2b3c4d-5e6f/requests/minji/'" in operator.condition("Stalled")[2]
-    assert "finance" not in json.dumps(operator.document["status"].get("contactSheet", ""))
-    assert operator.status.portraits == []
-
-
-async def test_a_request_is_drawn_in_its_own_namespaces_style_and_in_no_others(operator: RealOperator) -> None:
-    blue = {"name": "blue", "kind": "ProfileStyle"}
-    operator.server.put(STYLES.format("sales"), {"metadata": {"name": "blue"}, "spec": STYLE_SPECS["warm"].document()})
-    operator.change(styles=[{"name": "warm"}, blue])
-    await operator.cycle()
-    assert operator.condition("Stalled")[1] == "StyleNotFound"
-    assert "there is no ProfileStyle blue; these exist: " in operator.condition("Stalled")[2]
-    operator.server.put(STYLES.format("hr"), {"metadata": {"name": "blue"}, "spec": STYLE_SPECS["warm"].document()})
-    await operator.ready()
-    assert [(portrait.style, portrait.kind) for portrait in operator.status.portraits] == [
-        ("warm", "ClusterProfileStyle"),
-        ("blue", "ProfileStyle"),
-    ]
-    assert operator.status.styles_text == "warm, pstyle/blue"
-
-
-async def test_a_cluster_style_of_the_same_name_is_another(operator: RealOperator) -> None:
-    operator.server.put(STYLES.format("hr"), {"metadata": {"name": "warm"}, "spec": STYLE_SPECS["plain"].document()})
-    operator.change(styles=[{"name": "warm"}, {"name": "warm", "kind": "ProfileStyle"}])
-    await operator.ready()
-    first, second = operator.status.portraits
-    assert (first.style, second.style, first.kind != second.kind) == ("warm", "warm", True)
-    assert first.key != second.key
 
 
 async def test_a_whole_life_takes_few_writes_of_the_api_server(operator: RealOperator) -> None:

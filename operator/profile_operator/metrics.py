@@ -57,10 +57,14 @@ RETRIED = Gauge(
 )
 LEADS = Gauge("profile_operator_leads", "Whether this process is the one that works: 1, or 0.")
 WASTE_OBJECTS = Gauge(
-    "profile_waste_objects", "Objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
+    "profile_waste_objects",
+    "Objects that belong to nobody and that the last sweep has left, by why.",
+    ["kind"],
 )
 WASTE_BYTES = Gauge(
-    "profile_waste_bytes", "Bytes of objects that belonged to nobody in the last round of the sweep, by why.", ["kind"]
+    "profile_waste_bytes",
+    "Bytes of what belongs to nobody and that the last sweep has left, by why.",
+    ["kind"],
 )
 SWEPT_OBJECTS = Counter("profile_swept_objects_total", "Objects that the sweep deleted, by why.", ["kind"])
 EVENTS = Counter("profile_events_total", "CloudEvents by what became of a try to send one.", ["result"])

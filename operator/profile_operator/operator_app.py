@@ -222,15 +222,23 @@ class OperatorApp:
 
     async def _resync_once(self) -> None:
         """Have every request looked at that is not settled, when nothing else is to be done."""
-        platform, namespaces = platform_digest(self._config), set[str]()
-        stages, queued, retried = Counter[str](), Counter[str](), 0
+        platform = platform_digest(self._config)
         for number, entry in enumerate(self._kube.listed):
+            if not self._kube.settled(entry.key, platform):
+                self.queue.add_low(entry.key)
+            if number % ROUND_STEP == 0:
+                await asyncio.sleep(0)
+        await self._count()
+
+    async def _count(self) -> None:
+        """Tell Prometheus of the requests that this installation serves. Another's are counted there."""
+        names = ("", self._config.installation, *self._config.formerly)
+        served = [entry for entry in self._kube.listed if entry.served_by in names]
+        stages, queued, namespaces = Counter[str](), Counter[str](), set[str]()
+        for number, entry in enumerate(served):
             stages[entry.stage_text or StageText.WAITING] += 1
             namespaces.add(entry.key.namespace)
             queued[entry.key.namespace] += entry.stage_text == StageText.QUEUED
-            retried += entry.retried >= MANY_ATTEMPTS
-            if not self._kube.settled(entry.key, platform):
-                self.queue.add_low(entry.key)
             if number % ROUND_STEP == 0:
                 await asyncio.sleep(0)
         metrics.forget_namespaces(namespaces)
@@ -240,8 +248,8 @@ class OperatorApp:
         metrics.REQUESTS.clear()
         for stage, count in stages.items():
             metrics.REQUESTS.labels(stage=stage).set(count)
-        metrics.RETRIED.set(retried)
-        for reason, seconds in self._waits.longest(self._kube.listed).items():
+        metrics.RETRIED.set(sum(entry.retried >= MANY_ATTEMPTS for entry in served))
+        for reason, seconds in self._waits.longest(served).items():
             metrics.WAITING_SECONDS.labels(reason=reason).set(seconds)
 
     def _load_line(self) -> None:

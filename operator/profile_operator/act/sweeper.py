@@ -94,16 +94,25 @@ class SweptArea:
 
 @dataclass
 class Findings:
-    """What one round has seen that belongs to nobody."""
+    """What one round has seen that belongs to nobody, and how much of that it has left."""
 
     objects: Counter[Waste] = field(default_factory=Counter)
     bytes: Counter[Waste] = field(default_factory=Counter)
+    left_objects: Counter[Waste] = field(default_factory=Counter)
+    left_bytes: Counter[Waste] = field(default_factory=Counter)
     jobs: int = 0
 
-    def count(self, why: Waste, entries: Sequence[StoredVersion]) -> None:
-        """Count some of one kind."""
-        self.objects[why] += len(entries)
-        self.bytes[why] += sum(entry.bytes for entry in entries)
+    def count(self, why: Waste, objects: int, size: int = 0) -> None:
+        """Count some of one kind, of so many bytes."""
+        self.objects[why] += objects
+        self.bytes[why] += size
+        self.left_objects[why] += objects
+        self.left_bytes[why] += size
+
+    def take(self, why: Waste, objects: int, size: int = 0) -> None:
+        """Some that were counted are gone."""
+        self.left_objects[why] -= objects
+        self.left_bytes[why] -= size
 
     def __str__(self) -> str:
         kinds = [f"{count} {why} ({self.bytes[why]} bytes)" for why, count in sorted(self.objects.items()) if count]
@@ -157,8 +166,8 @@ class Sweeper:
                 log.warning("the sweep leaves %s alone: %s", place.namespace, error)
         await self._unfinished([place.area for place in places], findings)
         for why in Waste:
-            metrics.WASTE_OBJECTS.labels(kind=why.value).set(findings.objects[why])
-            metrics.WASTE_BYTES.labels(kind=why.value).set(findings.bytes[why])
+            metrics.WASTE_OBJECTS.labels(kind=why.value).set(findings.left_objects[why])
+            metrics.WASTE_BYTES.labels(kind=why.value).set(findings.left_bytes[why])
         log.info("the sweep %s: %s", "took away" if self._deletes else "would take away", findings)
         return findings
 
@@ -255,11 +264,13 @@ class Sweeper:
 
     async def _carry_out(self, swept: Swept, findings: Findings) -> None:
         for why, entries in swept.waste.items():
-            findings.count(why, entries)
+            size = sum(entry.bytes for entry in entries)
+            findings.count(why, len(entries), size)
             log.debug("%s: %s", why, [entry.key for entry in entries[:10]])
             if self._deletes:
                 self._fence()
                 await asyncio.to_thread(self._leftovers.remove, entries)
+                findings.take(why, len(entries), size)
                 metrics.SWEPT_OBJECTS.labels(kind=why.value).inc(len(entries))
         if self._deletes:
             for mark in swept.marks:
@@ -288,10 +299,11 @@ class Sweeper:
         ours = [folder for area in areas for folder in (requests_area(area), uploads_area(area))]
         listed = await asyncio.to_thread(self._leftovers.unfinished, MOST_UNFINISHED)
         old = unfinished_uploads(listed, ours, self._now(), self._settings)
-        findings.objects[Waste.UNFINISHED] += len(old)
+        findings.count(Waste.UNFINISHED, len(old))
         if self._deletes and old:
             self._fence()
             await asyncio.to_thread(self._leftovers.abort, old)
+            findings.take(Waste.UNFINISHED, len(old))
             metrics.SWEPT_OBJECTS.labels(kind=Waste.UNFINISHED.value).inc(len(old))
 
     # --- Jobs ---

@@ -12,6 +12,7 @@ import msgspec
 from profile_contract.conditions import REASONS, RETRY_ANNOTATION, ConditionType, ReasonKind
 from profile_contract.model import digest_of
 from profile_contract.resource import FINALIZER, INSTALLATION_ANNOTATION, RETRY_LENGTH, Key
+from profile_contract.stages.stage_text import StageText
 from profile_contract.style_ref import OWN, StyleKind
 from profile_operator import names
 from profile_runtime.kubernetes.resources import Document
@@ -117,11 +118,18 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     # What it was compared with when it was looked at last.
     compared: str = ""
     outdated: bool = False
+    # Who serves it; empty: nobody yet.
+    installation: str = ""
     # Who serves it and who is to, where a person named another.
     handover: tuple[str, str] | None = None
     # How often the stage that the platform failed most often was tried in vain.
     retried: int = 0
     document: bytes = b""
+
+    @property
+    def served_by(self) -> str:
+        """The installation that is to serve it; empty: any."""
+        return self.handover[1] if self.handover is not None else self.installation
 
 
 def request_entry(data: bytes) -> RequestEntry:
@@ -160,10 +168,17 @@ def request_entry(data: bytes) -> RequestEntry:
         finished=finished,
         compared=status.compared,
         outdated=any(c.type == ConditionType.OUTDATED and c.status == "True" for c in status.conditions),
+        installation=holder,
         handover=(holder, handed_to) if handed_to not in ("", holder) else None,
-        retried=0 if finished else _retried(status),
+        retried=0 if finished or _rests(request) else _retried(status),
         document=b"" if finished else _slim(data),
     )
+
+
+def _rests(request: _Request) -> bool:
+    """Whether nothing is tried for a request: it goes, is held, or waits for a person."""
+    resting = request.status.stage_text in (StageText.STALLED, StageText.SUSPENDED)
+    return resting or request.spec.suspend or request.metadata.deletion_timestamp is not None
 
 
 def _retried(status: _RequestStatus) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis.asyncio as redis
@@ -17,6 +18,8 @@ from profile_contract.stages.table import Stage
 log = logging.getLogger(__name__)
 
 SECONDS = 1.0
+# Who finds Redis away asks no more for so long: every look at a request under way would wait for it.
+REST_SECONDS = 10.0
 # Another stage's last events may stand behind the running one's.
 LOOK_BACK = 20
 
@@ -24,19 +27,21 @@ LOOK_BACK = 20
 class ProgressReader:
     """Reads and deletes progress streams."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._away_until = clock, float("-inf")
         self._client: redis.Redis | None = (
             redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) if url else None
         )
 
     async def latest(self, key: Key, stage: Stage, digest: str) -> ProgressEvent | None:
-        """The last event of a stage, or None where there is none or Redis is away."""
-        if self._client is None:
+        """The last event of a stage, or None where there is none or Redis is away, or was a moment ago."""
+        if self._client is None or self._clock() < self._away_until:
             return None
         try:
             entries = await self._client.xrevrange(stream_key(key.namespace, key.name), count=LOOK_BACK)
         except (TimeoutError, RedisError, OSError) as error:
             log.info("progress cannot be read: %s", type(error).__name__)
+            self._away_until = self._clock() + REST_SECONDS
             return None
         for _, fields in entries or ():
             event = _event(fields)

@@ -32,7 +32,7 @@ from .plan import (
     WithdrawCredentials,
     WriteResolved,
 )
-from .retention import await_refresh
+from .retention import await_refresh, left_behind
 from .standing import (
     ABOUT_TO_START,
     Decision,
@@ -261,7 +261,8 @@ def _record(facts: Facts) -> tuple[Action, ...]:
     resolved = _accepted(facts)
     if resolved is None or resolved == facts.snapshot.recorded:
         return ()
-    return (WriteResolved(resolved_key(facts.chain.area, facts.head.key.name), resolved),)
+    written = WriteResolved(resolved_key(facts.chain.area, facts.head.key.name), resolved)
+    return (*left_behind(facts), written)
 
 
 def _mark(facts: Facts, decision: Decision) -> tuple[Action, ...]:

@@ -2,7 +2,8 @@
 
 Files go while a request is ready, never while work goes on that may need them: the end stands in the status of a stage
 from when the portraits are there until work begins again. An end that has come stays, whatever spec.retention says
-later, until the stage runs anew; and it does that only when a person asks for it.
+later, until the stage runs anew; and it does that only when a person asks for it. What is asked for no more is
+forgotten with its end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import timedelta
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import Reason
 from profile_contract.request import StagesStatus, StageStatus
+from profile_contract.resolved import Resolved
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 
@@ -53,7 +55,26 @@ def _asked_anew(facts: Facts, gone: tuple[Stage, ...]) -> bool:
         return False
     before = {style.key: style.refresh for style in recorded.generate.styles} if recorded is not None else {}
     asked = {style.key: style.refresh for style in facts.spec.styles}
-    return all(asked[key] > before.get(key, 0) for key in facts.snapshot.reports.generate)
+    return all(asked[key] > before.get(key, 0) for key in _hollow(facts))
+
+
+def left_behind(facts: Facts) -> tuple[Action, ...]:
+    """Forgets the reports of what has had its time and is asked for no more, before that is written down: they tell
+    files that are gone, and whoever asks for it again is to have it made anew."""
+    recorded = facts.snapshot.recorded
+    if recorded is None or recorded == facts.snapshot.resolved:
+        return ()
+    chain, folders, forgotten = facts.chain, list[tuple[Stage, str]](), list[Action]()
+    drawn, adapter = _ended(facts, Stage.GENERATE), _ended(facts, Stage.TRAIN)
+    if drawn is not None and drawn.digest == recorded.digest_of_stage(Stage.GENERATE):
+        left = _styles_of(recorded) - set(chain.styles.values())
+        folders += [(Stage.GENERATE, digest) for digest in sorted(left)]
+    if adapter is not None and adapter.digest == recorded.digest_of_stage(Stage.TRAIN) != chain.train:
+        # A Job that ended well, and whose report is gone, would be taken for one that failed.
+        jobs = [job for job in facts.snapshot.jobs if (job.stage, job.digest) == (Stage.TRAIN, adapter.digest)]
+        forgotten += [DeleteJob(job.name, job.uid) for job in jobs if job.owner_uid == facts.head.uid]
+        folders.append((Stage.TRAIN, adapter.digest))
+    return (*forgotten, *(DropReport(chain.prefix(stage, digest) + REPORT) for stage, digest in folders))
 
 
 def with_ends(facts: Facts, standings: Standings, stages: StagesStatus) -> StagesStatus:
@@ -80,11 +101,26 @@ def _ended(facts: Facts, stage: Stage) -> StageStatus | None:
     return entry if entry is not None and entry.expired(facts.now) else None
 
 
+def _hollow(facts: Facts) -> tuple[str, ...]:
+    """The keys of the styles whose reports stand and were among those whose candidates have had their time, if any
+    have: what was drawn for another wish had no part in that."""
+    recorded, drawn = facts.snapshot.recorded, facts.snapshot.reports.generate
+    if recorded is None:
+        return tuple(drawn)
+    before = _styles_of(recorded)
+    return tuple(key for key in drawn if facts.chain.styles[key] in before)
+
+
+def _styles_of(recorded: Resolved) -> set[str]:
+    """The digests of the styles that were drawn."""
+    return {style.digest for style in recorded.generate.styles}
+
+
 def _gone(facts: Facts) -> tuple[Stage, ...]:
     """The stages whose reports stand, whose files have had their time, and without which nothing goes on."""
     _, train, generate, *_ = facts.standings
-    adapter, drawn = _ended(facts, Stage.TRAIN), facts.snapshot.reports.generate
-    candidates = bool(drawn) and train.state is StageState.DONE and _ended(facts, Stage.GENERATE) is not None
+    adapter = _ended(facts, Stage.TRAIN)
+    candidates = bool(_hollow(facts)) and train.state is StageState.DONE and _ended(facts, Stage.GENERATE) is not None
     drawing = candidates or generate.state is not StageState.DONE
     trained = train.state is StageState.DONE and adapter is not None and adapter.digest == facts.chain.train
     return (*((Stage.TRAIN,) if trained and drawing else ()), *((Stage.GENERATE,) if candidates else ()))
@@ -93,7 +129,7 @@ def _gone(facts: Facts) -> tuple[Stage, ...]:
 def _made_anew(facts: Facts, gone: tuple[Stage, ...]) -> Decision:
     """Forgets the reports, the adapter's last: whoever is interrupted finds the request as it was."""
     chain = facts.chain
-    drawn = facts.snapshot.reports.generate if Stage.GENERATE in gone else {}
+    drawn = _hollow(facts) if Stage.GENERATE in gone else ()
     drops: list[Action] = [DropReport(chain.prefix(Stage.GENERATE, chain.styles[key]) + REPORT) for key in drawn]
     if Stage.TRAIN in gone:
         job = facts.standings[1].job
@@ -105,4 +141,4 @@ def _made_anew(facts: Facts, gone: tuple[Stage, ...]) -> Decision:
         replace(standing, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE, report=None)
         for standing in facts.standings[first + 1 :]
     )
-    return Decision((*facts.standings[:first], begun, *after), tuple(drops), AT_ONCE)
+    return Decision((*facts.standings[:first], begun, *after), (*left_behind(facts), *drops), AT_ONCE)

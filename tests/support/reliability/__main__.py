@@ -10,15 +10,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .histories import histories
 from .kube import Document
 from .life import Fault
+from .outages import outages
 from .results import KEPT, Results
 from .stand import Stand, stand
-from .trials import Trial, crash_points, deletions, outages, pairs, stale_watches, undisturbed
+from .trials import Trial, crash_points, deletions, pairs, stale_watches, undisturbed
 
 PARTS = ("crashes", "two", "watches", "deletions", "histories", "outages")
 LOGS = KEPT.parent / "logs"
@@ -54,13 +56,13 @@ def _end(*_: object) -> None:
 def _try_all(running: Stand, results: Results, parts: list[str], jobs: int, case: str) -> None:
     expected, effects = undisturbed(running)
     print(f"an undisturbed life has {len(effects)} effects", flush=True)
-    every = {
+    every: dict[str, Callable[[], Iterator[Trial]]] = {
         "crashes": lambda: crash_points(len(effects)),
         "two": lambda: pairs(len(effects)),
         "watches": lambda: stale_watches(len(effects)),
         "deletions": deletions,
         "histories": histories,
-        "outages": outages,
+        "outages": lambda: outages(store_fills=running.store_fills, redis=running.redis is not None),
     }
     # In turns: a run that is cut off has tried something of everything.
     turns = itertools.zip_longest(*(every[part]() for part in parts))

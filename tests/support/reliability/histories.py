@@ -12,7 +12,7 @@ from .kube import Document, core_path, jobs_path
 from .life import Fault, Life
 from .results import HISTORIES
 from .stand import Stand
-from .trials import Trial, _life
+from .trials import Trial, life_in
 
 COUNT = 16
 LONGEST = 7
@@ -62,7 +62,7 @@ def histories() -> Iterator[Trial]:
 
 def _history(steps: list[Step]) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, _: Document) -> str:
-        with _life(stand) as life:
+        with life_in(stand) as life:
             stand.operator(life.space)
             life.create()
             done = []

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,13 +39,30 @@ WORK_SECONDS = 0.1
 # Long enough to be counted in seconds.
 TRAINING_SECONDS = 1.5
 NAME = "node-1"
+KILLED = 137
 STAGE_LABEL = "profilestudio.io/stage"
+
+
+@dataclass(frozen=True)
+class Disruption:
+    """What the cluster says of a pod that it takes away while it runs; `deletes`: the pod goes, too."""
+
+    reason: str
+    message: str
+    condition: str
+    deletes: bool = False
+
+
+# As the pod garbage collector and a kubelet say it.
+NODE_LOST = Disruption("NodeLost", "PodGC: node no longer exists", "DeletionByPodGC", deletes=True)
+EVICTED = Disruption("Evicted", "The node was low on resource: memory.", "TerminationByKubelet")
 
 
 class StageNode:
     """Runs the pods of the stages. `runs`: how many containers ran, by namespace and stage.
 
-    A (namespace, stage) in `held` runs until it is let go; in a namespace of `without_image` no container starts.
+    A (namespace, stage) in `held` runs until it is let go; in a namespace of `without_image` no container starts. What
+    stands in `disruptions` happens to the pod that runs, and to no later one.
     """
 
     def __init__(self, kube: KubeApi, store_url: str) -> None:
@@ -53,6 +71,7 @@ class StageNode:
         self.running: set[tuple[str, str]] = set()
         self.held: set[tuple[str, str]] = set()
         self.without_image: set[str] = set()
+        self.disruptions: dict[tuple[str, str], Disruption] = {}
         self._known: set[str] = set()
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(8)
@@ -104,6 +123,9 @@ class StageNode:
                 began = datetime.now(UTC)
                 self._kube.call("PATCH", f"{_path(pod)}/status", {"status": _running(began)})
                 code = self._work(pod, stage, environment)
+                if disruption := self.disruptions.pop((namespace, stage), None):
+                    self._disrupt(pod, disruption, began)
+                    return
                 reason = "Error" if code else "Completed"
                 self._kube.call("PATCH", f"{_path(pod)}/status", {"status": _terminated(code, reason, began)})
             finally:
@@ -136,8 +158,11 @@ class StageNode:
         """Do what the stage's order says; returns the exit code."""
         order = ORDERS[stage].model_validate_json(environment["PROFILE_ORDER"])
         time.sleep(TRAINING_SECONDS if stage == "train" else WORK_SECONDS)
+        place = pod["metadata"]["namespace"], stage
         for _ in self._while_pod_stands(pod):
-            if (pod["metadata"]["namespace"], stage) not in self.held:
+            if place in self.disruptions:
+                return KILLED
+            if place not in self.held:
                 break
         # As the stages do: one that comes second leaves what stands.
         try:
@@ -151,6 +176,16 @@ class StageNode:
         except StoreError:
             return EXIT_TRY_AGAIN
         return 0
+
+    def _disrupt(self, pod: Document, disruption: Disruption, began: datetime) -> None:
+        """The container is gone, and the pod says why."""
+        status = _terminated(KILLED, "Error", began)
+        target = {"type": "DisruptionTarget", "status": "True", "reason": disruption.condition}
+        conditions = [*status["conditions"], {**target, "lastTransitionTime": _stamp(datetime.now(UTC))}]
+        told = {"reason": disruption.reason, "message": disruption.message, "conditions": conditions}
+        self._kube.call("PATCH", f"{_path(pod)}/status", {"status": {**status, **told}})
+        if disruption.deletes:
+            self._kube.call("DELETE", _path(pod), {"gracePeriodSeconds": 0})
 
     def _while_pod_stands(self, pod: Document) -> Iterator[int]:
         """Counts looks, until the pod is gone or told to go. Raises _PodGone then."""

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -25,6 +26,7 @@ from profile_sandbox import services
 from profile_sandbox.build import programs_folder
 from profile_sandbox.paths import CLONE
 from real_minio import RealMinio, real_minio
+from real_redis import RedisServer, redis_server
 
 from .drawer import Drawer
 from .effects import Fate
@@ -48,6 +50,8 @@ AUDITED = {
 # Where the Lease of two operators lies.
 RELEASE = "release"
 PHOTOS = 6
+# What the store needs for a run, some times over.
+DISK = "size=512m"
 
 
 @dataclass
@@ -70,6 +74,10 @@ class Stand:
     store: S3Store
     drawer: Drawer
     node: StageNode
+    # A Redis, where there is one on this machine.
+    redis: RedisServer | None = None
+    # Whether the store has a disk of its own, which may be filled.
+    store_fills: bool = False
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # --- spaces ---
@@ -103,14 +111,23 @@ class Stand:
     # --- operators ---
 
     def operator(
-        self, space: Space, fate: Fate | None = None, *, lease: bool = False, **changes: Any
+        self,
+        space: Space,
+        fate: Fate | None = None,
+        *,
+        lease: bool = False,
+        redis: bool = False,
+        **changes: Any,
     ) -> OperatorProcess:
-        """Start one that serves the namespace. `changes`: of its configuration."""
+        """Start one that serves the namespace. `redis`: stages tell their progress there; `changes`: of its
+        configuration."""
         number = len(space.operators) + 1
         name = f"{space.namespace}-{number}"
         config = self.folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(self._config(space, lease=lease) | changes))
         environment = {"KUBECONFIG": str(self.cluster.kubeconfig), **self.minio.operator}
+        if redis and self.redis is not None:
+            environment["PROFILE_REDIS"] = self.redis.url
         process = OperatorProcess(name, self.folder, config, environment, fate or Fate())
         space.operators.append(process)
         return process
@@ -168,12 +185,32 @@ class Stand:
         """The store answers nobody: its process stands still."""
         os.kill(self.minio.pid, signal.SIGSTOP)
 
+    def stop_redis(self) -> None:
+        """Redis answers nobody."""
+        if self.redis is not None:
+            self.redis.stand_still()
+
+    def fill_store(self) -> None:
+        """Not a byte is left on the store's disk."""
+        with self._filling.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+
+    @property
+    def _filling(self) -> Path:
+        return self.folder / "minio" / "filling"
+
     def heal(self, space: Space) -> None:
         """Everything that was taken away is there again for this space."""
         os.kill(self.minio.pid, signal.SIGCONT)
+        self._filling.unlink(missing_ok=True)
+        if self.redis is not None:
+            self.redis.go_on()
         if self.cluster.api_server_stopped:
             self.cluster.start_api_server()
         self.node.held = {held for held in self.node.held if held[0] != space.namespace}
+        self.node.disruptions = {at: what for at, what in self.node.disruptions.items() if at[0] != space.namespace}
         for names in (self.node.without_image, self.drawer.held, self.drawer.away):
             names.discard(space.namespace)
 
@@ -189,6 +226,7 @@ def stand(folder: Path) -> Iterator[Stand]:
         cluster = BareCluster(folder / "cluster", audit)
         ends.callback(cluster.stop)
         cluster.start()
+        fills = ends.enter_context(_disk(folder / "minio"))
         minio = ends.enter_context(real_minio(folder / "minio"))
         # Whoever stands still is not ended.
         ends.callback(os.kill, minio.pid, signal.SIGCONT)
@@ -201,7 +239,20 @@ def stand(folder: Path) -> Iterator[Stand]:
         node = StageNode(kube, minio.url)
         node.start()
         ends.callback(node.stop)
-        yield Stand(folder, cluster, minio, kube, minio.store(), drawer, node)
+        redis = ends.enter_context(redis_server(folder)) if shutil.which("redis-server") else None
+        yield Stand(folder, cluster, minio, kube, minio.store(), drawer, node, redis, fills)
+
+
+@contextlib.contextmanager
+def _disk(place: Path) -> Iterator[bool]:
+    """A small disk of its own at the folder; whether that could be had: who is not root may mount none."""
+    command = ("mount", "-t", "tmpfs", "-o", DISK, "tmpfs", str(place))
+    mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(("umount", "--lazy", str(place)), check=False, capture_output=True)
 
 
 def _install(kube: KubeApi) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .effects import Ending, Fate
-from .kube import Document, core_path, jobs_path
+from .kube import Document, jobs_path
 from .life import READY_SECONDS, SETTLE_SECONDS, STAGES, Fault, Life, difference
-from .results import CRASHES, DELETIONS, OUTAGES, TWO, WATCHES
+from .results import CRASHES, DELETIONS, TWO, WATCHES
 from .stand import Stand
 
 JOB_STAGES = ("preprocess", "train", "finish")
-AWAY_SECONDS = 3.0
 LAG_SECONDS = 2.0
 ALIVE_AGAIN = Fate()
 
@@ -36,7 +35,7 @@ class Trial:
 
 def undisturbed(stand: Stand) -> tuple[Document, list[str]]:
     """The outcome that all others are compared with, and the kinds of all effects of a life, its deletion too."""
-    with _life(stand) as life:
+    with life_in(stand) as life:
         operator = stand.operator(life.space)
         life.create()
         life.until_ready()
@@ -50,7 +49,8 @@ def undisturbed(stand: Stand) -> tuple[Document, list[str]]:
 
 
 @contextlib.contextmanager
-def _life(stand: Stand, name: str = "life") -> Iterator[Life]:
+def life_in(stand: Stand, name: str = "life") -> Iterator[Life]:
+    """A life in a namespace of its own, whose operators are kept alive."""
     with stand.space(name) as space:
         life = Life(stand, space)
         life.watch = lambda: _keep_alive(life)
@@ -59,9 +59,9 @@ def _life(stand: Stand, name: str = "life") -> Iterator[Life]:
 
 def _keep_alive(life: Life) -> None:
     """What a Deployment does: an operator that died is started again. Raises Fault for one that ended by itself."""
-    last = life.space.operators[-1]
-    if last.alive:
+    if not life.space.operators or life.space.operators[-1].alive:
         return
+    last = life.space.operators[-1]
     if not last.died:
         raise Fault(f"the operator ended with {last.exit_code}: {last.log.read_text()[-600:]}")
     life.stand.operator(life.space, ALIVE_AGAIN)
@@ -99,7 +99,7 @@ def crash(number: int, ending: Ending) -> Callable[[Stand, Document], str]:
     """A life in which the operator dies at that effect. The run tells its line in the table."""
 
     def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
+        with life_in(stand) as life:
             first = stand.operator(life.space, Fate(number, ending))
             try:
                 life.create()
@@ -131,7 +131,7 @@ def pairs(count: int) -> Iterator[Trial]:
 
 def _two(number: int, ending: Ending) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
+        with life_in(stand) as life:
             first = stand.operator(life.space, Fate(number, ending), lease=True)
             life.wait(lambda: first.leads, 30, "led")
             second = stand.operator(life.space, lease=True)
@@ -184,7 +184,7 @@ def stale_watches(count: int) -> Iterator[Trial]:
 
 def _watched(fate: Fate) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
+        with life_in(stand) as life:
             stand.operator(life.space, fate)
             after = Fate(0, Ending.BEFORE, fate.lag, fate.cut_every)
             life.watch = lambda: _again(life, after)
@@ -226,11 +226,11 @@ def deletions() -> Iterator[Trial]:
 
 
 @contextlib.contextmanager
-def _in_stage(stand: Stand, stage: str, **spec: object) -> Iterator[Life]:
-    """A life in the middle of a stage."""
-    with _life(stand) as life:
+def in_stage(stand: Stand, stage: str, *, redis: bool = False, **spec: object) -> Iterator[Life]:
+    """A life in the middle of a stage. `redis`: whether its stages may tell their progress."""
+    with life_in(stand) as life:
         life.hold(stage)
-        stand.operator(life.space)
+        stand.operator(life.space, redis=redis)
         life.create(**spec)
         life.until_in(stage)
         yield life
@@ -243,7 +243,7 @@ def without(expected: Document, *names: str) -> Document:
 
 def _job_deleted(stage: str, propagation: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _in_stage(stand, stage) as life:
+        with in_stage(stand, stage) as life:
             job = next(job for job in life.jobs if f"-{stage}-" in job["metadata"]["name"])
             path = jobs_path(life.space.namespace, job["metadata"]["name"])
             uid = job["metadata"]["uid"]
@@ -267,7 +267,7 @@ def _job_deleted(stage: str, propagation: str) -> Callable[[Stand, Document], st
 
 def _request_deleted(stage: str, propagation: str, policy: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _in_stage(stand, stage, deletionPolicy=policy) as life:
+        with in_stage(stand, stage, deletionPolicy=policy) as life:
             life.delete(propagation)
             if stage == "generate":
                 life.let_go(stage)
@@ -295,7 +295,7 @@ def _request_deleted(stage: str, propagation: str, policy: str) -> Callable[[Sta
 
 def _namespace_deleted(stage: str, policy: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _in_stage(stand, stage, deletionPolicy=policy) as life:
+        with in_stage(stand, stage, deletionPolicy=policy) as life:
             path = f"/api/v1/namespaces/{life.space.namespace}"
             life.kube.delete(path)
             if stage == "generate":
@@ -313,7 +313,7 @@ def _namespace_deleted(stage: str, policy: str) -> Callable[[Stand, Document], s
 
 def _store_gone(policy: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
-        with _in_stage(stand, "train", deletionPolicy=policy) as life:
+        with in_stage(stand, "train", deletionPolicy=policy) as life:
             stand.stop_store()
             try:
                 life.delete()
@@ -323,137 +323,6 @@ def _store_gone(policy: str) -> Callable[[Stand, Document], str]:
             finally:
                 stand.heal(life.space)
             life.check_log()
-        return ""
-
-    return run
-
-
-# --- outages -------------------------------------------------------------------------------------------------------
-
-
-def outages() -> Iterator[Trial]:
-    """Each in each stage in which it can be met."""
-    for stage in STAGES:
-        yield Trial(OUTAGES, "the store stands still", f"store, in {stage}", _store_away(stage), alone=True)
-        yield Trial(OUTAGES, "the API server is killed", f"API server, in {stage}", _api_away(stage), alone=True)
-        yield Trial(OUTAGES, "the predictor answers 503", f"predictor, in {stage}", _predictor_away(stage))
-    for stage in JOB_STAGES:
-        yield Trial(OUTAGES, "the Secret is deleted by hand", f"Secret, in {stage}", _secret_deleted(stage))
-        yield Trial(OUTAGES, "a quota lets no Job come", f"quota, before {stage}", _quota(stage))
-        yield Trial(OUTAGES, "no image, until it is there", f"image, in {stage}", _image(stage))
-
-
-def _away(
-    stage: str, take: Callable[[Life], None], *ignored: str, seconds: float = AWAY_SECONDS
-) -> Callable[[Stand, Document], str]:
-    """Something is away while a stage comes to its end, and back after some seconds."""
-
-    def run(stand: Stand, expected: Document) -> str:
-        with _in_stage(stand, stage) as life:
-            take(life)
-            life.let_go(stage)
-            time.sleep(seconds)
-            stand.heal(life.space)
-            life.until_ready()
-            settle(life, without(expected, *ignored))
-            end(life)
-        return ""
-
-    return run
-
-
-def _store_away(stage: str) -> Callable[[Stand, Document], str]:
-    return _away(
-        stage,
-        lambda life: life.stand.stop_store(),
-        "status",
-        "candidates drawn more than once",
-        "GPU seconds were counted",
-    )
-
-
-def _api_away(stage: str) -> Callable[[Stand, Document], str]:
-    return _away(stage, lambda life: life.stand.cluster.stop_api_server(), "status")
-
-
-def _predictor_away(stage: str) -> Callable[[Stand, Document], str]:
-    return _away(stage, lambda life: life.stand.drawer.away.add(life.space.namespace), "status", seconds=8.0)
-
-
-def _secret_deleted(stage: str) -> Callable[[Stand, Document], str]:
-    """Deleted while no container of the stage has started, which then waits for it."""
-
-    def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
-            _up_to(life, stage, lambda: stand.node.without_image.add(life.space.namespace))
-            life.wait(lambda: any(f"-{stage}-" in name for name in life.secrets), 60, "with a Secret")
-            life.wait(lambda: any(f"-{stage}-" in job["metadata"]["name"] for job in life.jobs), 60, "with a Job")
-            name = next(name for name in life.secrets if f"-{stage}-" in name)
-            life.kube.delete(core_path(life.space.namespace, "secrets", name))
-            stand.node.without_image.discard(life.space.namespace)
-            life.until_ready()
-            settle(life, without(expected, "status"))
-            end(life)
-        return ""
-
-    return run
-
-
-def _before(stage: str) -> str:
-    return STAGES[STAGES.index(stage) - 1]
-
-
-def _up_to(life: Life, stage: str, disturb: Callable[[], None]) -> None:
-    """Disturb a life right before a stage begins."""
-    if stage == STAGES[0]:
-        disturb()
-    else:
-        life.hold(_before(stage))
-    life.stand.operator(life.space)
-    life.create()
-    if stage != STAGES[0]:
-        life.until_in(_before(stage))
-        disturb()
-        life.let_go(_before(stage))
-
-
-def _forbid_jobs(life: Life, path: str) -> None:
-    """A quota for no Job more, once it is in force."""
-    quota = {"metadata": {"name": "jobs"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
-    life.kube.call("POST", path, quota)
-    life.wait(lambda: bool((life.kube.get(f"{path}/jobs") or {}).get("status", {}).get("hard")), 30, "with a quota")
-
-
-def _quota(stage: str) -> Callable[[Stand, Document], str]:
-    """A quota for no Job more, which is told in its own words, and raised after a while."""
-
-    def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
-            path = core_path(life.space.namespace, "resourcequotas")
-            _up_to(life, stage, lambda: _forbid_jobs(life, path))
-            life.wait(lambda: life.condition("Ready").get("reason") == "Refused", 30, "refused")
-            if "quota" not in life.condition("Ready").get("message", ""):
-                raise Fault(f"the quota is not named: {life.told()}")
-            life.kube.delete(f"{path}/jobs")
-            life.until_ready()
-            settle(life, without(expected, "status"))
-            end(life)
-        return ""
-
-    return run
-
-
-def _image(stage: str) -> Callable[[Stand, Document], str]:
-    """The stage's image cannot be pulled, which is told, until it can."""
-
-    def run(stand: Stand, expected: Document) -> str:
-        with _life(stand) as life:
-            _up_to(life, stage, lambda: stand.node.without_image.add(life.space.namespace))
-            life.wait(lambda: "ImagePull" in life.told(), 60, "told that the image is missing")
-            stand.node.without_image.discard(life.space.namespace)
-            life.until_ready()
-            settle(life, without(expected, "status"))
-            end(life)
         return ""
 
     return run

@@ -17,7 +17,7 @@ from fake_kubernetes import EVENTS, REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_world import CONFIG, SPEC
 from profile_contract.resource import INSTALLATION_ANNOTATION, Key
-from profile_operator import election, operator_app
+from profile_operator import election, metrics, operator_app
 from profile_operator.clients import breaker, lister
 from profile_operator.clients import store as store_module
 from profile_operator.clock import stamp
@@ -110,6 +110,25 @@ async def test_settled_requests_cost_no_read_and_no_write_and_stand_before_nobod
         server.put(REQUESTS.format("hr"), fresh("new"))
         await until(lambda: bool(server.writes("/new")), 2)
         assert [call.path for call in server.writes() if "/new" not in call.path] == []
+
+
+async def test_what_another_installation_serves_is_counted_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the alerts of both would tell of it, and here nobody could end them."""
+    server, config = FakeKubernetes(), SETTINGS.model_copy(update={"installation": "hr/ours"})
+    stages = {"train": {"digest": "d", "failure": {"reason": "Evicted", "attempt": 14, "digest": "d"}}}
+    condition = {"type": "Ready", "status": "False", "reason": "Evicted"}
+    for name, holder in (("kept", "lab/other"), ("handed", "hr/ours"), ("ours", "hr/ours")):
+        document = fresh(name)
+        document["status"] = {"installation": holder, "stageText": "Training", "stages": stages}
+        document["status"]["conditions"] = [condition]
+        if name == "handed":
+            document["metadata"]["annotations"] = {INSTALLATION_ANNOTATION: "lab/other"}
+        server.put(REQUESTS.format("hr"), document)
+    counted: list[float] = []
+    monkeypatch.setattr(metrics.RETRIED, "set", counted.append)
+    async with server.running() as url, running(monkeypatch, url, MemoryStore(), config):
+        await until(lambda: bool(counted))
+    assert counted[0] == 1
 
 
 async def test_a_changed_platform_looks_once_at_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,22 @@ def test_attempts_count_where_the_platform_failed() -> None:
     assert waiting("Running").retried == 0
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"suspend": True},
+        {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        {"status": {"stageText": "Stalled"}},
+        {"status": {"stageText": "Suspended"}},
+    ],
+)
+def test_attempts_of_whoever_tries_no_more_are_not_counted(more: dict[str, Any]) -> None:
+    """Else the alert stood for as long as a person leaves the request as it is, whatever became of the platform."""
+    stages = {"train": {"failure": {"reason": "Evicted", "attempt": 14, "digest": "d"}}}
+    status = {"stages": stages, **more.pop("status", {})}
+    assert waiting("Evicted", status=status, **more).retried == 0
+
+
 def test_many_attempts_take_an_hour() -> None:
     def after(attempts: int) -> timedelta:
         begun = "2026-01-01T00:00:00Z"

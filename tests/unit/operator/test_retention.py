@@ -15,7 +15,7 @@ from profile_contract.request import ProfileRequestStatus, Retention, StageStatu
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
-from profile_operator.decide.plan import DropReport
+from profile_operator.decide.plan import DropReport, StartGeneration, WriteResolved
 from profile_operator.observe.references import expired_folders
 
 KEPT, ADAPTER, CANDIDATES = Retention(), Retention(adapter_days=30), Retention(candidate_days=30)
@@ -257,3 +257,86 @@ def test_what_is_interrupted_as_it_is_made_anew_is_not_blocked_again() -> None:
         assert ready(world), count
         assert stages_of(world) == ["train", "finish"]
         assert sorted(world.generated) == ["plain", "warm"]
+
+
+def test_a_style_that_is_left_after_its_time_and_asked_for_again_is_drawn_anew_and_nobody_trained() -> None:
+    """The report of the first style would tell candidates that are no more."""
+    world = finished(CANDIDATES, SPEC.styles[:1])
+    portraits = world.status.portraits
+    world.now += LONGER
+    change(world, styles=SPEC.styles[1:])
+    world.run()
+    assert ready(world)
+    assert (stages_of(world), world.generated) == (["finish"], ["plain"])
+    change(world, styles=SPEC.styles[:1])
+    world.run()
+    assert ready(world)
+    assert world.status.portraits == portraits
+    assert (stages_of(world), world.generated) == (["finish"], ["plain"])
+    change(world, styles=SPEC.styles)
+    world.run()
+    assert ready(world)
+    assert (stages_of(world), world.generated) == (["finish", "finish"], ["plain", "warm"])
+
+
+def test_a_style_that_is_left_in_time_is_not_drawn_again() -> None:
+    world = finished(CANDIDATES, SPEC.styles[:1])
+    change(world, styles=SPEC.styles[1:])
+    world.run()
+    change(world, styles=SPEC.styles)
+    world.run()
+    assert ready(world)
+    assert world.generated == ["plain"]
+
+
+def test_styles_there_and_back_with_a_refresh_between_are_drawn_with_what_it_made() -> None:
+    world = finished(BOTH, SPEC.styles[:1])
+    world.now += LONGER
+    change(world, styles=SPEC.styles[1:])
+    world.run()
+    assert "the adapter was kept until" in stalled(world, Reason.EXPIRED)
+    change(world, refresh=1)
+    world.run()
+    assert ready(world)
+    assert (stages_of(world), world.generated) == (["train", "finish"], ["plain"])
+    change(world, styles=SPEC.styles)
+    world.run()
+    assert ready(world)
+    assert (stages_of(world), world.generated) == (["train", "finish", "finish"], ["plain", "warm"])
+
+
+def test_an_adapter_that_is_left_after_its_time_is_trained_anew_where_it_is_needed_again() -> None:
+    world = finished(BOTH)
+    world.now += LONGER
+    woman, person = world.spec.subject.model_copy(update={"noun": "woman"}), world.spec.subject
+    change(world, subject=woman)
+    world.run()
+    assert ready(world)
+    assert stages_of(world) == ["train", "finish"]
+    change(world, subject=person)
+    world.run()
+    assert ready(world)
+    assert stages_of(world) == ["train", "finish"]
+    change(world, subject=person, candidates=3)
+    world.run()
+    assert ready(world)
+    assert stages_of(world) == ["train", "finish", "train", "finish"]
+
+
+def test_what_is_left_after_its_time_is_forgotten_wherever_the_operator_dies() -> None:
+    world = finished(CANDIDATES, SPEC.styles[:1])
+    world.now += LONGER
+    change(world, styles=SPEC.styles[1:])
+    before = deepcopy(world)
+    steps = world.cycle().actions
+    kinds = [type(step) for step in steps]
+    assert kinds.index(DropReport) < kinds.index(WriteResolved) < kinds.index(StartGeneration)
+    for count in range(len(steps) + 1):
+        world = deepcopy(before)
+        for action in steps[:count]:
+            world._act(action)
+        world.run()
+        change(world, styles=SPEC.styles)
+        world.run()
+        assert ready(world), count
+        assert sorted(world.generated) == ["plain", "warm"], count

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +16,8 @@ from profile_contract.stages.table import Stage
 from profile_operator.clients.progress import ProgressReader
 from profile_operator.clients.stage_redis import StageRedis
 from profile_runtime.progress import RedisPublisher
+from real_redis import PASSWORD, RedisServer, redis_server
 
-PASSWORD = "the-operators-own"
 STREAM = stream_key(KEY.namespace, KEY.name)
 EVENT = ProgressEvent(namespace=KEY.namespace, name=KEY.name, stage=Stage.TRAIN, digest="d", percent=40)
 
@@ -28,22 +25,14 @@ pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="there 
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder: Path = tmp_path_factory.mktemp("redis")
-    program = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    with subprocess.Popen([*program, "--requirepass", PASSWORD], stdout=subprocess.DEVNULL) as server:
-        address = f"redis://:{PASSWORD}@127.0.0.1:{port}/1"
-        for _ in range(100):
-            try:
-                redis.Redis.from_url(address).ping()
-                break
-            except redis.ConnectionError:
-                time.sleep(0.05)
-        yield address
-        server.terminate()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: RedisServer) -> str:
+    return server.url
 
 
 @pytest.fixture
@@ -138,3 +127,29 @@ async def test_where_no_user_can_be_made_stages_get_the_shared_one_or_none(url: 
     assert await away.url_for(KEY, "u1") == ""
     await away.close()
     assert await StageRedis("").url_for(KEY, "u1") == ""
+
+
+async def test_a_redis_that_answers_nobody_holds_up_one_look_and_not_each(server: RedisServer) -> None:
+    """Each look at a request under way asks how far it is: hundreds of them would stand in line for it."""
+    reader = ProgressReader(server.url)
+    server.stand_still()
+    try:
+        began = time.monotonic()
+        assert [await reader.latest(KEY, Stage.TRAIN, "d") for _ in range(20)] == [None] * 20
+        assert time.monotonic() - began < 3
+    finally:
+        server.go_on()
+        await reader.close()
+
+
+async def test_one_that_is_back_is_asked_again_after_a_while(server: RedisServer) -> None:
+    now = 0.0
+    reader = ProgressReader(server.url, clock=lambda: now)
+    RedisPublisher(server.url).publish(EVENT)
+    server.stand_still()
+    assert await reader.latest(KEY, Stage.TRAIN, "d") is None
+    server.go_on()
+    assert await reader.latest(KEY, Stage.TRAIN, "d") is None
+    now = 11.0
+    assert await reader.latest(KEY, Stage.TRAIN, "d") == EVENT
+    await reader.close()

@@ -21,10 +21,12 @@ from profile_contract.request import Condition, PhotosStatus, ProfileRequestStat
 from profile_contract.resolved import AskedFor, resolve
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
+from profile_operator import metrics
 from profile_operator.compared import platform_of
 from profile_operator.decide.sweep import Waste
 from profile_operator.observe.chain import chain_of
-from profile_runtime.store.leftovers import open_leftovers
+from profile_runtime.store.leftovers import S3Leftovers, open_leftovers
+from profile_runtime.store.port import StoreError
 from profile_sandbox import services
 from real_minio import RealMinio
 from tidy import NOBODY, Tidy, versioned_minio
@@ -85,6 +87,32 @@ async def test_a_round_that_only_reports_leaves_all(tidy: Tidy) -> None:
     assert findings.objects[Waste.ORPHANED] == 3
     assert "3 orphaned (4 bytes)" in str(findings)
     assert tidy.versions() == before
+
+
+def left(kind: Waste) -> tuple[float, float]:
+    """Objects and bytes that Prometheus is told of."""
+    return metrics.WASTE_OBJECTS.labels(kind=kind)._value.get(), metrics.WASTE_BYTES.labels(kind=kind)._value.get()
+
+
+async def test_prometheus_is_told_what_a_round_has_left(tidy: Tidy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went is no waste any more: an alert would stand until the next round, which may be a week off."""
+    tidy.store.write(f"{NOBODY}adapter/aa/a", b"face")
+    tidy.may_go()
+    await tidy.round()
+    tidy.later = 8
+    await tidy.round("Report")
+    assert left(Waste.ORPHANED) == (3, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Leftovers, "remove", refuse)
+        await tidy.round()
+        assert left(Waste.ORPHANED) == (3, 4)
+    findings = await tidy.round()
+    assert findings.objects[Waste.ORPHANED] == 3
+    assert left(Waste.ORPHANED) == (0, 0)
+
+
+def refuse(*_: object) -> None:
+    raise StoreError("the account may not delete")
 
 
 async def test_what_is_kept_stays(tidy: Tidy) -> None:

@@ -253,4 +253,25 @@ MUTANTS = (
         "if completion and most else None",
         "work that was begun in time is held up by an end that comes meanwhile",
     ),
+    (
+        "RE4",
+        "operator/profile_operator/decide/retention.py",
+        "left = _styles_of(recorded) - set(chain.styles.values())",
+        "left = set[str]()",
+        "finishing is handed candidates that have had their time",
+    ),
+    (
+        "RE5",
+        "operator/profile_operator/decide/retention.py",
+        "== recorded.digest_of_stage(Stage.TRAIN) != chain.train:",
+        "== recorded.digest_of_stage(Stage.PREPROCESS):",
+        "drawing goes on with an adapter that has had its time",
+    ),
+    (
+        "RE6",
+        "operator/profile_operator/decide/retention.py",
+        "if facts.chain.styles[key] in before)",
+        "if key)",
+        "what was drawn for another wish is taken to be gone with the candidates of the one before",
+    ),
 )

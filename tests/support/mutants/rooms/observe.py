@@ -148,4 +148,25 @@ MUTANTS = (
         "map(stages.of, ())",
         "what a status still tells of may be swept away while it is made anew",
     ),
+    (
+        "PG1",
+        "operator/profile_operator/clients/progress.py",
+        "self._away_until = self._clock() + REST_SECONDS",
+        "self._away_until = self._clock()",
+        "every look at a request waits for a Redis that answers nobody",
+    ),
+    (
+        "LW1",
+        "operator/profile_operator/operator_app.py",
+        "if entry.served_by in names]",
+        "if True]",
+        "the alerts tell of requests that another installation serves",
+    ),
+    (
+        "WP1",
+        "runtime/profile_runtime/kubernetes/aio.py",
+        "settings.connection_pool_maxsize = NO_LIMIT",
+        "settings.connection_pool_maxsize = 100",
+        "the watches of many namespaces leave no connection for calls",
+    ),
 )

@@ -122,6 +122,8 @@ class World:
     now: datetime = NOW
     created: list[str] = field(default_factory=list)
     generated: list[str] = field(default_factory=list)
+    # The prefixes of the styles that were drawn.
+    drawn: list[str] = field(default_factory=list)
     events: list[EventNote] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     listings: int = 0
@@ -307,6 +309,7 @@ class World:
             if style.prefix in self.store:
                 continue
             self.generated.append(style.key)
+            self.drawn.append(style.prefix)
             candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
             times = {"started_at": self.stamp, "finished_at": self.stamp}
             self.store[style.prefix] = GenerateReport(

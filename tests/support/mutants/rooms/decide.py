@@ -274,4 +274,25 @@ MUTANTS = (
         "if key)",
         "what was drawn for another wish is taken to be gone with the candidates of the one before",
     ),
+    (
+        "FN1",
+        "operator/profile_operator/decide/decision.py",
+        "if job.name not in current and not job.finished",
+        "if not job.finished",
+        "a Job that runs for what is asked for now is ended",
+    ),
+    (
+        "FN2",
+        "operator/profile_operator/decide/decision.py",
+        "drawing = facts.snapshot.generation.running and not learned",
+        "drawing = facts.snapshot.generation.running",
+        "drawing is stopped at every look",
+    ),
+    (
+        "FN3",
+        "operator/profile_operator/decide/decision.py",
+        "*ending, *_kept_running",
+        "*_kept_running",
+        "what runs for inputs that are no more goes on beside what took its place: a request holds two GPUs",
+    ),
 )

@@ -44,10 +44,10 @@ def platform_digest(config: OperatorConfig) -> str:
 
 
 def fingerprints_today(
-    spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec], config: OperatorConfig
+    spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec], platform: Platform
 ) -> Mapping[str, str]:
     """The fingerprints of the inputs that a request would be resolved to if it were looked at for the first time."""
-    return resolve(None, AskedFor(spec), (), styles, platform_of(config)).fingerprints()
+    return resolve(None, AskedFor(spec), (), styles, platform).fingerprints()
 
 
 def compared_with(platform: str, styles: Mapping[str, str]) -> str:

@@ -174,7 +174,7 @@ class World:
             resolved=resolved,
             chain=chain,
             recorded=self.recorded,
-            today=fingerprints_today(self.spec, self.styles, self.config),
+            today=fingerprints_today(self.spec, self.styles, platform_of(self.config)),
             styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
             known_styles=tuple(sorted(self.styles)),
             unclear_styles=self.unclear,

@@ -44,6 +44,7 @@ from .pods import cause_of, runs_of, stage_runs
 from .predictors import absent_predictors
 from .queues import Queues
 from .snapshot import Chain, GenerationView, JobState, JobView, Remains, Reports, Snapshot, is_settled
+from .today import Today
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class Observer:
         """`generation`: what goes on beside the loop for the request of a uid. `issued`: by our own hand."""
         self._kube, self._store, self._progress = kube, store, progress
         self._generation, self._config, self._issued = generation, config, issued
-        self._platform = platform_digest(config)
+        self._platform, self._offered = platform_digest(config), platform_of(config)
+        self._today = Today()
         self._areas = Areas(kube, config.store.prefix)
         self._queues = Queues(kube)
         self._absences = Absences()
@@ -78,11 +80,16 @@ class Observer:
         """The whole snapshot of a request that lives. Raises SpecError, StoreError or ApiError."""
         spec = parse_spec(spec_document)
         # Before the styles are read: whoever changes one from now on finds the request compared with the old one.
-        compared = compared_with(self._platform, self._kube.style_digests(head.key.namespace, spec.style_keys))
+        asked = self._kube.style_digests(head.key.namespace, spec.style_keys)
+        compared = compared_with(self._platform, asked)
         # Jobs before reports: a Job that has ended leaves its report first, so this order never misses one.
         area, jobs, (styles, unclear, absent) = await asyncio.gather(
             self._areas.of(head), self._jobs(head.key), self._styles(head.key.namespace)
         )
+        # What their digests do not tell for certain is not remembered by them.
+        certain = all(asked.values()) and asked == self._kube.style_digests(head.key.namespace, spec.style_keys)
+        mark = (head.generation, compared) if certain else None
+        today = self._today.of(head.uid, mark, lambda: fingerprints_today(spec, styles, self._offered))
         recorded, photos, resolved = await self._resolved(head, area, spec, styles)
         chain = chain_of(head.key, area, resolved)
         reports = Reports() if is_settled(head, recorded, resolved) else await self._reports(head, chain, jobs)
@@ -94,7 +101,7 @@ class Observer:
             resolved=resolved,
             chain=chain,
             recorded=recorded,
-            today=fingerprints_today(spec, styles, self._config),
+            today=today,
             styles={key: styles[key] for key in spec.style_keys if key in styles},
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
@@ -162,7 +169,7 @@ class Observer:
                 photos = await self._store.photos(area, spec.photos.prefix, most)
             except ValueError as error:
                 raise SpecError(str(error)) from None
-        return recorded, photos, resolve(recorded, wish, photos, styles, platform_of(self._config))
+        return recorded, photos, resolve(recorded, wish, photos, styles, self._offered)
 
     async def _reports(self, head: RequestHead, chain: Chain, jobs: Sequence[JobView]) -> Reports:
         """The reports that stand under the chain's digests."""

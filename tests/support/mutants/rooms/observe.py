@@ -169,4 +169,18 @@ MUTANTS = (
         "settings.connection_pool_maxsize = 100",
         "the watches of many namespaces leave no connection for calls",
     ),
+    (
+        "TD1",
+        "operator/profile_operator/observe/observer.py",
+        "mark = (head.generation, compared) if certain else None",
+        "mark = compared if certain else None",
+        "what a changed spec would be resolved to is remembered of the one before",
+    ),
+    (
+        "TD2",
+        "operator/profile_operator/observe/observer.py",
+        "certain = all(asked.values()) and asked",
+        "certain = asked",
+        "a style that nobody has listed is taken to be the one of the last look",
+    ),
 )

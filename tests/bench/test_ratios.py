@@ -13,7 +13,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageOps
 
-from profile_contract.stages.train import AdapterLayers
+from profile_contract.stages.train import AdapterLayers, Timesteps
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.bank import AdapterBank
 from profile_draw.families.family import TextEmbedding
@@ -22,7 +22,7 @@ from profile_models.folders import models_folder
 from profile_sandbox.paths import CLONE
 from profile_train.cache import encode_examples, encode_text
 from profile_train.dataset import Example
-from profile_train.loss import step_losses
+from profile_train.loss import step_losses, timestep_law
 from profile_train.model import load_base
 from profile_vision.pixels import RGB
 
@@ -124,10 +124,11 @@ def test_caching_latents_and_text(figures: Figures, compare: Compare) -> None:
     weights = base.add_adapter(8, AdapterLayers.ATTENTION, 0)
     base.unet.train()
     optimiser = torch.optim.AdamW(weights.values(), lr=1e-4)
+    law = timestep_law(base, 5.0, Timesteps.WEIGHTED)
 
     def step(batch: list[Any]) -> None:
         draw = torch.Generator().manual_seed(0)
-        for loss in step_losses(base, batch, draw, rows=len(batch), gamma=5.0, offset=0.0357):
+        for loss in step_losses(base, batch, draw, rows=len(batch), law=law, offset=0.0357):
             torch.autograd.backward(loss)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

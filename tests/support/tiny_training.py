@@ -67,6 +67,23 @@ def train(
     )
 
 
+def course_of(base: TinyBase, checkpoints: Checkpoints, **changed: object) -> loop.Course:
+    """A training that has not begun."""
+    parameters = PARAMETERS.model_copy(update=changed)
+    progress = StageProgress(RequestRef(namespace="hr", name="minji"), Stage.TRAIN, "one", Silent())
+    settings = settings_of(parameters, 4)
+    return loop.Course(
+        base,
+        EXAMPLES,
+        parameters,
+        settings,
+        memory=Fallback(ladder(settings), recut=lambda _: EXAMPLES),
+        checkpoints=checkpoints,
+        progress=progress,
+        judge=lambda: Judgement(None),
+    )
+
+
 def bad_gradient(monkeypatch: pytest.MonkeyPatch, *at: int) -> None:
     """At these steps, counted from 1, one number of the gradient is infinite."""
     real, count = torch.nn.utils.clip_grad_norm_, 0

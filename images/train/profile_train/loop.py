@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 
@@ -19,7 +20,7 @@ from profile_runtime.progress import StageProgress
 from .cache import CachedExample
 from .checkpoints import Checkpoints, Saved
 from .judge import Judgement
-from .loss import step_losses
+from .loss import step_losses, timestep_law
 from .memory import Ladder, MemoryPlan, Precision
 from .model import Base
 from .sampling import batch_of
@@ -35,6 +36,8 @@ EXPLODED = 25.0
 FEWEST_BARREN_STEPS, MOST_BARREN_STEPS = 3, 20
 # Of all steps, the share before which no checkpoint is judged: the rate is still high, and what comes later is better.
 UNJUDGED_SHARE = 0.5
+# An accelerator is waited for once in so many steps, or in so many seconds where steps take longer.
+LOOK_STEPS, LOOK_SECONDS = 10, 1.0
 # Far from every seed of another step.
 REDRAWN_APART = 0x9E3779B97F4A7C15
 
@@ -126,9 +129,10 @@ class Course:
         self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
         self._memory = memory
         self._follow(memory.ladder.plan)
+        self._law = timestep_law(base, parameters.min_snr_gamma, parameters.timesteps)
         self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
         self._optimiser = self._fresh_optimiser()
-        self.step = self.taken = self.skipped = self.redrawn = 0
+        self.step = self.taken = self.skipped = self.redrawn = self._barren = 0
 
     def resume(self, most: int) -> int:
         """Take up the last sound checkpoint of at most so many steps; gives its step, 0 where there is none."""
@@ -159,28 +163,30 @@ class Course:
     def run(self) -> None:
         """Train from the next step to the last. Raises Diverged."""
         losses: list[float] = []
-        barren = 0
+        ahead: list[torch.Tensor] = []
+        self._barren, looked = 0, time.monotonic()
         for step in range(self.step, self._settings.steps):
-            loss, changed = self._step(step)
-            losses.append(loss)
-            barren = 0 if changed else barren + 1
-            self.skipped += not changed
-            if barren == barren_limit(self._settings.steps):
-                raise Diverged(
-                    f"no gradient was finite in the {barren} training steps up to step {step + 1}", step + 1 - barren
-                )
-            self.step = step + 1
+            ahead.append(self._step(step))
             self.taken += 1
+            keeps = (step + 1) % self._parameters.checkpoint_steps == 0 or step + 1 == self._settings.steps
+            if not keeps and len(ahead) < LOOK_STEPS and time.monotonic() - looked < LOOK_SECONDS:
+                continue
+            losses += self._look(ahead)
+            ahead, looked = [], time.monotonic()
             self._progress.at(
-                self.step, self._settings.steps, f"step {self.step} of {self._settings.steps}, loss {loss:.3f}"
+                self.step, self._settings.steps, f"step {self.step} of {self._settings.steps}, loss {losses[-1]:.3f}"
             )
-            if self.step % self._parameters.checkpoint_steps == 0 or self.step == self._settings.steps:
+            if keeps:
                 self._keep(sum(losses) / len(losses))
                 losses = []
 
-    def _step(self, step: int) -> tuple[float, bool]:
-        """One step: its loss, and whether the weights were changed. Raises Diverged."""
-        settings, optimiser = self._settings, self._optimiser
+    def _step(self, step: int) -> torch.Tensor:
+        """One step: its loss and the length of its gradient (2,), on the base's device. Nothing is waited for.
+
+        A gradient that is not finite changes nothing: half precision may overflow once, and a step of such a gradient
+        would make every weight NaN, for good.
+        """
+        settings, optimiser = self._settings, cast("Any", self._optimiser)
         loss = self._gradient(step)
         while loss is None:
             # Outside of the except clause: the exception would keep the tensors of the failed step alive.
@@ -191,33 +197,41 @@ class Course:
         for group in optimiser.param_groups:
             group["lr"] = group["highest_rate"] * share_of_rate(step, settings.steps)
         norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
-        # Once a step an accelerator is waited for.
-        figure, length = torch.stack([loss, norm.to(loss)]).tolist()
-        _check_loss(figure, step)
-        # Half precision may overflow once; a step of such a gradient would make every weight NaN, for good.
-        changed = math.isfinite(length)
-        if changed:
-            optimiser.step()
-        else:
-            log.warning("step %d is left out: its gradient is not finite", step + 1)
+        # As torch's own GradScaler tells a fused optimiser, which then leaves its weights alone.
+        optimiser.found_inf = (~torch.isfinite(norm)).to(torch.float32)
+        optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        return figure, changed
+        return torch.stack([loss, norm.to(loss)])
+
+    def _look(self, ahead: list[torch.Tensor]) -> list[float]:
+        """The losses of the steps since the last look, once they are done. Raises Diverged."""
+        losses = []
+        for loss, length in torch.stack(ahead).tolist():
+            _check_loss(loss, self.step)
+            losses.append(loss)
+            self.step += 1
+            changed = math.isfinite(length)
+            self._barren = 0 if changed else self._barren + 1
+            if changed:
+                continue
+            log.warning("step %d was left out: its gradient was not finite", self.step)
+            self.skipped += 1
+            if self._barren == barren_limit(self._settings.steps):
+                raise Diverged(
+                    f"no gradient was finite in the {self._barren} training steps up to step {self.step}",
+                    self.step - self._barren,
+                )
+        return losses
 
     def _gradient(self, step: int) -> torch.Tensor | None:
         """A step's loss, its gradient laid upon the weights; None where memory ran out."""
         parameters, plan = self._parameters, self._memory.ladder.plan
         batch = [self._examples[i] for i in batch_of(self._sizes, self._settings.batch, parameters.seed, step)]
-        draw = torch.Generator().manual_seed(noise_seed(parameters.seed, step, self.redrawn))
+        draw = torch.Generator(self._base.device).manual_seed(noise_seed(parameters.seed, step, self.redrawn))
         loss = torch.zeros((), device=self._base.device)
         try:
             for part in step_losses(
-                self._base,
-                batch,
-                draw,
-                rows=plan.rows,
-                gamma=parameters.min_snr_gamma,
-                offset=parameters.noise_offset,
-                timesteps=parameters.timesteps,
+                self._base, batch, draw, rows=plan.rows, law=self._law, offset=parameters.noise_offset
             ):
                 part.backward()
                 loss += part.detach()

@@ -58,17 +58,17 @@ def target_of(base: Base, latents: torch.Tensor, noise: torch.Tensor, steps: tor
 
 
 def timestep_law(base: Base, gamma: float, timesteps: Timesteps) -> torch.Tensor:
-    """How often each timestep is trained on (T,), not normalised; its mean scales the loss.
+    """How often each timestep is trained on (T,), on the base's device, not normalised; its mean scales the loss.
 
     Of a base that predicts velocity, min-SNR draws a twentieth where the SNR is below .1, though every third timestep
     of SDXL's schedule lies there: what is decided so early (skin, hair, a head's shape) would stay the base's.
     """
     every = torch.arange(base.noise.config.num_train_timesteps)
     weighed = min_snr_weights(base.noise, every, gamma, base.prediction)
-    if timesteps is Timesteps.WEIGHTED:
-        return weighed
     even = torch.ones_like(weighed)
-    return even if timesteps is Timesteps.EVEN else (weighed / weighed.mean() + even) / 2
+    mixed = (weighed / weighed.mean() + even) / 2
+    laws = {Timesteps.WEIGHTED: weighed, Timesteps.EVEN: even, Timesteps.MIXED: mixed}
+    return laws[timesteps].to(base.device)
 
 
 def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> torch.Tensor:
@@ -78,7 +78,8 @@ def drawn_timesteps(weights: torch.Tensor, rows: int, draw: torch.Generator) -> 
     most timesteps of a v-prediction weigh next to nothing.
     """
     shares = torch.cumsum(weights.double(), dim=0)
-    places = (torch.arange(rows) + torch.rand(rows, generator=draw)) / rows
+    within = torch.rand(rows, generator=draw, device=draw.device)
+    places = (torch.arange(rows, device=draw.device) + within) / rows
     return torch.searchsorted(shares, places.double() * shares[-1]).clamp(max=len(weights) - 1)
 
 
@@ -88,24 +89,23 @@ def step_losses(
     draw: torch.Generator,
     *,
     rows: int,
-    gamma: float,
+    law: torch.Tensor,
     offset: float,
-    timesteps: Timesteps = Timesteps.WEIGHTED,
 ) -> Iterator[torch.Tensor]:
     """The loss of one batch, a scalar, in parts of so many rows whose sum it is: each is differentiated before the next
-    is asked for, so that the activations of one part stand in memory at a time.
+    is asked for, so that the activations of one part stand in memory at a time. `law` (T,): see `timestep_law`.
 
-    Everything random comes from `draw`, which lives on the CPU, for the whole batch: in how many parts it is taken
-    changes nothing. Where the base has a ControlNet, the examples' pose maps are followed as when portraits are drawn.
+    Everything random comes from `draw`, for the whole batch: in how many parts it is taken changes nothing. Where it is
+    on the base's device, as `law` is, nothing is copied there or waited for. Where the base has a ControlNet, the
+    examples' pose maps are followed as when portraits are drawn.
     """
     latents = torch.stack([e.mean + e.deviation * _normal(e.mean.shape, draw, base.device) for e in batch])
     noise = _normal(latents.shape, draw, base.device)
     # Noise with its own brightness lets the model reach dark and bright pictures (Guttenberg 2023).
     noise = noise + offset * _normal((len(batch), latents.shape[1], 1, 1), draw, base.device)
-    law = timestep_law(base, gamma, timesteps)
     steps = drawn_timesteps(law, len(batch), draw).to(base.device)
     noisy, target = base.noise.add_noise(latents, noise, steps), target_of(base, latents, noise, steps)
-    scale = law.mean().to(base.device) / target.numel()
+    scale = law.mean() / target.numel()
     for begin in range(0, len(batch), rows):
         part = slice(begin, begin + rows)
         predicted = predicted_by(base, batch[part], noisy[part], steps[part])
@@ -140,4 +140,4 @@ def control_residuals(
 
 
 def _normal(shape: torch.Size | tuple[int, ...], draw: torch.Generator, device: torch.device) -> torch.Tensor:
-    return torch.randn(shape, generator=draw).to(device)
+    return torch.randn(shape, generator=draw, device=draw.device).to(device)

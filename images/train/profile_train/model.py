@@ -109,6 +109,10 @@ def load_base(models: Path, name: str, *, precision: Precision = Precision.FLOAT
     """
     folder = _folder(models, name, "model_index.json", "base model")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":
+        # TF32 for what is calculated in float32: the VAE's encoder, above all.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
     half = precision is not Precision.FLOAT32
     dtype = torch.bfloat16 if half else torch.float32
     try:

@@ -24,10 +24,10 @@ BIAS = 0.25
 
 
 def step_loss(
-    base: TinyBase, batch: list[CachedExample], draw: torch.Generator, *, gamma: float, offset: float, **words: Any
+    base: TinyBase, batch: list[CachedExample], draw: torch.Generator, *, law: torch.Tensor, offset: float
 ) -> torch.Tensor:
     """The loss of a batch that is taken whole."""
-    (loss,) = step_losses(base, batch, draw, rows=len(batch), gamma=gamma, offset=offset, **words)
+    (loss,) = step_losses(base, batch, draw, rows=len(batch), law=law, offset=offset)
     return loss
 
 
@@ -35,6 +35,10 @@ def alphas_by_hand() -> np.ndarray:
     """SDXL's schedule: betas are the squares of evenly spaced roots."""
     betas = np.linspace(math.sqrt(0.00085), math.sqrt(0.012), 1000, dtype=np.float64) ** 2
     return np.cumprod(1 - betas)
+
+
+def weighted(base: TinyBase, gamma: float = GAMMA) -> torch.Tensor:
+    return timestep_law(base, gamma, Timesteps.WEIGHTED)
 
 
 def weights_by_hand(prediction: str, gamma: float) -> np.ndarray:
@@ -71,7 +75,7 @@ def expected(prediction: str, rows: int, gamma: float, offset: float) -> dict[st
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_the_loss_is_what_the_papers_say(prediction: str, gamma: float) -> None:
     base, batch = tiny_base(prediction), [example(number) for number in range(3)]
-    loss = step_loss(base, batch, torch.Generator().manual_seed(SEED), gamma=gamma, offset=OFFSET)
+    loss = step_loss(base, batch, torch.Generator().manual_seed(SEED), law=weighted(base, gamma), offset=OFFSET)
     wanted = expected(prediction, 3, gamma, OFFSET)
     (call,) = base.unet.calls
     assert call.steps.tolist() == wanted["steps"].tolist()
@@ -87,14 +91,14 @@ def test_a_unet_that_knows_the_target_has_no_loss(prediction: str) -> None:
     wanted = torch.tensor(expected(prediction, 2, GAMMA, OFFSET)["target"], dtype=torch.float32)
     base = tiny_base(prediction, lambda _: wanted - BIAS)
     draw = torch.Generator().manual_seed(SEED)
-    assert step_loss(base, [example(0), example(1)], draw, gamma=GAMMA, offset=OFFSET).item() < 1e-8
+    assert step_loss(base, [example(0), example(1)], draw, law=weighted(base), offset=OFFSET).item() < 1e-8
 
 
 def test_the_velocity_is_diffusers_own() -> None:
     base = tiny_base("v_prediction")
     wanted = expected("v_prediction", 2, GAMMA, 0.0)
     draw = torch.Generator().manual_seed(SEED)
-    step_loss(base, [example(0), example(1)], draw, gamma=GAMMA, offset=0.0)
+    step_loss(base, [example(0), example(1)], draw, law=weighted(base), offset=0.0)
     (call,) = base.unet.calls
     kept = base.noise.alphas_cumprod[call.steps].sqrt()[:, None, None, None].double()
     spread = (1 - kept**2).sqrt()
@@ -107,7 +111,7 @@ def test_the_velocity_is_diffusers_own() -> None:
 def test_the_offset_lifts_whole_channels() -> None:
     def noise_of(offset: float) -> torch.Tensor:
         base = tiny_base()
-        step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), gamma=0.0, offset=offset)
+        step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), law=weighted(base, 0.0), offset=offset)
         call: Call = base.unet.calls[0]
         kept = base.noise.alphas_cumprod[call.steps].sqrt()
         spread: torch.Tensor = (1 - kept**2).sqrt()
@@ -125,7 +129,10 @@ def test_only_what_the_mask_weighs_counts() -> None:
     base, weighed = tiny_base("epsilon", lambda _: target - BIAS + wrong), example(0)
     weighed.weights[...] = 0.0
     weighed.weights[..., 3:] = 2.0
-    assert step_loss(base, [weighed], torch.Generator().manual_seed(SEED), gamma=0.0, offset=0.0).item() < 1e-6
+    assert (
+        step_loss(base, [weighed], torch.Generator().manual_seed(SEED), law=weighted(base, 0.0), offset=0.0).item()
+        < 1e-6
+    )
 
 
 def test_pure_noise_weighs_as_the_limit_does() -> None:
@@ -145,7 +152,7 @@ def test_schedules_down_to_pure_noise_are_sound(prediction: str) -> None:
     base = tiny_base(prediction, rescale_betas_zero_snr=True)
     check_weights(base, GAMMA)
     batch = [example(number) for number in range(4)]
-    loss = step_loss(base, batch, torch.Generator().manual_seed(1), gamma=GAMMA, offset=OFFSET)
+    loss = step_loss(base, batch, torch.Generator().manual_seed(1), law=weighted(base), offset=OFFSET)
     assert math.isfinite(loss.item())
 
 
@@ -203,7 +210,7 @@ def test_steps_are_drawn_by_the_law_of_the_order() -> None:
     def steps(kind: Timesteps) -> list[int]:
         base, batch = tiny_base("v_prediction"), [example(0)] * 64
         draw = torch.Generator().manual_seed(SEED)
-        step_loss(base, batch, draw, gamma=GAMMA, offset=0.0, timesteps=kind)
+        step_loss(base, batch, draw, law=timestep_law(base, GAMMA, kind), offset=0.0)
         drawn: list[int] = base.unet.calls[0].steps.tolist()
         return drawn
 
@@ -238,7 +245,7 @@ def test_the_unet_hears_what_the_controlnet_says_of_each_examples_pose() -> None
     base, control = tiny_base(), Control()
     base.control = control
     loss = step_loss(
-        base, [posed(0, 0.25), posed(1, 0.5)], torch.Generator().manual_seed(SEED), gamma=GAMMA, offset=OFFSET
+        base, [posed(0, 0.25), posed(1, 0.5)], torch.Generator().manual_seed(SEED), law=weighted(base), offset=OFFSET
     )
     (call,), (asked,) = base.unet.calls, control.asked
     assert [said.tolist() for said in call.down] == [[0.25, 0.5], [0.5, 1.0]]
@@ -254,7 +261,7 @@ def test_the_unet_hears_what_the_controlnet_says_of_each_examples_pose() -> None
 def test_without_pose_maps_nothing_is_said() -> None:
     base, control = tiny_base(), Control()
     base.control = control
-    step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), gamma=GAMMA, offset=OFFSET)
+    step_loss(base, [example(0)], torch.Generator().manual_seed(SEED), law=weighted(base), offset=OFFSET)
     assert base.unet.calls[0].down is None
     assert control.asked == []
 
@@ -267,7 +274,7 @@ def test_in_how_many_parts_a_batch_is_taken_changes_nothing(rows: int) -> None:
         batch = [posed(number, number / 4) for number in range(4)]
         total = 0.0
         draw = torch.Generator().manual_seed(SEED)
-        for part in step_losses(base, batch, draw, rows=rows, gamma=GAMMA, offset=OFFSET):
+        for part in step_losses(base, batch, draw, rows=rows, law=weighted(base), offset=OFFSET):
             torch.autograd.backward(part)
             total += part.item()
         assert base.unet.bias.grad is not None

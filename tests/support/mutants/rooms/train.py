@@ -130,8 +130,8 @@ MUTANTS = (
     (
         "T19",
         "images/train/profile_train/loop.py",
-        "changed = math.isfinite(length)",
-        "changed = True",
+        "(~torch.isfinite(norm)).to(torch.float32)",
+        "torch.zeros_like(norm)",
         "a gradient that is not finite is taken",
     ),
     (
@@ -459,8 +459,8 @@ MUTANTS = (
     (
         "T63",
         "images/train/profile_train/loss.py",
-        "scale = law.mean().to(base.device) / target.numel()",
-        "scale = law.mean().to(base.device) / target[:rows].numel()",
+        "scale = law.mean() / target.numel()",
+        "scale = law.mean() / target[:rows].numel()",
         "a batch in parts counts as many batches",
     ),
     (
@@ -476,5 +476,33 @@ MUTANTS = (
         "USABLE = 0.92",
         "USABLE = 1.1",
         "more is planned with than is free",
+    ),
+    (
+        "SV05",
+        "images/train/profile_train/loop.py",
+        "if not keeps and len(ahead) < LOOK_STEPS and",
+        "if not keeps and not ahead and",
+        "the accelerator is waited for in every step",
+    ),
+    (
+        "SV06",
+        "images/train/profile_train/loop.py",
+        "changed = math.isfinite(length)",
+        "changed = True",
+        "skipped steps are not counted",
+    ),
+    (
+        "SV07",
+        "images/train/profile_train/loop.py",
+        "return torch.stack([loss, norm.to(loss)])",
+        "return torch.tensor([loss.item(), norm.item()])",
+        "a step waits for its own loss",
+    ),
+    (
+        "SV08",
+        "images/train/profile_train/loss.py",
+        "places = (torch.arange(rows, device=draw.device) + within) / rows",
+        "places = within",
+        "timesteps are not spread over a batch",
     ),
 )

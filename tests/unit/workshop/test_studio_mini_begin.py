@@ -24,7 +24,8 @@ def test_what_was_begun_from_the_delivered_model_exports_as_it(tmp_path: Path) -
         name = f"{part}/diffusion_pytorch_model.safetensors"
         before, after = load_file(HOME / NAME / name), load_file(tmp_path / "models" / NAME / name)
         assert before.keys() == after.keys()
-        assert all(torch.equal(before[key], after[key]) for key in before)
+        # Of the delivered files, older ones have halved vectors.
+        assert all(torch.equal(before[key], after[key].to(before[key].dtype)) for key in before)
     tokens = "tokenizer/tokenizer.json"
     assert (HOME / NAME / tokens).read_text() == (tmp_path / "models" / NAME / tokens).read_text()
 

@@ -7,25 +7,26 @@ be made to do linear algebra:
 - A normalising layer of such pairs takes no mean away; constants beside them, larger than any picture, keep the
   deviation the same for every picture. Its own scale and shift then undo it (`_calibrate`).
 - After doubling, all four copies of a cell are alike, and a convolution cannot tell them apart. The padding at the
-  border can: steps walk inwards from it, a cell a convolution, and add up to a ramp along each axis; the second
-  difference of a doubled ramp is -1, +1, -1, +1. SiLU(y + B p) - SiLU(B p), with p of +1 or -1 and a large B, is y or
-  nothing: so each copy keeps the quarter of its cell's pixels that is its own.
+  border can: steps walk inwards from each end, a cell a convolution, and add up to ramps; the second difference of a
+  doubled ramp is -1, +1, -1, +1. SiLU(y + B p) - SiLU(B p), with p of +1 or -1 or more and a large B, is y or nothing:
+  so each copy keeps the quarter of its cell's pixels that is its own.
 
-The ramps reach across 16 cells: pictures are 128 pixels wide and high.
+A ramp rises over REACH cells and is level from there. Between them the ramps of both ends must rise everywhere, and
+each must be level where it ends: pictures have an edge of SMALLEST to LARGEST pixels, 104 to 192.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from profile_workshop.portraits.linear import BLOCK, LinearTransform
 from profile_workshop.studio_mini.compose import SIZE
@@ -35,11 +36,20 @@ LEVELS = (32, 80, 192, 160)
 """Channels, the finest level first."""
 KEPT = 36
 """Of the 48 numbers of a 4 x 4 block: with fewer pictures lose sharpness, more do not fit beside their gates."""
-CONSTANT = 1024.0
-GATE = 10.0
+CONSTANT = 4096.0
+MARGIN = 10.0
+"""By how much a gate is open or shut."""
+GATE = 2 * MARGIN
+"""What alternates is between 1 and 2 in size: a gate opens above one and a half of both axes' together."""
 DEVIATION = 0.03
 """Of the posterior that the encoder gives: trainers draw from it, and a little noise does no harm."""
-CELLS = SIZE // BLOCK
+LAYERS = 3
+"""Residual blocks a level, and one more on the way up: only their number says how far a ramp can reach."""
+REACH = 2 * (2 + LAYERS + 1) + 1
+"""Cells up to the level part: a step a convolution, two in each of the coarsest level's blocks, and the first cell."""
+SMALLEST, LARGEST = REACH * BLOCK, (2 * REACH - 2) * BLOCK
+CALIBRATED_AT = 160
+"""Pixels: constants are as large as they are so that other sizes hardly differ."""
 QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 """Rows and columns of a cell's copies."""
 CENTRE = (1, 1)
@@ -56,15 +66,16 @@ class ChannelPlan:
 
 
 def linear_autoencoder(transform: LinearTransform, pictures: torch.Tensor) -> AutoencoderKL:
-    """The same transform, to a few thousandths of the range; `pictures` (N, 3, 128, 128) in -1 to 1 say how large
+    """The same transform, to a few thousandths of the range; square `pictures` (N, 3, H, H) in -1 to 1 say how large
     numbers get."""
+    pictures = functional.interpolate(pictures, size=(CALIBRATED_AT, CALIBRATED_AT), mode="bilinear")
     vae = AutoencoderKL(
         sample_size=SIZE,
         latent_channels=transform.channels,
         down_block_types=("DownEncoderBlock2D",) * len(LEVELS),
         up_block_types=("UpDecoderBlock2D",) * len(LEVELS),
         block_out_channels=LEVELS,
-        layers_per_block=1,
+        layers_per_block=LAYERS,
         norm_num_groups=GROUPS,
         mid_block_add_attention=False,
         force_upcast=True,
@@ -192,107 +203,104 @@ def _set_posterior(vae: AutoencoderKL, channels: int) -> None:
 
 AXES = ("across", "down")
 SIDES = ("from the start", "from the end")
+ENDS = tuple((axis, side) for axis in AXES for side in SIDES)
+
+End = tuple[str, str]
+Pair = tuple[int, int]
+"""A channel and another one of its group that holds the same with its sign turned, so that the group's mean stays."""
 
 
-Ramps = dict[str, int]
-"""For each axis the channel that says how far along it a cell is, the same for every picture."""
+def _pairs(free: Sequence[int]) -> list[Pair]:
+    """Channels by twos: every group has an even number of free ones."""
+    return list(itertools.pairwise(free))[::2]
 
 
-def _ramps(free: Sequence[int]) -> Ramps:
-    return dict(zip(AXES, free[:2], strict=True))
+def _ramps(free: Sequence[int]) -> dict[End, Pair]:
+    """Where the ramp of each end is kept, the same for every picture of a size."""
+    return dict(zip(ENDS, _pairs(free), strict=False))
 
 
-def _alternating(free: Sequence[int]) -> list[list[int]]:
-    """For each axis a pair of channels: -1, +1, -1 and so on."""
-    return [list(free[2:4]), list(free[4:6])]
+def _alternating(free: Sequence[int]) -> dict[str, Pair]:
+    """Where each axis keeps -1, +1, -1 and so on."""
+    return dict(zip(AXES, _pairs(free)[len(ENDS) :], strict=False))
 
 
 def _set_decoder(vae: AutoencoderKL, transform: LinearTransform, latents: torch.Tensor) -> None:
     decoder: Any = vae.decoder
     layout = _layout(LEVELS[3], transform.channels, constants=4)
     ramps = _ramps(layout.free)
-    ends = [(axis, side) for axis in AXES for side in SIDES]
-    fronts = {key: layout.free[2 + 2 * number : 4 + 2 * number] for number, key in enumerate(ends)}
+    fronts = dict(zip(ENDS, _pairs(layout.free)[len(ENDS) :], strict=True))
     _put_pairs(decoder.conv_in, layout, range(transform.channels), torch.eye(transform.channels))
     _put_constants(decoder.conv_in.bias, layout.constants)
-    for plus, minus in fronts.values():
-        decoder.conv_in.bias[plus], decoder.conv_in.bias[minus] = 1.0, -1.0
-    walkers = [*decoder.mid_block.resnets, *decoder.up_blocks[0].resnets]
-    for number, block in enumerate(walkers):
-        _walk(block, fronts, ramps, last=number == len(walkers) - 1)
+    for end in ENDS:
+        for plus, minus in (fronts[end], ramps[end]):
+            decoder.conv_in.bias[plus], decoder.conv_in.bias[minus] = 1.0, -1.0
+    for block in (*decoder.mid_block.resnets, *decoder.up_blocks[0].resnets):
+        _walk(block, fronts, ramps)
+    level = float(REACH)
     for number, split in enumerate(_splits(transform, latents)):
-        _double(decoder.up_blocks[number].upsamplers[0].conv, layout, CELLS * 2**number)
+        _double(decoder.up_blocks[number].upsamplers[0].conv, layout, level)
         layout = _split(decoder.up_blocks[number + 1].resnets[0], layout, split)
+        level = 2 * level - 0.5
     _read_pairs(decoder.conv_out, layout, range(3))
 
 
-def _walk(block: Any, fronts: dict[tuple[str, str], list[int]], ramps: Ramps, *, last: bool) -> None:
-    """Two cells further from every end; what was passed is added to the ramps.
-
-    A front is 1 from its k-th cell on. From the end the last step is left out: 8 + 7 cells and one between them."""
+def _walk(block: Any, fronts: dict[End, Pair], ramps: dict[End, Pair]) -> None:
+    """Two cells further from every end; what was passed is added to the ramps. A front is 1 from its k-th cell on."""
     hidden = _layout(LEVELS[3], 2 * len(fronts), constants=8)
     pairs = list(zip(hidden.plus, hidden.minus, strict=True))
     _put_constants(block.conv1.bias, hidden.constants)
-    for number, ((axis, side), (plus, minus)) in enumerate(fronts.items()):
+    for number, (end, front) in enumerate(fronts.items()):
         before, once = pairs[2 * number : 2 * number + 2]
-        onwards = _tap(axis, side)
+        onwards = _tap(*end)
         for pair, tap in ((before, CENTRE), (once, onwards)):
-            for target, sign in zip(pair, (1.0, -1.0), strict=True):
-                _read(block.conv1, target, (plus, minus), tap, sign=sign)
-        for target, sign in ((plus, 1.0), (minus, -1.0)):
-            _read(block.conv2, target, once, onwards, sign=sign)
-            _read(block.conv2, target, before, CENTRE, sign=-sign)
-        rising = 1.0 if side == SIDES[0] else -1.0
-        _read(block.conv2, ramps[axis], once, CENTRE, sign=rising)
-        if not (last and side == SIDES[1]):
-            _read(block.conv2, ramps[axis], once, onwards, sign=rising)
+            _read(block.conv1, pair, front, tap)
+        _read(block.conv2, front, once, onwards)
+        _read(block.conv2, front, before, CENTRE, sign=-1.0)
+        _read(block.conv2, ramps[end], once, CENTRE)
+        _read(block.conv2, ramps[end], once, onwards)
 
 
 def _tap(axis: str, side: str) -> tuple[int, int]:
     """Where in a kernel the neighbour towards that end stands."""
-    offset = 0 if side == SIDES[0] else 2
+    return _along(axis, 0 if side == SIDES[0] else 2)
+
+
+def _along(axis: str, offset: int) -> tuple[int, int]:
+    """Where in a kernel a neighbour along an axis stands: 0 before, 1 itself, 2 behind."""
     return (1, offset) if axis == AXES[0] else (offset, 1)
 
 
-def _read(layer: nn.Conv2d, target: int, pair: tuple[int, int], tap: tuple[int, int], *, sign: float) -> None:
-    """Add a pair's value, after a SiLU, times `sign`."""
-    plus, minus = pair
-    layer.weight[target, plus, *tap] += sign
-    layer.weight[target, minus, *tap] -= sign
+def _read(layer: nn.Conv2d, targets: Pair, pair: Pair, tap: tuple[int, int], *, sign: float = 1.0) -> None:
+    """Add a pair's value, after a SiLU, times `sign` to one of the targets and take it from the other."""
+    for target, turned in zip(targets, (sign, -sign), strict=True):
+        layer.weight[target, pair[0], *tap] += turned
+        layer.weight[target, pair[1], *tap] -= turned
 
 
-def _double(layer: nn.Conv2d, layout: ChannelPlan, cells: int) -> None:
-    """After doubling `cells`: the same pairs and constants, ramps of the finer cells, and what alternates."""
-    pairs = [*layout.plus, *layout.minus]
-    layer.weight[pairs, pairs, 1, 1] = 1.0
+def _double(layer: nn.Conv2d, layout: ChannelPlan, level: float) -> None:
+    """After doubling: the same pairs and constants, ramps of the finer cells, and what alternates.
+
+    `level` is what ramps end at. The second difference a of a doubled ramp is -1 and +1 by turns while it rises and 0
+    from there; at its far end, where padding would be a cliff, the constants that end with it lift it back. Of two
+    ramps that rise against each other, one's less the other's is what alternates. A ramp r of finer cells is
+    2 r - 1/2 + a / 2.
+    """
+    values = [*layout.plus, *layout.minus]
+    layer.weight[values, values, 1, 1] = 1.0
     _put_constants(_bias(layer), layout.constants)
-    kernels, shifts = _finer(cells)
-    for (axis, ramp), alternating in zip(_ramps(layout.free).items(), _alternating(layout.free), strict=True):
-        for target, weights, shift in zip([ramp, *alternating], kernels, shifts, strict=True):
-            _bias(layer)[target] = float(shift)
-            for channel, three in zip([ramp, layout.constants[0]], weights, strict=True):
-                for offset, value in enumerate(three):
-                    tap = (1, offset) if axis == AXES[0] else (offset, 1)
-                    layer.weight[target, channel, *tap] = float(value)
-
-
-def _finer(cells: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Kernels (3, 2, 3) and shifts (3,) along one axis: from a doubled ramp and a constant, which the padding ends, to
-    the finer ramp, to -1, +1 and to its negative. They are exact; least squares only finds them."""
-    given = np.stack([_ramp(cells), np.full(cells, CONSTANT)]).repeat(2, axis=1)
-    padded = np.pad(given, ((0, 0), (1, 1)))
-    features = np.concatenate([padded[:, offset : offset + 2 * cells] for offset in range(3)])
-    alternating = np.where(np.arange(2 * cells) % 2 == 0, -1.0, 1.0)
-    wanted = np.stack([_ramp(2 * cells), alternating, -alternating])
-    known = np.concatenate([features, np.ones((1, 2 * cells))]).T
-    solved, *_ = np.linalg.lstsq(known, wanted.T, rcond=1e-12)
-    return np.asarray(solved[:-1].T.reshape(3, 3, 2).transpose(0, 2, 1), np.float64), np.asarray(solved[-1], np.float64)
-
-
-def _ramp(cells: int) -> NDArray[Any]:
-    """What the walk adds up to, or a finer one: rising by 1 a cell, about 0 in the middle."""
-    middle = cells / 2 - 1 if cells == CELLS else (cells - 1) / 2
-    return np.arange(cells) - middle
+    constant, alternating = layout.constants[0], _alternating(layout.free)
+    for (axis, side), ramp in _ramps(layout.free).items():
+        rising = 1.0 if side == SIDES[0] else -1.0
+        far = _along(axis, 2 if side == SIDES[0] else 0)
+        for sign, own, target in zip((1.0, -1.0), ramp, alternating[axis], strict=True):
+            for part, into in ((0.5 * sign, own), (rising * sign, target)):
+                for offset, weight in enumerate((1.0, -2.0, 1.0)):
+                    layer.weight[into, ramp[0], *_along(axis, offset)] += part * weight
+                layer.weight[into, constant, *far] -= part * level / CONSTANT
+                _bias(layer)[into] += part * level
+            layer.weight[own, ramp[0], *CENTRE] += 2.0 * sign
+            _bias(layer)[own] -= 0.5 * sign
 
 
 @dataclass(frozen=True)
@@ -351,8 +359,9 @@ def _split(block: Any, layout: ChannelPlan, split: Split) -> ChannelPlan:
             block.conv2.weight[after.plus[number], [own, hidden.gates[quarter]], 1, 1] = torch.tensor([1.0, -1.0])
             block.conv2.weight[after.minus[number], [own, hidden.gates[quarter]], 1, 1] = torch.tensor([-1.0, 1.0])
         for channel in [*hidden.open[quarter], hidden.gates[quarter]]:
-            block.conv1.bias[channel] -= GATE
-            for (plus, minus), sign in zip(alternating, signs, strict=True):
+            block.conv1.bias[channel] -= 1.5 * GATE
+            for axis, sign in zip(AXES, signs, strict=True):
+                plus, minus = alternating[axis]
                 block.conv1.weight[channel, plus, 1, 1] += sign * GATE
                 block.conv1.weight[channel, minus, 1, 1] -= sign * GATE
     for number, channel in enumerate(hidden.balance):
@@ -361,8 +370,8 @@ def _split(block: Any, layout: ChannelPlan, split: Split) -> ChannelPlan:
         block.conv1.weight[channel, layout.minus, 1, 1] = matrix[:, number].sum(dim=0)
         block.conv1.bias[channel] = -shift[:, number].sum()
     _put_constants(block.conv_shortcut.bias, after.constants)
-    for axis in AXES:
-        block.conv_shortcut.weight[_ramps(after.free)[axis], _ramps(layout.free)[axis]] = 1.0
+    for end, ramp in _ramps(after.free).items():
+        block.conv_shortcut.weight[ramp, _ramps(layout.free)[end]] = 1.0
     return after
 
 
@@ -392,10 +401,10 @@ def _gates(width: int, numbers: int) -> Gates:
 
 
 def _unmixed(values: torch.Tensor) -> torch.Tensor:
-    """A gate is never quite open or shut: SiLU's slope at GATE and -GATE is a little more than 1 and less than 0.
+    """A gate is never quite open or shut: SiLU's slope at MARGIN and -MARGIN is a little more than 1 and less than 0.
     Quarters that differ along one axis leak into each other; `values` (4, ...) are mixed so that it comes out right."""
-    shut = 1 / (1 + math.exp(GATE))
-    leak = (1 - shut) * (1 + GATE * shut) - 1
+    shut = 1 / (1 + math.exp(MARGIN))
+    leak = (1 - shut) * (1 + MARGIN * shut) - 1
     mix = torch.eye(4) * (1 + leak)
     for quarter, (row, column) in enumerate(QUARTERS):
         for other, (down, right) in enumerate(QUARTERS):

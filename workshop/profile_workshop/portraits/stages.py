@@ -25,6 +25,7 @@ from profile_workshop.portraits.race import VARIANTS, Variant
 from profile_workshop.portraits.stock import Stock
 from profile_workshop.portraits.train import Clock, PortraitTrainer
 from profile_workshop.studio_mini import checkpoint
+from profile_workshop.studio_mini.export import in_half
 
 FITTED = 3000
 """Pictures that the transform is fitted to."""
@@ -41,6 +42,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.set_defaults(run=run)
     stages.add_parser("looks", help="what the product's networks see in the renders")
     stages.add_parser("latents", help="the linear transform, its autoencoder and the vocabulary")
+    stages.add_parser("autoencoder", help="the autoencoder anew, of the transform that there is")
     train = stages.add_parser("train", help="text encoders, UNet and ControlNet; goes on where it was cut")
     train.add_argument("--minutes", type=float, default=9.0, help="of this call (default: %(default)s)")
     train.add_argument("--cool", action="store_true", help="let the rate fall to nothing over these minutes")
@@ -100,10 +102,20 @@ def _latents(home: PortraitsHome, arguments: argparse.Namespace) -> None:
     rows = [people.row(int(place), draw) for place in draw.choice(people.training, FITTED)]
     transform = fit(np.stack([row.picture for row in rows]), np.stack([row.face for row in rows]))
     home.merges.write_text(vocabulary.learn(people, arguments.styles), encoding="utf-8")
-    some = stacked(rows[:CALIBRATED], vocabulary.tokenizer_of(home.merges)).pictures.float() / 127.5 - 1
-    linear_autoencoder(transform, some).half().save_pretrained(home.autoencoder)
     transform.save(home.transform)
+    _autoencoder(home, arguments)
     print(f"portraits: {transform.channels} numbers a block, fitted to {FITTED} pictures -> {home.transform}")
+
+
+def _autoencoder(home: PortraitsHome, arguments: argparse.Namespace) -> None:
+    transform, people = LinearTransform.load(home.transform), crowd.load(home.renders, home.looks)
+    draw = np.random.default_rng(6)
+    rows = [people.row(int(place), draw) for place in draw.choice(people.training, CALIBRATED)]
+    some = stacked(rows, vocabulary.tokenizer_of(home.merges)).pictures.float() / 127.5 - 1
+    autoencoder = linear_autoencoder(transform, some)
+    in_half(autoencoder)
+    autoencoder.save_pretrained(home.autoencoder)
+    print(f"portraits: the autoencoder is in {home.autoencoder}")
 
 
 @dataclass(frozen=True)
@@ -253,6 +265,7 @@ def _join(home: PortraitsHome, arguments: argparse.Namespace) -> None:
 STAGES = {
     "looks": _looks,
     "latents": _latents,
+    "autoencoder": _autoencoder,
     "train": _train,
     "race": _race,
     "samples": _samples,

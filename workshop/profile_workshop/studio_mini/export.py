@@ -71,12 +71,21 @@ def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> No
     write(whole, controlnet, models)
 
 
-def write(whole: object, controlnet: ControlNetModel, models: Path) -> None:
+def in_half(network: torch.nn.Module) -> None:
+    """Matrices and kernels in half precision, vectors whole: they take no room, and an autoencoder that does linear
+    algebra has constants and gates among them, of which a thousandth is much of a picture."""
+    for layer in network.parameters():
+        layer.data = layer.data.half() if layer.ndim > 1 else layer.data.float()
+
+
+def write(whole: diffusers.StableDiffusionXLPipeline, controlnet: ControlNetModel, models: Path) -> None:
     """A pipeline and its ControlNet in half precision, in place of those that are in `models`."""
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".exporting-") as scratch:
-        whole.to(dtype=torch.float16).save_pretrained(Path(scratch) / NAME)  # type: ignore[attr-defined]
-        controlnet.to(dtype=torch.float16).save_pretrained(Path(scratch) / CONTROL_NAME)
+        for network in (whole.vae, whole.text_encoder, whole.text_encoder_2, whole.unet, controlnet):
+            in_half(network)
+        whole.save_pretrained(Path(scratch) / NAME)
+        controlnet.save_pretrained(Path(scratch) / CONTROL_NAME)
         for name in (CONTROL_NAME, NAME):
             folder = Path(scratch) / name
             (folder / "README.md").write_text(CARD.format(name=name))

@@ -1,5 +1,6 @@
 """Layouts: where the window lies, that the cut has the exact size, what the checklist says, and the quality search."""
 
+import functools
 import io
 from dataclasses import replace
 
@@ -30,15 +31,28 @@ def ramp(width: int, height: int) -> BGR:
     return BGR(image)
 
 
-def plain(width: int, height: int, body_from: int | None = None) -> tuple[BGR, Mask]:
-    """A grey backdrop with grain, darker to the right, and its mask; from a row on somebody's shoulders."""
+@functools.cache
+def backdrop(width: int, height: int) -> BGR:
+    """A grey backdrop with grain, darker to the right."""
     grain = np.random.default_rng(3).integers(-2, 3, (height, width, 3))
     image = np.clip(200 - np.linspace(0, 30, width)[None, :, None] + grain, 0, 255)
+    return BGR(image.astype(np.uint8))
+
+
+@functools.cache
+def shoulders(width: int, height: int) -> BGR:
+    """What is no backdrop anywhere."""
+    return BGR(np.random.default_rng(4).integers(0, 255, (height, width, 3)).astype(np.uint8))
+
+
+def plain(width: int, height: int, body_from: int | None = None) -> tuple[BGR, Mask]:
+    """A backdrop and its mask; from a row on somebody's shoulders."""
+    image = backdrop(width, height).copy()
     mask = np.zeros((height, width), np.uint8)
     if body_from is not None:
-        image[body_from:] = np.random.default_rng(4).integers(0, 255, (height - body_from, width, 3))
+        image[body_from:] = shoulders(width, height)[body_from:]
         mask[body_from:] = 255
-    return BGR(image.astype(np.uint8)), Mask(mask)
+    return BGR(image), Mask(mask)
 
 
 def head_share(window: Window, head: Head) -> float:

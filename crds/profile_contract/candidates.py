@@ -200,7 +200,8 @@ class PictureSize:
             return None
         return DetailOrder(
             strength=asked.strength_percent / 100,
-            steps=asked.steps or style.sampler.steps,
+            # A sampler of few steps would leave none to draw, and every order of the style be refused.
+            steps=asked.steps or max(style.sampler.steps, -(-100 // asked.strength_percent)),
             below=self.face_pixels if asked.mode is DetailMode.AUTO else None,
         )
 

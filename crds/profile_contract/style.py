@@ -97,7 +97,8 @@ class FaceDetail(Contract):
     )
     steps: SamplerSteps | None = Field(
         default=None,
-        description="Steps of denoising, of which strengthPercent are taken; left out: as many as the sampler's.",
+        description="Steps of denoising, of which strengthPercent are taken; left out: as many as the sampler's, "
+        "or as leave one to draw.",
     )
 
 

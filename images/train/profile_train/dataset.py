@@ -109,7 +109,8 @@ def _pose(image: DatasetImage, box: tuple[int, int, int, int], size: tuple[int, 
     """The pose map of the part of a picture in a box, at this size. Raises BadInput where joints were not kept."""
     if image.joints is None:
         text = (
-            "the dataset is of an earlier version, which kept no joints for training.controlInLoss; refresh the request"
+            "training.controlInLoss needs joints, and the dataset is of an earlier version, which kept none: raise the "
+            "request's spec.refresh, which looks at the photos anew"
         )
         raise BadInput(Reason.INVALID_ORDER, text)
     x, y, w, h = box

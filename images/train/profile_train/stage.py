@@ -74,15 +74,16 @@ class Attempt:
     def run(self) -> TrainReport:
         """Train and write the adapter. Raises BadInput, or torch.OutOfMemoryError if not even the weights fit."""
         parameters, ladder = self.order.parameters, self._ladder()
+        # First: what cannot be trained on is told before gigabytes are loaded.
+        control, examples = self._control_model, self._examples(ladder.plan.resolution)
         base = load_base(
             self.context.models,
             parameters.base_model,
             precision=ladder.plan.precision,
-            control=self._control_model,
+            control=control,
         )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
-        examples = self._examples(ladder.plan.resolution)
         trained = self._train(base, examples, checkpoints, ladder)
         chosen, weights = delivered(checkpoints, trained.checkpoints)
         adapter, twin = self._export(base, weights)

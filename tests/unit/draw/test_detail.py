@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from profile_contract.candidates import PictureSize
 from profile_contract.generation import DetailOrder, DetailOutcome, GenerationItem, GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Title
+from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Sampler, Title
 from profile_draw.detail import FaceCut, FirstPass, SecondPass, cut_around, joints_in, put_back, redraw_faces
 from profile_draw.errors import Refused
 from profile_draw.rows import Piece, Row, Shape, check, shape_of
@@ -213,6 +213,17 @@ def test_a_style_leaves_the_second_pass_to_the_model_unless_it_says_otherwise() 
     assert told.detail(STYLE) == DetailOrder(strength=0.4, steps=30, below=350)
     assert plain.detail(always) == told.detail(always) == DetailOrder(strength=0.55, steps=12)
     assert told.detail(never) is None
+
+
+@pytest.mark.parametrize(
+    ("sampler", "percent", "steps"), [(30, 40, 30), (2, 40, 3), (3, 40, 3), (1, 5, 20), (4, 30, 4)]
+)
+def test_a_sampler_of_few_steps_leaves_one_for_the_face(sampler: int, percent: int, steps: int) -> None:
+    detail = FaceDetail(mode=DetailMode.ALWAYS, strength_percent=percent)
+    style = STYLE.model_copy(update={"sampler": Sampler(steps=sampler), "detail": detail})
+    asked = PictureSize(64, 64).detail(style)
+    assert asked == DetailOrder(strength=percent / 100, steps=steps)
+    check(order(detail=asked), has_control=False)
 
 
 def test_what_asks_for_no_second_pass_is_the_same_order_as_ever() -> None:

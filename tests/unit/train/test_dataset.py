@@ -101,7 +101,7 @@ def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
 
 
 def test_a_dataset_without_joints_cannot_be_trained_with_the_controlnet(store: FolderStore) -> None:
-    with pytest.raises(BadInput, match=r"no joints for training\.controlInLoss; refresh the request"):
+    with pytest.raises(BadInput, match=r"controlInLoss needs joints.*raise the request's spec\.refresh"):
         read_examples(
             store, [stored(store, "a", 90)], crops=1, resolution=64, wanted=64, subject="sks woman",
             face_weight=2, pose_line=16,

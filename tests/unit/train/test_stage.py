@@ -130,6 +130,17 @@ def test_another_recipe_beside_the_weights_is_told_and_stops_nothing(
     assert "The platform's settings are used" in train(tiny_base(), "four", recipe=known.digest).notes[-1]
 
 
+def test_a_dataset_of_before_joints_asks_for_a_refresh_where_the_loss_would_follow_them(
+    train: Callable[..., TrainReport],
+) -> None:
+    """Not trained without the ControlNet: whoever asked for it would get another likeness, and call it the same."""
+    base = tiny_base()
+    with pytest.raises(BadInput, match=r"raise the request's spec\.refresh") as refused:
+        train(base, control_in_loss=True, control_model="control")
+    assert refused.value.reason is Reason.INVALID_ORDER
+    assert base.asked == {}, "nothing is loaded for it"
+
+
 def test_the_same_order_gives_the_same_files(train: Callable[..., TrainReport], store: FolderStore) -> None:
     reports = [train(tiny_base(), digest) for digest in ("one", "two", "three")]
     assert len({report.adapter.sha256 for report in reports if report.adapter}) == 1

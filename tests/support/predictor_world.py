@@ -317,10 +317,17 @@ class World:
 
 
 @contextlib.contextmanager
-def world(*, token: str = "", limits: CallLimits | None = None, bucket: str = "", **settings: Any) -> Iterator[World]:
-    """A predictor that runs."""
+def world(
+    *,
+    token: str = "",
+    limits: CallLimits | None = None,
+    bucket: str = "",
+    engine: Engine | None = None,
+    **settings: Any,
+) -> Iterator[World]:
+    """A predictor that runs; `engine` None: around the network of two layers."""
     with Store() as store:
-        engine = tiny_engine()
+        engine = engine or tiny_engine()
         told = PredictorSettings(
             base_model=BASE, model_name=NAME, store_hosts=(store.host,), store_bucket=bucket, **settings
         )

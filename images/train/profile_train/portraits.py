@@ -111,10 +111,11 @@ class PortraitDrawing:
     def _drawn(self) -> list[RGB]:
         """All portraits, as many at once as memory takes."""
         pictures: dict[int, RGB] = {}
+        adapters = ((self._adapter, self.weight),)
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.autocast):
             for piece in self.pieces:
                 for part in piece.cut(self.most):
-                    rows = [replace(row, adapters=((self._adapter, self.weight),)) for row in part.rows]
+                    rows = [replace(row, adapters=adapters) for row in part.rows]
                     drawn = self._portraits(replace(part, rows=tuple(rows)))
                     pictures |= {row.index: portrait for row, portrait in zip(rows, drawn, strict=True)}
         return [pictures[index] for index in sorted(pictures)]

@@ -136,7 +136,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     torch.set_num_threads(1)
     models, store = tmp_path_factory.mktemp("models"), FolderStore(tmp_path_factory.mktemp("store"))
     random_sdxl.make(models)
-    base = load_base(models, random_sdxl.NAME, mixed=False, control=random_sdxl.CONTROL_NAME)
+    base = load_base(models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
     encode_text(base, ["anything"])
     judged = judge_order(REQUEST, "plain", STYLE, WANTED, dataset(), size=SIZE)
     assert judged is not None

@@ -361,8 +361,8 @@ MUTANTS = (
     (
         "JU1",
         "images/train/profile_train/portraits.py",
-        "adapters=((self._adapter, self.weight),)",
-        "adapters=((self._adapter, 1.0),)",
+        "adapters = ((self._adapter, self.weight),)",
+        "adapters = ((self._adapter, 1.0),)",
         "checkpoints are judged at the adapter's full weight, whatever the style says",
     ),
     (

@@ -71,7 +71,7 @@ PHOTO_ADVICE: dict[PhotoReason, str] = {
         "More than one person is in the photo. Use a photo of you alone, or crop the others out."
     ),
     PhotoReason.FACE_TOO_SMALL: (
-        "Your face is too small in the photo. Come closer, or crop the photo around your head and shoulders."
+        "Your face has too few pixels in the photo. Come closer, or upload the camera's original, not a small copy."
     ),
     PhotoReason.HEAD_CUT_OFF: "Your head is cut off at the edge. Use a photo that shows your whole head.",
     PhotoReason.FACE_TURNED_AWAY: "Your face is turned too far away. Use a photo in which both eyes are visible.",

@@ -88,6 +88,9 @@ class DatasetImage(Tolerant):
     caption: str = Field(description="What the crop shows; {subject} stands for the person, as in a style's prompt.")
     width: int = Field(ge=1, le=16384)
     height: int = Field(ge=1, le=16384)
+    source: tuple[int, int] | None = Field(
+        default=None, description="Width and height, in the photo's own pixels, of the part that is shown."
+    )
     face_box: FaceBox
     held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
 

@@ -9,12 +9,13 @@ from profile_contract.framing import relative_to
 from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PreprocessOrder
 from profile_vision import MaskReader
 from profile_vision.files import plain_png
-from profile_vision.framing import Cut, Framing, bucket_for, cut_to
+from profile_vision.framing import Cut
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.poses import presets, skeleton_of
 
 from .captions import caption
+from .cuts import cut_of
 from .decode import Opener
 from .look import Sitter
 
@@ -24,15 +25,14 @@ class DatasetWriter:
 
     def __init__(self, order: PreprocessOrder, opener: Opener, mask: MaskReader) -> None:
         self._prefix, self._opener, self._mask = order.output, opener, mask
-        self._resolution = order.parameters.resolution
-        self._framing = Framing(order.parameters.face_percent / 100)
+        self._parameters = order.parameters
         self.images: list[DatasetImage] = []
         self.poses: list[DatasetPose] = []
 
     def add(self, sitter: Sitter, *, held_out: bool) -> None:
         """Cut an accepted photo, write crop and mask, and keep its joints: in the crop, and for generation."""
         frame, face = sitter.frame, sitter.face.box
-        cut = cut_to(*frame.size, face, bucket_for(*frame.size, self._resolution), self._framing)
+        cut = cut_of(frame, face, self._parameters)
         crop = resized(self._opener.part(sitter.photo, frame, cut), cut)
         box = cut.box(face)
         name = f"{len(self.images) + 1:02d}"
@@ -45,6 +45,7 @@ class DatasetWriter:
                 caption=caption(sitter.measures.yaw, box[3] / cut.out_height),
                 width=cut.out_width,
                 height=cut.out_height,
+                source=(round(cut.width / frame.scale), round(cut.height / frame.scale)),
                 face_box=box,
                 held_out=held_out,
             )

@@ -17,8 +17,11 @@ from profile_vision.pixels import BGR, to_bgr
 # A shorter edge below this leaves no room for a head with 96 pixels of face and shoulders around it.
 SHORTEST_EDGE = 256
 # Photos are looked at on a copy of this many pixels, whatever their shape: a face of 96 pixels in 60 megapixels is
-# still one of 25 then, and the networks look at 640 pixels anyway. What is trained on is cut from the file itself.
-WORKING_AREA = 2048 * 2048
+# still one of 21 then, and the networks look at 640 pixels anyway. A little less than a quarter of 12 megapixels, so
+# that a phone's JPEG is read at half its size. What is trained on is cut from the file itself, which is decoded for it.
+WORKING_AREA = 2_900_000
+# Of the part that is trained on, at least so many are read, or four times the crop's.
+CUT_AREA = 2048 * 2048
 
 REASONS = {
     Refusal.NOT_AN_IMAGE: PhotoReason.NOT_AN_IMAGE,
@@ -88,26 +91,32 @@ class Photo:
         return Photo(pixels=pixels, frame=frame, facts=self.facts)
 
 
-def decode(data: bytes, limits: PreprocessParameters, decoder: Decoder, box: Box | None = None) -> Photo:
-    """Open a photo, or the part of it in `box`, reduced to WORKING_AREA (or four times the training crop's).
+def decode(
+    data: bytes,
+    limits: PreprocessParameters,
+    decoder: Decoder,
+    box: Box | None = None,
+    area: int = WORKING_AREA,
+) -> Photo:
+    """Open a photo, or the part of it in `box`, reduced to `area` pixels.
 
     Raises PhotoRefused with TooManyBytes, NotAnImage, Damaged, TooManyPixels, TooSmall or TooMuchWork.
     """
     try:
-        picture = decoder.open(data, allowed(limits), box)
+        picture = decoder.open(data, allowed(limits, area), box)
     except NotOpened as refused:
         raise PhotoRefused(REASONS[refused.refusal]) from refused
     pixels = to_bgr(picture.pixels)
     return Photo(pixels=pixels, frame=Frame(pixels.shape[1], pixels.shape[0], picture.box), facts=picture.facts)
 
 
-def allowed(limits: PreprocessParameters) -> PictureLimits:
-    """What the decoder is told of a request's limits."""
+def allowed(limits: PreprocessParameters, area: int) -> PictureLimits:
+    """What the decoder is told of a request's limits; a picture of more than `area` pixels is reduced."""
     return PictureLimits(
         bytes=limits.maximum_bytes,
         pixels=limits.maximum_pixels,
         shortest_edge=SHORTEST_EDGE,
-        area=max(WORKING_AREA, 4 * limits.resolution**2),
+        area=area,
     )
 
 
@@ -119,13 +128,13 @@ class Opener:
     decoder: Decoder
     parameters: PreprocessParameters
 
-    def open(self, photo: PhotoRef, box: Box | None = None) -> Photo:
-        """A photo, or the part of it in `box`."""
+    def open(self, photo: PhotoRef, box: Box | None = None, area: int = WORKING_AREA) -> Photo:
+        """A photo, or the part of it in `box`, of so many pixels at most."""
         if photo.bytes > self.parameters.maximum_bytes:
             raise PhotoRefused(PhotoReason.TOO_MANY_BYTES)
-        return decode(self.store.read(photo.key), self.parameters, self.decoder, box)
+        return decode(self.store.read(photo.key), self.parameters, self.decoder, box, area)
 
     def part(self, photo: PhotoRef, frame: Frame, cut: Cut) -> BGR:
-        """What a cut of the photo's frame shows, as large as the file has it."""
+        """What a cut of the photo's frame shows, as large as the file has it, within CUT_AREA."""
         box = frame.in_file(cut.left, cut.top, cut.width, cut.height)
-        return self.open(photo, box).turned(frame.turns).pixels
+        return self.open(photo, box, max(CUT_AREA, 4 * self.parameters.resolution**2)).turned(frame.turns).pixels

@@ -20,6 +20,7 @@ from profile_vision.people import PeopleReader
 
 from . import light, quality
 from .covering import covering
+from .cuts import cut_of
 from .decode import Frame, Opener
 from .detail import detail
 from .long_shape import is_long, part_with_face
@@ -96,7 +97,9 @@ def look_at(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
         return Look(photo, judge(measures, opener.parameters), measures)
     face = view.faces[0]
     owner = _owner(face, people)
-    measures = replace(_measure(view, people, owner), long=long)
+    cut = cut_of(view.photo.frame, face.box, opener.parameters)
+    enlarged = cut.scale * view.photo.frame.scale
+    measures = replace(_measure(view, people, owner), long=long, enlarged=enlarged)
     return Sitter(
         photo,
         judge(measures, opener.parameters),

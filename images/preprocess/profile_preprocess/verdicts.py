@@ -19,6 +19,8 @@ from profile_contract.stages.preprocess import PhotoVerdict, PreprocessParameter
 SECOND_FACE = 0.35
 SECOND_BODY = 0.25
 SECOND_BODY_SCORE = 0.5
+# So much a crop may be enlarged for training: beyond it, what is learnt of a face is softness.
+LARGEST_ENLARGEMENT = 2.0
 # With the forehead's edge missing the head is still whole enough to train on; at .85 a fifth of the face is missing.
 HEAD_INSIDE = 0.85
 # A detector puts the box of a half face just inside the edge: gaps of 0 to .035 of its width were seen. Tuned.
@@ -64,7 +66,8 @@ BRIGHT = 0.4
 class Measures:
     """What was measured on one photo. Heights in pixels of the uploaded photo, angles in degrees, light in stops.
 
-    `turns`: quarter turns counter-clockwise that brought the photo upright.
+    `turns`: quarter turns counter-clockwise that brought the photo upright. `enlarged`: pixels of the training crop per
+    pixel of the file, along an edge.
     """
 
     faces: int = 0
@@ -91,6 +94,7 @@ class Measures:
     clipped: float = 0.0
     grey: bool = False
     long: bool = False
+    enlarged: float = 0.0
 
     @property
     def worth(self) -> float:
@@ -110,6 +114,7 @@ def judge(measures: Measures, parameters: PreprocessParameters) -> PhotoReason:
         (m.faces == 0, PhotoReason.NO_FACE),
         (m.second_face >= SECOND_FACE or m.second_body >= SECOND_BODY, PhotoReason.SEVERAL_PEOPLE),
         (m.face_height < parameters.minimum_face_pixels, PhotoReason.FACE_TOO_SMALL),
+        (m.enlarged > LARGEST_ENLARGEMENT, PhotoReason.FACE_TOO_SMALL),
         (m.head_inside < HEAD_INSIDE or m.edge_gap < EDGE_GAP, PhotoReason.HEAD_CUT_OFF),
         (m.light < DARK, PhotoReason.TOO_DARK),
         (m.burnt > BRIGHT, PhotoReason.TOO_BRIGHT),

@@ -29,7 +29,10 @@ SMALLEST_CROP = 0.8
 
 @dataclass(frozen=True)
 class Example:
-    """A training picture, loss weights (H, W) with mean 1, and where the crop began; `pose`: its map, if needed."""
+    """A training picture, loss weights (H, W) with mean 1, and where the crop began; `pose`: its map, if needed.
+
+    `original_size`: width and height of what the picture was in the photo: SDXL is told how soft it may be.
+    """
 
     image: RGB
     weights: NDArray[np.float32]
@@ -100,8 +103,9 @@ def read_examples(
         boxes = [whole(image)] + [random_crop(image, draw) for _ in range(crops - 1)]
         for box in boxes:
             example = _example(picture, weights, box, size, caption)
+            original = image.source or (image.width, image.height)
             pose = _pose(image, box, size, pose_line) if pose_line is not None else None
-            examples.append(replace(example, pose=pose))
+            examples.append(replace(example, pose=pose, original_size=original))
     return examples
 
 
@@ -166,9 +170,8 @@ def _example(
     """The part of a picture in a box, at this size, and its weights with a mean of 1."""
     x, y, w, h = box
     weight = cv2.resize(weights[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    original = picture.shape[1], picture.shape[0]
     cut = _cut(picture, box, size)
-    return Example(cut, weight / weight.mean(), caption, crop_left=x, crop_top=y, original_size=original)
+    return Example(cut, weight / weight.mean(), caption, crop_left=x, crop_top=y, original_size=size)
 
 
 def _cut(pixels: RGB, box: tuple[int, int, int, int], size: tuple[int, int]) -> RGB:

@@ -2,15 +2,21 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PreprocessParameters
-from profile_preprocess.decode import REASONS, WORKING_AREA, Frame, PhotoRefused, allowed, decode
-from profile_vision.decoding import Decoder, Refusal
+from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
+from profile_preprocess.cuts import cut_of
+from profile_preprocess.decode import CUT_AREA, REASONS, WORKING_AREA, Frame, Opener, PhotoRefused, allowed, decode
+from profile_runtime.store.folder import FolderStore
+from profile_vision import colours, opening
+from profile_vision.decoding import Box, Decoder, Picture, PictureLimits, Refusal
+from profile_vision.framing import Cut
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +43,59 @@ def test_every_refusal_has_a_reason() -> None:
 
 
 def test_a_request_s_limits_are_the_decoder_s() -> None:
-    limits = allowed(PreprocessParameters(maximum_bytes=5, maximum_pixels=6, resolution=2048))
-    assert (limits.bytes, limits.pixels, limits.area, limits.shortest_edge) == (5, 6, 4 * 2048**2, 256)
-    assert allowed(PreprocessParameters(resolution=256)).area == WORKING_AREA
+    limits = allowed(PreprocessParameters(maximum_bytes=5, maximum_pixels=6), 7)
+    assert (limits.bytes, limits.pixels, limits.area, limits.shortest_edge) == (5, 6, 7, 256)
+
+
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [
+        ((4032, 3024), (2016, 1512)),
+        ((4000, 3000), (2000, 1500)),
+        ((3024, 4032), (1512, 2016)),
+        ((8064, 6048), (2016, 1512)),
+        ((6000, 4000), (3000, 2000)),
+        ((2000, 1500), (2000, 1500)),
+    ],
+)
+@pytest.mark.parametrize("resolution", [128, 1024])
+def test_a_phone_s_photo_is_read_at_half_or_quarter_size_at_first(
+    size: tuple[int, int], read: tuple[int, int], resolution: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And the part that is trained on from the file's own pixels."""
+    sizes: list[tuple[int, int]] = []
+
+    def watched(image: Image.Image, *arguments: Any) -> Any:
+        sizes.append(image.size)
+        return colours.layers_of(image, *arguments)
+
+    class HereDecoder(Decoder):
+        def open(self, data: bytes, limits: PictureLimits | None = None, box: Box | None = None) -> Picture:
+            assert limits is not None
+            return opening.open_picture(data, limits, box)
+
+    monkeypatch.setattr(opening, "layers_of", watched)
+    store = FolderStore(tmp_path)
+    store.write("a.jpg", encoded(Image.new("RGB", size)))
+    photo = PhotoRef(name="a.jpg", key="a.jpg", bytes=1, etag="a")
+    opener = Opener(store, HereDecoder(), PreprocessParameters(resolution=resolution))
+    frame = opener.open(photo).frame
+    assert sizes == [read]
+    cut = Cut(frame.width / 4, frame.height / 4, frame.width / 2, frame.height / 2, 64, 48)
+    part = opener.part(photo, frame, cut)
+    assert sizes == [read, size], "decoded whole once, for the cut"
+    assert part.shape[1::-1] == pytest.approx((size[0] / 2, size[1] / 2), abs=2) or part.size // 3 > 0.99 * CUT_AREA
+
+
+def test_how_much_a_cut_is_enlarged_is_measured_in_the_file() -> None:
+    parameters = PreprocessParameters(resolution=1024)
+    looked_at = Frame(width=2000, height=1500, box=(0, 0, 4000, 3000))
+    face = (900.0, 500.0, 150.0, 200.0)  # 400 pixels high in the file
+    cut = cut_of(looked_at, face, parameters)
+    assert (cut.out_width, cut.out_height) == (1152, 896)
+    assert cut.scale * looked_at.scale == pytest.approx(0.4 * 896 / 400, rel=0.01)
+    small = cut_of(looked_at, (900.0, 500.0, 36.0, 48.0), parameters)
+    assert small.scale * looked_at.scale == pytest.approx(0.4 * 896 / 96, rel=0.01), "a face of 96 pixels"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_a_good_photo_is_accepted() -> None:
         ({"second_face": 0.8}, PhotoReason.SEVERAL_PEOPLE),
         ({"second_body": 0.6}, PhotoReason.SEVERAL_PEOPLE),
         ({"face_height": 95.0}, PhotoReason.FACE_TOO_SMALL),
+        ({"enlarged": 2.05}, PhotoReason.FACE_TOO_SMALL),
         ({"head_inside": 0.8}, PhotoReason.HEAD_CUT_OFF),
         ({"edge_gap": -0.1}, PhotoReason.HEAD_CUT_OFF),
         ({"light": -4.0}, PhotoReason.TOO_DARK),
@@ -57,7 +58,7 @@ def test_the_gravest_reason_is_named_first() -> None:
         {"mouth_covered": 0.6, "mouth_edges": 0.5},
         {"mouth_covered": -0.4, "mouth_edges": 0.1}, {"eyes_covered": 0.5}, {"eyes_lightness": 0.25},
         {"turns": 2}, {"grey": True},
-        {"second_face": 0.3}, {"second_body": 0.2}, {"face_height": 96.0}, {"head_inside": 0.86},
+        {"second_face": 0.3}, {"second_body": 0.2}, {"face_height": 96.0}, {"enlarged": 1.95}, {"head_inside": 0.86},
         {"edge_gap": 0.05}, {"eye_seen": 0.55},
     ],
 )  # fmt: skip

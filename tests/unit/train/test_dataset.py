@@ -82,6 +82,13 @@ def test_a_smaller_attempt_trains_on_smaller_pictures(store: FolderStore) -> Non
     assert example.original_size == (64, 64)
 
 
+def test_sdxl_is_told_how_large_a_picture_was_in_its_photo(store: FolderStore) -> None:
+    image = stored(store, "a", 90).model_copy(update={"source": (40, 30)})
+    for resolution in (64, 48):
+        examples = examples_of(store, [image], crops=3, resolution=resolution)
+        assert {example.original_size for example in examples} == {(40, 30)}
+
+
 def test_a_pose_map_is_cut_as_its_picture_is(store: FolderStore) -> None:
     image = stored(store, "a", 90).model_copy(update={"joints": ((0.5, 0.40625), *[None] * 17)})
     picture = np.zeros((64, 64, 3), np.uint8)

@@ -305,4 +305,25 @@ MUTANTS = (
         "zlib.crc32(content)",
         "a chunk's kind is not in its check sum",
     ),
+    (
+        "V57",
+        "images/preprocess/profile_preprocess/verdicts.py",
+        "LARGEST_ENLARGEMENT = 2.0",
+        "LARGEST_ENLARGEMENT = 4.0",
+        "photos are enlarged four times",
+    ),
+    (
+        "V58",
+        "images/preprocess/profile_preprocess/decode.py",
+        "WORKING_AREA = 2_900_000",
+        "WORKING_AREA = 3_100_000",
+        "a phone's photo is decoded whole to be looked at",
+    ),
+    (
+        "V59",
+        "images/train/profile_train/dataset.py",
+        "original = image.source or (image.width, image.height)",
+        "original = (image.width, image.height)",
+        "SDXL is told that an enlarged picture was as large as it is",
+    ),
 )

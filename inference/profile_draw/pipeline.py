@@ -52,6 +52,8 @@ class Pipeline:
     def __init__(self, family: Family, base: Any, control: Any | None, bank: AdapterBank) -> None:
         self._family, self._base, self._control, self._bank = family, base, control, bank
         self._prompts = PromptReader(family, base)
+        # One picture after the other is decoded: at full size, a batch would take more memory than drawing it did.
+        base.vae.enable_slicing()
         self._ways: dict[type[Any], Any] = {type(base): base}
         self._samplers = Samplers(base.scheduler)
 
@@ -159,6 +161,10 @@ class Pipeline:
         self._prompts.forget_encoders()
         for name in self._family.text_encoders:
             setattr(self._base, name, None)
+
+    def decode_in_tiles(self) -> None:
+        """Decode pictures part by part from now on: least memory, and seams that are blended."""
+        self._base.vae.enable_tiling()
 
     def draw(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Draw rows of one shape: N x height x width x 3, uint8 RGB. Each row starts from its own seed.

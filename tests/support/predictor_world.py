@@ -70,9 +70,14 @@ class TinyPipeline:
         self.bank = AdapterBank(self.unet, slots, Sdxl().modules(AdapterLayers.ATTENTION))
         self.pause = 0.0
         self.drawn: list[list[str]] = []
+        # Rows that fit into memory; decoding in tiles makes room for so many more.
+        self.room, self.tiles = 1000, 0
 
     def chunks(self, prompt: str) -> int:
         return 1
+
+    def decode_in_tiles(self) -> None:
+        self.room += self.tiles
 
     def webui_name(self, layer: str) -> str:
         raise ValueError("WebUI knows none of these layers")
@@ -88,6 +93,8 @@ class TinyPipeline:
             time.sleep(self.pause)
             if not wanted():
                 raise Unwanted("nobody waits")
+        if len(rows) > self.room:
+            raise torch.OutOfMemoryError("full")
         if any("not finite" in row.prompt for row in rows):
             raise Refused("the pictures are not finite")
         if any("surprise" in row.prompt for row in rows):

@@ -27,6 +27,7 @@ from profile_vision.files import png
 from profile_vision.pixels import RGB, to_bgr
 
 from .adapter_store import AdapterStore
+from .at_once import RowsAtOnce
 from .evictions import Evictions
 from .files import Files
 from .pictures import PictureReader
@@ -92,6 +93,7 @@ class Engine:
         self._pipeline, self._bank, self._faces = pipeline, pipeline.bank, faces
         limit = config.host_cache_megabytes << 20
         self._pictures = PictureReader()
+        self._at_once = RowsAtOnce(pipeline.draw, pipeline.decode_in_tiles)
         self._evictions = Evictions(config.grant_seconds)
         sizes = self._bank.all_layers
         self.looks = LookReader(
@@ -232,9 +234,12 @@ class Engine:
         ]
 
     def _drawn(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool]) -> np.ndarray:
-        """Rows of one shape, each with its own adapters: N x height x width x 3. Raises as `draw` does."""
+        """Rows of one shape, each with its own adapters: N x height x width x 3, at once as far as memory goes.
+
+        Raises as `draw` does.
+        """
         try:
-            return self._pipeline.draw(shape, rows, wanted)
+            return self._at_once.draw(shape, rows, wanted)
         except torch.AcceleratorError as error:
             raise Broken("the accelerator failed") from error
 

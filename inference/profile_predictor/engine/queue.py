@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-import torch
-
 from profile_draw.errors import Broken, Full, Refused, Unwanted
 from profile_draw.rows import next_batch
 
@@ -22,7 +20,6 @@ log = logging.getLogger(__name__)
 # What a busy queue says before it has drawn anything.
 FIRST_GUESS_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60
-TOO_LARGE = "the order does not fit into the accelerator's memory: ask for fewer items at once or a smaller picture"
 
 
 class DrawingQueue:
@@ -147,7 +144,16 @@ class DrawingQueue:
         return batch
 
     def _draw(self, batch: list[Waiting]) -> None:
-        """Draw a batch and give its orders their candidates, or what became of them."""
+        """Draw a batch; where that fails its orders one by one, so that a bad one does not cost the others theirs."""
+        if self._answered(batch):
+            return
+        # What failed is forgotten by now: an exception would keep the tensors of the batch alive.
+        for waiting in batch:
+            if not waiting.ticket.unwanted:
+                self._answered([waiting])
+
+    def _answered(self, batch: list[Waiting]) -> bool:
+        """Draw a batch and give its orders their candidates, or what became of them; False for several that failed."""
         pieces = [waiting.piece for waiting in batch]
 
         def wanted() -> bool:
@@ -164,7 +170,11 @@ class DrawingQueue:
         except Broken as error:
             self._break(batch, error)
         except Exception as error:
-            self._one_by_one(batch, error)
+            if len(batch) > 1:
+                log.warning("%d orders could not be drawn (%s); now one by one", len(batch), type(error).__name__)
+                return False
+            ticket = batch[0].ticket
+            ticket.fail(ticket.context.run(_for_good, error))
         else:
             seconds, second = between - started, time.monotonic() - between
             rows = sum(len(piece.rows) for piece in pieces)
@@ -174,17 +184,7 @@ class DrawingQueue:
             for waiting, pictures in zip(batch, drawn, strict=True):
                 # Who asked for no second pass does not pay for the others'.
                 waiting.ticket.add(pictures, seconds, second if waiting.piece.detail is not None else 0.0)
-
-    def _one_by_one(self, batch: list[Waiting], error: Exception) -> None:
-        """One bad order (or too little memory) must not cost the others theirs."""
-        if len(batch) == 1:
-            ticket = batch[0].ticket
-            ticket.fail(ticket.context.run(_for_good, error))
-            return
-        log.warning("a batch of %d orders could not be drawn (%s); now one by one", len(batch), type(error).__name__)
-        for waiting in batch:
-            if not waiting.ticket.unwanted:
-                self._draw([waiting])
+        return True
 
     def _break(self, batch: list[Waiting], error: Broken) -> None:
         """Nothing can be drawn any more: all who wait are told, and nobody is let in."""
@@ -213,4 +213,4 @@ def _for_good(error: Exception) -> Exception:
         log.warning("an order could not be drawn: %s", error)
         return error
     log.error("a batch could not be drawn", exc_info=error)
-    return Refused(TOO_LARGE) if isinstance(error, torch.OutOfMemoryError) else error
+    return error

@@ -568,4 +568,18 @@ MUTANTS = (
         "dpi=(dpi, dpi))",
         "PNGs take four times as long to write",
     ),
+    (
+        "P85",
+        "inference/profile_predictor/engine/at_once.py",
+        "self._most[size] = tried // 2",
+        "self._most[size] = tried - 1",
+        "rows are taken away one by one, each at the price of a whole attempt",
+    ),
+    (
+        "P86",
+        "inference/profile_predictor/engine/at_once.py",
+        "elif size in self._fitted:",
+        "elif size not in self._fitted:",
+        "memory that others took costs the order, and what can never fit is asked for again and again",
+    ),
 )

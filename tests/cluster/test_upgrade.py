@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from product import Learned, Product, Request, Space, named_styles, run
 from profile_cli.demo import release
 from profile_cli.demo.cluster import DemoCluster
 from profile_cli.terminal import Terminal
+from profile_sandbox.paths import CLONE
 
 if TYPE_CHECKING:
     from profile_cli.demo.target import Target
@@ -29,7 +31,8 @@ pytestmark = pytest.mark.cluster
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RENAMED_IMAGES = {"trainer": "train", "finisher": "finish"}
-RIGHTS = "previous-operator"
+RIGHTS, ACCOUNT = "previous-operator", "profile-studio"
+RBAC = "rbac.authorization.k8s.io/v1"
 # Values that the previous version did not know, as paths.
 NEW_VALUES = (
     ("web",),
@@ -56,14 +59,46 @@ def _install_previous(target: Target, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _rights_of_this_clone(kubectl: Kubectl) -> Iterator[None]:
-    """This clone's operator needs more rights than the previous chart gave its own."""
-    account = f"{release.NAMESPACE}:profile-studio"
-    kubectl.run("create", "clusterrolebinding", RIGHTS, "--clusterrole=cluster-admin", f"--serviceaccount={account}")
+def _rights_of_this_clone(target: Target, kubectl: Kubectl, folder: Path) -> Iterator[None]:
+    """This clone's operator needs other rights than the previous chart gave its own: those that this chart gives it,
+    and no more."""
+    rights = folder / "rights.json"
+    role = {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": RIGHTS}, "rules": _rules(target, folder)}
+    binding = {
+        "apiVersion": RBAC,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": RIGHTS},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": RIGHTS},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": release.NAMESPACE}],
+    }
+    rights.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))
+    kubectl.run("apply", "-f", str(rights))
     try:
         yield
     finally:
-        kubectl.run("delete", "clusterrolebinding", RIGHTS)
+        kubectl.run("delete", "-f", str(rights))
+
+
+def _rules(target: Target, folder: Path) -> list[dict[str, Any]]:
+    """What this clone's chart lets the operator do, in whatever namespaces."""
+    values = folder / "these-values.yaml"
+    values.write_text(json.dumps(target.values))
+    chart = CLONE / "charts" / "profile-studio"
+    command = ("template", release.RELEASE, str(chart), "-n", release.NAMESPACE, "--show-only", "templates/rbac.yaml")
+    files = ("--values", str(chart / "values-cpu.yaml"), "--values", str(values))
+    rendered = run(target, target.helm, *command, *files)
+    assert rendered.returncode == 0, rendered.stderr
+    documents = [document for document in yaml.safe_load_all(rendered.stdout) if document]
+    bound = {
+        document["roleRef"]["name"]
+        for document in documents
+        if document["kind"].endswith("Binding")
+        if any(subject["name"] == ACCOUNT for subject in document["subjects"])
+    }
+    roles = [document for document in documents if document["kind"] in ("Role", "ClusterRole")]
+    rules = [rule for role in roles if role["metadata"]["name"] in bound for rule in role["rules"]]
+    assert len(rules) > 10
+    return rules
 
 
 def _chart_with_this_clones_images(folder: Path) -> Path:
@@ -110,7 +145,7 @@ def test_an_upgrade_keeps_requests_and_runs_nothing_again(
 ) -> None:
     terminal, cluster = Terminal(), DemoCluster(target.kubeconfig)
     try:
-        with _rights_of_this_clone(product.kubectl):
+        with _rights_of_this_clone(target, product.kubectl, tmp_path):
             _install_previous(target, tmp_path)
             release.wait_ready(cluster, terminal)
             space.take_over(learned)

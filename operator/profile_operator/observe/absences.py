@@ -40,6 +40,10 @@ class Absences:
         if len(self._asked) > MOST:
             self._asked.popitem(last=False)
 
+    def end(self, uid: str, prefix: str) -> None:
+        """The report stands: that it was absent says nothing any more, whoever else goes."""
+        self._asked.pop((uid, prefix), None)
+
 
 def writers_of(stage: Stage, jobs: Iterable[JobView], generation: GenerationView) -> Hashable:
     """What says whether a report of a stage may have been left: its Jobs and how they stand, or the generation."""

@@ -183,6 +183,8 @@ class Observer:
             report = await self._store.report(prefix, kind)
             if report is None:
                 self._absences.keep(head.uid, prefix, writers)
+            else:
+                self._absences.end(head.uid, prefix)
             return report
 
         preprocess, train = await asyncio.gather(

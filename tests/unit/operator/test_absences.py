@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fake_kubernetes import SECRETS
+from fake_kubernetes import JOBS, SECRETS
 from fake_store import MemoryStore, store_access
 from operator_world import AREA, KEY
 from profile_contract.artifacts import resolved_key
@@ -133,3 +133,21 @@ async def test_a_record_is_read_once_a_transition_and_anew_once_it_is_written() 
     await access.delete(key.rpartition("/")[0] + "/")
     assert await access.resolved(area, KEY.name) is None
     assert store.reads == [key] * 3
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train"])
+async def test_a_job_that_goes_right_after_its_end_takes_nothing_of_its_report(stage: str) -> None:
+    """Nothing stands then that could write it, as at the first look, which found none."""
+    async with real_operator() as operator:
+        await operator.cycle()
+        operator.finish("preprocess")
+        await operator.cycle()
+        if stage == "train":
+            operator.finish("train")
+            await operator.cycle()
+        name = next(name for name in operator.jobs if f"-{stage}-" in name)
+        del operator.server.objects[f"{JOBS.format(KEY.namespace)}/{name}"]
+        await operator.cycle()
+        assert name not in operator.jobs
+        condition = {"preprocess": "Preprocessed", "train": "Trained"}[stage]
+        assert operator.condition(condition)[0] == "True"

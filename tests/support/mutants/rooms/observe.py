@@ -183,4 +183,11 @@ MUTANTS = (
         "certain = asked",
         "a style that nobody has listed is taken to be the one of the last look",
     ),
+    (
+        "AB1",
+        "operator/profile_operator/observe/observer.py",
+        "                self._absences.end(head.uid, prefix)",
+        "                pass",
+        "a Job that goes right after its end takes its report with it, and the stage runs again",
+    ),
 )

@@ -229,13 +229,13 @@ def _second_readings(
 def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, verdicts: Verdicts) -> Evaluation:
     """Everything that was measured, as the page takes it."""
     centroids = {person.person.name: centroid(person.photos) for person in measured}
-    parameters = setting.platform.train_parameters(setting.spec)
+    parameters, drawn = setting.platform.train_parameters(setting.spec), setting.platform.picture
     return Evaluation(
         title=parameters.base_model,
         how=(
             f"Measured by `profile-studio evaluate` on {len(measured)} people: rank {parameters.rank}, learning rate "
             f"{parameters.learning_rate:g}, {measured[0].results.train.steps} steps of batch {parameters.batch}, "
-            f"{parameters.resolution} px. Intervals are 95 %."
+            f"trained at {parameters.resolution} px, drawn at {drawn.width} x {drawn.height}. Intervals are 95 %."
         ),
         base=base,
         people=tuple(figures_of(person, centroids) for person in measured),

@@ -58,6 +58,7 @@ def test_noise_has_no_faces_and_the_page_says_so(out: Path) -> None:
     text = (out / "page.md").read_text()
     assert "**not met**" in text
     assert "portraits with exactly one face" in text
+    assert "trained at 128 px, drawn at 128 x 128" in text
 
 
 def test_another_recogniser_knows_the_two_apart(out: Path) -> None:

@@ -17,8 +17,11 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import EXIT_BAD_INPUT, EXIT_DONE, BadInput, TryAgain
 from profile_contract.photos import PHOTO_ADVICE, PhotoReason
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
+from profile_contract.stages.table import Stage
 from profile_contract.style import POSE_PRESETS
 from profile_preprocess.look import Networks
+from profile_preprocess.stage import run as stage
+from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader
 from profile_vision.pixels import BGR
@@ -83,6 +86,20 @@ def test_a_person_becomes_a_dataset(preprocess: Preprocess, woman: Photos, store
     )
     assert again.images == report.images
     assert again.peak_memory_megabytes > 100
+
+
+def test_the_same_photos_judge_whatever_else_is_asked(
+    preprocess_order: Callable[..., PreprocessOrder], woman: Photos, store: FolderStore, models: Path
+) -> None:
+    """Or figures of two settings would be of two sets of photos."""
+    held_out = []
+    for digest, face_percent in (("d" * 16, 40), ("e" * 16, 50)):
+        order = preprocess_order(woman, face_percent=face_percent).model_copy(update={"digest": digest})
+        report = run_stage(stage, order, Stage.PREPROCESS, store, models=models)
+        assert isinstance(report, PreprocessReport)
+        held_out.append([image.photo for image in report.images if image.held_out])
+    assert len(held_out[0]) == 2
+    assert held_out[0] == held_out[1]
 
 
 def test_every_bad_photo_gets_its_reason_and_advice(preprocess: Preprocess, woman: Photos, man: Photos) -> None:
@@ -202,8 +219,6 @@ def test_no_metadata_survives(preprocess: Preprocess, woman: Photos, store: Fold
 def test_no_photos_and_too_many(
     preprocess_order: Callable[..., PreprocessOrder], store: FolderStore, models: Path
 ) -> None:
-    from profile_contract.stages.table import Stage
-    from profile_preprocess.stage import run
     from profile_runtime.context import StageContext
     from profile_runtime.progress import Silent, StageProgress
 
@@ -211,10 +226,10 @@ def test_no_photos_and_too_many(
     progress = StageProgress(order.request, Stage.PREPROCESS, order.digest, Silent())
     context = StageContext(store, progress, models)
     with pytest.raises(BadInput, match="3 photos are too many") as too_many:
-        run(order, context)
+        stage(order, context)
     assert too_many.value.reason is Reason.TOO_MANY_PHOTOS
     with pytest.raises(BadInput) as none:
-        run(order.model_copy(update={"photos": []}), context)
+        stage(order.model_copy(update={"photos": []}), context)
     assert none.value.reason is Reason.NO_PHOTOS
 
 

@@ -14,7 +14,7 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.photo_names import shown_name
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport, photos_digest
 from profile_contract.stages.table import Stage
 from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
@@ -54,7 +54,7 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         if report.outcome == "BadInput":
             return report
         writer = DatasetWriter(order, opener, networks.mask)
-        write(writer, looks, context.progress, seed=order.digest)
+        write(writer, looks, context.progress, seed=photos_digest(order.photos))
     top = round(ceiling([sitter.embedding for _, sitter in accepted(looks)]), 4)
     return report.model_copy(update={"images": writer.images, "poses": writer.poses, "ceiling": top})
 

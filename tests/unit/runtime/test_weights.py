@@ -50,7 +50,8 @@ def sha256(content: bytes) -> str:
 
 
 def test_what_is_pinned_is_what_is_fetched() -> None:
-    assert {m.name: m.sha256 for package in fetch.WEIGHTS for m in package.members} == dict(VISION_SHA256)
+    packages = (*fetch.WEIGHTS, *fetch.SECOND_RECOGNISER)
+    assert {m.name: m.sha256 for package in packages for m in package.members} == dict(VISION_SHA256)
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ class Layout(Contract):
 
     `head_share` is the height of the head (chin to crown) in per cent of the picture's height; `eye_line` is the
     height of the eyes above the lower edge in per cent. ICAO 9303 part 3 gives 70 to 80 and 50 to 60 for travel
-    documents; cards and résumés look better with a smaller head.
+    documents; cards and résumés look better with a smaller head. A `held_beside_face` cut is compared with the person
+    who shows it, so that its checklist says how the head is held.
     """
 
     name: LayoutName
@@ -36,6 +37,7 @@ class Layout(Contract):
     eye_line: int
     max_kilobytes: int
     official_identification: bool = False
+    held_beside_face: bool = False
 
     @property
     def width(self) -> int:
@@ -52,10 +54,34 @@ LAYOUTS: dict[LayoutName, Layout] = {
     layout.name: layout
     for layout in (
         Layout(name=LayoutName.SQUARE, width_mm=50.8, height_mm=50.8, head_share=50, eye_line=58, max_kilobytes=400),
-        Layout(name=LayoutName.EMPLOYEE_CARD, width_mm=30, height_mm=40, head_share=60, eye_line=60, max_kilobytes=200),
-        Layout(name=LayoutName.STUDENT_CARD, width_mm=30, height_mm=40, head_share=60, eye_line=60, max_kilobytes=100),
+        Layout(
+            name=LayoutName.EMPLOYEE_CARD,
+            width_mm=30,
+            height_mm=40,
+            head_share=60,
+            eye_line=60,
+            max_kilobytes=200,
+            held_beside_face=True,
+        ),
+        Layout(
+            name=LayoutName.STUDENT_CARD,
+            width_mm=30,
+            height_mm=40,
+            head_share=60,
+            eye_line=60,
+            max_kilobytes=100,
+            held_beside_face=True,
+        ),
         Layout(name=LayoutName.RESUME, width_mm=30, height_mm=40, head_share=55, eye_line=60, max_kilobytes=200),
-        Layout(name=LayoutName.ID_SIZE, width_mm=35, height_mm=45, head_share=72, eye_line=55, max_kilobytes=500),
+        Layout(
+            name=LayoutName.ID_SIZE,
+            width_mm=35,
+            height_mm=45,
+            head_share=72,
+            eye_line=55,
+            max_kilobytes=500,
+            held_beside_face=True,
+        ),
         Layout(name=LayoutName.PRINT, width_mm=50, height_mm=70, head_share=50, eye_line=60, max_kilobytes=800),
     )
 }

@@ -12,7 +12,7 @@ import pytest
 from finishing import finisher
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters
-from profile_finish.checklist import MOST_TURN, POSED
+from profile_finish.checklist import MOST_TURN
 from profile_finish.cutting import cut, window_for
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader
@@ -39,7 +39,7 @@ def shots() -> Iterator[Shot]:
 
 
 # A student card is cut as an employee card is.
-@pytest.mark.parametrize("layout", sorted(set(POSED) - {LayoutName.STUDENT_CARD}))
+@pytest.mark.parametrize("layout", [LayoutName.EMPLOYEE_CARD, LayoutName.ID_SIZE])
 def test_who_faces_the_camera_is_said_to(layout: LayoutName, models: Path, store: FolderStore) -> None:
     parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[layout])
     faces, mask = FaceReader(models / "vision"), MaskReader(models / "vision")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.layouts import Layout, LayoutName
+from profile_contract.layouts import Layout
 from profile_contract.stages.finish import Check
 from profile_vision.files import BYTES_PER_KILOBYTE
 
@@ -18,8 +18,6 @@ LARGEST_SCALE = 1.5
 # turned by 20 to 35 degrees, 14 tells at least 29.
 MOST_TILT = 8.0
 MOST_TURN = 14.0
-# Cuts that are held beside a face.
-POSED = (LayoutName.ID_SIZE, LayoutName.EMPLOYEE_CARD, LayoutName.STUDENT_CARD)
 # A little continued backdrop is not seen.
 MOST_OUTSIDE = 0.10
 
@@ -66,7 +64,7 @@ def checks(layout: Layout, cutting: Cutting) -> list[Check]:
         _share("head share", cutting.head_share, layout.head_share),
         _share("eye line", cutting.eye_line, layout.eye_line),
         _room(layout, cutting),
-        *(_posed(cutting.pose) if layout.name in POSED else []),
+        *(_posed(cutting.pose) if layout.held_beside_face else []),
         Check(
             name="kilobytes",
             met=kilobytes <= layout.max_kilobytes,

@@ -28,7 +28,7 @@ from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.tone import colours
 
-from .checklist import POSED, Cutting, Pose, checks
+from .checklist import Cutting, Pose, checks
 from .cutting import Window, centred, cut, window_for
 from .ranking import rank, refusal
 from .references import References, read_references
@@ -154,7 +154,7 @@ class Finisher:
         # Measured on the finished cut, not computed from what it was meant to be.
         face = next(iter(self._faces.find(pixels)), None)
         cutting = _measured(data, layout, head_of(face) if head and face else None, window, image)
-        cutting = replace(cutting, pose=self._pose(pixels, face) if face and layout.name in POSED else None)
+        cutting = replace(cutting, pose=self._pose(pixels, face) if face and layout.held_beside_face else None)
         return LayoutFile(
             layout=name,
             key=key,

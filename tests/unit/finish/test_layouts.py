@@ -13,7 +13,7 @@ from PIL import Image
 from finishing import stripes
 from profile_contract.framing import Head, head_in, room_for
 from profile_contract.layouts import LAYOUTS, Layout, LayoutName
-from profile_finish.checklist import POSED, Cutting, Pose, checks
+from profile_finish.checklist import Cutting, Pose, checks
 from profile_finish.cutting import MOST_CONTINUED, Spare, Window, centred, cut, fitted, window_for
 from profile_vision import Face
 from profile_vision.files import jpeg_within, visibly_marked, within
@@ -236,6 +236,12 @@ def test_the_visible_mark_changes_the_lower_right_corner_only() -> None:
     assert columns.min() > 150
 
 
+def test_cards_and_id_photos_are_held_beside_a_face() -> None:
+    held = {name for name, layout in LAYOUTS.items() if layout.held_beside_face}
+    assert held >= {LayoutName.ID_SIZE, LayoutName.EMPLOYEE_CARD, LayoutName.STUDENT_CARD}
+    assert not held & {LayoutName.SQUARE, LayoutName.RESUME, LayoutName.PRINT}
+
+
 @pytest.mark.parametrize("name", LayoutName)
 def test_cards_and_id_photos_say_how_the_head_is_held(name: LayoutName) -> None:
     layout = LAYOUTS[name]
@@ -246,8 +252,7 @@ def test_cards_and_id_photos_say_how_the_head_is_held(name: LayoutName) -> None:
         cutting = Cutting(354, 472, 300, 150_000, head_share=61, eye_line=59, scale=0.8, outside=0.02, pose=pose)
         return {check.name: check.met for check in checks(layout, cutting) if check.name in rows}
 
-    if name not in POSED:
-        assert name in {LayoutName.SQUARE, LayoutName.RESUME, LayoutName.PRINT}
+    if not layout.held_beside_face:
         assert told(Pose(0, 0, True)) == {}
         return
     assert told(Pose(-8.0, 14.0, True)) == told(Pose(8.0, -14.0, True)) == met

@@ -78,4 +78,11 @@ MUTANTS = (
         "    short = False\n",
         "a cut with too large a head does not say why",
     ),
+    (
+        "CU6",
+        "images/finish/profile_finish/checklist.py",
+        "        *(_posed(cutting.pose) if layout.held_beside_face else []),\n",
+        "        *(_posed(cutting.pose) if layout.official_identification else []),\n",
+        "an employee card does not say that the head is turned away",
+    ),
 )

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     TWO_PEOPLE = "TwoPeople"
     STYLE_NOT_FOUND = "StyleNotFound"
     STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
+    STYLE_ADAPTER_NOT_READY = "StyleAdapterNotReady"
     INVALID_SPEC = "InvalidSpec"
     INVALID_ORDER = "InvalidOrder"
     MODEL_NOT_FOUND = "ModelNotFound"
@@ -112,6 +113,11 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the style."),
     Reason.STYLE_NOT_UNDERSTOOD: ReasonRow(
         ReasonKind.PERSON, "Bring the operator up to the version of the style, or correct the style."
+    ),
+    Reason.STYLE_ADAPTER_NOT_READY: ReasonRow(
+        ReasonKind.PERSON,
+        "Create or correct the adapter, or take it out of the style; it goes on by itself then. Other styles are drawn "
+        "meanwhile.",
     ),
     Reason.INVALID_SPEC: ReasonRow(ReasonKind.PERSON, "Correct the spec."),
     Reason.INVALID_ORDER: ReasonRow(

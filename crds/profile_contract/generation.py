@@ -21,6 +21,8 @@ ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"
 # Instead of an order: an EvictionOrder, answered with an EvictionResult.
 EVICT_TENSOR = "evict"
+# A LookCheckOrder, answered with a LookCheckResult.
+CHECK_TENSOR = "check"
 # One call is one small batch, never a whole request: a lost answer then loses little, and others get their turn.
 MAXIMUM_ITEMS = 4
 # Pixels: the VAE divides an edge by 8.
@@ -152,6 +154,22 @@ class GenerationResult(Tolerant):
     timings: Timings = Timings()
     model: str = Field(default="", max_length=253)
     device: str = Field(default="", max_length=253)
+
+
+class LookCheckOrder(Contract):
+    """Read a look, and say whether it can be drawn with. `namespace`: whose it is; empty: the installation's."""
+
+    namespace: str = Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")
+    look: LookGrant
+
+
+class LookCheckResult(Tolerant):
+    """What a look changes. `refused`: why nothing can be drawn with it; `absent`: nothing lies there."""
+
+    refused: str = Field(default="", max_length=2000)
+    absent: bool = False
+    layers: int = Field(default=0, ge=0, le=100_000)
+    rank: int = Field(default=0, ge=0, le=100_000)
 
 
 class EvictionOrder(Contract):

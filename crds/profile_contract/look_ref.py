@@ -85,11 +85,13 @@ def look_key(place: str, path: str) -> str:
     return f"{place}{path}"
 
 
-def check_look(area: Area, key: str) -> None:
-    """Raises ForeignKey for a key that requests of an area may not draw with: another namespace's, or no look's."""
-    places = (area, store_prefix_of(area))
-    if not any(key.startswith(place) and _LOOK_PATH.fullmatch(key.removeprefix(place)) for place in places):
-        raise ForeignKey(f"{key[: LONGEST_LOOK_PATH + LONGEST_STORE_PREFIX]!a} is no look of this namespace")
+def look_place(area: Area, key: str) -> str:
+    """The prefix below which a look lies that requests of an area may be drawn with: their namespace's looks, or the
+    installation's. Raises ForeignKey for another namespace's, and for what is no look."""
+    for place in (area, store_prefix_of(area)):
+        if key.startswith(place) and _LOOK_PATH.fullmatch(key.removeprefix(place)):
+            return f"{place}{LOOKS}/"
+    raise ForeignKey(f"{key[: LONGEST_LOOK_PATH + LONGEST_STORE_PREFIX]!a} is no look of this namespace")
 
 
 def looks_of(adapters: Sequence[LookRef] | None, files: Mapping[str, LookFile]) -> tuple[LookFile, ...] | None:

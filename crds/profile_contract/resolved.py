@@ -18,7 +18,7 @@ from .candidates import PictureSize
 from .framing import HeadRoom
 from .generation import FacePixels, PoseLine
 from .keys import check_below
-from .look_ref import MOST_LOOKS, LookFile, check_look, looks_of
+from .look_ref import MOST_LOOKS, LookFile, look_place, looks_of
 from .model import Contract, digest_of
 from .problems import problems_of
 from .request import ProfileRequestSpec, Subject, Training, Updates
@@ -413,7 +413,7 @@ def read_resolved(data: bytes, area: Area) -> Resolved:
         for photo in resolved.photos.photos:
             check_below(uploads, photo.key)
         for look in (look for style in resolved.generate.styles for look in style.looks or ()):
-            check_look(area, look.key)
+            look_place(area, look.key)
     except ValidationError as error:
         raise UnreadResolved(problems_of(error, most=3)) from None
     except ValueError as error:

@@ -29,6 +29,8 @@ INSTALLATION_ANNOTATION = f"{GROUP}/installation"
 REQUESTS = "profilerequests"
 CLUSTER_STYLES = "clusterprofilestyles"
 STYLES = "profilestyles"
+CLUSTER_LOOKS = "clusterstyleadapters"
+LOOKS = "styleadapters"
 
 
 @dataclass(frozen=True, order=True)

@@ -155,6 +155,14 @@ class ProfileStyleSpec(Contract):
         return self.prompt.replace("{subject}", subject).replace("{tone}", tone)
 
 
+# Of a ClusterProfileStyle alone.
+CLUSTER_STYLE_RULES = [
+    {
+        "rule": "!has(self.spec.adapters) || self.spec.adapters.all(adapter, adapter.kind == 'ClusterStyleAdapter')",
+        "message": "a style of the cluster draws with ClusterStyleAdapters alone: no namespace's own is read by others",
+    },
+]
+
 STYLE_RULES = [
     {
         "rule": "self.metadata.name.size() <= 63",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from profile_contract.look_ref import LookFile
 from profile_contract.model import digest_of
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.resolved import AskedFor, resolve
-from profile_contract.stages.chain import Platform
+from profile_contract.stages.chain import NO_LOOKS, Platform
 from profile_contract.stages.table import STAGES
 from profile_contract.style import ProfileStyleSpec
 
@@ -44,10 +45,13 @@ def platform_digest(config: OperatorConfig) -> str:
 
 
 def fingerprints_today(
-    spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec], platform: Platform
+    spec: ProfileRequestSpec,
+    styles: Mapping[str, ProfileStyleSpec],
+    platform: Platform,
+    looks: Mapping[str, LookFile] = NO_LOOKS,
 ) -> Mapping[str, str]:
     """The fingerprints of the inputs that a request would be resolved to if it were looked at for the first time."""
-    return resolve(None, AskedFor(spec), (), styles, platform).fingerprints()
+    return resolve(None, AskedFor(spec), (), styles, platform, looks=looks).fingerprints()
 
 
 def compared_with(platform: str, styles: Mapping[str, str]) -> str:

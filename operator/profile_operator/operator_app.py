@@ -22,6 +22,7 @@ from . import metrics, names
 from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.event_sink import EventSink
+from .act.look_keeper import LookKeeper
 from .act.purge import ArtifactPurger
 from .act.style_keeper import StyleKeeper
 from .act.sweeper import Sweeper
@@ -110,6 +111,7 @@ class OperatorApp:
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._styles = StyleKeeper(kube, config, serve=self._generation.serve)
+        self._looks = LookKeeper(kube, store, self._predictor, config)
         self._events = EventSink(
             config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
         )
@@ -168,7 +170,7 @@ class OperatorApp:
         metrics.LEADS.set(1)
         self._load_line()
         self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
-        self._begin(self._resync(), self._sweeper.run(), self._styles.run())
+        self._begin(self._resync(), self._sweeper.run(), self._styles.run(), self._looks.run())
         if self._events.wanted:
             self._begin(self._events.run(), self._tell_again())
         if self._elector is None:

@@ -19,7 +19,10 @@ from profile_sandbox.process import SandboxError
 
 pytestmark = pytest.mark.cluster
 
-CRDS = tuple(f"{kind}.profilestudio.io" for kind in ("profilerequests", "clusterprofilestyles", "profilestyles"))
+CRDS = tuple(
+    f"{kind}.profilestudio.io"
+    for kind in ("profilerequests", "clusterprofilestyles", "profilestyles", "clusterstyleadapters", "styleadapters")
+)
 # There is no KServe.
 SMALL = ("--set", "predictor.enabled=false")
 FINALIZER = "profilestudio.io/purge"

@@ -30,10 +30,14 @@ from profile_operator.clients.kubernetes import Kube
 Document = dict[str, Any]
 FOREGROUND = "foregroundDeletion"
 # Kinds whose status is a subresource.
-WITH_STATUS = ("profilerequests", "clusterprofilestyles", "profilestyles", "jobs")
+WITH_STATUS = (
+    "profilerequests", "clusterprofilestyles", "profilestyles", "clusterstyleadapters", "styleadapters", "jobs"
+)  # fmt: skip
 REQUESTS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilerequests"
 CLUSTER_STYLES = "/apis/profilestudio.io/v1alpha1/clusterprofilestyles"
 STYLES = "/apis/profilestudio.io/v1alpha1/namespaces/{}/profilestyles"
+CLUSTER_LOOKS = "/apis/profilestudio.io/v1alpha1/clusterstyleadapters"
+LOOKS = "/apis/profilestudio.io/v1alpha1/namespaces/{}/styleadapters"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 NAMESPACES = "/api/v1/namespaces"
 PODS = "/api/v1/namespaces/{}/pods"
@@ -46,6 +50,8 @@ LISTED = (
     "profilerequests",
     "clusterprofilestyles",
     "profilestyles",
+    "clusterstyleadapters",
+    "styleadapters",
     "jobs",
     "pods",
     "secrets",

@@ -11,9 +11,11 @@ from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
 from profile_contract.framing import JOINTS, Skeleton
 from profile_contract.layouts import LayoutName
+from profile_contract.look import LookState, drawable, hindrances, ready_files
+from profile_contract.look_ref import LookFile
 from profile_contract.photos import PhotoReason
 from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resolved import Resolved, looks_anew, resolve
+from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
 from profile_contract.resource import FINALIZER, Key, RequestHead
 from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
 from profile_contract.stages.generate import Candidate, GenerateReport
@@ -117,6 +119,7 @@ class World:
     recorded: Resolved | None = None
     unclear: dict[str, str] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    looks: dict[str, LookState] = field(default_factory=dict)
     work: GenerationWork | None = None
     view: GenerationView = GenerationView()
     now: datetime = NOW
@@ -163,7 +166,7 @@ class World:
         if looks_anew(self.recorded, wish):
             self.listings += 1
             listed = tuple(self.photos)
-        resolved = resolve(self.recorded, wish, listed, self.styles, platform_of(self.config))
+        resolved = self._resolved(wish, listed)
         chain = chain_of(KEY, AREA, resolved)
         reports = Reports() if is_settled(self.head, self.recorded, resolved) else self.reports(chain)
         if resolved.photos.gone and reports.preprocess is not None and reports.preprocess.outcome == "Done":
@@ -174,8 +177,11 @@ class World:
             resolved=resolved,
             chain=chain,
             recorded=self.recorded,
-            today=fingerprints_today(self.spec, self.styles, platform_of(self.config)),
-            styles={key: self.styles[key] for key in self.spec.style_keys if key in self.styles},
+            today=fingerprints_today(
+                self.spec, drawable(self.styles, self.looks), platform_of(self.config), self._files
+            ),
+            styles=(asked := {key: self.styles[key] for key in self.spec.style_keys if key in self.styles}),
+            unready_looks=hindrances(asked, self.looks),
             known_styles=tuple(sorted(self.styles)),
             unclear_styles=self.unclear,
             absent_predictors=self.absent,
@@ -195,7 +201,15 @@ class World:
         """Of what is recorded, or would be."""
         wish = asked_of(self.head, self.spec, self.recorded)
         listed = tuple(self.photos) if looks_anew(self.recorded, wish) else None
-        return chain_of(KEY, AREA, resolve(self.recorded, wish, listed, self.styles, platform_of(self.config)))
+        return chain_of(KEY, AREA, self._resolved(wish, listed))
+
+    @property
+    def _files(self) -> dict[str, LookFile]:
+        return ready_files(self.styles.values(), self.looks)
+
+    def _resolved(self, wish: AskedFor, listed: tuple[PhotoRef, ...] | None) -> Resolved:
+        styles, platform = drawable(self.styles, self.looks), platform_of(self.config)
+        return resolve(self.recorded, wish, listed, styles, platform, looks=self._files)
 
     def reports(self, chain: Chain) -> Reports:
         generate = {}

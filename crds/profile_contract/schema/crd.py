@@ -10,9 +10,11 @@ import yaml
 from pydantic import BaseModel
 
 from profile_contract import GROUP, VERSION
+from profile_contract.look import LOOK_RULES, LookSpec, LookStatus
+from profile_contract.look_ref import LookKind
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
-from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES
-from profile_contract.style import STYLE_RULES, ProfileStyleSpec
+from profile_contract.resource import CLUSTER_LOOKS, CLUSTER_STYLES, LOOKS, REQUESTS, STYLES
+from profile_contract.style import CLUSTER_STYLE_RULES, STYLE_RULES, ProfileStyleSpec
 from profile_contract.style_ref import StyleKind
 from profile_contract.style_status import StyleStatus
 
@@ -37,7 +39,7 @@ REQUEST_COLUMNS = [
     {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 ]
-STYLE_COLUMNS = [
+STYLE_COLUMNS: list[dict[str, Any]] = [
     {"name": "Title", "type": "string", "jsonPath": ".spec.title.en"},
     {"name": "Tone", "type": "string", "jsonPath": ".spec.tone"},
     {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
@@ -45,6 +47,18 @@ STYLE_COLUMNS = [
     {"name": "Outdated", "type": "integer", "jsonPath": ".status.outdated"},
     {"name": "Mode", "type": "string", "jsonPath": ".spec.mode", "priority": 1},
     {"name": "Pose", "type": "string", "jsonPath": ".spec.pose", "priority": 1},
+    {"name": "Predictor", "type": "string", "jsonPath": ".spec.predictor", "priority": 1},
+    {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+]
+
+LOOK_COLUMNS: list[dict[str, Any]] = [
+    {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
+    {"name": "Layers", "type": "integer", "jsonPath": ".status.layers"},
+    {"name": "Rank", "type": "integer", "jsonPath": ".status.rank"},
+    {"name": "Styles", "type": "integer", "jsonPath": ".status.styles"},
+    {"name": "Words", "type": "string", "jsonPath": ".spec.words"},
+    {"name": "Licence", "type": "string", "jsonPath": ".spec.file.licence", "priority": 1},
     {"name": "Predictor", "type": "string", "jsonPath": ".spec.predictor", "priority": 1},
     {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
@@ -139,21 +153,49 @@ def profile_request_crd() -> dict[str, Any]:
 
 def cluster_profile_style_crd() -> dict[str, Any]:
     """The CRD of ClusterProfileStyle."""
-    version = _style_version("A look that every namespace may ask for: prompt, tone, pose, sampler.")
+    rules = [*STYLE_RULES, *CLUSTER_STYLE_RULES]
+    version = _style_version("A look that every namespace may ask for: prompt, tone, pose, sampler.", rules)
     return _crd(StyleKind.CLUSTER.value, CLUSTER_STYLES, "cpstyle", "Cluster", version)
 
 
 def profile_style_crd() -> dict[str, Any]:
     """The CRD of ProfileStyle."""
-    version = _style_version("A namespace's own look, for its requests alone: prompt, tone, pose, sampler.")
+    version = _style_version(
+        "A namespace's own look, for its requests alone: prompt, tone, pose, sampler.", STYLE_RULES
+    )
     return _crd(StyleKind.OWN.value, STYLES, "pstyle", "Namespaced", version)
 
 
-def _style_version(description: str) -> dict[str, Any]:
-    root = _object(description, {"spec": schema_of(ProfileStyleSpec), "status": schema_of(StyleStatus)}, STYLE_RULES)
+def _style_version(description: str, rules: list[dict[str, str]]) -> dict[str, Any]:
+    return _version(description, ProfileStyleSpec, StyleStatus, rules, STYLE_COLUMNS)
+
+
+def cluster_style_adapter_crd() -> dict[str, Any]:
+    """The CRD of ClusterStyleAdapter."""
+    text = "An adapter of a look that styles of every namespace may draw with, beside the person's."
+    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
+    return _crd(LookKind.CLUSTER.value, CLUSTER_LOOKS, "csadapter", "Cluster", version)
+
+
+def style_adapter_crd() -> dict[str, Any]:
+    """The CRD of StyleAdapter."""
+    text = "An adapter of a look that the styles of its namespace may draw with, beside the person's."
+    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
+    return _crd(LookKind.OWN.value, LOOKS, "sadapter", "Namespaced", version)
+
+
+def _version(
+    description: str,
+    spec: type[BaseModel],
+    status: type[BaseModel],
+    rules: list[dict[str, str]],
+    columns: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What a CRD says of its version."""
+    root = _object(description, {"spec": schema_of(spec), "status": schema_of(status)}, rules)
     return {
         "subresources": {"status": {}},
-        "additionalPrinterColumns": STYLE_COLUMNS,
+        "additionalPrinterColumns": columns,
         "schema": {"openAPIV3Schema": root},
     }
 
@@ -164,6 +206,8 @@ def manifests() -> dict[str, str]:
         f"{REQUESTS}.yaml": profile_request_crd(),
         f"{CLUSTER_STYLES}.yaml": cluster_profile_style_crd(),
         f"{STYLES}.yaml": profile_style_crd(),
+        f"{CLUSTER_LOOKS}.yaml": cluster_style_adapter_crd(),
+        f"{LOOKS}.yaml": style_adapter_crd(),
     }
     return {name: _HEADER + yaml.safe_dump(crd, sort_keys=False, width=120) for name, crd in crds.items()}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from profile_contract.look import LookSpec, LookStatus
 from profile_contract.recipe import Recipe
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
@@ -39,6 +40,17 @@ SECTIONS = (
         "ClusterProfileStyle and ProfileStyle: status",
         "What the operator says of a style, at most once a minute.",
         StyleStatus,
+    ),
+    (
+        "ClusterStyleAdapter and StyleAdapter: spec",
+        "An adapter that styles draw with beside the person's. A ClusterStyleAdapter (`csadapter`) is for every "
+        "namespace, a StyleAdapter (`sadapter`) for the styles of its own.",
+        LookSpec,
+    ),
+    (
+        "ClusterStyleAdapter and StyleAdapter: status",
+        "What the operator says of an adapter.",
+        LookStatus,
     ),
 )
 RECIPE_HEAD = """# Recipes

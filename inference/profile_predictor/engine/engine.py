@@ -12,10 +12,10 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 
-from profile_contract.generation import DetailOutcome, GenerationOrder
+from profile_contract.generation import DetailOutcome, GenerationOrder, LookGrant
 from profile_draw.adapters.known_forms import LayerNames
 from profile_draw.adapters.look_file import LookReader
-from profile_draw.adapters.weights import RowAdapters
+from profile_draw.adapters.weights import AdapterWeights, RowAdapters
 from profile_draw.config import EngineConfig
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
@@ -166,6 +166,10 @@ class Engine:
         rows = [row_of(order, index, adapters, pose=pose, photo=photo) for index in range(len(order.items))]
         pieces = [part for piece in pieces_of(order, rows, chunks) for part in piece.cut(self.config.batch)]
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
+
+    def check_look(self, look: LookGrant, files: Files) -> AdapterWeights:
+        """What a look changes, read as an order's would be. Raises Refused, Denied, Expired or Unavailable."""
+        return self._adapters.get(look, files, time.monotonic())[0]
 
     def _fetched_adapters(
         self, order: GenerationOrder, files: Files, shared: Files, asked: float

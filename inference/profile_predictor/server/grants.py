@@ -14,7 +14,7 @@ import stamina
 
 from profile_contract.areas import Area, area_in, namespace_of
 from profile_contract.artifacts import requests_area
-from profile_contract.look_ref import looks_area, shared_looks, store_prefix_of
+from profile_contract.look_ref import LOOKS, looks_area, shared_looks, store_prefix_of
 from profile_draw.errors import Denied, Expired, Refused, Unavailable
 from profile_predictor.engine.files import Fetched
 
@@ -81,6 +81,17 @@ class StoreGrants:
             prefixes = (f"/{self._bucket}/{requests_area(area)}",)
             shared = self._looks_of(area)
         return OrderGrants(self, prefixes, shared, time.monotonic() + _ORDER_READS * self._seconds)
+
+    def of_look(self, namespace: str, key: str) -> OrderGrants:
+        """What is granted to whoever checks a look of this namespace, or, where that is empty, of the installation's.
+        Raises Refused for a key that lies elsewhere."""
+        area = area_in(key)
+        place = key[: key.rindex(f"{LOOKS}/")] if area is None and f"{LOOKS}/" in key else ""
+        if (area is not None and namespace_of(area) != namespace) or (area is None and namespace):
+            raise Refused("the look does not lie where its namespace's do")
+        prefix = looks_area(area) if area is not None else shared_looks(place)
+        prefixes = (f"/{self._bucket}/{prefix}",) if self._bucket else ("/",)
+        return OrderGrants(self, prefixes, (), time.monotonic() + self._seconds)
 
     def _looks_of(self, area: Area) -> tuple[str, ...]:
         """Where looks may lie that a namespace's orders are drawn with: its own, and the installation's."""

@@ -20,9 +20,11 @@ from profile_contract.generation import (
     GenerationItem,
     GenerationOrder,
     GenerationResult,
+    LookCheckOrder,
+    LookCheckResult,
     Timings,
 )
-from profile_draw.errors import Broken, Expired, Full, Refused, Unavailable
+from profile_draw.errors import Broken, Denied, Expired, Full, Refused, Unavailable
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
 from profile_runtime.logging import bound
 
@@ -105,6 +107,8 @@ class PredictorModel:
         order = tensors.order_of(payload)
         if isinstance(order, EvictionOrder):
             return tensors.answer(payload, self.name, await self._evict(order))
+        if isinstance(order, LookCheckOrder):
+            return tensors.answer(payload, self.name, await self._check(order))
         names.enter_context(bound(**_named(order)))
         return tensors.answer(payload, self.name, await self._generate(order, _asked(order, asked)))
 
@@ -115,6 +119,26 @@ class PredictorModel:
         if not await asyncio.to_thread(self._writing.wait_for, order.sha256, WRITES_SECONDS):
             raise Unavailable("candidates of a deleted adapter are still being written; ask again")
         return EvictionResult(evicted=evicted)
+
+    async def _check(self, order: LookCheckOrder) -> LookCheckResult:
+        """Whether a look can be drawn with; the place that it takes is that of an order that is read."""
+        look = order.look
+        files = self._grants.of_look(order.namespace, look.key)
+        place = self._queue.take_place()
+        try:
+            reading = self._pools.reads.submit(self._engine.check_look, look, files)
+        except BaseException:
+            place.free()
+            raise
+        reading.add_done_callback(lambda _: place.free())
+        try:
+            weights = await asyncio.wrap_future(reading)
+        except Denied as error:
+            return LookCheckResult(refused=str(error), absent=True)
+        except Refused as error:
+            return LookCheckResult(refused=str(error))
+        ranks = [layer.rank for layer in weights.layers.values()]
+        return LookCheckResult(layers=len(ranks), rank=max(ranks))
 
     async def _generate(self, order: GenerationOrder, asked: float) -> GenerationResult:
         """The candidates of an order, once they stand in the store."""

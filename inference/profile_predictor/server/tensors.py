@@ -1,8 +1,8 @@
 """Orders and answers as V2 tensors.
 
-Two ways to ask: one BYTES tensor that holds an order (`order`, or `evict`), answered with `result`; or plain tensors
-for people and notebooks (`prompt`, `seed`, and optionally `negative_prompt`, `steps`, `width`, `height`, `guidance`),
-answered with `image`, uint8 height x width x 3.
+Two ways to ask: one BYTES tensor that holds an order (`order`, `evict` or `check`), answered with `result`; or plain
+tensors for people and notebooks (`prompt`, `seed`, and optionally `negative_prompt`, `steps`, `width`, `height`,
+`guidance`), answered with `image`, uint8 height x width x 3.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from kserve.errors import InvalidInput
 from pydantic import ValidationError
 
 from profile_contract.generation import (
+    CHECK_TENSOR,
     EVICT_TENSOR,
     ORDER_TENSOR,
     RESULT_TENSOR,
     EvictionOrder,
     GenerationItem,
     GenerationOrder,
+    LookCheckOrder,
 )
 from profile_contract.model import Contract
 from profile_contract.problems import problems_of
@@ -34,10 +36,13 @@ _WHOLE = ("seed", "steps", "width", "height")
 _FRACTIONS = ("guidance",)
 # What a plain client's picture is counted under.
 _NOBODY = RequestRef(namespace="", name="")
-# What `/v2/models/<name>` says. An order, an eviction, or `prompt` with the others if they are wanted.
+# What `/v2/models/<name>` says. An order, an eviction, a look to check, or `prompt` with the others if they are wanted.
 METADATA = {
     "inputs": [
-        *({"name": name, "datatype": "BYTES", "shape": [1]} for name in (ORDER_TENSOR, EVICT_TENSOR, *_TEXTS)),
+        *(
+            {"name": name, "datatype": "BYTES", "shape": [1]}
+            for name in (ORDER_TENSOR, EVICT_TENSOR, CHECK_TENSOR, *_TEXTS)
+        ),
         *({"name": name, "datatype": "INT64", "shape": [1]} for name in _WHOLE),
         *({"name": name, "datatype": "FP32", "shape": [1]} for name in _FRACTIONS),
     ],
@@ -48,16 +53,17 @@ METADATA = {
 }
 
 
-def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder:
-    """What is asked for by `order` or `evict`. Raises InvalidInput."""
-    for name, kind in ((ORDER_TENSOR, GenerationOrder), (EVICT_TENSOR, EvictionOrder)):
+def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder | LookCheckOrder:
+    """What is asked for by `order`, `evict` or `check`. Raises InvalidInput."""
+    kinds = ((ORDER_TENSOR, GenerationOrder), (EVICT_TENSOR, EvictionOrder), (CHECK_TENSOR, LookCheckOrder))
+    for name, kind in kinds:
         tensor = request.get_input_by_name(name)
         if tensor is not None:
             try:
                 return kind.model_validate_json(_text(tensor))
             except ValidationError as error:
                 raise InvalidInput(_what_is_wrong(error)) from error
-    raise InvalidInput(f"no input is named {ORDER_TENSOR!r}, {EVICT_TENSOR!r} or 'prompt'")
+    raise InvalidInput(f"no input is named {ORDER_TENSOR!r}, {EVICT_TENSOR!r}, {CHECK_TENSOR!r} or 'prompt'")
 
 
 def is_plain(request: InferRequest) -> bool:

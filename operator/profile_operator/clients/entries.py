@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 
 from profile_contract.conditions import REASONS, RETRY_ANNOTATION, ConditionType, ReasonKind
+from profile_contract.look import LookStatus
+from profile_contract.look_ref import LookKind
 from profile_contract.model import digest_of
 from profile_contract.resource import FINALIZER, INSTALLATION_ANNOTATION, RETRY_LENGTH, Key
 from profile_contract.stages.stage_text import StageText
 from profile_contract.style_ref import OWN, StyleKind
+from profile_contract.understood import understood
 from profile_operator import names
 from profile_runtime.kubernetes.resources import Document
 
@@ -226,22 +229,65 @@ def job_entry(data: bytes) -> JobEntry:
 
 
 class StyleEntry(msgspec.Struct, frozen=True, gc=False):
-    """A style: its whole JSON, and the digest of what it says."""
+    """A style: its whole JSON, the digest of what it says, and the keys of the looks that it draws with."""
 
     key: Key
     version: str
     digest: str
     document: bytes
+    looks: tuple[str, ...] = ()
 
 
 def style_entry(data: bytes) -> StyleEntry:
     """What is kept of a style."""
     metadata = msgspec.json.decode(data, type=_Object).metadata
     digest = digest_of(msgspec.json.decode(data).get("spec"))
-    return StyleEntry(Key(metadata.namespace, metadata.name), metadata.resource_version, digest, _slim(data))
+    try:
+        looks = msgspec.json.decode(data, type=_StyleOfLooks).spec.adapters or []
+    except msgspec.ValidationError:
+        looks = []
+    keys = tuple(OWN + look.name if look.kind == LookKind.OWN else look.name for look in looks)
+    return StyleEntry(Key(metadata.namespace, metadata.name), metadata.resource_version, digest, _slim(data), keys)
 
 
-def whole(entry: RequestEntry | JobEntry | StyleEntry) -> Document:
+class _LookOfStyle(msgspec.Struct):
+    name: str
+    kind: str = LookKind.CLUSTER.value
+
+
+class _StyleSpec(msgspec.Struct):
+    adapters: list[_LookOfStyle] | None = None
+
+
+class _StyleOfLooks(msgspec.Struct):
+    spec: _StyleSpec = msgspec.field(default_factory=_StyleSpec)
+
+
+class LookEntry(msgspec.Struct, frozen=True, gc=False):
+    """A look: its whole JSON, and the digest of what a request is drawn by: what it says, and whether it is ready."""
+
+    key: Key
+    version: str
+    digest: str
+    document: bytes
+
+    @property
+    def look(self) -> str:
+        """Its key, as styles name it."""
+        return OWN + self.key.name if self.key.namespace else self.key.name
+
+
+def look_entry(data: bytes) -> LookEntry:
+    """What is kept of a StyleAdapter or a ClusterStyleAdapter."""
+    metadata = msgspec.json.decode(data, type=_Object).metadata
+    document = msgspec.json.decode(data)
+    status, _ = understood(LookStatus, document.get("status") or {})
+    ready = status.ready.document() if status.ready is not None else None
+    digest = digest_of([document.get("spec"), metadata.generation, status.observed_generation, ready])
+    return LookEntry(Key(metadata.namespace, metadata.name), metadata.resource_version, digest, _slim(data))
+
+
+def whole(entry: RequestEntry | JobEntry | StyleEntry | LookEntry) -> Document:
     """The object as the API server gave it, less what nobody reads."""
     document: Document = msgspec.json.decode(entry.document)
     return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 from kubernetes.aio import client
@@ -12,10 +13,12 @@ from profile_operator import metrics, names
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.kubernetes.errors import ResourceNotFound
 from profile_runtime.kubernetes.resources import (
+    CLUSTER_LOOKS_PATH,
     CLUSTER_STYLES_PATH,
     JSON,
     MERGE_PATCH,
     Document,
+    looks_path,
     namespace_path,
     request_path,
     requests_path,
@@ -121,6 +124,15 @@ class Kube:
     async def styles(self, namespace: str | None) -> list[Document]:
         """The ProfileStyles of a namespace, or of all for None."""
         return await self._list(styles_path(namespace))
+
+    async def looks(self, namespace: str) -> list[Document]:
+        """What styles of a namespace may draw with: the ClusterStyleAdapters, and its StyleAdapters. None where the
+        cluster has no such kinds."""
+        looks: list[Document] = []
+        for path in (CLUSTER_LOOKS_PATH, looks_path(namespace)):
+            with suppress(ResourceNotFound):
+                looks += await self._list(path)
+        return looks
 
     async def _write(self, method: str, path: str, body: Document, *, content_type: str = JSON) -> Document:
         """A write that is answered with the object as it is then, which whoever keeps it is told."""

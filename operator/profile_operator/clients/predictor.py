@@ -12,6 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from profile_contract.generation import (
+    CHECK_TENSOR,
     EVICT_TENSOR,
     ORDER_TENSOR,
     RESULT_TENSOR,
@@ -19,6 +20,8 @@ from profile_contract.generation import (
     EvictionResult,
     GenerationOrder,
     GenerationResult,
+    LookCheckOrder,
+    LookCheckResult,
 )
 from profile_operator.config import GenerationConfig
 from profile_runtime.network import network_trouble
@@ -83,6 +86,14 @@ class PredictorClient:
         text = await self._infer(predictor, EVICT_TENSOR, order.to_json(), origin)
         try:
             return EvictionResult.model_validate_json(text).evicted
+        except ValidationError as error:
+            raise PredictorUnavailable("the predictor's answer cannot be read") from error
+
+    async def check(self, predictor: str, order: LookCheckOrder) -> LookCheckResult:
+        """Have a look read, and told whether it can be drawn with. Raises as `generate` does."""
+        text = await self._infer(predictor, CHECK_TENSOR, order.to_json())
+        try:
+            return LookCheckResult.model_validate_json(text)
         except ValidationError as error:
             raise PredictorUnavailable("the predictor's answer cannot be read") from error
 

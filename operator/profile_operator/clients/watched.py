@@ -11,15 +11,33 @@ from typing import Any
 import msgspec
 from kubernetes.aio import client
 
+from profile_contract.model import digest_of
 from profile_contract.resource import Key
 from profile_contract.style_ref import OWN
 from profile_operator import names
 from profile_operator.compared import compared_with
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.kubernetes.errors import ApiError, ResourceNotFound
-from profile_runtime.kubernetes.resources import CLUSTER_STYLES_PATH, Document, requests_path, styles_path
+from profile_runtime.kubernetes.resources import (
+    CLUSTER_LOOKS_PATH,
+    CLUSTER_STYLES_PATH,
+    Document,
+    looks_path,
+    requests_path,
+    styles_path,
+)
 
-from .entries import JobEntry, RequestEntry, StyleEntry, job_entry, request_entry, style_entry, whole
+from .entries import (
+    JobEntry,
+    LookEntry,
+    RequestEntry,
+    StyleEntry,
+    job_entry,
+    look_entry,
+    request_entry,
+    style_entry,
+    whole,
+)
 from .kubernetes import Kube
 from .lister import Changed, Lister
 
@@ -103,10 +121,19 @@ class WatchedKube(Kube):
         self.listed_styles: Lister[StyleEntry] = Lister(
             self.api, styles_path, style_entry, self._style_changed, namespaces=namespaces
         )
+        self.listed_cluster_looks: Lister[LookEntry] = Lister(
+            self.api, lambda _: CLUSTER_LOOKS_PATH, look_entry, self._look_changed
+        )
+        self.listed_looks: Lister[LookEntry] = Lister(
+            self.api, looks_path, look_entry, self._look_changed, namespaces=namespaces
+        )
+        # Set when a look is new, is another or has gone: whoever looks after them need not wait.
+        self.looks_changed = asyncio.Event()
 
     @property
     def _listers(self) -> tuple[Lister[Any], ...]:
-        return self.listed, self.listed_jobs, self.listed_cluster_styles, self.listed_styles
+        styles = self.listed_cluster_styles, self.listed_styles
+        return self.listed, self.listed_jobs, *styles, self.listed_cluster_looks, self.listed_looks
 
     async def follow(self) -> None:
         """Until cancelled: list and watch."""
@@ -165,6 +192,13 @@ class WatchedKube(Kube):
         entries = (entry for entry in self.listed_styles if entry.key.namespace == namespace)
         return [whole(entry) for entry in sorted(entries, key=lambda entry: entry.key)]
 
+    async def looks(self, namespace: str) -> list[Document]:
+        """The ClusterStyleAdapters, and the StyleAdapters of a namespace."""
+        if not self.listed_cluster_looks.knows("") or not self.listed_looks.knows(namespace):
+            return await super().looks(namespace)
+        own = (entry for entry in self.listed_looks if entry.key.namespace == namespace)
+        return [whole(entry) for entry in (*self.listed_cluster_looks, *own)]
+
     # --- what is known without asking ---
 
     def settled(self, key: Key, platform: str) -> bool:
@@ -190,6 +224,16 @@ class WatchedKube(Kube):
             entry = self.listed_styles.get(Key(namespace, style.removeprefix(OWN)))
         else:
             entry = self.listed_cluster_styles.get(Key("", style))
+        if entry is None:
+            return ""
+        looks = {look: self._look_digest(namespace, look) for look in entry.looks}
+        return digest_of([entry.digest, looks]) if looks else entry.digest
+
+    def _look_digest(self, namespace: str, look: str) -> str:
+        if look.startswith(OWN):
+            entry = self.listed_looks.get(Key(namespace, look.removeprefix(OWN)))
+        else:
+            entry = self.listed_cluster_looks.get(Key("", look))
         return entry.digest if entry is not None else ""
 
     def own(self, key: Key, version: str) -> bool:
@@ -228,10 +272,22 @@ class WatchedKube(Kube):
             return
         entry = after or before
         if entry is not None:
-            namespace, name = entry.key.namespace, entry.key.name
-            for key in self.listed.asking(OWN + name if namespace else name):
-                if namespace in ("", key.namespace):
-                    self._wake(key, "")
+            self._wake_asking(entry.key, entry.key.namespace)
+
+    def _wake_asking(self, style: Key, namespace: str) -> None:
+        """Have the requests of a namespace looked at, of all where it is empty, that ask for a style."""
+        for key in self.listed.asking(OWN + style.name if style.namespace else style.name):
+            if namespace in ("", key.namespace) and style.namespace in ("", key.namespace):
+                self._wake(key, "")
+
+    def _look_changed(self, before: LookEntry | None, after: LookEntry | None) -> None:
+        entry = after or before
+        if entry is None or (before is not None and after is not None and before.digest == after.digest):
+            return
+        self.looks_changed.set()
+        for style in (*self.listed_cluster_styles, *self.listed_styles):
+            if entry.look in style.looks:
+                self._wake_asking(style.key, entry.key.namespace)
 
 
 def _jobs_path(namespace: str | None) -> str:

@@ -134,7 +134,11 @@ def await_styles(facts: Facts) -> Decision | None:
     """Every style that is asked for exists and is understood. Until then what runs for the same photos and training
     goes on, and nothing is begun."""
     snapshot = facts.snapshot
-    missing = [style for style in facts.spec.styles if style.key not in snapshot.resolved.styles]
+    missing = [
+        style
+        for style in facts.spec.styles
+        if style.key not in snapshot.resolved.styles and style.key not in snapshot.unready_looks
+    ]
     unclear = [style.key for style in missing if style.key in snapshot.unclear_styles]
     if unclear:
         key, problem = unclear[0], snapshot.unclear_styles[unclear[0]]
@@ -175,6 +179,27 @@ def await_predictor(facts: Facts) -> Decision | None:
     return Decision(with_standing(facts.standings, paused), actions, LOOK_AGAIN_SECONDS, snapshot.resolved)
 
 
+def await_looks(facts: Facts) -> Decision | None:
+    """A style whose look is not there or not ready is not drawn, and nothing is finished; all else that is asked for
+    goes on: learning, and the other styles."""
+    snapshot, (generate, *after) = facts.snapshot, facts.standings[2:]
+    lacking = {key: text for key, text in snapshot.unready_looks.items() if key not in snapshot.resolved.styles}
+    learned = all(standing.state is StageState.DONE for standing in facts.standings[:2])
+    if not lacking or not learned or generate.state not in (StageState.READY, StageState.RUNNING, StageState.DONE):
+        return None
+    standings, begun = facts.standings, tuple[Action, ...]()
+    if generate.state is not StageState.DONE:
+        standings, begun = _begin(facts, standings)
+    if standings[2].state is StageState.STALLED:
+        return Decision(standings, _record(facts), resolved=_accepted(facts))
+    text = "; ".join(f"{StyleRef.of_key(key).shown}: {text}" for key, text in lacking.items())
+    reason = Reason.STYLE_ADAPTER_NOT_READY
+    blocked = replace(generate, state=StageState.BLOCKED, reason=reason, message=plain(text, 300))
+    waiting = (replace(standing, state=StageState.WAITING, reason=Reason.WAITING_FOR_STAGE) for standing in after)
+    actions = (*_record(facts), *_superseded(facts, Stage), *begun)
+    return Decision((*facts.standings[:2], blocked, *waiting), actions, LOOK_AGAIN_SECONDS, _accepted(facts))
+
+
 def await_gpu(facts: Facts) -> Decision | None:
     """A stage that needs a GPU begins when it is the request's turn. Kueue decides that itself, over Jobs."""
     current = next_standing(facts.standings)
@@ -209,6 +234,7 @@ POLICIES: tuple[Policy, ...] = (
     await_styles,
     await_refresh,
     await_predictor,
+    await_looks,
     await_gpu,
     advance,
 )

@@ -105,10 +105,12 @@ def start_generation(facts: Facts) -> StartGeneration:
     parameters, drawing = resolved.train.parameters, resolved.generate
     wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=drawing.seed, count=drawing.candidates)
     work = []
-    for style in (resolved.styles[key] for key in facts.spec.style_keys):
+    # What waits for a look is not resolved, and not drawn yet.
+    for style in (resolved.styles[key] for key in facts.spec.style_keys if key in resolved.styles):
         prefix = chain.prefix(Stage.GENERATE, style.digest)
         candidates = planned_candidates(style.key, style.content, prefix, wanted, dataset)
-        work.append(StyleWork(style.key, style.content, style.picture.size, style.digest, prefix, candidates))
+        size, looks = style.picture.size, tuple(style.looks or ())
+        work.append(StyleWork(style.key, style.content, size, style.digest, prefix, candidates, looks))
     return StartGeneration(GenerationWork(_request(facts), chain.generate, training.adapter, tuple(work)))
 
 
@@ -129,7 +131,8 @@ def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
     return tuple(
         Scope(standing.stage, reads[standing.stage], chain.prefix(standing.stage))
         for standing in standings
-        if standing.state is not StageState.DONE and standing.stage in reads
+        # Without a digest where a style waits for a look: then it is not known yet what is finished.
+        if standing.state is not StageState.DONE and standing.stage in reads and chain.of(standing.stage)
     )
 
 

@@ -44,7 +44,8 @@ def _changes(facts: Facts, before: Mapping[str, str]) -> Iterator[str]:
         style = StyleRef.of_key(key).shown if is_key(key) else key
         if name.startswith(_STYLE) and name not in now:
             what = "cannot be understood by this version" if key in snapshot.unclear_styles else "is gone"
-            yield f"the style {style} {what}"
+            lacking = snapshot.unready_looks.get(key)
+            yield f"of the style {style} {lacking}" if lacking else f"the style {style} {what}"
             continue
         words = _STAGES.get(name) or (
             f"a new version draws {style} otherwise",

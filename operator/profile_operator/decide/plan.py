@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from profile_contract.candidates import PictureSize, PlannedCandidate
 from profile_contract.conditions import Reason
+from profile_contract.look_ref import LookFile
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resolved import Resolved
 from profile_contract.stages.finish import FinishOrder
@@ -29,6 +30,7 @@ class StyleWork:
     digest: str
     prefix: str
     candidates: tuple[PlannedCandidate, ...]
+    looks: tuple[LookFile, ...] = ()
 
 
 @dataclass(frozen=True)

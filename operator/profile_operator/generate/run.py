@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from profile_contract.conditions import Reason
@@ -108,14 +109,20 @@ class GenerationRun:
 
 @dataclass(frozen=True)
 class RequestGrants:
-    """Links to what one request made, valid for so many seconds. Raises ForeignKey for any other object."""
+    """Links to what one request made, valid for so many seconds, and to the looks that it is drawn with. Raises
+    ForeignKey for any other object.
+
+    `looks`: who signs for a place where looks lie, by its prefix.
+    """
 
     signer: PrefixSigner
     seconds: int
+    looks: Mapping[str, PrefixSigner] = field(default_factory=dict)
 
     def get(self, key: str) -> str:
         """A link that reads the object."""
-        return self.signer.get(key, self.seconds)
+        signer = next((signer for place, signer in self.looks.items() if key.startswith(place)), self.signer)
+        return signer.get(key, self.seconds)
 
     def put(self, key: str) -> str:
         """A link that writes the object."""

@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from profile_contract.areas import area_in
 from profile_contract.artifacts import REPORT, request_prefix_of
 from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationOrder, GenerationResult
 from profile_contract.keys import ForeignKey
+from profile_contract.look_ref import LOOKS, look_place
 from profile_contract.resource import Key
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.table import Stage
@@ -36,6 +38,7 @@ from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
 from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress
+from profile_runtime.store.credentials import PrefixSigner
 from profile_runtime.store.port import StoreError
 
 from .calls import CALLS_PER_REQUEST, CallSlots, Stopped
@@ -222,8 +225,15 @@ class GenerationRunner:
             style.spec,
             missing,
             size=style.size,
-            grants=RequestGrants(signer, config.grant_seconds),
+            grants=RequestGrants(signer, config.grant_seconds, self._looks(style)),
+            looks=style.looks,
         )
+
+    def _looks(self, style: StyleWork) -> dict[str, PrefixSigner]:
+        """Who signs for the looks of a style, by where they lie. Raises ForeignKey for one that lies elsewhere."""
+        area = area_in(style.prefix)
+        places = {look_place(area, look.key) for look in style.looks} if area is not None else set[str]()
+        return {place: self._store.signer(place, LOOKS) for place in places}
 
     async def _report(self, drawing: DrawnStyle) -> None:
         """The style's report, written last: where it stands, the style is done."""

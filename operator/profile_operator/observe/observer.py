@@ -12,6 +12,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from profile_contract.areas import Area
+from profile_contract.look import LookState, drawable, hindrances, look_ref_of, look_state, ready_files
+from profile_contract.look_ref import LookFile
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
 from profile_contract.request import ProfileRequestSpec, StagesStatus
@@ -86,11 +88,14 @@ class Observer:
         area, jobs, (styles, unclear, absent) = await asyncio.gather(
             self._areas.of(head), self._jobs(head.key), self._styles(head.key.namespace)
         )
+        looks = await self._looks(head.key.namespace, area, spec, styles)
+        ready = ready_files(styles.values(), looks)
+        whole = drawable(styles, looks)
         # What their digests do not tell for certain is not remembered by them.
         certain = all(asked.values()) and asked == self._kube.style_digests(head.key.namespace, spec.style_keys)
         mark = (head.generation, compared) if certain else None
-        today = self._today.of(head.uid, mark, lambda: fingerprints_today(spec, styles, self._offered))
-        recorded, photos, resolved = await self._resolved(head, area, spec, styles)
+        today = self._today.of(head.uid, mark, lambda: fingerprints_today(spec, whole, self._offered, ready))
+        recorded, photos, resolved = await self._resolved(head, area, spec, whole, ready)
         chain = chain_of(head.key, area, resolved)
         reports = Reports() if is_settled(head, recorded, resolved) else await self._reports(head, chain, jobs)
         if resolved.photos.gone and reports.preprocess is not None and reports.preprocess.outcome == "Done":
@@ -103,6 +108,7 @@ class Observer:
             recorded=recorded,
             today=today,
             styles={key: styles[key] for key in spec.style_keys if key in styles},
+            unready_looks=hindrances({key: styles[key] for key in spec.style_keys if key in styles}, looks),
             known_styles=tuple(sorted(styles)),
             unclear_styles={key: unclear[key] for key in spec.style_keys if key in unclear},
             absent_predictors=absent,
@@ -158,7 +164,12 @@ class Observer:
         return styles, unclear, absent_predictors((*offered, *own), self._config.installation)
 
     async def _resolved(
-        self, head: RequestHead, area: Area, spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec]
+        self,
+        head: RequestHead,
+        area: Area,
+        spec: ProfileRequestSpec,
+        styles: Mapping[str, ProfileStyleSpec],
+        looks: Mapping[str, LookFile],
     ) -> tuple[Resolved | None, tuple[PhotoRef, ...] | None, Resolved]:
         """What is recorded, the photos if they had to be looked at, and what the request is resolved to now."""
         recorded = await self._store.resolved(area, head.key.name)
@@ -169,7 +180,23 @@ class Observer:
                 photos = await self._store.photos(area, spec.photos.prefix, most)
             except ValueError as error:
                 raise SpecError(str(error)) from None
-        return recorded, photos, resolve(recorded, wish, photos, styles, self._offered)
+        return recorded, photos, resolve(recorded, wish, photos, styles, self._offered, looks=looks)
+
+    async def _looks(
+        self, namespace: str, area: Area, spec: ProfileRequestSpec, styles: Mapping[str, ProfileStyleSpec]
+    ) -> dict[str, LookState]:
+        """How the looks stand that styles of a namespace may draw with; nobody is asked where none of those that are
+        asked for draws with any."""
+        if not any(styles[key].adapters for key in spec.style_keys if key in styles):
+            return {}
+        states = {}
+        for document in await self._kube.looks(namespace):
+            place = area if document["metadata"].get("namespace") else self._config.store.prefix
+            try:
+                states[look_ref_of(document).key] = look_state(document, place, self._config.installation)
+            except ValidationError:
+                continue  # under a name that no style can say
+        return states
 
     async def _reports(self, head: RequestHead, chain: Chain, jobs: Sequence[JobView]) -> Reports:
         """The reports that stand under the chain's digests."""

@@ -164,6 +164,8 @@ class Snapshot:
     known_styles: tuple[str, ...] = ()
     # Styles that exist and that this version cannot understand, with what it stumbles over.
     unclear_styles: Mapping[str, str] = field(default_factory=dict)
+    # Of the styles that are asked for, those that cannot be drawn for want of a look, and what is wrong with it.
+    unready_looks: Mapping[str, str] = field(default_factory=dict)
     # InferenceServices that some style names and that do not exist, by what was seen of them lately.
     absent_predictors: frozenset[str] = frozenset()
     photos: tuple[PhotoRef, ...] | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from profile_contract import GROUP, VERSION
-from profile_contract.resource import CLUSTER_STYLES, REQUESTS, STYLES, Key
+from profile_contract.resource import CLUSTER_LOOKS, CLUSTER_STYLES, LOOKS, REQUESTS, STYLES, Key
 
 Document = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -19,6 +19,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
 CLUSTER_STYLES_PATH = f"{GROUP_PATH}/{CLUSTER_STYLES}"
+CLUSTER_LOOKS_PATH = f"{GROUP_PATH}/{CLUSTER_LOOKS}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ def requests_path(namespace: str | None = None) -> str:
 def styles_path(namespace: str | None = None) -> str:
     """The ProfileStyles of a namespace, or of all for None."""
     return f"{GROUP_PATH}/{STYLES}" if namespace is None else f"{GROUP_PATH}/namespaces/{namespace}/{STYLES}"
+
+
+def looks_path(namespace: str | None = None) -> str:
+    """The StyleAdapters of a namespace, or of all for None."""
+    return f"{GROUP_PATH}/{LOOKS}" if namespace is None else f"{GROUP_PATH}/namespaces/{namespace}/{LOOKS}"
 
 
 def request_path(key: Key) -> str:

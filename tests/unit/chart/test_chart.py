@@ -43,6 +43,8 @@ def test_everything_that_is_made(sandbox_values: tuple[str, ...]) -> None:
         ("CustomResourceDefinition", "profilerequests.profilestudio.io"),
         ("CustomResourceDefinition", "clusterprofilestyles.profilestudio.io"),
         ("CustomResourceDefinition", "profilestyles.profilestudio.io"),
+        ("CustomResourceDefinition", "clusterstyleadapters.profilestudio.io"),
+        ("CustomResourceDefinition", "styleadapters.profilestudio.io"),
         ("ServiceAccount", "profile-studio"),
         *(("ClusterRole", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "edit", "view", "uninstall")),
         *(("ClusterRoleBinding", f"{CLUSTER}-{role}") for role in ("cluster", "requests", "uninstall")),
@@ -116,6 +118,8 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [group], "resources": ["profilerequests"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": [group], "resources": ["profilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["profilestyles/status"], "verbs": ["patch"]},
+        {"apiGroups": [group], "resources": ["styleadapters"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [group], "resources": ["styleadapters/status"], "verbs": ["patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
         {
@@ -136,6 +140,8 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
     assert the("ClusterRole", f"{CLUSTER}-cluster")["rules"] == [
         {"apiGroups": [group], "resources": ["clusterprofilestyles"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["clusterprofilestyles/status"], "verbs": ["patch"]},
+        {"apiGroups": [group], "resources": ["clusterstyleadapters"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [group], "resources": ["clusterstyleadapters/status"], "verbs": ["patch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
     ]

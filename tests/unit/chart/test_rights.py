@@ -8,7 +8,7 @@ import yaml
 from chart import CHART, CLUSTER, Object, of_kind, render, run, the
 
 READING = {"get", "list", "watch"}
-STYLES = ("profilestyles", "clusterprofilestyles")
+STYLES = ("profilestyles", "clusterprofilestyles", "styleadapters", "clusterstyleadapters")
 WEB = ("--set", "web.enabled=true,web.store.publicUrl=https://store.example.com,web.namespaces.default=hr")
 
 
@@ -34,13 +34,14 @@ def test_editors_may_ask_for_portraits_where_the_platform_says_so_and_viewers_ne
     assert aggregated("view", *told) == dict.fromkeys(("profilerequests", *STYLES), READING)
     for role in ("edit", "admin"):
         rights = aggregated(role, *told)
-        for kind in ("profilerequests", "profilestyles"):
+        for kind in ("profilerequests", "profilestyles", "styleadapters"):
             assert rights[kind] == READING | {"create", "update", "patch", "delete"}
-        assert rights["clusterprofilestyles"] == READING
+        assert rights["clusterprofilestyles"] == rights["clusterstyleadapters"] == READING
 
 
 def test_the_edit_role_alone_is_enough_to_work_with_requests() -> None:
-    rule, place = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
+    rule, looks, place = the("ClusterRole", f"{CLUSTER}-edit")["rules"]
+    assert looks == {**rule, "resources": ["styleadapters"]}
     # Photos lie where the UID of the namespace says.
     assert place == {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
     assert rule == {

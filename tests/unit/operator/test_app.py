@@ -104,8 +104,8 @@ async def test_settled_requests_cost_no_read_and_no_write_and_stand_before_nobod
         await until(lambda: len(rounds) >= 3, 30)
         asked = [call for call in server.calls if "watch" not in call.query]
         assert {call.method for call in asked} == {"GET"}
-        # Four pages of requests, one of Jobs, one of each kind of styles.
-        assert len(asked) == 7
+        # Four pages of requests, one of Jobs, one of each kind of styles and of their adapters.
+        assert len(asked) == 9
         assert store.reads == store.lists == []
         server.put(REQUESTS.format("hr"), fresh("new"))
         await until(lambda: bool(server.writes("/new")), 2)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from kubernetes.aio import client
 
-from fake_kubernetes import CLUSTER_STYLES, JOBS, REQUESTS, STYLES, FakeKubernetes
+from fake_kubernetes import CLUSTER_LOOKS, CLUSTER_STYLES, JOBS, LOOKS, REQUESTS, STYLES, FakeKubernetes
 from profile_contract.resource import Key
 from profile_operator.clients import lister as module
 from profile_operator.clients.entries import request_entry
@@ -362,3 +362,34 @@ async def test_watches_of_many_namespaces_leave_room_for_calls(monkeypatch: pyte
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await kube.close()
+
+
+# --- looks ---
+
+
+def a_look(name: str) -> dict[str, Any]:
+    file = {"key": f"looks/{name}.safetensors", "sha256": "a" * 64, "licence": "our own"}
+    return {"metadata": {"name": name}, "spec": {"file": file}}
+
+
+async def test_a_change_of_a_look_wakes_whoever_asks_for_a_style_that_draws_with_it() -> None:
+    server = FakeKubernetes()
+    style = {"metadata": {"name": "golden"}, "spec": {"adapters": [{"name": "film"}]}}
+    server.put(CLUSTER_STYLES, style)
+    own = {"metadata": {"name": "golden"}, "spec": {"adapters": [{"name": "rim", "kind": "StyleAdapter"}]}}
+    for namespace, asked in (("hr", {"name": "golden"}), ("sales", {"name": "golden", "kind": "ProfileStyle"})):
+        server.put(REQUESTS.format(namespace), {**request(namespace=namespace), "spec": {"styles": [asked]}})
+        server.put(STYLES.format(namespace), own)
+    async with following(server) as (kube, woken):
+        digests = [kube.style_digests(space, [key]) for space, key in (("hr", "golden"), ("sales", "team_golden"))]
+        woken.calls.clear()
+        server.put(CLUSTER_LOOKS, a_look("film"))
+        await until(lambda: woken.keys == {Key("hr", "minji")})
+        woken.calls.clear()
+        server.put(LOOKS.format("sales"), a_look("rim"))
+        await until(lambda: woken.keys == {Key("sales", "minji")})
+        assert kube.looks_changed.is_set()
+        now = [kube.style_digests(space, [key]) for space, key in (("hr", "golden"), ("sales", "team_golden"))]
+        assert all(before != after for before, after in zip(digests, now, strict=True))
+        assert [look["metadata"]["name"] for look in await kube.looks("sales")] == ["film", "rim"]
+        assert [look["metadata"]["name"] for look in await kube.looks("hr")] == ["film"]

@@ -314,6 +314,39 @@ async def test_looks_are_drawn_with_beside_a_person_and_named_where_they_cannot_
     assert "its sha256 differs" in (await drawn(other)).error
 
 
+async def test_a_look_is_checked_without_being_drawn_and_what_is_wrong_is_no_error(predictor: World) -> None:
+    look = {**predictor.store.grant("/looks/rim", adapter(2)), "name": "rim", "key": "looks/rim.safetensors"}
+
+    async def checked(**more: Any) -> Any:
+        return await predictor.client.order({"namespace": "", "look": {**look, **more}}, name="check")
+
+    drawn = len(predictor.pipeline.drawn)
+    assert (await checked()).result == {"refused": "", "absent": False, "layers": 2, "rank": 2}
+    gone = (await checked(url=predictor.store.link("/looks/gone"))).result
+    assert gone["absent"]
+    assert "not in the store" in gone["refused"]
+    other = (await checked(sha256="0" * 64)).result
+    assert (other["absent"], "its sha256 differs" in other["refused"]) == (False, True)
+    assert len(predictor.pipeline.drawn) == drawn
+    for _ in range(20):
+        assert (await checked()).status == 200, "a place that was taken is free again"
+
+
+async def test_a_look_is_checked_where_its_namespaces_lie_and_nowhere_else() -> None:
+    with world(bucket="profiles") as predictor:
+        place = "hr.1a2b3c4d-5e6f/looks/rim.safetensors"
+        look = {**predictor.store.grant(f"/profiles/{place}", adapter(2)), "name": "rim", "key": place}
+
+        async def checked(namespace: str, **more: Any) -> Any:
+            return await predictor.client.order({"namespace": namespace, "look": {**look, **more}}, name="check")
+
+        assert (await checked("hr")).result["layers"] == 2
+        for namespace in ("finance", ""):
+            assert "does not lie where" in (await checked(namespace)).error
+        elsewhere = predictor.store.put("/profiles/finance.1a2b3c4d-5e6f/looks/rim.safetensors", b"x")
+        assert "outside" in (await checked("hr", url=elsewhere)).result["refused"]
+
+
 async def test_a_look_may_lack_layers_and_a_person_may_not(predictor: World) -> None:
     """What was read as a look is asked again before a person is drawn with it."""
     half = save({key: part for key, part in tensors(4).items() if "to_q" in key})

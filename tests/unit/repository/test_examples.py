@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from profile_contract.layouts import LayoutName
+from profile_contract.look import LookSpec
+from profile_contract.look_ref import LookKind
 from profile_contract.model import Contract
 from profile_contract.request import NAME_LENGTH, ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
@@ -19,6 +21,7 @@ FILES = sorted(EXAMPLES.rglob("*.yaml"))
 SPECS: dict[str, type[Contract]] = {
     "ProfileRequest": ProfileRequestSpec,
     **dict.fromkeys(StyleKind, ProfileStyleSpec),
+    **dict.fromkeys(LookKind, LookSpec),
 }
 
 
@@ -29,7 +32,7 @@ def documents(file: Path) -> list[dict[str, Any]]:
 def test_there_are_examples() -> None:
     kinds = [document["kind"] for file in FILES for document in documents(file)]
     assert kinds.count("ProfileRequest") >= 4
-    assert (kinds.count("ProfileStyle"), kinds.count("ClusterProfileStyle")) == (1, 1)
+    assert (kinds.count("ProfileStyle"), kinds.count("ClusterProfileStyle")) == (1, 2)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(EXAMPLES).as_posix())

@@ -6,7 +6,7 @@ import { say, t } from "./texts.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 // What other looks may mend.
-const MENDED = ["StyleNotFound", "StyleNotUnderstood", "NoLikenessReached"];
+const MENDED = ["StyleNotFound", "StyleNotUnderstood", "StyleAdapterNotReady", "NoLikenessReached"];
 
 export function AnotherLook({ request, session, fail }) {
   const [open, setOpen] = useState(false);

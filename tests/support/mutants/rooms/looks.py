@@ -60,8 +60,29 @@ MUTANTS = (
     (
         "LK09",
         "crds/profile_contract/resolved.py",
-        "            check_look(area, look.key)",
+        "            look_place(area, look.key)",
         "            pass",
         "a forged record draws with another namespace's look",
+    ),
+    (
+        "LK10",
+        "operator/profile_operator/act/look_keeper.py",
+        "sight = None if is_seen(before, generation) else await self._sight(entry)",
+        "sight = None if before.ready else await self._sight(entry)",
+        "a look that was changed is never read again",
+    ),
+    (
+        "LK11",
+        "crds/profile_contract/look.py",
+        "    if ready is None or status.observed_generation != generation or status.installation != installation:",
+        "    if ready is None:",
+        "a look is drawn with as an earlier content of it was read",
+    ),
+    (
+        "LK12",
+        "operator/profile_operator/decide/decision.py",
+        "        standings, begun = _begin(facts, standings)\n    if standings[2].state is StageState.STALLED:",
+        "        begun = ()\n    if standings[2].state is StageState.STALLED:",
+        "a style that waits for a look holds up all others",
     ),
 )

@@ -1,0 +1,134 @@
+"""LookKeeper: has predictors read the files of looks, and writes what they say of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from profile_contract.areas import area_of
+from profile_contract.generation import LookCheckOrder, LookGrant
+from profile_contract.keys import ForeignKey
+from profile_contract.look import LookReason, LookSpec, LookStatus, look_spec
+from profile_contract.look_ref import LOOKS, look_key, looks_area, shared_looks
+from profile_contract.problems import problems_of
+from profile_contract.style_ref import OWN
+from profile_contract.understood import understood
+from profile_operator.clients.entries import LookEntry, whole
+from profile_operator.clients.predictor import (
+    PredictorBusy,
+    PredictorClient,
+    PredictorFailed,
+    PredictorRefused,
+    PredictorUnavailable,
+)
+from profile_operator.clients.store import StoreAccess
+from profile_operator.clients.watched import WatchedKube
+from profile_operator.config import OperatorConfig
+from profile_operator.decide.look_status import LookSight, is_seen, look_status
+from profile_runtime.kubernetes.errors import ApiError
+from profile_runtime.kubernetes.resources import CLUSTER_LOOKS_PATH, looks_path
+from profile_runtime.store.port import StoreError
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 60.0
+# A predictor that refuses to be asked is one of an earlier version, which knows no looks.
+_AWAY = (PredictorBusy, PredictorFailed, PredictorRefused, PredictorUnavailable)
+
+
+class LookKeeper:
+    """One round after another, at once when a look changed; a look that was read as it stands is not read again."""
+
+    def __init__(
+        self,
+        kube: WatchedKube,
+        store: StoreAccess,
+        predictor: PredictorClient,
+        config: OperatorConfig,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
+        self._kube, self._store, self._predictor = kube, store, predictor
+        self._config, self._pause = config, pause
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        changed = self._kube.looks_changed
+        while True:
+            changed.clear()
+            await self.look()
+            try:
+                await asyncio.wait_for(changed.wait(), self._pause)
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """One round over all looks."""
+        drawing = Counter[tuple[str, str]]()
+        for style in (*self._kube.listed_cluster_styles, *self._kube.listed_styles):
+            for look in style.looks:
+                drawing[style.key.namespace if look.startswith(OWN) else "", look] += 1
+        for entry in (*self._kube.listed_cluster_looks, *self._kube.listed_looks):
+            try:
+                await self._keep(entry, drawing[entry.key.namespace, entry.look])
+            except ApiError as error:
+                log.info("the status of the look %s was not written: %s", entry.key, error)
+
+    async def _keep(self, entry: LookEntry, styles: int) -> None:
+        """Write one look's status if it changed."""
+        document = whole(entry)
+        before, _ = understood(LookStatus, document.get("status") or {})
+        if before.installation not in ("", self._config.installation):
+            return
+        generation = int(document["metadata"].get("generation", 0))
+        sight = None if is_seen(before, generation) else await self._sight(entry)
+        after = look_status(
+            before,
+            generation,
+            sight,
+            styles=styles,
+            installation=self._config.installation,
+            now=datetime.now(UTC),
+        )
+        if after != before:
+            collection = looks_path(entry.key.namespace) if entry.key.namespace else CLUSTER_LOOKS_PATH
+            await self._kube.set_style_status(f"{collection}/{entry.key.name}", after.document(), entry.version)
+
+    async def _sight(self, entry: LookEntry) -> LookSight:
+        """What is to be seen of a look now. Raises ApiError."""
+        try:
+            spec = look_spec(whole(entry))
+            result = await self._predictor.check(spec.predictor, await self._order(entry, spec))
+        except ValidationError as error:
+            return LookSight(LookReason.NOT_UNDERSTOOD, problems_of(error, most=3, below="spec."))
+        except (ForeignKey, StoreError, *_AWAY) as error:
+            return LookSight(_reason_of(error), str(error))
+        if result.refused:
+            reason = LookReason.NOT_FOUND if result.absent else LookReason.REFUSED
+            return LookSight(reason, f"{spec.file.key}: {result.refused}")
+        text = f"it changes {result.layers} layers, at rank {result.rank} at most"
+        return LookSight(LookReason.FITS, text, spec.file.sha256, result.layers, result.rank)
+
+    async def _order(self, entry: LookEntry, spec: LookSpec) -> LookCheckOrder:
+        """What the predictor is asked, with a link to that file alone. Raises ApiError, StoreError or ForeignKey."""
+        namespace, prefix = entry.key.namespace, self._config.store.prefix
+        if namespace:
+            area = area_of(namespace, await self._kube.namespace_uid(namespace), prefix)
+            place, folder = str(area), looks_area(area)
+        else:
+            place, folder = prefix, shared_looks(prefix)
+        key = look_key(place, spec.file.key)
+        signer, seconds = self._store.signer(folder, LOOKS), self._config.generation.grant_seconds
+        url = await self._store.signed(lambda: signer.get(key, seconds))
+        grant = LookGrant(key=key, url=url, sha256=spec.file.sha256, name=entry.key.name)
+        return LookCheckOrder(namespace=namespace, look=grant)
+
+
+def _reason_of(error: Exception) -> LookReason:
+    """What a file that could not be read is told as."""
+    if isinstance(error, ForeignKey):
+        return LookReason.REFUSED
+    return LookReason.STORE_UNAVAILABLE if isinstance(error, StoreError) else LookReason.PREDICTOR_UNAVAILABLE

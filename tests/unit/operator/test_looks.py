@@ -1,0 +1,301 @@
+"""Looks: a style that lacks one waits and is told why, other styles go on, and what was drawn stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from areas import NAMESPACE_UID, area
+from operator_world import CONFIG, NOW, World, ready
+from operator_world import STYLES as SAID
+from profile_contract.conditions import Reason
+from profile_contract.generation import LookCheckOrder, LookCheckResult
+from profile_contract.look import LookReason, LookState, LookStatus, look_state
+from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_operator.act.look_keeper import LookKeeper
+from profile_operator.clients.entries import LookEntry, StyleEntry, look_entry, style_entry
+from profile_operator.clients.predictor import PredictorUnavailable
+from profile_operator.decide.look_status import LookSight, look_status
+from profile_operator.decide.plan import StartGeneration
+from profile_operator.generate.run import RequestGrants
+from profile_runtime.store.port import StoreError
+
+OWN = LookRef(name="rim", kind=LookKind.OWN)
+WORN = SAID | {"warm": SAID["warm"].model_copy(update={"adapters": [OWN]})}
+RIM = LookState("profile-predictor", LookFile(key=f"{area()}looks/rim.safetensors", sha256="a" * 64))
+UNREAD = LookState("profile-predictor", hindrance="is not ready: looks/rim.safetensors: rank 128 at to_q")
+
+
+# --- what a request does ---
+
+
+def lacking(world: World) -> World:
+    return world.run(until=lambda w: w.condition("Stalled")[1] == Reason.STYLE_ADAPTER_NOT_READY and not w.view.running)
+
+
+@pytest.mark.parametrize(
+    ("looks", "text"),
+    [
+        ({}, "warm: there is no StyleAdapter rim"),
+        ({"rim": RIM}, "warm: there is no StyleAdapter rim"),
+        ({"team_rim": UNREAD}, "warm: the StyleAdapter rim is not ready: looks/rim.safetensors: rank 128 at to_q"),
+        (
+            {"team_rim": LookState("other", RIM.file)},
+            "warm: the StyleAdapter rim was read by other, and the style is drawn by profile-predictor",
+        ),
+    ],
+    ids=["absent", "a cluster's of that name", "refused", "for another base"],
+)
+def test_a_style_that_lacks_its_look_waits_with_advice_and_the_others_are_drawn(
+    looks: dict[str, LookState], text: str
+) -> None:
+    world = lacking(World(styles=WORN, looks=looks))
+    status, _, message = world.condition("Stalled")
+    assert status == "True"
+    assert message.startswith(f"{text}. Create or correct the adapter")
+    assert world.condition("Trained")[0] == "True"
+    assert world.condition("Generated")[:2] == ("False", Reason.STYLE_ADAPTER_NOT_READY)
+    assert world.generated == ["plain"]
+    assert not any("finish" in name for name in world.jobs)
+    assert world.cycle().again == 60.0
+
+
+def test_it_goes_on_by_itself_when_the_look_is_ready_and_draws_the_others_no_second_time() -> None:
+    world = lacking(World(styles=WORN))
+    world.looks = {"team_rim": RIM}
+    assert ready(world.run())
+    assert world.generated == ["plain", "warm"]
+    assert [style.looks for style in world.recorded.generate.styles] == [None, [RIM.file]]  # type: ignore[union-attr]
+
+
+def test_where_every_style_lacks_a_look_nothing_is_drawn_and_nothing_finished() -> None:
+    worn = {key: style.model_copy(update={"adapters": [OWN]}) for key, style in SAID.items()}
+    world = lacking(World(styles=worn))
+    assert world.generated == []
+    assert ready_after(world)
+
+
+def ready_after(world: World) -> bool:
+    world.looks = {"team_rim": RIM}
+    return ready(world.run())
+
+
+def test_looks_travel_with_the_work_of_their_style() -> None:
+    world = World(styles=WORN, looks={"team_rim": RIM})
+    world.run(until=lambda w: w.work is not None)
+    assert world.work is not None
+    assert {style.key: style.looks for style in world.work.styles} == {"plain": (), "warm": (RIM.file,)}
+
+
+def test_a_look_that_is_deleted_takes_nothing_of_what_was_drawn_and_is_told() -> None:
+    world = World(styles=WORN, looks={"team_rim": RIM}).run()
+    world.looks = {}
+    world.run()
+    assert ready(world)
+    assert world.condition("Outdated")[0] == "True"
+    assert "of the style warm there is no StyleAdapter rim" in world.condition("Outdated")[2]
+
+
+def test_a_look_that_is_deleted_while_it_is_drawn_is_drawn_to_the_end() -> None:
+    world = World(styles=WORN, looks={"team_rim": RIM})
+    world.run(until=lambda w: w.view.running)
+    world.looks = {}
+    assert ready(world.run())
+    assert set(world.generated) == {"plain", "warm"}
+
+
+def test_another_file_of_a_look_trains_nobody_anew() -> None:
+    world = World(styles=WORN, looks={"team_rim": RIM}).run()
+    before = list(world.created)
+    world.looks = {"team_rim": LookState("profile-predictor", LookFile(key=RIM.file.key, sha256="b" * 64))}  # type: ignore[union-attr]
+    world.run()
+    assert world.created == before
+    assert world.condition("Outdated")[0] == "True"
+    assert not any(isinstance(action, StartGeneration) for action in world.cycle().actions)
+
+
+# --- how a look stands ---
+
+PLACE = area()
+
+
+def document(name: str = "rim", namespace: str = "hr", **status: Any) -> dict[str, Any]:
+    """A look as the API server gives it."""
+    metadata = {"name": name, "generation": 2, "resourceVersion": "7"} | ({"namespace": namespace} if namespace else {})
+    file = {"key": f"looks/{name}.safetensors", "sha256": "a" * 64, "licence": "our own"}
+    return {"metadata": metadata, "spec": {"file": file}, "status": status}
+
+
+def told(status: str = "True", generation: int = 2, installation: str = "ns/release", reason: str = "Fits") -> Any:
+    condition = {
+        "type": "Ready", "status": status, "reason": reason, "message": "rank 128",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": generation,
+    }  # fmt: skip
+    return {"observedGeneration": generation, "conditions": [condition], "installation": installation}
+
+
+def test_a_look_is_drawn_with_once_its_own_installation_read_it_as_it_stands() -> None:
+    assert look_state(document(**told()), PLACE, "ns/release").file == RIM.file
+    unread: dict[str, Any] = {}
+    for status in (unread, told(generation=1), told(installation="other/release")):
+        assert look_state(document(**status), PLACE, "ns/release").hindrance == "was not looked at yet"
+    assert look_state(document(**told("False")), PLACE, "ns/release").hindrance == "is not ready: rank 128"
+
+
+@pytest.mark.parametrize("key", ["../requests/ceo/adapter.safetensors", "looks/a.b/x.safetensors", "looks/x.pt", "x"])
+def test_a_look_that_names_another_place_is_never_ready(key: str) -> None:
+    look = document(**told())
+    look["spec"]["file"]["key"] = key
+    state = look_state(look, PLACE, "ns/release")
+    assert state.file is None
+    assert state.hindrance.startswith("cannot be understood: ")
+
+
+def test_a_status_is_new_where_something_changed_and_keeps_its_time() -> None:
+    sight = LookSight(LookReason.FITS, "fits", "a" * 64, 4, 8)
+    first = look_status(LookStatus(), 2, sight, styles=1, installation="ns/release", now=NOW)
+    assert (first.layers, first.rank, first.styles, first.digest) == (4, 8, 1, "a" * 64)
+    later = NOW.replace(year=NOW.year + 1)
+    assert look_status(first, 2, sight, styles=1, installation="ns/release", now=later) == first
+    assert look_status(first, 2, None, styles=3, installation="ns/release", now=later).styles == 3
+
+
+# --- who reads it ---
+
+
+@dataclass
+class Cluster:
+    """Looks and styles as the watches tell them; a store that signs, and a predictor that answers."""
+
+    listed_looks: list[LookEntry] = field(default_factory=list)
+    listed_cluster_looks: list[LookEntry] = field(default_factory=list)
+    listed_styles: list[StyleEntry] = field(default_factory=list)
+    listed_cluster_styles: list[StyleEntry] = field(default_factory=list)
+    answers: dict[str, LookCheckResult | Exception] = field(default_factory=dict)
+    asked: list[tuple[str, LookCheckOrder]] = field(default_factory=list)
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)
+    without_store: bool = False
+
+    async def namespace_uid(self, namespace: str) -> str:
+        return NAMESPACE_UID
+
+    async def set_style_status(self, path: str, status: dict[str, Any], version: str) -> None:
+        self.written[path.rpartition("/v1alpha1/")[2]] = status
+
+    def signer(self, prefix: str, tag: str) -> Any:
+        return Signer(prefix)
+
+    async def signed(self, sign: Any) -> Any:
+        if self.without_store:
+            raise StoreError("the store is away")
+        return sign()
+
+    async def check(self, predictor: str, order: LookCheckOrder) -> LookCheckResult:
+        self.asked.append((predictor, order))
+        answer = self.answers.get(order.look.name, LookCheckResult(layers=4, rank=8))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def look(self) -> dict[str, tuple[str, str, str]]:
+        """One round; status, reason and message of each look that was written."""
+        self.written.clear()
+        config = CONFIG.model_copy(update={"installation": "ns/release"})
+        await LookKeeper(self, self, self, config).look()  # type: ignore[arg-type]
+        ready = {path: status["conditions"][0] for path, status in self.written.items()}
+        return {path: (one["status"], one["reason"], one["message"]) for path, one in ready.items()}
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs below one prefix."""
+
+    prefix: str
+
+    def get(self, key: str, seconds: int) -> str:
+        assert key.startswith(self.prefix)
+        return f"read {key} below {self.prefix}"
+
+
+def entry(*words: Any, **status: Any) -> LookEntry:
+    return look_entry(msgspec.json.encode(document(*words, **status)))
+
+
+async def test_a_look_is_read_by_the_predictor_through_a_link_to_its_own_place() -> None:
+    style = {"metadata": {"name": "golden", "namespace": "hr", "resourceVersion": "1"}, "spec": {"adapters": [
+        {"name": "rim", "kind": "StyleAdapter"}, {"name": "film"},
+    ]}}  # fmt: skip
+    cluster = Cluster([entry()], [entry("film", "")], [style_entry(msgspec.json.encode(style))])
+    ready = await cluster.look()
+    text = "it changes 4 layers, at rank 8 at most"
+    assert ready == {
+        "namespaces/hr/styleadapters/rim": ("True", "Fits", text),
+        "clusterstyleadapters/film": ("True", "Fits", text),
+    }
+    assert {path: status["styles"] for path, status in cluster.written.items()} == dict.fromkeys(ready, 1)
+    assert {order.look.url for _, order in cluster.asked} == {
+        f"read {area()}looks/rim.safetensors below {area()}looks/",
+        "read looks/film.safetensors below looks/",
+    }
+    assert {(order.namespace, order.look.name) for _, order in cluster.asked} == {("hr", "rim"), ("", "film")}
+
+
+async def test_what_was_read_is_not_read_again_until_it_changes() -> None:
+    cluster = Cluster([entry(**told())])
+    assert await cluster.look() == {}
+    assert cluster.asked == []
+    cluster.listed_looks = [entry(**told(generation=1))]
+    assert len(await cluster.look()) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason", "text"),
+    [
+        (LookCheckResult(refused="rank 128 at to_q"), "False", "Refused", "looks/rim.safetensors: rank 128 at to_q"),
+        (LookCheckResult(refused="not in the store", absent=True), "False", "NotFound", "not in the store"),
+        (PredictorUnavailable("it does not answer"), "Unknown", "PredictorUnavailable", "it does not answer"),
+    ],
+)
+async def test_what_hinders_a_look_is_told_and_looked_at_again_where_it_may_heal(
+    answer: LookCheckResult | Exception, status: str, reason: str, text: str
+) -> None:
+    cluster = Cluster([entry()], answers={"rim": answer})
+    (ready,) = (await cluster.look()).values()
+    assert ready[:2] == (status, reason)
+    assert text in ready[2]
+    cluster.listed_looks = [entry(**cluster.written["namespaces/hr/styleadapters/rim"])]
+    cluster.answers = {}
+    assert bool(await cluster.look()) is (reason != "Refused")
+
+
+async def test_a_store_that_is_away_and_a_spec_of_a_newer_version_are_told() -> None:
+    newer = document()
+    newer["spec"]["file"] = {"oci": "registry/rim"}
+    cluster = Cluster(
+        [entry(), look_entry(msgspec.json.encode(newer | {"metadata": newer["metadata"] | {"name": "new"}}))]
+    )
+    cluster.without_store = True
+    ready = await cluster.look()
+    assert ready["namespaces/hr/styleadapters/rim"][:2] == ("Unknown", "StoreUnavailable")
+    assert ready["namespaces/hr/styleadapters/new"][:2] == ("False", "NotUnderstood")
+
+
+async def test_another_installations_look_is_left_alone() -> None:
+    cluster = Cluster([entry(**told("False", installation="other/release"))])
+    assert await cluster.look() == {}
+    assert cluster.asked == []
+
+
+# --- links ---
+
+
+def test_a_look_is_signed_for_by_its_own_signer_and_all_else_by_the_requests() -> None:
+    grants = RequestGrants(Signer("hr/requests/minji/"), 60, {"looks/": Signer("looks/")})  # type: ignore[arg-type, dict-item]
+    assert grants.get("looks/rim.safetensors").endswith("below looks/")
+    assert grants.get("hr/requests/minji/adapter").endswith("below hr/requests/minji/")
+    with pytest.raises(AssertionError):
+        grants.get("sales/looks/rim.safetensors")

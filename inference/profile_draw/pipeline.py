@@ -201,11 +201,9 @@ class Pipeline:
         return (pictures * 255).round().astype(np.uint8)
 
     def _words(self, shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
-        """The prompts as the pipeline takes them: texts, or embeddings where they are longer than it reads."""
-        # Never None: the pipeline would take zeros for an empty prompt, and a row would depend on its neighbours.
+        """The prompts as the pipeline takes them, each read by itself: what it becomes depends on no other."""
+        # An empty one is read, too: the pipeline would take zeros for it.
         positive, negative = [row.prompt for row in rows], [row.negative_prompt for row in rows]
-        if shape.chunks == 1 and not self._prompts.remembers(positive, 1):
-            return {"prompt": positive, "negative_prompt": negative}
         return self._family.words(
             self._prompts.read(positive, shape.chunks),
             self._prompts.read(negative, shape.chunks) if shape.guided else None,

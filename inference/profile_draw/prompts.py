@@ -1,4 +1,4 @@
-"""Prompts longer than CLIP reads at once: cut into chunks, read one by one, and put one behind the other.
+"""PromptReader: prompts as a network takes them, each read once; those longer than CLIP reads are cut into chunks.
 
 CLIP reads 77 tokens, two of them marks. The networks look at as many as they are given, so nothing needs to be
 dropped; the pooled text is that of the first chunk.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from .families.family import Family, TextEmbedding
 # 1,200 tokens: an order's 2,000 characters of any usual text.
 MOST_CHUNKS = 16
 _MARKS = 2
+# Chunks of the prompts that were read last. SDXL's embedding of one takes half a megabyte; people who are drawn in one
+# style have the same words, and so have the candidates of a request.
+MOST_KEPT = 64
 # CLIP's tokenizers end each word's last token so.
 _WORD_END = "</w>"
 
@@ -36,6 +40,7 @@ class PromptReader:
         self._tokenizing = threading.Lock()
         self._encoders = [getattr(pipeline, name) for name in family.text_encoders]
         self._remembered: dict[tuple[str, int], TextEmbedding] = {}
+        self._kept: OrderedDict[tuple[str, int], TextEmbedding] = OrderedDict()
 
     def remember(self, texts: Sequence[str], chunks: int) -> None:
         """Read prompts for good, at this length."""
@@ -44,10 +49,6 @@ class PromptReader:
     def forget_encoders(self) -> None:
         """Let the encoders go: only what was read for good can be read afterwards."""
         self._encoders = []
-
-    def remembers(self, texts: Sequence[str], chunks: int) -> bool:
-        """Whether these were read for good, at this length."""
-        return all((text, chunks) in self._remembered for text in texts)
 
     def chunks(self, text: str) -> int:
         """How many chunks a prompt takes, at least 1. Raises Refused above MOST_CHUNKS, naming what is too much."""
@@ -65,9 +66,20 @@ class PromptReader:
         return max(1, *counts)
 
     def read(self, texts: Sequence[str], chunks: int) -> TextEmbedding:
-        """`tokens` (texts, chunks * 77, width), `pooled` (texts, width); short prompts are filled up."""
-        rows = [self._remembered.get((text, chunks)) or self._row(text, chunks) for text in texts]
+        """`tokens` (texts, chunks * 77, width), `pooled` (texts, width); short prompts are filled up.
+
+        To be called from one thread.
+        """
+        rows = [self._remembered.get((text, chunks)) or self._kept_row(text, chunks) for text in texts]
         return TextEmbedding(torch.cat([row.tokens for row in rows]), torch.cat([row.pooled for row in rows]))
+
+    def _kept_row(self, text: str, chunks: int) -> TextEmbedding:
+        """One prompt, read unless it was lately; the longest unused give way."""
+        row = self._kept.pop((text, chunks), None) or self._row(text, chunks)
+        self._kept[text, chunks] = row
+        while len(self._kept) > 1 and sum(length for _, length in self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return row
 
     def _row(self, text: str, chunks: int) -> TextEmbedding:
         """One prompt, its chunks behind one another."""

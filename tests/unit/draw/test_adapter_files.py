@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+from diffusers.utils import convert_unet_state_dict_to_peft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load, save
 
 from profile_contract.stages.train import AdapterLayers
+from profile_draw.adapted import size_of
 from profile_draw.adapters.adapter_file import largest_file, read_adapter, write_adapter
 from profile_draw.adapters.header import LENGTH_BYTES, read_header
 from profile_draw.adapters.webui import write_webui
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights, trained_layers
+from profile_draw.bank import adapted_layers
 from profile_draw.errors import Refused
 from profile_draw.families.sdxl import Sdxl
 from profile_draw.finite import NotFinite
@@ -202,6 +205,35 @@ def test_every_layer_of_sdxl_has_the_name_that_other_programs_give_it() -> None:
     asked = {**dict.fromkeys(beside, ""), **{key.replace(".weight", ".bias"): "" for key in (*theirs, *beside)}}
     read = convert_ldm_unet_checkpoint({**asked, **theirs}, unet.config)
     assert {key.removesuffix(".weight"): name for key, name in read.items() if name} == {name: name for name in names}
+
+
+@pytest.mark.parametrize(("layers", "count"), [("attention", 560), ("transformer", 722), ("everything", 790)])
+def test_the_library_puts_each_matrix_of_both_files_to_its_own_layer_of_sdxl(
+    tmp_path: Path, layers: str, count: int
+) -> None:
+    """Every layer has numbers of its own, so that none can stand for another; and nothing is left over."""
+    unet, modules = sdxl(), FAMILY.modules(AdapterLayers(layers))
+    sizes = {name: size_of(layer) for name, layer in adapted_layers(unet, modules).items()}
+    numbers = {name: (place + 1) / 1024 for place, name in enumerate(sizes)}
+    adapter = {
+        name: LayerWeights(torch.full(size.down(1), numbers[name]), torch.full(size.up(1), -numbers[name]), 1.0)
+        for name, size in sizes.items()
+    }
+    names = partial(FAMILY.webui_name, unet_config=unet.config)
+    (tmp_path / "served").write_bytes(write_adapter(adapter, modules, BASE))
+    (tmp_path / "twin").write_bytes(write_webui(adapter, names, FAMILY.webui_metadata(BASE, 1024)))
+    assert len(sizes) == count
+    wanted = {f"{name}.lora_A.weight": number for name, number in numbers.items()}
+    wanted |= {f"{name}.lora_B.weight": -number for name, number in numbers.items()}
+    for file in ("served", "twin"):
+        loaded, alphas = StableDiffusionXLPipeline.lora_state_dict(tmp_path / file, unet_config=unet.config)
+        assert all(key.startswith("unet.") for key in loaded)
+        assert set((alphas or {}).values()) <= {1.0}
+        matrices = convert_unet_state_dict_to_peft({key.removeprefix("unet."): value for key, value in loaded.items()})
+        assert {key: float(matrix.flatten()[0]) for key, matrix in matrices.items()} == wanted, file
+        for name, size in sizes.items():
+            assert tuple(matrices[f"{name}.lora_A.weight"].shape) == size.down(1)
+            assert tuple(matrices[f"{name}.lora_B.weight"].shape) == size.up(1)
 
 
 def test_an_upsampler_comes_behind_what_its_block_has() -> None:

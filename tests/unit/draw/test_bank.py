@@ -109,7 +109,15 @@ def by_the_library(row: RowAdapters, place: int, rows: int) -> torch.Tensor:
 
 
 ANN, BEN, LOOK = adapter("ann"), adapter("ben", rank=2, scale=0.5), adapter("look", rank=8)
-ROWS: list[RowAdapters] = [[(ANN, 1.0)], [], [(BEN, 0.7), (LOOK, 0.4)], [(ANN, 0.5), (LOOK, 1.2)], [(BEN, 1.5)]]
+ROWS: list[RowAdapters] = [
+    [(ANN, 1.0)],
+    [],
+    [(BEN, 0.7), (LOOK, 0.4)],
+    [(ANN, 0.5), (LOOK, 1.2)],
+    [(BEN, 1.5)],
+    [(ANN, 0.6), (BEN, 1.0), (LOOK, -0.5)],
+    [(LOOK, 0.0)],
+]
 
 
 def test_every_row_of_a_mixed_batch_is_as_the_library_draws_it_alone() -> None:
@@ -122,7 +130,19 @@ def test_every_row_of_a_mixed_batch_is_as_the_library_draws_it_alone() -> None:
 
 
 @pytest.mark.parametrize("folds", [True, False])
-@pytest.mark.parametrize("row", ROWS, ids=["person", "nobody", "person in a look", "both at other weights", "strong"])
+@pytest.mark.parametrize(
+    "row",
+    ROWS,
+    ids=[
+        "person",
+        "nobody",
+        "person in a look",
+        "both at other weights",
+        "strong",
+        "three, one taken away",
+        "weight 0",
+    ],
+)
 def test_a_batch_of_one_person_is_drawn_alike(row: RowAdapters, *, folds: bool) -> None:
     """Whether the change is added to the weights or to what they give."""
     block, filled = bank(folds=folds)
@@ -132,7 +152,7 @@ def test_a_batch_of_one_person_is_drawn_alike(row: RowAdapters, *, folds: bool) 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1.5)), max_size=2), min_size=1, max_size=5))
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-1.5, 1.5)), max_size=3), min_size=1, max_size=5))
 def test_whatever_is_mixed_a_row_does_not_know_the_others(rows: list[list[tuple[int, float]]]) -> None:
     people = [adapter(f"p{number}", rank) for number, rank in enumerate(RANKS)]
     chosen: list[RowAdapters] = [[(people[number], weight) for number, weight in row] for row in rows]

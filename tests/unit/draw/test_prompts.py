@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 
 from profile_contract.generation import GenerationItem, GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_draw.prompts import MOST_CHUNKS, PromptReader, _chunks, _words
+from profile_draw.families.family import Family, TextEmbedding
+from profile_draw.prompts import MOST_CHUNKS, MOST_KEPT, PromptReader, _chunks, _words
 from profile_draw.rows import Row, Shape, shape_of
 from profile_models import random_sdxl
 from profile_predictor.engine import Engine, EngineConfig, Refused
@@ -76,20 +76,61 @@ def test_a_short_prompt_is_read_as_diffusers_reads_it(engine: Engine, reader: Pr
 
 @pytest.mark.parametrize("guidance", [5.0, 1.0])
 def test_words_and_embeddings_draw_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch, guidance: float) -> None:
-    """The way of long prompts, taken by a short one."""
+    """As diffusers reads them; nothing at all, too."""
     shape = shape_of(order("", guidance=guidance), has_pose=False)
     rows = [Row(0, 7, "studio portrait of a woman", negative_prompt="hat"), Row(1, 8, "")]
     pipeline = engine._pipeline
-    by_words = pipeline.draw(shape, rows)
-    words = type(pipeline)._words
+    by_embeddings = pipeline.draw(shape, rows)
 
-    def forced(self: Any, one: Shape, given_rows: Any) -> Any:
-        return words(self, replace(one, chunks=2), given_rows)
+    def words(_self: Any, _shape: Shape, given: Sequence[Row]) -> dict[str, list[str]]:
+        return {"prompt": [row.prompt for row in given], "negative_prompt": [row.negative_prompt for row in given]}
 
-    monkeypatch.setattr(type(pipeline), "_words", forced)
-    read = PromptReader.read
-    monkeypatch.setattr(PromptReader, "read", lambda self, texts, chunks: read(self, texts, 1))
-    assert np.abs(by_words.astype(int) - pipeline.draw(shape, rows).astype(int)).max() <= 1
+    monkeypatch.setattr(type(pipeline), "_words", words)
+    assert np.abs(by_embeddings.astype(int) - pipeline.draw(shape, rows).astype(int)).max() <= 1
+
+
+class Counted:
+    """A family that counts the chunks that it encodes."""
+
+    def __init__(self, family: Family) -> None:
+        self._family, self.read = family, list[int]()
+        self.tokenizers, self.text_encoders = family.tokenizers, family.text_encoders
+
+    def encode(self, encoders: Any, ids: Any) -> TextEmbedding:
+        self.read.append(len(ids[0]))
+        return self._family.encode(encoders, ids)
+
+
+def test_words_that_many_are_drawn_in_are_read_once(engine: Engine) -> None:
+    counted = Counted(engine._pipeline.family)
+    reader = PromptReader(counted, engine._pipeline._base)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        eight = reader.read(["a portrait"] * 7 + ["a hat"], 1)
+        assert counted.read == [1, 1]
+        again = reader.read(["a hat", "a portrait"], 1)
+        assert counted.read == [1, 1]
+        assert torch.equal(again.tokens, eight.tokens[[7, 0]])
+        assert torch.equal(again.pooled, eight.pooled[[7, 0]])
+        longer = reader.read(["a portrait"], 2)
+        assert counted.read == [1, 1, 2], "another length is another embedding"
+        assert longer.tokens.shape[1] == 2 * eight.tokens.shape[1]
+
+
+def test_only_so_many_words_are_kept_the_last_used(engine: Engine) -> None:
+    counted = Counted(engine._pipeline.family)
+    reader = PromptReader(counted, engine._pipeline._base)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        reader.read(["first", "second"], MOST_KEPT // 2)
+        reader.read(["first"], MOST_KEPT // 2)
+        reader.read(["third"], 1)
+        assert len(counted.read) == 3
+        reader.read(["first", "third"], MOST_KEPT // 2)
+        assert len(counted.read) == 4, "the first was used last, and stays; the third is another length"
+        reader.read(["second"], MOST_KEPT // 2)
+        assert len(counted.read) == 5
+        assert sum(length for _, length in reader._kept) <= MOST_KEPT
+        reader.read(["whole"], 2 * MOST_KEPT)
+        assert [text for text, _ in reader._kept] == ["whole"]
 
 
 def test_the_last_words_of_a_long_prompt_are_drawn(engine: Engine) -> None:

@@ -37,6 +37,13 @@ MUTANTS = (
         "a style that always wants a second pass gets it for small faces alone",
     ),
     (
+        "DE7",
+        "crds/profile_contract/candidates.py",
+        "max(style.sampler.steps, -(-100 // asked.strength_percent))",
+        "style.sampler.steps",
+        "every order of a style of two steps is refused for its second pass",
+    ),
+    (
         "DE6",
         "inference/profile_predictor/engine/queue.py",
         "second if waiting.piece.detail is not None else 0.0",

@@ -401,6 +401,20 @@ MUTANTS = (
         "a prompt of any length is read",
     ),
     (
+        "PR1",
+        "inference/profile_draw/prompts.py",
+        "or self._kept_row(text, chunks)",
+        "or self._row(text, chunks)",
+        "the same words are read once for each portrait",
+    ),
+    (
+        "PR2",
+        "inference/profile_draw/prompts.py",
+        "self._kept.popitem(last=False)",
+        "self._kept.popitem()",
+        "the words that were read first are kept, and the others read again and again",
+    ),
+    (
         "P59",
         "inference/profile_predictor/engine/engine.py",
         "chunks = chunks_of(order, self._pipeline.chunks)",

@@ -151,12 +151,8 @@ def replace(arguments: argparse.Namespace, terminal: Terminal) -> int:
     check_count(len(photos), any_number=arguments.any_number)
     store = store_of(arguments)
     cluster, namespace = cluster_of(arguments)
-    request = standing_document(cluster, namespace, arguments.name)
-    prefix = request["spec"]["photos"]["prefix"]
-    cluster.raise_revision(namespace, arguments.name, dry_run=True)
-    _refuse_shared(cluster, namespace, arguments.name, prefix)
     with store_explained(arguments.store):
-        there = standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
+        there = _own_photos(cluster, namespace, store, arguments)
         known = tags_of(photos)
         old = [name for name, tag in there.tags.items() if tag not in known]
         _confirm(
@@ -179,12 +175,8 @@ def remove(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise CommandError("name the photos as `kubectl profile photos` shows them, or give --refused")
     store = store_of(arguments)
     cluster, namespace = cluster_of(arguments)
-    request = standing_document(cluster, namespace, arguments.name)
-    prefix = request["spec"]["photos"]["prefix"]
-    cluster.raise_revision(namespace, arguments.name, dry_run=True)
-    _refuse_shared(cluster, namespace, arguments.name, prefix)
     with store_explained(arguments.store):
-        there = standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
+        there = _own_photos(cluster, namespace, store, arguments)
         names = _named(there, arguments.photos) + (
             _refused(cluster, namespace, arguments.name, there) if arguments.refused else []
         )
@@ -225,12 +217,18 @@ def _looked_at_anew(cluster: Cluster, namespace: str, name: str) -> int:
         ) from error
 
 
-def _refuse_shared(cluster: Cluster, namespace: str, name: str, prefix: str) -> None:
-    others = sharing(cluster, namespace, name, prefix)
+def _own_photos(cluster: Cluster, namespace: str, store: Store, arguments: argparse.Namespace) -> StoredPhotos:
+    """A request's photos as they lie in the store, which may be changed. Raises CommandError where they are another
+    request's, too, or the request may not be changed."""
+    request = standing_document(cluster, namespace, arguments.name)
+    prefix = request["spec"]["photos"]["prefix"]
+    cluster.raise_revision(namespace, arguments.name, dry_run=True)
+    others = sharing(cluster, namespace, arguments.name, prefix)
     if others:
         raise CommandError(
             f"the photos under {namespace}/{prefix} are those of {', '.join(others)}, too: nothing changed"
         )
+    return standing_photos(store, area_for(cluster, namespace, arguments, request), prefix)
 
 
 def sharing(cluster: Cluster, namespace: str, name: str, prefix: str) -> list[str]:

@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import io
 import json
+import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ from profile_predictor.engine import Engine, EngineConfig, Refused
 from profile_predictor.server.app import CallLimits, PredictorApp
 from profile_predictor.server.grants import StoreGrants
 from profile_predictor.server.model import PredictorModel
+from profile_predictor.server.serve import Server
 from profile_predictor.server.settings import PredictorSettings
 
 NAME = "profile-predictor"
@@ -364,3 +367,34 @@ def png(size: tuple[int, int] = (64, 64), colour: Any = (0, 0, 0), mode: str = "
     stream = io.BytesIO()
     Image.new(mode, size, colour).save(stream, "PNG")
     return stream.getvalue()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
+    """A server of this world's model in a thread of its own."""
+    port = free_port()
+    told = PredictorSettings(base_model=BASE, model_name=NAME, port=port, **settings)
+    server = Server(told, found.model)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield server, port, thread
+    finally:
+        server.handle_exit(signal.SIGTERM, None)
+        server.force_exit = True
+        thread.join(20)
+        assert not thread.is_alive()

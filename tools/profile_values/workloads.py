@@ -93,6 +93,17 @@ class Budget(Section):
     max_unavailable: Count | Share
 
 
+class Autoscaling(Section):
+    """How many predictors there are by how many orders wait: a ScaledObject of KEDA, which asks Prometheus."""
+
+    enabled: bool
+    prometheus: str = Field(pattern=r"^(https?://[^\s]+)?$", description="Address of the Prometheus that KEDA asks.")
+    min_replicas: int = Field(ge=1, le=100)
+    max_replicas: int = Field(ge=1, le=100)
+    orders: Count = Field(description="Orders in the queue for each replica.")
+    cooldown_seconds: int = Field(ge=0, le=86_400, description="Before replicas go again.")
+
+
 class PredictorValues(Workload):
     """The predictor, a KServe InferenceService."""
 
@@ -103,6 +114,9 @@ class PredictorValues(Workload):
     gpus: Gpus = Field(description="GPUs of one replica, if gpu.enabled.")
     slots: Slots = Field(description="Adapters that stand ready at the same time.")
     maximum_rank: Rank = Field(description="Adapters of a higher rank are refused.")
+    grpc: bool = Field(description="Answer over gRPC too, on port 8081.")
+    rolling_update: bool = Field(description="A new pod is ready before the old one goes: needs room for one more.")
+    autoscaling: Autoscaling
     queue: Places = Field(description="Batches that may wait.")
     termination_grace_period_seconds: int = Field(ge=1)
     startup_seconds: int = Field(ge=10, description="How long loading the base model may take.")

@@ -37,6 +37,9 @@
   - {name: PROFILE_STORE_HOSTS, value: {{ printf "%s%s" (ternary "https://" "" (default false .root.Values.store.secure)) .root.Values.store.endpoint | quote }}}
   - {name: PROFILE_STORE_BUCKET, value: {{ .root.Values.store.bucket | quote }}}
   - {name: PROFILE_METRICS_PORT, value: "9090"}
+  {{- if .root.Values.predictor.grpc }}
+  - {name: PROFILE_GRPC_PORT, value: "8081"}
+  {{- end }}
   {{- with .root.Values.predictor.existingSecret }}
   - name: PROFILE_TOKEN
     valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
@@ -54,6 +57,9 @@
   ports:
   - {name: http1, containerPort: 8080, protocol: TCP}
   - {name: metrics, containerPort: 9090, protocol: TCP}
+  {{- if .root.Values.predictor.grpc }}
+  - {name: grpc, containerPort: 8081, protocol: TCP}
+  {{- end }}
   startupProbe:
     httpGet: {path: {{ $ready | quote }}, port: 8080}
     periodSeconds: 2

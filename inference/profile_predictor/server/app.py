@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 from kserve import InferRequest, InferResponse
+
+from profile_contract.generation import GenerationOrder
 
 from . import tensors
 from .conversation import (
@@ -33,17 +35,24 @@ from .conversation import (
     send_answer,
     unless_hung_up,
 )
-from .protocol import BINARY_TYPE, LENGTH_HEADER, BadCall, check_types, read_call
+from .images import images_answer, images_refusal, read_images_call
+from .protocol import BINARY_TYPE, LENGTH_HEADER, BadCall, check_json, check_types, read_call
 
 log = logging.getLogger(__name__)
 
-SERVER = {"name": "profile-predictor", "version": "2", "extensions": ["binary_tensor_data"]}
+# OpenAI's door, where KServe puts it.
+IMAGES = "/openai/v1/images/generations"
+SERVER: dict[str, Any] = {"name": "profile-predictor", "version": "2", "extensions": ["binary_tensor_data"]}
 
 
 class Served(Protocol):
     """What is behind the doors."""
 
     name: str
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height of pictures of which no size is said."""
 
     @property
     def alive(self) -> bool:
@@ -60,6 +69,9 @@ class Served(Protocol):
     async def predict(self, payload: InferRequest) -> InferResponse:
         """Carry out one call. Raises BadCall."""
 
+    async def images(self, order: GenerationOrder) -> list[bytes]:
+        """Draw an order of nobody's request; its pictures as files. Raises BadCall."""
+
 
 @dataclass(frozen=True)
 class CallLimits:
@@ -74,18 +86,19 @@ class PredictorApp:
     """The application. With a `token` inference needs `Authorization: Bearer <token>`; probes and metadata do not."""
 
     def __init__(self, model: Served, token: str = "", limits: CallLimits = CallLimits()) -> None:
-        self._model, self._token, self._limits = model, token.encode(), limits
+        self.model, self.limits, self._token = model, limits, token.encode()
         self._calls = 0
         named = f"/v2/models/{model.name}"
-        metadata = {"name": model.name, "versions": [], "platform": "diffusers", **tensors.METADATA}
+        self.server_metadata = SERVER
+        self.model_metadata = {"name": model.name, "versions": [], "platform": "diffusers", **tensors.METADATA}
         self._doors: dict[str, Callable[[], Answer]] = {
-            "/v2": lambda: document_answer(SERVER),
+            "/v2": lambda: document_answer(self.server_metadata),
             "/v2/health/live": lambda: _state("live", model.alive, "nothing can be drawn without a new process"),
             "/v2/health/ready": lambda: _state("ready", model.accepting, "the model is not ready"),
-            named: lambda: document_answer(metadata),
+            named: lambda: document_answer(self.model_metadata),
             f"{named}/ready": lambda: _state("ready", model.accepting, "the model is not ready", name=model.name),
         }
-        self._infer_door = f"{named}/infer"
+        self._drawing_doors = {f"{named}/infer": self._infer, IMAGES: self._images}
 
     @property
     def calls(self) -> int:
@@ -99,11 +112,11 @@ class PredictorApp:
         try:
             answer = await self._answer(scope, receive)
         except BadCall as error:
-            answer = refusal(error)
+            answer = images_refusal(error) if scope["path"] == IMAGES else refusal(error)
         except HungUp:
             return
         except asyncio.CancelledError:
-            if not self._model.stopping:
+            if not self.model.stopping:
                 raise
             # The grace is over: the call ends with this answer. No pause here: whoever cancels does so again.
             await send_answer(refusal(going_down()), send)
@@ -112,15 +125,15 @@ class PredictorApp:
             log.exception("a call failed")
             answer = refusal(BadCall(500, "the call failed; the predictor's log says why"))
         with contextlib.suppress(TimeoutError, OSError):
-            await asyncio.wait_for(send_answer(answer, send), self._limits.send_seconds)
+            await asyncio.wait_for(send_answer(answer, send), self.limits.send_seconds)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """What is behind the door that a call knocks at. Raises BadCall or HungUp."""
         path, method = scope["path"], scope["method"]
-        if path == self._infer_door:
+        if path in self._drawing_doors:
             if method != "POST":
                 raise BadCall(405, "only POST is answered here", {"Allow": "POST"})
-            return await self._infer(headers_of(scope), receive)
+            return await self._drawing_doors[path](headers_of(scope), receive)
         door = self._doors.get(path)
         if door is None:
             raise BadCall(404, "there is nothing here")
@@ -128,25 +141,51 @@ class PredictorApp:
             raise BadCall(405, "only GET is answered here", {"Allow": "GET"})
         return door()
 
-    async def _infer(self, headers: Mapping[str, str], receive: Receive) -> Answer:
-        """The answer to an inference call. Raises BadCall or HungUp."""
-        scheme, _, given = headers.get("authorization", "").partition(" ")
+    def check_token(self, authorization: str) -> None:
+        """Raises BadCall (401) unless a call shows the token, if there is one."""
+        scheme, _, given = authorization.partition(" ")
         known = hmac.compare_digest(given.strip().encode(), self._token) and scheme.lower() == "bearer"
         if self._token and not known:
             raise BadCall(401, "the call needs the predictor's token", {"WWW-Authenticate": "Bearer"})
-        check_types(headers)
-        if self._calls >= self._limits.calls:
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Around one call. Raises BadCall (429) where there are too many."""
+        if self._calls >= self.limits.calls:
             raise BadCall(429, "too many calls at once; come again in 1 s", {"Retry-After": "1"})
         self._calls += 1
         try:
-            seconds = self._limits.body_seconds
-            body = await read_body(headers, receive, seconds=seconds, stopping=lambda: self._model.stopping)
-            payload = read_call(headers, body, self._model.name)
-            response = await unless_hung_up(self._model.predict(payload), receive)
-            # A picture as JSON takes long to write.
-            return await asyncio.to_thread(_encoded, response)
+            yield
         finally:
             self._calls -= 1
+
+    async def carry_out(self, headers: Mapping[str, str], body: bytes) -> InferResponse:
+        """What the model answers to an inference call. Raises BadCall."""
+        return await self.model.predict(read_call(headers, body, self.model.name))
+
+    async def _infer(self, headers: Mapping[str, str], receive: Receive) -> Answer:
+        """The answer to an inference call. Raises BadCall or HungUp."""
+        self.check_token(headers.get("authorization", ""))
+        check_types(headers)
+        with self.place():
+            body = await self._body(headers, receive)
+            response = await unless_hung_up(self.carry_out(headers, body), receive)
+            # A picture as JSON takes long to write.
+            return await asyncio.to_thread(_encoded, response)
+
+    async def _images(self, headers: Mapping[str, str], receive: Receive) -> Answer:
+        """The answer to a call of OpenAI's images API. Raises BadCall or HungUp."""
+        self.check_token(headers.get("authorization", ""))
+        check_json(headers)
+        with self.place():
+            call = read_images_call(await self._body(headers, receive), self.model.name)
+            pictures = await unless_hung_up(self.model.images(call.order(self.model.native_size)), receive)
+            return await asyncio.to_thread(images_answer, pictures)
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """A call's whole body. Raises as `read_body` does."""
+        seconds = self.limits.body_seconds
+        return await read_body(headers, receive, seconds=seconds, stopping=lambda: self.model.stopping)
 
 
 def _state(word: str, holds: bool, otherwise: str, **more: str) -> Answer:

@@ -7,7 +7,8 @@ import base64
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from kserve import InferRequest, InferResponse
 from kserve.errors import InvalidInput
@@ -36,6 +37,7 @@ from .protocol import HTTP_BAD_REQUEST, BadCall
 from .settings import PredictorSettings
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 HTTP_REQUEST_TIMEOUT, HTTP_TOO_MANY, HTTP_ERROR, HTTP_UNAVAILABLE = 408, 429, 500, 503
 # An eviction waits so long for candidates that are being written with what it deletes.
@@ -53,6 +55,11 @@ class PredictorModel:
         self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
         metrics.MODEL.info({"base": settings.engine.base_model, "device": engine.device})
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height that the base model was trained for."""
+        return self._engine.native_size
 
     @property
     def alive(self) -> bool:
@@ -84,16 +91,23 @@ class PredictorModel:
         """One order. Raises BadCall; no other error's text goes out."""
         # Until the answer, also one that an error gives, the log names whose order it is.
         with contextlib.ExitStack() as names:
-            try:
-                response = await self._answer(payload, names)
-            except asyncio.CancelledError:
-                metrics.ORDERS.labels("hung up").inc()
-                raise
-            except Exception as error:
-                metrics.ORDERS.labels(type(error).__name__).inc()
-                raise _translated(error) from None
-        metrics.ORDERS.labels("done").inc()
-        return response
+            return await _counted(self._answer(payload, names))
+
+    async def images(self, order: GenerationOrder) -> list[bytes]:
+        """The PNG files of an order that belongs to no request. Raises BadCall."""
+        return await _counted(self._images(order))
+
+    async def _images(self, order: GenerationOrder) -> list[bytes]:
+        asked = time.monotonic()
+        if not self.accepting:
+            raise Broken("the predictor is going down")
+        adapter = order.adapter
+        grants = self._grants.of(order.request.namespace, [adapter.key] if adapter else [])
+        drawn, ready, _ = await self._draw(order, grants, _asked(order, asked))
+        pictures = await asyncio.to_thread(lambda: [candidate.png for candidate in drawn])
+        # Evicted meanwhile: its person's pictures go to nobody.
+        self._engine.check_kept(ready)
+        return pictures
 
     async def _answer(self, payload: InferRequest, names: contextlib.ExitStack) -> InferResponse:
         """What one call asks for: a plain picture, an eviction, or candidates. `names` gets what the log is to name."""
@@ -216,6 +230,20 @@ class PredictorModel:
             image=image,
             detail=drawn.detail,
         )
+
+
+async def _counted(call: Awaitable[T]) -> T:
+    """A call's answer, counted by what became of it. Raises BadCall, and CancelledError where the client hung up."""
+    try:
+        answer = await call
+    except asyncio.CancelledError:
+        metrics.ORDERS.labels("hung up").inc()
+        raise
+    except Exception as error:
+        metrics.ORDERS.labels(type(error).__name__).inc()
+        raise _translated(error) from None
+    metrics.ORDERS.labels("done").inc()
+    return answer
 
 
 def _named(order: GenerationOrder) -> dict[str, str]:

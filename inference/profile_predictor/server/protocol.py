@@ -25,7 +25,7 @@ _WHOLE = {f"{sign}INT{bits}": f"{sign}int{bits}".lower() for sign in ("", "U") f
 _FLOATING = {"FP16": "float16", "FP32": "float32", "FP64": "float64"}
 _LENGTH_BYTES = 4
 _MOST_TENSORS = 16
-_BINARY_SIZE = "binary_data_size"
+BINARY_SIZE = "binary_data_size"
 
 _Name = Annotated[str, Field(max_length=64)]
 _Parameters = dict[str, int | float | bool | str]
@@ -56,11 +56,11 @@ class _Input(_Strict):
     @property
     def binary_size(self) -> int | None:
         """Bytes behind the JSON document; None if the element stands in `data`."""
-        size = (self.parameters or {}).get(_BINARY_SIZE)
+        size = (self.parameters or {}).get(BINARY_SIZE)
         if size is None:
             return None
         if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            raise _bad(self, f"{_BINARY_SIZE} must be a whole number")
+            raise _bad(self, f"{BINARY_SIZE} must be a whole number")
         return size
 
 
@@ -81,6 +81,17 @@ def check_types(headers: Mapping[str, str]) -> None:
     kind = _media_type(headers)
     if kind not in (JSON_TYPE, BINARY_TYPE):
         raise BadCall(HTTP_UNSUPPORTED_TYPE, f"send {JSON_TYPE}, or {BINARY_TYPE} with the header {LENGTH_HEADER}")
+    _check_unpacked(headers)
+
+
+def check_json(headers: Mapping[str, str]) -> None:
+    """Raises BadCall (415) for a call that is no plain JSON document."""
+    if _media_type(headers) != JSON_TYPE:
+        raise BadCall(HTTP_UNSUPPORTED_TYPE, f"send {JSON_TYPE}")
+    _check_unpacked(headers)
+
+
+def _check_unpacked(headers: Mapping[str, str]) -> None:
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadCall(HTTP_UNSUPPORTED_TYPE, "send the call as it is, without a Content-Encoding")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from types import FrameType
@@ -19,6 +21,7 @@ from . import metrics
 from .app import PredictorApp
 from .grants import StoreGrants
 from .model import PredictorModel
+from .rpc import RpcServer
 from .settings import PredictorSettings
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,8 @@ class Server(uvicorn.Server):
     def __init__(self, settings: PredictorSettings, model: PredictorModel) -> None:
         self._model = model
         self._app = PredictorApp(model, settings.token)
+        self._rpc = RpcServer(self._app, settings.grpc_port) if settings.grpc_port else None
+        self._grace_seconds = settings.grace_seconds
         super().__init__(
             uvicorn.Config(
                 self._app,
@@ -85,6 +90,19 @@ class Server(uvicorn.Server):
             )
         )
         self._stopped = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open both doors."""
+        if self._rpc is not None:
+            await self._rpc.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close both, once what runs is answered."""
+        closing = [super().shutdown(sockets)]
+        if self._rpc is not None:
+            closing.append(self._rpc.stop(self._grace_seconds, lambda: self.force_exit))
+        await asyncio.gather(*closing)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The pod is asked to stop."""

@@ -73,7 +73,8 @@ class PredictorSettings(BaseSettings):
     """The predictor's settings; a variable that is empty is as one that is not set.
 
     `store_hosts`: the stores that grants may point to (see `links.allowed`), `store_bucket` where in them; empty:
-    anywhere. `queue`: orders let in at the same time. `metrics_port` 0: none are shown. `grace_seconds`: how long
+    anywhere. `queue`: orders let in at the same time. `grpc_port` 0: REST alone. `metrics_port` 0: none are
+    shown. `grace_seconds`: how long
     orders that run may take after the pod was asked to stop. `token`: what callers must show; empty: nothing. The
     others are those of EngineConfig. `recipe`: what the base model was taken to say about itself, which is compared
     with what its folder says; None: with nothing.
@@ -99,6 +100,7 @@ class PredictorSettings(BaseSettings):
     store_bucket: str = ""
     queue: Places = 16
     port: Count = 8080
+    grpc_port: CountOrNone = 0
     metrics_port: CountOrNone = 0
     grace_seconds: Count = 290
     token: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(default="", repr=False)

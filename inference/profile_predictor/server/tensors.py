@@ -89,9 +89,14 @@ def plain_order(request: InferRequest, width: int, height: int) -> GenerationOrd
 
 
 def answer(request: InferRequest, model: str, result: Contract) -> InferResponse:
-    """An order's answer."""
+    """An order's answer; binary if the client asked for that."""
     output = InferOutput(name=RESULT_TENSOR, shape=[1], datatype="BYTES", data=[result.to_json()])
-    return InferResponse(response_id=request.id or str(uuid.uuid4()), model_name=model, infer_outputs=[output])
+    return InferResponse(
+        response_id=request.id or str(uuid.uuid4()),
+        model_name=model,
+        infer_outputs=[output],
+        use_binary_outputs=bool(request.use_binary_outputs),
+    )
 
 
 def picture(request: InferRequest, model: str, pixels: np.ndarray) -> InferResponse:

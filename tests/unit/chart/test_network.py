@@ -182,3 +182,19 @@ def test_operator_history_and_page_reach_what_they_need() -> None:
     assert page["egress"] == [tcp(443, 6443), DNS, tcp(9000), tcp(6379)]
     assert operator["egress"] == [*page["egress"], PREDICTORS]
     assert operator["podSelector"]["matchLabels"] == {**NAMES, "app.kubernetes.io/component": "operator"}
+
+
+def test_grpc_is_a_door_for_whom_rest_is_one() -> None:
+    def ports(*values: str) -> list[int]:
+        (asking, reading) = the("NetworkPolicy", "profile-studio-predictor", *values)["spec"]["ingress"]
+        assert [port["port"] for port in reading["ports"]] == [9090]
+        return [port["port"] for port in asking["ports"]]
+
+    def served(*values: str) -> tuple[set[int], list[str]]:
+        (container,) = the("InferenceService", "profile-predictor", *values)["spec"]["predictor"]["containers"]
+        named = [row["value"] for row in container["env"] if row["name"] == "PROFILE_GRPC_PORT"]
+        return {port["containerPort"] for port in container["ports"]}, named
+
+    assert (ports(), served()) == ([8080], ({8080, 9090}, []))
+    both = ("--set", "predictor.grpc=true")
+    assert (ports(*both), served(*both)) == ([8080, 8081], ({8080, 8081, 9090}, ["8081"]))

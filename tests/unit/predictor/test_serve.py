@@ -8,33 +8,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from predictor_world import BASE, INFER, NAME, World, order, world
+from predictor_world import BASE, INFER, NAME, free_port, order, serving, wait_until, world
 from profile_contract.recipe import Recipe
 from profile_predictor.server import metrics, serve
-from profile_predictor.server.serve import Server
 from profile_predictor.server.settings import PredictorSettings
 
 READY = f"/v2/models/{NAME}/ready"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def large_picture() -> bytes:
@@ -47,24 +32,6 @@ def large_picture() -> bytes:
     body = json.dumps({"inputs": [prompt, *sizes], "parameters": {"binary_data_output": True}}).encode()
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-@contextlib.contextmanager
-def serving(found: World, **settings: Any) -> Iterator[tuple[Server, int, threading.Thread]]:
-    """A server of this world's model in a thread of its own."""
-    port = free_port()
-    told = PredictorSettings(base_model=BASE, model_name=NAME, port=port, **settings)
-    server = Server(told, found.model)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    try:
-        yield server, port, thread
-    finally:
-        server.handle_exit(signal.SIGTERM, None)
-        server.force_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 def ask(port: int, **more: Any) -> httpx.Response:

@@ -46,8 +46,8 @@ MUTANTS = (
     (
         "H05",
         "charts/profile-studio/templates/predictor.yaml",
-        "    maxReplicas: {{ .Values.predictor.replicas }}",
-        "    maxReplicas: 1",
+        "maxReplicas: {{ ternary $scaling.maxReplicas .Values.predictor.replicas $scaling.enabled }}",
+        "maxReplicas: {{ ternary $scaling.maxReplicas 1 $scaling.enabled }}",
         "predictor.replicas is capped at 1",
     ),
     (
@@ -161,5 +161,12 @@ MUTANTS = (
         '(printf "recipes/%s.yaml" .Values.training.baseModel)) -}}\n{{- end -}}\n{{- end -}}\n\n{{/* Whether',
         '"recipes/studio-mini.yaml") -}}\n{{- end -}}\n{{- end -}}\n\n{{/* Whether',
         "every base model is drawn with as the small one is",
+    ),
+    (
+        "SV14",
+        "charts/profile-studio/templates/predictor.yaml",
+        "rollingUpdate: {maxSurge: 1, maxUnavailable: 0}",
+        "rollingUpdate: {maxSurge: 0, maxUnavailable: 1}",
+        "a rolling update leaves a gap",
     ),
 )

@@ -94,8 +94,9 @@ class Results:
         return [result for result in self._results.values() if result.fault]
 
     def write_page(self, page: Path = PAGE) -> None:
-        """The page, of all results."""
-        page.write_text(page_of(self._results.values(), self._planned))
+        """The page, of all results; a section of which nothing was tried stays as it stands there."""
+        standing = sections_of(page.read_text()) if page.exists() else {}
+        page.write_text(page_of(self._results.values(), self._planned, standing))
 
 
 def version() -> str:
@@ -111,18 +112,22 @@ def commit() -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def page_of(results: Iterable[Result], planned: Mapping[str, int]) -> str:
-    """The page. `planned`: how many of a section there are in all."""
+def sections_of(page: str) -> dict[str, str]:
+    """The sections of a page by their titles, each with its title's line."""
+    parts = ("\n" + page).split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}" for part in parts}
+
+
+def page_of(results: Iterable[Result], planned: Mapping[str, int], standing: Mapping[str, str]) -> str:
+    """The page. `planned`: how many of a section there are in all; `standing`: the sections of the page as it is."""
     by_section: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_section[result.section].append(result)
-    dates = sorted({result.at for listed in by_section.values() for result in listed})
     lines = [
         "# Reliability",
         "",
-        f"Written by `make reliability`{f', {dates[-1]}, at commit {commit()}' if dates else ''}. Every line was tried "
-        "with a real API server, etcd, controller-manager and MinIO, and the operator as a process of its own. The "
-        "stages' programs "
+        "Written by `make reliability`, each table when its part was tried. Every line was tried with a real API "
+        "server, etcd, controller-manager and MinIO, and the operator as a process of its own. The stages' programs "
         "and the predictor are stand-ins: they write what the real ones write, with the same credentials and links. "
         "Pauses between tries are shortened.",
         "",
@@ -137,6 +142,8 @@ def page_of(results: Iterable[Result], planned: Mapping[str, int]) -> str:
     for section in SECTIONS:
         if section in by_section:
             lines += _section(section, by_section[section], planned.get(section, 0))
+        elif section in standing:
+            lines += [standing[section], ""]
     lines += [
         "## Run it",
         "",
@@ -146,7 +153,9 @@ def page_of(results: Iterable[Result], planned: Mapping[str, int]) -> str:
         "operator's sources are the same. `make reliability ONLY=crashes` tries one part: crashes, two, watches, "
         "deletions, histories or outages.",
         "",
-        "A lost node and an eviction need a kubelet: they are not in this table.",
+        "A lost node and an eviction are told as the cluster tells them: there is no kubelet, but a program that says "
+        "what one would. The store's disk is filled where whoever runs it may mount one, and Redis stands still where "
+        "there is a redis-server.",
         "",
     ]
     return "\n".join(lines)
@@ -157,7 +166,8 @@ def _section(section: str, results: list[Result], planned: int) -> list[str]:
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         kinds[result.kind].append(result)
-    lines = [f"## {section}", "", TEXTS[section], "", "| | tried | ended the same |", "|---|---:|---:|"]
+    text = f"{TEXTS[section]} Tried on {max(result.at for result in results)}, at commit {commit()}."
+    lines = [f"## {section}", "", text, "", "| | tried | ended the same |", "|---|---:|---:|"]
     for kind, listed in sorted(kinds.items()):
         lines.append(f"| {kind} | {len(listed)} | {sum(not result.fault for result in listed)} |")
     total = sum(not result.fault for result in results)

@@ -13,10 +13,10 @@ from finishing import finisher
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters
 from profile_finish.checklist import MOST_TURN
-from profile_finish.cutting import cut, window_for
 from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader
 from profile_vision.pixels import BGR
+from profile_vision.windows import cut, window_for
 
 PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 # Degrees of the head to the camera.

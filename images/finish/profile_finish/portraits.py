@@ -27,9 +27,9 @@ from profile_vision.files import Unreadable, jpeg_within, png, read_picture, vis
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.tone import colours
+from profile_vision.windows import Window, centred, cut, window_for
 
 from .checklist import Cutting, Pose, checks
-from .cutting import Window, centred, cut, window_for
 from .ranking import rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails

@@ -14,11 +14,11 @@ from finishing import stripes
 from profile_contract.framing import Head, head_in, room_for
 from profile_contract.layouts import LAYOUTS, Layout, LayoutName
 from profile_finish.checklist import Cutting, Pose, checks
-from profile_finish.cutting import MOST_CONTINUED, Spare, Window, centred, cut, fitted, window_for
 from profile_vision import Face
 from profile_vision.files import jpeg_within, visibly_marked, within
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
+from profile_vision.windows import MOST_CONTINUED, Spare, Window, centred, cut, fitted, window_for
 
 ALL = list(LAYOUTS.values())
 

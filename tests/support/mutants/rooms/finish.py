@@ -10,7 +10,7 @@ MUTANTS = (
     ),
     (
         "F02",
-        "images/finish/profile_finish/cutting.py",
+        "vision/profile_vision/windows.py",
         "(layout.eye_line - EYES_GIVE) / 100",
         "(layout.eye_line + EYES_GIVE) / 100",
         "eye line gives way in the wrong direction",

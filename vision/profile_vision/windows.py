@@ -1,20 +1,21 @@
-"""The cut of a portrait to a layout: the window around the head, and the window's pixels.
+"""Windows: the parts of a picture that are shown around a head, and their pixels.
 
-A cut only crops. Where the picture ends too soon beside or above, plain backdrop may be continued by its own mirror
+A window only crops. Where the picture ends too soon beside or above, plain backdrop may be continued by its own mirror
 image; below, where the body would be, never. Then the window takes what there is, and the head comes out larger.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from profile_contract.framing import Head
-from profile_contract.layouts import Layout
-from profile_vision.pixels import BGR, Mask
+
+from .pixels import BGR, Mask
 
 # Percentage points that the eye line may give way, and per cent of the width that the head may stand aside, before the
 # head comes out larger: well within what the checklist allows.
@@ -27,6 +28,33 @@ SOMEBODY = 40
 HAIR = 0.02
 # A backdrop is plain where it differs from an even run of colour by no more grey levels than this, root mean square.
 PLAIN = 6.0
+
+
+class Framed(Protocol):
+    """What a window is to be: its pixels, the head's height and that of the eye line in per cent of its own, as a
+    layout says it."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def head_share(self) -> float: ...
+
+    @property
+    def eye_line(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A window that is no layout's: see Framed."""
+
+    width: int
+    height: int
+    head_share: float
+    eye_line: float
 
 
 @dataclass(frozen=True)
@@ -58,7 +86,7 @@ class Window:
         return max(0.0, 1 - across * down / (self.width * self.height))
 
 
-def window_for(layout: Layout, head: Head, image: BGR, mask: Mask) -> Window:
+def window_for(layout: Framed, head: Head, image: BGR, mask: Mask) -> Window:
     """The window that gives the layout its head share and eye line, or as nearly as the picture does.
 
     `mask`: who is in the picture, of its size.
@@ -70,7 +98,7 @@ def window_for(layout: Layout, head: Head, image: BGR, mask: Mask) -> Window:
     return fitted(layout, head, (width, height), spare_of(image, mask, asked))
 
 
-def fitted(layout: Layout, head: Head, size: tuple[int, int], spare: Spare) -> Window:
+def fitted(layout: Framed, head: Head, size: tuple[int, int], spare: Spare) -> Window:
     """The largest window no larger than the layout asks that stays in a picture of that width and height, and what is
     spare around it."""
     width, height = size
@@ -130,14 +158,14 @@ def _clear(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], most: int) -> flo
     return float(columns) if np.sqrt((rest**2).mean()) <= PLAIN else 0.0
 
 
-def centred(layout: Layout, width: int, height: int) -> Window:
+def centred(layout: Framed, width: int, height: int) -> Window:
     """The largest window in the middle of a picture in which no face was found."""
     tall = min(float(height), width * layout.height / layout.width)
     wide = tall * layout.width / layout.height
     return Window(left=(width - wide) / 2, top=(height - tall) / 2, width=wide, height=tall)
 
 
-def cut(image: BGR, window: Window, layout: Layout) -> BGR:
+def cut(image: BGR, window: Window, layout: Framed) -> BGR:
     """The window's pixels at the layout's exact size (H, W, 3); outside the picture is its mirror image."""
     scale = layout.width / window.width
     reduced = _reduced(image, scale)

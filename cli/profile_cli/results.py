@@ -36,6 +36,8 @@ from profile_runtime.store.port import NotFound, Store, StoreError
 from .errors import CommandError
 
 PORTRAITS = "portraits"
+# Drawn without an adapter: they are no portraits.
+PREVIEWS = "previews"
 # Names what the last run left, so that a later one can take away what is not delivered any more.
 LIST = ".delivered.json"
 # Of a name, for every file system.
@@ -43,12 +45,15 @@ LONGEST_PART = 255
 # What no name may hold: control characters, Windows' separators and drives, halves of characters.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\\\\:\ud800-\udfff]")
 
+# Of a request that trains nothing.
+UNTRAINED = TrainReport(digest="")
+
 ReportT = TypeVar("ReportT", bound=StageReport)
 
 
 @dataclass(frozen=True)
 class Results:
-    """The reports of the stages whose artifacts a person takes home."""
+    """The reports of the stages whose artifacts a person takes home. Where nothing was trained `train` says nothing."""
 
     preprocess: PreprocessReport
     train: TrainReport
@@ -64,7 +69,7 @@ def read_results(store: Store, area: Area, name: str, digests: Mapping[Stage, st
 
     return Results(
         preprocess=report(Stage.PREPROCESS, PreprocessReport),
-        train=report(Stage.TRAIN, TrainReport),
+        train=report(Stage.TRAIN, TrainReport) if Stage.TRAIN in digests else UNTRAINED,
         generate=_drawn(store, stage_prefix(area, name, Stage.FINISH, digests[Stage.FINISH]) + ORDER),
         finish=report(Stage.FINISH, FinishReport),
     )
@@ -100,11 +105,12 @@ def files_of(results: Results) -> dict[str, str]:
         key for portrait in finish.portraits for key in (portrait.key, *(layout.key for layout in portrait.layouts))
     ]
     adapters = {ADAPTER: results.train.adapter, ADAPTER_WEBUI: results.train.adapter_webui}
+    folder = PREVIEWS if finish.preview else PORTRAITS
     return {
         CONTACT_SHEET: finish.contact_sheet,
         LIKENESS_REPORT: finish.likeness_report,
         **({PRINT_SHEET: finish.print_sheet} if finish.print_sheet else {}),
-        **_below(finish.contact_sheet, pictures),
+        **_below(finish.contact_sheet, pictures, folder),
         **{path: adapter.key for path, adapter in adapters.items() if adapter is not None},
     }
 
@@ -117,11 +123,13 @@ def files_of_status(status: ProfileRequestStatus) -> dict[str, str]:
         PRINT_SHEET: status.print_sheet,
         ADAPTER: status.adapter if not adapter_expired(status) else None,
     }
-    pictures = [key for portrait in status.portraits for key in (portrait.key, *portrait.layouts.values())]
-    return {**_below(status.contact_sheet or "", pictures), **{path: key for path, key in singles.items() if key}}
+    shown, folder = (status.previews, PREVIEWS) if status.previews else (status.portraits, PORTRAITS)
+    pictures = [key for portrait in shown for key in (portrait.key, *portrait.layouts.values())]
+    files = _below(status.contact_sheet or "", pictures, folder)
+    return {**files, **{path: key for path, key in singles.items() if key}}
 
 
-def _below(contact_sheet: str, pictures: Iterable[str]) -> dict[str, str]:
+def _below(contact_sheet: str, pictures: Iterable[str], folder: str) -> dict[str, str]:
     """Path below the folder -> key, of pictures that lie in folders beside the contact sheet."""
     base = folder_of(contact_sheet)
     files = {}
@@ -129,7 +137,7 @@ def _below(contact_sheet: str, pictures: Iterable[str]) -> dict[str, str]:
         path = key.removeprefix(base)
         if path == key or not _is_plain(path):
             raise CommandError(f"the report names {key!r}, which is no file below {base}: nothing was written")
-        files[f"{PORTRAITS}/{path}"] = key
+        files[f"{folder}/{path}"] = key
     return files
 
 

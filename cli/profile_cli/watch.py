@@ -60,11 +60,18 @@ def finished_stages(view: ObservedRequest) -> dict[Stage, StageStatus]:
     return {stage: entry for stage, entry in entries.items() if entry is not None and entry.completion_time}
 
 
+def missing_stages(view: ObservedRequest) -> list[Stage]:
+    """The stages that are still to end; training is none of them where none is asked for."""
+    ended, (_, trained, _) = finished_stages(view), view.condition(ConditionType.TRAINED)
+    asked = [stage for stage in Stage if stage is not Stage.TRAIN or trained != Reason.NOT_ASKED]
+    return [stage for stage in asked if stage not in ended]
+
+
 def digests(view: ObservedRequest) -> dict[Stage, str]:
     """What keys the artifacts of a ready request, by stage. Raises CommandError if a stage has not ended."""
     ended = {stage: entry.digest for stage, entry in finished_stages(view).items()}
-    if len(ended) != len(Stage):
-        missing = ", ".join(stage for stage in Stage if stage not in ended)
+    missing = ", ".join(missing_stages(view))
+    if missing:
         raise CommandError(f"not all stages have ended, so there are no portraits yet: {missing}")
     return ended
 

@@ -206,6 +206,11 @@ def compared_key(prefix: str, style: str, seed: int) -> str:
     return f"{prefix}compared/{style}/{seed:06d}.png"
 
 
+def source_key(portrait: str) -> str:
+    """The photo that the portrait of that key was drawn over, framed as it is."""
+    return f"{portrait.removesuffix('.png')}-source.jpg"
+
+
 def saved_name(portrait: str) -> str:
     """The name under which a portrait or a cut is saved: its style, then the file's own name."""
     return "-".join(portrait.split("/")[-2:])

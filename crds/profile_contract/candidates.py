@@ -12,7 +12,7 @@ from typing import Protocol
 from pydantic import Field
 
 from .artifacts import candidate_key
-from .framing import WIDEST_ROOM, Head, HeadRoom, Skeleton, head_in, placed
+from .framing import WIDEST_ROOM, Head, HeadPlace, HeadRoom, Skeleton, head_in, placed
 from .generation import (
     MAXIMUM_ITEMS,
     POSE_LINE,
@@ -26,9 +26,11 @@ from .generation import (
     PictureEdge,
     PoseLine,
     ReadGrant,
+    SourceFraming,
 )
 from .look_ref import LookFile
 from .model import Contract
+from .sources import MOST_SOURCES, PhotoSource, sources_of
 from .stages.generate import Candidate, GenerateReport
 from .stages.order import FileRef, RequestRef
 from .stages.preprocess import DatasetPose, PreprocessReport
@@ -42,6 +44,8 @@ from .style import (
     ProfileStyleSpec,
     SamplerName,
     SamplerSteps,
+    SourceChoice,
+    StrengthPercent,
     Tone,
 )
 from .style_ref import StyleRef
@@ -58,7 +62,7 @@ class UnknownPose(Exception):
 
 @dataclass(frozen=True)
 class PlannedCandidate:
-    """One picture to make. `initial_image` is a key, empty where the style draws from noise.
+    """One picture to make. `source`: the photo that it is drawn over, whose own joints it follows; None: from noise.
 
     `joints` are relative to the head; where a dataset of an earlier version has none, `pose_key` is its pose map's.
     """
@@ -70,33 +74,49 @@ class PlannedCandidate:
     pose_name: str = ""
     pose_key: str = ""
     joints: Skeleton | None = None
-    initial_image: str = ""
+    source: PhotoSource | None = None
 
-    def made(self, sha256: str = "", detail: DetailOutcome | None = None) -> Candidate:
+    def made(self, size: PictureSize, sha256: str = "", detail: DetailOutcome | None = None) -> Candidate:
         """What the style's report says about it."""
+        head = self.source.head if self.source is not None else None
         return Candidate(
-            seed=self.seed, key=self.key, sha256=sha256, pose=self.pose_name, twin=self.twin, detail=detail
+            seed=self.seed,
+            key=self.key,
+            sha256=sha256,
+            pose=self.pose_name,
+            twin=self.twin,
+            detail=detail,
+            source=self.source.key if self.source is not None else "",
+            framing=size.framing(head) if head is not None else None,
         )
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request says about its candidates: `subject` as prompts name the person, seeds seed, seed + 1, ..."""
+    """What a request says about its candidates: `subject` as prompts name the person, seeds seed, seed + 1, ...
+
+    `photo`: the one that is drawn over, where it chooses one itself.
+    """
 
     subject: str
     seed: int
     count: int
+    photo: str | None = None
 
 
 def planned_candidates(
     key: str, style: ProfileStyleSpec, prefix: str, wanted: Wanted, dataset: PreprocessReport
 ) -> tuple[PlannedCandidate, ...]:
-    """The candidates of the style of that key under a prefix, each seed with the next pose. Raises UnknownPose."""
-    poses = _poses(key, style, dataset)
-    images = dataset.training_images if style.mode == Mode.IMAGE_TO_IMAGE else []
+    """The candidates of the style of that key under a prefix, each seed with the next pose, or over the next photo.
+
+    Of a style that draws over each photo there is one for each. Raises UnknownPose.
+    """
+    sources = sources_of(style, wanted.photo, dataset)
+    poses = [] if style.drawn_over else _poses(key, style, dataset)
+    count = len(sources) if delivers_each(style, wanted.photo) else wanted.count
     # The tone is measured against one neutral picture with the same seed and pose as the first.
     twins = [0] if style.tone != Tone.NEUTRAL else []
-    pictures = sorted([(index, False) for index in range(wanted.count)] + [(index, True) for index in twins])
+    pictures = sorted([(index, False) for index in range(count)] + [(index, True) for index in twins])
 
     def planned(index: int, *, twin: bool) -> PlannedCandidate:
         pose = poses[index % len(poses)] if poses else None
@@ -108,10 +128,26 @@ def planned_candidates(
             pose_name=pose.name if pose else "",
             pose_key=pose.key if pose else "",
             joints=pose.joints if pose else None,
-            initial_image=images[index % len(images)].image if images else "",
+            source=sources[index % len(sources)] if sources else None,
         )
 
     return tuple(planned(index, twin=twin) for index, twin in pictures)
+
+
+def delivers_each(style: ProfileStyleSpec, photo: str | None) -> bool:
+    """Whether a style draws one portrait over each photo. `photo`: the one that the request chooses itself."""
+    return style.drawn_over and photo is None and style.source is SourceChoice.EACH
+
+
+def delivered_of(style: ProfileStyleSpec, photo: str | None, drawn: GenerateReport) -> int | None:
+    """How many portraits of a style are delivered at most, where that is not what the request says of all."""
+    pictures = sum(not candidate.twin for candidate in drawn.candidates)
+    return min(pictures, MOST_SOURCES) if pictures and delivers_each(style, photo) else None
+
+
+def subject_of(token: str, noun: str, *, trains: bool) -> str:
+    """How prompts name the person: by the rare word that the adapter learnt, where there is one."""
+    return f"{token} {noun}" if trains else noun
 
 
 def _poses(key: str, style: ProfileStyleSpec, dataset: PreprocessReport) -> list[DatasetPose]:
@@ -156,6 +192,7 @@ class PictureSize:
     pose_line_thousandths: int | None = None
     room: HeadRoom | None = None
     face_pixels: int | None = None
+    strength_percent: int | None = None
 
     @property
     def parameters(self) -> list[object]:
@@ -168,6 +205,7 @@ class PictureSize:
             "pose_line": self.pose_line_thousandths,
             "room": self.room.document() if self.room is not None else None,
             "face_pixels": self.face_pixels,
+            "strength": self.strength_percent,
         }
         said = {name: value for name, value in others.items() if value is not None}
         return [self.width, self.height, self.steps, *([said] if said else [])]
@@ -181,12 +219,21 @@ class PictureSize:
         """Where the head is to stand."""
         return head_in(self.room or WIDEST_ROOM, self.width, self.height)
 
+    def for_style(self, style: ProfileStyleSpec) -> PictureSize:
+        """The same without what a style does not hear: how much is drawn anew, where it begins as noise."""
+        return self if style.drawn_over else replace(self, strength_percent=None)
+
+    def framing(self, source: HeadPlace) -> SourceFraming:
+        """How a photo is framed whose head is there."""
+        return SourceFraming(head=source, wanted=HeadPlace.of(self.head, self.width, self.height))
+
     def of(self, style: ProfileStyleSpec) -> ProfileStyleSpec:
         """The style as it is drawn."""
         sampler = {"steps": self.steps, "guidance_tenths": self.guidance_tenths}
         control = {
             "control_weight_percent": self.control_weight_percent,
             "control_end_percent": self.control_end_percent,
+            "strength_percent": self.strength_percent,
         }
         drawn = {name: value for name, value in control.items() if value is not None}
         sampled = {name: value for name, value in sampler.items() if value is not None}
@@ -231,6 +278,10 @@ class GenerationRecipe(Contract):
         "unless a style says otherwise (detail). Left out: none is.",
     )
 
+    strength_percent: StrengthPercent | None = Field(
+        default=None, description="Overrides how much of a photo the styles of the mode ImageToImage draw anew."
+    )
+
     def over(self, size: PictureSize) -> PictureSize:
         """The size with what is said here."""
         fields = ((name, getattr(self, name)) for name in GenerationRecipe.model_fields)
@@ -264,13 +315,19 @@ def judge_order(
     that asks for a pose that the dataset does not have.
     """
     try:
-        planned = planned_candidates(key, style, "", wanted, dataset)
+        planned = planned_candidates(key, judged_style(style), "", wanted, dataset)
     except UnknownPose:
         return None
     batch = [candidate for candidate in planned if not candidate.twin][:MAXIMUM_ITEMS]
     if not batch:
         return None
-    return generation_order(request, TRAINED, style, batch, size=size, grants=StoreKeys())
+    return generation_order(request, TRAINED, judged_style(style), batch, size=size, grants=StoreKeys())
+
+
+def judged_style(style: ProfileStyleSpec) -> ProfileStyleSpec:
+    """A style as checkpoints are judged in it: from noise, since a photo that is drawn over is like its person without
+    any adapter."""
+    return style.model_copy(update={"mode": Mode.TEXT_TO_IMAGE})
 
 
 def generation_order(
@@ -291,19 +348,21 @@ def generation_order(
     def read(key: str) -> ReadGrant | None:
         return ReadGrant(url=grants.get(key)) if key else None
 
-    items = [
-        GenerationItem(
+    def item(candidate: PlannedCandidate) -> GenerationItem:
+        joints, source = candidate.joints, candidate.source
+        placed = size.placed(joints) if joints is not None else None
+        return GenerationItem(
             seed=candidate.seed,
             prompt=candidate.prompt,
             negative_prompt=style.negative_prompt,
-            joints=size.placed(candidate.joints) if candidate.joints is not None else None,
-            pose=read(candidate.pose_key) if candidate.joints is None else None,
-            initial_image=read(candidate.initial_image),
+            joints=source.joints if source is not None else placed,
+            pose=read(candidate.pose_key) if joints is None else None,
+            initial_image=read(source.key) if source is not None else None,
+            framing=size.framing(source.head) if source is not None and source.head is not None else None,
             key=candidate.key,
             put_url=grants.put(candidate.key),
         )
-        for candidate in batch
-    ]
+
     return GenerationOrder(
         request=request,
         adapter=adapter
@@ -325,7 +384,7 @@ def generation_order(
         ]
         if looks
         else None,
-        items=items,
+        items=[item(candidate) for candidate in batch],
         width=size.width,
         height=size.height,
         steps=style.sampler.steps,

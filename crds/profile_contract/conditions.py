@@ -23,6 +23,7 @@ class ConditionType(StrEnum):
     GENERATED = "Generated"
     FINISHED = "Finished"
     OUTDATED = "Outdated"
+    OMITTED = "Omitted"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     WAITING_FOR_STAGE = "WaitingForStage"
+    NOT_ASKED = "NotAsked"
     UP_TO_DATE = "UpToDate"
     PLATFORM_CHANGED = "PlatformChanged"
     NO_PHOTOS = "NoPhotos"
@@ -45,6 +47,9 @@ class Reason(StrEnum):
     STYLE_NOT_FOUND = "StyleNotFound"
     STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
     STYLE_ADAPTER_NOT_READY = "StyleAdapterNotReady"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_REFUSED = "SourceRefused"
+    NOT_TRAINED = "NotTrained"
     INVALID_SPEC = "InvalidSpec"
     INVALID_ORDER = "InvalidOrder"
     MODEL_NOT_FOUND = "ModelNotFound"
@@ -100,6 +105,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.RUNNING: ReasonRow(ReasonKind.PROGRESS),
     Reason.SUSPENDED: ReasonRow(ReasonKind.PROGRESS),
     Reason.WAITING_FOR_STAGE: ReasonRow(ReasonKind.PROGRESS),
+    Reason.NOT_ASKED: ReasonRow(ReasonKind.PROGRESS),
     Reason.UP_TO_DATE: ReasonRow(ReasonKind.PROGRESS),
     Reason.PLATFORM_CHANGED: ReasonRow(ReasonKind.PROGRESS),
     Reason.NO_PHOTOS: ReasonRow(ReasonKind.PERSON, "Upload 5 to 20 photos there; it is looked at again every minute."),
@@ -118,6 +124,15 @@ REASONS: Mapping[Reason, ReasonRow] = {
         ReasonKind.PERSON,
         "Create or correct the adapter, or take it out of the style; it goes on by itself then. Other styles are drawn "
         "meanwhile.",
+    ),
+    Reason.SOURCE_NOT_FOUND: ReasonRow(
+        ReasonKind.PERSON, "Correct spec.source, or leave it out and the best photo is taken."
+    ),
+    Reason.SOURCE_REFUSED: ReasonRow(
+        ReasonKind.PERSON, "Name another photo in spec.source, or leave it out and the best one is taken."
+    ),
+    Reason.NOT_TRAINED: ReasonRow(
+        ReasonKind.PERSON, "Set spec.training.mode to Adapter, or ask for styles of the mode ImageToImage alone."
     ),
     Reason.INVALID_SPEC: ReasonRow(ReasonKind.PERSON, "Correct the spec."),
     Reason.INVALID_ORDER: ReasonRow(

@@ -62,6 +62,24 @@ class Head:
     middle: float
 
 
+class HeadPlace(Contract):
+    """A head relative to a picture: `height` and `eyes` in shares of its height, `middle` in shares of its width."""
+
+    height: float = Field(gt=0.001, le=FARTHEST)
+    eyes: Coordinate
+    middle: Coordinate
+
+    @classmethod
+    def of(cls, head: Head, width: int, height: int) -> HeadPlace:
+        """Of a head in a picture of so many pixels. Raises ValueError for one that is far outside, or hardly there."""
+        tall, eyes, middle = head.height / height, head.eyes / height, head.middle / width
+        return cls(height=round(tall, 5), eyes=round(eyes, 5), middle=round(middle, 5))
+
+    def within(self, width: int, height: int) -> Head:
+        """The head in a picture of so many pixels."""
+        return Head(height=self.height * height, eyes=self.eyes * height, middle=self.middle * width)
+
+
 def room_for(layouts: Iterable[LayoutName], face_percent: int) -> HeadRoom:
     """The room that all the layouts need together; the face no larger than the adapter learnt it, `face_percent`."""
     wanted = [LAYOUTS[name] for name in layouts]

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .framing import Skeleton
+from .framing import HeadPlace, Skeleton
 from .look_ref import MOST_LOOKS
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
@@ -53,10 +53,21 @@ class LookGrant(AdapterGrant):
     name: str = Field(default="", max_length=63)
 
 
+class SourceFraming(Contract):
+    """How an initial image is framed before it is drawn over: its own head, and where that is to stand in the picture.
+
+    Where it shows too little for that, the head stands there larger.
+    """
+
+    head: HeadPlace
+    wanted: HeadPlace
+
+
 class GenerationItem(Contract):
     """One candidate. `put_url` is a presigned PUT; without it the image comes back inline.
 
     It follows `joints`, relative to the picture, whose pose map is drawn at the order's size; or `pose`, such a map.
+    With `framing` the joints are relative to the initial image, and go where it is framed.
     """
 
     # Exact: above 2**53 a float would stand for many seeds.
@@ -66,6 +77,7 @@ class GenerationItem(Contract):
     joints: Skeleton | None = None
     pose: ReadGrant | None = None
     initial_image: ReadGrant | None = None
+    framing: SourceFraming | None = None
     key: str = ""
     put_url: str = Field(default="", max_length=4096)
 

@@ -26,6 +26,7 @@ Percent = Annotated[int, Field(ge=-100, le=100)]
 ShownStage = Annotated[StageText, WithJsonSchema({"type": "string", "maxLength": 40})]
 Time = Annotated[str, AfterValidator(checked_time), Field(max_length=40, json_schema_extra={"format": "date-time"})]
 MOST_ATTEMPTS = 1_000_000
+PhotoName = Annotated[str, Field(min_length=1, max_length=256)]
 
 # Jobs are named <request>-<stage>-<digest of 8>, and a pod's host name holds 63 characters.
 NAME_LENGTH = 40
@@ -94,15 +95,33 @@ class Photos(Contract):
     )
 
 
+class TrainingMode(StrEnum):
+    """Whether an adapter is trained."""
+
+    ADAPTER = "Adapter"
+    NONE = "None"
+
+
 class Training(Contract):
     """What the requester may say about training; what is left out comes from the platform's defaults."""
 
+    mode: TrainingMode | None = Field(
+        default=None,
+        description="Adapter, as where it is left out: the person's adapter is trained. None: nothing is trained; "
+        "styles of the mode ImageToImage draw a preview, seconds after the photos were looked at, and all others wait "
+        "until this says Adapter.",
+    )
     rank: int | None = Field(default=None, ge=1, le=64, description="Rank of the adapter.")
     steps: int | None = Field(default=None, ge=1, le=5000, description="Optimiser steps.")
     resolution: int | None = Field(
         default=None, ge=64, le=2048, multiple_of=8, description="Pixels; training crops have its square as area."
     )
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="Seed of training.")
+
+    @property
+    def trains(self) -> bool:
+        """Whether an adapter is trained."""
+        return self.mode is not TrainingMode.NONE
 
 
 class ProfileRequestSpec(Contract):
@@ -115,6 +134,11 @@ class ProfileRequestSpec(Contract):
         min_length=1,
         max_length=8,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name", "kind"]},
+    )
+    source: PhotoName | None = Field(
+        default=None,
+        description="The photo that styles of the mode ImageToImage start from: its name below photos.prefix, as "
+        "status.photos.verdicts names it. Left out: as each style says.",
     )
     portraits: int = Field(default=4, ge=1, le=16, description="Delivered per style, the best of the candidates.")
     candidates: int = Field(default=8, ge=1, le=32, description="Made per style, with seeds seed, seed + 1, ...")
@@ -323,6 +347,9 @@ class PortraitStatus(Tolerant):
     rank: int = Field(ge=1, description="Its place among the portraits of its style; 1 is the best.")
     likeness: Percent = Field(description="Per cent of the person's own real-against-real ceiling.")
     layouts: dict[LayoutName, Key] = Field(default={}, description="Keys of its cuts, by layout.")
+    source: Key | None = Field(
+        default=None, description="Key of the photo that it was drawn over, framed as it is; of ImageToImage alone."
+    )
 
     @property
     def style_ref(self) -> StyleRef:
@@ -368,6 +395,12 @@ class ProfileRequestStatus(Tolerant):
     )
     portraits: list[PortraitStatus] = Field(
         default=[], max_length=128, description="What was delivered, style by style, the best of each first."
+    )
+    previews: list[PortraitStatus] = Field(
+        default=[],
+        max_length=128,
+        description="What was drawn over photos without an adapter, as spec.training.mode None asks for it: first "
+        "pictures to look at, and no portraits.",
     )
     adapter: Key | None = Field(default=None, description="Key of the adapter in the served form.")
     toy_model: str | None = Field(

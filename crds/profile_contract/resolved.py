@@ -21,14 +21,14 @@ from .keys import check_below
 from .look_ref import MOST_LOOKS, LookFile, look_place, looks_of
 from .model import Contract, digest_of
 from .problems import problems_of
-from .request import ProfileRequestSpec, Subject, Training, Updates
+from .request import PhotoName, ProfileRequestSpec, Subject, Training, Updates
 from .stages import finish, generate, preprocess, train
-from .stages.chain import NO_LOOKS, Platform
+from .stages.chain import NO_LOOKS, Platform, drawing_parameters
 from .stages.finish import FinishParameters, finish_digest
 from .stages.generate import generate_digest, looks_drawn
 from .stages.preprocess import PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
 from .stages.stage import Stage
-from .stages.train import TrainParameters, train_digest
+from .stages.train import TrainParameters
 from .style import (
     ControlEndPercent,
     ControlWeightPercent,
@@ -36,6 +36,7 @@ from .style import (
     ProfileStyleSpec,
     SamplerName,
     SamplerSteps,
+    StrengthPercent,
 )
 from .style_ref import StyleKey
 
@@ -96,6 +97,7 @@ class ResolvedPicture(Contract):
     pose_line_thousandths: PoseLine | None = None
     room: HeadRoom | None = Field(default=None, description="What is seen around the head, as the layouts need.")
     face_pixels: FacePixels | None = None
+    strength_percent: StrengthPercent | None = None
 
     @property
     def size(self) -> PictureSize:
@@ -126,6 +128,7 @@ class ResolvedGenerate(Contract):
 
     seed: int = Field(ge=0, le=900_000)
     candidates: int = Field(ge=1, le=32)
+    source: PhotoName | None = None
     styles: list[ResolvedStyle] = Field(max_length=MOST_STYLES)
 
 
@@ -244,7 +247,7 @@ def resolve(
         if (files := looks_of(style.adapters, looks)) is not None
     }
     drawn = _styles(before, spec, adapter, ready, platform, fresh=kept(Stage.GENERATE) is None)
-    generate = ResolvedGenerate(seed=spec.seed, candidates=spec.candidates, styles=drawn)
+    generate = ResolvedGenerate(seed=spec.seed, candidates=spec.candidates, source=spec.source, styles=drawn)
     complete = len(drawn) == len(asked_styles(spec))
     return Resolved(
         uid=wish.uid,
@@ -310,7 +313,7 @@ def _train(dataset: ResolvedPreprocess, spec: ProfileRequestSpec, platform: Plat
     parameters = platform.train_parameters(spec)
     return ResolvedTrain(
         version=train.VERSION,
-        digest=train_digest(dataset.digest, parameters),
+        digest=platform.trained(dataset.digest, spec),
         subject=spec.subject,
         training=spec.training,
         parameters=parameters,
@@ -329,7 +332,8 @@ def _styles(
 ) -> list[ResolvedStyle]:
     """Each style with the content that it has or keeps. `fresh`: all are drawn anew in any case."""
     standing = before.styles if before is not None else {}
-    picture = ResolvedPicture(**vars(platform.picture_for(spec)))
+    size = platform.picture_for(spec)
+    moved = before is not None and before.generate.source != spec.source
     drawn = []
     for key, refresh in sorted(asked_styles(spec).items()):
         kept, content = standing.get(key), styles.get(key)
@@ -339,22 +343,25 @@ def _styles(
         before_it = StyleContent(kept.content, tuple(kept.looks or ())) if kept is not None else None
         content = before_it if content is None and not raised else content
         followed = spec.updates is Updates.FOLLOWED and kept is not None and content != before_it
-        drawn_as = picture
+        picture = None
         if kept is not None and not (fresh or raised or followed):
-            if kept.picture.shows(picture.room):
+            shown = kept.picture.shows(size.room)
+            if shown and not (moved and kept.content.drawn_over):
                 drawn.append(kept.model_copy(update={"refresh": refresh}))
                 continue
-            # Layouts that show more than was drawn want just that: everything else stays as it was resolved.
-            content, drawn_as = before_it, kept.picture.model_copy(update={"room": picture.room})
+            # Layouts that show more than was drawn, or another photo, want just that: all else stays as it was.
+            content = before_it
+            picture = kept.picture if shown else kept.picture.model_copy(update={"room": size.room})
         if content is not None:
-            parameters: list[object] = [spec.seed, spec.candidates, *drawn_as.size.parameters]
+            picture = picture or ResolvedPicture(**vars(size.for_style(content.style)))
+            parameters = drawing_parameters(spec, content.style, picture.size)
             drawn.append(
                 ResolvedStyle(
                     key=key,
                     version=generate.VERSION,
                     digest=generate_digest(adapter.digest, key, content.style, parameters, content.looks),
                     refresh=refresh,
-                    picture=drawn_as,
+                    picture=picture,
                     content=content.style,
                     looks=list(content.looks) or None,
                 )

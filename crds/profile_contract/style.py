@@ -17,6 +17,9 @@ ControlWeightPercent = Annotated[int, Field(ge=0, le=200)]
 ControlEndPercent = Annotated[int, Field(ge=0, le=100)]
 
 
+StrengthPercent = Annotated[int, Field(ge=5, le=95)]
+
+
 class SamplerName(StrEnum):
     """How noise is taken away, step by step."""
 
@@ -38,6 +41,23 @@ class Mode(StrEnum):
 
     TEXT_TO_IMAGE = "TextToImage"
     IMAGE_TO_IMAGE = "ImageToImage"
+
+
+class SourceChoice(StrEnum):
+    """Which of a person's photos are drawn over, where a request does not choose one itself."""
+
+    BEST = "Best"
+    EACH = "Each"
+
+
+class ImageToImage(Contract):
+    """Which photos a style of the mode ImageToImage starts from."""
+
+    source: SourceChoice = Field(
+        default=SourceChoice.BEST,
+        description="Best: the one that faces the camera and is sharp. Each: every accepted photo, one portrait of "
+        "each, 16 at most. A request's own spec.source goes before both.",
+    )
 
 
 # The words that stand for {tone} in a prompt. The neutral twin of a candidate is made with the neutral words.
@@ -126,7 +146,14 @@ class ProfileStyleSpec(Contract):
     )
     pose: PoseName = Field(default=POSE_FROM_PHOTOS, description=f"FromPhotos, or a preset: {', '.join(POSE_PRESETS)}.")
     mode: Mode = Field(default=Mode.TEXT_TO_IMAGE, description="From noise, or from one of the photos.")
-    strength_percent: int = Field(default=60, ge=5, le=95, description="Of ImageToImage: how much is drawn anew.")
+    strength_percent: StrengthPercent = Field(
+        default=60,
+        description="Of ImageToImage: how much is drawn anew. A base model's recipe may say it for all styles "
+        "(generation.strengthPercent).",
+    )
+    image_to_image: ImageToImage | None = Field(
+        default=None, description="Of ImageToImage: which photos are drawn over; left out: the best one."
+    )
     sampler: Sampler = Field(default=Sampler(), description="How candidates are sampled.")
     adapter_weight_percent: int = Field(
         default=100, ge=0, le=150, description="How much of the person's adapter is drawn with; 0 draws nobody."
@@ -148,6 +175,16 @@ class ProfileStyleSpec(Contract):
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         description="Name of the InferenceService that serves this style.",
     )
+
+    @property
+    def drawn_over(self) -> bool:
+        """Whether it starts from one of the person's photos."""
+        return self.mode is Mode.IMAGE_TO_IMAGE
+
+    @property
+    def source(self) -> SourceChoice:
+        """Which photos it starts from, where a request says none."""
+        return self.image_to_image.source if self.image_to_image is not None else SourceChoice.BEST
 
     def prompt_for(self, subject: str, *, neutral: bool = False) -> str:
         """The prompt with the person and the tone put in; `neutral` gives the prompt of the neutral twin."""

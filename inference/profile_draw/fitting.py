@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from profile_contract.framing import Skeleton
-from profile_contract.generation import GenerationOrder, ReadGrant
+from profile_contract.generation import GenerationItem, GenerationOrder, ReadGrant
+from profile_vision.pixels import RGB, to_bgr, to_rgb
 from profile_vision.poses import pose_map
+from profile_vision.windows import framed
 
 from .adapters.weights import RowAdapters
 from .rows import Row
 
-# Opens a picture that an item brings, and brings it to this width and height.
+# Opens a picture that an item brings for a picture of this width and height: a pose map of that size, a photo of any.
 Opening = Callable[[ReadGrant, tuple[int, int]], Image.Image]
 
 
@@ -21,8 +24,11 @@ def row_of(order: GenerationOrder, index: int, adapters: RowAdapters, *, pose: O
     """The item of this index, drawn with these adapters. Raises what `pose` and `photo` raise."""
     item, size = order.items[index], (order.width, order.height)
     skeleton = pose(item.pose, size) if item.pose is not None else None
-    if item.joints is not None:
-        skeleton = drawn_pose(item.joints, order)
+    initial, joints = None, item.joints
+    if item.initial_image is not None:
+        initial, joints = initial_picture(photo(item.initial_image, size), item, size)
+    if joints is not None:
+        skeleton = drawn_pose(joints, order)
     return Row(
         index=index,
         seed=item.seed,
@@ -31,8 +37,8 @@ def row_of(order: GenerationOrder, index: int, adapters: RowAdapters, *, pose: O
         negative_prompt=item.negative_prompt,
         adapters=tuple(adapters),
         pose=skeleton,
-        joints=item.joints,
-        initial_image=photo(item.initial_image, size) if item.initial_image is not None else None,
+        joints=joints,
+        initial_image=initial,
     )
 
 
@@ -52,3 +58,14 @@ def fitted_pose(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 def fitted_photo(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """An initial image of this width and height, cut where the aspect differs, less above, where heads are."""
     return ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+
+
+def initial_picture(
+    picture: Image.Image, item: GenerationItem, size: tuple[int, int]
+) -> tuple[Image.Image, Skeleton | None]:
+    """What an item is drawn over, of this width and height, and its joints relative to that."""
+    if item.framing is None:
+        return fitted_photo(picture, size), item.joints
+    pixels, window = framed(to_bgr(RGB(np.asarray(picture.convert("RGB")))), item.framing, *size)
+    joints = window.joints(item.joints, *picture.size) if item.joints is not None else None
+    return Image.fromarray(to_rgb(pixels)), joints

@@ -120,6 +120,8 @@ def check(order: GenerationOrder, *, has_control: bool) -> None:
             raise Refused(f"items[{number}] has no initialImage, which the mode {order.mode} needs")
         if not drawn_over and item.initial_image is not None:
             raise Refused(f"items[{number}] has an initialImage, which the mode {order.mode} does not use")
+        if item.framing is not None and item.initial_image is None:
+            raise Refused(f"items[{number}] has a framing, but no initialImage that could be framed")
         if item.joints is not None and item.pose is not None:
             raise Refused(f"items[{number}] has joints and a pose: say one of them")
         if item.posed and not has_control:

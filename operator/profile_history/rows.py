@@ -80,5 +80,6 @@ def _portraits(key: Key, digest: str, report: FinishReport) -> list[Row]:
     for portrait in report.portraits:
         rows.append(_artifact(key, Stage.FINISH, digest, portrait.key))
         rows += [_artifact(key, Stage.FINISH, digest, cut.key, size=cut.bytes) for cut in portrait.layouts]
+        rows += [_artifact(key, Stage.FINISH, digest, portrait.source)] if portrait.source else []
     extra = [file for file in (report.contact_sheet, report.print_sheet, report.likeness_report) if file]
     return rows + [_artifact(key, Stage.FINISH, digest, file) for file in extra]

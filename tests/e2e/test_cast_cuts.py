@@ -16,6 +16,7 @@ from profile_contract.framing import room_for
 from profile_contract.generation import GenerationItem, GenerationOrder
 from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishParameters, Portrait, Score
+from profile_contract.stages.generate import Candidate
 from profile_contract.stages.order import RequestRef
 from profile_evaluate.people import CastMember, find_people
 from profile_models.folders import models_folder
@@ -57,9 +58,8 @@ def engine() -> Iterator[Engine]:
 def cut(store: FolderStore, models: Path, image: np.ndarray) -> Portrait:
     parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=LAYOUTS)
     finish = finisher(store, FaceReader(models / "vision"), parameters, MaskReader(models / "vision"))
-    return finish.deliver(
-        Score(style="studio", seed=1, key="candidate.png", faces=1, likeness=50), 1, to_bgr(RGB(image))
-    )
+    score = Score(style="studio", seed=1, key="candidate.png", faces=1, likeness=50)
+    return finish.deliver(score, 1, to_bgr(RGB(image)), Candidate(seed=1, key="candidate.png"))
 
 
 def added(store: FolderStore, portrait: Portrait) -> dict[str, int]:

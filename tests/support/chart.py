@@ -22,7 +22,7 @@ STYLES_KNOWN = ("--api-versions", "profilestudio.io/v1alpha1/ClusterProfileStyle
 NAMES = {"app.kubernetes.io/name": "profile-studio", "app.kubernetes.io/instance": "profile-studio"}
 # How names begin of what no namespace holds.
 CLUSTER = "profile-system-profile-studio"
-STYLES = {"studio-warm", "studio-cool", "business-neutral", "campus"}
+STYLES = {"studio-warm", "studio-cool", "business-neutral", "campus", "retouch-warm", "retouch-cool"}
 
 # Programs in Go that run for a moment need little garbage collection, which took a quarter of their time.
 RARELY_COLLECTED = {**os.environ, "GOGC": "400"}

@@ -327,7 +327,12 @@ class World:
             candidates = [Candidate(seed=c.seed, key=c.key, twin=c.twin) for c in style.candidates]
             times = {"started_at": self.stamp, "finished_at": self.stamp}
             self.store[style.prefix] = GenerateReport(
-                digest=style.digest, style=style.key, candidates=candidates, **times
+                digest=style.digest,
+                style=style.key,
+                candidates=candidates,
+                reason=style.omitted.reason if style.omitted is not None else Reason.SUCCEEDED,
+                message=str(style.omitted or ""),
+                **times,
             )
         self.view = replace(self.view, running=False)
 
@@ -382,10 +387,10 @@ def report_for(order: PreprocessOrder | TrainOrder | FinishOrder, at: str) -> St
     portraits = [
         Portrait(style=style.style, seed=7, rank=1, key=f"{order.output}{style.style}.png", likeness=50 + rank)
         for rank, style in enumerate(order.styles)
+        if style.candidates
     ]
-    return FinishReport.model_validate(
-        {**common, "portraits": portraits, "contact_sheet": order.output + "contact-sheet.jpg"}
-    )
+    sheet, preview = order.output + "contact-sheet.jpg", order.parameters.preview
+    return FinishReport.model_validate({**common, "portraits": portraits, "contact_sheet": sheet, "preview": preview})
 
 
 def skeleton(aside: float) -> Skeleton:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -29,23 +30,52 @@ BYTES_PER_KILOBYTE = 1000
 FAST_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 SOFTWARE = "Profile Studio"
-# IPTC NewsCodes, Digital Source Type: 'created by a model trained on sampled content'.
+# IPTC NewsCodes, Digital Source Type: 'created by a model trained on sampled content', and such a one that was made of
+# a photo.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+COMPOSITE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 STATEMENT = "AI-generated portrait. Not valid for official identification."
+PREVIEW_STATEMENT = "AI-generated preview, drawn over a photo without training. Not valid for official identification."
 VISIBLE = "AI-generated"
 
-# An XMP packet (ISO 16684-1) with IPTC's extension schema.
-XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+
+@dataclass(frozen=True)
+class Mark:
+    """What a file says of itself: how it came to be, by IPTC's words, and the same for people."""
+
+    source_type: str = SOURCE_TYPE
+    statement: str = STATEMENT
+
+    @property
+    def xmp(self) -> str:
+        """An XMP packet (ISO 16684-1) with IPTC's extension schema."""
+        return _XMP.format(source_type=self.source_type, software=SOFTWARE, statement=self.statement)
+
+    @property
+    def exif(self) -> bytes:
+        """EXIF with Software and ImageDescription."""
+        tags = Image.Exif()
+        tags[_EXIF_SOFTWARE] = SOFTWARE
+        tags[_EXIF_DESCRIPTION] = self.statement
+        return tags.tobytes()
+
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
  xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
- Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" xmp:CreatorTool="{SOFTWARE}">
-<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{STATEMENT}</rdf:li></rdf:Alt></dc:description>
+ Iptc4xmpExt:DigitalSourceType="{source_type}" xmp:CreatorTool="{software}">
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{statement}</rdf:li></rdf:Alt></dc:description>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
 
 _EXIF_SOFTWARE = 0x0131
 _EXIF_DESCRIPTION = 0x010E
+
+
+PORTRAIT = Mark()
+RETOUCHED = Mark(COMPOSITE_TYPE)
+PREVIEW = Mark(COMPOSITE_TYPE, PREVIEW_STATEMENT)
 
 
 class Unreadable(Exception):
@@ -79,7 +109,14 @@ def plain_png(image: BGR | Mask) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
 
 
-def jpeg(image: BGR, dpi: int, quality: int) -> bytes:
+def plain_jpeg(image: BGR) -> bytes:
+    """A JPEG of the best quality without any marking: of a photo, which no model drew."""
+    out = io.BytesIO()
+    Image.fromarray(to_rgb(image)).save(out, "JPEG", quality=BEST_QUALITY, subsampling=0)
+    return out.getvalue()
+
+
+def jpeg(image: BGR, dpi: int, quality: int, mark: Mark = PORTRAIT) -> bytes:
     """A marked JPEG of a picture, without colour subsampling: red lips and dark hair are what it smears first."""
     out = io.BytesIO()
     Image.fromarray(to_rgb(image)).save(
@@ -88,24 +125,24 @@ def jpeg(image: BGR, dpi: int, quality: int) -> bytes:
         quality=quality,
         subsampling=0,
         dpi=(dpi, dpi),
-        exif=exif(),
-        xmp=XMP.encode(),
+        exif=mark.exif,
+        xmp=mark.xmp.encode(),
     )
     return out.getvalue()
 
 
-def png(image: BGR, dpi: int = 300) -> bytes:
+def png(image: BGR, dpi: int = 300, mark: Mark = PORTRAIT) -> bytes:
     """A marked PNG of a picture."""
     info = PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", XMP)
+    info.add_itxt("XML:com.adobe.xmp", mark.xmp)
     out = io.BytesIO()
-    Image.fromarray(to_rgb(image)).save(out, "PNG", pnginfo=info, exif=exif(), dpi=(dpi, dpi), **FAST_PNG)
+    Image.fromarray(to_rgb(image)).save(out, "PNG", pnginfo=info, exif=mark.exif, dpi=(dpi, dpi), **FAST_PNG)
     return out.getvalue()
 
 
-def jpeg_within(image: BGR, dpi: int, kilobytes: int) -> tuple[bytes, int]:
+def jpeg_within(image: BGR, dpi: int, kilobytes: int, mark: Mark = PORTRAIT) -> tuple[bytes, int]:
     """The best JPEG of at most so many kilobytes (of 1000 bytes), and its quality; the smallest if none is."""
-    return within(lambda quality: jpeg(image, dpi, quality), kilobytes * BYTES_PER_KILOBYTE)
+    return within(lambda quality: jpeg(image, dpi, quality, mark), kilobytes * BYTES_PER_KILOBYTE)
 
 
 def within(encode: Callable[[int], bytes], limit: int) -> tuple[bytes, int]:
@@ -123,14 +160,6 @@ def within(encode: Callable[[int], bytes], limit: int) -> tuple[bytes, int]:
         else:
             high = middle
     return fitting, low
-
-
-def exif() -> bytes:
-    """EXIF with Software and ImageDescription."""
-    tags = Image.Exif()
-    tags[_EXIF_SOFTWARE] = SOFTWARE
-    tags[_EXIF_DESCRIPTION] = STATEMENT
-    return tags.tobytes()
 
 
 def visibly_marked(image: BGR) -> BGR:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from profile_contract.framing import Head
+
 from .joints import Joints
 
 # Portraits are between these; a wider or taller photo is cut.
 WIDEST = 4 / 3
 TALLEST = 3 / 4
+# What a portrait may show around a head, in heads: above and below the eyes, and to either side.
+ABOVE, BELOW, ASIDE = 2.0, 3.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Cut:
         moved = joints.copy()
         moved[:, :2] = (joints[:, :2] - np.array([self.left, self.top], dtype=np.float32)) * self.scale
         return moved
+
+    def head(self, head: Head) -> Head:
+        """A head of the photo in pixels of the crop."""
+        scale = self.scale
+        return Head(head.height * scale, (head.eyes - self.top) * scale, (head.middle - self.left) * scale)
 
     def box(self, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
         """A box of the photo in pixels of the crop: x, y, w, h."""
@@ -100,3 +109,13 @@ def cut_to(
     left = min(max(x + w / 2 - wide / 2, 0.0), width - wide)
     top = min(max(y + h / 2 - framing.middle * tall, 0.0), height - tall)
     return Cut(left=left, top=top, width=wide, height=tall, out_width=size[0], out_height=size[1])
+
+
+def widest_cut(width: int, height: int, head: Head, resolution: int) -> Cut:
+    """As much of a photo as any portrait shows around its head, of at most four times resolution² pixels and never
+    enlarged."""
+    left, right = (min(max(head.middle + reach * head.height, 0.0), float(width)) for reach in (-ASIDE, ASIDE))
+    top, bottom = (min(max(head.eyes + reach * head.height, 0.0), float(height)) for reach in (-ABOVE, BELOW))
+    wide, tall = max(right - left, 1.0), max(bottom - top, 1.0)
+    scale = min(1.0, (4 * resolution**2 / (wide * tall)) ** 0.5)
+    return Cut(left, top, wide, tall, max(1, round(wide * scale)), max(1, round(tall * scale)))

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_contract.framing import Head
+from profile_contract.framing import Head, Skeleton
+from profile_contract.generation import SourceFraming
 
 from .pixels import BGR, Mask
 
@@ -30,7 +31,7 @@ HAIR = 0.02
 PLAIN = 6.0
 
 
-class Framed(Protocol):
+class Aiming(Protocol):
     """What a window is to be: its pixels, the head's height and that of the eye line in per cent of its own, as a
     layout says it."""
 
@@ -49,7 +50,7 @@ class Framed(Protocol):
 
 @dataclass(frozen=True)
 class Aim:
-    """A window that is no layout's: see Framed."""
+    """A window that is no layout's: see Aiming."""
 
     width: int
     height: int
@@ -79,6 +80,15 @@ class Window:
     height: float
     short: str = ""
 
+    def joints(self, joints: Skeleton, width: int, height: int) -> Skeleton:
+        """A skeleton relative to a picture of so many pixels as one relative to the window."""
+        return tuple(
+            ((joint[0] * width - self.left) / self.width, (joint[1] * height - self.top) / self.height)
+            if joint is not None
+            else None
+            for joint in joints
+        )
+
     def outside(self, width: int, height: int) -> float:
         """The share of the window that lies outside a picture, 0 to 1."""
         across = max(0.0, min(self.left + self.width, width) - max(self.left, 0.0))
@@ -86,7 +96,7 @@ class Window:
         return max(0.0, 1 - across * down / (self.width * self.height))
 
 
-def window_for(layout: Framed, head: Head, image: BGR, mask: Mask) -> Window:
+def window_for(layout: Aiming, head: Head, image: BGR, mask: Mask) -> Window:
     """The window that gives the layout its head share and eye line, or as nearly as the picture does.
 
     `mask`: who is in the picture, of its size.
@@ -98,7 +108,7 @@ def window_for(layout: Framed, head: Head, image: BGR, mask: Mask) -> Window:
     return fitted(layout, head, (width, height), spare_of(image, mask, asked))
 
 
-def fitted(layout: Framed, head: Head, size: tuple[int, int], spare: Spare) -> Window:
+def fitted(layout: Aiming, head: Head, size: tuple[int, int], spare: Spare) -> Window:
     """The largest window no larger than the layout asks that stays in a picture of that width and height, and what is
     spare around it."""
     width, height = size
@@ -158,14 +168,14 @@ def _clear(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], most: int) -> flo
     return float(columns) if np.sqrt((rest**2).mean()) <= PLAIN else 0.0
 
 
-def centred(layout: Framed, width: int, height: int) -> Window:
+def centred(layout: Aiming, width: int, height: int) -> Window:
     """The largest window in the middle of a picture in which no face was found."""
     tall = min(float(height), width * layout.height / layout.width)
     wide = tall * layout.width / layout.height
     return Window(left=(width - wide) / 2, top=(height - tall) / 2, width=wide, height=tall)
 
 
-def cut(image: BGR, window: Window, layout: Framed) -> BGR:
+def cut(image: BGR, window: Window, layout: Aiming) -> BGR:
     """The window's pixels at the layout's exact size (H, W, 3); outside the picture is its mirror image."""
     scale = layout.width / window.width
     reduced = _reduced(image, scale)
@@ -176,6 +186,17 @@ def cut(image: BGR, window: Window, layout: Framed) -> BGR:
     size = (layout.width, layout.height)
     placed = cv2.warpAffine(reduced, move, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
     return BGR(placed.astype(np.uint8))
+
+
+def framed(image: BGR, framing: SourceFraming, width: int, height: int) -> tuple[BGR, Window]:
+    """A photo as it is drawn over, (height, width, 3), its head where it is wanted or larger; and what it shows."""
+    tall, wide = image.shape[:2]
+    wanted = framing.wanted
+    aim = Aim(width, height, head_share=100 * wanted.height, eye_line=100 * (1 - wanted.eyes))
+    # Nobody is looked for: where somebody reaches the edge it is not plain, and a plain edge is nobody.
+    nobody = Mask(np.zeros((tall, wide), dtype=np.uint8))
+    window = window_for(aim, framing.head.within(wide, tall), image, nobody)
+    return cut(image, window, aim), window
 
 
 def _reduced(image: BGR, scale: float) -> BGR:

@@ -11,6 +11,7 @@ from profile_cli.errors import CommandError
 from profile_cli.nouns import with_noun
 from profile_cli.output import NAME, as_data, document, for_programs, object_name
 from profile_cli.photos import FoundPhotos, find_photos
+from profile_cli.request_options import with_source
 from profile_cli.terminal import Terminal
 from profile_cli.upload import StoredPhotos, plan_additions, remove_photos, sent, standing_photos, tags_of
 from profile_contract.manifest import REQUEST_KIND, manifest
@@ -30,6 +31,7 @@ def create(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise CommandError("--watch tells more than a name: leave -o name out, or follow it by `kubectl profile watch`")
     spec = spec_of(arguments)
     photos = find_photos(arguments.photos)
+    spec = with_source(spec, photos)
     tell_photos(photos, arguments, terminal)
     if arguments.noun is None:
         spec = with_noun(spec, terminal, terminal.aside if _read_by_programs(arguments) else terminal.say)

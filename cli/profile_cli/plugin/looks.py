@@ -18,7 +18,6 @@ from profile_contract.conditions import ConditionType
 from profile_contract.manifest import REQUEST_KIND
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef, keys_of, ref_of
 from profile_contract.toys import toy_notice
 
@@ -91,12 +90,21 @@ def watch_request(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if as_data(arguments):
         return _watch_objects(cluster, namespace, arguments, terminal)
     view = watch.follow(cluster, namespace, arguments.name, WATCH_SECONDS, terminal)
-    best = view.status.best_likeness
-    count = len(view.status.portraits)
+    best, (_, _, ready) = view.status.best_likeness, view.condition(ConditionType.READY)
+    count, previews = len(view.status.portraits), view.status.previews
     portraits = f"{count} portrait{'s' if count != 1 else ''}"
-    terminal.say(f"ready: {portraits}" + (f", likeness up to {best} %" if best else ""))
+    summary = portraits + (f", likeness up to {best} %" if best else "")
+    terminal.say(f"ready: {ready if previews else summary}")
+    _tell_omitted(view, terminal)
     _tell_toy(view.status, terminal)
     return 0
+
+
+def _tell_omitted(view: ObservedRequest, terminal: Terminal) -> None:
+    """Which styles nothing was drawn in, and why, while others were."""
+    omitted, _, message = view.condition(ConditionType.OMITTED)
+    if omitted:
+        terminal.say(f"note: {message}")
 
 
 def _tell_toy(status: ProfileRequestStatus, terminal: Terminal) -> None:
@@ -144,7 +152,7 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.out is None:
         return _list_portraits(view, arguments, terminal)
     with store_explained(arguments.store):
-        if view.status.portraits and set(watch.finished_stages(view)) != set(Stage):
+        if view.status.portraits and watch.missing_stages(view):
             return _download_former(view, arguments, terminal)
         store = store_of(arguments)
         results = read_results(store, _area_of(view, namespace), arguments.name, watch.digests(view))
@@ -154,7 +162,8 @@ def show_portraits(arguments: argparse.Namespace, terminal: Terminal) -> int:
         documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in results.finish.portraits]
         terminal.plain(document({"files": [str(file) for file in files], "portraits": documents}, arguments, indent=2))
         return 0
-    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
+    what = "Previews" if results.finish.preview else "Portraits"
+    terminal.table(what, tables.PORTRAIT_COLUMNS, tables.portrait_rows(results.finish))
     terminal.say(f"{len(files)} files in {arguments.out}")
     _tell_toy(view.status, terminal)
     return 0
@@ -169,15 +178,23 @@ def _area_of(view: ObservedRequest, namespace: str) -> Area:
 
 
 def _list_portraits(view: ObservedRequest, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    portraits = view.status.portraits
+    portraits, previews = view.status.portraits, view.status.previews
     if as_data(arguments):
-        documents = [portrait.model_dump(mode="json", by_alias=True) for portrait in portraits]
-        terminal.plain(document({"files": [], "portraits": documents}, arguments, indent=2))
+        shown = {"portraits": portraits, **({"previews": previews} if previews else {})}
+        documents = {
+            name: [picture.model_dump(mode="json", by_alias=True, exclude_none=True) for picture in pictures]
+            for name, pictures in shown.items()
+        }
+        terminal.plain(document({"files": [], **documents}, arguments, indent=2))
         return 0
-    if not portraits:
+    if previews:
+        terminal.table("Previews", tables.STATUS_COLUMNS, tables.status_rows(previews))
+        terminal.say("previews are drawn over a photo, before anything was learnt: they are no portraits")
+    if not portraits and not previews:
         terminal.say(f"there are no portraits yet: `kubectl profile watch {arguments.name}` shows how far they are")
         return 0
-    terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(portraits))
+    if portraits:
+        terminal.table("Portraits", tables.STATUS_COLUMNS, tables.status_rows(portraits))
     terminal.say(f"`kubectl profile portraits {arguments.name} --out FOLDER` downloads them")
     _tell_toy(view.status, terminal)
     return 0

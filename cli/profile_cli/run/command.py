@@ -17,8 +17,8 @@ from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.nouns import ANYBODY, NOUNS, with_noun
 from profile_cli.photos import find_photos
-from profile_cli.request_options import add_request_options, asked_for
-from profile_cli.results import PORTRAITS, Results, deliver
+from profile_cli.request_options import add_request_options, asked_for, with_source
+from profile_cli.results import PORTRAITS, PREVIEWS, Results, deliver
 from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     styles = load_styles(arguments.styles or ["studio-warm"])
     looks = look_files(arguments.looks, styles)
     choice = _choice(arguments)
-    spec = request_spec(choice, list(styles))
+    spec = with_source(request_spec(choice, list(styles)), photos)
     folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
     models = choose_with(folder, choice, values)
@@ -186,13 +186,15 @@ def _tell(results: Results, out: Path, terminal: Terminal) -> None:
     finish = results.finish
     _show_photos(results.preprocess, terminal)
     terminal.table("Candidates", tables.CANDIDATE_COLUMNS, tables.candidate_rows(finish))
-    terminal.table("Portraits", tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
+    what, folder = ("Previews", PREVIEWS) if finish.preview else ("Portraits", PORTRAITS)
+    terminal.table(what, tables.PORTRAIT_COLUMNS, tables.portrait_rows(finish))
     terminal.table("Tone against neutral twins", tables.TONE_COLUMNS, tables.tone_rows(finish.tones))
     terminal.heading("Where things are")
-    terminal.plain(f"  portraits and layouts  {out / PORTRAITS}/")
-    terminal.plain(
-        f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI}, and what to type: {WEBUI_LINES})"
-    )
+    terminal.plain(f"  {what.lower()} and layouts {' ' if finish.preview else ''} {out / folder}/")
+    if results.train.adapter is not None:
+        terminal.plain(
+            f"  adapter                {out / ADAPTER} (for WebUI: {ADAPTER_WEBUI}, and what to type: {WEBUI_LINES})"
+        )
     terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
     terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
     terminal.say("done")

@@ -63,7 +63,7 @@ class StyleDrawing:
     engine: Engine
     name: str
     style: ProfileStyleSpec
-    adapter: FileRef
+    adapter: FileRef | None
     size: PictureSize
     planned: Sequence[PlannedCandidate]
     looks: Sequence[LookFile] = ()
@@ -82,7 +82,7 @@ class StyleDrawing:
             digest=order.digest,
             style=self.name,
             style_spec=self.style,
-            candidates=[drawn.get(candidate.key) or candidate.made() for candidate in self.planned],
+            candidates=[drawn.get(candidate.key) or candidate.made(self.size) for candidate in self.planned],
         )
 
     def _batch(self, order: StageOrder, batch: Sequence[PlannedCandidate], store: Store) -> dict[str, Candidate]:
@@ -97,6 +97,6 @@ class StyleDrawing:
         for picture in drawn:
             store.write(picture.key, picture.png, "image/png")
         return {
-            planned.key: planned.made(picture.sha256, picture.detail)
+            planned.key: planned.made(self.size, picture.sha256, picture.detail)
             for planned, picture in zip(batch, drawn, strict=True)
         }

@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from profile_cli.errors import CommandError
-from profile_cli.results import Results
+from profile_cli.results import UNTRAINED, Results
 from profile_cli.terminal import Terminal, duration
 from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
 from profile_contract.candidates import (
     PlannedCandidate,
     UnknownPose,
     Wanted,
+    delivered_of,
     judge_order,
     last_drawn,
     planned_candidates,
+    subject_of,
 )
 from profile_contract.exits import StageError
 from profile_contract.look_ref import MOST_LOOKS, LookFile, looks_of
 from profile_contract.request import ProfileRequestSpec
+from profile_contract.sources import Undrawable, check_drawable
 from profile_contract.stages.chain import NO_LOOKS, Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishOrder, FinishReport, StyleCandidates
 from profile_contract.stages.generate import GenerateReport
@@ -75,7 +78,8 @@ class Run:
         digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform, self.looks)
         try:
             dataset = self._preprocess(digests, photos)
-            adapter = self._train(digests, dataset)
+            self._check_drawable(dataset)
+            adapter = self._train(digests, dataset) if self.spec.training.trains else UNTRAINED
             drawn = self._generate(digests, dataset, adapter)
             return Results(dataset, adapter, tuple(drawn.values()), self._finish(digests, drawn))
         except StageError as error:
@@ -101,6 +105,22 @@ class Run:
         )
         return self._stage(Stage.PREPROCESS, order, PreprocessReport, _preprocess)
 
+    def _check_drawable(self, dataset: PreprocessReport) -> None:
+        """Say which styles nothing can be drawn in. Raises CommandError where that is all of them."""
+        omitted = [self._omitted(name, dataset) for name in self.styles]
+        for undrawable in filter(None, omitted):
+            self.terminal.say(f"note: {undrawable}")
+        if omitted[0] is not None and None not in omitted:
+            raise CommandError(f"{omitted[0].reason}: {omitted[0]}")
+
+    def _omitted(self, name: str, dataset: PreprocessReport) -> Undrawable | None:
+        """Why nothing can be drawn in a style; None where it can."""
+        try:
+            check_drawable(name, self.styles[name], self.spec.source, dataset, trains=self.spec.training.trains)
+        except Undrawable as undrawable:
+            return undrawable
+        return None
+
     def _train(self, digests: Digests, dataset: PreprocessReport) -> TrainReport:
         """The training's report; its checkpoints are judged by portraits in the first style."""
         parameters = self.platform.train_parameters(self.spec)
@@ -118,13 +138,20 @@ class Run:
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
 
-    def _generate(self, digests: Digests, dataset: PreprocessReport, adapter: TrainReport) -> dict[str, GenerateReport]:
+    def _generate(
+        self, digests: Digests, dataset: PreprocessReport, training: TrainReport
+    ) -> dict[str, GenerateReport]:
         """The report of every style, by its name."""
-        if adapter.adapter is None:
+        adapter = training.adapter
+        if adapter is None and self.spec.training.trains:
             raise CommandError("training left no adapter")
         engine: Engine | None = None
         drawn = {}
         for name, digest in digests.styles.items():
+            omitted = self._omitted(name, dataset)
+            if omitted is not None:
+                drawn[name] = GenerateReport(digest=digest, style=name, reason=omitted.reason, message=str(omitted))
+                continue
             order = StageOrder(request=REQUEST, digest=digest, output=_prefix(Stage.GENERATE, digest))
             standing = self._standing(order, GenerateReport)
             if standing is None:
@@ -134,7 +161,7 @@ class Run:
                 planned = self._planned(name, order.output, dataset, digests)
                 size = self.platform.picture_for(self.spec)
                 style, looks = self.styles[name], looks_of(self.styles[name].adapters, self.looks) or ()
-                drawing = StyleDrawing(engine, name, style, adapter.adapter, size, planned, looks)
+                drawing = StyleDrawing(engine, name, style, adapter, size, planned, looks)
                 standing = self._stage(Stage.GENERATE, order, GenerateReport, drawing.run, what=f"generate {name}")
             drawn[name] = standing
         return drawn
@@ -144,7 +171,8 @@ class Run:
     ) -> tuple[PlannedCandidate, ...]:
         """What a style is to draw, with the poses of the dataset. Raises CommandError."""
         parameters = self.platform.train_parameters(self.spec)
-        wanted = Wanted(f"{parameters.token} {parameters.noun}", self.spec.seed, self.spec.candidates)
+        subject = subject_of(parameters.token, parameters.noun, trains=self.spec.training.trains)
+        wanted = Wanted(subject, self.spec.seed, self.spec.candidates, self.spec.source)
         try:
             return planned_candidates(name, self.styles[name], prefix, wanted, dataset)
         except UnknownPose as error:
@@ -180,7 +208,13 @@ class Run:
             output=_prefix(Stage.FINISH, digests.finish),
             dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             styles=[
-                StyleCandidates(style=name, tone=self.styles[name].tone, candidates=report.candidates)
+                StyleCandidates(
+                    style=name,
+                    tone=self.styles[name].tone,
+                    candidates=report.candidates,
+                    portraits=delivered_of(self.styles[name], self.spec.source, report),
+                    omitted=report.message if not report.candidates else "",
+                )
                 for name, report in drawn.items()
             ],
             parameters=self.platform.finish_parameters(self.spec),

@@ -56,6 +56,12 @@ class Choice:
     base_model: str | None
     control_model: str | None
 
+    @property
+    def training(self) -> Mapping[str, object]:
+        """What is asked of training beside its figures."""
+        said = self.asked.get("training", {})
+        return said if isinstance(said, Mapping) else {}
+
 
 @dataclass(frozen=True)
 class InstalledModels:
@@ -103,8 +109,13 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
         "photos": {"prefix": PHOTOS_PREFIX},
         "styles": [StyleRef.of_key(key) for key in styles],
         "layouts": list(choice.layouts),
-        "training": {"rank": choice.rank, "steps": choice.steps, "resolution": choice.resolution},
         **choice.asked,
+        "training": {
+            "rank": choice.rank,
+            "steps": choice.steps,
+            "resolution": choice.resolution,
+            **choice.training,
+        },
     }
     try:
         spec = ProfileRequestSpec.model_validate(document)

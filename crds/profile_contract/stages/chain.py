@@ -15,7 +15,7 @@ from profile_contract.style import ProfileStyleSpec
 from .finish import FinishParameters, finish_digest
 from .generate import generate_digest
 from .preprocess import PreprocessParameters, preprocess_digest
-from .train import TrainParameters, train_digest
+from .train import TrainParameters, train_digest, untrained_digest
 
 NO_LOOKS: Mapping[str, LookFile] = MappingProxyType({})
 
@@ -39,12 +39,16 @@ class Platform:
 
     def train_parameters(self, spec: ProfileRequestSpec) -> TrainParameters:
         """The defaults with what the request says about training."""
-        said = {name: value for name, value in spec.training.model_dump().items() if value is not None}
+        said = {name: value for name, value in spec.training.model_dump(exclude={"mode"}).items() if value is not None}
         return self.training.model_copy(update={**said, "noun": spec.subject.noun})
 
     def picture_for(self, spec: ProfileRequestSpec) -> PictureSize:
         """How candidates are drawn, with the room that the request's layouts need."""
         return replace(self.picture, room=room_for(spec.layouts, self.preprocess.face_percent))
+
+    def trained(self, dataset: str, spec: ProfileRequestSpec) -> str:
+        """The digest of a request's adapter; of none, where none is trained."""
+        return train_digest(dataset, self.train_parameters(spec)) if spec.training.trains else untrained_digest(dataset)
 
     def finish_parameters(self, spec: ProfileRequestSpec) -> FinishParameters:
         """What is delivered."""
@@ -54,7 +58,15 @@ class Platform:
             layouts=list(spec.layouts),
             visible_mark=self.visible_mark,
             toy_model=self.toy_model,
+            preview=not spec.training.trains,
         )
+
+
+def drawing_parameters(spec: ProfileRequestSpec, style: ProfileStyleSpec, picture: PictureSize) -> list[object]:
+    """What goes into the digest of a style's candidates beside adapter and style; the source where photos are drawn
+    over."""
+    source = [{"source": spec.source}] if style.drawn_over and spec.source is not None else []
+    return [spec.seed, spec.candidates, *picture.for_style(style).parameters, *source]
 
 
 @dataclass(frozen=True)
@@ -81,11 +93,10 @@ def digests_of(
     look at the photos again.
     """
     dataset = preprocess_digest(photos, platform.preprocess)
-    adapter = train_digest(dataset, platform.train_parameters(spec))
-    parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]
+    adapter, picture = platform.trained(dataset, spec), platform.picture_for(spec)
     # `styles` and `layouts` are sets: asked for in another order they are the same, and run nothing again.
     candidates = {
-        key: generate_digest(adapter, key, styles[key], parameters, files)
+        key: generate_digest(adapter, key, styles[key], drawing_parameters(spec, styles[key], picture), files)
         for key in sorted(spec.style_keys)
         if key in styles and (files := looks_of(styles[key].adapters, looks)) is not None
     }

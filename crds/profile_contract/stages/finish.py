@@ -29,6 +29,8 @@ class StyleCandidates(Contract):
     style: str = Field(max_length=253)
     tone: Tone
     candidates: list[Candidate] = Field(max_length=1000)
+    portraits: int | None = Field(default=None, ge=1, le=16, description="Delivered of this style; None: as of all.")
+    omitted: str = Field(default="", max_length=1024, description="Why nothing was drawn, where nothing could be.")
 
 
 class FinishParameters(Contract):
@@ -41,6 +43,7 @@ class FinishParameters(Contract):
     toy_model: ModelName = Field(
         default="", description="The base model, where it is a toy for demonstrations: the contact sheet says so."
     )
+    preview: bool = Field(default=False, description="No adapter was trained: every file says that it is a preview.")
 
 
 class FinishOrder(StageOrder):
@@ -99,6 +102,7 @@ class Portrait(Tolerant):
     key: str
     likeness: int
     layouts: list[LayoutFile] = []
+    source: str = Field(default="", description="Key of the photo that it was drawn over, framed as it is.")
 
 
 class ToneShift(Tolerant):
@@ -135,6 +139,7 @@ class FinishReport(StageReport):
     """Portraits, and everything that was measured on the way."""
 
     stage: Literal[Stage.FINISH] = Stage.FINISH
+    preview: bool = Field(default=False, description="No adapter was trained: these are no portraits, but previews.")
     ceiling: float | None = None
     references: int = 0
     portraits: list[Portrait] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from profile_contract.generation import DetailOutcome
+from profile_contract.generation import DetailOutcome, SourceFraming
 from profile_contract.look_ref import LookFile
 from profile_contract.model import Tolerant, digest_of
 from profile_contract.stages.order import (
@@ -20,7 +20,11 @@ VERSION = 2
 
 
 class Candidate(Tolerant):
-    """A picture in the store. `twin`: the neutral twin of the same seed. `detail`: what became of its second pass."""
+    """A picture in the store. `twin`: the neutral twin of the same seed. `detail`: what became of its second pass.
+
+    `source`: the key of the dataset's picture of the photo that it was drawn over, empty where it began as noise;
+    `framing`: how that was framed.
+    """
 
     seed: int
     key: str
@@ -28,10 +32,15 @@ class Candidate(Tolerant):
     pose: str = ""
     twin: bool = False
     detail: DetailOutcome | None = None
+    source: str = ""
+    framing: SourceFraming | None = None
 
 
 class GenerateReport(StageReport):
-    """The candidates of one style. Written by the operator (or the folder runner) when the last one is in the store."""
+    """The candidates of one style. Written by the operator (or the folder runner) when the last one is in the store.
+
+    Without any, `reason` and `message` say why nothing could be drawn in this style, while others were.
+    """
 
     stage: Literal[Stage.GENERATE] = Stage.GENERATE
     style: str = ""

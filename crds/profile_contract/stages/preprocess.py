@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from profile_contract.framing import Skeleton
+from profile_contract.framing import HeadPlace, Skeleton
 from profile_contract.model import Contract, Tolerant, digest_of
 from profile_contract.photos import PhotoReason, PhotosWarning
 from profile_contract.stages.order import (
@@ -77,6 +77,16 @@ class PhotoVerdict(Tolerant):
     measures: dict[str, float] = Field(default={}, description="Face height, sharpness, brightness, angles, ...")
 
 
+class WidePicture(Tolerant):
+    """As much of an accepted photo as any cut may show, to be drawn over. `key` is absolute in the store."""
+
+    key: str = Field(max_length=1024)
+    width: int = Field(ge=1, le=16384)
+    height: int = Field(ge=1, le=16384)
+    head: HeadPlace
+    joints: Skeleton = Field(description="OpenPose's joints, as shares of the picture's edges.")
+
+
 class DatasetImage(Tolerant):
     """One crop of an accepted photo. Keys are absolute in the store. Boxes are pixels of the crop: x, y, w, h."""
 
@@ -93,6 +103,7 @@ class DatasetImage(Tolerant):
     )
     face_box: FaceBox
     held_out: bool = Field(default=False, description="Kept from training, to judge likeness by.")
+    wide: WidePicture | None = Field(default=None, description="What is drawn over; earlier versions wrote none.")
 
 
 class DatasetPose(Tolerant):

@@ -173,6 +173,11 @@ class TrainReport(StageReport):
     judged_by: JudgedBy | None = Field(default=None, description="None: the last checkpoint was taken unseen.")
 
 
+def untrained_digest(dataset: str) -> str:
+    """Of a request that trains nothing: what is drawn for it depends on the dataset alone."""
+    return digest_of(["untrained", dataset])
+
+
 def train_digest(dataset: str, parameters: TrainParameters) -> str:
     """`dataset` is a preprocess digest."""
     return digest_of([VERSION, dataset, parameters.distinction()])

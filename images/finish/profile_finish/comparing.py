@@ -35,17 +35,18 @@ def compared(
 ) -> list[ComparisonRow]:
     """The rows, those with the greatest likeness first. `ranked` and `showable` (seeds) are of the same styles.
 
-    A row holds candidates of one seed and one pose (others have nothing in common), of two tones at least, and one that
-    was delivered at least.
+    A row holds candidates of one seed, one pose and one photo (others have nothing in common), of two tones at least,
+    and one that was delivered at least.
     """
-    sides: dict[tuple[int, str], list[Side]] = {}
+    sides: dict[tuple[int, str, str], list[Side]] = {}
     for style, scores, seeds in zip(styles, ranked, showable, strict=True):
         candidates = {candidate.seed: candidate for candidate in style.candidates if not candidate.twin}
         for score in scores:
             side = Side(style.style, style.tone, score, score.seed in seeds)
-            sides.setdefault((score.seed, candidates[score.seed].pose), []).append(side)
+            candidate = candidates[score.seed]
+            sides.setdefault((score.seed, candidate.pose, candidate.source), []).append(side)
     rows = []
-    for (seed, _), beside in sides.items():
+    for (seed, *_), beside in sides.items():
         delivered = [side.score.likeness for side in beside if side.score.delivered]
         if delivered and len({side.tone for side in beside}) > 1:
             best = max((percent for percent in delivered if percent is not None), default=-101)

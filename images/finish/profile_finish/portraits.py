@@ -6,13 +6,13 @@ Pictures are read one at a time; of each only figures and a thumbnail are kept.
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from PIL import Image
 
-from profile_contract.artifacts import compared_key, layout_key, portrait_key
+from profile_contract.artifacts import compared_key, layout_key, portrait_key, source_key
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_contract.framing import Head
@@ -23,17 +23,38 @@ from profile_runtime.context import StageContext
 from profile_runtime.store.port import NotFound
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
 from profile_vision.faces import counted
-from profile_vision.files import Unreadable, jpeg_within, png, read_picture, visibly_marked
+from profile_vision.files import (
+    PORTRAIT,
+    PREVIEW,
+    RETOUCHED,
+    Mark,
+    Unreadable,
+    jpeg_within,
+    plain_jpeg,
+    png,
+    read_picture,
+    visibly_marked,
+)
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.tone import colours
-from profile_vision.windows import Window, centred, cut, window_for
+from profile_vision.windows import Window, centred, cut, framed, window_for
 
 from .checklist import Cutting, Pose, checks
 from .ranking import rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails
 from .tone import Twins, tone_shift
+
+
+@dataclass(frozen=True)
+class CutSubject:
+    """What is cut: a portrait's pixels, the head and who is in it, and what its files say of themselves."""
+
+    image: BGR
+    head: Head | None
+    mask: Mask
+    mark: Mark
 
 
 class Finisher:
@@ -69,25 +90,31 @@ class Finisher:
             scores.append(score)
             pairs += [twins] if twins else []
             self._step(f"measured {style.style} {candidate.seed}")
-        ranked = rank(scores, self._parameters)
+        parameters = self._parameters
+        most = style.portraits if style.portraits is not None else parameters.portraits
+        ranked = rank(scores, parameters.model_copy(update={"portraits": most}))
+        drawn = {candidate.key: candidate for candidate in style.candidates}
         portraits = []
         for number, score in enumerate((score for score in ranked if score.delivered), start=1):
-            portraits.append(self.deliver(score, number, read_picture(self._store, score.key)))
+            portraits.append(self.deliver(score, number, read_picture(self._store, score.key), drawn[score.key]))
             self._step(f"delivered {style.style} {number}")
         return StyleSection(
             style=style.style,
             tone=tone_shift(style.style, style.tone, pairs) if pairs else None,
             scores=ranked,
             portraits=portraits,
-            showable=frozenset(score.seed for score in scores if not refusal(score, self._parameters.minimum_likeness)),
+            showable=frozenset(score.seed for score in scores if not refusal(score, parameters.minimum_likeness)),
+            omitted=style.omitted,
         )
 
-    def deliver(self, score: Score, number: int, image: BGR) -> Portrait:
+    def deliver(self, score: Score, number: int, image: BGR, candidate: Candidate) -> Portrait:
         """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
         key = portrait_key(self._output, score.style, number, score.seed)
-        self._store.write(key, png(self._shown(image)), "image/png")
+        mark = self._mark(candidate)
+        self._store.write(key, png(self._shown(image), mark=mark), "image/png")
         head, mask = self._head(image), self._mask.read(image)
-        layouts = [self._layout(layout_key(key, name), name, image, head, mask) for name in self._parameters.layouts]
+        subject = CutSubject(image, head, mask, mark)
+        layouts = [self._layout(layout_key(key, name), name, subject) for name in self._parameters.layouts]
         return Portrait(
             style=score.style,
             seed=score.seed,
@@ -95,12 +122,34 @@ class Finisher:
             key=key,
             likeness=score.likeness if score.likeness is not None else 0,
             layouts=layouts,
+            source=self._source(key, candidate, image),
         )
 
-    def show(self, score: Score) -> str:
+    def show(self, score: Score, candidate: Candidate) -> str:
         """Write a candidate to stand beside a portrait, marked as that one is, without cuts; gives its key."""
         key = compared_key(self._output, score.style, score.seed)
-        self._store.write(key, png(self._shown(read_picture(self._store, score.key))), "image/png")
+        picture = self._shown(read_picture(self._store, score.key))
+        self._store.write(key, png(picture, mark=self._mark(candidate)), "image/png")
+        return key
+
+    def _mark(self, candidate: Candidate) -> Mark:
+        """What a candidate's files say of themselves."""
+        if self._parameters.preview:
+            return PREVIEW
+        return RETOUCHED if candidate.source else PORTRAIT
+
+    def _source(self, portrait: str, candidate: Candidate, image: BGR) -> str:
+        """Write the photo that a portrait was drawn over, framed as it is, and give its key; empty where it was drawn
+        over none, or over one whose framing is not known or that is no more there."""
+        if candidate.framing is None:
+            return ""
+        try:
+            photo = read_picture(self._store, candidate.source)
+        except (NotFound, Unreadable):
+            return ""
+        height, width = image.shape[:2]
+        key = source_key(portrait)
+        self._store.write(key, plain_jpeg(framed(photo, candidate.framing, width, height)[0]), "image/jpeg")
         return key
 
     def _score(self, style: str, candidate: Candidate) -> Score:
@@ -117,7 +166,7 @@ class Finisher:
         if not faces:
             return score
         embedding = self._faces.embed(image, faces[0])
-        like = likeness(embedding, self.references.embeddings, self.references.ceiling)
+        like = likeness(embedding, self.references.beside(candidate.source), self.references.ceiling)
         return Score(
             style=style,
             seed=candidate.seed,
@@ -143,13 +192,13 @@ class Finisher:
         cosines = [self.references.cosine(self._faces.embed(image, face)) for image, face in seen if face]
         return Twins(own, twin, cosines[0] - cosines[1] if len(cosines) == len(seen) else None)
 
-    def _layout(self, key: str, name: LayoutName, image: BGR, head: Head | None, mask: Mask) -> LayoutFile:
+    def _layout(self, key: str, name: LayoutName, subject: CutSubject) -> LayoutFile:
         """Cut a portrait to a layout, write it, and hold the file against the layout's checklist."""
-        layout = LAYOUTS[name]
+        layout, image, head, mask = LAYOUTS[name], subject.image, subject.head, subject.mask
         height, width = image.shape[:2]
         window = window_for(layout, head, image, mask) if head else centred(layout, width, height)
         pixels = cut(image, window, layout)
-        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]
+        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes, subject.mark)[0]
         self._store.write(key, data, "image/jpeg")
         # Measured on the finished cut, not computed from what it was meant to be.
         face = next(iter(self._faces.find(pixels)), None)

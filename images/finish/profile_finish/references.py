@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,14 @@ class References:
     embeddings: list[Embedding]
     images: list[DatasetImage]
     ceiling: float
+    # Of which photo each is: the keys of its pictures in the dataset.
+    pictures: Sequence[frozenset[str]] = ()
+
+    def beside(self, source: str) -> list[Embedding]:
+        """Those that judge what was drawn over a picture of that key: all but its own photo's, unless it is alone."""
+        own = [source in pictures for pictures in self.pictures] if source else []
+        others = [embedding for embedding, same in zip(self.embeddings, own, strict=False) if not same]
+        return others or self.embeddings
 
     def cosine(self, embedding: Embedding) -> float:
         """The mean cosine of a face's embedding to the references."""
@@ -32,14 +41,19 @@ class References:
 def read_references(store: Store, key: str, faces: FaceReader) -> References:
     """Read the dataset's report and embed its reference images. Raises BadInput if there is nothing to compare with."""
     dataset = _dataset(store, key)
-    seen = [_embedding(store, image, faces) for image in dataset.reference_images]
-    embeddings = [embedding for embedding in seen if embedding is not None]
+    seen = [(_embedding(store, image, faces), image) for image in dataset.reference_images]
+    embeddings = [embedding for embedding, _ in seen if embedding is not None]
+    pictures = [
+        frozenset({image.image, image.wide.key if image.wide is not None else image.image})
+        for embedding, image in seen
+        if embedding is not None
+    ]
     if not embeddings:
         raise BadInput(Reason.INVALID_ORDER, f"the dataset {key} has no photo with a face to compare portraits with")
     top = dataset.ceiling if dataset.ceiling is not None else ceiling(embeddings)
     if top <= 0:
         raise BadInput(Reason.INVALID_ORDER, f"the photos of the dataset {key} show different people")
-    return References(embeddings=embeddings, images=dataset.images, ceiling=top)
+    return References(embeddings=embeddings, images=dataset.images, ceiling=top, pictures=pictures)
 
 
 def _dataset(store: Store, key: str) -> PreprocessReport:

@@ -12,7 +12,7 @@ from profile_contract.photo_names import shown_name
 from profile_contract.stages.finish import FinishOrder, Portrait, Score, ToneShift
 from profile_contract.stages.preprocess import DatasetImage
 from profile_contract.toys import toy_notice
-from profile_vision.files import STATEMENT, jpeg
+from profile_vision.files import PORTRAIT, PREVIEW, jpeg
 from profile_vision.pixels import BGR, RGB, to_bgr, to_rgb
 
 from .bands import FAINT, Card, cards_band, rule_band, stacked, text_band
@@ -28,6 +28,7 @@ QUALITY = 90
 DPI = 150
 # Of a thumbnail.
 EDGE = 360
+PREVIEW_NOTICE = "Previews: drawn over a photo, before anything of the person was learnt. They are no portraits."
 
 
 class Thumbnails:
@@ -58,13 +59,14 @@ def square(image: BGR, edge: int) -> RGB:
 @dataclass(frozen=True)
 class StyleSection:
     """What became of one style: ranked scores, delivered portraits, tone shift if there were neutral twins, and the
-    seeds of which each could be delivered by itself."""
+    seeds of which each could be delivered by itself. `omitted`: why nothing was drawn in it."""
 
     style: str
     tone: ToneShift | None
     scores: list[Score] = field(default_factory=list)
     portraits: list[Portrait] = field(default_factory=list)
     showable: frozenset[int] = frozenset()
+    omitted: str = ""
 
 
 def contact_sheet(
@@ -75,8 +77,9 @@ def contact_sheet(
     bands.append(cards_band([_photo(image, thumbnails) for image in references.images], PHOTO_COLUMNS, 16))
     for section in sections:
         bands += _style(section, order.parameters.minimum_likeness, thumbnails)
-    bands += [rule_band(), text_band(STATEMENT, 18, colour=FAINT, above=6)]
-    return jpeg(to_bgr(RGB(np.asarray(stacked(bands, 48, 40)))), DPI, QUALITY)
+    mark = PREVIEW if order.parameters.preview else PORTRAIT
+    bands += [rule_band(), text_band(mark.statement, 18, colour=FAINT, above=6)]
+    return jpeg(to_bgr(RGB(np.asarray(stacked(bands, 48, 40)))), DPI, QUALITY, mark)
 
 
 def _head(order: FinishOrder, references: References) -> list[Image.Image]:
@@ -92,6 +95,7 @@ def _head(order: FinishOrder, references: References) -> list[Image.Image]:
     toy = order.parameters.toy_model
     return [
         text_band(drawn_title(order), 44),
+        *([text_band(PREVIEW_NOTICE, 22, above=8)] if order.parameters.preview else []),
         *([text_band(toy_notice(toy), 22, above=8)] if toy else []),
         text_band(facts, 20, colour=FAINT, above=8, below=8),
         rule_band(12, 16),
@@ -126,6 +130,8 @@ def _style(section: StyleSection, floor: int, thumbnails: Thumbnails) -> list[Im
 
 def tone_text(section: StyleSection) -> str:
     """How many portraits of a style were delivered, and how its tone came out where that was measured."""
+    if section.omitted:
+        return f"nothing was drawn: {section.omitted}"
     count = f"{len(section.portraits)} of {len(section.scores)} candidates delivered"
     return count if section.tone is None else f"{count}; {tone_in_words(section.tone)}"
 

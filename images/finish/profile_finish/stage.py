@@ -37,7 +37,7 @@ def run(order: FinishOrder, context: StageContext) -> FinishReport:
     sheet = contact_sheet(order, finisher.references, sections, finisher.thumbnails)
     store.write(order.output + CONTACT_SHEET, sheet, "image/jpeg")
     portraits = [portrait for section in sections for portrait in section.portraits]
-    if portraits:
+    if portraits and not order.parameters.preview:
         pages = print_sheet(store, portraits, title_of(order), drawn_at(order))
         store.write(order.output + PRINT_SHEET, pages, "application/pdf")
     return _report(order, finisher.references, sections)
@@ -48,13 +48,14 @@ def _comparisons(order: FinishOrder, finisher: Finisher, sections: list[StyleSec
     portraits = {
         (portrait.style, portrait.seed): portrait.key for section in sections for portrait in section.portraits
     }
+    drawn = {candidate.key: candidate for style in order.styles for candidate in style.candidates}
 
     def shown(side: Side) -> ComparedSide:
         key = portraits.get((side.style, side.score.seed), "")
         return ComparedSide(
             style=side.style,
             tone=side.tone,
-            key=finisher.show(side.score) if side.showable and not key else key,
+            key=finisher.show(side.score, drawn[side.score.key]) if side.showable and not key else key,
             likeness=side.score.likeness,
             delivered=side.score.delivered,
         )
@@ -68,18 +69,21 @@ def _report(order: FinishOrder, references: References, sections: list[StyleSect
     scores = [score for section in sections for score in section.scores]
     portraits = [portrait for section in sections for portrait in section.portraits]
     best = max((portrait.likeness for portrait in portraits), default=0)
-    short = [section.style for section in sections if len(section.portraits) < order.parameters.portraits]
+    wanted = {style.style: style.portraits or order.parameters.portraits for style in order.styles}
+    short = [section.style for section in sections if len(section.portraits) < wanted[section.style]]
+    what = "previews" if order.parameters.preview else "portraits"
     fewer = f"; fewer than asked for in {', '.join(short)}" if short else ""
     report = FinishReport(
         digest=order.digest,
-        message=f"{len(portraits)} portraits delivered, best likeness {best} %{fewer}",
+        message=f"{len(portraits)} {what} delivered, best likeness {best} %{fewer}",
+        preview=order.parameters.preview,
         ceiling=references.ceiling,
         references=len(references.embeddings),
         portraits=portraits,
         scores=scores,
         tones=[section.tone for section in sections if section.tone],
         contact_sheet=order.output + CONTACT_SHEET,
-        print_sheet=order.output + PRINT_SHEET if portraits else "",
+        print_sheet=order.output + PRINT_SHEET if portraits and not order.parameters.preview else "",
         likeness_report=order.output + LIKENESS_REPORT,
     )
     if portraits:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from profile_contract.framing import relative_to
-from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PreprocessOrder
+from profile_contract.framing import HeadPlace, relative_to
+from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PreprocessOrder, WidePicture
 from profile_vision import MaskReader
-from profile_vision.files import plain_png
-from profile_vision.framing import Cut
+from profile_vision.files import plain_jpeg, plain_png
+from profile_vision.framing import Cut, widest_cut
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.poses import presets, skeleton_of
@@ -48,6 +48,7 @@ class DatasetWriter:
                 source=(round(cut.width / frame.scale), round(cut.height / frame.scale)),
                 face_box=box,
                 held_out=held_out,
+                wide=self._wide(sitter, f"wide/{name}"),
             )
         )
         seen = skeleton_of(sitter.joints, *frame.size)
@@ -57,6 +58,28 @@ class DatasetWriter:
     def add_presets(self) -> None:
         """Add the poses that every dataset has."""
         self.poses += [DatasetPose(name=name, joints=joints) for name, joints in presets().items()]
+
+    def _wide(self, sitter: Sitter, path: str) -> WidePicture | None:
+        """Write as much of a photo as any cut may show, with its head and joints; None where it has no head to frame.
+
+        A JPEG of the best quality, which is a fifth of a PNG: it is drawn over, and nothing is learnt from it.
+        """
+        frame, head = sitter.frame, head_of(sitter.face)
+        cut = widest_cut(*frame.size, head, self._parameters.resolution)
+        try:
+            place = HeadPlace.of(cut.head(head), cut.out_width, cut.out_height)
+        except ValueError:
+            return None
+        pixels = resized(self._opener.part(sitter.photo, frame, cut), cut)
+        key = f"{self._prefix}{path}.jpg"
+        self._opener.store.write(key, plain_jpeg(pixels), "image/jpeg")
+        return WidePicture(
+            key=key,
+            width=cut.out_width,
+            height=cut.out_height,
+            head=place,
+            joints=skeleton_of(cut.joints(sitter.joints), cut.out_width, cut.out_height),
+        )
 
     def _write(self, path: str, image: BGR | Mask) -> str:
         key = f"{self._prefix}{path}.png"

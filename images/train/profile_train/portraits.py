@@ -15,7 +15,7 @@ from profile_contract.stages.train import AdapterLayers, JudgedBy, TrainOrder
 from profile_draw.adapters.weights import AdapterWeights, LayerWeights, trained_layers
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Refused
-from profile_draw.fitting import fitted_photo, fitted_pose, row_of
+from profile_draw.fitting import fitted_pose, row_of
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, by_pose, check, chunks_of, pieces_of
 from profile_runtime.store.port import Store
@@ -178,5 +178,5 @@ def _row(index: int, order: GenerationOrder, store: Store) -> Row:
         index,
         (),
         pose=lambda grant, size: fitted_pose(picture(grant), size),
-        photo=lambda grant, size: fitted_photo(picture(grant), size),
+        photo=lambda grant, _: picture(grant),
     )

@@ -29,7 +29,7 @@ from profile_runtime.kubernetes.resources import (
 
 from .problems import Code, Problem
 from .visitor import Visitor, belongs
-from .wishes import LookWish, look_patch
+from .wishes import LookWish, look_patch, preview_name
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,20 @@ class PageCluster:
         """Make a request."""
         return await _answered(self._api.call("POST", requests_path(visitor.namespace), manifest))
 
+    async def preview(self, visitor: Visitor, name: str) -> Document | None:
+        """The request that shows a first picture beside one of the visitor's; None where there is none of theirs."""
+        shown = preview_name(name)
+        if shown is None:
+            return None
+        try:
+            document = await _answered(self._api.call("GET", _path(visitor, shown)))
+        except Problem as problem:
+            if problem.code is Code.REQUEST_NOT_FOUND:
+                return None
+            raise
+        own = belongs(document, visitor, owned_photos(visitor.owner, name))
+        return document if own else None
+
     async def look_again(self, visitor: Visitor, name: str) -> None:
         """Raise the photos' revision: photos came or went."""
         document = await self.request(visitor, name)
@@ -114,9 +128,18 @@ class PageCluster:
     async def delete(self, visitor: Visitor, name: str) -> None:
         """Ask for a request's deletion, and with it that of everything it made."""
         document = await self.request(visitor, name)
+        preview = await self.preview(visitor, name)
+        if preview is not None:
+            # It would go by itself; until then its pictures would stand.
+            await self._delete(visitor, preview)
+        await self._delete(visitor, document)
+
+    async def _delete(self, visitor: Visitor, document: Document) -> None:
+        """Delete a request as it was read."""
         # That very one: a request of the same name that somebody made meanwhile is another.
         options = {"preconditions": {"uid": document["metadata"].get("uid")}}
-        await _answered(self._api.call("DELETE", _path(visitor, name), options))
+        path = _path(visitor, str(document["metadata"]["name"]))
+        await _answered(self._api.call("DELETE", path, options))
 
     async def _patch(self, visitor: Visitor, name: str, patch: Document) -> Document:
         """The request after a merge patch."""

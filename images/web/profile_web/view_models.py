@@ -18,10 +18,12 @@ class Link(Protocol):
 
 
 class StyleView(Tolerant):
-    """`name`: the style's key; `own`: it is one of the visitor's namespace alone."""
+    """`name`: the style's key; `own`: it is one of the visitor's namespace alone. `from_photo`: it keeps a photo and
+    changes its light."""
 
     name: str
     own: bool = False
+    from_photo: bool = False
     title: Title
     tone: Tone
     background: str
@@ -71,6 +73,7 @@ class PortraitView(Tolerant):
     url: str
     save: str
     file: str
+    source: str = ""
     cuts: list[CutView] = []
 
 
@@ -92,10 +95,26 @@ class ComparisonView(Tolerant):
     sides: list[SideView]
 
 
+class PreviewPicture(Tolerant):
+    """A first picture, and the photo that it was drawn over, framed as it is; both are URLs."""
+
+    style: str
+    url: str
+    source: str = ""
+
+
+class PreviewView(Tolerant):
+    """What can be seen before a person is learnt. `state`: None (nobody asked), Running, Ready, or Stalled."""
+
+    state: str = "None"
+    pictures: list[PreviewPicture] = []
+
+
 class RequestView(Tolerant):
     """`state`: Waiting, Running, Ready, Stalled or Deleting; `reason` says why it stalled or waits. `retain`: what was
     made of the photos outlives the request. `portraits_each`: how many were asked for of each style. `toy_model`: the
-    model that drew the portraits, where it is for demonstrations alone."""
+    model that drew the portraits, where it is for demonstrations alone. `source`: the photo that was chosen to be kept.
+    `omitted`: the reason for which nothing was drawn in some look, while others were."""
 
     name: str
     title: str
@@ -110,6 +129,8 @@ class RequestView(Tolerant):
     styles: list[str] = []
     layouts: list[LayoutName] = []
     portraits_each: int = 0
+    source: str | None = None
+    omitted: str = ""
     photos: list[PhotoView] = []
     warnings: list[WarningView] = []
     toy_model: str = ""

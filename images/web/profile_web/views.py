@@ -34,6 +34,8 @@ from .view_models import (
     Link,
     PhotoView,
     PortraitView,
+    PreviewPicture,
+    PreviewView,
     RequestView,
     SideView,
     StyleView,
@@ -43,7 +45,15 @@ from .view_models import (
 # The reason of a request that this version of the page cannot read: its owner can still delete it.
 UNREADABLE = "Unreadable"
 # What other looks may mend.
-LOOKS_MEND = frozenset({Reason.STYLE_NOT_FOUND, Reason.STYLE_NOT_UNDERSTOOD, Reason.NO_LIKENESS_REACHED})
+LOOKS_MEND = frozenset(
+    {
+        Reason.STYLE_NOT_FOUND,
+        Reason.STYLE_NOT_UNDERSTOOD,
+        Reason.NO_LIKENESS_REACHED,
+        Reason.SOURCE_NOT_FOUND,
+        Reason.SOURCE_REFUSED,
+    }
+)
 # The lines of a cut's checklist that a person is told of where they are not met, and the page's names for them. Others
 # are about the file, or said of every portrait.
 TOLD_CHECKS = {
@@ -70,6 +80,7 @@ def style_view(document: dict[str, Any], sample: str) -> StyleView:
     return StyleView(
         name=style.key,
         own=style.kind is StyleKind.OWN,
+        from_photo=spec.drawn_over,
         title=spec.title,
         tone=spec.tone,
         background=spec.background_colour,
@@ -112,6 +123,8 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         styles=spec.style_keys,
         layouts=list(spec.layouts),
         portraits_each=spec.portraits,
+        source=spec.source,
+        omitted=conditions[ConditionType.OMITTED].reason if _true(conditions, ConditionType.OMITTED) else "",
         photos=_photos(status, sent, _within(sent, link)),
         warnings=_warnings(status),
         toy_model=(status.toy_model or "") if status.portraits else "",
@@ -121,6 +134,26 @@ def request_view(document: dict[str, Any], link: Link) -> RequestView:
         print_sheet=_maybe(status.print_sheet, saved),
         adapter=_maybe(webui_twin(status.adapter) if status.adapter and not _adapter_expired(status) else None, saved),
         retain=spec.deletion_policy is DeletionPolicy.RETAIN,
+    )
+
+
+def preview_view(document: dict[str, Any], link: Link) -> PreviewView:
+    """What a request that trains nothing has drawn so far. Raises ValidationError as request_view does."""
+    shown, status = request_view(document, link), status_of(document)
+    area = told_area(status.area, document["metadata"]["namespace"])
+    artifacts = request_prefix(area, document["metadata"]["name"]) if area else ""
+    saved = _within(artifacts, link)
+    return PreviewView(
+        state="Running" if shown.state == "Waiting" else shown.state,
+        pictures=[
+            PreviewPicture(
+                style=picture.style_ref.key,
+                url=saved(picture.key),
+                source=saved(picture.source) if picture.source else "",
+            )
+            for picture in status.previews
+            if is_below(artifacts, picture.key)
+        ],
     )
 
 
@@ -219,7 +252,9 @@ def _stage(status: ProfileRequestStatus, conditions: dict[str, Condition]) -> St
     """The first stage that is not done."""
     stages = status.stages or StagesStatus()
     for stage, row in STAGES.items():
-        if stages.of(stage) is None or not _true(conditions, row.condition):
+        condition = conditions.get(row.condition)
+        skipped = condition is not None and condition.reason == Reason.NOT_ASKED
+        if not skipped and (stages.of(stage) is None or not _true(conditions, row.condition)):
             return stage
     return None
 
@@ -256,6 +291,7 @@ def _portrait(portrait: PortraitStatus, link: Link) -> PortraitView:
         url=link(portrait.key),
         save=link(portrait.key, saved_name(portrait.key)),
         file=saved_name(portrait.key),
+        source=link(portrait.source) if portrait.source else "",
         cuts=[
             CutView(layout=name, url=url, file=saved_name(key))
             for name, key in portrait.layouts.items()

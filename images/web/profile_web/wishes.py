@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from profile_contract import photo_names
 from profile_contract.layouts import LayoutName
+from profile_contract.manifest import API_VERSION, REQUEST_KIND
 from profile_contract.manifest import manifest as request_manifest
 from profile_contract.model import Contract
 from profile_contract.ownership import OWNER_LABEL, owned_photos
-from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, Subject
+from profile_contract.request import (
+    NAME_LENGTH,
+    DeletionPolicy,
+    PhotoName,
+    Photos,
+    ProfileRequestSpec,
+    Subject,
+    Training,
+    TrainingMode,
+)
 from profile_contract.resource import TITLE_ANNOTATION
-from profile_contract.style_ref import StyleKey, StyleRef
+from profile_contract.style import ProfileStyleSpec
+from profile_contract.style_ref import StyleKey, StyleRef, ref_of
 
 from .config import Defaults
 from .problems import Code, Problem
@@ -35,6 +47,9 @@ PHOTO_TYPES: dict[str, tuple[str, ...]] = {
 }
 DRAFT = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 MOST_CANDIDATES = 32
+# Of a first picture: the likest of so many is shown.
+PREVIEW_CANDIDATES = 2
+PREVIEW_ENDING = "-preview"
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTES = str.maketrans({"'": "’", "`": "’"})
 
@@ -62,6 +77,7 @@ class LookWish(Contract):
     styles: list[StyleKey] = Field(min_length=1, max_length=8)
     layouts: list[LayoutName] = Field(default=[LayoutName.SQUARE], min_length=1, max_length=8)
     portraits: int = Field(default=4, ge=1, le=16)
+    source: PhotoName | None = Field(default=None, description="The photo that is kept; None: the best one.")
 
     @property
     def candidates(self) -> int:
@@ -114,10 +130,57 @@ def manifest(wish: Wish, visitor: Visitor, defaults: Defaults) -> dict[str, Any]
         layouts=wish.layouts,
         portraits=wish.portraits,
         candidates=wish.candidates,
+        source=wish.source,
         **{name: value for name, value in defaults if value is not None},
     )
     labels, annotations = {OWNER_LABEL: visitor.owner}, {TITLE_ANNOTATION: plain_title(wish.title)}
     return request_manifest(spec, visitor.namespace, wish.draft, labels=labels, annotations=annotations)
+
+
+def preview_name(name: str) -> str | None:
+    """The name of the request that shows a first picture beside the one of this name; None where that is too long."""
+    shown = f"{name}{PREVIEW_ENDING}"
+    return shown if len(shown) <= NAME_LENGTH else None
+
+
+def preview_manifest(wish: Wish, visitor: Visitor, style: StyleRef, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The ProfileRequest that trains nothing and draws one picture over a photo of a request that was made; None where
+    its name would be too long.
+
+    It goes with that request, and what it draws is shown whatever its likeness.
+    """
+    name = preview_name(wish.draft)
+    if name is None:
+        return None
+    spec = ProfileRequestSpec(
+        subject=Subject(noun=wish.noun),
+        # Whose photos these are, the other request says.
+        photos=Photos(prefix=owned_photos(visitor.owner, wish.draft)),
+        styles=[style],
+        source=wish.source,
+        portraits=1,
+        candidates=PREVIEW_CANDIDATES,
+        training=Training(mode=TrainingMode.NONE),
+        minimum_likeness=0,
+    )
+    document = request_manifest(spec, visitor.namespace, name, labels={OWNER_LABEL: visitor.owner})
+    metadata = request["metadata"]
+    owner = {"kind": REQUEST_KIND, "name": metadata["name"], "uid": metadata["uid"], "apiVersion": API_VERSION}
+    document["metadata"]["ownerReferences"] = [owner]
+    return document
+
+
+def preview_style(offered: Iterable[dict[str, Any]], asked: Sequence[str]) -> StyleRef | None:
+    """The style that a first picture is drawn in: one that keeps a photo, among those that were asked for, or else in
+    the light of the first that was; None where none is offered."""
+    styles: dict[str, ProfileStyleSpec] = {}
+    for document in offered:
+        with suppress(ValidationError):
+            styles[ref_of(document).key] = ProfileStyleSpec.model_validate(document.get("spec") or {}, extra="ignore")
+    over = [key for key, style in styles.items() if style.drawn_over]
+    tone = next((styles[key].tone for key in asked if key in styles), None)
+    ranked = sorted(over, key=lambda key: (key not in asked, styles[key].tone is not tone, key))
+    return StyleRef.of_key(ranked[0]) if ranked else None
 
 
 def look_patch(look: LookWish, spec: dict[str, Any]) -> dict[str, Any]:
@@ -126,6 +189,8 @@ def look_patch(look: LookWish, spec: dict[str, Any]) -> dict[str, Any]:
     asked = {StyleRef.model_validate(style, extra="ignore").key: style for style in spec["styles"] if "name" in style}
     styles = [asked.get(key) or StyleRef.of_key(key).distinction() for key in look.styles]
     patch: dict[str, Any] = {"styles": styles, "layouts": [str(name) for name in look.layouts]}
+    # A merge patch takes away what is null.
+    patch |= {"source": look.source} if look.source != spec.get("source") else {}
     # Of another number of candidates every style would be drawn anew.
     if spec.get("portraits", DEFAULT_PORTRAITS) != look.portraits:
         patch |= {"portraits": look.portraits, "candidates": look.candidates}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from profile_contract.generation import ReadGrant
 from profile_draw.errors import Refused, Unavailable
-from profile_draw.fitting import fitted_photo, fitted_pose
+from profile_draw.fitting import fitted_pose
 from profile_vision import decoding
 from profile_vision.decoding import Decoder, PictureLimits, Refusal
 
@@ -39,6 +39,8 @@ POSE = PictureLimits(
 PHOTO = PictureLimits(
     bytes=20_000_000, pixels=16_000_000, seconds=5.0, memory_megabytes=1000, formats=("PNG", "JPEG", "WEBP")
 )
+# A picture shows a part of its initial image: so many times its own pixels are as sharp as it can be.
+MOST_SHOWN = 4
 
 _REASONS = {
     Refusal.TOO_MANY_BYTES: "has more than {limits.bytes} bytes",
@@ -66,11 +68,12 @@ class PictureReader:
         return fitted_pose(picture, size)
 
     def photo(self, files: Files, grant: ReadGrant, size: tuple[int, int]) -> Image.Image:
-        """An initial image, upright, RGB, `size` (width, height). Raises as `pose` does."""
-        # More pixels than these would not be seen in what is drawn.
-        limits = replace(PHOTO, area=min(PHOTO.pixels, 4 * size[0] * size[1]))
-        picture = self._read(files, grant, _Wanted("the initial image", limits))
-        return fitted_photo(picture, size)
+        """An initial image, upright, RGB, of no more pixels than a picture of `size` (width, height) may show of it.
+
+        Raises as `pose` does.
+        """
+        limits = replace(PHOTO, area=min(PHOTO.pixels, MOST_SHOWN * size[0] * size[1]))
+        return self._read(files, grant, _Wanted("the initial image", limits))
 
     def _read(self, files: Files, grant: ReadGrant, wanted: _Wanted) -> Image.Image:
         """A granted picture, RGB and upright. Raises as `pose` does."""

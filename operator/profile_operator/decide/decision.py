@@ -19,7 +19,7 @@ from .advice import plain
 from .facts import Facts
 from .failure import due, new_failure
 from .limits import excess_of
-from .orders import create_job, needs_gpu, open_scopes, queue_of, start_generation
+from .orders import create_job, needs_gpu, open_scopes, queue_of, start_generation, why_omitted
 from .plan import (
     SOON_SECONDS,
     Action,
@@ -157,6 +157,23 @@ def await_styles(facts: Facts) -> Decision | None:
     return Decision((*learning, generate, *waiting), _superseded(facts, (Stage.PREPROCESS, Stage.TRAIN)))
 
 
+def await_source(facts: Facts) -> Decision | None:
+    """Something can be drawn: the photo that is to be drawn over is there, or some style needs none. Otherwise nothing
+    is trained or drawn; where it is one style of several, the others go on (see why_omitted)."""
+    styles = facts.snapshot.resolved.styles
+    preprocess, generate = facts.standings[0], facts.standings[2]
+    if preprocess.state is not StageState.DONE or generate.state is StageState.DONE or not styles:
+        return None
+    # Of a style that waits for a look nothing is known yet.
+    omitted = [why_omitted(facts, styles[key]) if key in styles else None for key in facts.spec.style_keys]
+    first = omitted[0]
+    if first is None or None in omitted:
+        return None
+    blocked = replace(generate, state=StageState.BLOCKED, reason=first.reason, message=plain(str(first), 600))
+    actions = (*_record(facts), *_superseded(facts, (Stage.TRAIN, Stage.GENERATE)))
+    return Decision(with_standing(facts.standings, blocked), actions, resolved=_accepted(facts))
+
+
 def await_predictor(facts: Facts) -> Decision | None:
     """Every predictor that is still to draw exists. Until it does nothing is drawn, and nobody is called."""
     current, snapshot = next_standing(facts.standings), facts.snapshot
@@ -232,6 +249,7 @@ POLICIES: tuple[Policy, ...] = (
     await_photos,
     suspend,
     await_styles,
+    await_source,
     await_refresh,
     await_predictor,
     await_looks,

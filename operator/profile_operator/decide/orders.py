@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from profile_contract.artifacts import REPORT, stage_folder, uploads_prefix
-from profile_contract.candidates import Wanted, judge_order, last_drawn, planned_candidates
+from profile_contract.candidates import (
+    Wanted,
+    delivered_of,
+    judge_order,
+    last_drawn,
+    planned_candidates,
+    subject_of,
+)
 from profile_contract.generation import GenerationOrder
+from profile_contract.resolved import ResolvedStyle
+from profile_contract.sources import Undrawable, check_drawable
 from profile_contract.stages.finish import FinishOrder, StyleCandidates
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
@@ -12,6 +21,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
 from profile_operator.config import OperatorConfig
 
+from .advice import plain
 from .facts import Facts
 from .plan import CreateJob, GenerationWork, KueueQueue, Scope, StartGeneration, StyleWork
 from .standing import StageState, Standings
@@ -71,7 +81,13 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             output=output,
             dataset=dataset,
             styles=[
-                StyleCandidates(style=key, tone=resolved.styles[key].content.tone, candidates=reports[key].candidates)
+                StyleCandidates(
+                    style=key,
+                    tone=resolved.styles[key].content.tone,
+                    candidates=reports[key].candidates,
+                    portraits=delivered_of(resolved.styles[key].content, resolved.generate.source, reports[key]),
+                    omitted=plain(reports[key].message) if not reports[key].candidates else "",
+                )
                 for key in snapshot.spec.style_keys
             ],
             parameters=resolved.finish.parameters,
@@ -99,19 +115,32 @@ def _judge(facts: Facts) -> GenerationOrder | None:
 def start_generation(facts: Facts) -> StartGeneration:
     """The action that draws all candidates. Raises UnknownPose, or ValueError where inputs are missing."""
     dataset, training = facts.snapshot.reports.preprocess, facts.snapshot.reports.train
-    if dataset is None or training is None or training.adapter is None:
-        raise ValueError("generation needs the reports of preprocessing and training, and an adapter")
     chain, resolved = facts.chain, facts.snapshot.resolved
+    trains, adapter = resolved.train.training.trains, training.adapter if training is not None else None
+    if dataset is None or (trains and adapter is None):
+        raise ValueError("generation needs the reports of preprocessing and training, and an adapter")
     parameters, drawing = resolved.train.parameters, resolved.generate
-    wanted = Wanted(subject=f"{parameters.token} {parameters.noun}", seed=drawing.seed, count=drawing.candidates)
+    subject = subject_of(parameters.token, parameters.noun, trains=trains)
+    wanted = Wanted(subject, seed=drawing.seed, count=drawing.candidates, photo=drawing.source)
     work = []
     # What waits for a look is not resolved, and not drawn yet.
     for style in (resolved.styles[key] for key in facts.spec.style_keys if key in resolved.styles):
-        prefix = chain.prefix(Stage.GENERATE, style.digest)
-        candidates = planned_candidates(style.key, style.content, prefix, wanted, dataset)
+        prefix, omitted = chain.prefix(Stage.GENERATE, style.digest), why_omitted(facts, style)
+        candidates = planned_candidates(style.key, style.content, prefix, wanted, dataset) if omitted is None else ()
         size, looks = style.picture.size, tuple(style.looks or ())
-        work.append(StyleWork(style.key, style.content, size, style.digest, prefix, candidates, looks))
-    return StartGeneration(GenerationWork(_request(facts), chain.generate, training.adapter, tuple(work)))
+        work.append(StyleWork(style.key, style.content, size, style.digest, prefix, candidates, looks, omitted))
+    return StartGeneration(GenerationWork(_request(facts), chain.generate, adapter, tuple(work)))
+
+
+def why_omitted(facts: Facts, style: ResolvedStyle) -> Undrawable | None:
+    """Why nothing can be drawn in one style of the request, as far as is known; None where it can."""
+    resolved = facts.snapshot.resolved
+    source, trains = resolved.generate.source, resolved.train.training.trains
+    try:
+        check_drawable(style.key, style.content, source, facts.snapshot.reports.preprocess, trains=trains)
+    except Undrawable as undrawable:
+        return undrawable
+    return None
 
 
 def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:

@@ -9,6 +9,7 @@ from profile_contract.conditions import Reason
 from profile_contract.look_ref import LookFile
 from profile_contract.request import ProfileRequestStatus
 from profile_contract.resolved import Resolved
+from profile_contract.sources import Undrawable
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
@@ -22,7 +23,7 @@ SOON_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class StyleWork:
-    """The candidates of one style, all under one prefix."""
+    """The candidates of one style, all under one prefix. `omitted`: why there are none, where nothing can be drawn."""
 
     key: str
     spec: ProfileStyleSpec
@@ -31,15 +32,19 @@ class StyleWork:
     prefix: str
     candidates: tuple[PlannedCandidate, ...]
     looks: tuple[LookFile, ...] = ()
+    omitted: Undrawable | None = None
 
 
 @dataclass(frozen=True)
 class GenerationWork:
-    """All that generation has to do for a request. Two works with the same digest are the same work."""
+    """All that generation has to do for a request. Two works with the same digest are the same work.
+
+    `adapter` None: what it draws are previews, over photos.
+    """
 
     request: RequestRef
     digest: str
-    adapter: FileRef
+    adapter: FileRef | None
     styles: tuple[StyleWork, ...]
 
     @property

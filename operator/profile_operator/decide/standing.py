@@ -94,6 +94,8 @@ def standings_of(snapshot: Snapshot, now: datetime) -> Standings:
             standings.append(Standing(stage, StageState.WAITING, snapshot.chain.of(stage), Reason.WAITING_FOR_STAGE))
         elif stage is Stage.GENERATE:
             standings.append(_generation(snapshot, now))
+        elif stage is Stage.TRAIN and not snapshot.resolved.train.training.trains:
+            standings.append(_done(stage, snapshot))
         else:
             standings.append(_job_stage(stage, snapshot, now))
     return tuple(standings)
@@ -126,6 +128,8 @@ def _done(stage: Stage, snapshot: Snapshot) -> Standing:
     digest = snapshot.chain.of(stage)
     if stage is Stage.GENERATE:
         return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED)
+    if stage is Stage.TRAIN and not snapshot.resolved.train.training.trains:
+        return Standing(stage, StageState.DONE, digest, Reason.NOT_ASKED)
     job = snapshot.job(snapshot.chain.job_name(stage))
     return Standing(stage, StageState.DONE, digest, Reason.SUCCEEDED, job=job, report=snapshot.reports.of(stage))
 

@@ -40,7 +40,10 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
     stages = StagesStatus(generate=_generation(facts, standings[Stage.GENERATE]), **entries)
     spent = sum(bill.seconds for bill in bills.values()) + _drawn_seconds(old.stages, stages)
     report = facts.snapshot.reports.finish if standings[Stage.FINISH].state is StageState.DONE else None
-    portraits = _portraits(facts) if report else list(old.portraits)
+    delivered = _delivered(facts)
+    # Portraits that were delivered before stay beside previews; previews go when there are portraits.
+    portraits = delivered if report and not report.preview else list(old.portraits)
+    previews = (delivered if report.preview else []) if report else list(old.previews)
     photos, progress = _photos(facts, decision), _progress(facts, decision)
     training = facts.snapshot.reports.train if standings[Stage.TRAIN].state is StageState.DONE else None
     return ProfileRequestStatus(
@@ -55,6 +58,7 @@ def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
         stages=with_ends(facts, decision.standings, stages),
         results_generation=facts.head.generation if report else old.results_generation,
         portraits=portraits,
+        previews=previews,
         adapter=training.adapter.key if training and training.adapter else old.adapter,
         resolved=_resolved(facts, decision),
         toy_model=_toy_model(facts.snapshot.resolved) if report else old.toy_model,
@@ -277,8 +281,8 @@ def _progress(facts: Facts, decision: Decision) -> Progress | None:
     return Progress(stage=running.stage, percent=percent, remaining_seconds=remaining)
 
 
-def _portraits(facts: Facts) -> list[PortraitStatus]:
-    """The portraits in the order in which their styles are asked for, the best of each style first."""
+def _delivered(facts: Facts) -> list[PortraitStatus]:
+    """Portraits or previews in the order in which their styles are asked for, the best of each style first."""
     report = facts.snapshot.reports.finish
     if report is None:
         return []
@@ -293,6 +297,7 @@ def _portraits(facts: Facts) -> list[PortraitStatus]:
             rank=portrait.rank,
             likeness=max(-100, min(100, portrait.likeness)),
             layouts={layout.layout: layout.key for layout in portrait.layouts},
+            source=portrait.source or None,
         )
         for portrait in ordered[:MOST_PORTRAITS]
     ]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from profile_contract.conditions import REASONS, ConditionType, Reason, ReasonKind
-from profile_contract.request import Condition, PortraitStatus, ProfileRequestStatus
+from profile_contract.request import Condition, ProfileRequestStatus
 from profile_contract.resource import RequestHead
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage
@@ -29,6 +29,7 @@ ORDER = (
     ConditionType.READY,
     *_STAGE_CONDITIONS.values(),
     ConditionType.OUTDATED,
+    ConditionType.OMITTED,
     ConditionType.RECONCILING,
     ConditionType.STALLED,
 )
@@ -53,7 +54,7 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     """The decision's plan: its actions, and the whole status with its Events where it says anything new."""
     status, current = next_status(facts, decision), decision.current
     stages: dict[str, Untimed] = {_STAGE_CONDITIONS[s.stage]: _stage(facts, s) for s in decision.standings}
-    ready = _ready(facts, decision, status.portraits)
+    ready = _ready(facts, decision, status)
     if ready.status == "True":
         text = StageText.DONE
     elif current is None or current.state in (StageState.BLOCKED, StageState.STALLED):
@@ -61,7 +62,8 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     else:
         special = {StageState.HELD: StageText.SUSPENDED, StageState.QUEUED: StageText.QUEUED}
         text = special.get(current.state, STAGES[current.stage].title)
-    untimed = {**stages, **_outdated(facts, status), **_summary(ready, stalled=text is StageText.STALLED)}
+    known = {**stages, **_outdated(facts, status), **_omitted(facts)}
+    untimed = {**known, **_summary(ready, stalled=text is StageText.STALLED)}
     conditions = _timed(facts.head, facts.now, untimed)
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
@@ -100,6 +102,17 @@ def _outdated(facts: Facts, status: ProfileRequestStatus) -> dict[str, Untimed]:
     return {ConditionType.OUTDATED: Untimed("True" if reason is Reason.PLATFORM_CHANGED else "False", reason, message)}
 
 
+def _omitted(facts: Facts) -> dict[str, Untimed]:
+    """Which styles nothing was drawn in, and why, while others were; no condition where all were drawn."""
+    reports = facts.snapshot.reports.generate
+    omitted = {key: reports[key] for key in facts.spec.style_keys if key in reports and not reports[key].candidates}
+    reasons = [report.reason for report in omitted.values() if report.reason is not Reason.SUCCEEDED]
+    if not reasons:
+        return {}
+    text = plain("; ".join(report.message for report in omitted.values()), 600)
+    return {ConditionType.OMITTED: Untimed("True", reasons[0], advised(reasons[0], text))}
+
+
 # --- the conditions of a decision --------------------------------------------------------------------------------
 
 
@@ -107,6 +120,8 @@ def _stage(facts: Facts, standing: Standing) -> Untimed:
     """The condition of one stage."""
     reason, message = standing.reason, standing.message
     match standing.state:
+        case StageState.DONE if reason is Reason.NOT_ASKED:
+            return Untimed("False", Reason.NOT_ASKED, "nothing is trained: spec.training.mode is None")
         case StageState.DONE:
             return Untimed("True", Reason.SUCCEEDED, _done_text(facts, standing.stage))
         case StageState.WAITING | StageState.READY:
@@ -129,7 +144,7 @@ def _starts(facts: Facts, stage: Stage) -> bool:
     return before == ABOUT_TO_START and facts.snapshot.seconds_since_write < STARTED_SECONDS
 
 
-def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) -> Untimed:
+def _ready(facts: Facts, decision: Decision, status: ProfileRequestStatus) -> Untimed:
     """Ready: the stage that tells how the request goes, or what was delivered."""
     standing, report = decision.current, facts.snapshot.reports.finish
     if standing is None:
@@ -137,9 +152,11 @@ def _ready(facts: Facts, decision: Decision, portraits: list[PortraitStatus]) ->
             reason = report.reason if report.reason is not Reason.SUCCEEDED else Reason.NO_LIKENESS_REACHED
             message = report.message or "no candidate reached spec.minimumLikeness"
             return Untimed("False", reason, advised(reason, message))
-        styles = len({portrait.style_ref.key for portrait in portraits})
-        best = max((portrait.likeness for portrait in portraits), default=0)
-        text = f"{_count(len(portraits), 'portrait')} in {_count(styles, 'style')}, best likeness {best}%"
+        previews = report is not None and report.preview
+        delivered, what = (status.previews, "preview") if previews else (status.portraits, "portrait")
+        styles = len({portrait.style_ref.key for portrait in delivered})
+        best = max((portrait.likeness for portrait in delivered), default=0)
+        text = f"{_count(len(delivered), what)} in {_count(styles, 'style')}, best likeness {best}%"
         return Untimed("True", Reason.SUCCEEDED, text)
     if standing.state is StageState.HELD:
         return Untimed("False", Reason.SUSPENDED, "spec.suspend is set")
@@ -166,7 +183,9 @@ def _done_text(facts: Facts, stage: Stage) -> str:
         pictures = sum(len(report.candidates) for report in reports.generate.values())
         return f"{_count(pictures, 'picture')} drawn in {_count(len(reports.generate), 'style')}"
     delivered = stage is Stage.FINISH and reports.finish is not None
-    return f"{_count(len(reports.finish.portraits), 'portrait')} delivered" if delivered and reports.finish else ""
+    if not delivered or reports.finish is None:
+        return ""
+    return f"{_count(len(reports.finish.portraits), 'preview' if reports.finish.preview else 'portrait')} delivered"
 
 
 def _count(number: int, word: str) -> str:

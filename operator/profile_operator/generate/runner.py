@@ -244,8 +244,10 @@ class GenerationRunner:
             digest=style.digest,
             style=style.key,
             style_spec=style.spec,
+            reason=style.omitted.reason if style.omitted is not None else Reason.SUCCEEDED,
+            message=str(style.omitted or ""),
             candidates=[
-                planned.made(drawing.digests.get(planned.key, ""), drawing.details.get(planned.key))
+                planned.made(style.size, drawing.digests.get(planned.key, ""), drawing.details.get(planned.key))
                 for planned in style.candidates
             ],
             started_at=drawing.started,

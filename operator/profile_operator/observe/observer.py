@@ -142,7 +142,9 @@ class Observer:
             other = parse_head(document)
             prefix = str(((document.get("spec") or {}).get("photos") or {}).get("prefix") or "")
             overlaps = prefix.startswith(head.photos_to_delete) or head.photos_to_delete.startswith(prefix)
-            if other.uid != head.uid and overlaps and not (other.deleting and other.photos_to_delete):
+            # What belongs to the request goes with it: the page's first pictures.
+            belongs = any(owner.get("uid") == head.uid for owner in document["metadata"].get("ownerReferences") or ())
+            if other.uid != head.uid and overlaps and not (belongs or (other.deleting and other.photos_to_delete)):
                 return other.key.name
         return ""
 

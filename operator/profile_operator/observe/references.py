@@ -45,7 +45,8 @@ def _told(status: ProfileRequestStatus) -> set[str]:
     stages = status.stages or StagesStatus()
     entries = map(stages.of, Stage)
     keys = [status.adapter, status.contact_sheet, status.print_sheet, status.likeness_report]
-    keys += [key for portrait in status.portraits for key in (portrait.key, *portrait.layouts.values())]
+    delivered = (*status.portraits, *status.previews)
+    keys += [key for portrait in delivered for key in (portrait.key, *portrait.layouts.values())]
     files = (stage_file(key) for key in keys if key)
     named = {entry.digest for entry in entries if entry is not None}
     return named | {file.digest for file in files if file is not None}

@@ -155,7 +155,11 @@ def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
     assert demo.preprocess.resolution == training.resolution
     assert drawn.width
     assert drawn.height
-    assert demo.picture == PictureSize(drawn.width, drawn.height, 20, drawn.guidance_tenths, 100, 100)
+    strength = drawn.strength_percent
+    assert strength
+    assert demo.picture == PictureSize(
+        drawn.width, drawn.height, 20, drawn.guidance_tenths, 100, 100, strength_percent=strength
+    )
 
 
 def test_everything_that_decides_how_a_candidate_looks_is_taken() -> None:

@@ -6,6 +6,7 @@ version is raised and the figures here are written anew in the same commit.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,13 +15,23 @@ from pydantic import BaseModel
 from profile_contract.candidates import PictureSize
 from profile_contract.layouts import LayoutName
 from profile_contract.look_ref import LookFile, LookRef
-from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, Updates
+from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, TrainingMode, Updates
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
 from profile_contract.stages.train import AdapterLayers, Timesteps, TrainParameters
-from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Sampler, Title, Tone
+from profile_contract.style import (
+    DetailMode,
+    FaceDetail,
+    ImageToImage,
+    Mode,
+    ProfileStyleSpec,
+    Sampler,
+    SourceChoice,
+    Title,
+    Tone,
+)
 from profile_contract.style_ref import StyleRef
 
 PHOTOS = photos_digest(
@@ -84,6 +95,8 @@ SPEC_FIELDS: dict[str, tuple[object, str]] = {
     "subject": (Subject(noun="woman"), "twcf"),
     "photos": (Photos(prefix="uploads/minji/", revision=2), ""),
     "styles": ([StyleRef(name="studio-warm")], "cf"),
+    # Of styles that start from a photo alone: below.
+    "source": ("b.jpg", ""),
     "portraits": (3, "f"),
     "candidates": (6, "wcf"),
     "seed": (2, "wcf"),
@@ -142,6 +155,8 @@ PICTURE_FIELDS: dict[str, tuple[object, str]] = {
     "guidance_tenths": (30, "wcf"),
     "control_weight_percent": (60, "wcf"),
     "control_end_percent": (50, "wcf"),
+    # Of styles that start from a photo alone: below.
+    "strength_percent": (30, ""),
 }
 STYLE_FIELDS: dict[str, tuple[object, str]] = {
     "title": (Title(en="Warm light"), "wf"),
@@ -152,6 +167,7 @@ STYLE_FIELDS: dict[str, tuple[object, str]] = {
     "pose": ("frontal", "wf"),
     "mode": (Mode.IMAGE_TO_IMAGE, "wf"),
     "strength_percent": (40, "wf"),
+    "image_to_image": (ImageToImage(source=SourceChoice.EACH), "wf"),
     "sampler": (Sampler(steps=31), "wf"),
     "adapter_weight_percent": (90, "wf"),
     # Below, with the file of the look.
@@ -196,6 +212,29 @@ def test_what_a_field_of_a_style_runs_again(field: str) -> None:
     value, runs = STYLE_FIELDS[field]
     styles = {**STYLES, "studio-warm": WARM.model_copy(update={field: value})}
     assert changed(digests(styles=styles), digests()) == runs
+
+
+OVER_A_PHOTO = {**STYLES, "studio-warm": WARM.model_copy(update={"mode": Mode.IMAGE_TO_IMAGE})}
+
+
+def test_the_photo_and_the_strength_count_for_the_styles_that_start_from_one() -> None:
+    before = digests(styles=OVER_A_PHOTO)
+    chosen = SPEC.model_copy(update={"source": "b.jpg"})
+    assert changed(digests(chosen, styles=OVER_A_PHOTO), before) == "wf"
+    stronger = Platform(PLATFORM.preprocess, PLATFORM.training, replace(PLATFORM.picture, strength_percent=30))
+    assert changed(digests(styles=OVER_A_PHOTO, platform=stronger), before) == "wf"
+    assert digests(styles=OVER_A_PHOTO).styles["studio-cool"] == digests().styles["studio-cool"]
+
+
+def test_a_preview_looks_at_the_same_photos_and_knows_no_setting_of_training() -> None:
+    preview = SPEC.model_copy(update={"training": Training(mode=TrainingMode.NONE)})
+    assert changed(digests(preview), digests()) == "twcf"
+    longer = SPEC.model_copy(update={"training": Training(mode=TrainingMode.NONE, steps=900)})
+    assert digests(longer) == digests(preview)
+    said = SPEC.model_copy(update={"training": Training(mode=TrainingMode.ADAPTER)})
+    assert digests(said) == digests()
+    assert PLATFORM.finish_parameters(preview).preview
+    assert not PLATFORM.finish_parameters(SPEC).preview
 
 
 LOOK = LookFile(key="looks/rim.safetensors", sha256="a" * 64)
@@ -326,6 +365,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "pose": "FromPhotos",
         "mode": Mode.TEXT_TO_IMAGE,
         "strength_percent": 60,
+        "image_to_image": None,
         "sampler": Sampler(steps=30, guidance_tenths=50),
         "adapter_weight_percent": 100,
         "adapters": None,
@@ -334,7 +374,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "detail": FaceDetail(mode=DetailMode.AUTO, strength_percent=40, steps=None),
         "predictor": "profile-predictor",
     },
-    FinishParameters: {"visible_mark": False, "toy_model": ""},
+    FinishParameters: {"visible_mark": False, "toy_model": "", "preview": False},
 }
 
 

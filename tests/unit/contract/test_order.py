@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
 from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
 from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_contract.sources import PhotoSource
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title
 
@@ -32,7 +33,7 @@ STYLE = ProfileStyleSpec(
 )
 CANDIDATES = [
     PlannedCandidate(
-        5, "c/000005.png", "sks woman in warm light", twin=False, pose_key="p/1.png", initial_image="i/1.png"
+        5, "c/000005.png", "sks woman in warm light", twin=False, pose_key="p/1.png", source=PhotoSource("i/1.png")
     ),
     PlannedCandidate(6, "c/000006.png", "sks woman in neutral light", twin=True),
     PlannedCandidate(
@@ -112,6 +113,7 @@ def test_a_golden_order() -> None:
         ({"control_end_percent": 14}, {"controlEnd": 0.14}),
         ({"control_end_percent": 0}, {"controlEnd": 0.0}),
         ({"pose_line_thousandths": 21}, {"poseLineThousandths": 21}),
+        ({"strength_percent": 17}, {"strength": 0.17}),
     ],
 )
 def test_what_a_base_model_wants_otherwise_changes_that_and_the_digest(

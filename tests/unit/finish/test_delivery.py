@@ -13,13 +13,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finishing import PREFIX, finisher
+from profile_contract.framing import HeadPlace
+from profile_contract.generation import SourceFraming
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
+from profile_contract.stages.generate import Candidate
 from profile_finish.checklist import Cutting, checks
+from profile_finish.references import References
 from profile_runtime.store.folder import FolderStore
 from profile_vision import Face
 from profile_vision.faces import counted
-from profile_vision.files import SOURCE_TYPE, STATEMENT, Unreadable, jpeg, jpeg_within, png, read_picture
+from profile_vision.files import (
+    COMPOSITE_TYPE,
+    PREVIEW_STATEMENT,
+    SOURCE_TYPE,
+    STATEMENT,
+    Unreadable,
+    jpeg,
+    jpeg_within,
+    png,
+    read_picture,
+)
 from profile_vision.pixels import BGR
 
 LAYOUT = LAYOUTS[LayoutName.EMPLOYEE_CARD]
@@ -65,15 +79,24 @@ def portrait_picture() -> BGR:
     return BGR((120 + noise).astype(np.uint8))
 
 
-def deliver(store: FolderStore, *, visible_mark: bool = False, likeness: int | None = 61) -> Portrait:
+def deliver(
+    store: FolderStore,
+    *,
+    visible_mark: bool = False,
+    likeness: int | None = 61,
+    preview: bool = False,
+    candidate: Candidate | None = None,
+) -> Portrait:
     parameters = FinishParameters(
         portraits=1,
         minimum_likeness=45,
         layouts=[LayoutName.EMPLOYEE_CARD, LayoutName.SQUARE],
         visible_mark=visible_mark,
+        preview=preview,
     )
     score = Score(style="studio-warm", seed=7, key="candidate.png", faces=1, likeness=likeness)
-    return finisher(store, OneFace(), parameters).deliver(score, 3, portrait_picture())
+    candidate = candidate or Candidate(seed=7, key="candidate.png")
+    return finisher(store, OneFace(), parameters).deliver(score, 3, portrait_picture(), candidate)
 
 
 def pixels(data: bytes) -> NDArray[np.uint8]:
@@ -236,3 +259,47 @@ def test_a_candidate_that_opencv_calls_a_mistake_is_unreadable(tmp_path: Path, s
     store.write("a.png", b"\x89PNG\r\n\x1a\n" + chunk if size else b"")
     with pytest.raises(Unreadable):
         read_picture(store, "a.png")
+
+
+# --- drawn over a photo -------------------------------------------------------------------------------------------
+
+FRAMING = SourceFraming(
+    head=HeadPlace(height=0.5, eyes=0.4, middle=0.5), wanted=HeadPlace(height=0.5, eyes=0.4, middle=0.5)
+)
+OVER = Candidate(seed=7, key="candidate.png", source="photo.jpg", framing=FRAMING)
+
+
+@pytest.mark.parametrize(("preview", "statement"), [(False, STATEMENT), (True, PREVIEW_STATEMENT)])
+def test_what_is_drawn_over_a_photo_says_so_and_has_the_photo_beside_it(
+    store: FolderStore, preview: bool, statement: str
+) -> None:
+    photo = Image.linear_gradient("L").resize((320, 320)).convert("RGB")
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", quality=95)
+    store.write("photo.jpg", stream.getvalue())
+    portrait = deliver(store, preview=preview, candidate=OVER)
+    for key in (portrait.key, *(cut.key for cut in portrait.layouts)):
+        with Image.open(io.BytesIO(store.read(key))) as written:
+            assert COMPOSITE_TYPE in str(written.info.get("xmp") or written.info.get("XML:com.adobe.xmp")), key
+            assert written.getexif()[0x010E] == statement
+    assert portrait.source == f"{PREFIX}studio-warm/03-000007-source.jpg"
+    beside = pixels(store.read(portrait.source))
+    assert beside.shape == (640, 640, 3)
+    assert np.abs(beside[[40, 320, 600], 320, 0].astype(int) - np.array([16, 128, 240])).max() < 6
+    # It is the person's own photo, which no model made.
+    assert b"trainedAlgorithmicMedia" not in store.read(portrait.source)
+
+
+def test_a_photo_that_is_gone_is_not_shown(store: FolderStore) -> None:
+    assert deliver(store, candidate=OVER).source == ""
+
+
+def test_a_photo_does_not_judge_what_was_drawn_over_it() -> None:
+    own, other = np.eye(2, dtype=np.float32)
+    pictures = (frozenset({"crop.png", "photo.jpg"}), frozenset({"other.png"}))
+    references = References(embeddings=[own, other], images=[], ceiling=1.0, pictures=pictures)
+    assert references.beside("photo.jpg")[0] is other
+    assert len(references.beside("photo.jpg")) == 1
+    assert references.beside("") == [own, other]
+    alone = References(embeddings=[own], images=[], ceiling=1.0, pictures=pictures[:1])
+    assert alone.beside("crop.png") == [own]

@@ -67,6 +67,7 @@ async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Benc
     await bench.finish()
     order = bench.predictor.orders[0]
     assert order.adapter is not None
+    assert bench.work.adapter is not None
     assert (order.adapter.key, order.adapter.sha256) == (bench.work.adapter.key, "a" * 64)
     assert "sign=get" in order.adapter.url
     item = order.items[0]
@@ -179,6 +180,7 @@ async def test_a_predictor_without_the_model_is_told_clearly(bench: Bench) -> No
 
 
 async def test_a_report_that_names_a_foreign_key_ends_generation(bench: Bench) -> None:
+    assert bench.work.adapter is not None
     foreign = bench.work.adapter.model_copy(update={"key": "finance.1a2b3c4d-5e6f/requests/ceo/a.safetensors"})
     bench.runner.ensure(replace(bench.work, adapter=foreign))
     await bench.finish()

@@ -17,6 +17,7 @@ from PIL import Image
 
 from predictor_world import png
 from profile_contract.generation import ReadGrant
+from profile_draw.fitting import fitted_photo
 from profile_predictor.engine import Fetched, Refused, Unavailable, pictures
 from profile_predictor.engine.pictures import PHOTO, POSE, PictureReader
 
@@ -48,7 +49,8 @@ def opened(
     reader: PictureReader, kind: str, content: bytes, size: tuple[int, int] = SIZE, sha256: str = ""
 ) -> np.ndarray:
     read = {"pose": reader.pose, "photo": reader.photo}[kind]
-    return np.asarray(read(OneFile(content), ReadGrant(url="x", sha256=sha256), size))
+    picture = read(OneFile(content), ReadGrant(url="x", sha256=sha256), size)
+    return np.asarray(picture if kind == "pose" else fitted_photo(picture, size))
 
 
 def saved(picture: Image.Image, kind: str, **how: object) -> bytes:

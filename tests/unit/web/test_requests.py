@@ -42,7 +42,7 @@ def test_a_request_is_made_as_it_was_wished_in_the_visitors_own_area(page: World
 
 ROUTES = [
     ("GET", "/api/requests/p-1"), ("GET", "/api/requests/p-1/events"), ("GET", "/api/requests/p-1/comparisons"),
-    ("GET", "/api/requests/p-1/checks"),
+    ("GET", "/api/requests/p-1/checks"), ("GET", "/api/requests/p-1/preview"),
     ("GET", "/api/requests/p-1/portraits.zip"), ("POST", "/api/requests/p-1/look-again"),
     ("POST", "/api/requests/p-1/look"), ("DELETE", "/api/requests/p-1"), ("DELETE", "/api/uploads/p-1/0.jpg"),
 ]  # fmt: skip

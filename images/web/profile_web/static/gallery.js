@@ -1,6 +1,7 @@
 // A request's portraits: by look, or the same portrait in different light side by side.
 
 import * as api from "./api.js";
+import { Beside } from "./preview.js";
 import { knows, styleTitle, t } from "./texts.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
@@ -46,9 +47,11 @@ function Portrait({ portrait, title, unmet }) {
   const alt = t("portrait.alt", { style: title, rank: portrait.rank });
   return html`
     <li class="portrait">
-      <button type="button" class="enlarge" aria-label=${t("portrait.enlarge", { portrait: alt })} onClick=${() => setLarge(true)}>
-        <img src=${portrait.url} alt=${alt} />
-      </button>
+      ${portrait.source
+        ? html`<${Beside} source=${portrait.source} result=${portrait.url} title=${title} />`
+        : html`<button type="button" class="enlarge" aria-label=${t("portrait.enlarge", { portrait: alt })} onClick=${() => setLarge(true)}>
+            <img src=${portrait.url} alt=${alt} />
+          </button>`}
       ${large && html`<${Enlarged} portrait=${portrait} alt=${alt} close=${() => setLarge(false)} />`}
       ${portrait.likeness > 0 && html`<${Likeness} percent=${portrait.likeness} />`}
       <ul class="cuts">

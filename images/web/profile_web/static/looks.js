@@ -3,11 +3,12 @@
 import { styleTitle, t } from "./texts.js";
 import { html } from "./vendor/htm-preact.js";
 
-/** `look`: { styles, layouts, portraits }, changed by `change`; `offered`: the styles of this cluster. */
-export function StyleFields({ look, change, offered, limits }) {
-  return html`
+/** `look`: { styles, layouts, portraits, source }, changed by `change`; `offered`: the styles of this cluster; `photos`:
+ * names of the photos of which one may be kept. */
+export function StyleFields({ look, change, offered, limits, photos }) {
+  const choices = (styles) => html`
     <div class="styles">
-      ${offered.map(
+      ${styles.map(
         (style) => html`
           <${StyleChoice}
             key=${style.name}
@@ -18,6 +19,19 @@ export function StyleFields({ look, change, offered, limits }) {
         `,
       )}
     </div>
+  `;
+  const kept = offered.filter((style) => style.fromPhoto);
+  const asked = kept.some((style) => look.styles.includes(style.name));
+  return html`
+    ${choices(offered.filter((style) => !style.fromPhoto))}
+    ${kept.length > 0 &&
+    html`
+      <div role="group" aria-labelledby="keep-heading">
+        <h3 id="keep-heading">${t("keep.heading")}</h3>
+        <p class="hint">${t("keep.hint")}</p>
+        ${choices(kept)} ${asked && html`<${SourceField} look=${look} change=${change} photos=${photos} />`}
+      </div>
+    `}
     <label class="field">
       ${t("new.portraits")}
       <input
@@ -51,6 +65,20 @@ export function LayoutFields({ look, change, layouts }) {
         `,
       )}
     </div>
+  `;
+}
+
+/** Which photo is kept: the best one, or one by its name. One that was taken away since is still named, to be changed. */
+function SourceField({ look, change, photos }) {
+  const names = look.source && !photos.includes(look.source) ? [look.source, ...photos] : photos;
+  return html`
+    <label class="field">
+      ${t("keep.photo")}
+      <select value=${look.source ?? ""} onChange=${(event) => change({ source: event.target.value || null })}>
+        <option value="">${t("keep.best")}</option>
+        ${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+      </select>
+    </label>
   `;
 }
 

@@ -41,7 +41,7 @@ function RequestForm({ session, fail }) {
   const chosen = usePhotos(draft, draft, limits, { restored: kept !== null });
   const [styles, setStyles] = useState([]);
   const [wish, setWish] = useState(
-    kept?.wish ?? { title: "", noun: "", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4 },
+    kept?.wish ?? { title: "", noun: "", styles: FIRST_STYLES, layouts: FIRST_LAYOUTS, portraits: 4, source: null },
   );
   const [consent, setConsent] = useState(false);
   const [shown, setShown] = useState([]);
@@ -109,7 +109,7 @@ function RequestForm({ session, fail }) {
       <fieldset>
         <legend>${t("new.styles")}</legend>
         <p class="hint">${t("new.stylesHint")}</p>
-        <${StyleFields} look=${wish} change=${change} offered=${styles} limits=${limits} />
+        <${StyleFields} look=${wish} change=${change} offered=${styles} limits=${limits} photos=${sentNames(chosen)} />
       </fieldset>
       <fieldset>
         <legend>${t("new.layouts")}</legend>
@@ -135,6 +135,9 @@ function RequestForm({ session, fail }) {
     </form>
   `;
 }
+
+/** The names of the photos that are in the store. */
+const sentNames = ({ photos }) => photos.filter((photo) => photo.state === "sent").map((photo) => photo.name);
 
 function problemsOf(wish, chosen, consent, limits) {
   const missing = limits.fewestPhotos - chosen.sent;

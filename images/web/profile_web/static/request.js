@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { AnotherLook } from "./another.js";
 import { Gallery } from "./gallery.js";
 import { tellDeleted, titleOf } from "./home.js";
+import { Preview } from "./preview.js";
 import { PhotoDrop, PhotoList, Picture, Remove, forgetPhotos, usePhotos } from "./photos.js";
 import { knows, t } from "./texts.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
@@ -59,9 +60,11 @@ export function Request({ name, session, fail }) {
       ${away && html`<p class="note">${t("away")}</p>`} ${done && html`<p class="note good">${readyText(request)}</p>`}
       ${request.state === "Stalled" && html`<p class="note bad">${stalledText(request)}</p>`}
       ${request.toyModel && html`<p class="note">${t("toy", { model: request.toyModel })}</p>`}
+      ${request.omitted && html`<p class="note">${t("request.omitted")} ${omittedText(request)}</p>`}
       <${Warnings} warnings=${request.warnings} />
     </div>
     ${!done && request.state !== "Stalled" && html`<${Steps} request=${request} progress=${progress} />`}
+    ${!done && request.portraits.length === 0 && html`<${Preview} request=${request} />`}
     ${request.portraits.length > 0 && html`<${Gallery} request=${request} fail=${fail} />`}
     <${AnotherLook} request=${request} session=${session} fail=${fail} />
     <${Photos} request=${request} session=${session} fail=${fail} />
@@ -115,6 +118,12 @@ function readyText(request) {
   const count = request.portraits.length;
   const likeness = request.bestLikeness;
   return likeness > 0 ? t("request.ready", { count, likeness }) : t("request.readyPlain", { count });
+}
+
+/** Why nothing was drawn in some look, while others were. */
+function omittedText({ omitted }) {
+  const key = `reason.${omitted}`;
+  return knows(key) ? t(key) : t("reason.other", { reason: omitted });
 }
 
 function stalledText(request) {

@@ -4,15 +4,15 @@ MUTANTS = (
     (
         "G01",
         "crds/profile_contract/stages/chain.py",
-        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]",
-        "parameters: list[object] = [spec.candidates, *platform.picture_for(spec).parameters]",
+        "return [spec.seed, spec.candidates, *picture.for_style(style).parameters, *source]",
+        "return [spec.candidates, *picture.for_style(style).parameters, *source]",
         "candidates' digest: seed dropped",
     ),
     (
         "G02",
         "crds/profile_contract/stages/chain.py",
-        "parameters: list[object] = [spec.seed, spec.candidates, *platform.picture_for(spec).parameters]",
-        "parameters: list[object] = [spec.seed, spec.candidates]",
+        "return [spec.seed, spec.candidates, *picture.for_style(style).parameters, *source]",
+        "return [spec.seed, spec.candidates, *source]",
         "candidates' digest: picture size and sampler overrides dropped",
     ),
     (

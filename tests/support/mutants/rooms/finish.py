@@ -18,7 +18,7 @@ MUTANTS = (
     (
         "F03",
         "vision/profile_vision/files.py",
-        ("        xmp=XMP.encode(),\n"),
+        ("        xmp=mark.xmp.encode(),\n"),
         "",
         "cuts without the AI mark (XMP)",
     ),
@@ -53,8 +53,8 @@ MUTANTS = (
     (
         "F08",
         "images/finish/profile_finish/portraits.py",
-        "data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes)[0]",
-        "data = jpeg_within(pixels, layout.dpi, layout.max_kilobytes)[0]",
+        "data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes, subject.mark)[0]",
+        "data = jpeg_within(pixels, layout.dpi, layout.max_kilobytes, subject.mark)[0]",
         "visible mark missing from every cut",
     ),
     (

@@ -32,8 +32,8 @@ MUTANTS = (
     (
         "PO5",
         "crds/profile_contract/resolved.py",
-        "            if kept.picture.shows(picture.room):\n",
-        "            if True:\n",
+        "            shown = kept.picture.shows(size.room)\n",
+        "            shown = True\n",
         "a layout that shows more is cut from what was drawn narrower",
     ),
     (

@@ -120,8 +120,8 @@ def _answer(answer: Any) -> dict[str, Any]:
 READS = (
     "/healthz", "/readyz", "/api/session", "/api/styles", "/api/uploads/p-3", "/api/uploads/none", "/api/requests",
     "/api/requests/p-1", "/api/requests/p-2", "/api/requests/none", "/api/requests/p-1/comparisons",
-    "/api/requests/p-2/comparisons", "/api/requests/p-1/checks", "/api/requests/p-1/portraits.zip",
-    "/api/requests/p-2/portraits.zip",
+    "/api/requests/p-2/comparisons", "/api/requests/p-1/preview", "/api/requests/p-1/checks",
+    "/api/requests/p-1/portraits.zip", "/api/requests/p-2/portraits.zip",
     "/api/requests/none/events", "/api/nothing", "/nothing",
 )  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_every_route_is_asked(page: Any) -> None:
     asked = {
         "/healthz", "/readyz", "/api/session", "/api/styles", "/api/uploads/{draft}", "/api/uploads",
         "/api/uploads/{draft}/{name}", "/api/requests", "/api/requests/{name}", "/api/requests/{name}/look-again",
-        "/api/requests/{name}/look", "/api/requests/{name}/checks",
+        "/api/requests/{name}/look", "/api/requests/{name}/checks", "/api/requests/{name}/preview",
         "/api/requests/{name}/events", "/api/requests/{name}/comparisons", "/api/requests/{name}/portraits.zip",
     }  # fmt: skip
     assert house.page_routes(page) == asked

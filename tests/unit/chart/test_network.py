@@ -71,7 +71,7 @@ def test_the_store_can_be_named_for_everybody_who_reaches_it() -> None:
     ("url", "port"),
     [
         ("https://events.example.com/studio", 443),
-        ("http://events", 80),
+        ("http://events2", 80),
         ("http://events:8080/a:9", 8080),
         ("https://[fd00::1]:8443/", 8443),
         ("https://[fd00::1]/", 443),

@@ -12,7 +12,8 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 
-from profile_contract.generation import DetailOutcome, GenerationOrder, LookGrant
+from profile_contract.generation import DetailOutcome, GenerationItem, GenerationOrder, LookGrant
+from profile_contract.stages.order import RequestRef
 from profile_draw.adapters.known_forms import LayerNames
 from profile_draw.adapters.look_file import LookReader
 from profile_draw.adapters.weights import AdapterWeights, RowAdapters
@@ -21,7 +22,7 @@ from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
 from profile_draw.fitting import row_of
 from profile_draw.pipeline import Pipeline
-from profile_draw.rows import Piece, Row, Shape, check, chunks_of, pieces_of
+from profile_draw.rows import Piece, Row, Shape, check, chunks_of, pieces_of, shape_of
 from profile_vision.faces import FaceReader, WeightsMissing
 from profile_vision.files import png
 from profile_vision.pixels import RGB, to_bgr
@@ -135,6 +136,23 @@ class Engine:
     def native_size(self) -> tuple[int, int]:
         """Width and height that the base model was trained for."""
         return self._pipeline.native_size
+
+    def warm_up(self) -> None:
+        """Draw a step of the base model at its own size: the first order must not pay for what is made at first use.
+
+        Raises as `draw` does.
+        """
+        started = time.monotonic()
+        width, height = self.native_size
+        order = GenerationOrder(
+            request=RequestRef(namespace="", name=""),
+            items=[GenerationItem(seed=0, prompt="")],
+            width=width,
+            height=height,
+            steps=1,
+        )
+        self.draw([Piece(shape_of(order, has_pose=False), (Row(index=0, seed=0, prompt=""),))])
+        log.info("warmed up in %.1f s", time.monotonic() - started)
 
     def generate(self, order: GenerationOrder, files: Files) -> list[Drawn]:
         """Draw one order by itself; the candidates come in the order of its items.

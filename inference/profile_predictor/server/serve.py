@@ -39,6 +39,8 @@ def serve(settings: PredictorSettings) -> None:
         log.warning("PROFILE_TOKEN is empty: whoever reaches the port may draw; let a network policy guard it")
     compare_recipes(settings)
     engine = Engine.load(settings.engine)
+    if engine.device != "cpu":
+        engine.warm_up()
     # What is tried again is told where it is tried, in a sentence.
     stamina.instrumentation.set_on_retry_hooks([])
     grants = StoreGrants(settings.store_hosts, bucket=settings.store_bucket)

@@ -13,6 +13,7 @@ import pytest
 from kserve import InferInput, InferRequest
 from kserve.errors import InvalidInput
 
+from predictor_world import TinyPipeline, tiny_engine
 from profile_contract.generation import EvictionOrder, GenerationOrder
 from profile_contract.stages.train import AdapterLayers
 from profile_draw.config import EngineConfig
@@ -238,3 +239,18 @@ def test_plain_tensors_make_an_order_of_one_picture() -> None:
 def test_wrong_plain_tensors_are_refused(extra: InferInput, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         plain_order(request(text("prompt", "x"), extra), 128, 128)
+
+
+def test_a_warm_up_draws_one_step_at_the_models_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    real = TinyPipeline.draw
+
+    def draw(self: TinyPipeline, shape: Any, rows: Any, wanted: Any) -> Any:
+        drawn.append((shape.width, shape.height, shape.steps, shape.guided, len(rows)))
+        return real(self, shape, rows, wanted)
+
+    monkeypatch.setattr(TinyPipeline, "draw", draw)
+    engine = tiny_engine()
+    engine.warm_up()
+    engine.close()
+    assert drawn == [(64, 64, 1, True, 1)]

@@ -126,3 +126,12 @@ async def test_a_round_that_only_reports_marks_nothing(tidy: Tidy) -> None:
     tidy.store.write(f"{request_prefix(area(), 'somebody')}adapter/aa/a", b"face")
     await tidy.round("Report")
     assert len(tidy.keys()) == 1
+
+
+async def test_photos_of_a_namespace_that_is_there_stay_where_a_request_names_them(tidy: Tidy) -> None:
+    tidy.request("minji")
+    photo = uploads_prefix(area(), "uploads/minji/") + "1.jpg"
+    tidy.store.write(photo, b"face")
+    for tidy.later in (0, 31, 62):
+        await tidy.round(expire="30d", watched=())
+    assert sorted(tidy.keys()) == sorted([cluster_mark(area(), OURS), photo])

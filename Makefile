@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ crds: env ## write the CRD manifests, docs/api.md, docs/recipe.md and the chart'
 
 samples: env weights model ## draw the page's pictures of the chart's styles anew, with the demo's base model
 	nice -n 5 $(RUN) -m profile_samples
+
+rehearsal: env weights ## the four stages at SDXL's full size with random weights, on a CPU, into docs/full-size.md (BATCH=4; 10 GB in the cache)
+	nice -n 10 $(RUN) -m profile_rehearsal $(if $(BATCH),--batch $(BATCH)) $(if $(ANEW),--anew)
 
 page: ## fetch the page's one vendored file anew, as its lock file says (needs npm)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix images/web/vendor

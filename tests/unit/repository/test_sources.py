@@ -23,7 +23,7 @@ OF_THE_API = {
 # Any other decorator hands the function to somebody who calls it.
 PLAIN_DECORATORS = {"property", "cached_property", "functools.cached_property", "staticmethod", "classmethod"}
 # What a library calls by its name: argcomplete, and the server of Python's http.server.
-CALLED_BY_NAME = {"_init_debug_stream", "do_GET", "do_POST", "log_message"}
+CALLED_BY_NAME = {"_init_debug_stream", "do_GET", "do_POST", "do_PUT", "log_message"}
 
 
 @functools.cache

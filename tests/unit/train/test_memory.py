@@ -42,7 +42,7 @@ PARAMETERS = TrainParameters(
     base_model="tiny", rank=1, steps=4, batch=4, resolution=1024, learning_rate=0.1, checkpoint_steps=4
 )
 # SDXL 1.0, its ControlNet, and an adapter of rank 32 in its attention.
-SDXL = NetworkSizes(unet=2_567_463_684, control=1_251_445_264, adapter=46_448_640)
+SDXL = NetworkSizes(unet=2_567_463_684, control=1_251_014_160, adapter=46_448_640)
 HALF, QUARTER, FULL = Precision.BFLOAT16, Precision.FLOAT8, Precision.FLOAT32
 GPU = precisions_of(mixed=True, accelerated=True)
 

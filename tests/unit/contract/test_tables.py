@@ -18,7 +18,13 @@ def test_the_stages_stand_in_the_order_that_data_flows() -> None:
 
 def test_no_two_stages_share_a_condition_or_a_folder() -> None:
     assert [row.folder for row in STAGES.values()] == ["dataset", "adapter", "candidates", "portraits"]
-    others = {ConditionType.READY, ConditionType.OUTDATED, ConditionType.RECONCILING, ConditionType.STALLED}
+    others = {
+        ConditionType.READY,
+        ConditionType.OUTDATED,
+        ConditionType.OMITTED,
+        ConditionType.RECONCILING,
+        ConditionType.STALLED,
+    }
     assert {row.condition for row in STAGES.values()} == set(ConditionType) - others
     assert len({row.condition for row in STAGES.values()}) == len(STAGES)
 

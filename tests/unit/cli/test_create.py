@@ -148,6 +148,23 @@ def test_another_requests_photos_are_left_alone(
     assert store.list("") == []
 
 
+def test_a_photo_to_draw_over_is_named_as_it_lies_in_the_folder(call: Call, api: FakeApi, tmp_path: Path) -> None:
+    call("create", "minji", folder(tmp_path), "--source", "3.jpg")
+    assert api.requests["hr", "minji"]["spec"]["source"] == "3.jpg"
+    assert "training" not in api.requests["hr", "minji"]["spec"]
+    call("create", "junho", folder(tmp_path), "--source", str(tmp_path / "elsewhere" / "2.jpg"), "--preview")
+    assert api.requests["hr", "junho"]["spec"]["source"] == "2.jpg"
+    assert api.requests["hr", "junho"]["spec"]["training"] == {"mode": "None"}
+
+
+def test_a_photo_to_draw_over_that_is_not_there_is_said_before_anything_is_sent(
+    call: Call, api: FakeApi, store: Bucket, tmp_path: Path
+) -> None:
+    said = call("create", "minji", folder(tmp_path), "--source", "9.jpg", code=1)
+    assert "--source 9.jpg is none of the photos: 0.jpg, 1.jpg" in said
+    assert (api.requests, store.list("")) == ({}, [])
+
+
 def test_a_name_that_begins_like_anothers_is_another(call: Call, api: FakeApi, tmp_path: Path) -> None:
     api.request("minji-2")
     call("create", "minji", folder(tmp_path))

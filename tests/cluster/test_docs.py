@@ -24,7 +24,7 @@ PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/**/*.md")), *sorted(CLONE
 NAMESPACE = "hr"
 # The random model draws nobody: with any floor, nothing would be delivered.
 SMALL = "--candidates 2 --portraits 1 --minimum-likeness 0"
-SMALL_SPEC = '{"spec": {"candidates": 2, "portraits": 1, "minimumLikeness": 0}}'
+SMALL_SPEC = '{"spec": {"candidates": 2, "portraits": 1, "minimumLikeness": 0, "training": {"steps": 4, "rank": 4}}}'
 NOTES_WORDS = re.compile(r"^  (kubectl .+)$", re.MULTILINE)
 PROGRAMS = r"(?:make|kubectl|helm|mc|hf|docker|for|cosign|curl|eval|export|python|PYTHONPATH=|\.venv/)"
 

@@ -27,7 +27,7 @@ export function StyleFields({ look, change, offered, limits, photos }) {
     ${kept.length > 0 &&
     html`
       <div role="group" aria-labelledby="keep-heading">
-        <h3 id="keep-heading">${t("keep.heading")}</h3>
+        <h2 id="keep-heading" class="smaller">${t("keep.heading")}</h2>
         <p class="hint">${t("keep.hint")}</p>
         ${choices(kept)} ${asked && html`<${SourceField} look=${look} change=${change} photos=${photos} />`}
       </div>

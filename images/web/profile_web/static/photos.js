@@ -16,6 +16,7 @@ class Collection {
     this.photos = [];
     this.listeners = new Set();
     this.queue = Promise.resolve();
+    this.leaving = Promise.resolve();
   }
 
   put(photos) {
@@ -57,6 +58,8 @@ class Collection {
   async send(photo) {
     this.change(photo, { state: "sending", percent: 0 });
     try {
+      // What was taken away still counts until the store has forgotten it: a twentieth photo would be one too many.
+      await this.leaving;
       const name = await send(this.draft, photo.file, {
         tell: (percent) => this.change(photo, { state: "sending", percent }),
         wait: () => this.change(photo, { state: "waiting" }),
@@ -74,7 +77,10 @@ class Collection {
   async take(photo) {
     this.put(this.photos.filter((other) => other.id !== photo.id));
     if (photo.file) URL.revokeObjectURL(photo.url);
-    if (photo.state === "sent") await api.forgetPhoto(this.draft, photo.name).catch(() => null);
+    if (photo.state !== "sent") return;
+    const forgotten = api.forgetPhoto(this.draft, photo.name).catch(() => null);
+    this.leaving = Promise.all([this.leaving, forgotten]);
+    await forgotten;
   }
 }
 

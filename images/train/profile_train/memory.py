@@ -43,8 +43,8 @@ class Precision(StrEnum):
 
 
 # GiB that one picture of 1024 x 1024 adds to a step's peak, by whether activations are calculated again, and whether in
-# half precision: counted by tests/unit/train/test_memory.py.
-ROW_GIB = {(False, True): 7.26, (True, True): 0.64, (False, False): 10.36, (True, False): 0.94}
+# half precision: as `make rehearsal` counts them on tensors without contents (docs/full-size.md).
+ROW_GIB = {(False, True): 7.26, (True, True): 0.64, (False, False): 10.58, (True, False): 1.02}
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,8 @@ def _photos(facts: Facts, decision: Decision) -> PhotosStatus:
     old, photos, report = facts.head.status.photos, facts.snapshot.photos, facts.snapshot.reports.preprocess
     # What was listed before this look stands in the record, whether or not a status came to tell it.
     recorded = facts.snapshot.resolved.photos
-    found = len(photos) if photos is not None else 0 if recorded.gone else len(recorded.photos)
-    base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, found=found)
+    count = len(photos) if photos is not None else 0 if recorded.gone else len(recorded.photos)
+    base = PhotosStatus(prefix=facts.spec.photos.prefix, revision=facts.spec.photos.revision, found=count)
     if not decision.standings[0].digest:
         return base.model_copy(update={"found": len(photos or ())})
     if report is None:

@@ -252,4 +252,32 @@ MUTANTS = (
         "if False else {}",
         "photos are cut for other pixels than the recipe trains at",
     ),
+    (
+        "P14",
+        "crds/profile_contract/candidates.py",
+        "guidance=style.sampler.guidance_tenths / 10,",
+        "guidance=style.sampler.guidance_tenths / 100 + 1,",
+        "guidance of a style wrong in the order",
+    ),
+    (
+        "P15",
+        "crds/profile_contract/candidates.py",
+        "control_end=style.control_end_percent / 100,",
+        "control_end=style.control_weight_percent / 100,",
+        "control end taken from control weight",
+    ),
+    (
+        "P67",
+        "crds/profile_contract/generation.py",
+        "seed: int = Field(ge=0, le=2**63 - 1, strict=True)",
+        "seed: int = Field(ge=0, le=2**64, strict=True)",
+        "seeds that no generator takes",
+    ),
+    (
+        "P68",
+        "crds/profile_contract/generation.py",
+        "seed: int = Field(ge=0, le=2**63 - 1, strict=True)",
+        "seed: int = Field(ge=0, le=2**63 - 1)",
+        "seeds may be floats",
+    ),
 )

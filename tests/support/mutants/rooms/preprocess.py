@@ -326,4 +326,25 @@ MUTANTS = (
         "original = (image.width, image.height)",
         "SDXL is told that an enlarged picture was as large as it is",
     ),
+    (
+        "T36",
+        "vision/profile_vision/masks.py",
+        "cv2.dnn.readNetFromTFLite(weights(models, WEIGHTS))",
+        "cv2.dnn.readNetFromTFLite(str(models / WEIGHTS))",
+        "the mask network is loaded whatever its digest",
+    ),
+    (
+        "T56",
+        "images/preprocess/profile_preprocess/holdout.py",
+        "others[: (len(others) + 1) // 2]",
+        "others",
+        "photos of one occasion judge together",
+    ),
+    (
+        "T57",
+        "images/preprocess/profile_preprocess/holdout.py",
+        "drawn = [draw.randrange(count)]",
+        "drawn = [int(likeness.mean(axis=1).argmax())]",
+        "the most typical photo judges, and does not teach",
+    ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,7 @@ from profile_models.folders import models_folder
 from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
 
+from .hub import models_from_hub
 from .looks import brought, look_files
 from .runner import InputRefused, Run
 from .settings import AREA, Choice, InstalledModels, choose_with, platform, request_spec
@@ -66,8 +68,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
     training = command.add_argument_group("training and models")
     training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
-    training.add_argument("--base-model", help="a folder below the models folder, in diffusers' SDXL layout")
-    training.add_argument("--control-model", help="the base model's pose ControlNet; empty for none")
+    training.add_argument(
+        "--base-model", metavar="MODEL",
+        help="a folder below the models folder, in diffusers' SDXL layout, or a model hub's OWNER/NAME[@REVISION], "
+        "which is downloaded once, after asking",
+    )  # fmt: skip
+    training.add_argument(
+        "--control-model", metavar="MODEL", help="the base model's pose ControlNet, likewise; empty for none"
+    )
+    training.add_argument("--download", action="store_true", help="download models without asking")
     training.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
     training.add_argument("--rank", type=int, help="the adapter's rank (default: the model's recipe, else 32)")
     training.add_argument(
@@ -96,7 +105,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     spec = with_source(request_spec(choice, list(styles)), photos)
     folder = (arguments.models or models_folder()).resolve()
     values = read_values(arguments.values)
-    models = choose_with(folder, choice, values)
+    base, control = models_from_hub(
+        folder, choice.base_model, choice.control_model, terminal, agreed=arguments.download
+    )
+    models = choose_with(folder, replace(choice, base_model=base, control_model=control), values)
     prepare(models, terminal)
     # Whoever has no model, or has mistyped an option, is not asked first.
     spec = spec if arguments.noun else with_noun(spec, terminal, terminal.say)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hub_server import COMMIT, Hub, hub_server
 from profile_cli.__main__ import main, parser
 from profile_cli.errors import CommandError
 from profile_cli.run import command
@@ -26,6 +28,7 @@ from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import SamplerName
 from profile_evaluate import command as evaluate_command
+from profile_models.model_recipe import SDXL_UNET
 from profile_runtime.store.folder import FolderStore
 
 RECIPE = {
@@ -230,3 +233,84 @@ def test_the_command_says_where_it_is_run(tmp_path: Path, begun: list[Run]) -> N
 def test_help_does_not_wait_for_torch() -> None:
     words = "import sys, profile_cli.__main__; sys.exit(any(name in sys.modules for name in ('torch', 'diffusers')))"
     assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with hub_server() as hub:
+        # The library's own default, which HF_ENDPOINT names.
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        weights = "diffusion_pytorch_model.safetensors"
+        hub.repositories["acme/portraits"] = {
+            "model_index.json": b"{}", "unet/config.json": json.dumps({"sample_size": 16, **SDXL_UNET}).encode(),
+            "vae/config.json": json.dumps({"block_out_channels": [8] * 4}).encode(), f"unet/{weights}": b"u" * 5000,
+            f"vae/{weights}": b"v" * 3000, "text_encoder/model.safetensors": b"t" * 3000,
+        }  # fmt: skip
+        hub.repositories["xinsir/controlnet-openpose-sdxl-1.0"] = {"config.json": b"{}", weights: b"c" * 4000}
+        yield hub
+
+
+def test_a_model_of_a_hub_comes_with_its_controlnet_and_once(
+    tmp_path: Path, begun: list[Run], hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nobody is asked for without somebody who can say no.
+    assert _run(tmp_path, "--base-model", "acme/portraits") == 1
+    refused = capsys.readouterr().out
+    assert f"acme/portraits at {COMMIT[:12]}: 1 MB, licence openrail++" in refused
+    assert f"xinsir/controlnet-openpose-sdxl-1.0 at {COMMIT[:12]}: 1 MB, licence openrail++" in refused
+    assert "error: nobody is here to be asked whether to download 1 MB into" in refused
+    assert "--download says yes" in refused
+    assert begun == []
+    _run(tmp_path, "--base-model", "acme/portraits", "--download", "--noun", "man")
+    (run,) = begun
+    training = run.platform.train_parameters(run.spec)
+    assert (training.base_model, training.control_model) == ("portraits", "controlnet-openpose-sdxl-1.0")
+    assert training.token == "ohwx"
+    assert (tmp_path / "models" / "portraits" / "SHA256SUMS").is_file()
+    asked = len(hub.asked)
+    hub.status = 503
+    _run(tmp_path, "--base-model", "acme/portraits", "--noun", "man")
+    assert len(begun) == 2
+    assert len(hub.asked) == asked
+
+
+@pytest.mark.parametrize(("answer", "begins"), [("y", True), ("", False), ("no", False), ("YES", True)])
+def test_somebody_at_the_terminal_is_asked_whether_to_download(
+    tmp_path: Path, begun: list[Run], hub: Hub, monkeypatch: pytest.MonkeyPatch, answer: str, *, begins: bool
+) -> None:
+    asked: list[str] = []
+
+    def ask(_: Terminal, question: str) -> str:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(Terminal, "ask", ask)
+    assert _run(tmp_path, "--base-model", "acme/portraits", "--control-model", "", "--noun", "man") == 1
+    assert asked == [f"Download 1 MB into {tmp_path / 'models'}? [y/N]"]
+    assert len(begun) == begins
+    assert (tmp_path / "models" / "portraits").is_dir() is begins
+
+
+def test_another_model_of_that_name_is_not_taken_for_it(
+    tmp_path: Path, begun: list[Run], hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path, "--base-model", "acme/portraits", "--control-model", "", "--download", "--noun", "man")
+    words = ["--download", "--noun", "man", "--control-model", ""]
+    assert _run(tmp_path, "--base-model", "other/portraits", *words) == 1
+    assert "portraits holds acme/portraits, not other/portraits: move it away, or name another" in _flat(capsys)
+    assert _run(tmp_path, "--base-model", "acme/portraits@fedcba", *words) == 1
+    assert f"holds the commit {COMMIT[:12]} of acme/portraits, not fedcba: move it away" in _flat(capsys)
+    assert len(begun) == 1
+    _run(tmp_path, "--base-model", f"acme/portraits@{COMMIT[:7]}", *words)
+    assert len(begun) == 2
+
+
+def _flat(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())

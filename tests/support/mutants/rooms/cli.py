@@ -288,4 +288,25 @@ MUTANTS = (
         ('    return getattr(arguments, "output", TABLE) == JSON\n'),
         "-o yaml prints a table",
     ),
+    (
+        "L70",
+        "models/profile_models/hub.py",
+        "            _check(part, file, offer)\n",
+        "",
+        "a file of a hub that came damaged is loaded",
+    ),
+    (
+        "L71",
+        "models/profile_models/hub.py",
+        "url, piece, resume_size=done,",
+        "url, piece, resume_size=0,",
+        "a download that was cut begins anew, behind what came before",
+    ),
+    (
+        "L72",
+        "cli/profile_cli/run/hub.py",
+        'if answer.lower() not in ("y", "yes"):',
+        "if not answer:",
+        "whoever says no gets the download",
+    ),
 )

@@ -74,11 +74,14 @@ def test_one_person(figures: Figures, compare: Compare) -> None:
         for name, weights in person.layers.items():
             fused.unet.get_submodule(name).weight += weights.up @ weights.down
     rows = [_row(seed, person) for seed in range(4)]
+    # The bank reads the same words once, so the bare pipeline need not read them either.
+    with torch.no_grad():
+        words = fused.encode_prompt([PROMPT] * 4, negative_prompt=[""] * 4)
+    names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 
     def bare() -> np.ndarray:
         drawn = fused(
-            prompt=[PROMPT] * 4,
-            negative_prompt=[""] * 4,
+            **dict(zip(names, words, strict=True)),
             generator=[torch.Generator().manual_seed(seed) for seed in range(4)],
             num_inference_steps=SHAPE.steps,
             guidance_scale=SHAPE.guidance,
@@ -172,22 +175,31 @@ def test_at_the_depth_of_sdxl(figures: Figures, compare: Compare, count: int, ro
     peft = _Peft(people, rank)
     chosen = [people[row * count // rows] for row in range(rows)]
     peft.names = [person.sha256 for person in chosen] * 2
-    inputs = torch.randn(2 * rows, 4, 16, 16), 500, torch.randn(2 * rows, 77, 128)
+    # Next to nothing to calculate: what is left is what a host does for each layer, while a card calculates.
+    picture, text = torch.randn(2 * rows, 4, 4, 4), torch.randn(2 * rows, 2, 128)
     added = {"text_embeds": torch.randn(2 * rows, 64), "time_ids": torch.zeros(2 * rows, 6)}
 
     def call(unet: Any) -> torch.Tensor:
-        return torch.as_tensor(unet(*inputs, added_cond_kwargs=added).sample)
+        # Other text than before: the bank would keep its keys and values, as it does from step to step.
+        return torch.as_tensor(unet(picture, 500, text.clone(), added_cond_kwargs=added).sample)
+
+    def next_step() -> torch.Tensor:
+        return torch.as_tensor(ours(picture, 500, text, added_cond_kwargs=added).sample)
 
     with torch.inference_mode(), bank.drawing([[(person, 1.0)] for person in chosen], guided=True):
         assert (call(ours) - call(peft.unet)).abs().max() < 1e-3
         after = compare(lambda: call(bare), lambda: call(ours), rounds=9)
         before = compare(lambda: call(bare), lambda: call(peft.unet), rounds=9)
+        kept = compare(lambda: call(bare), next_step, rounds=9)
     cost, then = 1000 * (after.second - after.first), 1000 * (before.second - before.first)
+    saved = 1000 * (after.second - kept.second)
+    goal = 10 if count == 1 else 30
     figures.add(
         SECTION,
         f"560 adapted layers, {count} in {2 * rows} rows",
         f"{then / cost:.1f}" if cost > 0 else "free",
         f"CPU time that adapters add to a call of the UNet: {then:.0f} ms by PEFT's mixed batch against {cost:.0f} ms, "
-        f"over {1000 * after.first:.0f} ms without; SDXL's depth, thin channels, rank {rank}, not "
-        "folded, keys and values of the text kept from the step before",
+        f"over {1000 * after.first:.0f} ms without; SDXL's depth, thin channels, tiny pictures, rank {rank}, not "
+        f"folded; goal: {goal} ms; from the second step on the text's keys and values are kept, which takes "
+        f"{saved:.0f} ms away",
     )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from profile_contract.conditions import Reason
 from profile_contract.resource import Key, parse_head
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage
@@ -124,7 +125,8 @@ class OperatorApp:
         self._reconciler = Reconciler(
             kube, observer, applier, config=config, forget=forget, waiting=self._waiting, events=self._events
         )
-        store.returned = self._store_returned
+        store.returned = lambda: self._look_at_waiting(Reason.STORE_UNAVAILABLE)
+        kube.returned = lambda: self._look_at_waiting(Reason.API_UNAVAILABLE)
         leftovers = store_access.leftovers(config.store, secrets)
         self._sweeper = Sweeper(Census(api, fence), leftovers, store, config=config, fence=fence)
         self._begin(kube.follow(), self._lead())
@@ -197,9 +199,9 @@ class OperatorApp:
         if not version or not self._kube.own(key, version):
             self.queue.add(key)
 
-    def _store_returned(self) -> None:
-        """Look at once at whoever waited for the store."""
-        for key in self._reconciler.take_waiting():
+    def _look_at_waiting(self, reason: Reason) -> None:
+        """Look at once at whoever waited for what is back now."""
+        for key in self._reconciler.take_waiting(reason) if self._leads else ():
             self.queue.add(key)
 
     async def _tell_again(self) -> None:

@@ -62,7 +62,8 @@ class Reconciler:
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
         self._platform = platform_digest(config)
-        self._without_store: set[Key] = set()
+        # Who could not be looked at for a reason that ends for all of them at once.
+        self._hindered_by: dict[Reason, set[Key]] = {Reason.STORE_UNAVAILABLE: set(), Reason.API_UNAVAILABLE: set()}
         # Who serves what is not ours, by the request's UID, as it was told.
         self._kept_off: dict[str, str] = {}
 
@@ -92,6 +93,7 @@ class Reconciler:
             self._gone(key)
             return None
         except ApiError as error:
+            self._hindered_by[Reason.API_UNAVAILABLE].add(key)
             raise ExpectedError(str(error)) from error
         head = parse_head(document)
         if self._uids.get(key, head.uid) != head.uid:
@@ -109,10 +111,11 @@ class Reconciler:
             await self._kube.refresh(key)
             return 0.2
         except (SpecError, StoreError, OwnerConflict, ApiError) as error:
-            if isinstance(error, StoreError):
-                self._without_store.add(key)
+            reason = _reason(error)
+            if reason in self._hindered_by:
+                self._hindered_by[reason].add(key)
             self._waiting.leave(key)
-            await self._hindered(head, error)
+            await self._hindered(head, error, reason)
             raise ExpectedError(str(error)) from error
 
     async def _cycle(self, head: RequestHead, spec: Document) -> float | None:
@@ -170,9 +173,8 @@ class Reconciler:
         if self._events is not None and self._events.wanted:
             self._events.offer(head.key, head.uid, head.generation, news(head, plan))
 
-    async def _hindered(self, head: RequestHead, error: Exception) -> None:
+    async def _hindered(self, head: RequestHead, error: Exception, reason: Reason) -> None:
         """Tell the user what hinders us, once."""
-        reason = _reason(error)
         # Somebody understood the spec, or wrote a status, that we do not understand: the last good one stays.
         if reason is Reason.INVALID_SPEC and (head.unread_status is not None or head.ready):
             log.warning("%s: left as it is, a newer version wrote it: %s", head.key, error)
@@ -186,9 +188,10 @@ class Reconciler:
         else:
             self._tell(plan, head)
 
-    def take_waiting(self) -> set[Key]:
-        """The requests that could not be looked at since the store did not answer; each is told once."""
-        waiting, self._without_store = self._without_store, set()
+    def take_waiting(self, reason: Reason) -> set[Key]:
+        """The requests that could not be looked at since the store, or the API server, did not answer; each is told
+        once."""
+        waiting, self._hindered_by[reason] = self._hindered_by[reason], set()
         return waiting
 
     def _gone(self, key: Key) -> None:

@@ -20,7 +20,7 @@ from profile_sandbox.build import programs_folder
 from profile_sandbox.certificates import service_account_key
 
 TOKEN = "administrator"
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class BareCluster:

@@ -154,13 +154,13 @@ class FakeKubernetes:
     # --- the server ---
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        """Serve on loopback; gives the URL."""
+    async def running(self, port: int = 0) -> AsyncIterator[str]:
+        """Serve on loopback, on any port where none is named; gives the URL."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, shutdown_timeout=0.05)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         port = runner.addresses[0][1]
         try:

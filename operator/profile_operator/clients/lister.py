@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from profile_contract.resource import Key
-from profile_runtime.kubernetes.aio import AsyncApi, ListVersion, decoded
-from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceExpired
+from profile_runtime.kubernetes.aio import AsyncApi, ListPage, ListVersion, decoded
+from profile_runtime.kubernetes.errors import ApiError, ApiUnavailable, Forbidden, ResourceExpired
 from profile_runtime.kubernetes.resources import Query
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ WATCH_SECONDS = 300
 SHORT_WATCH_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
+# An API server that answers nobody is asked more often than one that refuses: all work waits for it.
+LONGEST_AWAY_SECONDS = 10.0
 # Objects that went lately: an answer to a write of ours may come after the watch told that its object is gone.
 MOST_TOMBSTONES = 2048
 
@@ -59,9 +61,12 @@ class Lister(Generic[Kept]):
         *,
         namespaces: Sequence[str] = (),
         query: Query = (),
+        returned: Callable[[], None] = lambda: None,
     ) -> None:
-        """`path`: of a namespace's objects, of all for None. `read`: what is kept of an object's JSON."""
+        """`path`: of a namespace's objects, of all for None. `read`: what is kept of an object's JSON. `returned` is
+        called when an API server that was away answers again."""
         self._api, self._path, self._read, self._changed, self._query = api, path, read, changed, tuple(query)
+        self._returned = returned
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._entries: dict[Key, Kept] = {}
         self._tombstones: OrderedDict[Key, str] = OrderedDict()
@@ -151,9 +156,14 @@ class Lister(Generic[Kept]):
 
     async def _follow(self, namespace: str | None) -> None:
         """One namespace, or all: a list, what happens from there on, and a list again where the thread is lost."""
-        version, pause = "", FIRST_PAUSE_SECONDS
+        version, pause, away = "", FIRST_PAUSE_SECONDS, False
         while True:
             try:
+                if away:
+                    # A watch says nothing until something happens.
+                    await self._api.read(self._path(namespace), ListPage, [*self._query, ("limit", "1")])
+                    away = False
+                    self._returned()
                 if not version:
                     version = await self._list(namespace)
                 started = time.monotonic()
@@ -172,8 +182,9 @@ class Lister(Generic[Kept]):
                     self._synced.discard(namespace)
                     version = ""
                 self._answered(namespace)
+                away = isinstance(error, ApiUnavailable)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                pause = min(2 * pause, LONGEST_AWAY_SECONDS if away else LONGEST_PAUSE_SECONDS)
 
     async def _list(self, namespace: str | None) -> str:
         """Keep all that is there and forget what is not; returns the list's version."""

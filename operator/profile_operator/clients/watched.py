@@ -52,8 +52,14 @@ MOST_OWN_WRITES = 4096
 class RequestLister(Lister[RequestEntry]):
     """The requests, and which of them ask for a style."""
 
-    def __init__(self, api: AsyncApi, changed: Changed[RequestEntry], namespaces: Sequence[str]) -> None:
-        super().__init__(api, requests_path, request_entry, changed, namespaces=namespaces)
+    def __init__(
+        self,
+        api: AsyncApi,
+        changed: Changed[RequestEntry],
+        namespaces: Sequence[str],
+        returned: Callable[[], None],
+    ) -> None:
+        super().__init__(api, requests_path, request_entry, changed, namespaces=namespaces, returned=returned)
         self._by_style: dict[str, set[Key]] = defaultdict(set)
 
     def asking(self, style: str) -> list[Key]:
@@ -113,7 +119,9 @@ class WatchedKube(Kube):
         self._installations = frozenset(installations)
         self._wake = wake
         self._own: OrderedDict[Key, str] = OrderedDict()
-        self.listed = RequestLister(self.api, self._request_changed, namespaces)
+        # Called when an API server that was away answers again.
+        self.returned: Callable[[], None] = lambda: None
+        self.listed = RequestLister(self.api, self._request_changed, namespaces, lambda: self.returned())
         self.listed_jobs = JobLister(self.api, self._job_changed, namespaces)
         self.listed_cluster_styles: Lister[StyleEntry] = Lister(
             self.api, lambda _: CLUSTER_STYLES_PATH, style_entry, self._style_changed

@@ -12,7 +12,7 @@ from profile_contract import GROUP
 
 Document = dict[str, Any]
 MERGE = "application/merge-patch+json"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 150.0
 
 
 class Refusal(Exception):
@@ -29,7 +29,7 @@ class KubeApi:
     def __init__(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         # Its certificate is made as it starts.
-        self._client = httpx.Client(base_url=url, headers=headers, verify=False, timeout=10, trust_env=False)  # noqa: S501
+        self._client = httpx.Client(base_url=url, headers=headers, verify=False, timeout=30, trust_env=False)  # noqa: S501
 
     def close(self) -> None:
         """Close the connections."""

@@ -28,9 +28,10 @@ SPEC: Document = {
     "minimumLikeness": 0,
 }
 STAGES = ("preprocess", "train", "generate", "finish")
-READY_SECONDS = 90.0
-GONE_SECONDS = 60.0
-SETTLE_SECONDS = 20.0
+# Long, since the machine may be busy: they only tell what hangs.
+READY_SECONDS = 300.0
+GONE_SECONDS = 240.0
+SETTLE_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 # Of a report and of a status: when it was, and how long it took.
 # And whose it is, with the digest of the record that says so.

@@ -27,6 +27,7 @@ PAUSES: dict[str, float | timedelta] = {
     "clients.breaker.LONGEST_PAUSE_SECONDS": 1.0,
     "clients.lister.FIRST_PAUSE_SECONDS": 0.2,
     "clients.lister.LONGEST_PAUSE_SECONDS": 1.0,
+    "clients.lister.LONGEST_AWAY_SECONDS": 1.0,
     "generate.runner.FIRST_PAUSE_SECONDS": 0.2,
     "decide.decision.LOOK_AGAIN_SECONDS": 2.0,
     "decide.deletion.SOON_SECONDS": 0.3,

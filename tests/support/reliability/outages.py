@@ -85,7 +85,7 @@ def _disrupted(stage: str, disruption: Disruption) -> Callable[[Stand, Document]
         with in_stage(stand, stage) as life:
             place = life.space.namespace, stage
             stand.node.disruptions[place] = disruption
-            life.wait(lambda: stand.node.runs[place] == 2, 60, "with another pod")
+            life.wait(lambda: stand.node.runs[place] == 2, 240, "with another pod")
             life.let_go(stage)
             life.until_ready()
             settle(life, without(expected, "containers run", "status"))
@@ -112,8 +112,8 @@ def _secret_deleted(stage: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
         with life_in(stand) as life:
             _up_to(life, stage, lambda: stand.node.without_image.add(life.space.namespace))
-            life.wait(lambda: any(f"-{stage}-" in name for name in life.secrets), 60, "with a Secret")
-            life.wait(lambda: any(f"-{stage}-" in job["metadata"]["name"] for job in life.jobs), 60, "with a Job")
+            life.wait(lambda: any(f"-{stage}-" in name for name in life.secrets), 240, "with a Secret")
+            life.wait(lambda: any(f"-{stage}-" in job["metadata"]["name"] for job in life.jobs), 240, "with a Job")
             name = next(name for name in life.secrets if f"-{stage}-" in name)
             life.kube.delete(core_path(life.space.namespace, "secrets", name))
             stand.node.without_image.discard(life.space.namespace)
@@ -147,7 +147,7 @@ def _forbid_jobs(life: Life, path: str) -> None:
     """A quota for no Job more, once it is in force."""
     quota = {"metadata": {"name": "jobs"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
     life.kube.call("POST", path, quota)
-    life.wait(lambda: bool((life.kube.get(f"{path}/jobs") or {}).get("status", {}).get("hard")), 30, "with a quota")
+    life.wait(lambda: bool((life.kube.get(f"{path}/jobs") or {}).get("status", {}).get("hard")), 120, "with a quota")
 
 
 def _quota(stage: str) -> Callable[[Stand, Document], str]:
@@ -157,7 +157,7 @@ def _quota(stage: str) -> Callable[[Stand, Document], str]:
         with life_in(stand) as life:
             path = core_path(life.space.namespace, "resourcequotas")
             _up_to(life, stage, lambda: _forbid_jobs(life, path))
-            life.wait(lambda: life.condition("Ready").get("reason") == "Refused", 30, "refused")
+            life.wait(lambda: life.condition("Ready").get("reason") == "Refused", 120, "refused")
             if "quota" not in life.condition("Ready").get("message", ""):
                 raise Fault(f"the quota is not named: {life.told()}")
             life.kube.delete(f"{path}/jobs")
@@ -175,7 +175,7 @@ def _image(stage: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
         with life_in(stand) as life:
             _up_to(life, stage, lambda: stand.node.without_image.add(life.space.namespace))
-            life.wait(lambda: "ImagePull" in life.told(), 60, "told that the image is missing")
+            life.wait(lambda: "ImagePull" in life.told(), 240, "told that the image is missing")
             stand.node.without_image.discard(life.space.namespace)
             life.until_ready()
             settle(life, without(expected, "status"))

@@ -133,21 +133,21 @@ def _two(number: int, ending: Ending) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
         with life_in(stand) as life:
             first = stand.operator(life.space, Fate(number, ending), lease=True)
-            life.wait(lambda: first.leads, 30, "led")
+            life.wait(lambda: first.leads, 120, "led")
             second = stand.operator(life.space, lease=True)
             life.watch = lambda: _another(life)
             life.create()
             life.wait(lambda: not first.alive or first.frozen or life.ready, READY_SECONDS, "at the point")
             if first.frozen:
-                life.wait(lambda: second.leads, 30, "led by the second")
+                life.wait(lambda: second.leads, 120, "led by the second")
                 first.thaw()
             life.until_ready()
             settle(life, expected)
             life.delete()
             if ending is Ending.FROZEN:
-                life.wait(lambda: first.frozen or not first.alive or life.document == {}, 30, "deleted")
+                life.wait(lambda: first.frozen or not first.alive or life.document == {}, 120, "deleted")
                 if first.frozen:
-                    life.wait(lambda: second.leads, 30, "led by the second")
+                    life.wait(lambda: second.leads, 120, "led by the second")
                     first.thaw()
             life.until_gone()
             life.check_gone()
@@ -250,7 +250,7 @@ def _job_deleted(stage: str, propagation: str) -> Callable[[Stand, Document], st
             life.kube.delete(path, propagation)
             life.wait(
                 lambda: any(f"-{stage}-" in j["metadata"]["name"] and j["metadata"]["uid"] != uid for j in life.jobs),
-                30,
+                120,
                 "with a new Job",
             )
             life.let_go(stage)
@@ -300,7 +300,7 @@ def _namespace_deleted(stage: str, policy: str) -> Callable[[Stand, Document], s
             life.kube.delete(path)
             if stage == "generate":
                 life.let_go(stage)
-            life.wait(lambda: life.kube.get(path) is None, 60, "rid of its namespace")
+            life.wait(lambda: life.kube.get(path) is None, 240, "rid of its namespace")
             if policy == "Delete":
                 life.check_gone()
             elif stage != "preprocess" and not life.objects():

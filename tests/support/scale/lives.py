@@ -71,7 +71,8 @@ class Cluster(threading.Thread):
 
     def ready(self) -> int:
         """How many requests are Done."""
-        documents = [document for path, document in self.server.objects.items() if "/profilerequests/" in path]
+        objects = dict(self.server.objects)  # at once: the other thread writes
+        documents = [document for path, document in objects.items() if "/profilerequests/" in path]
         return sum(document.get("status", {}).get("stageText") == "Done" for document in documents)
 
     def _move(self, path: str) -> None:
@@ -191,7 +192,7 @@ def main() -> None:
     parser.add_argument("requests", type=int, nargs="?", default=40)
     parser.add_argument("--profile", action="store_true", help="tell where the time goes; slower")
     arguments = parser.parse_args()
-    store, profile = MemoryStore(), cProfile.Profile() if arguments.profile else None
+    store, profile = MemoryStore(), cProfile.Profile(time.thread_time) if arguments.profile else None
     cluster = Cluster(store, arguments.requests)
     cluster.start()
     cluster.served.wait()

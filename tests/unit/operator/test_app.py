@@ -17,7 +17,7 @@ from fake_kubernetes import EVENTS, REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_world import CONFIG, SPEC
 from profile_contract.resource import INSTALLATION_ANNOTATION, Key
-from profile_operator import election, metrics, operator_app
+from profile_operator import election, metrics, operator_app, workqueue
 from profile_operator.clients import breaker, lister
 from profile_operator.clients import store as store_module
 from profile_operator.clock import stamp
@@ -227,6 +227,26 @@ async def test_a_store_that_is_down_is_asked_by_one_and_those_who_waited_go_on_a
         assert store.asked <= SETTINGS.workers + 10
         store.away = False
         await until(lambda: len(store.lists) >= 40, 5)
+
+
+async def test_when_the_api_server_returns_those_who_waited_for_it_go_on_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workqueue, "FIRST_BACKOFF_SECONDS", 1000.0)
+    monkeypatch.setattr(workqueue, "LONGEST_BACKOFF_SECONDS", 1000.0)
+    quiet = SETTINGS.model_copy(update={"resync_seconds": 1000})
+    server, store = FakeKubernetes(), MemoryStore()
+    server.put(REQUESTS.format("hr"), fresh("minji"))
+    server.refuse("PATCH", "/minji", 503, "etcd is away", times=10**6)
+    serving = server.running()
+    url = await serving.__aenter__()
+    async with running(monkeypatch, url, store, quiet) as app:
+        await until(lambda: Key("hr", "minji") in app.queue._failures)
+        await serving.__aexit__(None, None, None)
+        server.refusals.clear()
+        assert "status" not in server.named(REQUESTS.format("hr"))["minji"]
+        async with server.running(int(url.rpartition(":")[2])):
+            await until(lambda: "status" in server.named(REQUESTS.format("hr"))["minji"], 20)
 
 
 async def test_what_was_reached_lately_is_told_again_after_a_start(monkeypatch: pytest.MonkeyPatch) -> None:

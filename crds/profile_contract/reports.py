@@ -73,14 +73,15 @@ def _bounded(value: Any, depth: int = 0) -> None:
     """Raises UnsoundReport for what is too deep, too long or too large."""
     if depth > MOST_DEPTH:
         raise UnsoundReport(f"it has more than {MOST_DEPTH} levels")
-    if isinstance(value, dict | list):
+    if isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            raise UnsoundReport(f"it has a text of {len(value)} characters, at most {LONGEST_TEXT} are taken")
+    elif isinstance(value, (dict, list)):
         if len(value) > MOST_ENTRIES:
             raise UnsoundReport(f"it has a list of {len(value)} entries, at most {MOST_ENTRIES} are taken")
         for inner in value.values() if isinstance(value, dict) else value:
             _bounded(inner, depth + 1)
-    elif isinstance(value, str) and len(value) > LONGEST_TEXT:
-        raise UnsoundReport(f"it has a text of {len(value)} characters, at most {LONGEST_TEXT} are taken")
-    elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # so NaN is none either
+    elif isinstance(value, (int, float)) and not abs(value) <= LARGEST_NUMBER:  # so NaN is none either
         raise UnsoundReport("it has a number that is not finite or above 1e12")
 
 

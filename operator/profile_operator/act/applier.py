@@ -68,7 +68,7 @@ def _patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     patch: Document = {name: None for name in old if name not in new}
     for name, value in new.items():
         before = old.get(name)
-        patch[name] = _patch_of(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+        patch[name] = _patch_of(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return patch
 
 

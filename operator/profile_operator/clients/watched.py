@@ -121,7 +121,7 @@ class WatchedKube(Kube):
         self._own: OrderedDict[Key, str] = OrderedDict()
         # Called when an API server that was away answers again.
         self.returned: Callable[[], None] = lambda: None
-        self.listed = RequestLister(self.api, self._request_changed, namespaces, lambda: self.returned())
+        self.listed = RequestLister(self.api, self._request_changed, namespaces, self._tell_returned)
         self.listed_jobs = JobLister(self.api, self._job_changed, namespaces)
         self.listed_cluster_styles: Lister[StyleEntry] = Lister(
             self.api, lambda _: CLUSTER_STYLES_PATH, style_entry, self._style_changed
@@ -263,6 +263,9 @@ class WatchedKube(Kube):
                 self._own.popitem(last=False)
         elif document.get("kind") == "Job":
             self.listed_jobs.put(data)
+
+    def _tell_returned(self) -> None:
+        self.returned()
 
     def _request_changed(self, before: RequestEntry | None, after: RequestEntry | None) -> None:
         entry = after or before

@@ -15,7 +15,7 @@ from profile_contract.request import Condition, ProfileRequestStatus
 from profile_contract.resource import RequestHead
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage
-from profile_operator.clock import stamp
+from profile_operator.clock import parsed, stamp
 
 from .advice import advised, plain
 from .facts import Facts
@@ -52,6 +52,8 @@ class Untimed(NamedTuple):
 
 def tell(facts: Facts, decision: Decision) -> Plan:
     """The decision's plan: its actions, and the whole status with its Events where it says anything new."""
+    if held_back := _untold_seconds(facts, decision):
+        return Plan(decision.actions, again=held_back)
     status, current = next_status(facts, decision), decision.current
     stages: dict[str, Untimed] = {_STAGE_CONDITIONS[s.stage]: _stage(facts, s) for s in decision.standings}
     ready = _ready(facts, decision, status)
@@ -67,6 +69,20 @@ def tell(facts: Facts, decision: Decision) -> Plan:
     conditions = _timed(facts.head, facts.now, untimed)
     whole = status.model_copy(update={"conditions": conditions, "stage_text": text})
     return plan_of(facts.head, whole, decision.actions, decision.again)
+
+
+def _untold_seconds(facts: Facts, decision: Decision) -> float:
+    """For how many seconds more nothing is told of finishing that has begun; 0: all is told now.
+
+    It ends in seconds, mostly, and its end tells of what was drawn as well: one write less for every request.
+    """
+    told, current = facts.head.status, decision.current
+    drawing = told.stage_text == STAGES[Stage.GENERATE].title and told.observed_generation == facts.head.generation
+    drawn = max((report.finished_at for report in facts.snapshot.reports.generate.values()), default="")
+    if current is None or (current.stage, current.state) != (Stage.FINISH, StageState.RUNNING) or not drawing:
+        return 0.0
+    passed = (facts.now - parsed(drawn)).total_seconds() if drawn else STARTED_SECONDS
+    return STARTED_SECONDS - passed if 0 <= passed < STARTED_SECONDS else 0.0
 
 
 def keep(facts: Facts, actions: tuple[Action, ...], again: float | None = None) -> Plan:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +34,7 @@ from profile_contract.artifacts import (
     uploads_prefix,
     webui_twin,
 )
-from profile_contract.keys import ForeignKey, check_below
+from profile_contract.keys import _UNSEEN, ForeignKey, check_below
 from profile_contract.layouts import LayoutName
 from profile_contract.ownership import OWNER_DIGITS, local_owner, owned_photos, owner_of
 from profile_contract.stages.table import STAGES, Stage
@@ -211,3 +214,9 @@ def test_the_area_that_a_status_tells_is_one_of_its_namespaces() -> None:
     assert told_area("hr.1a2b3c4d-5e6f/", "hr") == area()
     for text in ("", "finance.1a2b3c4d-5e6f/", "hr.1a2b3c4d-5e6f/requests/", "hr/", "x/../hr.1a2b3c4d-5e6f/"):
         assert told_area(text, "hr") is None
+
+
+def test_no_character_that_is_unseen_stands_in_a_key() -> None:
+    letters = [chr(code) for code in range(sys.maxunicode + 1)]
+    unseen = {letter for letter in letters if unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")}
+    assert set(_UNSEEN.findall("".join(letters))) == unseen

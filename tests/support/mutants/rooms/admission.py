@@ -53,8 +53,8 @@ MUTANTS = (
     (
         "QU08",
         "operator/profile_operator/reconcile.py",
-        "            self._waiting.leave(key)\n            await self._hindered(head, error)",
-        "            await self._hindered(head, error)",
+        "            self._waiting.leave(key)\n            await self._hindered(head, error, reason)",
+        "            await self._hindered(head, error, reason)",
         "a training that a quota refuses keeps its place from all others",
     ),
     (

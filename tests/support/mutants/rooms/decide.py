@@ -295,4 +295,25 @@ MUTANTS = (
         "*_kept_running",
         "what runs for inputs that are no more goes on beside what took its place: a request holds two GPUs",
     ),
+    (
+        "WR1",
+        "operator/profile_operator/decide/tell.py",
+        "    return STARTED_SECONDS - passed if 0 <= passed < STARTED_SECONDS else 0.0\n",
+        "    return STARTED_SECONDS - passed if passed < STARTED_SECONDS else 0.0\n",
+        "after a clock was put back nothing is told of finishing, however long it takes",
+    ),
+    (
+        "WR2",
+        "operator/profile_operator/decide/tell.py",
+        "    if held_back := _untold_seconds(facts, decision):\n        return Plan(decision.actions, again=held_back)\n",
+        "",
+        "each request costs one write more, for a stage that ends in seconds",
+    ),
+    (
+        "WR3",
+        "operator/profile_operator/decide/tell.py",
+        "        return Plan(decision.actions, again=held_back)\n",
+        "        return Plan(decision.actions)\n",
+        "a finishing that takes long is never told of",
+    ),
 )

@@ -78,4 +78,18 @@ MUTANTS = (
         "        if replicas is not None:\n",
         "a predictor that scales from nothing is never called",
     ),
+    (
+        "AW1",
+        "operator/profile_operator/clients/lister.py",
+        "                    self._returned()\n",
+        "                    pass\n",
+        "after an outage of the API server each request waits out a back-off of its own",
+    ),
+    (
+        "AW2",
+        "operator/profile_operator/reconcile.py",
+        "            if reason in self._hindered_by:\n",
+        "            if reason is Reason.STORE_UNAVAILABLE:\n",
+        "whoever met the API server's outage is not among those who go on when it returns",
+    ),
 )

@@ -76,8 +76,8 @@ def _untold_seconds(facts: Facts, decision: Decision) -> float:
 
     It ends in seconds, mostly, and its end tells of what was drawn as well: one write less for every request.
     """
-    told, current = facts.head.status, decision.current
-    drawing = told.stage_text == STAGES[Stage.GENERATE].title and told.observed_generation == facts.head.generation
+    before, current = facts.head.status, decision.current
+    drawing = before.stage_text == STAGES[Stage.GENERATE].title and before.observed_generation == facts.head.generation
     drawn = max((report.finished_at for report in facts.snapshot.reports.generate.values()), default="")
     if current is None or (current.stage, current.state) != (Stage.FINISH, StageState.RUNNING) or not drawing:
         return 0.0

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     TOO_MANY_PHOTOS = "TooManyPhotos"
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
     TWO_PEOPLE = "TwoPeople"
+    TOO_FEW_PEOPLE = "TooFewPeople"
     STYLE_NOT_FOUND = "StyleNotFound"
     STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
     STYLE_ADAPTER_NOT_READY = "StyleAdapterNotReady"
@@ -115,6 +116,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.TWO_PEOPLE: ReasonRow(
         ReasonKind.PERSON, "Remove the photos of the person who is not meant and raise spec.photos.revision."
+    ),
+    Reason.TOO_FEW_PEOPLE: ReasonRow(
+        ReasonKind.PERSON, "A look is learnt from pictures of many people: add pictures of others."
     ),
     Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the style."),
     Reason.STYLE_NOT_UNDERSTOOD: ReasonRow(

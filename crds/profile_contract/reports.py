@@ -119,6 +119,7 @@ def _keys(report: StageReport) -> Iterator[str]:
     if isinstance(report, TrainReport):
         named += [file.key for file in (report.adapter, report.adapter_webui) if file is not None]
         named += [checkpoint.key.removesuffix("/") for checkpoint in report.checkpoints]
+        named += [report.look.sheet] if report.look is not None and report.look.sheet else []
     if isinstance(report, GenerateReport):
         named += [candidate.key for candidate in report.candidates]
     if isinstance(report, FinishReport):

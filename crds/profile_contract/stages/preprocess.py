@@ -59,12 +59,24 @@ class PreprocessParameters(PreprocessRecipe):
     minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
 
 
+class LookPictures(Contract):
+    """What is asked of the pictures that a look is learnt from: many people's, in whatever light the look has."""
+
+    minimum: int = Field(default=10, ge=2, le=60, description="Accepted pictures.")
+    maximum: int = Field(default=60, ge=2, le=100, description="Pictures in all.")
+    people: int = Field(default=3, ge=2, le=60, description="People that they show at least.")
+    largest_percent: int = Field(
+        default=50, ge=1, le=99, description="No person may be in more of the accepted pictures than this."
+    )
+
+
 class PreprocessOrder(StageOrder):
-    """Photos to dataset."""
+    """Photos to dataset. `look`: they are of many people, and what they share is learnt; nobody is looked for."""
 
     stage: Literal[Stage.PREPROCESS] = Stage.PREPROCESS
     photos: list[PhotoRef] = Field(max_length=1000)
     parameters: PreprocessParameters
+    look: LookPictures | None = None
 
 
 class PhotoVerdict(Tolerant):
@@ -127,6 +139,7 @@ class PreprocessReport(StageReport):
     images: list[DatasetImage] = []
     poses: list[DatasetPose] = []
     ceiling: float | None = Field(default=None, description="Mean cosine between accepted photos.")
+    people: int | None = Field(default=None, ge=0, le=1000, description="Of a look: how many people were told apart.")
 
     @property
     def training_images(self) -> list[DatasetImage]:
@@ -144,6 +157,7 @@ def photos_digest(photos: list[PhotoRef]) -> str:
     return digest_of(sorted([photo.name, photo.etag, photo.bytes] for photo in photos))
 
 
-def preprocess_digest(photos: str, parameters: PreprocessParameters) -> str:
-    """`photos` is a photos digest."""
-    return digest_of([VERSION, photos, parameters.distinction()])
+def preprocess_digest(photos: str, parameters: PreprocessParameters, look: LookPictures | None = None) -> str:
+    """`photos` is a photos digest; `look`: what is asked of them where a look is learnt."""
+    of_look = [{"look": look.distinction()}] if look is not None else []
+    return digest_of([VERSION, photos, parameters.distinction(), *of_look])

@@ -30,6 +30,8 @@ class AdapterLayers(StrEnum):
     ATTENTION = "attention"
     TRANSFORMER = "transformer"
     EVERYTHING = "everything"
+    # Where style lives and content does not (B-LoRA, arXiv 2403.14572): of looks, never of people.
+    LOOK = "look"
 
 
 class Timesteps(StrEnum):
@@ -51,7 +53,8 @@ class TrainingRecipe(Contract):
     adapter_layers: AdapterLayers = Field(
         default=AdapterLayers.ATTENTION,
         description="attention: enough for SDXL. transformer: its feed-forward layers too. everything: convolutions, "
-        "too, for thin models: they have no transformers where they draw the finest.",
+        "too, for thin models: they have no transformers where they draw the finest. look: of looks alone, the one "
+        "group of transformers where style lives.",
     )
     steps: int | None = Field(default=None, ge=1, le=100_000, description="None: clamp(80 x photos, 500, 900).")
     batch: int = Field(default=4, ge=1, le=64)
@@ -112,11 +115,18 @@ class TrainParameters(TrainingRecipe):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
 
+class LookTraining(Contract):
+    """A look is learnt, and no person: what its captions call it, and at which weights it is judged."""
+
+    words: str = Field(min_length=1, max_length=200, description="What captions say of every picture.")
+    weights_percent: list[int] = Field(default=[40, 60, 80], min_length=1, max_length=5)
+
+
 class TrainOrder(StageOrder):
     """Dataset to adapter. `dataset` is the key of the preprocess report.
 
-    `judge`: the portraits that checkpoints are judged by; its URLs are keys of the store. It stands outside of the
-    digest: another style must not train anew.
+    `judge`: the portraits that checkpoints are judged by, and looks when they are learnt; its URLs are keys of the
+    store. It stands outside of the digest: another style must not train anew.
     """
 
     stage: Literal[Stage.TRAIN] = Stage.TRAIN
@@ -125,6 +135,7 @@ class TrainOrder(StageOrder):
     judge: GenerationOrder | None = None
     # Of the base model's recipe by which the platform is set up; no part of the digest: what it says is in parameters.
     recipe: str = Field(default="", max_length=64)
+    look: LookTraining | None = None
 
 
 class Checkpoint(Tolerant):
@@ -154,6 +165,40 @@ class JudgedBy(Tolerant):
     control_end: float = 0.0
 
 
+class LookAtWeight(Tolerant):
+    """What a look does at one weight, by pictures of the same seeds without it. Shares of the way from those to the
+    look's own pictures: 0 is none of it, 1 all; None where they hardly differ, and nothing is to be gone."""
+
+    weight_percent: int = Field(ge=1, le=150)
+    backdrop: float | None = Field(default=None, description="Mean CIELAB of what is no person.")
+    light: float | None = Field(default=None, description="Mean CIELAB of the skin.")
+    features: float | None = Field(default=None, description="Means and spreads of the autoencoder's channels.")
+    likeness: float | None = Field(
+        default=None, description="Mean cosine of a face to the one of its seed that was drawn without the look."
+    )
+    nearest: float | None = Field(
+        default=None, description="The greatest cosine of a drawn face to one in the look's own pictures."
+    )
+    resembling: int = Field(
+        default=0, ge=0, description="Faces that resemble one in the look's own pictures, as without it they did not."
+    )
+
+
+class LookJudgement(Tolerant):
+    """What was drawn of a look when it was learnt, and what that cost."""
+
+    weights: list[LookAtWeight] = Field(max_length=5)
+    pictures: int = Field(ge=0, description="Drawn at each weight.")
+    learnt_from: int = Field(ge=0, description="Faces in the look's own pictures that each is compared with.")
+    people: int = Field(default=0, ge=0, description="People that those show.")
+    network: str = Field(default="", max_length=100, description="What told whether two faces are one person's.")
+    threshold: float = Field(description="The cosine from which on it says so.")
+    recommended_percent: int | None = Field(
+        default=None, ge=1, le=150, description="None: at no weight it leaves faces alone."
+    )
+    sheet: str = Field(default="", max_length=1024, description="Key of the sheet.")
+
+
 class TrainReport(StageReport):
     """The adapter in its served form, its WebUI twin, and how they came to be."""
 
@@ -171,6 +216,7 @@ class TrainReport(StageReport):
     notes: list[str] = Field(default=[], description="What was unusual about this training, for people.")
     seconds_per_step: float = 0.0
     judged_by: JudgedBy | None = Field(default=None, description="None: the last checkpoint was taken unseen.")
+    look: LookJudgement | None = Field(default=None, description="Of a look alone.")
 
 
 def untrained_digest(dataset: str) -> str:
@@ -178,6 +224,7 @@ def untrained_digest(dataset: str) -> str:
     return digest_of(["untrained", dataset])
 
 
-def train_digest(dataset: str, parameters: TrainParameters) -> str:
-    """`dataset` is a preprocess digest."""
-    return digest_of([VERSION, dataset, parameters.distinction()])
+def train_digest(dataset: str, parameters: TrainParameters, look: LookTraining | None = None) -> str:
+    """`dataset` is a preprocess digest; `look`: what is learnt where it is no person."""
+    of_look = [{"look": look.distinction()}] if look is not None else []
+    return digest_of([VERSION, dataset, parameters.distinction(), *of_look])

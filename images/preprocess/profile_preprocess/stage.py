@@ -14,7 +14,13 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.photo_names import shown_name
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport, photos_digest
+from profile_contract.stages.preprocess import (
+    LookPictures,
+    PhotoRef,
+    PreprocessOrder,
+    PreprocessReport,
+    photos_digest,
+)
 from profile_contract.stages.table import Stage
 from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
@@ -24,6 +30,7 @@ from profile_vision.decoding import Decoder
 from profile_vision.people import accelerator
 
 from . import verdicts
+from .crowd import crowd_of, in_any_light
 from .dataset import DatasetWriter
 from .decode import Opener, PhotoRefused
 from .holdout import held_out
@@ -36,7 +43,7 @@ log = logging.getLogger(__name__)
 
 def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
     """Photos to dataset. Raises BadInput for no or too many photos, TryAgain without weights, StoreError."""
-    most = order.parameters.maximum_photos
+    most = order.look.maximum if order.look is not None else order.parameters.maximum_photos
     if not order.photos:
         raise BadInput(Reason.NO_PHOTOS, "there are no photos to look at: upload some below photos.prefix")
     if len(order.photos) > most:
@@ -49,12 +56,17 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         for photo in order.photos:
             looks.append(_look(photo, opener, networks))
             context.progress.at(len(looks), 2 * len(order.photos), f"looked at {shown_name(photo.name)}")
-        looks, people = judge_together(looks)
-        report = _report(order, looks, people)
+        if order.look is not None:
+            looks = without_repeats([in_any_light(look, order.parameters) for look in looks])
+            report = _report_of_look(order, order.look, looks)
+        else:
+            looks, people = judge_together(looks)
+            report = _report(order, looks, people)
         if report.outcome == "BadInput":
             return report
         writer = DatasetWriter(order, opener, networks.mask)
-        write(writer, looks, context.progress, seed=photos_digest(order.photos))
+        seed = photos_digest(order.photos) if order.look is None else None
+        write(writer, looks, context.progress, seed=seed)
     top = round(ceiling([sitter.embedding for _, sitter in accepted(looks)]), 4)
     return report.model_copy(update={"images": writer.images, "poses": writer.poses, "ceiling": top})
 
@@ -79,12 +91,7 @@ def judge_together(looks: Sequence[Look]) -> tuple[list[Look], MainPerson]:
 
     Repeats go first: one moment has one vote.
     """
-    looks = list(looks)
-    sitters = accepted(looks)
-    for (place, sitter), kept in zip(sitters, repeats([sitter.fingerprint for _, sitter in sitters]), strict=True):
-        if kept is not None:
-            original = sitters[kept][1].photo.name
-            looks[place] = replace(sitter, reason=PhotoReason.DUPLICATE, repeats=original)
+    looks = without_repeats(looks)
     sitters = accepted(looks)
     people = subject([sitter.embedding for _, sitter in sitters])
     for (place, sitter), shown in zip(sitters, people.shown, strict=True):
@@ -93,12 +100,41 @@ def judge_together(looks: Sequence[Look]) -> tuple[list[Look], MainPerson]:
     return looks, people
 
 
+def without_repeats(looks: Sequence[Look]) -> list[Look]:
+    """The looks, of which those that repeat another's moment are refused."""
+    looks = list(looks)
+    sitters = accepted(looks)
+    for (place, sitter), kept in zip(sitters, repeats([sitter.fingerprint for _, sitter in sitters]), strict=True):
+        if kept is not None:
+            original = sitters[kept][1].photo.name
+            looks[place] = replace(sitter, reason=PhotoReason.DUPLICATE, repeats=original)
+    return looks
+
+
 def _report(order: PreprocessOrder, looks: Sequence[Look], people: MainPerson) -> PreprocessReport:
     """The report without a dataset: verdicts, warnings, and whether the photos are enough and of one person."""
-    minimum = order.parameters.minimum_photos
+    report = _judged(order, looks)
+    if not people.is_clear:
+        text = verdicts.two_people(sum(people.shown), sum(people.rivals))
+        return report.model_copy(update={"outcome": "BadInput", "reason": Reason.TWO_PEOPLE, "message": text})
+    return _enough(report, order.parameters.minimum_photos)
+
+
+def _report_of_look(order: PreprocessOrder, wanted: LookPictures, looks: Sequence[Look]) -> PreprocessReport:
+    """The report without a dataset: verdicts, and whether the pictures are enough, and of many people."""
+    crowd = crowd_of([sitter.embedding for _, sitter in accepted(looks)])
+    report = _enough(_judged(order, looks), wanted.minimum).model_copy(update={"people": crowd.people})
+    text = crowd.hindrance(wanted)
+    if report.outcome == "BadInput" or not text:
+        return report
+    return report.model_copy(update={"outcome": "BadInput", "reason": Reason.TOO_FEW_PEOPLE, "message": text})
+
+
+def _judged(order: PreprocessOrder, looks: Sequence[Look]) -> PreprocessReport:
+    """What is told of photos whatever is asked of them: verdicts and warnings."""
     judged = [look.verdict for look in looks]
     gpu, count = accelerator()
-    report = PreprocessReport(
+    return PreprocessReport(
         digest=order.digest,
         stage=Stage.PREPROCESS,
         verdicts=judged,
@@ -107,19 +143,23 @@ def _report(order: PreprocessOrder, looks: Sequence[Look], people: MainPerson) -
         gpu=gpu,
         gpu_count=count,
     )
-    if not people.is_clear:
-        text = verdicts.two_people(sum(people.shown), sum(people.rivals))
-        return report.model_copy(update={"outcome": "BadInput", "reason": Reason.TWO_PEOPLE, "message": text})
-    if sum(verdict.accepted for verdict in judged) < minimum:
-        update = {"outcome": "BadInput", "reason": Reason.TOO_FEW_USABLE_PHOTOS}
-        return report.model_copy(update={**update, "message": verdicts.too_few(judged, minimum)})
-    return report
 
 
-def write(writer: DatasetWriter, looks: Sequence[Look], progress: StageProgress, *, seed: str) -> None:
-    """Write the dataset of the accepted photos; some of them, drawn by the seed, judge likeness and teach nothing."""
+def _enough(report: PreprocessReport, minimum: int) -> PreprocessReport:
+    """The report, or the refusal where fewer photos than that are accepted."""
+    if sum(verdict.accepted for verdict in report.verdicts) >= minimum:
+        return report
+    update = {"outcome": "BadInput", "reason": Reason.TOO_FEW_USABLE_PHOTOS}
+    return report.model_copy(update={**update, "message": verdicts.too_few(report.verdicts, minimum)})
+
+
+def write(writer: DatasetWriter, looks: Sequence[Look], progress: StageProgress, *, seed: str | None) -> None:
+    """Write the dataset of the accepted photos; some of them, drawn by the seed, judge likeness and teach nothing.
+
+    Without a seed all of them teach.
+    """
     sitters = [sitter for _, sitter in accepted(looks)]
-    kept_apart = held_out([sitter.embedding for sitter in sitters], seed)
+    kept_apart = held_out([sitter.embedding for sitter in sitters], seed) if seed is not None else set()
     for number, sitter in enumerate(sitters, start=1):
         writer.add(sitter, held_out=number - 1 in kept_apart)
         share = number / len(sitters)

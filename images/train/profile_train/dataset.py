@@ -78,13 +78,14 @@ def read_examples(
     subject: str,
     face_weight: float,
     pose_line: int | None = None,
+    outside: float = OUTSIDE_WEIGHT,
 ) -> list[Example]:
     """All examples: `crops` of each picture, the first one whole. Crops depend on the picture's place alone.
 
     `resolution` is what is trained at, `wanted` what the dataset was cut for; `subject` replaces {subject};
-    `face_weight`: see `loss_weights`; `pose_line`: with their pose maps, lines so wide (see `pose_map`). Raises
-    BadInput for a picture or mask that cannot be read or has another size than its report says, or a dataset that kept
-    no joints.
+    `face_weight` and `outside`: see `loss_weights`; `pose_line`: with their pose maps, lines so wide (see `pose_map`).
+    Raises BadInput for a picture or mask that cannot be read or has another size than its report says, or a dataset
+    that kept no joints.
     """
     examples = []
     for number, image in enumerate(images):
@@ -96,7 +97,7 @@ def read_examples(
                 f"{image.image} of the dataset and its mask are not {image.width}x{image.height} pixels, as its report "
                 "says; run preprocessing again",
             )
-        weights = loss_weights(mask, image.face_box, face_weight)
+        weights = loss_weights(mask, image.face_box, face_weight, outside)
         size = scaled_size((image.width, image.height), resolution / wanted)
         caption = image.caption.replace("{subject}", subject)
         draw = np.random.default_rng(number)
@@ -155,10 +156,12 @@ def _between(draw: np.random.Generator, low: int, high: int, room: int) -> int:
     return int(draw.integers(low, max(low, high) + 1))
 
 
-def loss_weights(mask: Mask, face_box: tuple[int, int, int, int], face: float) -> NDArray[np.float32]:
-    """Weight of each pixel in the loss, mean 1: the face `face` times the rest of the person, a floor outside."""
+def loss_weights(
+    mask: Mask, face_box: tuple[int, int, int, int], face: float, outside: float = OUTSIDE_WEIGHT
+) -> NDArray[np.float32]:
+    """Weight of each pixel in the loss, mean 1: the face `face` times the rest of the person, a floor `outside`."""
     inside = mask.astype(np.float32) / 255
-    weights = OUTSIDE_WEIGHT + (PERSON_WEIGHT - OUTSIDE_WEIGHT) * inside
+    weights = outside + (PERSON_WEIGHT - outside) * inside
     x, y, w, h = (max(0, edge) for edge in face_box)
     weights[y : y + h, x : x + w] = face * PERSON_WEIGHT
     return (weights / weights.mean()).astype(np.float32)

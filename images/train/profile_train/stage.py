@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI
+from profile_contract.candidates import subject_of
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.generation import POSE_LINE
 from profile_contract.stages.order import FileRef
-from profile_contract.stages.preprocess import PreprocessReport
-from profile_contract.stages.train import Checkpoint, TrainOrder, TrainReport
+from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
+from profile_contract.stages.train import Checkpoint, LookJudgement, TrainOrder, TrainReport
 from profile_draw.adapters.adapter_file import write_adapter
 from profile_draw.adapters.webui import write_webui
 from profile_draw.adapters.weights import trained_layers
@@ -30,6 +31,7 @@ from .cache import CachedExample, encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
 from .dataset import Example, read_examples, read_report
 from .judge import Judgement, judge_of
+from .look_judge import LookJudge
 from .loop import Fallback, Trained, best, train
 from .loss import check_weights
 from .machine import memory_here, sizes_of
@@ -84,9 +86,11 @@ class Attempt:
         )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
-        trained = self._train(base, examples, checkpoints, ladder)
+        trained, look_judge = self._train(base, examples, checkpoints, ladder)
         chosen, weights = delivered(checkpoints, trained.checkpoints)
         adapter, twin = self._export(base, weights)
+        # While the checkpoints stand: whoever is stopped here is judged again, and trains nothing.
+        look = self._judged_look(base, weights, look_judge)
         checkpoints.finish()
         lonely = alone([example.size for example in examples], parameters.crops_per_photo)
         notes = notes_of(trained, lonely, chosen)
@@ -110,7 +114,8 @@ class Attempt:
             skipped_steps=trained.skipped,
             notes=notes,
             seconds_per_step=round(trained.seconds_per_step, 4),
-            judged_by=judged_by(self.order) if chosen.likeness is not None else None,
+            judged_by=judged_by(self.order) if chosen.likeness is not None or look is not None else None,
+            look=look,
             gpu=torch.cuda.get_device_name() if on_gpu else "",
             gpu_count=1 if on_gpu else 0,
         )
@@ -145,27 +150,43 @@ class Attempt:
 
     @property
     def _subject(self) -> str:
-        """The person, as captions name them."""
-        return f"{self.order.parameters.token} {self.order.parameters.noun}"
+        """The person, as captions name them; of a look it is anybody, and nobody whom the rare word means."""
+        parameters = self.order.parameters
+        return subject_of(parameters.token, parameters.noun, trains=self.order.look is None)
+
+    @property
+    def _pictures(self) -> list[DatasetImage]:
+        """What is trained on; of a look, with its words in every caption."""
+        images, look = self.report.training_images, self.order.look
+        if look is None:
+            return images
+        return [image.model_copy(update={"caption": f"{image.caption}, {look.words}"}) for image in images]
 
     def _examples(self, resolution: int) -> list[Example]:
         """The dataset's pictures, cut for a resolution. Raises BadInput."""
+        # A look is backdrop and light, wherever they are: nothing counts more than the rest, least of all a face.
+        weights = {"face_weight": 1.0, "outside": 1.0} if self.order.look is not None else {}
         return read_examples(
             self.context.store,
-            self.report.training_images,
+            self._pictures,
             crops=self.order.parameters.crops_per_photo,
             resolution=resolution,
             wanted=self.order.parameters.resolution,
             subject=self._subject,
-            face_weight=self.order.parameters.face_weight,
             pose_line=self._pose_line,
+            **({"face_weight": self.order.parameters.face_weight} | weights),
         )
 
-    def _train(self, base: Base, examples: list[Example], checkpoints: Checkpoints, ladder: Ladder) -> Trained:
-        """Encode the examples, free the encoders, and train. Raises as `train` does."""
+    def _train(
+        self, base: Base, examples: list[Example], checkpoints: Checkpoints, ladder: Ladder
+    ) -> tuple[Trained, LookJudge | None]:
+        """Encode the examples, free the encoders, and train; with what judges the look then, if one is learnt.
+
+        Raises as `train` does.
+        """
         texts, noise = encode_text(base, [example.caption for example in examples]), self.order.parameters.latent_noise
         cached = encode_examples(base, examples, texts, noise=noise)
-        judge = self._judge(base)
+        judge, look_judge = self._judge(base), self._look_judge(base)
         free_encoders(base)
 
         def recut(resolution: int) -> list[CachedExample]:
@@ -173,7 +194,7 @@ class Attempt:
             free_encoders(base)
             return again
 
-        return train(
+        trained = train(
             base,
             cached,
             self.order.parameters,
@@ -183,10 +204,12 @@ class Attempt:
             progress=self.context.progress,
             judge=judge,
         )
+        return trained, look_judge
 
     def _judge(self, base: Base) -> Callable[[], Judgement]:
         """What tells the worth of the adapter as it then is. Raises BadInput."""
-        wanted = judged_order(self.order)
+        # A look is like nobody: its last checkpoint is taken, and judged by itself.
+        wanted = judged_order(self.order) if self.order.look is None else None
         judge = judge_of(self.context, self.report) if wanted is not None else None
         if wanted is None or judge is None:
             return lambda: Judgement(None)
@@ -196,6 +219,26 @@ class Attempt:
         except Refused as error:
             raise BadInput(Reason.INVALID_ORDER, f"no checkpoint can be judged: {error}") from error
         return lambda: judge.judged(drawing.draw())
+
+    def _look_judge(self, base: Base) -> LookJudge | None:
+        """What judges the look that is learnt, None for a person's adapter. Raises BadInput."""
+        if self.order.look is None:
+            return None
+        try:
+            return LookJudge.of(base, self.order, self.context)
+        except Refused as error:
+            raise BadInput(Reason.INVALID_ORDER, f"the look cannot be judged: {error}") from error
+
+    def _judged_look(
+        self, base: Base, weights: Mapping[str, torch.Tensor], judge: LookJudge | None
+    ) -> LookJudgement | None:
+        """What the look that is delivered does to pictures, None for a person's adapter. Raises BadInput."""
+        if judge is None or self.order.look is None:
+            return None
+        with torch.no_grad():
+            for name, parameter in base.adapter_weights.items():
+                parameter.copy_(weights[name])
+        return judge.judged(self.order.look, self.report, self.context.store, self.order.output)
 
     def _export(self, base: Base, weights: dict[str, torch.Tensor]) -> tuple[FileRef, FileRef]:
         """The adapter in the form that the predictor serves, and its twin for other programs. Raises BadInput."""

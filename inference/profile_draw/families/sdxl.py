@@ -24,10 +24,23 @@ _REST_OF_A_TRANSFORMER = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 _TRANSFORMER = (*_ATTENTION, *_REST_OF_A_TRANSFORMER)
 # "conv" is what changes the size between two blocks.
 _CONVOLUTIONS = ("conv_in", "conv1", "conv2", "conv_shortcut", "conv", "conv_out", "time_emb_proj")
+# Where style lives, and content does not (B-LoRA, arXiv 2403.14572; InstantStyle, 2404.02733).
+_STYLE = "up_blocks.0.attentions.1"
+_IN_A_BLOCK = (
+    *(f"{attention}.{layer}" for attention in ("attn1", "attn2") for layer in _ATTENTION),
+    "ff.net.0.proj",
+    "ff.net.2",
+)
 _MODULES = {
     AdapterLayers.ATTENTION: _ATTENTION,
     AdapterLayers.TRANSFORMER: _TRANSFORMER,
     AdapterLayers.EVERYTHING: (*_TRANSFORMER, *_CONVOLUTIONS),
+    # However many transformers stand there: SDXL has ten.
+    AdapterLayers.LOOK: (
+        *(f"{_STYLE}.transformer_blocks.{place}.{layer}" for place in range(10) for layer in _IN_A_BLOCK),
+        f"{_STYLE}.proj_in",
+        f"{_STYLE}.proj_out",
+    ),
 }
 # What Stability's own code calls a residual block's layers, and those beside all blocks.
 _RESIDUAL = {

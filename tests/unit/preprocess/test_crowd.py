@@ -16,7 +16,7 @@ from profile_vision.moments import Fingerprint
 
 WANTED = LookPictures(minimum=4)
 PHOTO = PhotoRef(name="a.jpg", key="a.jpg", bytes=1, etag="1")
-FRAME = Frame(64, 64, (0.0, 0.0, 64.0, 64.0))
+FRAME = Frame(64, 64, (0, 0, 64, 64))
 
 GOOD = Measures(
     faces=1, people=1, face_height=300, head_inside=1.0, edge_gap=0.5, eye_seen=0.95, eyes_lightness=0.6, sharpness=60,

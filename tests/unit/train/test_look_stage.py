@@ -20,6 +20,7 @@ from profile_models import random_sdxl
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import look_judge, stage
+from profile_train.dataset import Example, read_examples
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR, Mask
 
@@ -49,7 +50,7 @@ class Masks:
 
     def read(self, image: BGR) -> Mask:
         mask = np.zeros(image.shape[:2], np.uint8)
-        height, width = mask.shape
+        height, width = image.shape[:2]
         mask[height // 4 : -height // 4, width // 4 : -width // 4] = 255
         return Mask(mask)
 
@@ -94,9 +95,13 @@ def learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_look_is_learnt_where_style_lives_and_told_with_its_figures(
     learn: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
-    real = stage.read_examples
-    monkeypatch.setattr(stage, "read_examples", lambda *words, **named: asked.extend(real(*words, **named)) or asked)
+    asked: list[Example] = []
+
+    def read(*words: Any, **named: Any) -> list[Example]:
+        asked.extend(read_examples(*words, **named))
+        return asked
+
+    monkeypatch.setattr(stage, "read_examples", read)
     report, store = learn()
     assert {example.caption for example in asked} == {"a photo of person, facing the camera, golden rim light"}
     assert all(np.allclose(example.weights, 1.0) for example in asked)
@@ -111,6 +116,7 @@ def test_a_look_is_learnt_where_style_lives_and_told_with_its_figures(
     assert [(row.likeness, row.nearest, row.resembling) for row in look.weights] == [(1.0, 0.0, 0)] * 2
     assert all(abs(row.backdrop or 0.0) < 0.2 for row in look.weights)
     sheet = cv2.imdecode(np.frombuffer(store.read(look.sheet), np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
     assert sheet.shape == (32 + 2 * 264, 8 + 3 * 264, 3)
     # As it stands in the store, and the operator reads it.
     assert read_report(TrainReport, store.read(PREFIX + "report.json"), PREFIX) == report

@@ -25,15 +25,15 @@ MUTANTS = (
     (
         "G04",
         "crds/profile_contract/stages/train.py",
-        "return digest_of([VERSION, dataset, parameters.distinction()])",
-        "return digest_of([dataset, parameters.distinction()])",
+        "return digest_of([VERSION, dataset, parameters.distinction(), *of_look])",
+        "return digest_of([dataset, parameters.distinction(), *of_look])",
         "train digest: stage version dropped",
     ),
     (
         "G05",
         "crds/profile_contract/stages/preprocess.py",
-        "return digest_of([VERSION, photos, parameters.distinction()])",
-        "return digest_of([VERSION, photos])",
+        "return digest_of([VERSION, photos, parameters.distinction(), *of_look])",
+        "return digest_of([VERSION, photos, *of_look])",
         "preprocess digest: parameters dropped",
     ),
     (

@@ -85,4 +85,32 @@ MUTANTS = (
         "        begun = ()\n    if standings[2].state is StageState.STALLED:",
         "a style that waits for a look holds up all others",
     ),
+    (
+        "LK20",
+        "images/preprocess/profile_preprocess/crowd.py",
+        "if 100 * self.most_frequent > wanted.largest_percent * self.pictures:",
+        "if 100 * self.most_frequent > wanted.largest_percent * self.people:",
+        "how often one person is seen is measured by people, not by pictures",
+    ),
+    (
+        "LK21",
+        "images/train/profile_train/look_figures.py",
+        "here is not None and here >= ONE_PERSON and (plain is None or plain < ONE_PERSON)",
+        "here is not None and here >= ONE_PERSON and (plain is None or plain >= ONE_PERSON)",
+        "a face that only the look brought is taken for a chance",
+    ),
+    (
+        "LK22",
+        "images/train/profile_train/look_figures.py",
+        "return round(float((here - begin) @ way) / length, 3)",
+        "return round(float((here - end) @ way) / length, 3)",
+        "the way of a look is measured from its end",
+    ),
+    (
+        "LK23",
+        "images/train/profile_train/stage.py",
+        "subject_of(parameters.token, parameters.noun, trains=self.order.look is None)",
+        "subject_of(parameters.token, parameters.noun, trains=True)",
+        "captions of a look name the person whom the rare word means",
+    ),
 )

@@ -179,8 +179,8 @@ MUTANTS = (
     (
         "T62",
         "images/train/profile_train/stage.py",
-        "            face_weight=self.order.parameters.face_weight,\n",
-        "            face_weight=2.0,\n",
+        '**({"face_weight": self.order.parameters.face_weight} | weights),',
+        '**({"face_weight": 2.0} | weights),',
         "the weight of faces that was ordered is not taken",
     ),
 )

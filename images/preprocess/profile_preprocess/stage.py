@@ -30,13 +30,13 @@ from profile_vision.decoding import Decoder
 from profile_vision.people import accelerator
 
 from . import verdicts
-from .crowd import crowd_of, in_any_light
 from .dataset import DatasetWriter
 from .decode import Opener, PhotoRefused
 from .holdout import held_out
 from .identity import MainPerson, subject
 from .look import Look, Networks, accepted, look_at
 from .moments import repeats
+from .people_shown import in_any_light, people_shown
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +122,9 @@ def _report(order: PreprocessOrder, looks: Sequence[Look], people: MainPerson) -
 
 def _report_of_look(order: PreprocessOrder, wanted: LookPictures, looks: Sequence[Look]) -> PreprocessReport:
     """The report without a dataset: verdicts, and whether the pictures are enough, and of many people."""
-    crowd = crowd_of([sitter.embedding for _, sitter in accepted(looks)])
-    report = _enough(_judged(order, looks), wanted.minimum).model_copy(update={"people": crowd.people})
-    text = crowd.hindrance(wanted)
+    people = people_shown([sitter.embedding for _, sitter in accepted(looks)])
+    report = _enough(_judged(order, looks), wanted.minimum).model_copy(update={"people": people.people})
+    text = people.hindrance(wanted)
     if report.outcome == "BadInput" or not text:
         return report
     return report.model_copy(update={"outcome": "BadInput", "reason": Reason.TOO_FEW_PEOPLE, "message": text})

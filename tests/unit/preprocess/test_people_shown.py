@@ -7,9 +7,9 @@ import pytest
 
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import LookPictures, PhotoRef, PreprocessParameters
-from profile_preprocess.crowd import Crowd, crowd_of, in_any_light
 from profile_preprocess.decode import Frame
 from profile_preprocess.look import Look, Sitter
+from profile_preprocess.people_shown import PeopleShown, in_any_light, people_shown
 from profile_preprocess.verdicts import Measures
 from profile_vision import Face
 from profile_vision.moments import Fingerprint
@@ -40,14 +40,14 @@ def sitter(measures: Measures, reason: PhotoReason) -> Sitter:
 
 
 def test_people_are_told_apart_and_counted() -> None:
-    crowd = crowd_of([*person(0, 4, 0.4), *person(1, 3, 0.4), *person(2, 1, 0.4)])
-    assert crowd == Crowd(pictures=8, people=3, most_frequent=4)
-    assert crowd.hindrance(WANTED) == ""
-    assert crowd_of([]) == Crowd(0, 0, 0)
+    people = people_shown([*person(0, 4, 0.4), *person(1, 3, 0.4), *person(2, 1, 0.4)])
+    assert people == PeopleShown(pictures=8, people=3, most_frequent=4)
+    assert people.hindrance(WANTED) == ""
+    assert people_shown([]) == PeopleShown(0, 0, 0)
 
 
 def test_a_look_of_one_person_is_a_person_and_refused() -> None:
-    text = crowd_of(person(0, 6, 0.4)).hindrance(WANTED)
+    text = people_shown(person(0, 6, 0.4)).hindrance(WANTED)
     assert "the 6 pictures show one person (SFace, a cosine of 0.45 and more)" in text
     assert "a look must not be a person" in text
 
@@ -55,7 +55,7 @@ def test_a_look_of_one_person_is_a_person_and_refused() -> None:
 @pytest.mark.parametrize(("most", "others", "refused"), [(4, 4, False), (5, 4, True), (8, 2, True)])
 def test_nobody_may_be_in_more_than_half_of_the_pictures(most: int, others: int, refused: bool) -> None:
     strangers = [face for number in range(1, others + 1) for face in person(number, 1, 0.3)]
-    text = crowd_of([*person(0, most, 0.4), *strangers]).hindrance(WANTED)
+    text = people_shown([*person(0, most, 0.4), *strangers]).hindrance(WANTED)
     assert bool(text) is refused
     if refused:
         assert f"one person is in {most} of the {most + others} pictures" in text
@@ -63,7 +63,7 @@ def test_nobody_may_be_in_more_than_half_of_the_pictures(most: int, others: int,
 
 
 def test_two_people_are_too_few() -> None:
-    text = crowd_of([*person(0, 4, 0.4), *person(1, 4, 0.4)]).hindrance(WANTED)
+    text = people_shown([*person(0, 4, 0.4), *person(1, 4, 0.4)]).hindrance(WANTED)
     assert "show 2 people" in text
     assert "3 people at least" in text
 

@@ -1,4 +1,4 @@
-"""Crowd: the people in the pictures that a look is learnt from, of whom none may be the look."""
+"""PeopleShown: the people in the pictures that a look is learnt from, of whom none may be the look."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NETWORK = "SFace"
 
 
 @dataclass(frozen=True)
-class Crowd:
+class PeopleShown:
     """How many people were told apart in so many pictures, and in how many of them the most frequent one is."""
 
     pictures: int
@@ -41,10 +41,10 @@ class Crowd:
         return ""
 
 
-def crowd_of(embeddings: Sequence[Embedding]) -> Crowd:
+def people_shown(embeddings: Sequence[Embedding]) -> PeopleShown:
     """The people in pictures with one face each, (128,) of length 1; every picture should be of another moment."""
     groups = cluster(similarities(embeddings), SAME_PERSON) if embeddings else []
-    return Crowd(len(embeddings), len(groups), max(map(len, groups), default=0))
+    return PeopleShown(len(embeddings), len(groups), max(map(len, groups), default=0))
 
 
 def in_any_light(look: Look, parameters: PreprocessParameters) -> Look:

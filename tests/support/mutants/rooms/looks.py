@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     (
         "LK20",
-        "images/preprocess/profile_preprocess/people.py",
+        "images/preprocess/profile_preprocess/people_shown.py",
         "if 100 * self.most_frequent > wanted.largest_percent * self.pictures:",
         "if 100 * self.most_frequent > wanted.largest_percent * self.people:",
         "how often one person is seen is measured by people, not by pictures",

@@ -28,9 +28,9 @@ class PeopleShown:
         """Why no look may be learnt from these pictures; empty: it may."""
         how = f"({NETWORK}, a cosine of {SAME_PERSON} and more)"
         if self.people < wanted.people:
-            told = "one person" if self.people == 1 else f"{self.people} people"
+            number = "one person" if self.people == 1 else f"{self.people} people"
             return (
-                f"the {self.pictures} pictures show {told} {how}: a look must not be a person; add pictures of others, "
+                f"the {self.pictures} pictures show {number} {how}: a look must not be a person; add pictures of others, "
                 f"{wanted.people} people at least"
             )
         if 100 * self.most_frequent > wanted.largest_percent * self.pictures:

@@ -30,8 +30,8 @@ class PeopleShown:
         if self.people < wanted.people:
             number = "one person" if self.people == 1 else f"{self.people} people"
             return (
-                f"the {self.pictures} pictures show {number} {how}: a look must not be a person; add pictures of others, "
-                f"{wanted.people} people at least"
+                f"the {self.pictures} pictures show {number} {how}: a look must not be a person; add pictures of "
+                f"others, {wanted.people} people at least"
             )
         if 100 * self.most_frequent > wanted.largest_percent * self.pictures:
             return (

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from areas import area
+from operator_house import AREA, CONFIG, KEY, NOW, SPEC, STYLES, photo
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
-from profile_contract.framing import JOINTS, Skeleton
 from profile_contract.layouts import LayoutName
 from profile_contract.look import LookState, drawable, hindrances, ready_files
 from profile_contract.look_ref import LookFile
-from profile_contract.photos import PhotoReason
-from profile_contract.request import DeletionPolicy, Photos, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
-from profile_contract.resource import FINALIZER, Key, RequestHead
-from profile_contract.stages.finish import FinishOrder, FinishReport, Portrait
+from profile_contract.resource import FINALIZER, RequestHead
+from profile_contract.stages.finish import FinishOrder, FinishReport
 from profile_contract.stages.generate import Candidate, GenerateReport
-from profile_contract.stages.order import FileRef, StageReport
-from profile_contract.stages.preprocess import (
-    DatasetImage,
-    DatasetPose,
-    PhotoRef,
-    PhotoVerdict,
-    PreprocessOrder,
-    PreprocessParameters,
-    PreprocessReport,
-)
+from profile_contract.stages.order import StageReport
+from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainOrder, TrainParameters, TrainReport
-from profile_contract.style import ProfileStyleSpec, Title, Tone
+from profile_contract.stages.train import TrainOrder, TrainReport
+from profile_contract.style import ProfileStyleSpec
 from profile_operator.compared import fingerprints_today, platform_of
-from profile_operator.config import OperatorConfig, StoreConfig
+from profile_operator.config import OperatorConfig
 from profile_operator.decide import DeletionFacts, Facts, decide, decide_deletion
 from profile_operator.decide.plan import (
     Action,
@@ -52,7 +42,6 @@ from profile_operator.decide.plan import (
     WriteResolved,
 )
 from profile_operator.decide.turns import Turn
-from profile_operator.job_settings import JobsConfig, StageJob
 from profile_operator.observe.chain import chain_of
 from profile_operator.observe.observer import asked_of
 from profile_operator.observe.snapshot import (
@@ -66,37 +55,11 @@ from profile_operator.observe.snapshot import (
     Snapshot,
     is_settled,
 )
-
-KEY = Key("hr", "minji")
-AREA = area("hr")
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-CONFIG = OperatorConfig(
-    store=StoreConfig(endpoint="minio:9000", bucket="profiles", secure=False),
-    jobs=JobsConfig(
-        preprocess=StageJob(image="preprocess"),
-        train=StageJob(image="train", gpus=1),
-        finish=StageJob(image="finish"),
-    ),
-    training=TrainParameters(base_model="sdxl"),
-    preprocess=PreprocessParameters(maximum_photos=12),
-    revocation_seconds=0,
-)
-SPEC = ProfileRequestSpec(
-    photos=Photos(prefix="uploads/minji/"), styles=["warm", "plain"], portraits=1, candidates=2, seed=7
-)
-STYLES = {
-    "warm": ProfileStyleSpec(title=Title(en="Warm"), tone=Tone.WARM, prompt="{subject}, {tone}"),
-    "plain": ProfileStyleSpec(title=Title(en="Plain"), prompt="photo of {subject}"),
-}
+from stage_reports import report_for
 
 
 class Crash(Exception):
     """The operator was killed."""
-
-
-def photo(name: str, etag: str = "e") -> PhotoRef:
-    return PhotoRef(name=name, key=f"hr.1a2b3c4d-5e6f/uploads/minji/{name}", bytes=10, etag=etag)
 
 
 @dataclass
@@ -376,53 +339,24 @@ class World:
         self.view = GenerationView()
 
 
-def report_for(order: PreprocessOrder | TrainOrder | FinishOrder, at: str) -> StageReport:
-    """The report that a stage leaves."""
-    common = {"digest": order.digest, "started_at": at, "finished_at": at, "seconds": 10.0}
-    if isinstance(order, PreprocessOrder):
-        return dataset_report(order, common)
-    if isinstance(order, TrainOrder):
-        adapter = FileRef(key=order.output + "adapter.safetensors", sha256="a" * 64, bytes=3)
-        return TrainReport.model_validate({**common, "adapter": adapter, "steps": 40, "chosen_step": 40})
-    portraits = [
-        Portrait(style=style.style, seed=7, rank=1, key=f"{order.output}{style.style}.png", likeness=50 + rank)
-        for rank, style in enumerate(order.styles)
-        if style.candidates
-    ]
-    sheet, preview = order.output + "contact-sheet.jpg", order.parameters.preview
-    return FinishReport.model_validate({**common, "portraits": portraits, "contact_sheet": sheet, "preview": preview})
-
-
-def skeleton(aside: float) -> Skeleton:
-    """A nose alone, so far to the right."""
-    return ((aside, 0.25), *[None] * (JOINTS - 1))
-
-
-def dataset_report(order: PreprocessOrder, common: dict[str, object]) -> PreprocessReport:
-    verdicts = [PhotoVerdict(name=p.name, accepted=True, reason=PhotoReason.ACCEPTED) for p in order.photos]
-    names_of_poses = ("frontal", "photo-0", "photo-1")
-    poses = [DatasetPose(name=n, joints=skeleton(0.1 * at)) for at, n in enumerate(names_of_poses)]
-    images = [
-        DatasetImage(
-            photo=p.name,
-            image=f"{order.output}{p.name}",
-            mask=f"{order.output}{p.name}.mask.png",
-            joints=skeleton(0.5),
-            caption="{subject}",
-            width=64,
-            height=64,
-            face_box=(0, 0, 1, 1),
-        )
-        for p in order.photos
-    ]
-    return PreprocessReport.model_validate({**common, "verdicts": verdicts, "poses": poses, "images": images})
-
-
 def request_area() -> str:
     return request_prefix(AREA, KEY.name)
 
 
-__all__ = ["CONFIG", "KEY", "NOW", "SPEC", "STYLES", "Crash", "LayoutName", "Reason", "World", "photo", "request_area"]
+__all__ = [
+    "AREA",
+    "CONFIG",
+    "KEY",
+    "NOW",
+    "SPEC",
+    "STYLES",
+    "Crash",
+    "LayoutName",
+    "Reason",
+    "World",
+    "photo",
+    "request_area",
+]
 
 
 def ready(world: World) -> bool:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from fake_kubernetes import CLUSTER_STYLES, EVENTS, JOBS, PODS, REQUESTS, SECRETS, FakeKubernetes
 from fake_store import MemoryStore, Tokens, store_access
-from operator_world import CONFIG, KEY, SPEC, report_for
+from operator_house import CONFIG, KEY, SPEC
 from operator_world import STYLES as STYLE_SPECS
 from profile_contract.generation import EvictionOrder
 from profile_contract.progress import ProgressEvent
@@ -35,6 +35,7 @@ from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
 from profile_operator.waiting_list import WaitingList
+from stage_reports import report_for
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
 AT = "2026-01-02T03:04:05Z"

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from operator_world import report_for
 from profile_contract.exits import EXIT_TRY_AGAIN
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.train import TrainOrder
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3
+from stage_reports import report_for
 
 from .kube import Document, KubeApi, Refusal, core_path
 

@@ -20,7 +20,7 @@ from kubernetes.aio import client
 
 from fake_kubernetes import CLUSTER_STYLES, REQUESTS, Call, FakeKubernetes
 from fake_store import MemoryStore, store_access
-from operator_world import CONFIG, SPEC, report_for
+from operator_house import CONFIG, SPEC
 from operator_world import STYLES as STYLE_SPECS
 from profile_contract.resource import Key
 from profile_contract.stages.generate import Candidate, GenerateReport
@@ -31,6 +31,7 @@ from profile_operator.decide.plan import GenerationWork
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.operator_app import OperatorApp
 from real_operator import ORDERS, SECRETS_GIVEN
+from stage_reports import report_for
 
 # A step of a pod's life: between them the operator sees what happened.
 STEP_SECONDS = 0.25

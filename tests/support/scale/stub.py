@@ -18,7 +18,6 @@ import aiohttp
 from aiohttp import web
 
 from bare_cluster import TOKEN
-from operator_world import report_for
 from profile_contract.generation import (
     EVICT_TENSOR,
     RESULT_TENSOR,
@@ -32,6 +31,7 @@ from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.train import TrainOrder
 from profile_runtime.store.s3 import S3Store, open_s3
+from stage_reports import report_for
 
 from .api import ClusterApi, Document, Refused
 from .stand import DONE

@@ -14,7 +14,6 @@ from chart import (
     config_of,
     render,
     run,
-    sandbox_arguments,
     the,
 )
 from profile_contract.recipe import Recipe
@@ -24,13 +23,6 @@ from profile_contract.style import SamplerName
 from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig
 from profile_operator.job_settings import StageJob
 from profile_runtime.recipes import read_recipe_file
-
-
-@pytest.fixture(scope="module")
-def sandbox_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """The arguments with which the chart runs in the sandbox."""
-    return sandbox_arguments(tmp_path_factory.mktemp("chart"))
-
 
 # --- what Helm says ----------------------------------------------------------------------------------------------
 

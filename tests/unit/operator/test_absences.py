@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,12 +14,6 @@ from profile_contract.stages.table import Stage
 from profile_operator.observe.absences import SECONDS, Absences, writers_of
 from profile_operator.observe.snapshot import GenerationView, JobState, JobView
 from real_operator import RealOperator, real_operator
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 def reports_read(operator: RealOperator) -> list[str]:

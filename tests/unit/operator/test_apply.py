@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,12 +19,6 @@ from profile_operator.job_settings import JobsConfig
 from profile_operator.workqueue import ExpectedError
 from profile_runtime.configuration import ConfigError, read_config
 from real_operator import RealOperator, real_operator
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 def secret_path(operator: RealOperator, stage: str) -> str:

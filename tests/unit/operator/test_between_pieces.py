@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +26,7 @@ from profile_operator.decide.transitions import reached
 from profile_operator.election import NotLeading
 from profile_operator.observe.snapshot import JobState
 from profile_runtime.store.port import StoredVersion
-from real_operator import RealOperator, real_operator
+from real_operator import RealOperator
 
 ORDER = GenerationOrder.model_validate(
     {
@@ -41,12 +40,6 @@ ORDER = GenerationOrder.model_validate(
     }
 )
 KUEUE = AdmissionConfig(mode="Kueue", queue="team-a", priority_classes=[PriorityClass(at_least=100, name="urgent")])
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 # --- a queue of Kueue's and the spec -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from operator_world import CONFIG, Crash, World, change, dataset_report, fail, photo, ready, stages_of
+from operator_world import CONFIG, Crash, World, change, fail, photo, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
 from profile_contract.request import ProfileRequestStatus
@@ -24,6 +24,7 @@ from profile_operator.decide.decision import POLICIES
 from profile_operator.decide.orders import order_of
 from profile_operator.decide.plan import CreateJob
 from profile_operator.observe.snapshot import Cause, JobState
+from stage_reports import dataset_report
 
 MOST_WRITES = 11
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -245,7 +246,7 @@ def test_warnings_of_the_photos_stand_in_the_status_without_links(monkeypatch: p
         )
         return dataset_report(order, common).model_copy(update={"warnings": [told]})
 
-    monkeypatch.setattr("operator_world.dataset_report", warned)
+    monkeypatch.setattr("stage_reports.dataset_report", warned)
     world = World().run()
     assert ready(world)
     assert world.status.photos is not None

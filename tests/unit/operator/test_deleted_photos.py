@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
-
 import pytest
 
 from fake_kubernetes import REQUESTS
-from profile_operator.decide import deletion
 from profile_operator.workqueue import ExpectedError
-from real_operator import RealOperator, real_operator
+from real_operator import RealOperator
+
+pytestmark = pytest.mark.usefixtures("everything_has_arrived")
 
 AREA = "hr.1a2b3c4d-5e6f/requests/minji/"
-
-
-@pytest.fixture
-async def operator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RealOperator]:
-    monkeypatch.setattr(deletion, "ARRIVAL", timedelta(0))
-    async with real_operator() as operator:
-        yield operator
 
 
 def stored(operator: RealOperator) -> list[str]:

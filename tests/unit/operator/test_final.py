@@ -1,64 +1,26 @@
-"""What is final stays final: nothing that the platform changes, or the store loses, begins work for a request."""
+"""What is final stays final: nothing that the platform changes begins work for a request."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_kubernetes import CLUSTER_STYLES as STYLES_PATH
-from operator_world import AREA, CONFIG, SPEC, STYLES, World, change, fail, photo, ready, stages_of, stalled
-from profile_contract.artifacts import resolved_key
+from finished_world import OTHER, finished, nothing_ran, settings_of, with_recipe
+from operator_world import CONFIG, SPEC, STYLES, World, change, fail, ready, stages_of, stalled
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.recipe import Recipe
-from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus, Training, Updates
+from profile_contract.request import Photos, ProfileRequestStatus, Training, Updates
 from profile_contract.stages import train
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
-from profile_operator.clients import record_memory
-from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import DeleteJob, StopGeneration
 from profile_operator.observe.snapshot import Cause, GenerationView, JobState
-from profile_operator.workqueue import ExpectedError
-from profile_runtime.store.port import StoreError
-from real_operator import RealOperator, real_operator
 
 PREPROCESS, TRAIN, GENERATE, FINISH = STAGES = tuple(Stage)
-OTHER = {name: style.model_copy(update={"prompt": "{subject}, other"}) for name, style in STYLES.items()}
-
-
-def settings_of(rank: int = 8, minimum: int = 6, mark: bool = True) -> OperatorConfig:
-    """The configuration with other defaults."""
-    return CONFIG.model_copy(
-        update={
-            "training": CONFIG.training.model_copy(update={"rank": rank}),
-            "preprocess": CONFIG.preprocess.model_copy(update={"minimum_photos": minimum}),
-            "finish": CONFIG.finish.model_copy(update={"visible_mark": mark}),
-            "generation": CONFIG.generation.model_copy(update={"width": 640}),
-        }
-    )
-
-
-def with_recipe() -> OperatorConfig:
-    """The configuration as a chart makes it of a recipe that draws with another sampler."""
-    recipe = Recipe.model_validate({"generation": {"sampler": "Euler"}})
-    drawing = CONFIG.generation.model_copy(update={"sampler": recipe.generation.sampler})
-    return CONFIG.model_copy(update={"recipe": recipe, "generation": drawing})
-
-
-def finished() -> World:
-    world = World().run()
-    world.created, world.generated, world.writes = [], [], []
-    return world
-
-
-def nothing_ran(world: World) -> bool:
-    return (world.created, world.generated) == ([], [])
 
 
 # --- the platform changes ----------------------------------------------------------------------------------------
@@ -222,149 +184,6 @@ def test_a_retry_takes_what_the_platform_sets_now_for_the_stage_that_failed() ->
     assert stages_of(world) == ["preprocess", "train", "train", "finish"]
     orders = [order for name, order in world.orders.items() if "-train-" in name]
     assert [order.parameters.rank for order in orders] == [32, 8]  # type: ignore[union-attr]
-
-
-# --- the store and the cluster lose something --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stages", [[PREPROCESS], [TRAIN], [PREPROCESS, TRAIN], list(Stage)])
-def test_reports_of_a_finished_request_may_go(stages: list[Stage]) -> None:
-    world = finished()
-    for stage in stages:
-        world.store.pop(world.chain.prefix(stage), None)
-    world.photos, world.jobs = [], {}
-    for _ in range(3):
-        world.cycle()
-    assert nothing_ran(world)
-    assert ready(world)
-    assert world.writes == []
-
-
-@pytest.mark.parametrize("stages", [[], [PREPROCESS], [TRAIN], [PREPROCESS, TRAIN]])
-def test_a_lost_status_is_rebuilt_from_the_record(stages: list[Stage]) -> None:
-    world = finished()
-    for stage in stages:
-        del world.store[world.chain.prefix(stage)]
-    resolved, portraits = world.status.resolved, world.status.portraits
-    world.status, world.jobs, world.photos = ProfileRequestStatus(), {}, []
-    world.config, world.styles = settings_of(), {}
-    world.cycle()
-    assert nothing_ran(world)
-    assert ready(world)
-    assert (world.status.resolved, world.status.portraits) == (resolved, portraits)
-    assert world.condition("Outdated")[0] == "True"
-
-
-def test_a_record_that_is_lost_or_that_nobody_understands_leaves_what_is_ready() -> None:
-    world = finished()
-    world.recorded, world.config = None, settings_of()
-    world.photos.clear()
-    for _ in range(3):
-        world.cycle()
-    assert nothing_ran(world)
-    assert ready(world)
-
-
-def test_a_request_that_was_ready_before_there_were_records_is_recorded() -> None:
-    world = finished()
-    world.recorded, world.status = None, world.status.model_copy(update={"resolved": None})
-    world.cycle()
-    assert world.snapshot().recorded is not None
-    assert nothing_ran(world)
-    assert ready(world)
-    world.config = settings_of()
-    world.cycle()
-    assert nothing_ran(world)
-    assert world.condition("Outdated")[0] == "True"
-
-
-def test_uploads_that_are_gone_do_not_take_a_retry_of_what_was_made_of_them() -> None:
-    world = World()
-    fail(world, FINISH, None)
-    world.photos, world.retry = [], "1"
-    assert ready(world.run())
-    assert "the photos are no longer under uploads/minji/" in world.condition("Outdated")[2]
-    change(world, photos=Photos(prefix="uploads/minji/", revision=2))
-    world.cycle()
-    stalled(world, Reason.NO_PHOTOS)
-
-
-def test_a_request_that_comes_again_with_other_photos_is_made_of_them() -> None:
-    world = World(spec=SPEC.model_copy(update={"deletion_policy": DeletionPolicy.RETAIN})).run()
-    world.recreate()
-    world.photos = [photo(f"other-{number}.jpg") for number in range(6)]
-    assert ready(world.run())
-    assert stages_of(world) == ["preprocess", "train", "finish"]
-
-
-# --- as it is written and read -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def operator() -> Any:
-    async with real_operator() as operator:
-        yield operator
-
-
-def record(operator: RealOperator) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(operator.store.objects[resolved_key(AREA, "minji")])
-    return value
-
-
-async def test_the_record_is_written_before_the_first_job(operator: RealOperator) -> None:
-    write, away = operator.store.write, [True]
-
-    def failing(key: str, data: bytes, content_type: str = "") -> None:
-        if key.endswith("resolved.json") and away.pop():
-            raise StoreError("the store is away")
-        write(key, data, content_type)
-
-    operator.store.write = failing  # type: ignore[method-assign]
-    with pytest.raises(ExpectedError):
-        await operator.cycle()
-    assert operator.jobs == {}
-    away.append(False)
-    await operator.cycle()
-    assert len(operator.jobs) == 1
-    assert record(operator)["train"]["parameters"]["rank"] == 32
-    assert operator.status.resolved is not None
-    assert operator.status.resolved.generation == 1
-
-
-async def test_a_finished_request_reads_the_record_alone_and_writes_nothing(
-    operator: RealOperator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await operator.ready()
-    before, writes = operator.document["status"], len(operator.server.writes())
-    keys: list[str] = []
-    read = operator.store.read
-
-    def counting(key: str, most: int | None = None) -> bytes:
-        keys.append(key)
-        return read(key, most)
-
-    operator.store.read = counting  # type: ignore[method-assign]
-    await operator.cycle()
-    assert keys == [], "it was read a moment ago"
-    monkeypatch.setattr(record_memory, "SECONDS", 0.0)
-    for _ in range(2):
-        await operator.cycle()
-    assert keys == [resolved_key(AREA, "minji")] * 2
-    assert (operator.document["status"], len(operator.server.writes())) == (before, writes)
-
-
-async def test_a_style_that_is_edited_or_deleted_is_told_of_a_finished_request(operator: RealOperator) -> None:
-    await operator.ready()
-    jobs = set(operator.jobs)
-    operator.server.named(STYLES_PATH)["warm"]["spec"]["prompt"] = "{subject}, other"
-    await operator.cycle()
-    assert "the content of the style warm changed" in operator.condition("Outdated")[2]
-    for name in ("warm", "plain"):
-        del operator.server.objects[f"{STYLES_PATH}/{name}"]
-    await operator.cycle()
-    assert "the style warm is gone" in operator.condition("Outdated")[2]
-    assert operator.condition("Ready")[0] == "True"
-    assert set(operator.jobs) == jobs
 
 
 # --- whatever happens --------------------------------------------------------------------------------------------

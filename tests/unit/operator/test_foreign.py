@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,7 @@ from fake_kubernetes import JOBS, STYLES
 from operator_world import KEY
 from operator_world import STYLES as STYLE_SPECS
 from profile_operator.workqueue import ExpectedError
-from real_operator import RealOperator, real_operator
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
-
+from real_operator import RealOperator
 
 # --- whose is it -------------------------------------------------------------------------------------------------
 

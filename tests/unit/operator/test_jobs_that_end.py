@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,16 +15,10 @@ from profile_contract.stages.table import Stage
 from profile_operator.decide.plan import DeleteJob
 from profile_operator.observe.snapshot import Cause, JobState
 from profile_operator.workqueue import ExpectedError
-from real_operator import RealOperator, real_operator
+from real_operator import RealOperator
 
 QUOTA = 'jobs.batch "x" is forbidden: exceeded quota: team, requested: count/jobs.batch=1, used: 4, limited: 4'
 POLICY = "ValidatingAdmissionPolicy 'cost-center' denied request: every Job needs the label cost-center"
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 # --- refused -----------------------------------------------------------------------------------------------------

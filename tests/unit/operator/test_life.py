@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,12 +10,6 @@ from operator_world import CONFIG
 from profile_contract.progress import ProgressEvent
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator, real_operator
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 def writes(operator: RealOperator) -> int:

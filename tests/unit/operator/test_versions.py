@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from fake_kubernetes import CLUSTER_STYLES
 from profile_operator.workqueue import ExpectedError
-from real_operator import RealOperator, real_operator
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
+from real_operator import RealOperator
 
 
 def writes(operator: RealOperator) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,16 +23,10 @@ from profile_contract.understood import understood
 from profile_operator.clients import record_memory
 from profile_operator.decide.deletion import LONGEST_WAIT
 from profile_operator.observe.snapshot import Cause, JobState
-from real_operator import RealOperator, real_operator
+from real_operator import RealOperator
 
 AREA = area("hr")
 ODD_TIMES = ["yesterday", "2026-13-45T00:00:00Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", ""]
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[RealOperator]:
-    async with real_operator() as operator:
-        yield operator
 
 
 # --- a status ----------------------------------------------------------------------------------------------------

@@ -1,9 +1,5 @@
-"""What is measured on a photo, on pictures whose measures are known; and how photos are judged together."""
+"""What is measured on a photo, on pictures whose measures are known."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,49 +7,20 @@ import cv2
 import numpy as np
 import pytest
 
-from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
-from profile_preprocess import light, quality, stage
-from profile_preprocess.covering import HEIGHT, MOUTH_PART, WIDTH, _as_if_lit, covering, shapes
-from profile_preprocess.decode import Frame, Opener, Photo, PhotoRefused
+from measured_faces import CAST, Pixels, face_at, faces_of
+from profile_preprocess import light, quality
+from profile_preprocess.decode import Frame, Photo
 from profile_preprocess.detail import blocks, detail
-from profile_preprocess.holdout import held_out
 from profile_preprocess.long_shape import is_long, part_with_face
-from profile_preprocess.look import Sitter, _second_body, look_at
+from profile_preprocess.look import _second_body
 from profile_preprocess.upright import upright
-from profile_preprocess.verdicts import BLOCKS, FINENESS, Measures, judge
+from profile_preprocess.verdicts import BLOCKS, FINENESS
 from profile_vision import Face, head_angles
 from profile_vision.decoding import FileFacts
 from profile_vision.framing import Framing, cut_to
 from profile_vision.joints import Body
-from profile_vision.moments import Fingerprint
 from profile_vision.people import PeopleReader
 from profile_vision.pixels import BGR
-
-PEOPLE = Path(__file__).resolve().parents[3] / "models" / "people"
-CAST = sorted(folder.name for folder in PEOPLE.iterdir() if (folder / "bad").is_dir())
-FRONTAL = 25.0
-Pixels = Any
-
-
-def face_at(x: float, y: float, width: float, height: float, score: float = 0.9) -> Face:
-    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.78], [0.65, 0.78]], dtype=np.float32)
-    placed = points * np.array([width, height], np.float32) + np.array([x, y], np.float32)
-    return Face((x, y, width, height), placed, score)
-
-
-def faces_of(person: str) -> list[tuple[Pixels, Face]]:
-    """A person's photos from the front, and the face that is known to be there."""
-    labels = [json.loads(line) for line in (PEOPLE / person / "labels.jsonl").read_text().splitlines()]
-    chosen = []
-    for number, label in enumerate(labels):
-        if "landmarks" in label and abs(label["yaw"] + label["body"]) <= FRONTAL:
-            points = np.array(label["landmarks"], dtype=np.float32)
-            x, y, width, height = label["head_box"]
-            image = cv2.imread(str(PEOPLE / person / f"{number:02d}.jpg"))
-            chosen.append((image, Face((x, y, width, height), points, 0.9)))
-    return chosen
-
 
 # --- light -----------------------------------------------------------------------------------------------------
 
@@ -142,65 +109,6 @@ def test_an_enlarged_copy_has_lost_what_it_seems_to_have() -> None:
     thumbnail = cv2.resize(image, (96, 96), interpolation=cv2.INTER_AREA)
     enlarged: Pixels = cv2.resize(thumbnail, (1600, 1600), interpolation=cv2.INTER_CUBIC)
     assert detail(enlarged, shown).fineness < FINENESS
-
-
-# --- covering --------------------------------------------------------------------------------------------------
-
-SKIN, THINGS = "skin", ("skin", (40, 60, 120), (20, 20, 20), (235, 235, 235), (30, 140, 60))
-
-
-def covered(image: Pixels, face: Face, thing: object) -> Pixels:
-    """A patch of one colour before the mouth; 'skin' is that of the cheek beside it."""
-    mouth, apart = face.points[3:].mean(axis=0), float(np.linalg.norm(face.points[1] - face.points[0]))
-    x, y = int(face.points[2][0] - 0.5 * apart), int(face.points[2][1])
-    cheek = np.median(image[y - 6 : y + 6, x - 6 : x + 6].reshape(-1, 3), axis=0)
-    colour = tuple(float(value) for value in (cheek if thing == SKIN else np.array(thing)))
-    axes = (int(0.95 * apart), int(0.65 * apart))
-    return cv2.ellipse(image.copy(), (int(mouth[0]), int(mouth[1])), axes, 0, 0, 360, colour, -1)
-
-
-def is_covered(image: Pixels, face: Face) -> bool:
-    """What the verdict says of a mouth; everything else about the photo is good."""
-    told = covering(image, face)
-    good = Measures(faces=1, face_height=300, head_inside=1.0, edge_gap=0.5, sharpness=60, light=-0.4)
-    measures = replace(good, mouth_covered=told.mouth, mouth_edges=told.mouth_edges)
-    return judge(measures, PreprocessParameters()) is PhotoReason.FACE_COVERED
-
-
-def in_light(image: Pixels, gains: Sequence[float]) -> Pixels:
-    return np.clip(image * np.array(gains), 0, 255).astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def frontal() -> list[tuple[Pixels, Face]]:
-    return [one for person in CAST for one in faces_of(person)]
-
-
-@pytest.mark.parametrize("gains", [(1, 1, 1), (0.5, 0.8, 1.1), (1.1, 0.7, 0.6), (0.7, 1.0, 0.7)])
-def test_a_bare_mouth_is_one_in_any_light(frontal: list[tuple[Pixels, Face]], gains: Sequence[float]) -> None:
-    assert np.mean([is_covered(in_light(image, gains), face) for image, face in frontal]) <= 0.02
-
-
-@pytest.mark.parametrize("thing", THINGS, ids=str)
-@pytest.mark.parametrize("grey", [False, True])
-def test_a_covered_mouth_is_one_in_any_colour(frontal: list[tuple[Pixels, Face]], thing: object, grey: bool) -> None:
-    told = []
-    for image, face in frontal[::2]:
-        picture = covered(image, face, thing)
-        if grey:
-            picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        told.append(is_covered(picture, face))
-    assert np.mean(told) >= 0.9
-
-
-@pytest.mark.parametrize(("slope", "direction"), [((1, 0), 0), ((0, 1), 4), ((4, 1), 1)])
-def test_a_slope_counts_for_its_own_direction(slope: tuple[int, int], direction: int) -> None:
-    """Directions are eighths of a half turn; the third slope is 14 degrees, nearer to the first than to the second."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    levels = (1 + 0.04 * (slope[0] * columns + slope[1] * rows)) ** 2
-    face = BGR(np.repeat(np.clip(levels, 0, 255)[..., None], 3, axis=2).astype(np.uint8))
-    table = shapes(face, MOUTH_PART).reshape(-1, 4, 8).sum(axis=(0, 1))
-    assert int(np.argmax(table)) == direction
 
 
 # --- the head and the frame ------------------------------------------------------------------------------------
@@ -322,163 +230,3 @@ def test_the_part_of_a_panorama_is_around_its_face() -> None:
     assert right - left < 200
     assert top < 60
     assert bottom > 80
-
-
-# --- judged together -------------------------------------------------------------------------------------------
-
-
-def unit(seed: int, size: int) -> Any:
-    row = np.random.default_rng(seed).normal(size=size)
-    return (row / np.linalg.norm(row)).astype(np.float32)
-
-
-def look(who: int, moment: int, face_height: float = 300, reason: PhotoReason = PhotoReason.ACCEPTED) -> Sitter:
-    embedding = unit(who, 128) + 0.5 * unit(1000 + moment, 128)
-    embedding = embedding / np.linalg.norm(embedding)
-    grey = unit(2000 + moment, 112 * 112).reshape(112, 112)
-    name = f"{who}-{moment}-{face_height:.0f}.jpg"
-    measures = Measures(faces=1, face_height=face_height, sharpness=50)
-    return Sitter(
-        PhotoRef(name=name, key=name, bytes=1, etag=""),
-        reason,
-        measures,
-        face=face_at(0, 0, 9, 9),
-        joints=np.zeros((17, 3), np.float32),
-        fingerprint=Fingerprint(face=grey, embedding=embedding, detail=measures.worth),
-        frame=Frame(9, 9, (0, 0, 9, 9)),
-    )
-
-
-def test_a_moment_has_one_vote() -> None:
-    """Eight copies of one photo of a friend do not outvote three photos of oneself."""
-    mine = [look(1, moment) for moment in (1, 2, 3)]
-    friend = [look(2, 9, face_height=300 + n) for n in range(8)]
-    looks, people = stage.judge_together([*mine, *friend])
-    assert [one.reason for one in looks[:3]] == [PhotoReason.ACCEPTED] * 3
-    assert [one.repeats for one in looks[3:]] == [friend[-1].photo.name] * 7 + [""]
-    assert looks[3].verdict.advice.endswith("It repeats 2-9-307.jpg.")
-    assert [one.reason for one in looks[3:10]] == [PhotoReason.DUPLICATE] * 7
-    assert looks[10].reason is PhotoReason.OTHER_PERSON
-    assert people.is_clear
-
-
-def test_two_people_in_as_many_moments_are_a_question() -> None:
-    assert not stage.judge_together([look(1 + n % 2, n) for n in range(8)])[1].is_clear
-
-
-def test_what_a_rule_has_refused_is_not_asked_who_it_is() -> None:
-    looks, _ = stage.judge_together([look(1, 1), look(1, 1, reason=PhotoReason.BLURRED), look(1, 2)])
-    assert looks[1].reason is PhotoReason.BLURRED
-    assert [one.repeats for one in looks] == [""] * 3
-
-
-class Recorder:
-    """A dataset writer that remembers which photos were kept apart."""
-
-    def __init__(self) -> None:
-        self.held_out: list[str] = []
-        self.names: list[str] = []
-
-    def add(self, sitter: Sitter, *, held_out: bool) -> None:
-        self.names.append(sitter.photo.name)
-        if held_out:
-            self.held_out.append(sitter.photo.name)
-
-    def add_presets(self) -> None:
-        self.names.append("presets")
-
-
-class Steps:
-    """Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.shares: list[float] = []
-
-    def at(self, done: float, total: float, _message: str) -> None:
-        self.shares.append(done / total)
-
-
-def test_the_photos_that_judge_are_kept_apart_and_refused_ones_do_not_count() -> None:
-    looks = [look(1, n) for n in range(10)]
-    looks[0] = replace(looks[0], reason=PhotoReason.BLURRED)
-    (place,) = held_out([one.embedding for one in looks[1:]], "digest")
-    recorder, steps = Recorder(), Steps()
-    stage.write(recorder, looks, steps, seed="digest")  # type: ignore[arg-type]
-    assert recorder.names == [*(one.photo.name for one in looks[1:]), "presets"]
-    assert recorder.held_out == [looks[1 + place].photo.name]
-    assert steps.shares == pytest.approx([0.5 + n / 18 for n in range(1, 10)])
-
-
-class Seeing:
-    """Sees one face in every picture, at the same place."""
-
-    def find(self, image: Pixels) -> list[Face]:
-        return [face_at(100, 80, 120, 140)]
-
-    def glance(self, image: Pixels) -> float:
-        return 0.9
-
-    def aligned(self, image: Pixels, face: Face) -> Pixels:
-        return image[:112, :112]
-
-    def embed(self, image: Pixels, face: Face) -> Any:
-        return unit(1, 128)
-
-
-def looked_at(width: int, height: int) -> tuple[Any, list[Any]]:
-    """A look at a photo of noise of this size, and the parts of it that were asked for."""
-    boxes: list[Any] = []
-
-    def opened(_: PhotoRef, box: Any = None) -> Photo:
-        boxes.append(box)
-        wide, high = (width, height) if box is None else (400, 400)
-        pixels = BGR(np.random.default_rng(5).integers(60, 190, (high, wide, 3)).astype(np.uint8))
-        return Photo(pixels, Frame(wide, high, (0, 0, wide, high)), FileFacts("JPEG", wide, high, False, False))
-
-    opener: Any = SimpleNamespace(open=opened, parameters=PreprocessParameters())
-    networks: Any = SimpleNamespace(faces=Seeing(), people=SimpleNamespace(find=lambda _: []))
-    return look_at(PhotoRef(name="a.jpg", key="k", bytes=1, etag=""), opener, networks), boxes
-
-
-def test_a_look_that_meets_a_face_keeps_what_the_photo_is_known_again_by() -> None:
-    sitter, boxes = looked_at(400, 400)
-    assert isinstance(sitter, Sitter)
-    assert (sitter.photo.name, sitter.measures.faces, sitter.measures.long, boxes) == ("a.jpg", 1, False, [None])
-    assert sitter.fingerprint.detail == sitter.measures.worth > 100
-    assert (sitter.embedding == unit(1, 128)).all()
-    assert sitter.joints.shape == (17, 3)
-
-
-def test_of_a_long_photo_the_part_around_its_face_is_looked_at() -> None:
-    sitter, boxes = looked_at(2000, 300)
-    assert isinstance(sitter, Sitter)
-    assert sitter.measures.long
-    assert boxes[0] is None
-    assert boxes[1][0] < 100 < boxes[1][2]
-    assert sitter.frame.size == (400, 400)
-
-
-def test_a_photo_that_is_too_large_is_not_read() -> None:
-    opener = Opener(None, None, PreprocessParameters(maximum_bytes=10))  # type: ignore[arg-type]
-    with pytest.raises(PhotoRefused) as refused:
-        look_at(PhotoRef(name="a", key="a", bytes=11, etag=""), opener, None)  # type: ignore[arg-type]
-    assert refused.value.reason is PhotoReason.TOO_MANY_BYTES
-
-
-def lightness_of(light: float) -> float:
-    """CIE L* of a grey of this linear light (CIE 15)."""
-    return float(116 * light ** (1 / 3) - 16) if light > (6 / 29) ** 3 else light * (29 / 3) ** 3
-
-
-@pytest.mark.parametrize("stops", [0.0, 1.0, 2.0, 3.0, 4.0])
-def test_less_light_puts_no_sunglasses_on(stops: float) -> None:
-    cheeks, eyes = (lightness_of(light * 2**-stops) for light in (0.0442, 0.0112))
-    assert _as_if_lit(eyes, cheeks) == pytest.approx(0.405, abs=0.01)
-    lenses = lightness_of(0.0009 * 2**-stops)
-    assert _as_if_lit(lenses, cheeks) < 0.05
-
-
-def test_in_enough_light_eyes_are_held_against_cheeks_as_they_are() -> None:
-    assert _as_if_lit(30.0, 60.0) == pytest.approx(0.5)
-    assert _as_if_lit(4.0, 50.0) == pytest.approx(0.08)
-    assert _as_if_lit(0.0, 0.0) == 0.0

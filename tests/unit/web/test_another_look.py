@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +10,6 @@ import pytest
 from fake_kubernetes import Call
 from page_requests import PORTRAIT, READY, STALLED, TIMES, code, limited
 from page_world import JUNHO, MINJI, NAMESPACE, World, world
-
-
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
-
 
 # --- another look ------------------------------------------------------------------------------------------------
 

@@ -24,12 +24,6 @@ LOCAL = WebConfig(
 )
 
 
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
-
-
 CHANGES = [
     ("POST", "/api/uploads"),
     ("POST", "/api/requests"),

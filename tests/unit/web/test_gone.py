@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +16,6 @@ from profile_web.purges import AGAIN_SECONDS, Purges, expired_drafts, newest_pho
 
 BASE = sent_to(MINJI, "p-1")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
 
 
 def later(page: World, seconds: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,13 +12,7 @@ import pytest
 
 from areas import area
 from page_requests import MADE, PORTRAIT, READY, code
-from page_world import AREA, MINJI, NAMESPACE, World, sent_to, world
-
-
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
+from page_world import AREA, MINJI, NAMESPACE, World, sent_to
 
 
 def test_links_are_signed_for_one_request_and_for_an_hour_at_most(page: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from page_requests import PORTRAIT, READY, code
 from page_world import JUNHO, MINJI, NAMESPACE, STORE, STYLE, World, failure, owner, sent_to, world
 from profile_contract.ownership import OWNER_LABEL
 from profile_web.config import Defaults, Namespaces, WebConfig
-
-
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
-
 
 # --- whose is whose ----------------------------------------------------------------------------------------------
 

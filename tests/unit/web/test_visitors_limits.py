@@ -12,12 +12,6 @@ from page_world import JUNHO, MINJI, NAMESPACE, World, sent_to, world
 from profile_runtime.store.port import StoredObject
 
 
-@pytest.fixture
-def page() -> Iterator[World]:
-    with world() as standing:
-        yield standing
-
-
 def test_forms_that_were_given_count_as_photos(page: World) -> None:
     assert page.ask_for_forms(20).status_code == 200
     assert code(page.ask_for_forms(1)) == (422, "too-many-photos")

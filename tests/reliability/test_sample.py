@@ -1,4 +1,4 @@
-"""A few of the crash points of `make reliability`: an operator that dies changes nothing of what is made."""
+"""A few of the trials of `make reliability`: who dies, and what others do, changes nothing of what is made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from reliability.effects import Ending
+from reliability.outages import kinds_upgraded, secret_replaced
 from reliability.stand import Stand, stand
 from reliability.trials import crash, line_of, undisturbed
 
@@ -47,3 +48,13 @@ def test_an_operator_that_dies_changes_nothing_of_what_is_made(running: Stand) -
         lines = list(threads.map(attempt, chosen))
     assert len(lines) == len(WANTED)
     assert [line for line in lines if "not reached" in line] == []
+
+
+def test_an_upgrade_of_the_kinds_under_way_changes_nothing(running: Stand) -> None:
+    expected, _ = undisturbed(running)
+    kinds_upgraded("train")(running, expected)
+
+
+def test_a_secret_that_somebody_replaced_is_made_anew(running: Stand) -> None:
+    expected, _ = undisturbed(running)
+    secret_replaced("train")(running, expected)

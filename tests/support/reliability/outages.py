@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from .kube import Document, core_path
+from profile_contract import GROUP
+
+from .kube import Document, KubeApi, Refusal, core_path
 from .life import STAGES, Fault, Life
 from .results import OUTAGES
 from .stage_node import EVICTED, NODE_LOST, Disruption
@@ -13,6 +16,9 @@ from .stand import Stand
 from .trials import JOB_STAGES, Trial, end, in_stage, life_in, settle, without
 
 AWAY_SECONDS = 3.0
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+# What a newer version of the kinds knows of every spec.
+NOVELTY = {"type": "integer", "default": 3}
 
 
 def outages(*, store_fills: bool, redis: bool) -> Iterator[Trial]:
@@ -25,11 +31,13 @@ def outages(*, store_fills: bool, redis: bool) -> Iterator[Trial]:
             yield Trial(OUTAGES, "Redis stands still", f"Redis, in {stage}", _redis_away(stage), alone=True)
         yield Trial(OUTAGES, "the store stands still", f"store, in {stage}", _store_away(stage), alone=True)
         yield Trial(OUTAGES, "the API server is killed", f"API server, in {stage}", _api_away(stage), alone=True)
+        yield Trial(OUTAGES, "the kinds are upgraded", f"kinds, in {stage}", kinds_upgraded(stage), alone=True)
         yield Trial(OUTAGES, "the predictor answers 503", f"predictor, in {stage}", _predictor_away(stage))
     for stage in JOB_STAGES:
         yield Trial(OUTAGES, "the node is lost", f"node, in {stage}", _disrupted(stage, NODE_LOST))
         yield Trial(OUTAGES, "the pod is evicted", f"eviction, in {stage}", _disrupted(stage, EVICTED))
         yield Trial(OUTAGES, "the Secret is deleted by hand", f"Secret, in {stage}", _secret_deleted(stage))
+        yield Trial(OUTAGES, "the Secret is replaced by hand", f"other Secret, in {stage}", secret_replaced(stage))
         yield Trial(OUTAGES, "a quota lets no Job come", f"quota, before {stage}", _quota(stage))
         yield Trial(OUTAGES, "no image, until it is there", f"image, in {stage}", _image(stage))
 
@@ -111,11 +119,7 @@ def _secret_deleted(stage: str) -> Callable[[Stand, Document], str]:
 
     def run(stand: Stand, expected: Document) -> str:
         with life_in(stand) as life:
-            _up_to(life, stage, lambda: stand.node.without_image.add(life.space.namespace))
-            life.wait(lambda: any(f"-{stage}-" in name for name in life.secrets), 240, "with a Secret")
-            life.wait(lambda: any(f"-{stage}-" in job["metadata"]["name"] for job in life.jobs), 240, "with a Job")
-            name = next(name for name in life.secrets if f"-{stage}-" in name)
-            life.kube.delete(core_path(life.space.namespace, "secrets", name))
+            life.kube.delete(_secret_before_start(life, stage))
             stand.node.without_image.discard(life.space.namespace)
             life.until_ready()
             settle(life, without(expected, "status"))
@@ -123,6 +127,69 @@ def _secret_deleted(stage: str) -> Callable[[Stand, Document], str]:
         return ""
 
     return run
+
+
+def secret_replaced(stage: str) -> Callable[[Stand, Document], str]:
+    """Another one under its name, whose credentials open nothing: a container may start with them, and is tried
+    again."""
+
+    def run(stand: Stand, expected: Document) -> str:
+        with life_in(stand) as life:
+            path = _secret_before_start(life, stage)
+            replaced = life.kube.call("GET", path)
+            life.kube.delete(path)
+            metadata = {"name": replaced["metadata"]["name"]}
+            secret = {"metadata": metadata, "stringData": dict.fromkeys(replaced["data"], "of-no-worth")}
+            life.kube.call("POST", core_path(life.space.namespace, "secrets"), secret)
+            stand.node.without_image.discard(life.space.namespace)
+            life.until_ready()
+            settle(life, without(expected, "status", "containers run"))
+            end(life)
+        return ""
+
+    return run
+
+
+def _secret_before_start(life: Life, stage: str) -> str:
+    """The path of a stage's Secret, once its Job is there, none of whose containers can start."""
+    _up_to(life, stage, lambda: life.stand.node.without_image.add(life.space.namespace))
+    life.wait(lambda: any(f"-{stage}-" in name for name in life.secrets), 240, "with a Secret")
+    life.wait(lambda: any(f"-{stage}-" in job["metadata"]["name"] for job in life.jobs), 240, "with a Job")
+    return core_path(life.space.namespace, "secrets", next(name for name in life.secrets if f"-{stage}-" in name))
+
+
+def kinds_upgraded(stage: str) -> Callable[[Stand, Document], str]:
+    """A newer version's kinds, with a field more in every spec, as Helm leaves them before the operator is another."""
+
+    def run(stand: Stand, expected: Document) -> str:
+        try:
+            with in_stage(stand, stage) as life:
+                for kind in ("profilerequests", "clusterprofilestyles"):
+                    _give(stand.kube, kind, NOVELTY)
+                life.wait(lambda: life.document["spec"].get("novelty") == NOVELTY["default"], 120, "of the newer kind")
+                life.let_go(stage)
+                life.until_ready()
+                settle(life, expected)
+                end(life)
+        finally:
+            for kind in ("profilerequests", "clusterprofilestyles"):
+                _give(stand.kube, kind, None)
+        return ""
+
+    return run
+
+
+def _give(kube: KubeApi, kind: str, novelty: Document | None) -> None:
+    """Let every spec of a kind have the field, or not."""
+    while True:
+        definition = kube.call("GET", f"{DEFINITIONS}/{kind}.{GROUP}")
+        fields = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        fields.pop("novelty", None)
+        fields |= {"novelty": novelty} if novelty else {}
+        # Its own controllers write it, too.
+        with contextlib.suppress(Refusal):
+            kube.call("PUT", f"{DEFINITIONS}/{kind}.{GROUP}", definition)
+            return
 
 
 def _before(stage: str) -> str:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from profile_contract.artifacts import purgeable_mark
+
 from .effects import Ending, Fate
 from .kube import Document, jobs_path
-from .life import READY_SECONDS, SETTLE_SECONDS, STAGES, Fault, Life, difference
+from .life import NAME, READY_SECONDS, SETTLE_SECONDS, STAGES, Fault, Life, difference
 from .results import CRASHES, DELETIONS, TWO, WATCHES
 from .stand import Stand
 
@@ -241,6 +243,12 @@ def without(expected: Document, *names: str) -> Document:
     return {name: value for name, value in expected.items() if name not in names}
 
 
+def _kept(expected: Document) -> Document:
+    """What is expected of a request whose artifacts stay: no mark says that they may go with it."""
+    mark = purgeable_mark(f"requests/{NAME}/")
+    return expected | {"artifacts": {key: what for key, what in expected["artifacts"].items() if key != mark}}
+
+
 def _job_deleted(stage: str, propagation: str) -> Callable[[Stand, Document], str]:
     def run(stand: Stand, expected: Document) -> str:
         with in_stage(stand, stage) as life:
@@ -280,10 +288,8 @@ def _request_deleted(stage: str, propagation: str, policy: str) -> Callable[[Sta
             # Made anew, it goes on from what stands.
             life.create(deletionPolicy=policy)
             life.until_ready()
-            settle(
-                life,
-                without(expected, "jobs created", "containers run", "status", "GPU seconds were counted", "Secrets"),
-            )
+            changed = ("jobs created", "containers run", "status", "GPU seconds were counted", "Secrets")
+            settle(life, without(_kept(expected), *changed))
             twice = {name: count for name, count in stand.jobs_created(life.space).items() if count > 1}
             if {name for name in twice if f"-{stage}-" not in name}:
                 raise Fault(f"Jobs of stages that were done were created again: {twice}")

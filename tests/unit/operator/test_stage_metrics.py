@@ -1,8 +1,13 @@
 """Stages that end are counted once, well or not, with the reason."""
 
+import pytest
+from prometheus_client import REGISTRY
+
 from operator_world import World, fail
 from profile_contract.conditions import Reason
 from profile_contract.stages.table import Stage
+from profile_contract.style_ref import StyleKind, StyleRef
+from profile_operator import metrics
 from profile_operator.observe.snapshot import Cause
 from profile_operator.stage_metrics import newly_stalled
 
@@ -32,3 +37,21 @@ def test_a_request_without_photos_blames_no_later_stage() -> None:
     world.cycle()
     told = newly_stalled(before, world.status)
     assert told is None or told == (Stage.PREPROCESS, Reason.NO_PHOTOS)
+
+
+def test_a_namespace_without_requests_keeps_no_series() -> None:
+    for namespace in ("series-hr", "series-lab"):
+        metrics.expect(namespace, [])
+    metrics.forget_namespaces(["series-hr"])
+    series = {name: REGISTRY.get_sample_value("profile_gpu_seconds_total", {"namespace": name}) for name in (
+        "series-hr", "series-lab",
+    )}  # fmt: skip
+    assert series == {"series-hr": 0.0, "series-lab": None}
+
+
+def test_styles_that_people_name_make_no_series_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_styles", set())
+    labels = {metrics.style_label(f"style-{number}") for number in range(300)}
+    assert len(labels) == metrics.MOST_STYLES + 1
+    assert metrics.style_label("style-3") == "style-3"
+    assert metrics.style_label(StyleRef(name="ours", kind=StyleKind.OWN).key) == "ProfileStyle"

@@ -11,6 +11,7 @@ from . import import_adapter, machine
 from .demo import command as demo_command
 from .program import run_command
 from .run import command as folder_command
+from .serve import command as serve_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="profile-studio", description="Studio profile portraits from your own photos.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     folder_command.add_to(commands)
+    serve_command.add_to(commands)
     demo_command.add_to(commands)
     import_adapter.add_to(commands)
     machine.add_to(commands)

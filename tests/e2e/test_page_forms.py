@@ -18,8 +18,10 @@ from playwright.sync_api import Browser, BrowserContext, Route, ViewportSize, ex
 from playwright.sync_api import Page as Tab
 
 from fake_kubernetes import CLUSTER_STYLES
-from page_stand import USER, Stand, draft_of, stand
+from page_stand import USER, Stand, draft_of, free_port, served, stand
 from page_world import AREA, NAMESPACE, failure
+from played_run import Played, played_desk
+from profile_cli.serve import worker
 from profile_contract.ownership import OWNER_LABEL
 from profile_web.answers import ENGLISH
 from profile_web.visitor import local_visitor
@@ -535,3 +537,32 @@ def test_a_look_that_could_not_be_made_is_told_beside_the_others(page: Stand, ta
     tab.goto(f"{page.url}#/request/p-1")
     expect(tab.get_by_text("The photo that you chose to keep cannot be used.")).to_be_visible()
     expect(tab.locator(".portrait")).to_have_count(2)
+
+
+def test_on_one_machine_the_page_sits_on_the_folder_runner(
+    tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the address that holds the token, from photos to a portrait; without it nobody comes in."""
+    monkeypatch.setattr(worker, "Run", Played)
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    desk = played_desk(tmp_path, origin, "the-token")
+    with served(desk.app, port):
+        tab.goto(f"{origin}/")
+        expect(tab.locator("body")).to_contain_text("Open the address that profile-studio showed in its terminal")
+        tab.goto(f"{origin}/?token=the-token")
+        expect(tab).to_have_url(f"{origin}/")
+        tab.goto(f"{origin}/#/new")
+        choose(tab, *(photo(number) for number in range(1, 6)))
+        expect(tab.locator(".photo.sent")).to_have_count(5)
+        tab.get_by_label("The photos show").select_option("woman")
+        tab.get_by_label("Name").fill("My card")
+        tab.get_by_text("These are photos of myself").click()
+        tab.get_by_role("button", name="Make my portraits").click()
+        expect(tab.get_by_role("heading", name="My card")).to_be_visible()
+        desk.worker.start()
+        picture = tab.locator(f"img[src^='{origin}/shelf/'][src*='portrait']").first
+        expect(picture).to_be_visible()
+        assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 64
+        shoot(tab, "9-one-machine")
+        desk.worker.stop()

@@ -351,6 +351,6 @@ def folder_runner(reports: dict[str, Document]) -> Iterator[Callable[[list[str]]
 
     with (
         mock.patch.object(runner_command, "Run", Ready),
-        mock.patch.object(runner_command, "_accelerated", return_value=False),
+        mock.patch.object(runner_command, "accelerated", return_value=False),
     ):
         yield runner_main.main

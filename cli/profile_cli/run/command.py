@@ -66,25 +66,29 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     add_request_options(command, folder=True)
     command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
-    training = command.add_argument_group("training and models")
-    training.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
-    training.add_argument(
+    add_models_to(command.add_argument_group("training and models"))
+    command.set_defaults(run=run)
+
+
+def add_models_to(group: argparse._ArgumentGroup) -> None:
+    """The options that choose models, and how is trained and drawn with them."""
+    group.add_argument("--models", type=Path, help="models folder (default: $PROFILE_MODELS, else the user's cache)")
+    group.add_argument(
         "--base-model", metavar="MODEL",
         help="a folder below the models folder, in diffusers' SDXL layout, or a model hub's OWNER/NAME[@REVISION], "
         "which is downloaded once, after asking",
     )  # fmt: skip
-    training.add_argument(
+    group.add_argument(
         "--control-model", metavar="MODEL", help="the base model's pose ControlNet, likewise; empty for none"
     )
-    training.add_argument("--download", action="store_true", help="download models without asking")
-    training.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
-    training.add_argument("--rank", type=int, help="the adapter's rank (default: the model's recipe, else 32)")
-    training.add_argument(
+    group.add_argument("--download", action="store_true", help="download models without asking")
+    group.add_argument("--resolution", type=int, help="pixels (default: what the base model was made for)")
+    group.add_argument("--rank", type=int, help="the adapter's rank (default: the model's recipe, else 32)")
+    group.add_argument(
         "--steps", type=int, help="training steps (default: the model's recipe, else 80 per photo, 500 to 900)"
     )
-    training.add_argument("--sampler-steps", type=int, help="steps to draw a candidate in (default: as the style says)")
-    add_values_to(training)
-    command.set_defaults(run=run)
+    group.add_argument("--sampler-steps", type=int, help="steps to draw a candidate in (default: as the style says)")
+    add_values_to(group)
 
 
 def add_values_to(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
@@ -120,7 +124,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     sent = upload(store, photos, AREA, spec.photos.prefix)
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    settings = platform(choice, models, accelerated=_accelerated(), values=values)
+    settings = platform(choice, models, accelerated=accelerated(), values=values)
     job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks))
     try:
         results = job.results()
@@ -139,11 +143,23 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _choice(arguments: argparse.Namespace) -> Choice:
     """What the arguments say."""
-    return Choice(
+    layouts = [name.strip() for name in arguments.layouts.split(",") if name.strip()]
+    return replace(
+        model_choice(arguments),
         noun=arguments.noun or ANYBODY,
-        layouts=[name.strip() for name in arguments.layouts.split(",") if name.strip()],
+        layouts=layouts,
         asked=asked_for(arguments),
         minimum_photos=arguments.minimum_photos,
+    )
+
+
+def model_choice(arguments: argparse.Namespace) -> Choice:
+    """What they say of models and training alone."""
+    return Choice(
+        noun=ANYBODY,
+        layouts=[LayoutName.SQUARE],
+        asked={},
+        minimum_photos=None,
         rank=arguments.rank,
         steps=arguments.steps,
         sampler_steps=arguments.sampler_steps,
@@ -164,7 +180,8 @@ def prepare(models: InstalledModels, terminal: Terminal) -> None:
         terminal.say(models.remark)
 
 
-def _accelerated() -> bool:
+def accelerated() -> bool:
+    """Whether there is a GPU that torch can use."""
     import torch
 
     return bool(torch.cuda.is_available())

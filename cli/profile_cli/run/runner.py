@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +49,8 @@ OrderT = TypeVar("OrderT", bound=StageOrder)
 ReportT = TypeVar("ReportT", bound=StageReport)
 # The greatest rank of a look that is drawn with.
 LOOK_RANK = 128
-REQUEST = RequestRef(namespace=NAMESPACE, name=NAME)
+# Told of a stage's report as soon as it stands.
+Told = Callable[[Stage, StageReport], None]
 
 
 class InputRefused(CommandError):
@@ -62,7 +63,7 @@ class InputRefused(CommandError):
 
 @dataclass(frozen=True)
 class Run:
-    """One request on a folder's store. `models` is the models folder."""
+    """One request on a folder's store. `models` is the models folder; `told` is called with each stage's report."""
 
     store: FolderStore
     models: Path
@@ -71,6 +72,17 @@ class Run:
     platform: Platform
     terminal: Terminal
     looks: Mapping[str, LookFile] = field(default_factory=lambda: NO_LOOKS)
+    name: str = NAME
+    told: Told = lambda _stage, _report: None
+
+    @property
+    def request(self) -> RequestRef:
+        """The request as orders name it."""
+        return RequestRef(namespace=NAMESPACE, name=self.name)
+
+    def _prefix(self, stage: Stage, digest: str) -> str:
+        """Where a stage leaves what it makes."""
+        return stage_prefix(AREA, self.name, stage, digest)
 
     def results(self) -> Results:
         """Run what is missing. Raises InputRefused, CommandError."""
@@ -97,9 +109,9 @@ class Run:
     def _preprocess(self, digests: Digests, photos: list[PhotoRef]) -> PreprocessReport:
         """The dataset's report."""
         order = PreprocessOrder(
-            request=REQUEST,
+            request=self.request,
             digest=digests.preprocess,
-            output=_prefix(Stage.PREPROCESS, digests.preprocess),
+            output=self._prefix(Stage.PREPROCESS, digests.preprocess),
             photos=photos,
             parameters=self.platform.preprocess,
         )
@@ -128,12 +140,12 @@ class Run:
         wanted, first = Wanted(subject, self.spec.seed, count), self.spec.style_keys[0]
         size = self.platform.picture_for(self.spec)
         order = TrainOrder(
-            request=REQUEST,
+            request=self.request,
             digest=digests.train,
-            output=_prefix(Stage.TRAIN, digests.train),
-            dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
+            output=self._prefix(Stage.TRAIN, digests.train),
+            dataset=self._prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             parameters=parameters,
-            judge=judge_order(REQUEST, first, self.styles[first], wanted, dataset, size=size),
+            judge=judge_order(self.request, first, self.styles[first], wanted, dataset, size=size),
             recipe=self.platform.recipe,
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
@@ -152,7 +164,7 @@ class Run:
             if omitted is not None:
                 drawn[name] = GenerateReport(digest=digest, style=name, reason=omitted.reason, message=str(omitted))
                 continue
-            order = StageOrder(request=REQUEST, digest=digest, output=_prefix(Stage.GENERATE, digest))
+            order = StageOrder(request=self.request, digest=digest, output=self._prefix(Stage.GENERATE, digest))
             standing = self._standing(order, GenerateReport)
             if standing is None:
                 from .drawing import StyleDrawing
@@ -203,10 +215,10 @@ class Run:
     def _finish(self, digests: Digests, drawn: Mapping[str, GenerateReport]) -> FinishReport:
         """The finisher's report."""
         order = FinishOrder(
-            request=REQUEST,
+            request=self.request,
             digest=digests.finish,
-            output=_prefix(Stage.FINISH, digests.finish),
-            dataset=_prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
+            output=self._prefix(Stage.FINISH, digests.finish),
+            dataset=self._prefix(Stage.PREPROCESS, digests.preprocess) + REPORT,
             styles=[
                 StyleCandidates(
                     style=name,
@@ -236,6 +248,7 @@ class Run:
         standing = self._standing(order, kind)
         if standing is not None:
             self.terminal.say(f"{title}: done before ({duration(standing.seconds)} then)")
+            self.told(stage, standing)
             return standing
         with self.terminal.tracker(title) as tracker:
             report = run_stage(run, order, stage, self.store, models=self.models, publisher=Screen(tracker))
@@ -243,7 +256,9 @@ class Run:
             # A report of the bare kind has no verdicts or scores; then there is nothing more to show.
             raise InputRefused(report)
         self.terminal.say(f"{title}: done in {duration(report.seconds)}")
-        return kind.model_validate(report.model_dump())
+        done = kind.model_validate(report.model_dump())
+        self.told(stage, done)
+        return done
 
     def _standing(self, order: StageOrder, kind: type[ReportT]) -> ReportT | None:
         try:
@@ -251,10 +266,6 @@ class Run:
         except NotFound:
             return None
         return report if report.outcome == "Done" else None
-
-
-def _prefix(stage: Stage, digest: str) -> str:
-    return stage_prefix(AREA, NAME, stage, digest)
 
 
 # A stage's libraries take seconds to import: only a stage that runs pays for them.

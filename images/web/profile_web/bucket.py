@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Protocol
 
 from profile_contract.keys import ForeignKey
 from profile_contract.model import Tolerant
 from profile_runtime.store.credentials import Sessions, Signers, StsSessions
 from profile_runtime.store.port import Store, StoredObject, StoreError
-from profile_runtime.store.s3 import S3Store, open_s3
+from profile_runtime.store.s3 import open_s3
 
 from .config import PageStore
 from .problems import Code, Problem
@@ -41,11 +42,35 @@ class Upload(Tolerant):
     fields: dict[str, str]
 
 
+class LinkSigner(Protocol):
+    """Signs links below one prefix; see `PrefixSigner`."""
+
+    def get(self, key: str, seconds: int, *, save_as: str = "") -> str: ...
+
+    def form(
+        self, key: str, seconds: int, *, content_type: str, fewest_bytes: int, most_bytes: int
+    ) -> dict[str, str]: ...
+
+
+class LinkSigners(Protocol):
+    """The signers of many prefixes; see `Signers`."""
+
+    def below(self, prefix: str) -> LinkSigner: ...
+
+    def forget(self, prefix: str) -> None: ...
+
+
+class ScannedStore(Store, Protocol):
+    """A store that is read while it is listed."""
+
+    def scan(self, prefix: str) -> Iterator[StoredObject]: ...
+
+
 class Links:
     """Signs links below these prefixes. A key that lies elsewhere has none, and while the store gives no credentials
     nothing has: pages are shown without pictures then."""
 
-    def __init__(self, signers: Signers, *prefixes: str) -> None:
+    def __init__(self, signers: LinkSigners, *prefixes: str) -> None:
         self._signers, self._prefixes, self._away = signers, prefixes, False
 
     def __call__(self, key: str, save_as: str = "") -> str:
@@ -70,13 +95,16 @@ class Bucket:
         self,
         store: PageStore,
         environment: Mapping[str, str],
-        own: S3Store | None = None,
+        own: ScannedStore | None = None,
         sessions: Sessions | None = None,
+        signers: LinkSigners | None = None,
     ) -> None:
-        """`own` and `sessions`: other than the store's, in tests."""
+        """`own`, `sessions` and `signers`: other than those of a store that speaks S3."""
         self._bucket, self._origin = store.bucket, store.public_url
-        self._own: S3Store = own or open_s3(store.url(), environment)
-        self.signers = Signers(store.url(public=True), sessions or StsSessions(store.url(), environment))
+        self._own: ScannedStore = own or open_s3(store.url(), environment)
+        self.signers: LinkSigners = signers or Signers(
+            store.url(public=True), sessions or StsSessions(store.url(), environment)
+        )
 
     def links(self, *prefixes: str) -> Links:
         """Links to what lies below these prefixes. They ask the store for credentials, so not on the event loop."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Collection
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from profile_contract.ownership import OWNER_LABEL, owned_photos
 from profile_contract.resource import Key
@@ -19,8 +19,10 @@ from profile_runtime.kubernetes.errors import (
 )
 from profile_runtime.kubernetes.resources import (
     CLUSTER_STYLES_PATH,
+    JSON,
     MERGE_PATCH,
     Document,
+    Query,
     namespace_path,
     request_path,
     requests_path,
@@ -40,10 +42,20 @@ TIMEOUT_SECONDS = 10.0
 MOST_OWNERS = 40
 
 
+class Api(Protocol):
+    """Whatever answers as an API server does, and raises ApiError: a cluster's, or the ledger of one machine."""
+
+    async def call(
+        self, method: str, path: str, body: object = None, query: Query = (), *, content_type: str = JSON
+    ) -> Document: ...
+
+    async def close(self) -> None: ...
+
+
 class PageCluster:
     """Raises Problem. A request of another owner is as one that does not exist."""
 
-    def __init__(self, api: AsyncApi) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
 
     async def close(self) -> None:

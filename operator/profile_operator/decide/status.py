@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profile_contract.conditions import Reason
+from profile_contract.delivered import delivered_portraits
 from profile_contract.request import (
     DeletionPolicy,
     PhotosStatus,
@@ -16,7 +17,6 @@ from profile_contract.request import (
 )
 from profile_contract.resolved import Resolved
 from profile_contract.stages.table import JOB_STAGES, Stage
-from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
 
 from .advice import plain
@@ -28,7 +28,6 @@ from .standing import Decision, StageState, Standing
 NAME_LENGTH = 256
 ADVICE_LENGTH = 300
 MOST_VERDICTS = 40
-MOST_PORTRAITS = 128
 
 
 def next_status(facts: Facts, decision: Decision) -> ProfileRequestStatus:
@@ -282,22 +281,6 @@ def _progress(facts: Facts, decision: Decision) -> Progress | None:
 
 
 def _delivered(facts: Facts) -> list[PortraitStatus]:
-    """Portraits or previews in the order in which their styles are asked for, the best of each style first."""
+    """Portraits or previews of the finisher's report; none before there is one."""
     report = facts.snapshot.reports.finish
-    if report is None:
-        return []
-    places = {key: place for place, key in enumerate(facts.spec.style_keys)}
-    ordered = sorted(report.portraits, key=lambda portrait: places.get(portrait.style, len(places)))
-    return [
-        PortraitStatus(
-            style=(style := StyleRef.of_key(portrait.style)).name,
-            kind=style.kind,
-            key=portrait.key,
-            seed=portrait.seed,
-            rank=portrait.rank,
-            likeness=max(-100, min(100, portrait.likeness)),
-            layouts={layout.layout: layout.key for layout in portrait.layouts},
-            source=portrait.source or None,
-        )
-        for portrait in ordered[:MOST_PORTRAITS]
-    ]
+    return delivered_portraits(report, facts.spec.style_keys) if report is not None else []

@@ -61,7 +61,7 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
             raise CommandError("begun")
 
     monkeypatch.setattr(command, "Run", Stop)
-    monkeypatch.setattr(command, "_accelerated", lambda: False)
+    monkeypatch.setattr(command, "accelerated", lambda: False)
     monkeypatch.setenv("PROFILE_MODELS", str(tmp_path / "models"))
     (tmp_path / "photos").mkdir()
     for number in range(5):

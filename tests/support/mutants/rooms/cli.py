@@ -309,4 +309,32 @@ MUTANTS = (
         "if not answer:",
         "whoever says no gets the download",
     ),
+    (
+        "L73",
+        "cli/profile_cli/serve/gate.py",
+        'return PlainTextResponse(WORDS, status_code=401, headers={"Cache-Control": "no-store"})',
+        "return None",
+        "the page on one machine lets in whoever has no token",
+    ),
+    (
+        "L74",
+        "cli/profile_cli/serve/shelf.py",
+        'if not hmac.compare_digest(signature, str(fields["signature"])) or until < time.time():',
+        "if until < time.time():",
+        "a form that nobody gave writes any file of the output folder",
+    ),
+    (
+        "L75",
+        "cli/profile_cli/serve/ledger.py",
+        'return trains, int(document["metadata"]["serial"])',
+        'return trains, -int(document["metadata"]["serial"])',
+        "who asked last is served first",
+    ),
+    (
+        "L76",
+        "cli/profile_cli/serve/worker.py",
+        """if not all(same) or "deletionTimestamp" in now["metadata"]:""",
+        "if not all(same):",
+        "a request that was deleted is worked on to its end",
+    ),
 )

@@ -143,7 +143,7 @@ MUTANTS = (
     ),
     (
         "D11",
-        "operator/profile_operator/decide/status.py",
+        "crds/profile_contract/delivered.py",
         "likeness=max(-100, min(100, portrait.likeness)),",
         "likeness=portrait.likeness,",
         "status.likeness not clipped (API would refuse the status)",

@@ -43,18 +43,18 @@ class Played(Run):
     def results(self) -> Any:
         key = stage_prefix(AREA, self.name, Stage.FINISH, "f" * 8) + "studio-warm/portrait-1-7.png"
         verdict = PhotoVerdict(name="a.jpg", accepted=True, reason=PhotoReason.ACCEPTED)
-        self.told(Stage.PREPROCESS, PreprocessReport(digest="p", verdicts=[verdict]))
+        self.listener(Stage.PREPROCESS, PreprocessReport(digest="p", verdicts=[verdict]))
         with self.terminal.tracker("train") as tracker:
             tracker.show("", 40, 120)
             type(self).during(self)
             tracker.show("", 41, 110)
         if self.fails is not None:
             raise self.fails
-        self.told(Stage.TRAIN, TrainReport(digest="t"))
-        self.told(Stage.GENERATE, GenerateReport(digest="g"))
+        self.listener(Stage.TRAIN, TrainReport(digest="t"))
+        self.listener(Stage.GENERATE, GenerateReport(digest="g"))
         self.store.write(key, portrait())
         portraits = [Portrait(style=key_, seed=7, rank=1, likeness=71, key=key) for key_ in self.spec.style_keys[:1]]
-        self.told(Stage.FINISH, FinishReport(digest="f", portraits=portraits))
+        self.listener(Stage.FINISH, FinishReport(digest="f", portraits=portraits))
 
 
 def played_desk(folder: Path, origin: str, token: str) -> Desk:

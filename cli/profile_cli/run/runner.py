@@ -50,7 +50,7 @@ ReportT = TypeVar("ReportT", bound=StageReport)
 # The greatest rank of a look that is drawn with.
 LOOK_RANK = 128
 # Told of a stage's report as soon as it stands.
-Told = Callable[[Stage, StageReport], None]
+Listener = Callable[[Stage, StageReport], None]
 
 
 class InputRefused(CommandError):
@@ -63,7 +63,7 @@ class InputRefused(CommandError):
 
 @dataclass(frozen=True)
 class Run:
-    """One request on a folder's store. `models` is the models folder; `told` is called with each stage's report."""
+    """One request on a folder's store. `models` is the models folder; `listener` is called with each stage's report."""
 
     store: FolderStore
     models: Path
@@ -73,7 +73,7 @@ class Run:
     terminal: Terminal
     looks: Mapping[str, LookFile] = field(default_factory=lambda: NO_LOOKS)
     name: str = NAME
-    told: Told = lambda _stage, _report: None
+    listener: Listener = lambda _stage, _report: None
 
     @property
     def request(self) -> RequestRef:
@@ -248,7 +248,7 @@ class Run:
         standing = self._standing(order, kind)
         if standing is not None:
             self.terminal.say(f"{title}: done before ({duration(standing.seconds)} then)")
-            self.told(stage, standing)
+            self.listener(stage, standing)
             return standing
         with self.terminal.tracker(title) as tracker:
             report = run_stage(run, order, stage, self.store, models=self.models, publisher=Screen(tracker))
@@ -257,7 +257,7 @@ class Run:
             raise InputRefused(report)
         self.terminal.say(f"{title}: done in {duration(report.seconds)}")
         done = kind.model_validate(report.model_dump())
-        self.told(stage, done)
+        self.listener(stage, done)
         return done
 
     def _standing(self, order: StageOrder, kind: type[ReportT]) -> ReportT | None:

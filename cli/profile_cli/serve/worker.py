@@ -26,7 +26,7 @@ from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.folder import FolderStore
 
 from .ledger import Ledger, settled
-from .told import status
+from .request_status import status
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Worker:
     def _tell(self, document: Document, task: Task) -> None:
         """Write how far a request is."""
         metadata = document["metadata"]
-        told = status(
+        shown = status(
             parse_spec(document["spec"]),
             metadata["generation"],
             task.reports,
@@ -109,7 +109,7 @@ class Worker:
             progress=task.progress,
             toy=self._workplace.toy,
         )
-        self._ledger.tell(str(metadata["name"]), str(metadata["uid"]), told)
+        self._ledger.tell(str(metadata["name"]), str(metadata["uid"]), shown)
 
     def _serve(self, document: Document) -> None:
         """Take a request through the stages that it lacks, and tell how that ended."""
@@ -144,7 +144,7 @@ class Worker:
         terminal = Relay(place.terminal, task)
         name = str(document["metadata"]["name"])
         task.tell()
-        Run(place.store, place.models, spec, styles, place.platform, terminal, name=name, told=task.done).results()
+        Run(place.store, place.models, spec, styles, place.platform, terminal, name=name, listener=task.done).results()
 
     def _tell_if_wanted(self, document: Document, task: Task) -> None:
         self._check_wanted(document)

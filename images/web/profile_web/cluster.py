@@ -42,7 +42,7 @@ TIMEOUT_SECONDS = 10.0
 MOST_OWNERS = 40
 
 
-class Api(Protocol):
+class RequestsApi(Protocol):
     """Whatever answers as an API server does, and raises ApiError: a cluster's, or the ledger of one machine."""
 
     async def call(
@@ -55,7 +55,7 @@ class Api(Protocol):
 class PageCluster:
     """Raises Problem. A request of another owner is as one that does not exist."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: RequestsApi) -> None:
         self._api = api
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Told: the status of a request on one machine, by what of its stages is done. Pure."""
+"""Request status on one machine, by what of its stages is done. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def status(
     """The status. `reports`: of the stages that are done. `looked_at`: preprocessing's, even where it refused the
     photos. `failure`: the reason and the message of what stands in the way. Without any of these it is worked on."""
     finish, training = reports.get(Stage.FINISH), reports.get(Stage.TRAIN)
-    told = ProfileRequestStatus(
+    shown = ProfileRequestStatus(
         observed_generation=generation,
         area=AREA,
         conditions=_conditions(spec, generation, reports, queued=queued, failure=failure),
@@ -58,10 +58,10 @@ def status(
         ),
     )
     if isinstance(training, TrainReport) and training.adapter is not None:
-        told = told.model_copy(update={"adapter": training.adapter.key})
+        shown = shown.model_copy(update={"adapter": training.adapter.key})
     if isinstance(finish, FinishReport):
-        told = told.model_copy(update=_results(spec, finish, toy))
-    return told.document()
+        shown = shown.model_copy(update=_results(spec, finish, toy))
+    return shown.document()
 
 
 def _results(spec: ProfileRequestSpec, finish: FinishReport, toy: str) -> dict[str, Any]:

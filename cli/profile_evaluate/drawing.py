@@ -79,5 +79,6 @@ def _order(style: ProfileStyleSpec, size: PictureSize, batch: Sequence[WantedPic
         guidance=style.sampler.guidance_tenths / 10,
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,
+        sampler=size.sampler_of(style),
         pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
     )

@@ -15,6 +15,7 @@ from .artifacts import candidate_key
 from .framing import WIDEST_ROOM, Head, HeadPlace, HeadRoom, Skeleton, head_in, placed
 from .generation import (
     MAXIMUM_ITEMS,
+    MOST_LCM_STEPS,
     POSE_LINE,
     AdapterGrant,
     DetailOrder,
@@ -36,11 +37,13 @@ from .stages.order import FileRef, RequestRef
 from .stages.preprocess import DatasetPose, PreprocessReport
 from .style import (
     POSE_FROM_PHOTOS,
+    PRESETS,
     ControlEndPercent,
     ControlWeightPercent,
     DetailMode,
     GuidanceTenths,
     Mode,
+    PresetRow,
     ProfileStyleSpec,
     SamplerName,
     SamplerSteps,
@@ -229,7 +232,9 @@ class PictureSize:
 
     def of(self, style: ProfileStyleSpec) -> ProfileStyleSpec:
         """The style as it is drawn."""
-        sampler = {"steps": self.steps, "guidance_tenths": self.guidance_tenths}
+        preset = preset_of(style)
+        said = self if preset is None else preset
+        sampler = {"steps": said.steps, "guidance_tenths": said.guidance_tenths}
         control = {
             "control_weight_percent": self.control_weight_percent,
             "control_end_percent": self.control_end_percent,
@@ -238,6 +243,15 @@ class PictureSize:
         drawn = {name: value for name, value in control.items() if value is not None}
         sampled = {name: value for name, value in sampler.items() if value is not None}
         return style.model_copy(update={**drawn, "sampler": style.sampler.model_copy(update=sampled)})
+
+    def sampler_of(self, style: ProfileStyleSpec) -> SamplerName | None:
+        """The sampler that a style is drawn with; None: the one in the model's folder."""
+        preset = preset_of(style)
+        return self.sampler if preset is None else preset.sampler
+
+    def steps_of(self, style: ProfileStyleSpec, steps: int) -> int:
+        """So many steps, or as many as the style's sampler knows."""
+        return min(steps, MOST_LCM_STEPS) if self.sampler_of(style) is SamplerName.LCM else steps
 
     def detail(self, style: ProfileStyleSpec) -> DetailOrder | None:
         """The second pass over faces that a style as it is drawn asks for; None where it asks for none."""
@@ -248,9 +262,14 @@ class PictureSize:
         return DetailOrder(
             strength=asked.strength_percent / 100,
             # A sampler of few steps would leave none to draw, and every order of the style be refused.
-            steps=asked.steps or max(style.sampler.steps, -(-100 // asked.strength_percent)),
+            steps=self.steps_of(style, asked.steps or max(style.sampler.steps, -(-100 // asked.strength_percent))),
             below=self.face_pixels if asked.mode is DetailMode.AUTO else None,
         )
+
+
+def preset_of(style: ProfileStyleSpec) -> PresetRow | None:
+    """What a style's preset of few steps says; None for a style without."""
+    return PRESETS[style.sampler.preset] if style.sampler.preset is not None else None
 
 
 class GenerationRecipe(Contract):
@@ -326,8 +345,11 @@ def judge_order(
 
 def judged_style(style: ProfileStyleSpec) -> ProfileStyleSpec:
     """A style as checkpoints are judged in it: from noise, since a photo that is drawn over is like its person without
-    any adapter."""
-    return style.model_copy(update={"mode": Mode.TEXT_TO_IMAGE})
+    any adapter; and in as many steps as it takes without the style's own adapters, one of which may be what a preset of
+    few steps wants."""
+    taught = style.adapters is None
+    sampler = style.sampler if taught else style.sampler.model_copy(update={"preset": None})
+    return style.model_copy(update={"mode": Mode.TEXT_TO_IMAGE, "sampler": sampler})
 
 
 def generation_order(
@@ -387,13 +409,13 @@ def generation_order(
         items=[item(candidate) for candidate in batch],
         width=size.width,
         height=size.height,
-        steps=style.sampler.steps,
+        steps=size.steps_of(style, style.sampler.steps),
         guidance=style.sampler.guidance_tenths / 10,
         control_weight=style.control_weight_percent / 100,
         control_end=style.control_end_percent / 100,
         mode=style.mode,
         strength=style.strength_percent / 100,
-        sampler=size.sampler,
+        sampler=size.sampler_of(style),
         pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
         detail=size.detail(style),
     )

@@ -7,9 +7,9 @@ The predictor holds no store credentials: each order carries presigned grants, v
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .framing import HeadPlace, Skeleton
 from .look_ref import MOST_LOOKS
@@ -25,6 +25,7 @@ EVICT_TENSOR = "evict"
 CHECK_TENSOR = "check"
 # One call is one small batch, never a whole request: a lost answer then loses little, and others get their turn.
 MAXIMUM_ITEMS = 4
+MOST_LCM_STEPS = 50
 # Pixels: the VAE divides an edge by 8.
 PictureEdge = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
 # Pixels of a face's height, hairline to chin.
@@ -121,6 +122,14 @@ class GenerationOrder(Contract):
     strength: float = Field(default=0.6, gt=0.0, lt=1.0)
     sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")
     detail: DetailOrder | None = None
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> Self:
+        """LCM knows the steps of the model that it was taught by, and no others between them."""
+        most = max(self.steps, self.detail.steps if self.detail is not None else 0)
+        if self.sampler is SamplerName.LCM and most > MOST_LCM_STEPS:
+            raise ValueError(f"the sampler LCM draws in at most {MOST_LCM_STEPS} steps, and {most} are asked for")
+        return self
 
 
 class DetailOutcome(StrEnum):

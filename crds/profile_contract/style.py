@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -26,6 +28,34 @@ class SamplerName(StrEnum):
     EULER = "Euler"
     DPM = "DPM++2M"
     DPM_KARRAS = "DPM++2MKarras"
+    # Those that models of few steps were made for.
+    EULER_TRAILING = "EulerTrailing"
+    LCM = "LCM"
+
+
+class SamplerPreset(StrEnum):
+    """How models are sampled that were taught to need few steps, by an adapter of the style or by themselves."""
+
+    LCM = "LCM"
+    LIGHTNING_4 = "Lightning4"
+    LIGHTNING_8 = "Lightning8"
+
+
+@dataclass(frozen=True)
+class PresetRow:
+    """What a preset says, whatever a style or a base model's recipe does."""
+
+    sampler: SamplerName
+    steps: int
+    guidance_tenths: int
+
+
+# Lightning is taught without guidance, for exactly so many steps; LCM's own words are 4 to 8 steps and 1 to 2.
+PRESETS: Mapping[SamplerPreset, PresetRow] = {
+    SamplerPreset.LCM: PresetRow(SamplerName.LCM, 6, 15),
+    SamplerPreset.LIGHTNING_4: PresetRow(SamplerName.EULER_TRAILING, 4, 10),
+    SamplerPreset.LIGHTNING_8: PresetRow(SamplerName.EULER_TRAILING, 8, 10),
+}
 
 
 class Tone(StrEnum):
@@ -82,6 +112,11 @@ class Sampler(Contract):
 
     steps: SamplerSteps = Field(default=30, description="Steps of denoising.")
     guidance_tenths: GuidanceTenths = Field(default=50, description="Classifier-free guidance times ten.")
+    preset: SamplerPreset | None = Field(
+        default=None,
+        description="Of few steps: sampler, steps and guidance are the preset's, whatever is said beside it or by the "
+        "base model's recipe. It wants a base model, or an adapter among the style's, that was taught so.",
+    )
 
 
 class DetailMode(StrEnum):

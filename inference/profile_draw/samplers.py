@@ -1,10 +1,11 @@
-"""Samplers: how noise is taken away step by step, by their names; none of them draws noise of its own on the way."""
+"""Samplers: how noise is taken away step by step, by their names. LCM alone adds some between steps, each row's from
+that row's own generator."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 
 from profile_contract.style import SamplerName
 
@@ -12,6 +13,11 @@ _CLASSES: dict[SamplerName, tuple[type[Any], dict[str, Any]]] = {
     SamplerName.EULER: (EulerDiscreteScheduler, {"use_karras_sigmas": False}),
     SamplerName.DPM: (DPMSolverMultistepScheduler, {"use_karras_sigmas": False}),
     SamplerName.DPM_KARRAS: (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+    SamplerName.EULER_TRAILING: (
+        EulerDiscreteScheduler,
+        {"use_karras_sigmas": False, "timestep_spacing": "trailing"},
+    ),
+    SamplerName.LCM: (LCMScheduler, {}),
 }
 
 

@@ -16,6 +16,8 @@ _SAMPLERS = {
     SamplerName.EULER: "Euler",
     SamplerName.DPM: "DPM++ 2M",
     SamplerName.DPM_KARRAS: "DPM++ 2M, Schedule type: Karras",
+    SamplerName.EULER_TRAILING: "Euler, Schedule type: SGM Uniform",
+    SamplerName.LCM: "LCM",
 }
 
 
@@ -37,6 +39,6 @@ def _lines(style: ProfileStyleSpec, subject: str, size: PictureSize, seed: int) 
     negative = f"Negative prompt: {style.negative_prompt}\n" if style.negative_prompt else ""
     return (
         f"{style.prompt_for(subject)} {tags}\n{negative}"
-        f"Steps: {style.sampler.steps}, Sampler: {_SAMPLERS[size.sampler]}, CFG scale: "
+        f"Steps: {style.sampler.steps}, Sampler: {_SAMPLERS[size.sampler_of(style)]}, CFG scale: "
         f"{style.sampler.guidance_tenths / 10:g}, Seed: {seed}, Size: {size.width}x{size.height}\n"
     )

@@ -10,12 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
+from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order, judged_style
 from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
 from profile_contract.look_ref import LookFile, LookKind, LookRef
 from profile_contract.sources import PhotoSource
+from profile_contract.stages.generate import generate_digest
 from profile_contract.stages.order import FileRef, RequestRef
-from profile_contract.style import Mode, ProfileStyleSpec, Sampler, Title
+from profile_contract.style import (
+    DetailMode,
+    FaceDetail,
+    Mode,
+    ProfileStyleSpec,
+    Sampler,
+    SamplerName,
+    SamplerPreset,
+    Title,
+)
 
 REQUEST = RequestRef(namespace="hr", name="minji", uid="u-1")
 ADAPTER = FileRef(key="hr.1a2b3c4d-5e6f/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)
@@ -123,6 +133,49 @@ def test_what_a_base_model_wants_otherwise_changes_that_and_the_digest(
     assert document(size) == document() | changes
     assert size.parameters != PictureSize(896, 1152).parameters
     assert str(next(iter(override.values()))) in json.dumps(size.parameters)
+
+
+PRESET_DRAWS = [
+    (SamplerPreset.LCM, {"sampler": "LCM", "steps": 6, "guidance": 1.5}),
+    (SamplerPreset.LIGHTNING_4, {"sampler": "EulerTrailing", "steps": 4, "guidance": 1.0}),
+    (SamplerPreset.LIGHTNING_8, {"sampler": "EulerTrailing", "steps": 8, "guidance": 1.0}),
+]
+
+
+def _preset(preset: SamplerPreset | None, **more: Any) -> ProfileStyleSpec:
+    sampler = Sampler(steps=23, guidance_tenths=47, preset=preset)
+    return STYLE.model_copy(update={"sampler": sampler, **more})
+
+
+@pytest.mark.parametrize(("preset", "drawn"), PRESET_DRAWS)
+def test_a_preset_of_few_steps_says_sampler_steps_and_guidance_whatever_others_say(
+    preset: SamplerPreset, drawn: dict[str, Any]
+) -> None:
+    # A recipe that overrides every style does not override this: a picture of 40 such steps would be ruined.
+    size = PictureSize(896, 1152, steps=40, guidance_tenths=20, sampler=SamplerName.DPM)
+    for wanted in (PictureSize(896, 1152), size):
+        order = document(wanted, _preset(preset))
+        assert {name: order[name] for name in drawn} == drawn
+    digests = {generate_digest("a", "warm", _preset(each), []) for each in (None, *SamplerPreset)}
+    assert len(digests) == 4
+    assert generate_digest("a", "warm", _preset(None), []) == generate_digest("a", "warm", STYLE, [])
+
+
+@pytest.mark.parametrize(("steps", "drawn"), [(30, 30), (150, 50)])
+def test_no_order_asks_lcm_for_more_steps_than_it_knows(steps: int, drawn: int) -> None:
+    detail = FaceDetail(mode=DetailMode.ALWAYS, steps=steps)
+    style = STYLE.model_copy(update={"sampler": Sampler(steps=steps), "detail": detail})
+    order = document(PictureSize(896, 1152, sampler=SamplerName.LCM), style)
+    assert (order["steps"], order["detail"]["steps"]) == (drawn, drawn)
+    with pytest.raises(ValidationError, match="at most 50 steps, and 51 are asked for"):
+        GenerationOrder.model_validate({**order, "steps": 51})
+
+
+def test_a_checkpoint_is_judged_without_a_preset_that_wants_the_styles_own_adapter() -> None:
+    taught_by_adapter = _preset(SamplerPreset.LCM, adapters=[LookRef(name="lcm")])
+    assert judged_style(taught_by_adapter).sampler == STYLE.sampler
+    # The base model itself was taught.
+    assert judged_style(_preset(SamplerPreset.LCM)).sampler.preset is SamplerPreset.LCM
 
 
 _STYLES = st.builds(

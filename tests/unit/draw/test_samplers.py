@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 
-from profile_contract.style import Mode, SamplerName
+from profile_contract.style import PRESETS, Mode, SamplerName, SamplerPreset
 from profile_draw.config import EngineConfig
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Row, Shape
@@ -25,9 +26,9 @@ def draw() -> Draw:
     """Draws one picture of the random model: with this sampler."""
     pipeline = Pipeline.load(EngineConfig(models=models_folder(), base_model=random_sdxl.NAME))
 
-    def drawn(sampler: SamplerName | None) -> np.ndarray:
-        shape = Shape(**{**vars(SMALL), "sampler": sampler})
-        return pipeline.draw(shape, [Row(index=0, seed=1, prompt="a person", negative_prompt="")])
+    def drawn(sampler: SamplerName | None, seeds: tuple[int, ...] = (1,), **shape: Any) -> np.ndarray:
+        rows = [Row(index=0, seed=seed, prompt="a person", negative_prompt="") for seed in seeds]
+        return pipeline.draw(Shape(**{**vars(SMALL), "sampler": sampler, **shape}), rows)
 
     return drawn
 
@@ -54,3 +55,24 @@ def test_it_has_the_models_noise_and_prediction() -> None:
     assert samplers.named(SamplerName.DPM_KARRAS).config.use_karras_sigmas
     assert not samplers.named(SamplerName.EULER).config.use_karras_sigmas
     assert samplers.named(SamplerName.DPM) is solver
+
+
+def test_those_of_few_steps_are_what_their_models_were_taught_with() -> None:
+    samplers = Samplers(EulerDiscreteScheduler(prediction_type="v_prediction", timestep_spacing="leading"))
+    trailing, lcm = samplers.named(SamplerName.EULER_TRAILING), samplers.named(SamplerName.LCM)
+    assert isinstance(trailing, EulerDiscreteScheduler)
+    trailing.set_timesteps(4)
+    # Pure noise first, as Lightning was taught; the model's own spacing would begin at 750.
+    assert trailing.timesteps.tolist() == [999.0, 749.0, 499.0, 249.0]
+    assert isinstance(lcm, LCMScheduler)
+    assert lcm.config.prediction_type == "v_prediction"
+
+
+@pytest.mark.parametrize("preset", list(SamplerPreset))
+def test_a_preset_draws_by_its_own_sampler_and_each_row_as_if_it_were_alone(draw: Draw, preset: SamplerPreset) -> None:
+    row = PRESETS[preset]
+    few = {"steps": row.steps, "guidance": row.guidance_tenths / 10}
+    alone = [draw(row.sampler, (seed,), **few)[0].astype(int) for seed in (1, 2)]
+    together = draw(row.sampler, (1, 2), **few).astype(int)
+    assert np.abs(together - np.stack(alone)).max() <= 1
+    assert np.abs(alone[0] - draw(None, (1,), **few)[0]).mean() > 1

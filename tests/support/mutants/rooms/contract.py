@@ -280,4 +280,25 @@ MUTANTS = (
         "seed: int = Field(ge=0, le=2**63 - 1)",
         "seeds may be floats",
     ),
+    (
+        "C70",
+        "crds/profile_contract/candidates.py",
+        "        return self.sampler if preset is None else preset.sampler\n",
+        "        return self.sampler or (preset and preset.sampler)\n",
+        "a recipe's sampler ruins what a preset of few steps draws",
+    ),
+    (
+        "C71",
+        "crds/profile_contract/candidates.py",
+        "        said = self if preset is None else preset\n",
+        "        said = self\n",
+        "a style of four steps is drawn in thirty",
+    ),
+    (
+        "C72",
+        "inference/profile_draw/samplers.py",
+        '"timestep_spacing": "trailing"',
+        '"timestep_spacing": "leading"',
+        "Lightning begins with less noise than it was taught",
+    ),
 )

@@ -122,7 +122,8 @@ class Worker:
             self._workplace.terminal.say("it was taken back, or changed: what was begun is left")
             return
         except InputRefused as refused:
-            task.looked_at = refused.report
+            if refused.report.stage is Stage.PREPROCESS:
+                task.looked_at = refused.report
             task.failure = (refused.report.reason, refused.report.message)
         except CommandError as error:
             cause = error.__cause__

@@ -19,6 +19,7 @@ from profile_cli.serve.ledger import Ledger
 from profile_cli.styles import known_styles
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
+from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 
 TOKEN = "the-token-of-this-test"
@@ -142,6 +143,18 @@ def test_photos_that_are_refused_are_named_and_nothing_is_done_before_they_chang
     assert client.post("/api/requests/p-1/look-again", headers=PAGE).status_code == 204
     desk.worker.step()
     assert client.get("/api/requests/p-1").json()["state"] == "Ready"
+
+
+def test_photos_stay_on_the_page_where_no_portrait_is_like_the_person(client: TestClient, desk: Desk) -> None:
+    Played.fails = InputRefused(
+        FinishReport(digest="f", outcome="BadInput", reason=Reason.NO_LIKENESS_REACHED, message="none reached 45 %")
+    )
+    _ask(client)
+    _only(desk)
+    desk.worker.step()
+    shown = client.get("/api/requests/p-1").json()
+    assert (shown["state"], shown["reason"]) == ("Stalled", "NoLikenessReached")
+    assert [each["name"] for each in shown["photos"]] == ["a.jpg"]
 
 
 def test_a_failure_is_told_and_the_next_person_is_served(client: TestClient, desk: Desk) -> None:

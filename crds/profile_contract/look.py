@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from .conditions import ConditionType
 from .keys import ForeignKey
 from .kubernetes import LONGEST_INSTALLATION
+from .look_learning import LearntLook, LookLayers, LookPhotos, LookSteps
 from .look_ref import LookFile, LookKind, LookPath, LookRef, Sha256, look_key
 from .model import Contract, Tolerant
 from .problems import problems_of
@@ -23,6 +24,29 @@ LOOK_RULES = [
     {
         "rule": "self.metadata.name.size() <= 63",
         "message": "the name must have at most 63 characters: styles ask for a look by it",
+    },
+    {
+        "rule": "has(self.spec.file) != has(self.spec.photos)",
+        "message": "say either spec.file, of an adapter that is there, or spec.photos, to learn one from",
+    },
+    {
+        "rule": "!has(self.spec.photos) || (has(self.spec.words) && self.spec.words != '')",
+        "message": "a look that is learnt needs spec.words: what captions call it, and prompts say to get it",
+    },
+]
+# Of a StyleAdapter alone: a key's folders have no dots.
+OWN_LOOK_RULES = [
+    {
+        "rule": "!has(self.spec.photos) || !self.metadata.name.contains('.')",
+        "message": "the name of a look that is learnt holds no dot: a folder of the store is called so",
+    },
+]
+# Of a ClusterStyleAdapter alone.
+CLUSTER_LOOK_RULES = [
+    {
+        "rule": "!has(self.spec.photos)",
+        "message": "a look of the cluster is a file: let a StyleAdapter learn it, and copy the file that its status "
+        "names below looks/ of the installation",
     },
 ]
 
@@ -43,10 +67,23 @@ class LookSource(Contract):
 class LookSpec(Contract):
     """The content of a StyleAdapter and of a ClusterStyleAdapter."""
 
-    file: LookSource = Field(description="LoRA, LoCon or LoHa as safetensors, in the names of any of the known tools.")
-    words: str = Field(
-        default="", max_length=200, description="What a prompt says to get the look, for whoever writes styles."
+    file: LookSource | None = Field(
+        default=None, description="LoRA, LoCon or LoHa as safetensors, in the names of any of the known tools."
     )
+    photos: LookPhotos | None = Field(
+        default=None, description="Of a StyleAdapter, instead of a file: the pictures that it is learnt from."
+    )
+    words: str = Field(
+        default="",
+        max_length=200,
+        description="What a prompt says to get the look, for whoever writes styles; captions of its pictures say it.",
+    )
+    layers: LookLayers = Field(
+        default=LookLayers.LOOK,
+        description="Of photos: where it is learnt. Look: in the transformers where style lives, and faces do not. "
+        "Attention: in the attention of all. Everything: in all layers, for thin models.",
+    )
+    training: LookSteps = Field(default=LookSteps(), description="Of photos: how it is trained.")
     predictor: str = Field(
         default=DEFAULT_PREDICTOR,
         max_length=63,
@@ -60,6 +97,7 @@ class LookReason(StrEnum):
     """Why a look is Ready, or is not."""
 
     FITS = "Fits"
+    LEARNING = "Learning"  # from its pictures; the other conditions say how far it is
     REFUSED = "Refused"  # the file is not what the spec says, or is none that the base model can be drawn with
     NOT_FOUND = "NotFound"  # nothing lies there, yet; it is looked for again
     PREDICTOR_UNAVAILABLE = "PredictorUnavailable"  # nobody could read it, yet
@@ -74,13 +112,15 @@ class LookStatus(Tolerant):
     conditions: list[Condition] = Field(
         default=[],
         max_length=4,
-        description="Ready: whether the predictor read the file, and can draw with it.",
+        description="Ready: whether the predictor read the file, and can draw with it. Preprocessed, Trained and "
+        "Judged: how far a look is that is learnt from photos.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     digest: str = Field(default="", max_length=64, description="sha256 of the file that was read.")
     layers: int = Field(default=0, ge=0, description="How many layers of the base model it changes.")
     rank: int = Field(default=0, ge=0, description="The greatest rank among them.")
     styles: int = Field(default=0, ge=0, description="How many styles draw with it.")
+    learnt: LearntLook | None = Field(default=None, description="Of a look that was learnt from photos.")
     installation: str = Field(
         default="",
         max_length=LONGEST_INSTALLATION,
@@ -100,6 +140,8 @@ class LookState:
     predictor: str
     file: LookFile | None = None
     hindrance: str = ""
+    # The least weight at which somebody of its own pictures is to be recognised.
+    unsound_from: int | None = None
 
 
 def look_ref_of(document: Mapping[str, Any]) -> LookRef:
@@ -121,15 +163,27 @@ def look_state(document: Mapping[str, Any], place: str, installation: str) -> Lo
     ready, generation = status.ready, int(document["metadata"].get("generation", 0))
     try:
         spec = look_spec(document)
-        file = LookFile(key=look_key(place, spec.file.key), sha256=spec.file.sha256)
+        file = look_file(spec, status, place)
     except (ValidationError, ForeignKey) as error:
         problem = problems_of(error, most=3, below="spec.") if isinstance(error, ValidationError) else str(error)
         return LookState(DEFAULT_PREDICTOR, hindrance=f"cannot be understood: {problem}")
     if ready is None or status.observed_generation != generation or status.installation != installation:
         return LookState(spec.predictor, hindrance="was not looked at yet")
-    if ready.status != "True":
+    if ready.status != "True" or file is None:
         return LookState(spec.predictor, hindrance=f"is not ready: {ready.message}")
-    return LookState(spec.predictor, file)
+    return LookState(spec.predictor, file, unsound_from=status.learnt.unsound_from if status.learnt else None)
+
+
+def look_file(spec: LookSpec, status: LookStatus, place: str) -> LookFile | None:
+    """The file that a look is drawn with: the one that the spec names, or that was learnt, if any was.
+
+    Raises ForeignKey for one that lies elsewhere.
+    """
+    if spec.file is not None:
+        return LookFile(key=look_key(place, spec.file.key), sha256=spec.file.sha256)
+    if status.learnt is None or not status.digest:
+        return None
+    return LookFile(key=look_key(place, status.learnt.adapter), sha256=status.digest)
 
 
 def hindrances(styles: Mapping[str, ProfileStyleSpec], looks: Mapping[str, LookState]) -> dict[str, str]:
@@ -148,6 +202,11 @@ def _hindrance(style: ProfileStyleSpec, looks: Mapping[str, LookState]) -> str:
             return f"the {ref} {state.hindrance}"
         if state.predictor != style.predictor:
             return f"the {ref} was read by {state.predictor}, and the style is drawn by {style.predictor}"
+        if state.unsound_from is not None and ref.weight_percent >= state.unsound_from:
+            return (
+                f"from the weight {state.unsound_from} on, the {ref} shows somebody of the pictures that it was learnt "
+                f"from: set weightPercent below {state.unsound_from}"
+            )
     return ""
 
 

@@ -24,6 +24,7 @@ from .act.applier import Applier
 from .act.credentials import CredentialsIssuer
 from .act.event_sink import EventSink
 from .act.look_keeper import LookKeeper
+from .act.look_learner import LookLearner
 from .act.purge import ArtifactPurger
 from .act.style_keeper import StyleKeeper
 from .act.sweeper import Sweeper
@@ -112,7 +113,8 @@ class OperatorApp:
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._styles = StyleKeeper(kube, config, serve=self._generation.serve)
-        self._looks = LookKeeper(kube, store, self._predictor, config)
+        learner = LookLearner(kube, store, credentials, config, secrets)
+        self._looks = LookKeeper(kube, store, self._predictor, config, learner=learner)
         self._events = EventSink(
             config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
         )

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from profile_contract import GROUP, VERSION
-from profile_contract.look import LOOK_RULES, LookSpec, LookStatus
+from profile_contract.look import CLUSTER_LOOK_RULES, LOOK_RULES, OWN_LOOK_RULES, LookSpec, LookStatus
 from profile_contract.look_ref import LookKind
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
 from profile_contract.resource import CLUSTER_LOOKS, CLUSTER_STYLES, LOOKS, REQUESTS, STYLES
@@ -58,6 +58,8 @@ LOOK_COLUMNS: list[dict[str, Any]] = [
     {"name": "Rank", "type": "integer", "jsonPath": ".status.rank"},
     {"name": "Styles", "type": "integer", "jsonPath": ".status.styles"},
     {"name": "Words", "type": "string", "jsonPath": ".spec.words"},
+    {"name": "Weight", "type": "integer", "jsonPath": ".status.learnt.recommendedPercent"},
+    {"name": "Pictures", "type": "integer", "jsonPath": ".status.learnt.pictures", "priority": 1},
     {"name": "Licence", "type": "string", "jsonPath": ".spec.file.licence", "priority": 1},
     {"name": "Predictor", "type": "string", "jsonPath": ".spec.predictor", "priority": 1},
     {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1},
@@ -173,14 +175,14 @@ def _style_version(description: str, rules: list[dict[str, str]]) -> dict[str, A
 def cluster_style_adapter_crd() -> dict[str, Any]:
     """The CRD of ClusterStyleAdapter."""
     text = "An adapter of a look that styles of every namespace may draw with, beside the person's."
-    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
+    version = _version(text, LookSpec, LookStatus, [*LOOK_RULES, *CLUSTER_LOOK_RULES], LOOK_COLUMNS)
     return _crd(LookKind.CLUSTER.value, CLUSTER_LOOKS, "csadapter", "Cluster", version)
 
 
 def style_adapter_crd() -> dict[str, Any]:
     """The CRD of StyleAdapter."""
     text = "An adapter of a look that the styles of its namespace may draw with, beside the person's."
-    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
+    version = _version(text, LookSpec, LookStatus, [*LOOK_RULES, *OWN_LOOK_RULES], LOOK_COLUMNS)
     return _crd(LookKind.OWN.value, LOOKS, "sadapter", "Namespaced", version)
 
 

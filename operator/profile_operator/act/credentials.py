@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from profile_contract.model import digest_of
-from profile_contract.resource import RequestHead
+from profile_contract.resource import Key, RequestHead
 from profile_contract.stages.table import STAGES, Stage
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube
@@ -28,6 +29,18 @@ from . import manifests
 log = logging.getLogger(__name__)
 
 
+class Owner(Protocol):
+    """Whose Secrets they are: a request's, or another object's that has Jobs."""
+
+    @property
+    def key(self) -> Key:
+        """Its namespace and name."""
+
+    @property
+    def uid(self) -> str:
+        """Its UID."""
+
+
 class CredentialsIssuer:
     """Issues credentials, each for as long as a pod of its stage may run."""
 
@@ -37,7 +50,9 @@ class CredentialsIssuer:
         self._kube, self._store, self._config = kube, store, config
         self._issued, self._redis = issued, stage_redis
 
-    async def ensure(self, head: RequestHead, stage: Stage, scopes: tuple[Scope, ...]) -> None:
+    async def ensure(
+        self, head: Owner, stage: Stage, scopes: tuple[Scope, ...], *, kind: str = names.REQUEST_KIND
+    ) -> None:
         """Make a Secret stand with credentials that outlast a pod that starts now. Raises StoreError or ApiError."""
         policy = session_policy(self._config.store.bucket, next(scope for scope in scopes if scope.stage is stage))
         namespace, name = head.key.namespace, names.credentials_secret(head.key.name, stage, head.uid)
@@ -50,7 +65,8 @@ class CredentialsIssuer:
             return
         data, ends = await self._store.credentials(policy, self._config.jobs.seconds_of(stage), head.uid)
         redis = await self._redis.url_for(head.key, head.uid)
-        document = manifests.credentials(head.key, head.uid, stage, {**data, manifests.REDIS_VARIABLE: redis})
+        filled = {**data, manifests.REDIS_VARIABLE: redis}
+        document = manifests.credentials(head.key, head.uid, stage, filled, kind)
         if uid:
             await self._kube.delete_secret(namespace, name, uid)
         try:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from profile_contract.areas import area_of
 from profile_contract.generation import LookCheckOrder, LookGrant
 from profile_contract.keys import ForeignKey
-from profile_contract.look import LookReason, LookSpec, LookStatus, look_spec
+from profile_contract.look import LookReason, LookStatus, look_spec
 from profile_contract.look_ref import LOOKS, look_key, looks_area, shared_looks
 from profile_contract.problems import problems_of
 from profile_contract.style_ref import OWN
@@ -28,14 +28,18 @@ from profile_operator.clients.predictor import (
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clients.watched import WatchedKube
 from profile_operator.config import OperatorConfig
+from profile_operator.decide.look_learning import Learning
 from profile_operator.decide.look_status import LookSight, is_seen, look_status
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.kubernetes.resources import CLUSTER_LOOKS_PATH, looks_path
 from profile_runtime.store.port import StoreError
 
+from .look_learner import LookLearner, LookOwner
+
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 60.0
+LEARNING_SECONDS = 5.0
 # A predictor that refuses to be asked is one of an earlier version, which knows no looks.
 _AWAY = (PredictorBusy, PredictorFailed, PredictorRefused, PredictorUnavailable)
 
@@ -49,10 +53,14 @@ class LookKeeper:
         store: StoreAccess,
         predictor: PredictorClient,
         config: OperatorConfig,
+        *,
+        learner: LookLearner,
         pause: float = PAUSE_SECONDS,
     ) -> None:
-        self._kube, self._store, self._predictor = kube, store, predictor
+        self._kube, self._store, self._predictor, self._learner = kube, store, predictor, learner
         self._config, self._pause = config, pause
+        # Whether a look is being learnt: its Jobs are not watched, but looked for.
+        self._learning = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,13 +68,15 @@ class LookKeeper:
         while True:
             changed.clear()
             await self.look()
+            pause = min(self._pause, LEARNING_SECONDS) if self._learning else self._pause
             try:
-                await asyncio.wait_for(changed.wait(), self._pause)
+                await asyncio.wait_for(changed.wait(), pause)
             except TimeoutError:
                 continue
 
     async def look(self) -> None:
         """One round over all looks."""
+        self._learning = False
         drawing = Counter[tuple[str, str]]()
         for style in (*self._kube.listed_cluster_styles, *self._kube.listed_styles):
             for look in style.looks:
@@ -84,7 +94,7 @@ class LookKeeper:
         if before.installation not in ("", self._config.installation):
             return
         generation = int(document["metadata"].get("generation", 0))
-        sight = None if is_seen(before, generation) else await self._sight(entry)
+        sight = None if is_seen(before, generation) else await self._sight(entry, before)
         after = look_status(
             before,
             generation,
@@ -97,22 +107,38 @@ class LookKeeper:
             collection = looks_path(entry.key.namespace) if entry.key.namespace else CLUSTER_LOOKS_PATH
             await self._kube.set_style_status(f"{collection}/{entry.key.name}", after.document(), entry.version)
 
-    async def _sight(self, entry: LookEntry) -> LookSight:
+    async def _sight(self, entry: LookEntry, before: LookStatus) -> LookSight:
         """What is to be seen of a look now. Raises ApiError."""
+        learning, document = None, whole(entry)
         try:
-            spec = look_spec(whole(entry))
-            result = await self._predictor.check(spec.predictor, await self._order(entry, spec))
+            spec = look_spec(document)
+            path, sha256 = (spec.file.key, spec.file.sha256) if spec.file is not None else ("", "")
+            if spec.photos is not None:
+                fresh = before.observed_generation != int(document["metadata"].get("generation", 0))
+                owner = LookOwner(entry.key, str(document["metadata"].get("uid", "")))
+                learning = await self._learner.step(owner, spec, spec.photos, fresh=fresh)
+                if learning.learnt is None:
+                    return self._unlearnt(learning)
+                path, sha256 = learning.learnt.adapter, learning.sha256
+            result = await self._predictor.check(spec.predictor, await self._order(entry, path, sha256))
         except ValidationError as error:
             return LookSight(LookReason.NOT_UNDERSTOOD, problems_of(error, most=3, below="spec."))
         except (ForeignKey, StoreError, *_AWAY) as error:
-            return LookSight(_reason_of(error), str(error))
+            return LookSight(_reason_of(error), str(error), learning=learning)
         if result.refused:
             reason = LookReason.NOT_FOUND if result.absent else LookReason.REFUSED
-            return LookSight(reason, f"{spec.file.key}: {result.refused}")
+            return LookSight(reason, f"{path}: {result.refused}", learning=learning)
         text = f"it changes {result.layers} layers, at rank {result.rank} at most"
-        return LookSight(LookReason.FITS, text, spec.file.sha256, result.layers, result.rank)
+        return LookSight(LookReason.FITS, text, sha256, result.layers, result.rank, learning)
 
-    async def _order(self, entry: LookEntry, spec: LookSpec) -> LookCheckOrder:
+    def _unlearnt(self, learning: Learning) -> LookSight:
+        """What is told of a look that is not learnt yet, or never will be from these pictures."""
+        if learning.refusal:
+            return LookSight(LookReason.REFUSED, learning.refusal, learning=learning)
+        self._learning = True
+        return LookSight(LookReason.LEARNING, learning.message, learning=learning)
+
+    async def _order(self, entry: LookEntry, path: str, sha256: str) -> LookCheckOrder:
         """What the predictor is asked, with a link to that file alone. Raises ApiError, StoreError or ForeignKey."""
         namespace, prefix = entry.key.namespace, self._config.store.prefix
         if namespace:
@@ -120,10 +146,10 @@ class LookKeeper:
             place, folder = str(area), looks_area(area)
         else:
             place, folder = prefix, shared_looks(prefix)
-        key = look_key(place, spec.file.key)
+        key = look_key(place, path)
         signer, seconds = self._store.signer(folder, LOOKS), self._config.generation.grant_seconds
         url = await self._store.signed(lambda: signer.get(key, seconds))
-        grant = LookGrant(key=key, url=url, sha256=spec.file.sha256, name=entry.key.name)
+        grant = LookGrant(key=key, url=url, sha256=sha256, name=entry.key.name)
         return LookCheckOrder(namespace=namespace, look=grant)
 
 

@@ -38,11 +38,11 @@ USER = 65532
 GRACE_SECONDS = 30
 
 
-def owner_reference(name: str, uid: str) -> Document:
-    """What makes an object end with its request."""
+def owner_reference(name: str, uid: str, kind: str = names.REQUEST_KIND) -> Document:
+    """What makes an object end with its request, or with the look that it is of."""
     return {
         "apiVersion": names.API_VERSION,
-        "kind": names.REQUEST_KIND,
+        "kind": kind,
         "name": name,
         "uid": uid,
         "controller": True,
@@ -50,19 +50,19 @@ def owner_reference(name: str, uid: str) -> Document:
     }
 
 
-def labels(request: str, stage: Stage | None = None) -> dict[str, str]:
-    """Labels of everything that belongs to a request."""
+def labels(request: str, stage: Stage | None = None, kind: str = names.REQUEST_KIND) -> dict[str, str]:
+    """Labels of everything that belongs to a request, or to a look: of a StyleAdapter, by its name."""
     common = {
         "app.kubernetes.io/name": "profile-studio",
         "app.kubernetes.io/component": stage.value if stage else "credentials",
         "app.kubernetes.io/instance": request,
         "app.kubernetes.io/managed-by": names.FIELD_MANAGER,
-        names.LABEL_REQUEST: request,
+        names.LABEL_REQUEST if kind == names.REQUEST_KIND else names.LABEL_LOOK: request,
     }
     return {**common, names.LABEL_STAGE: stage.value} if stage else common
 
 
-def credentials(key: Key, uid: str, stage: Stage, data: Mapping[str, str]) -> Document:
+def credentials(key: Key, uid: str, stage: Stage, data: Mapping[str, str], kind: str = names.REQUEST_KIND) -> Document:
     """The Secret with what a stage's pods get as variables; what is empty is left out."""
     filled = {name: value for name, value in sorted(data.items()) if value}
     return {
@@ -71,18 +71,23 @@ def credentials(key: Key, uid: str, stage: Stage, data: Mapping[str, str]) -> Do
         "metadata": {
             "name": names.credentials_secret(key.name, stage, uid),
             "namespace": key.namespace,
-            "labels": labels(key.name),
-            "ownerReferences": [owner_reference(key.name, uid)],
+            "labels": labels(key.name, kind=kind),
+            "ownerReferences": [owner_reference(key.name, uid, kind)],
         },
         "type": "Opaque",
         "data": {name: base64.b64encode(value.encode()).decode() for name, value in filled.items()},
     }
 
 
-def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis: bool) -> Document:
-    """The Job of a stage. It meets the restricted Pod Security Standard."""
+def job(
+    action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis: bool, kind: str = names.REQUEST_KIND
+) -> Document:
+    """The Job of a stage, of an object of that kind. It meets the restricted Pod Security Standard."""
     settings = config.jobs.of(action.stage)
-    marks = _job_labels(action, key, uid, config.jobs, settings)
+    # Ours win: by them the operator, its policies and people find what belongs to a request.
+    marks = {**config.jobs.labels, **settings.labels, **labels(key.name, action.stage, kind)}
+    # By it the sweep ends what a request left behind.
+    marks |= {names.LABEL_UID: uid} if kind == names.REQUEST_KIND else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -91,7 +96,7 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
             "namespace": key.namespace,
             "labels": {**marks, **_queue_labels(action)},
             "annotations": {**_pod_annotations(config.jobs, settings), names.DIGEST_ANNOTATION: action.order.digest},
-            "ownerReferences": [owner_reference(key.name, uid)],
+            "ownerReferences": [owner_reference(key.name, uid, kind)],
         },
         "spec": {
             **({"suspend": True} if action.queue else {}),
@@ -108,11 +113,6 @@ def job(action: CreateJob, key: Key, uid: str, config: OperatorConfig, *, redis:
             },
         },
     }
-
-
-def _job_labels(action: CreateJob, key: Key, uid: str, jobs: JobsConfig, settings: StageJob) -> dict[str, str]:
-    """Ours win: by them the operator, its policies and people find what belongs to a request."""
-    return {**jobs.labels, **settings.labels, **labels(key.name, action.stage), names.LABEL_UID: uid}
 
 
 def _queue_labels(action: CreateJob) -> dict[str, str]:

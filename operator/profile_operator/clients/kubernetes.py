@@ -170,6 +170,10 @@ class Kube:
         """The Jobs that carry the request's label."""
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_REQUEST}={key.name}")])
 
+    async def look_jobs(self, key: Key) -> list[Document]:
+        """The Jobs by which a StyleAdapter's look is learnt."""
+        return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_LOOK}={key.name}")])
+
     async def job(self, namespace: str, name: str) -> Document:
         """A Job. Raises ResourceNotFound."""
         return await self._api.call("GET", _job_path(namespace, name))

@@ -102,14 +102,17 @@ class StoreAccess:
             if not is_litter(entry.key.removeprefix(base))
         )[:most]
 
-    async def report(self, prefix: str, kind: type[ReportT]) -> ReportT | None:
-        """The report under a stage's prefix, or None where none stands. One that is not sound counts as BadInput."""
+    async def report(self, prefix: str, kind: type[ReportT], *, within: str = "") -> ReportT | None:
+        """The report under a stage's prefix, or None where none stands. One that is not sound counts as BadInput.
+
+        It names nothing outside of `within`, by default the request whose stage it is.
+        """
         remembered = self._reports.get(prefix + REPORT)
         if isinstance(remembered, kind):
             return remembered
         try:
             data = await self._off(lambda: self._store.read(prefix + REPORT, LONGEST_REPORT))
-            report = read_report(kind, data, request_prefix_of(prefix))
+            report = read_report(kind, data, within or request_prefix_of(prefix))
             self._reports.keep(prefix + REPORT, report, len(data))
             return report
         except NotFound:

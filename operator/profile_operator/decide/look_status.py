@@ -12,17 +12,20 @@ from profile_contract.request import Condition
 from profile_operator.clock import stamp
 
 from .advice import plain
+from .look_learning import Learning
 
 Answer = Literal["True", "False", "Unknown"]
 
 _ANSWERS: dict[LookReason, Answer] = {
     LookReason.FITS: "True",
+    LookReason.LEARNING: "False",
     LookReason.REFUSED: "False",
     LookReason.NOT_FOUND: "False",
     LookReason.NOT_UNDERSTOOD: "False",
     LookReason.PREDICTOR_UNAVAILABLE: "Unknown",
     LookReason.STORE_UNAVAILABLE: "Unknown",
 }
+_STATUS: dict[bool | None, Answer] = {True: "True", False: "False", None: "Unknown"}
 # What stays so until somebody changes the look.
 FINAL = (LookReason.FITS, LookReason.REFUSED)
 
@@ -36,6 +39,7 @@ class LookSight:
     digest: str = ""
     layers: int = 0
     rank: int = 0
+    learning: Learning | None = None
 
 
 def is_seen(before: LookStatus, generation: int) -> bool:
@@ -50,22 +54,33 @@ def look_status(
     """The status; equal to the one before where nothing changed. `sight` None: it was read before, and stands."""
     if sight is None:
         return before.model_copy(update={"styles": styles})
-    standing, answer = before.ready, _ANSWERS[sight.reason]
-    same = standing is not None and standing.status == answer
-    condition = Condition(
-        type=ConditionType.READY,
-        status=answer,
-        reason=sight.reason.value,
-        message=plain(sight.message),
-        last_transition_time=standing.last_transition_time if standing is not None and same else stamp(now),
-        observed_generation=max(generation, 0),
-    )
+    rows = [(str(ConditionType.READY), _ANSWERS[sight.reason], sight.reason.value, sight.message)]
+    if sight.learning is not None:
+        rows += [
+            (condition.value, _STATUS[row.status], row.reason.value, row.message)
+            for condition, row in sight.learning.conditions.items()
+        ]
+    standing = {condition.type: condition for condition in before.conditions}
+    conditions = [
+        Condition(
+            type=kind,
+            status=answer,
+            reason=reason,
+            message=plain(message),
+            last_transition_time=old.last_transition_time
+            if (old := standing.get(kind)) is not None and old.status == answer
+            else stamp(now),
+            observed_generation=max(generation, 0),
+        )
+        for kind, answer, reason, message in rows
+    ]
     return LookStatus(
         observed_generation=generation,
-        conditions=[condition],
+        conditions=conditions,
         digest=sight.digest,
         layers=sight.layers,
         rank=sight.rank,
         styles=styles,
+        learnt=sight.learning.learnt if sight.learning is not None else None,
         installation=installation,
     )

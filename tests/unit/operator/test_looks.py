@@ -205,7 +205,7 @@ class Cluster:
         """One round; status, reason and message of each look that was written."""
         self.written.clear()
         config = CONFIG.model_copy(update={"installation": "ns/release"})
-        await LookKeeper(self, self, self, config).look()  # type: ignore[arg-type]
+        await LookKeeper(self, self, self, config, learner=None).look()  # type: ignore[arg-type]
         ready = {path: status["conditions"][0] for path, status in self.written.items()}
         return {path: (one["status"], one["reason"], one["message"]) for path, one in ready.items()}
 

@@ -67,8 +67,8 @@ MUTANTS = (
     (
         "LK10",
         "operator/profile_operator/act/look_keeper.py",
-        "sight = None if is_seen(before, generation) else await self._sight(entry)",
-        "sight = None if before.ready else await self._sight(entry)",
+        "sight = None if is_seen(before, generation) else await self._sight(entry, before)",
+        "sight = None if before.ready else await self._sight(entry, before)",
         "a look that was changed is never read again",
     ),
     (
@@ -112,5 +112,40 @@ MUTANTS = (
         "subject_of(parameters.token, parameters.noun, trains=self.order.look is None)",
         "subject_of(parameters.token, parameters.noun, trains=True)",
         "captions of a look name the person whom the rare word means",
+    ),
+    (
+        "LK24",
+        "operator/profile_operator/decide/look_learning.py",
+        'if report.outcome == "BadInput" and facts.fresh:',
+        'if report.outcome == "BadInput":',
+        "pictures that were refused are looked at at every round",
+    ),
+    (
+        "LK25",
+        "operator/profile_operator/decide/look_learning.py",
+        "if job.digest not in wanted and not job.deleting)",
+        "if job.digest not in wanted)",
+        "a Job that is being deleted is deleted at every round",
+    ),
+    (
+        "LK26",
+        "operator/profile_operator/act/manifests.py",
+        "names.LABEL_REQUEST if kind == names.REQUEST_KIND else names.LABEL_LOOK: request,",
+        "names.LABEL_REQUEST: request,",
+        "the Jobs of a look are taken for those of a request of its name",
+    ),
+    (
+        "LK27",
+        "crds/profile_contract/look.py",
+        "ref.weight_percent >= state.unsound_from",
+        "ref.weight_percent > state.unsound_from",
+        "a look is drawn with at the weight at which it shows somebody",
+    ),
+    (
+        "LK28",
+        "crds/profile_contract/look_learning.py",
+        "return min((row.weight_percent for row in self.weights if row.resembling), default=None)",
+        "return max((row.weight_percent for row in self.weights if row.resembling), default=None)",
+        "a look is drawn with at all weights but the greatest at which it shows somebody",
     ),
 )

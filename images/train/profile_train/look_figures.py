@@ -95,12 +95,12 @@ def recommended(weights: Sequence[LookAtWeight]) -> int | None:
     sound = [row for row in weights if row.resembling == 0 and (row.likeness is None or row.likeness >= ONE_PERSON)]
     if not sound:
         return None
-    enough = [row for row in sound if _way(row) >= ENOUGH]
-    best = min(enough, key=lambda row: row.weight_percent) if enough else max(sound, key=_way)
+    enough = [row for row in sound if min(_ways(row)) >= ENOUGH]
+    best = min(enough, key=lambda row: row.weight_percent) if enough else max(sound, key=lambda row: sum(_ways(row)))
     return best.weight_percent
 
 
-def _way(row: LookAtWeight) -> float:
-    """How far a look goes in backdrop and light, whichever is less; where neither says anything, in features."""
+def _ways(row: LookAtWeight) -> list[float]:
+    """How far a look goes in backdrop and in light; where neither says anything, in features."""
     shares = [share for share in (row.backdrop, row.light) if share is not None]
-    return min(shares) if shares else row.features or 0.0
+    return shares or [row.features or 0.0]

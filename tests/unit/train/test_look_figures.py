@@ -90,6 +90,9 @@ def test_the_lesser_of_backdrop_and_light_counts() -> None:
     lit = LookAtWeight(weight_percent=40, backdrop=0.2, light=0.9)
     whole = LookAtWeight(weight_percent=80, backdrop=0.6, light=0.6)
     assert recommended([lit, whole]) == 80
+    # Where the light hardly moves, the weight that moves the backdrop goes furthest.
+    still = [LookAtWeight(weight_percent=40 + 20 * n, backdrop=0.1 * n, light=0.004 - 0.001 * n) for n in range(3)]
+    assert recommended(still) == 80
 
 
 def test_the_sheet_has_a_column_a_weight_and_a_row_a_face() -> None:

@@ -39,6 +39,8 @@ from .plan import (
 from .tell import outage_status, plan_of
 
 LOOK_SECONDS = 30.0
+# The garbage collector's own, on what is deleted without what belongs to it.
+ORPHAN = "orphan"
 # What the store let begin before the end of a link may take so long to arrive.
 ARRIVAL = timedelta(seconds=10)
 # Nothing that was handed out before the deletion lives longer, whatever a status tells of times.
@@ -58,7 +60,7 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
         text = f"let go unpurged, as {ABANDON_ANNOTATION} says: what is left below {prefix} goes with a later sweep"
         note = EventNote(Reason.ARTIFACTS_ABANDONED, text, warning=True)
         photos = next((action.prefix for action in _photos(facts)), "")
-        return Plan((*(stop or ()), Abandon(prefix, photos), RemoveFinalizer()), events=(note,))
+        return Plan((*(stop or ()), Abandon(prefix, photos), *_let_go(facts)), events=(note,))
     if stop is not None:
         status = outage_status(facts.head, Reason.DELETING, "what still works for it is being ended", facts.now)
         return plan_of(facts.head, status, stop, SOON_SECONDS)
@@ -70,12 +72,24 @@ def decide_deletion(facts: DeletionFacts) -> Plan:
             text += "; unless the store is away and still says that they may go: then a later sweep takes them"
         note = EventNote(Reason.ARTIFACTS_RETAINED, text)
         marks: tuple[Action, ...] = (MarkPurgeable(prefix, purgeable=False),) if learn else ()
-        return Plan((*_photos(facts), *marks, Keep(prefix), RemoveFinalizer()), events=(note,))
+        return Plan((*_photos(facts), *marks, Keep(prefix), *_let_go(facts)), events=(note,))
     end = _end(facts)
     if end is not None and facts.now < _revoked_end(facts, end):
         return _wait(facts, prefix, end)
     note = EventNote(Reason.ARTIFACTS_PURGED, f"everything that the request made was deleted{_photos_text(facts)}")
-    return Plan((Purge(prefix), *_photos(facts), RemoveFinalizer()), events=(note,))
+    return Plan((Purge(prefix), *_photos(facts), *_let_go(facts)), events=(note,))
+
+
+def _let_go(facts: DeletionFacts) -> tuple[Action, ...]:
+    """Takes the finalizer away, and before it the Jobs that have ended and that nobody will delete with the request:
+    they name its photos, and `--cascade=orphan` takes the owner reference away by which they would go."""
+    orphaned = ORPHAN in facts.head.finalizers
+    left = tuple(
+        DeleteJob(job.name, job.uid)
+        for job in facts.remains.jobs or ()
+        if job.owner_uid == facts.head.uid and (orphaned or job.unowned) and job.finished and not job.deleting
+    )
+    return (*left, RemoveFinalizer())
 
 
 def _photos(facts: DeletionFacts) -> tuple[PurgePhotos, ...]:

@@ -41,6 +41,7 @@ def job_view(document: Document) -> JobView | None:
         priority_class=metadata.get("labels", {}).get(names.KUEUE_PRIORITY, ""),
         uid=metadata.get("uid", ""),
         orphaned=_is_orphan(metadata),
+        unowned=not metadata.get("ownerReferences"),
     )
 
 

@@ -72,6 +72,8 @@ class JobView:
     runs: tuple[tuple[datetime, datetime], ...] = ()
     # Made by this product for a request of this name that is not the one that stands: it has nobody.
     orphaned: bool = False
+    # No owner reference is left of it: nobody deletes it with its request.
+    unowned: bool = False
 
     @property
     def finished(self) -> bool:

@@ -170,6 +170,21 @@ def test_deletion_with_retain_leaves_the_artifacts() -> None:
     assert world.events[-1].reason is Reason.ARTIFACTS_RETAINED
 
 
+@pytest.mark.parametrize("policy", list(DeletionPolicy))
+@pytest.mark.parametrize("how", ["orphan", "unowned", "background"])
+def test_ended_jobs_go_with_a_request_that_leaves_them_to_nobody(policy: DeletionPolicy, how: str) -> None:
+    world = World(spec=SPEC.model_copy(update={"deletion_policy": policy})).run()
+    if how == "orphan":
+        world.finalizers = (*world.finalizers, "orphan")
+    world.jobs = {name: replace(job, unowned=how == "unowned") for name, job in world.jobs.items()}
+    world.jobs["other"] = replace(next(iter(world.jobs.values())), name="other", owner_uid="another", unowned=True)
+    world.deleting = True
+    world.run(until=gone)
+    # Those that have an owner are the garbage collector's to delete: no write for them.
+    assert len(world.jobs) == (4 if how == "background" else 1)
+    assert "other" in world.jobs
+
+
 def test_a_request_that_is_not_ours_to_hold_is_left_alone() -> None:
     world = World(deleting=True)
     assert world.cycle() == Plan()

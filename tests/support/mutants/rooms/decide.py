@@ -316,4 +316,18 @@ MUTANTS = (
         "        return Plan(decision.actions)\n",
         "a finishing that takes long is never told of",
     ),
+    (
+        "OR1",
+        "operator/profile_operator/decide/deletion.py",
+        "(orphaned or job.unowned)",
+        "job.unowned",
+        "after --cascade=orphan a Job that has ended keeps its order, with the photos' names, for an hour",
+    ),
+    (
+        "OR2",
+        "operator/profile_operator/decide/deletion.py",
+        "        if job.owner_uid == facts.head.uid and (orphaned",
+        "        if (orphaned",
+        "a deletion takes another request's Jobs along",
+    ),
 )

@@ -5,8 +5,11 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest
-# Nothing that unit tests do is shared: each file runs in one of as many processes as there are cores.
+# Nothing that these tests do is shared: each file runs in one of as many processes as there are cores.
 SIDE_BY_SIDE := -n auto --dist loadfile
+# Quick ones; then those that start helm and its checkers, and those that draw and learn with small networks.
+UNIT := tests/unit tests/guards
+NO_CLUSTER := $(UNIT) tests/chart tests/networks
 # Tests and sources are compiled once and not for every process, also where the machine says otherwise.
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
@@ -26,15 +29,15 @@ demo: ## a real cluster on this machine, the product in it, and one person's por
 
 test: export PROFILE_ALL_TESTS = 1
 test: prepare recogniser flux checks browser builder lint ## everything: lint, unit, cluster and end-to-end tests, the small images
-	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/guards
+	$(PYTEST) $(SIDE_BY_SIDE) $(NO_CLUSTER)
 	$(PYTEST) --durations=10 tests/packaging tests/reliability tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
-test-unit: env weights model binaries checks ## unit tests: no cluster, two minutes
-	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 tests/unit tests/guards
+test-unit: env weights model binaries checks ## unit tests and guards: no cluster, a minute or two
+	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 $(UNIT)
 
-coverage: env weights model binaries checks ## which branches the unit tests take, by room
-	$(PYTEST) $(SIDE_BY_SIDE) --cov --cov-branch --cov-report=json:out/coverage.json tests/unit tests/guards
+coverage: env weights model binaries checks ## which branches the tests without a cluster take, by room
+	$(PYTEST) $(SIDE_BY_SIDE) --cov --cov-branch --cov-report=json:out/coverage.json $(NO_CLUSTER)
 	$(RUN) tests/support/coverage_by_room.py out/coverage.json
 
 test-cluster: prepare flux browser ## tests on a real cluster (the sandbox, or yours by KUBECONFIG)
@@ -50,7 +53,7 @@ kueue: prepare ## Kueue itself shares one GPU between two teams, on a real clust
 test-images: env builder ## build the images and run them as pods do (PROFILE_IMAGES=all: also the 7 GB ones)
 	$(PYTEST) tests/images
 
-mutants: env weights model binaries checks ## plant one small bug at a time and tell which ones the unit tests see (ONLY="ids or rooms")
+mutants: env weights model binaries checks ## plant one small bug at a time and tell which ones are seen without a cluster (ONLY="ids or rooms")
 	PYTHONPATH=tests/support $(RUN) -m mutants $(ONLY)
 
 lint: env actionlint ## ruff, mypy --strict, import contracts, undeclared imports, hadolint, actionlint

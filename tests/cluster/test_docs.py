@@ -159,7 +159,7 @@ ELSEWHERE = {
     "kubectl get preq -A -o json | jq ": "jq is not here",
     "kubectl get profilestyles -o json | jq ": "jq is not here",
     "kubectl apply -f styles.json": "of an upgrade from 0.1.0, by jq, which is not here",
-    "kubectl -n argocd ": "Argo CD is not here; tests/unit/chart/test_gitops.py runs its health checks",
+    "kubectl -n argocd ": "Argo CD is not here; tests/chart/test_gitops.py runs its health checks",
     "mc ": "MinIO's client is not here",
     "hf ": "no hub is reached from here",
     "for image in ": "Docker is not here; `make test-images` builds them",

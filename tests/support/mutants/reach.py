@@ -10,9 +10,11 @@ from coverage import CoverageData
 
 from .mutant import Mutant
 
+# The tests that need no cluster.
+FLOORS = ("tests/unit", "tests/chart", "tests/networks")
 # What coverage cannot follow is looked at by these.
 BY_FOLDER = {
-    "charts/": "tests/unit/chart/test_*.py",
+    "charts/": "tests/chart/test_*.py",
     "images/web/profile_web/static/": "tests/unit/web/test_*.py",
     "sandbox/services/": "tests/unit/sandbox/test_*.py",
 }
@@ -50,7 +52,7 @@ class Reach:
         import, and what runs in a process of its own (the decoder of pictures) leaves no trace here."""
         module = mutant.file.removesuffix(".py").rpartition("profile_")
         name = f"profile_{module[2]}".replace("/", ".")
-        files = sorted((self._root / "tests" / "unit").rglob("test_*.py"))
+        files = sorted(file for floor in FLOORS for file in (self._root / floor).rglob("test_*.py"))
         room = module[2].split("/")[0]
         named = [file for file in files if name in file.read_text()] or [f for f in files if f.parent.name == room]
         return [str(file.relative_to(self._root)) for file in named]
@@ -77,7 +79,7 @@ def measure(root: Path, environment: dict[str, str]) -> Reach:
         "--cov=.",
         "--cov-context=test",
         "--cov-report=",
-        "tests/unit",
+        *FLOORS,
     ]
 
     def run(*arguments: str, data: str) -> subprocess.CompletedProcess[str]:

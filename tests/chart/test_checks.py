@@ -60,7 +60,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> str:
         *manifests.glob("crd-*.yaml"),
         *(kserve / f"crd-{name}s.yaml" for name in ("inferenceservice", "servingruntime")),
     ]
-    own = (Path(__file__).parents[3] / "crds").glob("*.yaml")
+    own = (Path(__file__).parents[2] / "crds").glob("*.yaml")
     return schemas.write(
         tmp_path_factory.mktemp("schemas"), manifests / add_ons.KUBERNETES_DEFINITIONS, [*others, *own]
     )

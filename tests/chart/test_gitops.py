@@ -20,7 +20,7 @@ from profile_operator.decide.style_status import StyleUse, style_status
 from profile_operator.decide.turns import Turn
 from profile_operator.observe.snapshot import Cause
 
-ARGOCD = Path(__file__).resolve().parents[3] / "examples" / "argocd"
+ARGOCD = Path(__file__).resolve().parents[2] / "examples" / "argocd"
 CHECK = (ARGOCD / "profilerequest.lua").read_text()
 STYLE_CHECK = (ARGOCD / "profilestyle.lua").read_text()
 

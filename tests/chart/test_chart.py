@@ -111,7 +111,11 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [group], "resources": ["styleadapters"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["styleadapters/status"], "verbs": ["patch"]},
         {"apiGroups": [group], "resources": ["profilerequests/status"], "verbs": ["update", "patch"]},
-        {"apiGroups": [group], "resources": ["profilerequests/finalizers"], "verbs": ["update"]},
+        {
+            "apiGroups": [group],
+            "resources": ["profilerequests/finalizers", "styleadapters/finalizers"],
+            "verbs": ["update"],
+        },
         {
             "apiGroups": ["batch"],
             "resources": ["jobs"],

@@ -88,6 +88,23 @@ async def test_a_sink_that_is_away_for_long_costs_the_oldest_and_no_waiting() ->
     assert [event["id"] for event in receiver.taken] == ["hr/u-1/ready/3", "hr/u-1/ready/4"]
 
 
+async def test_an_event_that_gives_way_while_it_is_sent_takes_no_newer_one_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receiver, newer = Receiver(), others(4)[2:]
+    async with listening(receiver, queue=2) as sink:
+        sent = sink._taken
+
+        async def meanwhile(name: str, body: bytes) -> bool:
+            sink.offer(KEY, "u-1", 1, newer)
+            newer.clear()
+            return await sent(name, body)
+
+        monkeypatch.setattr(sink, "_taken", meanwhile)
+        sink.offer(KEY, "u-1", 1, others(2))
+    assert [event["id"] for event in receiver.taken] == [f"hr/u-1/ready/{number}" for number in (0, 2, 3)]
+
+
 async def test_an_operator_that_ends_sends_what_waits_and_holds_nothing_up() -> None:
     receiver = Receiver(answers=[202, 202, 503])
     async with receiver.listening() as url:

@@ -10,6 +10,7 @@ import pytest
 from fake_kubernetes import JOBS, STYLES
 from operator_world import KEY
 from operator_world import STYLES as STYLE_SPECS
+from profile_operator.names import LABEL_STAGE
 from profile_operator.workqueue import ExpectedError
 from real_operator import RealOperator
 
@@ -93,10 +94,13 @@ async def test_our_own_job_that_lost_its_owner_reference_goes_on_and_goes_with_i
     assert name not in operator.jobs
 
 
-async def test_a_foreign_job_that_is_met_in_creating_is_a_conflict_that_stalls(operator: RealOperator) -> None:
+@pytest.mark.parametrize("labels", [{}, {LABEL_STAGE: "preprocess"}], ids=["nobodys", "of a stage"])
+async def test_a_foreign_job_that_is_met_in_creating_is_a_conflict_that_stalls(
+    operator: RealOperator, labels: dict[str, str]
+) -> None:
     await operator.cycle()
     name, job = next(iter(operator.jobs.items()))
-    job["metadata"]["labels"] = {}
+    job["metadata"]["labels"] = labels
     for owners in ([{"uid": "another", "controller": True}], []):
         job["metadata"]["ownerReferences"] = owners
         with pytest.raises(ExpectedError, match=f"a Job named {name} exists and belongs to something else"):

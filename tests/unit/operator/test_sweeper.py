@@ -179,12 +179,17 @@ async def test_without_a_record_that_can_be_read_nothing_of_a_request_goes(tidy:
 
 
 async def test_runs_of_another_installations_request_are_left_to_that_one(tidy: Tidy) -> None:
-    tidy.request("minji", **(ready("photos") | {"installation": "another/profile-studio"}))
+    resolved = resolve(None, AskedFor(SPEC), [photo("1.jpg")], STYLES, platform_of(CONFIG))
+    tidy.store.write(resolved_key(area(), "minji"), resolved.to_json().encode())
     old = f"{stage_prefix(area(), 'minji', Stage.TRAIN, 'old')}adapter.safetensors"
     tidy.store.write(old, b"{}")
     tidy.later = 400
+    tidy.request("minji", **(ready("photos") | {"installation": "another/profile-studio"}))
     await tidy.round()
     assert tidy.store.stat(old) is not None
+    tidy.request("minji", **(ready("photos") | {"installation": CONFIG.installation}))
+    await tidy.round()
+    assert tidy.store.stat(old) is None
 
 
 async def test_photos_that_no_request_names_go_if_the_platform_says_so(tidy: Tidy) -> None:

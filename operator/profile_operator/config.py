@@ -136,6 +136,13 @@ class GenerationConfig(GenerationRecipe):
         description="How long a link for the predictor is valid: longer than one call. Deletion waits for its end.",
     )
     longest_pause_seconds: float = Field(default=60.0, gt=0, description="Longest pause between tries.")
+    start_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=7200,
+        description="Of predictors that scale to zero: how long one may take to come once it is wanted. Until then a "
+        "request is Queued, afterwards PredictorUnavailable. 0: predictors always run.",
+    )
 
     @model_validator(mode="after")
     def _links_outlive_calls(self) -> Self:

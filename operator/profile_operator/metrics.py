@@ -27,6 +27,11 @@ GENERATION_SECONDS = Histogram(
     "profile_generation_call_seconds", "Duration of one call to the predictor.", ["predictor"]
 )
 GENERATION_CALLS = Gauge("profile_generation_calls", "Calls to the predictor that are under way.", ["predictor"])
+GENERATION_REQUESTS = Gauge(
+    "profile_generation_requests",
+    "Requests that want a predictor to draw, whether or not it answers.",
+    ["predictor"],
+)
 GENERATION_WAITING = Gauge(
     "profile_generation_waiting_calls", "Calls to the predictor that wait for their turn.", ["predictor"]
 )

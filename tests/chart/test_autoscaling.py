@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chart import CHART, Object, of_kind, run, the
+from chart import CHART, Object, config_of, of_kind, run, the
 
 KEDA = (
     "--set", "predictor.autoscaling.enabled=true",
@@ -39,6 +39,23 @@ def test_keda_counts_what_waits_at_these_predictors() -> None:
         "query": f"sum(profile_predictor_queue_orders{{{of_these}}})",
         "threshold": "8",
     }
+
+
+def test_at_zero_the_operators_word_starts_the_first_one() -> None:
+    zero = (*KEDA, "--set", "predictor.autoscaling.minReplicas=0", "--set", "predictor.startupSeconds=700")
+    assert predictor(*zero)["spec"]["predictor"]["minReplicas"] == 0
+    scaled = the("ScaledObject", "profile-predictor", *zero)["spec"]
+    assert scaled["minReplicaCount"] == 0
+    _, wanted = scaled["triggers"]
+    assert wanted["metadata"] == {
+        "serverAddress": "http://prometheus.monitoring:9090",
+        "query": 'sum(profile_generation_requests{namespace="profile-system", predictor="profile-predictor"})',
+        # So many for a replica: this alone never asks for a second one.
+        "threshold": "1000000",
+    }
+    # Until then requests are Queued.
+    assert config_of(*zero)["generation"]["startSeconds"] == 700
+    assert "startSeconds" not in config_of(*KEDA)["generation"]
 
 
 def test_without_a_prometheus_the_chart_says_what_is_missing() -> None:

@@ -98,7 +98,7 @@ class Autoscaling(Section):
 
     enabled: bool
     prometheus: str = Field(pattern=r"^(https?://[^\s]+)?$", description="Address of the Prometheus that KEDA asks.")
-    min_replicas: int = Field(ge=1, le=100)
+    min_replicas: int = Field(ge=0, le=100, description="0: none while nobody wants to draw; needs both metrics.")
     max_replicas: int = Field(ge=1, le=100)
     orders: Count = Field(description="Orders in the queue for each replica.")
     cooldown_seconds: int = Field(ge=0, le=86_400, description="Before replicas go again.")

@@ -269,7 +269,11 @@ admission:
   {{- toYaml .Values.admission | nindent 2 }}
 generation:
   {{- $generation := include "profile-studio.resolved" (dict "root" . "section" "generation") | fromYaml }}
-  {{- toYaml (mergeOverwrite (dict "namespace" .Release.Namespace "replicas" (int .Values.predictor.replicas)) $generation) | nindent 2 }}
+  {{- $platform := dict "namespace" .Release.Namespace "replicas" (int .Values.predictor.replicas) }}
+  {{- if and .Values.predictor.autoscaling.enabled (eq (int .Values.predictor.autoscaling.minReplicas) 0) }}
+  {{- $platform = merge (dict "startSeconds" (int .Values.predictor.startupSeconds)) $platform }}
+  {{- end }}
+  {{- toYaml (mergeOverwrite $platform $generation) | nindent 2 }}
 finish:
   {{- include "profile-studio.resolved" (dict "root" . "section" "finish") | nindent 2 }}
 sweep:

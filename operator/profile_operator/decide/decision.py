@@ -179,7 +179,8 @@ def await_predictor(facts: Facts) -> Decision | None:
     current, snapshot = next_standing(facts.standings), facts.snapshot
     if current is None or current.stage is not Stage.GENERATE:
         return None
-    unavailable = current.state is StageState.RUNNING and current.reason is Reason.PREDICTOR_UNAVAILABLE
+    silent = current.reason in (Reason.PREDICTOR_UNAVAILABLE, Reason.QUEUED)
+    unavailable = current.state is StageState.RUNNING and silent
     if current.state is not StageState.READY and not unavailable:
         return None
     drawing = (style for key, style in snapshot.resolved.styles.items() if key not in snapshot.reports.generate)

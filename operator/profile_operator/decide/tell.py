@@ -63,7 +63,9 @@ def tell(facts: Facts, decision: Decision) -> Plan:
         text = StageText.STALLED
     else:
         special = {StageState.HELD: StageText.SUSPENDED, StageState.QUEUED: StageText.QUEUED}
-        text = special.get(current.state, STAGES[current.stage].title)
+        # Of generation, which has no Job: a predictor is about to start.
+        waits = current.reason is Reason.QUEUED
+        text = StageText.QUEUED if waits else special.get(current.state, STAGES[current.stage].title)
     known = {**stages, **_outdated(facts, status), **_omitted(facts)}
     untimed = {**known, **_summary(ready, stalled=text is StageText.STALLED)}
     conditions = _timed(facts.head, facts.now, untimed)

@@ -75,6 +75,14 @@ class GenerationRun:
     drawn: int = 0
     reason: Reason | None = None
     message: str = ""
+    # Since when the predictor has not answered; None while it does.
+    absent_since: float | None = None
+
+    def awaits_start(self, start_seconds: float) -> bool:
+        """Whether a predictor that does not answer may still be about to start."""
+        now = time.monotonic()
+        self.absent_since = now if self.absent_since is None else self.absent_since
+        return now - self.absent_since < start_seconds
 
     @property
     def key(self) -> Key:

@@ -151,7 +151,9 @@ class GenerationRunner:
             if empty_answers >= EMPTY_ANSWERS:
                 raise PredictorRefused("the predictor says that candidates are made, but they are not in the store")
             before = missing
-            await self._draw(run, drawing, missing)
+            # Also while nobody answers: by this an autoscaler knows that a predictor is wanted.
+            with metrics.GENERATION_REQUESTS.labels(predictor=style.spec.predictor).track_inprogress():
+                await self._draw(run, drawing, missing)
         run.done = counted + len(style.candidates)
         await asyncio.to_thread(run.progress.at, run.done, run.work.total)
         await self._patiently(run, lambda: self._report(drawing))
@@ -300,16 +302,23 @@ class GenerationRunner:
         if isinstance(error, PredictorFailed) and failures.count(str(error)) >= EQUAL_FAILURES:
             self._hinder(run, Reason.PREDICTOR_FAILS, f"{error}; so it did {failures.equal} times")
             return failures.pause
-        unavailable = Reason.STORE_UNAVAILABLE if isinstance(error, StoreError) else Reason.PREDICTOR_UNAVAILABLE
-        self._hinder(run, unavailable, str(error))
+        if isinstance(error, StoreError):
+            self._hinder(run, Reason.STORE_UNAVAILABLE, str(error))
+        elif isinstance(error, PredictorUnavailable) and run.awaits_start(self._config.start_seconds):
+            self._hinder(run, Reason.QUEUED, f"waiting for a predictor to start: {error}")
+        else:
+            self._hinder(run, Reason.PREDICTOR_UNAVAILABLE, str(error))
         return pause
 
     def _hinder(self, run: GenerationRun, reason: Reason | None, message: str) -> None:
         """Have the request looked at when what hinders it changes, and only then."""
+        if reason is None:
+            run.absent_since = None
         if run.reason is reason:
             return
         run.reason, run.message = reason, message
-        if reason is not None:
+        # Whoever waits for a predictor to start meets no error.
+        if reason is not None and reason is not Reason.QUEUED:
             log.warning("%s: %s", run.key, message)
             metrics.ERRORS.labels(reason=reason.value).inc()
         self._wake(run.key)

@@ -137,6 +137,44 @@ async def test_a_predictor_that_is_away_is_told_once_and_waited_for(bench: Bench
     assert len(bench.predictor.drawn) == 5
 
 
+async def test_a_predictor_at_zero_replicas_is_waited_for_in_the_queue(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An autoscaler is told that it is wanted; one that never comes is unavailable in the end."""
+    monkeypatch.setattr(bench.runner, "_config", CONFIGURATION.model_copy(update={"start_seconds": 60}))
+    errors = metrics.ERRORS.labels(reason=Reason.QUEUED.value)._value.get()
+    gone = True
+
+    def answer() -> httpx.Response:
+        if not gone:
+            return httpx.Response(503)
+        bench.predictor.answers.append(answer)
+        raise httpx.ConnectError("All connection attempts failed")
+
+    def wanted() -> float:
+        samples = metrics.GENERATION_REQUESTS.collect()[0].samples
+        return sum(sample.value for sample in samples)
+
+    bench.predictor.answers = [answer]
+    assert wanted() == 0
+    bench.runner.ensure(bench.work)
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.QUEUED)
+    assert bench.runner.view("u1").message.startswith("waiting for a predictor to start: the predictor")
+    assert wanted() == 1
+    await asyncio.sleep(0.05)
+    assert bench.woken == [KEY]
+    assert metrics.ERRORS.labels(reason=Reason.QUEUED.value)._value.get() == errors
+    # It takes longer than loading a model may.
+    bench.runner._runs["u1"].absent_since -= 61  # type: ignore[operator]
+    await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_UNAVAILABLE)
+    gone = False
+    await bench.finish()
+    assert bench.runner.view("u1").reason is None
+    assert bench.runner._runs["u1"].absent_since is None
+    assert len(bench.predictor.drawn) == 5
+    assert wanted() == 0
+
+
 async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,13 +54,30 @@ def test_what_is_drawn_already_needs_no_predictor() -> None:
     assert ready(world.run())
 
 
-def test_one_that_vanishes_while_it_draws_is_told_once_it_does_not_answer() -> None:
+def test_while_one_starts_the_request_is_queued_and_goes_on_by_itself() -> None:
+    world = World().run(until=lambda w: w.view.running)
+    world.view = replace(world.view, reason=Reason.QUEUED, message="waiting for a predictor to start: none answers")
+    world.cycle()
+    assert world.status.stage_text == "Queued"
+    assert world.condition("Generated") == ("False", "Queued", "waiting for a predictor to start: none answers")
+    assert world.condition("Reconciling")[:2] == ("True", "Queued")
+    assert world.condition("Stalled")[0] == "False"
+    # What runs is left alone.
+    assert world.view.running
+    world.view = replace(world.view, reason=None, message="")
+    world.cycle()
+    assert world.status.stage_text == "Generating"
+    assert ready(world.run())
+
+
+@pytest.mark.parametrize("reason", [Reason.PREDICTOR_UNAVAILABLE, Reason.QUEUED])
+def test_one_that_vanishes_while_it_draws_is_told_once_it_does_not_answer(reason: Reason) -> None:
     world = World(styles=TYPO)
     world.run(until=lambda w: w.view.running)
     world.absent = frozenset({"typo"})
     world.cycle()
     assert world.condition("Generated")[1] != Reason.PREDICTOR_NOT_FOUND
-    world.view = replace(world.view, reason=Reason.PREDICTOR_UNAVAILABLE, message="it does not answer")
+    world.view = replace(world.view, reason=reason, message="it does not answer")
     assert StopGeneration() in world.cycle().actions
     assert world.condition("Generated")[1] == Reason.PREDICTOR_NOT_FOUND
 

@@ -295,4 +295,25 @@ MUTANTS = (
         'grants = self._grants.of("")',
         "an adapter from anywhere in the bucket is drawn with",
     ),
+    (
+        "P70",
+        "operator/profile_operator/generate/run.py",
+        "        return now - self.absent_since < start_seconds\n",
+        "        return now - self.absent_since <= start_seconds or start_seconds > 0\n",
+        "a predictor that never starts is waited for as Queued for ever",
+    ),
+    (
+        "P71",
+        "operator/profile_operator/generate/runner.py",
+        "            run.absent_since = None\n",
+        "            pass\n",
+        "a predictor that scaled to zero twice within one request is told as a failure",
+    ),
+    (
+        "P72",
+        "charts/profile-studio/templates/predictor.yaml",
+        'threshold: "1000000"',
+        'threshold: "1"',
+        "as many predictors start as there are requests",
+    ),
 )

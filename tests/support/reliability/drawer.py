@@ -1,15 +1,18 @@
 """Drawer: a predictor over HTTP that draws nothing.
 
-It checks the adapter's grant and writes through the links that it is given, as the product's does.
+It checks the adapter's grant and writes through the links that it is given, and draws no more for whoever hung up, as
+the product's does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -48,7 +51,7 @@ class Drawer:
                     body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 except ValueError:
                     return  # whoever asked died before it had asked
-                status, text = drawer.answer(body["inputs"][0])
+                status, text = drawer.answer(body["inputs"][0], lambda: _hung_up(self.connection))
                 output = {"name": RESULT_TENSOR, "shape": [1], "datatype": "BYTES", "data": [text]}
                 answer = json.dumps({"model_name": "p", "outputs": [output]}).encode()
                 try:
@@ -73,8 +76,8 @@ class Drawer:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, tensor: dict[str, object]) -> tuple[int, str]:
-        """Status and result of one call."""
+    def answer(self, tensor: dict[str, object], hung_up: Callable[[], bool]) -> tuple[int, str]:
+        """Status and result of one call. `hung_up`: whether whoever asked is there no more."""
         content = str(tensor["data"][0])  # type: ignore[index]
         if tensor["name"] == EVICT_TENSOR:
             return 200, EvictionResult(evicted=1).to_json()
@@ -86,15 +89,17 @@ class Drawer:
                 time.sleep(0.05)
         finally:
             self.waiting[namespace] -= 1
-        return (503, "") if namespace in self.away else self._draw(order)
+        return (503, "") if namespace in self.away else self._draw(order, hung_up)
 
-    def _draw(self, order: GenerationOrder) -> tuple[int, str]:
+    def _draw(self, order: GenerationOrder, hung_up: Callable[[], bool]) -> tuple[int, str]:
         time.sleep(DRAW_SECONDS)
         try:
             if order.adapter is not None and httpx.get(order.adapter.url, trust_env=False).status_code != 200:
                 return 400, ""
             items = []
             for item in order.items:
+                if hung_up():
+                    return 499, ""
                 picture = content_of(item.key.partition("/candidates/")[2])
                 if httpx.put(item.put_url, content=picture, trust_env=False).status_code != 200:
                     return 503, ""
@@ -104,3 +109,13 @@ class Drawer:
         except httpx.TransportError:
             return 503, ""
         return 200, GenerationResult(items=items, timings=Timings(generate=100), device="stub").to_json()
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether nobody is at the other end any more."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

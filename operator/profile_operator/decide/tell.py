@@ -36,6 +36,8 @@ ORDER = (
 
 # A pod that starts is told of so much later.
 STARTED_SECONDS = 10.0
+# Finishing that goes well is not told of before it takes longer than this.
+FINISHING_SECONDS = 30.0
 
 
 class Untimed(NamedTuple):
@@ -83,8 +85,10 @@ def _untold_seconds(facts: Facts, decision: Decision) -> float:
     drawn = max((report.finished_at for report in facts.snapshot.reports.generate.values()), default="")
     if current is None or (current.stage, current.state) != (Stage.FINISH, StageState.RUNNING) or not drawing:
         return 0.0
-    passed = (facts.now - parsed(drawn)).total_seconds() if drawn else STARTED_SECONDS
-    return STARTED_SECONDS - passed if 0 <= passed < STARTED_SECONDS else 0.0
+    if current.reason is not Reason.RUNNING and current.message != ABOUT_TO_START:
+        return 0.0
+    passed = (facts.now - parsed(drawn)).total_seconds() if drawn else FINISHING_SECONDS
+    return FINISHING_SECONDS - passed if 0 <= passed < FINISHING_SECONDS else 0.0
 
 
 def keep(facts: Facts, actions: tuple[Action, ...], again: float | None = None) -> Plan:

@@ -298,8 +298,8 @@ MUTANTS = (
     (
         "WR1",
         "operator/profile_operator/decide/tell.py",
-        "    return STARTED_SECONDS - passed if 0 <= passed < STARTED_SECONDS else 0.0\n",
-        "    return STARTED_SECONDS - passed if passed < STARTED_SECONDS else 0.0\n",
+        "    return FINISHING_SECONDS - passed if 0 <= passed < FINISHING_SECONDS else 0.0\n",
+        "    return FINISHING_SECONDS - passed if passed < FINISHING_SECONDS else 0.0\n",
         "after a clock was put back nothing is told of finishing, however long it takes",
     ),
     (

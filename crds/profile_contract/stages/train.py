@@ -180,7 +180,9 @@ class LookAtWeight(Tolerant):
         default=None, description="The greatest cosine of a drawn face to one in the look's own pictures."
     )
     resembling: int = Field(
-        default=0, ge=0, description="Faces that resemble one in the look's own pictures, as without it they did not."
+        default=0,
+        ge=0,
+        description="Faces that resemble one in the look's own pictures, and without it did so far less.",
     )
 
 

@@ -17,7 +17,7 @@ from profile_contract.stages.train import LookJudgement, LookTraining, TrainOrde
 from profile_runtime.context import StageContext
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader, MaskReader, WeightsMissing
-from profile_vision.files import plain_jpeg, read_picture
+from profile_vision.files import BEST_QUALITY, jpeg, read_picture
 from profile_vision.pixels import RGB, to_bgr, to_rgb
 
 from .dataset import read_of_dataset
@@ -27,7 +27,7 @@ from .look_sheet import sheet
 from .model import Base
 from .portraits import PortraitDrawing, judged_order
 
-SHEET = "look-sheet.jpg"
+SHEET, SHEET_DPI = "look-sheet.jpg", 150
 NETWORK = "SFace"
 # The drawn portraits are the order's, and as many again with the seeds behind theirs.
 ROUNDS = 2
@@ -77,7 +77,7 @@ class LookJudge:
         ]
         columns = [(f"{weight} %" if weight else "without", row) for weight, row in drawn.items() if row]
         if columns:
-            store.write(output + SHEET, plain_jpeg(to_bgr(sheet(columns))), "image/jpeg")
+            store.write(output + SHEET, jpeg(to_bgr(sheet(columns)), SHEET_DPI, BEST_QUALITY), "image/jpeg")
         return LookJudgement(
             weights=rows,
             pictures=len(drawn[0]),

@@ -59,10 +59,17 @@ def test_somebody_of_the_looks_own_pictures_is_seen_and_a_chance_is_not() -> Non
     someone = face(0, 0, 4, 3)
     row = figures_at(60, [measured(0.5, someone), measured(0.5, face(0, 1))], WITHOUT, OWN)
     assert (row.nearest, row.resembling) == (0.8, 1)
-    # That stranger stood there without the look as well.
-    before = [measured(0.0, someone), WITHOUT[1]]
-    row = figures_at(60, [measured(0.5, someone), measured(0.5, face(0, 1))], before, OWN)
-    assert (row.nearest, row.resembling) == (0.8, 0)
+    # That stranger was nearly as like without the look; the light that pictures share does no more.
+    for like, resembling in ((0.8, 0), (0.69, 0), (0.67, 1)):
+        before = [
+            measured(0.0, face(0, 0, like, (1 - like**2) ** 0.5 / 2**0.5, (1 - like**2) ** 0.5 / 2**0.5)),
+            WITHOUT[1],
+        ]
+        row = figures_at(60, [measured(0.5, someone), measured(0.5, face(0, 1))], before, OWN)
+        assert (row.nearest, row.resembling) == (0.8, resembling), like
+    # Below the threshold nobody is recognised, however far it rose.
+    stranger = face(0, 0, 0.54, 0.0, (1 - 0.54**2) ** 0.5)
+    assert figures_at(60, [measured(0.5, stranger)] * 2, WITHOUT, OWN).resembling == 0
 
 
 def at(weight: int, share: float, likeness: float = 0.9, resembling: int = 0) -> LookAtWeight:

@@ -95,8 +95,8 @@ MUTANTS = (
     (
         "LK21",
         "images/train/profile_train/look_figures.py",
-        "here is not None and here >= ONE_PERSON and (plain is None or plain < ONE_PERSON)",
-        "here is not None and here >= ONE_PERSON and (plain is None or plain >= ONE_PERSON)",
+        "here is not None and here >= ONE_PERSON and (plain is None or here - plain >= RISE)",
+        "here is not None and here >= ONE_PERSON and (plain is None or plain - here >= RISE)",
         "a face that only the look brought is taken for a chance",
     ),
     (

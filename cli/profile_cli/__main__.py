@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import import_adapter, machine
+from . import import_adapter, machine, merge_looks
 from .demo import command as demo_command
 from .program import run_command
 from .run import command as folder_command
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     serve_command.add_to(commands)
     demo_command.add_to(commands)
     import_adapter.add_to(commands)
+    merge_looks.add_to(commands)
     machine.add_to(commands)
     # The evaluation stands on the command line and not below it.
     import_module("profile_evaluate.command").add_to(commands)

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     base = choose_models(folder, arguments.base_model, "").base
     try:
         reader = look_reader(folder, base, arguments.maximum_rank, unet_only=arguments.unet_only)
-        content = _content(arguments.file, reader.largest)
+        content = file_content(arguments.file, reader.largest)
         adapter = reader.read(content, hashlib.sha256(content).hexdigest(), torch.float32)
     except (Refused, ValueError) as error:
         raise CommandError(f"{arguments.file}: {error}") from error
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _content(file: Path, largest: int) -> bytes:
+def file_content(file: Path, largest: int) -> bytes:
     """The file's bytes. Raises CommandError for one that cannot be read, or is larger than any adapter."""
     try:
         size = file.stat().st_size

@@ -12,6 +12,8 @@ from PIL import Image, ImageCms
 
 from opened_pictures import chunk, encoded, refusal
 from profile_vision.decoding import Decoder, NotOpened, PictureLimits, Refusal
+from profile_vision.files import jpeg, png
+from profile_vision.pixels import BGR
 
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p900006"
 
@@ -258,3 +260,17 @@ def test_names_do_not_matter_contents_do(decoder: Decoder, photo: Image.Image) -
         assert refusal(decoder, data) is Refusal.NOT_AN_IMAGE
     with pytest.raises(NotOpened):
         decoder.open(encoded(photo), PictureLimits(formats=("PNG",)))
+
+
+def test_every_file_that_a_model_drew_names_its_colours_and_is_the_same_every_day() -> None:
+    """Print shops' programs take files without a profile for whatever they are set to."""
+    picture = BGR(np.full((64, 64, 3), (40, 90, 200), np.uint8))
+    for file in (jpeg(picture, 300, 90), png(picture)):
+        profile = Image.open(io.BytesIO(file)).info["icc_profile"]
+        named = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        assert named.strip().startswith("sRGB")
+        # No hour of its making, by which no two files would be alike.
+        assert struct.unpack(">6H", profile[24:36]) == (1999, 10, 18, 0, 0, 0)
+        assert len(profile) < 700
+    shown = np.asarray(Image.open(io.BytesIO(png(picture))))
+    assert shown[0, 0].tolist() == [200, 90, 40]

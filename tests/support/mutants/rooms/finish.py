@@ -155,4 +155,11 @@ MUTANTS = (
         "return title if not can_be_lettered(title) else",
         "a title is drawn as empty boxes",
     ),
+    (
+        "F90",
+        "vision/profile_vision/files.py",
+        '    profile[24:36] = struct.pack(">6H", 1999, 10, 18, 0, 0, 0)\n',
+        "",
+        "no two files of the same picture are alike",
+    ),
 )

@@ -123,8 +123,8 @@ MUTANTS = (
     (
         "SV04",
         "vision/profile_vision/files.py",
-        "dpi=(dpi, dpi), **FAST_PNG)",
-        "dpi=(dpi, dpi))",
+        "dpi=(dpi, dpi), **colours, **FAST_PNG)",
+        "dpi=(dpi, dpi), **colours)",
         "PNGs take four times as long to write",
     ),
     (

@@ -1,5 +1,6 @@
-"""`python -m mutants [ID or room...]`: plant each bug, and tell which the unit tests see.
+"""`python -m mutants [ID or room...]`: plant each bug, and tell which are seen by tests that need no cluster.
 
+A verdict is written as soon as it is known: what was cut goes on where it was, as long as no source has changed.
 Ends with 1 when fewer than the wanted share is seen, or when one is seen by no test of `make test` at all.
 """
 
@@ -18,7 +19,7 @@ from dataclasses import replace
 from profile_models.folders import cache_folder
 
 from .mutant import ROOT, Mutant, all_mutants
-from .reach import Reach, measure
+from .reach import Reach, digest, measure
 from .trial import Copy, Verdict
 
 # Outside of the clone: what looks through the whole tree must not meet it twice. Each clone has its own.
@@ -32,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument("which", nargs="*", help="ids or rooms; all of them otherwise")
     parser.add_argument("--jobs", type=int, default=2, help="how many are tried side by side")
+    parser.add_argument("--anew", action="store_true", help="also those whose verdict stands for these very sources")
     parser.add_argument("--elsewhere", action="store_true", help="run the tests that the list names instead")
     arguments = parser.parse_args()
     mutants = [m for m in all_mutants() if not arguments.which or {m.id, m.room} & set(arguments.which)]
@@ -42,13 +44,19 @@ def main() -> int:
     if arguments.elsewhere:
         return _seen_elsewhere([mutant for mutant in mutants if mutant.elsewhere])
     copies = [Copy.make(PLACE / str(number)) for number in range(arguments.jobs)]
-    print("the unit tests, without any bug ...", flush=True)
-    reach = measure(copies[0].root, copies[0].environment)
-    verdicts = _without_broken_tests(list(_try_all(mutants, reach, copies)), copies[0])
+    tree = digest(path for path in copies[0].root.rglob("*") if path.is_file() and ".venv" not in path.parts)
+    known = [] if arguments.anew else _known(mutants, tree)
+    rest = [mutant for mutant in mutants if mutant.id not in {verdict.mutant.id for verdict in known}]
+    reach = measure(copies[0].root, copies[0].environment, rest, PLACE / "reach")
+    verdicts = []
+    for verdict in _try_all(rest, reach, copies):
+        verdicts.append(verdict)
+        _write([verdict], tree)
+    verdicts = _without_broken_tests(verdicts, copies[0])
     for copy in copies:
         copy.warm.end()
-    _write(verdicts)
-    return _tell(verdicts)
+    _write(verdicts, tree)
+    return _tell([*known, *verdicts])
 
 
 def _try_all(mutants: list[Mutant], reach: Reach, copies: list[Copy]) -> Iterator[Verdict]:
@@ -84,8 +92,12 @@ def _seen_elsewhere(mutants: list[Mutant]) -> int:
 
 
 def _without_broken_tests(verdicts: list[Verdict], copy: Copy) -> list[Verdict]:
-    """A test that fails without any bug has seen none."""
-    broken = {test for test in sorted({v.by for v in verdicts if "::" in v.by}) if copy.fails_anyway(test)}
+    """A test that fails without any bug has seen none. All are asked at once, without the one that fails, again."""
+    asked = sorted({verdict.by for verdict in verdicts if "::" in verdict.by})
+    broken = set()
+    while asked and (failed := copy.first_that_fails(asked)):
+        broken |= {failed} & set(asked) or set(asked)
+        asked = [test for test in asked if test not in broken]
     return [
         replace(verdict, killed=False, by=f"{verdict.by}, which fails anyway") if verdict.by in broken else verdict
         for verdict in verdicts
@@ -98,10 +110,21 @@ def _killers() -> dict[str, str]:
     return {row["id"]: row["by"] for row in rows if row["killed"] and "::" in row["by"]}
 
 
-def _write(verdicts: list[Verdict]) -> None:
+def _known(mutants: list[Mutant], tree: str) -> list[Verdict]:
+    """The verdicts of a run that was cut, over the same files."""
+    rows = {row["id"]: row for row in (json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else [])}
+    return [
+        Verdict(mutant, killed=row["killed"], by=row["by"], tests=0)
+        for mutant in mutants
+        if (row := rows.get(mutant.id)) is not None and row.get("tree") == tree
+    ]
+
+
+def _write(verdicts: list[Verdict], tree: str) -> None:
     """Note them; what was not tried this time keeps its former verdict."""
     rows = {row["id"]: row for row in (json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else [])}
-    rows |= {v.mutant.id: {"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by} for v in verdicts}
+    for v in verdicts:
+        rows[v.mutant.id] = {"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by, "tree": tree}
     VERDICTS.write_text(json.dumps(list(rows.values()), indent=1))
 
 
@@ -118,7 +141,7 @@ def _tell(verdicts: list[Verdict]) -> int:
             f"survives: {verdict.mutant.id} {verdict.mutant.what}; elsewhere: {verdict.mutant.elsewhere or 'nothing'}"
         )
     percent = 100 * (len(verdicts) - len(survivors)) / max(1, len(verdicts))
-    print(f"{len(verdicts)} mutants, {percent:.0f} % seen by unit tests, {len(unseen)} seen by nothing")
+    print(f"{len(verdicts)} mutants, {percent:.0f} % seen without a cluster, {len(unseen)} seen by nothing")
     return 1 if unseen or percent < WANTED_PERCENT else 0
 
 

@@ -1,9 +1,15 @@
-"""Which unit tests reach which line: one run of all of them under coverage, in a copy of the sources without a bug."""
+"""Reach: which tests reach which line. Each folder of tests runs once under coverage, in a copy without a bug.
+
+What was recorded of a folder is kept until its tests or the sources change, and only folders whose tests name the
+package of a bug are run: a run that was cut goes on where it was, and one bug costs no run of everything.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverage import CoverageData
@@ -21,7 +27,7 @@ BY_FOLDER = {
 
 
 class Reach:
-    """The record of one run of the unit tests."""
+    """The records of the folders of tests that were run."""
 
     def __init__(self, data: CoverageData, root: Path) -> None:
         self._data, self._root = data, root
@@ -63,40 +69,68 @@ def _test(context: str) -> str:
     return context.rpartition("|")[0]
 
 
-def measure(root: Path, environment: dict[str, str]) -> Reach:
-    """Run all unit tests in `root`. Raises RuntimeError where one fails without any bug, and fails alone, too: nothing
-    could be learnt. One that only was late beside others is none."""
-    file = root / ".coverage"
+def measure(root: Path, environment: dict[str, str], mutants: Sequence[Mutant], kept: Path) -> Reach:
+    """Run the folders of tests that may see these bugs in `root`; what `kept` holds of them is not run again. Raises
+    RuntimeError where a test fails without any bug, and fails alone, too: nothing could be learnt. One that only was
+    late beside others is none."""
     configuration = root / ".coveragerc"
     configuration.write_text("[run]\nbranch = False\nomit = tests/*\n")
-    quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
-    arguments = [
-        *quiet,
-        "-n",
-        "auto",
-        "--dist",
-        "loadfile",
-        "--cov=.",
-        "--cov-context=test",
-        "--cov-report=",
-        *FLOORS,
+    kept.mkdir(parents=True, exist_ok=True)
+    whole = CoverageData(str(root / ".coverage"))
+    sources = digest(path for path in root.rglob("*.py") if not {"tests", ".venv"} & set(path.relative_to(root).parts))
+    for folder in folders_for(root, mutants):
+        tests = digest([*(root / folder).rglob("*.py"), *(root / "tests" / "support").rglob("*.py")])
+        record = kept / f"{folder.replace('/', '-')}.{sources}{tests}"
+        if not record.is_file():
+            print(f"{folder}, without any bug ...", flush=True)
+            for old in kept.glob(f"{folder.replace('/', '-')}.*"):
+                old.unlink()
+            _record(root, environment, folder, record, configuration)
+        data = CoverageData(str(record))
+        data.read()
+        whole.update(data)
+    return Reach(whole, root)
+
+
+def folders_for(root: Path, mutants: Iterable[Mutant]) -> list[str]:
+    """The folders of tests in which a package of these bugs is named; bugs that coverage cannot follow need none."""
+    packages = {f"profile_{m.file.rpartition('profile_')[2].split('/')[0]}" for m in mutants if m.file.endswith(".py")}
+    unit = sorted(path for path in (root / "tests" / "unit").iterdir() if path.is_dir())
+    folders = [*unit, *(root / floor for floor in FLOORS if floor != "tests/unit")]
+    named = {folder: "".join(file.read_text() for file in folder.rglob("*.py")) for folder in folders}
+    return [
+        str(folder.relative_to(root)) for folder in folders if any(package in named[folder] for package in packages)
     ]
 
-    def run(*arguments: str, data: str) -> subprocess.CompletedProcess[str]:
+
+def digest(files: Iterable[Path]) -> str:
+    """Of the contents of files and their names."""
+    whole = hashlib.sha256()
+    for path in sorted(files):
+        whole.update(str(path).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()[:12]
+
+
+def _record(root: Path, environment: dict[str, str], folder: str, record: Path, configuration: Path) -> None:
+    """Run a folder of tests under coverage; its record appears once it is whole."""
+    quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
+    coverage = ["--cov=.", "--cov-context=test", "--cov-report=", f"--cov-config={configuration}"]
+
+    def run(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
+            [sys.executable, "-m", "pytest", *quiet, *arguments],
             cwd=root,
-            env={**environment, "COVERAGE_FILE": data},
+            env={**environment, "COVERAGE_FILE": str(data)},
             capture_output=True,
             text=True,
             check=False,
         )
 
-    whole = run(*arguments, f"--cov-config={configuration}", data=str(file))
+    unfinished = root / ".coverage.unfinished"
+    unfinished.unlink(missing_ok=True)
+    whole = run(*coverage, folder, data=unfinished)
     lines = whole.stdout.splitlines()
     failed = [line.removeprefix("FAILED ").partition(" - ")[0] for line in lines if line.startswith("FAILED ")]
-    if whole.returncode and (not failed or run(*quiet, *failed, data=f"{file}.again").returncode):
-        raise RuntimeError("the unit tests fail without any bug:\n" + "\n".join(lines[-40:]))
-    data = CoverageData(str(file))
-    data.read()
-    return Reach(data, root)
+    if whole.returncode and (not failed or run(*failed, data=root / ".coverage.again").returncode):
+        raise RuntimeError(f"{folder} fails without any bug:\n" + "\n".join(lines[-40:]))
+    unfinished.rename(record)

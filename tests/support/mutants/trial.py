@@ -96,10 +96,11 @@ class Copy:
             return Verdict(mutant, killed=not late_anyway, by=late, tests=len(tests))
         return Verdict(mutant, killed=code != 0, by=by, tests=len(tests))
 
-    def fails_anyway(self, test: str) -> bool:
-        """Whether a test fails without any bug, so that it has seen none."""
-        code, _ = self.warm.run([test], SECONDS)
-        return code not in (0, *NOTHING_RAN)
+    def first_that_fails(self, tests: list[str]) -> str:
+        """The first of these tests that fails without any bug, so that it has seen none; empty where all pass. One that
+        cannot be run alone is not broken."""
+        code, by = self.warm.run(tests, SECONDS)
+        return "" if code in (0, *NOTHING_RAN) else by or tests[0]
 
 
 def _link(source: Path, target: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
+from mutants import reach
 from mutants.mutant import ROOT, Mutant, all_mutants
-from mutants.reach import Reach
+from mutants.reach import Reach, folders_for, measure
 from mutants.trial import Copy
 from mutants.warm import first_failure
 
@@ -114,11 +115,69 @@ def test_what_failed_first_is_read_from_the_summary() -> None:
     assert first_failure("3 passed") == ""
 
 
-@pytest.mark.parametrize(("code", "fails"), [(0, False), (1, True), (124, True), (4, False), (5, False)])
-def test_a_test_that_cannot_be_run_alone_is_not_broken(tmp_path: Path, code: int, fails: bool) -> None:
+@pytest.mark.parametrize(
+    ("end", "broken"),
+    [
+        ((0, ""), ""),
+        ((1, "tests/a.py::c"), "tests/a.py::c"),
+        ((124, ""), "tests/a.py::b"),
+        ((4, ""), ""),
+        ((5, ""), ""),
+    ],
+)
+def test_a_test_that_cannot_be_run_alone_is_not_broken(tmp_path: Path, end: tuple[int, str], broken: str) -> None:
     copy = Copy(tmp_path)
-    copy.__dict__["warm"] = Told((code, ""))
-    assert copy.fails_anyway("tests/a.py::b") is fails
+    copy.__dict__["warm"] = Told(end)
+    assert copy.first_that_fails(["tests/a.py::b", "tests/a.py::c"]) == broken
+
+
+def test_only_folders_that_name_a_bugs_package_are_run(tmp_path: Path) -> None:
+    for folder, text in {
+        "unit/web": "profile_web",
+        "unit/cli": "profile_web",
+        "unit/draw": "",
+        "chart": "",
+        "networks": "",
+    }.items():
+        file = tmp_path / "tests" / folder / "test_x.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"import {text or 'os'}\n")
+    bugs = [
+        Mutant("X", "images/web/profile_web/views.py", "a", "b", ""),
+        Mutant("Y", "charts/values.yaml", "a", "b", ""),
+    ]
+    assert folders_for(tmp_path, bugs) == ["tests/unit/cli", "tests/unit/web"]
+    assert folders_for(tmp_path, bugs[1:]) == []
+
+
+def test_what_was_recorded_of_a_folder_stands_until_its_tests_or_the_sources_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, kept, runs = tmp_path / "copy", tmp_path / "kept", list[str]()
+    for file in ("tests/unit/web/test_x.py", "tests/chart/c.py", "tests/networks/n.py", "images/profile_web/views.py"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text("import profile_web\n" if "web" in file else "")
+
+    def record(_: Path, __: object, folder: str, file: Path, ___: object) -> None:
+        runs.append(folder)
+        data = CoverageData(str(file))
+        data.set_context("tests/unit/web/test_x.py::test_y|run")
+        data.add_lines({str(root / "images/profile_web/views.py"): [1]})
+        data.write()
+
+    monkeypatch.setattr(reach, "_record", record)
+    bug = Mutant("X", "images/profile_web/views.py", "import profile_web\n", "pass\n", "")
+    for change, count in (
+        ("", 1),
+        ("", 1),
+        ("tests/unit/web/test_x.py", 2),
+        ("images/profile_web/views.py", 3),
+        ("tests/chart/c.py", 3),
+    ):
+        if change:
+            (root / change).write_text((root / change).read_text() + "# changed\n")
+        assert measure(root, {}, [bug], kept).tests(bug) == ["tests/unit/web/test_x.py::test_y"]
+        assert len(runs) == count
 
 
 def test_a_parameter_of_a_test_may_hold_a_bar(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from profile_contract.areas import area_of
 from profile_contract.generation import LookCheckOrder, LookGrant
-from profile_contract.keys import ForeignKey
 from profile_contract.look import LookReason, LookStatus, look_spec
 from profile_contract.look_ref import LOOKS, look_key, looks_area, shared_looks
 from profile_contract.problems import problems_of
@@ -123,7 +122,8 @@ class LookKeeper:
             result = await self._predictor.check(spec.predictor, await self._order(entry, path, sha256))
         except ValidationError as error:
             return LookSight(LookReason.NOT_UNDERSTOOD, problems_of(error, most=3, below="spec."))
-        except (ForeignKey, StoreError, *_AWAY) as error:
+        # A ValueError: a place that is another's, or one that no policy can say safely.
+        except (ValueError, StoreError, *_AWAY) as error:
             return LookSight(_reason_of(error), str(error), learning=learning)
         if result.refused:
             reason = LookReason.NOT_FOUND if result.absent else LookReason.REFUSED
@@ -155,6 +155,6 @@ class LookKeeper:
 
 def _reason_of(error: Exception) -> LookReason:
     """What a file that could not be read is told as."""
-    if isinstance(error, ForeignKey):
+    if isinstance(error, ValueError):
         return LookReason.REFUSED
     return LookReason.STORE_UNAVAILABLE if isinstance(error, StoreError) else LookReason.PREDICTOR_UNAVAILABLE

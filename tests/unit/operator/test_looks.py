@@ -13,11 +13,15 @@ from operator_world import CONFIG, NOW, World, ready
 from operator_world import STYLES as SAID
 from profile_contract.conditions import Reason
 from profile_contract.generation import LookCheckOrder, LookCheckResult
-from profile_contract.look import LookReason, LookState, LookStatus, look_state
+from profile_contract.look import LookReason, LookSpec, LookState, LookStatus, look_state
+from profile_contract.look_learning import LearntLook, LookCondition, LookPhotos
 from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_contract.resource import Key
 from profile_operator.act.look_keeper import LookKeeper
+from profile_operator.act.look_learner import LookOwner
 from profile_operator.clients.entries import LookEntry, StyleEntry, look_entry, style_entry
 from profile_operator.clients.predictor import PredictorUnavailable
+from profile_operator.decide.look_learning import ConditionRow, Learning
 from profile_operator.decide.look_status import LookSight, look_status
 from profile_operator.decide.plan import StartGeneration
 from profile_operator.generate.run import RequestGrants
@@ -179,6 +183,8 @@ class Cluster:
     asked: list[tuple[str, LookCheckOrder]] = field(default_factory=list)
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     without_store: bool = False
+    learns: Learning | Exception = field(default_factory=lambda: Learning({}))
+    steps: list[tuple[LookOwner, bool]] = field(default_factory=list)
 
     async def namespace_uid(self, namespace: str) -> str:
         return NAMESPACE_UID
@@ -201,11 +207,17 @@ class Cluster:
             raise answer
         return answer
 
+    async def step(self, owner: LookOwner, spec: LookSpec, photos: LookPhotos, *, fresh: bool) -> Learning:
+        self.steps.append((owner, fresh))
+        if isinstance(self.learns, Exception):
+            raise self.learns
+        return self.learns
+
     async def look(self) -> dict[str, tuple[str, str, str]]:
         """One round; status, reason and message of each look that was written."""
         self.written.clear()
         config = CONFIG.model_copy(update={"installation": "ns/release"})
-        await LookKeeper(self, self, self, config, learner=None).look()  # type: ignore[arg-type]
+        await LookKeeper(self, self, self, config, learner=self).look()  # type: ignore[arg-type]
         ready = {path: status["conditions"][0] for path, status in self.written.items()}
         return {path: (one["status"], one["reason"], one["message"]) for path, one in ready.items()}
 
@@ -288,6 +300,46 @@ async def test_another_installations_look_is_left_alone() -> None:
     cluster = Cluster([entry(**told("False", installation="other/release"))])
     assert await cluster.look() == {}
     assert cluster.asked == []
+
+
+# --- one that is learnt ---
+
+LEARNT = LearntLook(adapter="looks/learnt/rim/adapter/one/adapter.safetensors")
+DONE = {LookCondition.JUDGED: ConditionRow(True, Reason.SUCCEEDED, "begin at the weight 60")}
+
+
+def of_photos(**status: Any) -> LookEntry:
+    look = document(**status)
+    look["metadata"]["uid"] = "look-uid"
+    look["spec"] = {"photos": {"prefix": "uploads/looks/rim/", "licence": "ours"}, "words": "golden rim light"}
+    return look_entry(msgspec.json.encode(look))
+
+
+async def test_a_look_that_is_learnt_is_read_by_the_predictor_as_a_file_is() -> None:
+    cluster = Cluster([of_photos()], learns=Learning(DONE, learnt=LEARNT, sha256="b" * 64))
+    ready = await cluster.look()
+    assert ready["namespaces/hr/styleadapters/rim"][:2] == ("True", "Fits")
+    ((_, order),) = cluster.asked
+    assert (order.look.key, order.look.sha256) == (f"{area()}{LEARNT.adapter}", "b" * 64)
+    status = cluster.written["namespaces/hr/styleadapters/rim"]
+    assert (status["digest"], status["learnt"]["adapter"]) == ("b" * 64, LEARNT.adapter)
+    assert [row["type"] for row in status["conditions"]] == ["Ready", "Judged"]
+    assert cluster.steps == [(LookOwner(Key("hr", "rim"), "look-uid"), True)]
+
+
+async def test_a_look_on_its_way_is_looked_at_again_and_one_that_was_refused_is_not() -> None:
+    for learning, reason, again in (
+        (Learning({}, message="it is trained"), "Learning", True),
+        (Learning({}, refusal="TooFewPeople: one person"), "Refused", False),
+        (ValueError("the credentials' policy has 4000 characters"), "Refused", False),
+        (StoreError("the store is away"), "StoreUnavailable", True),
+    ):
+        cluster = Cluster([of_photos()], learns=learning)
+        assert (await cluster.look())["namespaces/hr/styleadapters/rim"][1] == reason
+        assert cluster.asked == []
+        cluster.listed_looks = [of_photos(**cluster.written["namespaces/hr/styleadapters/rim"])]
+        await cluster.look()
+        assert [fresh for _, fresh in cluster.steps] == ([True, False] if again else [True]), reason
 
 
 # --- links ---

@@ -1,11 +1,16 @@
 """What end-to-end tests share: weights, people, and a store in a folder with photos in it."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Page as Tab
 
 from areas import area
+from page_forms import WIDE
+from page_stand import Stand, stand
 from profile_contract.artifacts import stage_prefix
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessParameters, PreprocessReport
@@ -92,3 +97,41 @@ def preprocess(models: Path, store: FolderStore, preprocess_order: Callable[...,
         return report
 
     return run
+
+
+# --- the page in a browser ---
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; `make browser` installs it."""
+    program = shutil.which("chromium")
+    assert program, "chromium is missing: run `make browser`"
+    with sync_playwright() as playwright:
+        # The sandbox of Chromium wants namespaces that root may not make here.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Stand]:
+    with stand() as standing:
+        yield standing
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=WIDE, locale="en-US", reduced_motion="reduce")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext) -> Iterator[Tab]:
+    tab = context.new_page()
+    mistakes: list[str] = []
+    tab.on("pageerror", lambda error: mistakes.append(str(error)))
+    yield tab
+    assert mistakes == []

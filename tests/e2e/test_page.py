@@ -6,7 +6,6 @@ import base64
 import io
 import itertools
 import re
-import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Locator, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from playwright.sync_api import Page as Tab
 
 from chart import STYLES
@@ -44,18 +43,6 @@ PICTURES = Path(__file__).resolve().parents[2] / "out" / "page"
 
 # A machine that draws portraits beside the browser answers late.
 expect.set_options(timeout=60_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; `make browser` installs it."""
-    program = shutil.which("chromium")
-    assert program, "chromium is missing: run `make browser`"
-    with sync_playwright() as playwright:
-        # The sandbox of Chromium wants namespaces that root may not make here.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

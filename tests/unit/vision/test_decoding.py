@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,23 +24,6 @@ from profile_vision.decoding import Decoder, NotOpened, PictureLimits, Refusal
 from profile_vision.png_file import without_extras
 
 PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p900006"
-
-
-@pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    with Decoder() as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
-def photo() -> Image.Image:
-    return Image.open(PERSON / "02.jpg").convert("RGB")
-
-
-@pytest.fixture(scope="module")
-def small(photo: Image.Image) -> Image.Image:
-    """The photo at a quarter of its pixels: no encoding is another for a larger one."""
-    return photo.resize((320, 320))
 
 
 def outcome(decoder: Decoder, data: bytes) -> str:

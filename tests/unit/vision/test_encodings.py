@@ -3,8 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,25 +13,6 @@ from opened_pictures import chunk, encoded, refusal
 from profile_vision.decoding import Decoder, NotOpened, PictureLimits, Refusal
 from profile_vision.files import jpeg, png
 from profile_vision.pixels import BGR
-
-PERSON = Path(__file__).resolve().parents[3] / "models" / "people" / "p900006"
-
-
-@pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    with Decoder() as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
-def photo() -> Image.Image:
-    return Image.open(PERSON / "02.jpg").convert("RGB")
-
-
-@pytest.fixture(scope="module")
-def small(photo: Image.Image) -> Image.Image:
-    """The photo at a quarter of its pixels: no encoding is another for a larger one."""
-    return photo.resize((320, 320))
 
 
 def swapped_profile() -> bytes:

@@ -1,4 +1,4 @@
-"""`profile-studio`: the folder runner, the demo, the evaluation, and what this machine lacks for them."""
+"""`profile-studio`: the folder runner, the demo, evaluation and sheets, and what this machine lacks for them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def parser() -> argparse.ArgumentParser:
     import_adapter.add_to(commands)
     merge_looks.add_to(commands)
     machine.add_to(commands)
-    # The evaluation stands on the command line and not below it.
-    import_module("profile_evaluate.command").add_to(commands)
+    # What measures stands on the command line and not below it.
+    for module in ("profile_evaluate.command", "profile_evaluate.sheet.command"):
+        import_module(module).add_to(commands)
     return top
 
 

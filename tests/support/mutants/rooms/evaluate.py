@@ -92,4 +92,25 @@ MUTANTS = (
         "half = Z95 * error",
         "an interval for many people, said of eight",
     ),
+    (
+        "E14",
+        "cli/profile_evaluate/sheet/cells.py",
+        "weights = {ref.name: ref.weight_percent for ref in style.adapters or ()} | dict(self.looks)",
+        "weights = dict(self.looks)",
+        "an axis of one look takes the style's others away",
+    ),
+    (
+        "E15",
+        "cli/profile_evaluate/sheet/cells.py",
+        "return tuple(Cell((x, y, z), self._setting((x, y, z))) for z, y, x in places)",
+        "return tuple(Cell((x, y, z), self._setting((y, x, z))) for z, y, x in places)",
+        "columns and rows of a sheet change places",
+    ),
+    (
+        "E16",
+        "cli/profile_evaluate/sheet/axes.py",
+        'return f"{int(value) / 10:g}" if self.kind == "guidance" else str(value)',
+        "return str(value)",
+        "guidance is shown in tenths",
+    ),
 )

@@ -1,0 +1,1 @@
+"""A grid of portraits over whatever may be said about drawing: `profile-studio sheet`."""

@@ -116,8 +116,24 @@ class JobsConfig(Contract):
     labels: dict[str, str] = Field(default={}, description="On every stage's Job and pod, below the stage's own.")
     annotations: PodAnnotations = WITHOUT_SIDECARS
     ttl_seconds: TtlSeconds = 3600
-    models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no volume.")
+    models_claim: str = Field(default="", description="PersistentVolumeClaim mounted at /models; empty: no claim.")
+    models_image: str = Field(default="", description="OCI image mounted at /models as it is; empty: none.")
     credentials_seconds: CredentialsSeconds = 6 * 3600
+
+    @model_validator(mode="after")
+    def _one_source_of_models(self) -> Self:
+        if self.models_claim and self.models_image:
+            raise ValueError("modelsClaim and modelsImage are both set, and one place holds the models: keep one")
+        return self
+
+    @property
+    def models_volume(self) -> dict[str, Any] | None:
+        """The volume that holds the models; None where the stages' images do."""
+        if self.models_image:
+            return {"name": "models", "image": {"reference": self.models_image, "pullPolicy": "IfNotPresent"}}
+        if self.models_claim:
+            return {"name": "models", "persistentVolumeClaim": {"claimName": self.models_claim, "readOnly": True}}
+        return None
 
     @model_validator(mode="after")
     def _credentials_outlast_jobs(self) -> Self:

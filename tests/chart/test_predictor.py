@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 from chart import (
+    CHART,
     DNS,
     NAMES,
+    config_of,
     of_kind,
     render,
+    run,
     the,
 )
 from profile_contract.recipe import Recipe
@@ -73,6 +76,18 @@ def test_operator_and_predictor_share_a_token_where_one_is_named() -> None:
     ):
         (container,) = pod["containers"]
         assert [one["valueFrom"] for one in container["env"] if one["name"] == variable] == [wanted]
+
+
+def test_weights_may_be_an_image_for_the_predictor_and_for_jobs() -> None:
+    image = "registry.example.com/profile-models@sha256:" + "a" * 64
+    predictor = the("InferenceService", "profile-predictor", "--set", f"models.image={image}")["spec"]["predictor"]
+    (container,) = predictor["containers"]
+    assert {"name": "models", "image": {"reference": image, "pullPolicy": "IfNotPresent"}} in predictor["volumes"]
+    assert {"name": "models", "mountPath": "/models", "readOnly": True} in container["volumeMounts"]
+    assert {"name": "PROFILE_MODELS", "value": "/models"} in container["env"]
+    assert config_of("--set", f"models.image={image}")["jobs"]["modelsImage"] == image
+    both = run("template", "p", str(CHART), "--set", f"models.image={image}", "--set", "models.existingClaim=weights")
+    assert "models.existingClaim and models.image are both set" in both.stderr
 
 
 def test_weights_on_a_claim_are_served_by_the_runtime() -> None:

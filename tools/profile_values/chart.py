@@ -131,6 +131,9 @@ class ModelsValues(Section):
     """The weights."""
 
     existing_claim: ObjectNameOrNone = Field(description="A claim, mounted at /models; empty: the images hold them.")
+    image: str = Field(
+        pattern=r"^([a-z0-9][\w./:@-]*)?$", max_length=512, description="An OCI image, mounted at /models instead."
+    )
     sha256: dict[
         Annotated[str, Field(pattern=r"^[^=,\s]+$")], Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64}|required)$")]
     ] = Field(description="What must be loaded, by name.")

@@ -249,6 +249,12 @@ jobs:
   labels: {{ toJson . }}
   {{- end }}
   modelsClaim: {{ .Values.models.existingClaim | quote }}
+  {{- with .Values.models.image }}
+  {{- if $.Values.models.existingClaim }}
+  {{- fail "models.existingClaim and models.image are both set, and one place holds the models: keep one" }}
+  {{- end }}
+  modelsImage: {{ . | quote }}
+  {{- end }}
   credentialsSeconds: {{ int .Values.jobs.credentialsSeconds }}
   ttlSeconds: {{ int .Values.jobs.ttlSeconds }}
   annotations: {{ toJson .Values.jobs.annotations }}

@@ -80,6 +80,9 @@
     {{- include "profile-studio.containerSecurity" .root | nindent 4 }}
   volumeMounts:
   - {name: scratch, mountPath: /tmp}
+  {{- if .image }}
+  - {name: models, mountPath: /models, readOnly: true}
+  {{- end }}
   {{- with .root.Values.predictor.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -175,7 +175,7 @@ def _without_empty(document: Document) -> Document:
 
 def _container(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool) -> Document:
     mounts: list[Document] = [{"name": "scratch", "mountPath": SCRATCH}]
-    if config.jobs.models_claim:
+    if config.jobs.models_volume is not None:
         mounts.append({"name": "models", "mountPath": MODELS, "readOnly": True})
     return {
         "name": names.CONTAINER,
@@ -228,8 +228,8 @@ def _resources(settings: StageJob) -> Document:
 
 def _volumes(jobs: JobsConfig, settings: StageJob) -> list[Document]:
     volumes: list[Document] = [{"name": "scratch", "emptyDir": {"sizeLimit": settings.scratch_size}}]
-    if jobs.models_claim:
-        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": jobs.models_claim, "readOnly": True}})
+    if jobs.models_volume is not None:
+        volumes.append(jobs.models_volume)
     return [*volumes, *settings.extra_volumes]
 
 

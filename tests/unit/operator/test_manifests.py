@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from areas import NAMESPACE_UID, area
 from operator_world import CONFIG, KEY
@@ -19,7 +20,7 @@ from profile_contract.stages.train import TrainOrder
 from profile_operator.act import manifests
 from profile_operator.decide.plan import CreateJob, EventNote, Scope
 from profile_operator.decide.policy import MAXIMUM_CHARACTERS, session_policy
-from profile_operator.job_settings import Resources, StageJob, Toleration
+from profile_operator.job_settings import JobsConfig, Resources, StageJob, Toleration
 
 OWNER = {
     "apiVersion": "profilestudio.io/v1alpha1",
@@ -169,6 +170,23 @@ def test_what_the_platform_sets_reaches_the_job() -> None:
     assert container["volumeMounts"][1] == {"name": "models", "mountPath": "/models", "readOnly": True}
     assert {"name": "OMP_NUM_THREADS", "value": "2"} in container["env"]
     assert not [entry for entry in container["env"] if entry["name"] == "PROFILE_REDIS"]
+
+
+def test_models_may_be_an_image_that_the_node_mounts() -> None:
+    jobs = CONFIG.jobs.model_copy(
+        update={"models_claim": "", "models_image": "r.example.com/models@sha256:" + "a" * 64}
+    )
+    config = CONFIG.model_copy(update={"jobs": jobs})
+    pod = manifests.job(CreateJob(Stage.PREPROCESS, "minji-preprocess", ORDER, ()), KEY, "u1", config, redis=False)[
+        "spec"
+    ]["template"]["spec"]
+    assert pod["volumes"][1] == {
+        "name": "models",
+        "image": {"reference": "r.example.com/models@sha256:" + "a" * 64, "pullPolicy": "IfNotPresent"},
+    }
+    assert pod["containers"][0]["volumeMounts"][1] == {"name": "models", "mountPath": "/models", "readOnly": True}
+    with pytest.raises(ValidationError, match="modelsClaim and modelsImage are both set"):
+        JobsConfig.model_validate({**CONFIG.jobs.document(), "modelsClaim": "a", "modelsImage": "b"})
 
 
 CA_ENV = {"name": "SSL_CERT_FILE", "value": "/etc/store-ca/ca.crt"}

@@ -42,6 +42,13 @@ class Timesteps(StrEnum):
     EVEN = "Even"
 
 
+class OptimiserKind(StrEnum):
+    """How an adapter's weights follow their gradients."""
+
+    ADAMW = "AdamW"
+    PRODIGY = "Prodigy"
+
+
 # The rare word that stands for the person in captions.
 Token = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^{}\x00-\x1f]+$")]
 
@@ -66,6 +73,24 @@ class TrainingRecipe(Contract):
         le=64,
         description="Learning rate of an adapter's matrices out of its rank, which begin as zeros, as a multiple of "
         "learningRate, that of those into it (LoRA+, Hayou et al. 2024).",
+    )
+    warm_up_steps: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Steps over which the learning rate rises to its height, before it falls along half a cosine.",
+    )
+    optimiser: OptimiserKind = Field(
+        default=OptimiserKind.ADAMW,
+        description="Prodigy finds its learning rate by itself: learningRate is then not used. It takes longer for a "
+        "step, since it waits for the GPU.",
+    )
+    ema_decay: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.9999,
+        description="Above 0, a running average of the adapter's weights is judged and delivered instead of the "
+        "weights themselves (EMA); this share of it stays in each step. 0.99 suits a few hundred steps.",
     )
     crops_per_photo: int = Field(default=3, ge=1, le=16)
     min_snr_gamma: float = Field(default=5.0, ge=0, le=1000)

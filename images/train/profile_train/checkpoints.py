@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -18,13 +17,13 @@ from profile_draw.finite import all_finite, check_finite
 from profile_runtime.store.port import NotFound, Store, StoreError
 
 from .judge import Judgement
+from .optimising import Optimisation
 
 log = logging.getLogger(__name__)
 
 WEIGHTS, OPTIMISER, MANIFEST = "lora.safetensors", "optimiser.safetensors", "manifest.json"
 # Measured after the checkpoint stands: a pod that is stopped while it measures loses no step.
 LIKENESS = "likeness.json"
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,21 @@ class Checkpoints:
     def save(
         self,
         step: int,
-        weights: dict[str, torch.nn.Parameter],
-        optimiser: torch.optim.Optimizer,
+        optimisation: Optimisation,
         loss: float,
         *,
         skipped: int = 0,
         redrawn: int = 0,
     ) -> Saved:
-        """Upload weights and optimiser whole, then the manifest; then older optimisers may go.
+        """Upload weights and the optimiser's states whole, then the manifest; then older states may go.
 
-        Raises NotFinite, and writes nothing, if a weight or the optimiser's state is no number.
+        Raises NotFinite, and writes nothing, if a weight or a state is no number.
         """
         prefix = self._prefix(step)
-        tensors, moments = _plain(weights), _moments(weights, optimiser)
+        tensors, states = optimisation.delivered, optimisation.states
         check_finite(tensors)
-        check_finite(moments)
-        files = {WEIGHTS: save(tensors), OPTIMISER: save(moments)}
+        check_finite(states)
+        files = {WEIGHTS: save(tensors), OPTIMISER: save(states)}
         # What stood here before training went back says nothing about these weights.
         self._delete(prefix + LIKENESS)
         for name, data in files.items():
@@ -151,26 +149,16 @@ class Checkpoints:
             return None
         return tensors
 
-    def restore(self, saved: Saved, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> bool:
-        """Put a checkpoint's weights and optimiser back; False, and nothing changed, if it is not whole or finite."""
+    def restore(self, saved: Saved, optimisation: Optimisation) -> bool:
+        """Put a checkpoint's weights and states back; False, and nothing changed, if it is not whole or finite."""
         tensors = self.weights(saved)
         try:
-            moments = load(self._read(saved, OPTIMISER)) if tensors is not None else {}
+            states = load(self._read(saved, OPTIMISER)) if tensors is not None else {}
         except (NotFound, SafetensorError):
-            moments = {}
-        names = {f"{moment}.{name}" for moment in MOMENTS for name in weights}
-        # A smaller tensor would be spread over the whole of a larger one.
-        fits = tensors is not None and moments.keys() == names and _shapes(tensors) == _shapes(weights)
-        if tensors is None or not fits or not all_finite(moments) or not _fit(moments, weights):
+            states = {}
+        if tensors is None or not all_finite(states) or not optimisation.take_up(tensors, states):
             log.warning("checkpoint at step %d is not whole; taking an earlier one", saved.step)
             return False
-        with torch.no_grad():
-            for name, weight in weights.items():
-                weight.copy_(tensors[name])
-        state = {
-            number: {moment: moments[f"{moment}.{name}"] for moment in MOMENTS} for number, name in enumerate(weights)
-        }
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
         return True
 
     def _read(self, saved: Saved, name: str) -> bytes:
@@ -199,34 +187,3 @@ class Checkpoints:
             self._store.delete(key)
         except StoreError as error:
             log.warning("%s stays: %s", key, error)
-
-
-def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-def _fit(moments: dict[str, torch.Tensor], weights: dict[str, torch.nn.Parameter]) -> bool:
-    """Whether the optimiser's averages have their weights' shapes, and its steps are numbers."""
-    return all(
-        moments[f"{moment}.{name}"].shape == (torch.Size() if moment == "step" else weight.shape)
-        for name, weight in weights.items()
-        for moment in MOMENTS
-    )
-
-
-def _plain(weights: dict[str, torch.nn.Parameter]) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-
-
-def _moments(weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """The optimiser's state; zeros, as it begins with, for a weight that no step has changed yet."""
-    blank = {
-        name: {"step": torch.tensor(0.0), "exp_avg": torch.zeros_like(w), "exp_avg_sq": torch.zeros_like(w)}
-        for name, w in weights.items()
-        if not optimiser.state.get(w)
-    }
-    return {
-        f"{moment}.{name}": (blank.get(name) or optimiser.state[weight])[moment].detach().cpu().contiguous()
-        for name, weight in weights.items()
-        for moment in MOMENTS
-    }

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 
@@ -23,13 +22,12 @@ from .judge import Judgement
 from .loss import step_losses, timestep_law
 from .memory import Ladder, MemoryPlan, Precision
 from .model import Base
+from .optimising import Optimisation, share_of_rate
 from .sampling import batch_of
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-WEIGHT_DECAY = 1e-2
-LONGEST_GRADIENT = 1.0
 # The target has unit variance, so a sound loss is near 1 or below.
 EXPLODED = 25.0
 # So many steps in a row without a finite gradient, a tenth of all between these, and the weights are ruined.
@@ -123,23 +121,20 @@ class Course:
         """Puts a fresh adapter into the base, and brings both to the device."""
         self._base, self._examples, self._sizes = base, examples, [example.size for example in examples]
         self._parameters, self._settings = parameters, settings
-        weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
-        # In the order of the optimiser's groups, by which it numbers their states.
-        self._weights = dict(sorted(weights.items(), key=lambda item: leads_out(item[0])))
+        self._weights = base.add_adapter(parameters.rank, parameters.adapter_layers, parameters.seed)
         self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
         self._memory = memory
         self._follow(memory.ladder.plan)
         self._law = timestep_law(base, parameters.min_snr_gamma, parameters.timesteps)
         self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
-        self._optimiser = self._fresh_optimiser()
+        self._optimisation = Optimisation(self._weights, parameters)
         self.step = self.taken = self.skipped = self.redrawn = self._barren = 0
 
     def resume(self, most: int) -> int:
         """Take up the last sound checkpoint of at most so many steps; gives its step, 0 where there is none."""
-        self._optimiser = self._fresh_optimiser()
-        # A step that was broken off leaves its gradient behind.
-        self._optimiser.zero_grad(set_to_none=True)
-        saved = _resume(self._checkpoints, self._weights, self._optimiser, most)
+        self._optimisation = Optimisation(self._weights, self._parameters)
+        self._optimisation.forget_gradients()
+        saved = _resume(self._checkpoints, self._optimisation, most)
         if saved is None:
             self._begin_anew()
             return 0
@@ -181,26 +176,15 @@ class Course:
                 losses = []
 
     def _step(self, step: int) -> torch.Tensor:
-        """One step: its loss and the length of its gradient (2,), on the base's device. Nothing is waited for.
-
-        A gradient that is not finite changes nothing: half precision may overflow once, and a step of such a gradient
-        would make every weight NaN, for good.
-        """
-        settings, optimiser = self._settings, cast("Any", self._optimiser)
+        """One step: its loss and the length of its gradient (2,), on the base's device. Nothing is waited for."""
         loss = self._gradient(step)
         while loss is None:
             # Outside of the except clause: the exception would keep the tensors of the failed step alive.
-            optimiser.zero_grad(set_to_none=True)
+            self._optimisation.forget_gradients()
             before = self._memory.ladder.plan
             self._follow(self._memory.ladder.fall(), before)
             loss = self._gradient(step)
-        for group in optimiser.param_groups:
-            group["lr"] = group["highest_rate"] * share_of_rate(step, settings.steps)
-        norm = torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
-        # As torch's own GradScaler tells a fused optimiser, which then leaves its weights alone.
-        optimiser.found_inf = (~torch.isfinite(norm)).to(torch.float32)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        norm = self._optimisation.step(share_of_rate(step, self._settings.steps, self._parameters.warm_up_steps))
         return torch.stack([loss, norm.to(loss)])
 
     def _look(self, ahead: list[torch.Tensor]) -> list[float]:
@@ -258,7 +242,7 @@ class Course:
         """Save a checkpoint and judge it. Raises Diverged for weights that are not finite."""
         try:
             saved = self._checkpoints.save(
-                self.step, self._weights, self._optimiser, loss, skipped=self.skipped, redrawn=self.redrawn
+                self.step, self._optimisation, loss, skipped=self.skipped, redrawn=self.redrawn
             )
         except NotFinite as error:
             raise Diverged(
@@ -270,16 +254,9 @@ class Course:
     def _score(self, saved: Saved) -> None:
         """Judge a checkpoint whose weights stand in the base, unless it comes too early to be delivered."""
         if saved.step >= UNJUDGED_SHARE * self._settings.steps:
-            self._checkpoints.score(saved, self._judge())
-
-    def _fresh_optimiser(self) -> torch.optim.Optimizer:
-        """Two groups, matrices into the rank and out of it, each with a `highest_rate` that falls with the steps."""
-        rate, up_rate = self._parameters.learning_rate, self._parameters.up_rate
-        groups = []
-        for highest, out in ((rate, False), (rate * up_rate, True)):
-            matrices = [weight for name, weight in self._weights.items() if leads_out(name) is out]
-            groups.append({"params": matrices, "lr": highest, "highest_rate": highest})
-        return torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True)
+            with self._optimisation.standing_in():
+                judgement = self._judge()
+            self._checkpoints.score(saved, judgement)
 
     def _begin_anew(self) -> None:
         """The adapter as it was before the first step."""
@@ -287,12 +264,8 @@ class Course:
             for name, weight in self._weights.items():
                 weight.copy_(self._untrained[name])
                 weight.grad = None
+        self._optimisation = Optimisation(self._weights, self._parameters)
         self.step = self.skipped = 0
-
-
-def leads_out(name: str) -> bool:
-    """Whether a parameter of an adapter is a matrix out of its rank, which begins as zeros."""
-    return ".lora_B." in name
 
 
 def noise_seed(seed: int, step: int, redrawn: int) -> int:
@@ -305,20 +278,10 @@ def barren_limit(steps: int) -> int:
     return min(steps, MOST_BARREN_STEPS, max(FEWEST_BARREN_STEPS, steps // 10))
 
 
-def share_of_rate(step: int, steps: int) -> float:
-    """Of the learning rate, 1 to 0 along half a cosine: at a steady rate the last steps are as rough as the first.
-
-    Pure, so that a training that was cut goes on as if nothing had been.
-    """
-    return 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def _resume(
-    checkpoints: Checkpoints, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer, most: int
-) -> Saved | None:
+def _resume(checkpoints: Checkpoints, optimisation: Optimisation, most: int) -> Saved | None:
     """The last whole checkpoint of at most so many steps, put back; None where there is none."""
     for saved in reversed(checkpoints.complete()):
-        if saved.step <= most and checkpoints.restore(saved, weights, optimiser):
+        if saved.step <= most and checkpoints.restore(saved, optimisation):
             log.info("resuming at step %d", saved.step)
             return saved
     return None

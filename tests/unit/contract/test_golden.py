@@ -20,7 +20,7 @@ from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
-from profile_contract.stages.train import AdapterLayers, Timesteps, TrainParameters
+from profile_contract.stages.train import AdapterLayers, OptimiserKind, Timesteps, TrainParameters
 from profile_contract.style import (
     DetailMode,
     FaceDetail,
@@ -142,6 +142,9 @@ TRAIN_FIELDS: dict[str, tuple[object, str]] = {
     "control_in_loss": (True, "twcf"),
     "latent_noise": (False, "twcf"),
     "up_rate": (4.0, "twcf"),
+    "warm_up_steps": (50, "twcf"),
+    "optimiser": (OptimiserKind.PRODIGY, "twcf"),
+    "ema_decay": (0.99, "twcf"),
     "checkpoint_steps": (50, "twcf"),
     "validation_images": (2, "twcf"),
     "validation_sampler_steps": (10, "twcf"),
@@ -352,6 +355,9 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "control_in_loss": False,
         "latent_noise": True,
         "up_rate": 1.0,
+        "warm_up_steps": 0,
+        "optimiser": OptimiserKind.ADAMW,
+        "ema_decay": 0.0,
         "checkpoint_steps": 100,
         "validation_images": 4,
         "validation_sampler_steps": 20,

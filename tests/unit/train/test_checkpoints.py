@@ -14,12 +14,13 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_draw.finite import NotFinite
 from profile_runtime.store.folder import FolderStore
-from profile_train.checkpoints import LIKENESS, MANIFEST, MOMENTS, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
+from profile_train.checkpoints import LIKENESS, MANIFEST, OPTIMISER, WEIGHTS, Checkpoints, Manifest, Saved
 from profile_train.judge import Judgement
 from profile_train.loop import Trained
+from profile_train.optimising import Optimisation
 from profile_train.stage import delivered, notes_of
 from tiny_base import CHANNELS, WEIGHT, tiny_base
-from tiny_training import PREFIX, Tripping, train
+from tiny_training import PARAMETERS, PREFIX, Tripping, train
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_nothing_sound_is_nothing_to_deliver(checkpoints: Checkpoints, store: Fo
 def test_weights_that_are_not_finite_are_not_written(checkpoints: Checkpoints, store: FolderStore) -> None:
     weight = torch.nn.Parameter(torch.tensor([1.0, float("nan")]))
     with pytest.raises(NotFinite, match=WEIGHT):
-        checkpoints.save(2, {WEIGHT: weight}, torch.optim.AdamW([weight]), 0.1)
+        checkpoints.save(2, Optimisation({WEIGHT: weight}, PARAMETERS), 0.1)
     assert store.list(PREFIX) == []
 
 
@@ -219,13 +220,8 @@ def test_a_checkpoint_of_another_shape_is_not_spread_over_the_weights(
     train(tiny_base(), checkpoints)
     kept = checkpoints.complete()[-1]
     weights = {key: torch.nn.Parameter(value) for key, value in load(store.read(kept.prefix + WEIGHTS)).items()}
-    optimiser = torch.optim.AdamW(weights.values())
-    moments = {
-        f"{moment}.{key}": torch.tensor(1.0) if moment == "step" else torch.zeros_like(weight)
-        for key, weight in weights.items()
-        for moment in MOMENTS
-    }
-    files = {WEIGHTS: {key: value.detach() for key, value in weights.items()}, OPTIMISER: moments}
+    optimisation = Optimisation(weights, PARAMETERS)
+    files = {WEIGHTS: {key: value.detach() for key, value in weights.items()}, OPTIMISER: optimisation.states}
 
     def write(changed: dict[str, dict[str, torch.Tensor]]) -> None:
         contents = {file: save(tensors) for file, tensors in changed.items()}
@@ -236,11 +232,11 @@ def test_a_checkpoint_of_another_shape_is_not_spread_over_the_weights(
         store.write(kept.prefix + MANIFEST, text.encode())
 
     write(files)
-    assert checkpoints.restore(kept, weights, optimiser)
+    assert checkpoints.restore(kept, optimisation)
     small = {key: torch.ones(1) * 7 for key in files[name]}
     write({**files, name: small})
     before = {key: weight.detach().clone() for key, weight in weights.items()}
-    assert not checkpoints.restore(kept, weights, optimiser)
+    assert not checkpoints.restore(kept, optimisation)
     assert all(torch.equal(weight, before[key]) for key, weight in weights.items())
 
 

@@ -15,8 +15,9 @@ from profile_contract.stages.train import TrainParameters
 from profile_draw.families.sdxl import Sdxl
 from profile_train.checkpoints import Saved
 from profile_train.dataset import loss_weights, random_crop, scaled_size
-from profile_train.loop import best, share_of_rate
+from profile_train.loop import best
 from profile_train.loss import drawn_timesteps, min_snr_weights
+from profile_train.optimising import share_of_rate
 from profile_train.sampling import alone, batch_of, epoch_batches
 from profile_train.settings import settings_of
 from profile_vision.pixels import Mask
@@ -160,6 +161,14 @@ def test_the_rate_falls_to_nothing() -> None:
     assert shares[150] == pytest.approx(0.5)
     assert shares == sorted(shares, reverse=True)
     assert 0 < shares[-1] < 1e-3
+
+
+def test_the_rate_rises_over_a_warm_up_and_then_falls() -> None:
+    shares = [share_of_rate(step, 10, 4) for step in range(10)]
+    assert shares[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert shares[7] == pytest.approx(0.5)
+    assert shares[4:] == sorted(shares[4:], reverse=True)
+    assert [share_of_rate(step, 3, 9) for step in range(3)] == pytest.approx([0.1, 0.2, 0.3]), "it may be longer"
 
 
 def test_timesteps_are_drawn_as_often_as_they_weigh() -> None:

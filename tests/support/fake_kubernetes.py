@@ -11,23 +11,33 @@ import asyncio
 import copy
 import json
 import re
-import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
-from unittest.mock import patch
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from kubernetes.aio import client
 
+from api_documents import (
+    Call,
+    Document,
+    conflict,
+    failed,
+    leaves,
+    merged,
+    now,
+    outdated,
+    parts_of,
+    remove,
+    selects,
+    within,
+)
+from api_in_process import InProcess, no_certificates
 from areas import NAMESPACE_UID
 from profile_operator.clients.kubernetes import Kube
 
-Document = dict[str, Any]
 FOREGROUND = "foregroundDeletion"
 # Kinds whose status is a subresource.
 WITH_STATUS = (
@@ -59,17 +69,6 @@ LISTED = (
     "namespaces",
     "endpointslices",
 )
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call, as it came in."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    content_type: str
-    body: Any
 
 
 @dataclass
@@ -108,12 +107,12 @@ class FakeKubernetes:
         stored = copy.deepcopy(document)
         metadata = stored["metadata"]
         metadata.setdefault("uid", str(uuid.uuid4()))
-        metadata.setdefault("creationTimestamp", _now())
+        metadata.setdefault("creationTimestamp", now())
         metadata.setdefault("generation", 1)
         if "/namespaces/" in collection:
             metadata.setdefault("namespace", collection.split("/namespaces/")[1].split("/", maxsplit=1)[0])
         self.objects[path] = self._stamped(stored)
-        self.owners.setdefault(path, {}).setdefault(manager, set()).update(_leaves(document))
+        self.owners.setdefault(path, {}).setdefault(manager, set()).update(leaves(document))
         return stored
 
     def named(self, collection: str) -> dict[str, Document]:
@@ -219,10 +218,10 @@ class FakeKubernetes:
             return 200, self.objects[call.path]
         last = call.path.rpartition("/")[2]
         if last not in LISTED:
-            return 404, _status(404, f"{call.path} not found", "NotFound")
-        items = [document for path, document in self.objects.items() if _within(call.path, path)]
+            return 404, failed(404, f"{call.path} not found", "NotFound")
+        items = [document for path, document in self.objects.items() if within(call.path, path)]
         selector = call.query.get("labelSelector", "")
-        chosen = [item for item in items if _selects(selector, item["metadata"].get("labels", {}))]
+        chosen = [item for item in items if selects(selector, item["metadata"].get("labels", {}))]
         begin, limit = int(call.query.get("continue", 0)), int(call.query.get("limit", len(chosen) or 1))
         metadata: Document = {"resourceVersion": str(self._version)}
         if begin + limit < len(chosen):
@@ -234,26 +233,26 @@ class FakeKubernetes:
         if path in self.objects:
             kind = call.path.rpartition("/")[2]
             text = f'{kind} "{call.body["metadata"]["name"]}" already exists'
-            return 409, _status(409, text, "AlreadyExists", kind)
+            return 409, failed(409, text, "AlreadyExists", kind)
         self.put(call.path, call.body, call.query.get("fieldManager", "OpenAPI-Generator"))
         return 201, self.objects[path]
 
     def _put(self, call: Call) -> tuple[int, Document]:
         """A PUT takes away from every manager what its document does not say."""
-        path, part = _parts(call.path)
+        path, part = parts_of(call.path)
         before = self.objects.get(path)
         if before is None:
-            return 404, _status(404, f"{path} not found", "NotFound")
-        if _outdated(call.body, before):
-            return 409, _conflict(path)
-        said = _leaves(call.body)
+            return 404, failed(404, f"{path} not found", "NotFound")
+        if outdated(call.body, before):
+            return 409, conflict(path)
+        said = leaves(call.body)
         for owned in self.owners[path].values():
             owned -= {leaf for leaf in owned if leaf.startswith("metadata.") and leaf not in said}
         after = {**before, part: call.body.get(part)} if part else {**call.body, "metadata": before["metadata"]}
         return 200, self._store(path, after, call, said)
 
     def _patch(self, call: Call) -> tuple[int, Document]:
-        path, part = _parts(call.path)
+        path, part = parts_of(call.path)
         applies = call.content_type == "application/apply-patch+yaml"
         before = self.objects.get(path)
         if before is None and applies:
@@ -261,21 +260,21 @@ class FakeKubernetes:
             self.put(collection, call.body, call.query["fieldManager"])
             return 201, self.objects[path]
         if before is None:
-            return 404, _status(404, f"{path} not found", "NotFound")
-        if _outdated(call.body, before):
-            return 409, _conflict(path)
+            return 404, failed(404, f"{path} not found", "NotFound")
+        if outdated(call.body, before):
+            return 409, conflict(path)
         body = copy.deepcopy(call.body)
         if part:
             body = {part: body.get(part, {})}
         elif path.split("/")[-2] in WITH_STATUS:
             body.pop("status", None)
-        said = _leaves(body)
-        after = _merged(before, body)
+        said = leaves(body)
+        after = merged(before, body)
         if applies:
             manager = call.query["fieldManager"]
             held = set().union(*(owned for name, owned in self.owners[path].items() if name != manager))
             for leaf in self.owners[path].get(manager, set()) - said - held:
-                _remove(after, leaf)
+                remove(after, leaf)
             self.owners[path][manager] = set()
         return 200, self._store(path, after, call, said)
 
@@ -295,16 +294,16 @@ class FakeKubernetes:
     def _delete(self, call: Call) -> tuple[int, Document]:
         document = self.objects.get(call.path)
         if document is None:
-            return 404, _status(404, f"{call.path} not found", "NotFound")
+            return 404, failed(404, f"{call.path} not found", "NotFound")
         metadata = document["metadata"]
         # As the API server reads them: the query only where there is no body.
         options: Document = call.body or dict(call.query)
         wanted = options.get("preconditions", {}).get("uid")
         if wanted and wanted != metadata["uid"]:
-            return 409, _status(409, "the UID in the precondition does not match", "Conflict")
+            return 409, failed(409, "the UID in the precondition does not match", "Conflict")
         if options.get("dryRun") == "All":
             return 200, {"kind": "Status", "status": "Success", "details": {"uid": metadata["uid"]}}
-        metadata["deletionTimestamp"] = _now()
+        metadata["deletionTimestamp"] = now()
         if options.get("propagationPolicy") == "Foreground" and self._pods(metadata["name"]):
             metadata["finalizers"] = [*metadata.get("finalizers", []), FOREGROUND]
         self._stamped(document)
@@ -359,7 +358,7 @@ class FakeKubernetes:
         seen, end = int(query["resourceVersion"]), asyncio.get_running_loop().time() + int(query["timeoutSeconds"])
         while asyncio.get_running_loop().time() < end:
             if seen < self.oldest:
-                expired = {"type": "ERROR", "object": _status(410, "too old resource version", "Expired")}
+                expired = {"type": "ERROR", "object": failed(410, "too old resource version", "Expired")}
                 await response.write(json.dumps(expired).encode() + b"\n")
                 break
             for version, kind, _, document in [] if self.lagging else self._news(request.path, query, seen):
@@ -375,131 +374,6 @@ class FakeKubernetes:
             told
             for told in self._told
             if told[0] > seen
-            and _within(collection, told[2])
-            and _selects(selector, told[3]["metadata"].get("labels", {}))
+            and within(collection, told[2])
+            and selects(selector, told[3]["metadata"].get("labels", {}))
         ]
-
-
-@contextmanager
-def no_certificates() -> Iterator[None]:
-    """A client made here knows no certificates: it speaks without TLS, and reading the machine's takes long."""
-    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with patch.object(ssl, "create_default_context", lambda **_: plain):
-        yield
-
-
-class InProcess(client.ApiClient):  # type: ignore[misc]
-    """The library's client up to the socket, and the server behind it in the same process."""
-
-    def __init__(self, server: FakeKubernetes) -> None:
-        with no_certificates():
-            super().__init__(client.Configuration(host="http://api"))
-        self._server = server
-
-    async def call_api(
-        self, method: str, url: str, header_params: Any = None, body: Any = None, *_: Any, **__: Any
-    ) -> Any:
-        """An answer as the library gives it: status, reason, and the body to be read."""
-        parts = urlsplit(url)
-        sent = json.loads(json.dumps(body))
-        content_type = (header_params or {}).get("Content-Type", "")
-        call = Call(method, unquote(parts.path), dict(parse_qsl(parts.query)), content_type, sent)
-        status, document = await self._server.answer(call)
-        return Answer(status, json.dumps(document).encode())
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that is read once."""
-
-    status: int
-    body: bytes
-    reason: str = ""
-
-    async def read(self) -> bytes:
-        return self.body
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _selects(selector: str, labels: dict[str, str]) -> bool:
-    """Whether labels meet a selector: `a=b`, `a in (b,c)`, `a`, or several of the first and last with commas."""
-    if " in " in selector:
-        name, _, values = selector.partition(" in ")
-        return labels.get(name) in values.strip("()").split(",")
-    pairs = [term.partition("=") for term in selector.split(",") if term]
-    return all(labels.get(name) == value if equals else name in labels for name, equals, value in pairs)
-
-
-def _within(collection: str, path: str) -> bool:
-    """Whether an object is in a collection; `/apis/g/v/kind` holds those of all namespaces."""
-    parent = path.rpartition("/")[0]
-    if parent == collection:
-        return True
-    base, _, kind = collection.rpartition("/")
-    return "/namespaces/" not in collection and parent.startswith(f"{base}/namespaces/") and parent.endswith(f"/{kind}")
-
-
-def _parts(path: str) -> tuple[str, str]:
-    return (path.removesuffix("/status"), "status") if path.endswith("/status") else (path, "")
-
-
-def _outdated(body: Document, before: Document) -> bool:
-    version = body.get("metadata", {}).get("resourceVersion")
-    return version is not None and version != before["metadata"]["resourceVersion"]
-
-
-def _conflict(path: str) -> Document:
-    text = f'Operation cannot be fulfilled on "{path}": the object has been modified; please apply your changes'
-    return _status(409, text, "Conflict")
-
-
-def _status(code: int, message: str, reason: str, kind: str = "") -> Document:
-    return {"kind": "Status", "code": code, "message": message, "reason": reason, "details": {"kind": kind}}
-
-
-def _merged(before: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    after = dict(before) if isinstance(before, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            after.pop(name, None)
-        else:
-            after[name] = _merged(after.get(name), value)
-    return after
-
-
-_SERVERS_OWN = {
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "metadata.resourceVersion",
-    "metadata.generation",
-    "metadata.creationTimestamp",
-    "apiVersion",
-    "kind",
-}
-
-
-def _leaves(value: Any, path: str = "") -> set[str]:
-    """The fields that a document says something about; keys with dots stand as they are, after a '.'."""
-    if not isinstance(value, dict) or not value:
-        return {path} - _SERVERS_OWN - {""}
-    return set().union(*(_leaves(inner, f"{path}.{name}" if path else name) for name, inner in value.items()))
-
-
-def _remove(document: Document, leaf: str) -> None:
-    """Take a field away: `metadata.annotations.<key>` and alike, the key with its dots."""
-    parts = leaf.split(".", 2)
-    here: Any = document
-    for part in parts[:-1]:
-        here = here.get(part, {})
-    if isinstance(here, dict):
-        here.pop(parts[-1], None)

@@ -13,8 +13,9 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from api_documents import Call
 from areas import area
-from fake_kubernetes import CLUSTER_STYLES, REQUESTS, Call, FakeKubernetes
+from fake_kubernetes import CLUSTER_STYLES, REQUESTS, FakeKubernetes
 from profile_contract.ownership import owner_of
 from profile_runtime.kubernetes.aio import AsyncApi
 from profile_runtime.store.credentials import Session

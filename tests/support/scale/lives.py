@@ -18,7 +18,8 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from fake_kubernetes import CLUSTER_STYLES, REQUESTS, Call, FakeKubernetes
+from api_documents import Call
+from fake_kubernetes import CLUSTER_STYLES, REQUESTS, FakeKubernetes
 from fake_store import MemoryStore, store_access
 from operator_house import CONFIG, SPEC
 from operator_world import STYLES as STYLE_SPECS

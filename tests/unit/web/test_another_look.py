@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fake_kubernetes import Call
+from api_documents import Call
 from page_requests import PORTRAIT, READY, STALLED, TIMES, code, limited
 from page_world import JUNHO, MINJI, NAMESPACE, World, world
 

@@ -348,3 +348,12 @@ def test_secrets_of_a_look_end_with_it() -> None:
 def test_a_look_without_figures_is_told_as_such() -> None:
     assert LearntLook().unsound_from is None
     assert isinstance(learn(FACTS).job, CreateJob)
+
+
+def test_the_least_weight_that_shows_somebody_is_the_bound() -> None:
+    def learnt(*shown: int) -> LearntLook:
+        return LearntLook(
+            weights=[LookFigures(weight_percent=weight, resembling=weight in shown) for weight in (40, 60, 80)]
+        )
+
+    assert [learnt().unsound_from, learnt(80).unsound_from, learnt(60, 80).unsound_from] == [None, 80, 60]

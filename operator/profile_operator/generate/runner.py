@@ -35,6 +35,7 @@ from profile_operator.clients.store import StoreAccess
 from profile_operator.clock import stamp
 from profile_operator.config import GenerationConfig
 from profile_operator.decide.plan import GenerationWork, StyleWork
+from profile_operator.election import NotLeading
 from profile_operator.observe.snapshot import GenerationView
 from profile_runtime.logging import bound
 from profile_runtime.progress import Publisher, StageProgress
@@ -130,6 +131,8 @@ class GenerationRunner:
             run.reason, run.message = None, ""
         except Stopped:
             log.info("%s: generation stopped", run.key)
+        except NotLeading as error:
+            log.info("%s: generation is left to the operator that leads: %s", run.key, error)
         except PredictorRefused as error:
             run.reason, run.message = Reason.PREDICTOR_REFUSED, str(error)
         except ForeignKey as error:

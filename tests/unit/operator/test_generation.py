@@ -22,6 +22,7 @@ from profile_operator import metrics
 from profile_operator.clients.predictor import (
     PredictorClient,
 )
+from profile_operator.election import NotLeading
 from profile_operator.generate import run as state
 from profile_operator.generate import runner as module
 from profile_operator.generate.runner import GenerationRunner
@@ -372,3 +373,16 @@ async def test_a_call_that_waits_for_its_turn_while_all_is_stopped_signs_nothing
         bench.runner.stop("u1")
         await bench.finish()
     assert bench.predictor.orders == []
+
+
+async def test_what_is_drawn_as_the_lead_is_lost_is_no_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lost(*_: object) -> None:
+        raise NotLeading("this operator does not lead any more")
+
+    monkeypatch.setattr(bench.runner._predictor, "generate", lost)
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.runner.view(bench.work.request.uid).reason is None
+    assert not [record for record in caplog.records if record.exc_info]

@@ -43,6 +43,8 @@ _OTHER_METHODS: Mapping[str, str] = {
 _TEXT_ENCODERS = (
     "lora_te_", "lora_te1_", "lora_te2_", "text_encoder.", "text_encoder_2.", "te1_", "te2_", "clip_l.", "clip_g.",
 )  # fmt: skip
+# By diffusers' names and by Stability's.
+_EMBEDDINGS = ("time_embed", "add_embedding", "label_emb")
 _TRANSFORMERS = ("transformer.", "lora_transformer_", "lora_unet_double_blocks_", "lora_unet_joint_blocks_")
 # diffusers' first naming of an attention's matrices.
 _PROCESSOR = re.compile(r"\.processor\.to_(?P<matrix>q|k|v|out)_lora\.(?P<part>down|up)\.weight$")
@@ -81,6 +83,11 @@ class LayerNames:
             raise Refused(f"the adapter holds {key[:80]!r}, which is no weight of an adapter in a form that is known")
         name = key.removeprefix(prefix).removesuffix(f".{end}")
         layer = self._layers.get(name.replace(".", "_"))
+        if layer is None and name.startswith(_EMBEDDINGS):
+            raise Refused(
+                f"the adapter changes {name[:120]!r}, by which the base model hears of time and size: everybody in a "
+                "batch shares it; train it without the embeddings (LyCORIS's presets name them in unet_target_name)"
+            )
         if layer is None:
             raise Refused(
                 f"the adapter changes the layer {name[:120]!r}, which the base model does not have: it was trained on "

@@ -203,6 +203,8 @@ REFUSED: dict[str, tuple[Tensors, dict[str, str], str]] = {
     "another base, by its model card": (GOOD, {"modelspec.architecture": "flux-1-dev/lora"}, "'flux-1-dev/lora'"),
     "another base, by name": (GOOD, {"base_model": "pony"}, "'pony'; it is to be drawn with 'sdxl-base'"),
     "another base's layer": ({"lora_unet_output_blocks_5_1_proj_in.alpha": torch.tensor(1.0)}, {}, "does not have"),
+    "embeddings": ({"lora_unet_time_embedding_linear_1.alpha": torch.tensor(1.0)}, {}, "hears of time and size"),
+    "embeddings of Stability": ({"lora_unet_label_emb_0_0.alpha": torch.tensor(1.0)}, {}, "hears of time and size"),
     "another width": (GOOD | {f"{STEM}.lora_down.weight": random(2, 7)}, {}, "2x7 instead of 2x6"),
     "another kernel": ({f"{kohya(CONV, LDM)}.lora_down.weight": random(2, 3, 1, 1),
                         f"{kohya(CONV, LDM)}.lora_up.weight": random(4, 2, 1, 1)}, {}, "2x3x1x1 instead of 2x3x3x3"),

@@ -176,6 +176,11 @@ def _section(section: str, results: list[Result], planned: int) -> list[str]:
     faults = [result for result in results if result.fault]
     if faults:
         lines += ["Ended otherwise:", ""]
-        lines += [f"- {result.case}: {result.fault.replace('|', '/')[:300]}" for result in faults]
+        lines += [f"- {result.case}: {_on_one_line(result.fault)[:300]}" for result in faults]
         lines.append("")
     return lines
+
+
+def _on_one_line(fault: str) -> str:
+    """A fault's words for a list of a page: neither lines of a log nor a path of this machine."""
+    return " ".join(fault.replace("|", "/").replace(f"{CLONE}/", "").split())

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import annotated_types
+from hypothesis import reject
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from profile_contract.times import checked_time
@@ -40,7 +41,17 @@ def objects(model: type[BaseModel]) -> Values:
     for name, field in model.model_fields.items():
         values = values_of(field.annotation, list(field.metadata), name)
         (required if field.is_required() else optional)[name] = values
-    return st.fixed_dictionaries(required, optional=optional).map(lambda fields: model(**fields))
+    return st.fixed_dictionaries(required, optional=optional).map(lambda fields: _built(model, fields))
+
+
+def _built(model: type[BaseModel], fields: dict[str, Any]) -> BaseModel:
+    """The object; other values are drawn where a rule between fields refuses these. Bounds of one field must hold."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        if any(mistake["loc"] for mistake in error.errors()):
+            raise
+        reject()
 
 
 def values_of(annotation: Any, bounds: list[Any], name: str) -> Values:

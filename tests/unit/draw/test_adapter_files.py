@@ -195,7 +195,7 @@ def test_every_layer_of_sdxl_has_the_name_that_other_programs_give_it() -> None:
         ends = FAMILY.modules(layers)
         return [name for name, _ in unet.named_modules() if any(f".{name}".endswith(f".{end}") for end in ends)]
 
-    assert [len(adapted(layers)) for layers in AdapterLayers] == [560, 722, 790]
+    assert [len(adapted(layers)) for layers in AdapterLayers] == [560, 722, 790, 102]
     names = adapted(AdapterLayers.EVERYTHING)
     assert {*adapted(AdapterLayers.ATTENTION), *adapted(AdapterLayers.TRANSFORMER)} <= {*names}
     theirs = {f"model.diffusion_model.{FAMILY.webui_name(name, unet.config)}.weight": name for name in names}

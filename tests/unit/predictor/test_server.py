@@ -156,7 +156,10 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., PredictorSett
         ({"BATCH": "4.0"}, "PROFILE_BATCH='4.0' must be a whole number, at least 1"),
         ({"PORT": "9" * 5000}, f"PROFILE_PORT='{'9' * 5000}' must be a whole number, at least 1"),
         ({"DTYPE": "int4"}, "PROFILE_DTYPE='int4' must be one of auto, float32, bfloat16, float16"),
-        ({"ADAPTER_LAYERS": "all"}, "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer, everything"),
+        (
+            {"ADAPTER_LAYERS": "all"},
+            "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer, everything, look",
+        ),
         ({"RECIPE": "{"}, "PROFILE_RECIPE='{' is no recipe as JSON"),
         ({"RECIPE": '{"a": 1}'}, """PROFILE_RECIPE='{"a": 1}' is no recipe: a: Extra inputs are not permitted"""),
         ({"BASE_MODEL": "../m"}, "model '../m' must be a folder below the models folder"),

@@ -88,7 +88,7 @@ class AdaptedLayer(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """What the layer makes of rows, each with its own adapters. Raises RuntimeError for other rows than chosen."""
-        if not self._remembers or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._remembers:
             return self._adapted(values)
         if values is not self._text or self._answer is None:
             self._text, self._answer = values, self._adapted(values)

@@ -18,7 +18,8 @@ class EngineConfig:
     `control_model` empty: no ControlNet, orders with poses are refused. `device` auto: CUDA where there is one.
     `dtype` auto: bfloat16 on an accelerator, float32 on a CPU. `host_cache_megabytes` bounds adapters in host memory.
     `batch` is how many rows are drawn together at most; `slots` how many adapters stand ready in the UNet;
-    `adapter_layers` what they change: all of them the same. `grant_seconds`: how long a grant lives at most.
+    `adapter_layers` what they change: all of them the same. `grant_seconds`: how long a grant lives at most. `compile`:
+    have the networks' repeated blocks compiled, which pays on an accelerator.
     """
 
     models: Path
@@ -33,6 +34,7 @@ class EngineConfig:
     dtype: Dtype = "auto"
     threads: int = 0
     grant_seconds: float = 1800.0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.batch < 1 or self.maximum_rank < 1:

@@ -18,6 +18,7 @@ from profile_contract.style import Mode
 from profile_runtime.weights import check_model
 
 from .bank import AdapterBank, sharing_weights
+from .compiling import compile_blocks
 from .config import EngineConfig
 from .errors import Refused, Unwanted
 from .families.family import Family
@@ -85,6 +86,8 @@ class Pipeline:
                     network.to(memory_format=torch.channels_last)
         more = family.modules(AdapterLayers.EVERYTHING)
         bank = AdapterBank(base.unet, config.slots, family.modules(config.adapter_layers), more=more)
+        if config.compile:
+            compile_blocks([network for network in (base.unet, control) if network is not None], device)
         return cls(family, base, control, bank)
 
     @classmethod

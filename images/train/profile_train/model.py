@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.train import AdapterLayers
+from profile_draw.compiling import compile_blocks
 from profile_draw.families.family import Family
 from profile_draw.families.table import family_of
 from profile_runtime.weights import WeightsError, check_model
@@ -55,6 +56,8 @@ class Base:
     control: Any | None = None
     # The UNet that portraits are drawn with to judge checkpoints: it has no weights but those of `unet`.
     drawing: torch.nn.Module | None = None
+    # Whether blocks that repeat are compiled, where that pays.
+    compiles: bool = False
 
     @property
     def _networks(self) -> list[Any]:
@@ -71,6 +74,8 @@ class Base:
         for network in self._networks:
             # Convolutions are faster so, on a CPU too.
             network.to(self.device, memory_format=torch.channels_last)
+        if self.compiles:
+            compile_blocks([network for network in (self.unet, self.control) if network is not None], self.device)
 
     def store_in_float8(self) -> None:
         """Keep the base model's large weights in eight bits; each is bfloat16 while its layer calculates."""
@@ -100,12 +105,14 @@ class Base:
         return {name: weight for name, weight in self.unet.named_parameters() if weight.requires_grad}
 
 
-def load_base(models: Path, name: str, *, precision: Precision = Precision.FLOAT32, control: str = "") -> Base:
+def load_base(
+    models: Path, name: str, *, precision: Precision = Precision.FLOAT32, control: str = "", compiles: bool = False
+) -> Base:
     """Load a base model, to be trained on by the accelerator if there is one. `precision`: of UNet and ControlNet.
 
     They stay on the CPU until `Base.to_device`, in bfloat16 where they are to be float8 (`Base.store_in_float8`).
-    `control`: the ControlNet to train with, if any. Raises BadInput if a folder is not there, is not what its
-    SHA256SUMS says, is no such model, or predicts what the loss does not know.
+    `control`: the ControlNet to train with, if any. `compiles`: see `Base`. Raises BadInput if a folder is not there,
+    is not what its SHA256SUMS says, is no such model, or predicts what the loss does not know.
     """
     folder = _folder(models, name, "model_index.json", "base model")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -135,6 +142,7 @@ def load_base(models: Path, name: str, *, precision: Precision = Precision.FLOAT
         device=device,
         autocast=half,
         control=_load_control(models, control, family, dtype) if control else None,
+        compiles=compiles,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -43,20 +44,24 @@ from .settings import Settings, settings_of
 
 log = logging.getLogger(__name__)
 
+# In the environment, 1: blocks that repeat are compiled, where that pays. It changes no result, so no order names it.
+COMPILE = "PROFILE_COMPILE"
+
 
 def run(order: TrainOrder, context: StageContext) -> TrainReport:
     """Train an adapter on a dataset, as fits into the memory that is free.
 
     Raises BadInput if base model or dataset are missing, the loss explodes, or memory is too small in every way.
     """
-    return run_within(memory_here(), order, context)
+    return run_within(memory_here(), order, context, compiles=os.environ.get(COMPILE) == "1")
 
 
-def run_within(memory: FreeMemory, order: TrainOrder, context: StageContext) -> TrainReport:
-    """Train an adapter as fits into this memory. Raises as `run` does."""
+def run_within(memory: FreeMemory, order: TrainOrder, context: StageContext, *, compiles: bool = False) -> TrainReport:
+    """Train an adapter as fits into this memory. `compiles`: see `Base`. Raises as `run` does."""
     report = read_report(context.store, order.dataset)
+    settings = settings_of(order.parameters, len(report.training_images))
     try:
-        return Attempt(order, context, report, settings_of(order.parameters, len(report.training_images)), memory).run()
+        return Attempt(order, context, report, settings, memory, compiles).run()
     except torch.OutOfMemoryError as error:
         raise BadInput(
             Reason.OUT_OF_MEMORY, "the base model does not fit into the memory; give the Job a larger GPU"
@@ -72,6 +77,7 @@ class Attempt:
     report: PreprocessReport
     settings: Settings
     memory: FreeMemory
+    compiles: bool = False
 
     def run(self) -> TrainReport:
         """Train and write the adapter. Raises BadInput, or torch.OutOfMemoryError if not even the weights fit."""
@@ -83,6 +89,7 @@ class Attempt:
             parameters.base_model,
             precision=ladder.plan.precision,
             control=control,
+            compiles=self.compiles,
         )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)

@@ -16,7 +16,7 @@ from profile_contract.generation import DetailOutcome, GenerationItem, Generatio
 from profile_contract.stages.order import RequestRef
 from profile_draw.adapters.known_forms import LayerNames
 from profile_draw.adapters.look_file import LookReader
-from profile_draw.adapters.weights import AdapterWeights, RowAdapters
+from profile_draw.adapters.weights import AdapterWeights, LayerWeights, RowAdapters
 from profile_draw.config import EngineConfig
 from profile_draw.detail import FirstPass, redraw_faces
 from profile_draw.errors import Broken, Refused
@@ -140,7 +140,8 @@ class Engine:
     def warm_up(self) -> None:
         """Draw a step of the base model at its own size: the first order must not pay for what is made at first use.
 
-        Raises as `draw` does.
+        Where blocks are compiled, people are drawn as well, one and as many as there are rows or slots: with their
+        adapters the blocks are others. Raises as `draw` does.
         """
         started = time.monotonic()
         width, height = self.native_size
@@ -151,8 +152,26 @@ class Engine:
             height=height,
             steps=1,
         )
-        self.draw([Piece(shape_of(order, has_pose=False), (Row(index=0, seed=0, prompt=""),))])
+        shape = shape_of(order, has_pose=False)
+        self.draw([Piece(shape, (Row(index=0, seed=0, prompt=""),))])
+        if self.config.compile:
+            people = [self._nobody(number) for number in range(min(self.config.batch, self.config.slots))]
+            for drawn in (people[:1], people):
+                rows = [Row(index=0, seed=0, prompt="", adapters=((person, 1.0),)) for person in drawn]
+                self.draw([Piece(shape, tuple(rows))])
+            self.clear([person.sha256 for person in people])
         log.info("warmed up in %.1f s", time.monotonic() - started)
+
+    def _nobody(self, number: int) -> AdapterWeights:
+        """An adapter that changes nothing, under a name that no file's digest is.
+
+        Of rank 2: what is compiled for 1 serves 1 alone.
+        """
+        layers = {
+            name: LayerWeights(torch.zeros(size.down(2)), torch.zeros(size.up(2)), 1.0)
+            for name, size in self._bank.layers.items()
+        }
+        return AdapterWeights(f"nobody-{number}", layers)
 
     def generate(self, order: GenerationOrder, files: Files) -> list[Drawn]:
         """Draw one order by itself; the candidates come in the order of its items.

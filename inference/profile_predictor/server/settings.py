@@ -45,6 +45,13 @@ def _word(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _switched(value: Any) -> Any:
+    """1 or 0 alone."""
+    if value not in ("0", "1", 0, 1):
+        raise ValueError("must be 1 or 0")
+    return value
+
+
 def _recipe(value: Any) -> Any:
     """A recipe as JSON."""
     if not isinstance(value, str):
@@ -95,6 +102,7 @@ class PredictorSettings(BaseSettings):
     dtype: Annotated[Dtype, _word(*get_args(Dtype))] = "auto"
     threads: CountOrNone = 0
     grant_seconds: Count = 1800
+    compile: Annotated[int, BeforeValidator(_switched)] = 0
     model_name: str = "profile-predictor"
     store_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     store_bucket: str = ""
@@ -121,6 +129,7 @@ class PredictorSettings(BaseSettings):
             dtype=self.dtype,
             threads=self.threads,
             grant_seconds=self.grant_seconds,
+            compile=bool(self.compile),
         )
 
     @model_validator(mode="after")

@@ -111,6 +111,7 @@ def test_settings_of_the_chart(environment: Callable[..., PredictorSettings]) ->
         DTYPE="bfloat16",
         HOST_CACHE_MB="7",
         GRANT_SECONDS="60",
+        COMPILE="1",
         STORE_HOSTS="minio.minio.svc:9000, store.example.com,",
         STORE_BUCKET="profiles",
         QUEUE="3",
@@ -126,6 +127,7 @@ def test_settings_of_the_chart(environment: Callable[..., PredictorSettings]) ->
         dtype="bfloat16",
         host_cache_megabytes=7,
         grant_seconds=60,
+        compile=True,
     )
     assert settings.store_hosts == ("minio.minio.svc:9000", "store.example.com")
     assert (settings.model_name, settings.store_bucket, settings.queue) == ("profile-sdxl", "profiles", 3)
@@ -257,3 +259,19 @@ def test_a_warm_up_draws_one_step_at_the_models_own_size(monkeypatch: pytest.Mon
     engine.warm_up()
     engine.close()
     assert drawn == [(64, 64, 1, True, 1)]
+
+
+def test_a_warm_up_of_compiled_blocks_draws_people_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+    real = TinyPipeline.draw
+
+    def draw(self: TinyPipeline, shape: Any, rows: Any, wanted: Any) -> Any:
+        drawn.append([adapter.sha256 for row in rows for adapter, _ in row.adapters])
+        return real(self, shape, rows, wanted)
+
+    monkeypatch.setattr(TinyPipeline, "draw", draw)
+    engine = tiny_engine(compile=True, slots=2, batch=4)
+    engine.warm_up()
+    engine.close()
+    assert drawn == [[], ["nobody-0"], ["nobody-0", "nobody-1"]]
+    assert engine.clear(["nobody-0", "nobody-1"]) == 0, "nobody stands in a slot"

@@ -14,7 +14,7 @@ NO_CLUSTER := $(UNIT) tests/chart tests/networks
 test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
+.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal gpu-check test-compile page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,12 @@ samples: env weights model ## draw the page's pictures of the chart's styles ane
 
 rehearsal: env weights ## the four stages at SDXL's full size with random weights, on a CPU, into docs/full-size.md (BATCH=4; 10 GB in the cache)
 	nice -n 10 $(RUN) -m profile_rehearsal $(if $(BATCH),--batch $(BATCH)) $(if $(ANEW),--anew)
+
+gpu-check: env weights ## train, serve and draw at SDXL's full size on this machine's GPU, beside diffusers' own loops; goes on where it was cut (MINUTES=9, SIZE=small, MODELS=folder BASE=name CONTROL=name)
+	$(RUN) -m profile_rehearsal.check $(if $(SIZE),--size $(SIZE)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(MODELS),--models $(MODELS)) $(if $(BASE),--base-model $(BASE)) $(if $(CONTROL),--control-model $(CONTROL))
+
+test-compile: env ## compiled blocks draw the same pictures with the bank of adapters (compiles for minutes)
+	PROFILE_COMPILE_TEST=1 $(PYTEST) tests/unit/draw/test_compiling.py
 
 page: ## fetch the page's one vendored file anew, as its lock file says (needs npm)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix images/web/vendor

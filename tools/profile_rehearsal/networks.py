@@ -36,11 +36,12 @@ class NetworkSize:
     embedding: tuple[int, ...]
     vae: Mapping[str, Any]
     texts: tuple[Mapping[str, Any], Mapping[str, Any]]
+    control: str = ""
 
     @property
     def control_name(self) -> str:
         """The folder of the ControlNet."""
-        return f"{self.name}-controlnet"
+        return self.control or f"{self.name}-controlnet"
 
 
 _UNET = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from profile_contract.stages.train import TrainParameters
 from profile_train.memory import (
+    BYTES_A_TRAINED_WEIGHT,
     COUNTED_WEIGHTS,
     GIB,
+    OVERHEAD,
     ROW_GIB,
     USABLE,
     FreeMemory,
@@ -25,6 +27,8 @@ from profile_train.settings import settings_of
 from .gpus import FLOAT32_SHARE, GPUS, REACHED, Accelerator, Asked, Work, expected
 
 CARDS = (8, 10, 12, 16, 24, 40, 48, 80, 141)
+# The card whose plan is rehearsed.
+REHEARSED_GIB = 24
 # Of a card's memory; the rest is its own.
 FREE_SHARE = 0.95
 # SDXL's UNet, its ControlNet, and an adapter of rank 32 in its attention, in numbers.
@@ -112,7 +116,13 @@ def stages_table(stages: Sequence[RehearsedStage]) -> str:
 def page(stages: Sequence[RehearsedStage], counts: Counts | None, machine: str) -> str:
     """The whole page."""
     parts = [INTRODUCTION, "## Rehearsed", f"On {machine}.", stages_table(stages) if stages else NOT_REHEARSED]
+    if any(stage.name == "train" for stage in stages):
+        plan = plan_for(REHEARSED_GIB)
+        calculated = needed(plan, replace(SDXL, control=0), accelerated=False) / GIB
+        minutes = sum(stage.seconds for stage in stages) / 60
+        parts.append(REHEARSED.format(card=REHEARSED_GIB, calculated=calculated, minutes=minutes))
     parts += ["## Memory: the plan of each card", plans_table(), PLANS.format(usable=f"{USABLE:.0%}")]
+    parts += ["### Less than 12 GB", _smaller()]
     if counts is not None:
         person = Asked()
         work = counts.work
@@ -122,6 +132,22 @@ def page(stages: Sequence[RehearsedStage], counts: Counts | None, machine: str) 
         parts += ["## Seconds and cost of a person: calculated, not measured", gpus_table(work, person)]
         parts += [_arithmetic(work, person)]
     return "\n\n".join(parts) + "\n"
+
+
+def _smaller() -> str:
+    """What fewer bits, and weights that stay on the host, would allow on small cards: calculated."""
+    row, plain = ROW_GIB[True, True], (OVERHEAD[True] + SDXL.adapter * BYTES_A_TRAINED_WEIGHT) / GIB
+    moved = SDXL.unet * 2 / 1e9
+    ways = [
+        ("float8, as the trainer keeps them", SDXL.unet / GIB, "none"),
+        ("4 bits (`BitsAndBytesConfig`, NF4)", SDXL.unet * (0.5 + 4 / 64) / GIB, "none"),
+        ("bfloat16 on the host (group offload, a block at a time)", 0.3, f"{3 * moved:.1f} GB a part of a batch"),
+    ]
+    heads = ["UNet's weights", "GiB of them on the card", "GiB with 1 picture", "with 4", "moved over the bus"]
+    lines = [
+        [name, f"{gib:.1f}", f"{plain + gib + row:.1f}", f"{plain + gib + 4 * row:.1f}", bus] for name, gib, bus in ways
+    ]
+    return f"{table(heads, lines)}\n\n{SMALLER}"
 
 
 def _arithmetic(work: Work, person: Asked) -> str:
@@ -140,7 +166,10 @@ def _arithmetic(work: Work, person: Asked) -> str:
         f" = {person.portraits * (2 * person.drawing_steps * row + work.decode):.0f} TFLOP / rate\n\n"
         f"The rate is the data sheet's dense bfloat16 rate times {REACHED}, which is assumed and not measured; "
         f"encoding runs in float32 at {FLOAT32_SHARE} of that. Judging, loading and preprocessing are not in it. "
-        "Prices are round figures of public clouds, to compare cards by."
+        "Prices are round figures of public clouds, to compare cards by. One share for all cards is too kind to an "
+        "L4, whose 72 W and 300 GB/s bind it before its rate does, and to an H100, whose kernels are short where "
+        "nothing is compiled: until `make gpu-check` has told it, reckon with twice the time for these two (believed, "
+        "not measured)."
     )
 
 
@@ -150,6 +179,15 @@ INTRODUCTION = """# SDXL at its full size
 text encoders, VAE) with random weights in files as hubs deliver them, and takes a person through the four stages with \
 them, on a machine without a GPU. What it cannot show is a likeness: the weights know nothing."""
 NOT_REHEARSED = "Not rehearsed yet."
+REHEARSED = """The training follows the plan of a card of {card} GB: for it, without CUDA's own share and the \
+ControlNet, the policy calculates {calculated:.1f} GiB, beside which the program and its libraries take half a GiB. \
+All of it took {minutes:.0f} minutes while others worked on the machine: the seconds are upper bounds. At first glibc \
+kept what was freed: a training with four pictures had taken 17.7 GiB by its third pass and grew on. \
+`MALLOC_MMAP_THRESHOLD_=1048576`, which the rehearsal sets, gives it back."""
+SMALLER = """The trainer's own way on such cards is float8, which needs no other library. diffusers' quantiser of 4 \
+bits would halve that once more (with a scale of four bytes for every 64 weights) and needs `bitsandbytes`; its group \
+offload would let 6 GB train, and moves all weights three times for every part of a batch (forward, again, backward). \
+Neither is built in, and neither was tried."""
 PLANS = """The trainer takes the first plan that fits into {usable} of what is free, before anything is loaded, and \
 falls to the next where memory runs out all the same: the step is done again, nothing is loaded again, and an \
 optimiser step learns from the whole batch however many pictures stand in memory at once. Parts of a batch cost no \

@@ -39,13 +39,12 @@ from profile_runtime.store.folder import FolderStore
 from profile_train.memory import GIB, FreeMemory
 
 from .networks import NetworkSize, make
+from .page import FREE_SHARE, REHEARSED_GIB
 
 AREA = area_of("hr", "00000000-0000-0000-0000-000000000000")
 REQUEST = RequestRef(namespace="hr", name="rehearsal")
 MODEL_NAME = "profile-predictor"
 STEPS = 2
-# The card whose plan is rehearsed.
-CARD_GIB = 24
 STYLE = ProfileStyleSpec(
     title=Title(en="Rehearsal", ko="리허설"),
     prompt="studio portrait of {subject}, grey backdrop",
@@ -55,13 +54,18 @@ STYLE = ProfileStyleSpec(
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What is rehearsed where: networks of a size in `models`, people's photos, and a store in `work`."""
+    """What is rehearsed where: networks of a size in `models`, people's photos, and a store in `work`.
+
+    `memory`: what training is planned by; None: what is free here. `steps`: of training and of drawing.
+    """
 
     size: NetworkSize
     models: Path
     work: Path
     photos: tuple[Path, ...]
     batch: int
+    memory: FreeMemory | None = FreeMemory(round(FREE_SHARE * REHEARSED_GIB * GIB), accelerated=True)
+    steps: int = STEPS
 
     @property
     def store(self) -> FolderStore:
@@ -112,31 +116,8 @@ def preprocess(rehearsal: Rehearsal) -> str:
 
 
 def train(rehearsal: Rehearsal) -> str:
-    """Two steps by the plan of a card of 24 GB."""
-    from profile_train.stage import run_within
-
-    card = FreeMemory(round(0.95 * CARD_GIB * GIB), accelerated=True)
-    order = TrainOrder(
-        request=REQUEST,
-        digest="rehearsal",
-        output=rehearsal.prefix(Stage.TRAIN),
-        dataset=rehearsal.prefix(Stage.PREPROCESS) + REPORT,
-        parameters=TrainParameters(
-            base_model=rehearsal.size.name,
-            resolution=rehearsal.size.native,
-            steps=STEPS,
-            batch=rehearsal.batch,
-            crops_per_photo=1,
-            validation_images=0,
-            token="ohwx",  # noqa: S106
-        ),
-    )
-
-    def run(order: TrainOrder, context: Any) -> TrainReport:
-        return run_within(card, order, context)
-
-    report = _done(run_stage(run, order, Stage.TRAIN, rehearsal.store, models=rehearsal.models))
-    assert isinstance(report, TrainReport)  # noqa: S101
+    """A few steps by the plan of a card of 24 GB, or of what is free here."""
+    report = trained(rehearsal)
     assert report.adapter is not None  # noqa: S101
     assert report.adapter_webui is not None  # noqa: S101
     names = sorted(load(rehearsal.store.read(report.adapter.key)))
@@ -147,6 +128,35 @@ def train(rehearsal: Rehearsal) -> str:
         f"{report.adapter.bytes / 1e6:.0f} MB, {len(names)} tensors (`{names[0]}` ...), its twin "
         f"{report.adapter_webui.bytes / 1e6:.0f} MB (`{min(load(rehearsal.store.read(report.adapter_webui.key)))}` ...)"
     )
+
+
+def trained(rehearsal: Rehearsal, digest: str = "rehearsal", *, compiles: bool = False) -> TrainReport:
+    """What training says of itself; `digest` names its place in the store. Raises RuntimeError where it fails."""
+    from profile_train.machine import memory_here
+    from profile_train.stage import run_within
+
+    order = TrainOrder(
+        request=REQUEST,
+        digest=digest,
+        output=stage_prefix(AREA, REQUEST.name, Stage.TRAIN, digest),
+        dataset=rehearsal.prefix(Stage.PREPROCESS) + REPORT,
+        parameters=TrainParameters(
+            base_model=rehearsal.size.name,
+            resolution=rehearsal.size.native,
+            steps=rehearsal.steps,
+            batch=rehearsal.batch,
+            crops_per_photo=1,
+            validation_images=0,
+            token="ohwx",  # noqa: S106
+        ),
+    )
+
+    def run(order: TrainOrder, context: Any) -> TrainReport:
+        return run_within(rehearsal.memory or memory_here(), order, context, compiles=compiles)
+
+    report = _done(run_stage(run, order, Stage.TRAIN, rehearsal.store, models=rehearsal.models))
+    assert isinstance(report, TrainReport)  # noqa: S101
+    return report
 
 
 def draw(rehearsal: Rehearsal) -> str:
@@ -203,7 +213,7 @@ STAGES: dict[str, Callable[[Rehearsal], str]] = {
     "finish": finish,
 }
 # GiB that must be free before a stage begins at full size.
-NEEDS_GIB = {"weights": 6.0, "preprocess": 1.5, "train": 13.0, "draw": 13.0, "finish": 1.0}
+NEEDS_GIB = {"weights": 6.0, "preprocess": 1.5, "train": 14.0, "draw": 14.0, "finish": 1.0}
 
 
 def _done(report: StageReport) -> StageReport:
@@ -232,7 +242,12 @@ def _order(
     wanted = Wanted("ohwx person", seed, 1)
     planned = planned_candidates("rehearsal", STYLE, rehearsal.prefix(Stage.GENERATE), wanted, dataset)
     return generation_order(
-        REQUEST, adapter, STYLE, planned, size=PictureSize(width=width, height=height, steps=STEPS), grants=links
+        REQUEST,
+        adapter,
+        STYLE,
+        planned,
+        size=PictureSize(width=width, height=height, steps=rehearsal.steps),
+        grants=links,
     )
 
 

@@ -19,7 +19,7 @@ from profile_draw.adapters.weights import LayerWeights
 from profile_draw.families.sdxl import Sdxl
 from profile_rehearsal.check import __main__ as command
 from profile_rehearsal.check.page import card_of, page
-from profile_rehearsal.check.pieces import PIECES, Check, run
+from profile_rehearsal.check.pieces import PIECES, MachineCheck, run
 from profile_rehearsal.check.speed import Portraits, profiled
 from profile_rehearsal.gpus import GPUS, REACHED
 from profile_rehearsal.networks import SMALL, make
@@ -40,17 +40,17 @@ RESULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
+def check(tmp_path_factory: pytest.TempPathFactory) -> MachineCheck:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("check")
     make(folder / "models", SMALL)
     (folder / "results").mkdir()
     rehearsal = Rehearsal(SMALL, folder / "models", folder / "results", (), 1, memory=None)
-    return Check(rehearsal, folder / "results", times=1)
+    return MachineCheck(rehearsal, folder / "results", times=1)
 
 
 @pytest.mark.parametrize("piece", ["machine", "steps", "script"])
-def test_a_piece_leaves_its_figures(check: Check, piece: str) -> None:
+def test_a_piece_leaves_its_figures(check: MachineCheck, piece: str) -> None:
     figures = run(piece, check)
     assert json.loads((check.folder / f"{piece}.json").read_text()) == figures
     if piece == "machine":
@@ -60,7 +60,7 @@ def test_a_piece_leaves_its_figures(check: Check, piece: str) -> None:
         assert figures["rows"] == 1
 
 
-def test_the_bare_pipeline_draws_the_same_picture(check: Check) -> None:
+def test_the_bare_pipeline_draws_the_same_picture(check: MachineCheck) -> None:
     drawing = Portraits(check.rehearsal.models, SMALL, b"", steps=2, count=2)
     pipeline, draw = drawing.pipeline(), torch.Generator().manual_seed(1)
     layers = {

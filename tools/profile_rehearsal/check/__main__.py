@@ -88,7 +88,7 @@ def _one(arguments: argparse.Namespace) -> int:
     from profile_rehearsal.networks import SIZES as NETWORKS
     from profile_rehearsal.stages import Rehearsal
 
-    from .pieces import Check, run
+    from .pieces import MachineCheck, run
 
     small = arguments.size == "small"
     size = NETWORKS[arguments.size]
@@ -104,7 +104,7 @@ def _one(arguments: argparse.Namespace) -> int:
         memory=None,
         steps=arguments.steps or (2 if small else 30),
     )
-    run(arguments.piece, Check(rehearsal, arguments.results, arguments.times or (2 if small else 5)))
+    run(arguments.piece, MachineCheck(rehearsal, arguments.results, arguments.times or (2 if small else 5)))
     return 0
 
 

@@ -45,7 +45,7 @@ Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Check:
+class MachineCheck:
     """What is checked: a rehearsal by what is free here, and how often things are timed; results lie in `folder`."""
 
     rehearsal: Rehearsal
@@ -83,7 +83,7 @@ class Check:
         return Portraits(models, size, store.read(report.adapter.key), self.rehearsal.steps, count)
 
 
-def machine(check: Check) -> Figures:
+def machine(check: MachineCheck) -> Figures:
     """What this is, and how fast a plain product of matrices is here."""
     gpu = torch.cuda.is_available()
     memory = torch.cuda.get_device_properties(0).total_memory if gpu else None
@@ -98,30 +98,30 @@ def machine(check: Check) -> Figures:
     }
 
 
-def count(check: Check) -> Figures:
+def count(check: MachineCheck) -> Figures:
     """Bytes and FLOPs of these networks, on tensors without contents."""
     return counts(check.rehearsal.size)
 
 
-def weights(check: Check) -> Figures:
+def weights(check: MachineCheck) -> Figures:
     """Networks with random weights, unless a model of that name is there."""
     return {"note": stages.weights(check.rehearsal)}
 
 
-def preprocess(check: Check) -> Figures:
+def preprocess(check: MachineCheck) -> Figures:
     """Photos to a dataset, unless one was brought along."""
     if check.rehearsal.store.stat(check.rehearsal.prefix(Stage.PREPROCESS) + REPORT):
         return {"note": "the dataset was there"}
     return {"note": stages.preprocess(check.rehearsal)}
 
 
-def train(check: Check) -> Figures:
+def train(check: MachineCheck) -> Figures:
     """The trainer's stage; where it was cut, it goes on from its checkpoint."""
     note = stages.train(check.rehearsal)
     return {"note": note, "gib": _peak()}
 
 
-def steps(check: Check) -> Figures:
+def steps(check: MachineCheck) -> Figures:
     """A step of ours in the plan for this memory: seconds, and the memory that was calculated and taken."""
     plan = check.plan
     step = _prepared(check, plan)
@@ -140,7 +140,7 @@ def steps(check: Check) -> Figures:
     }
 
 
-def compiled_steps(check: Check) -> Figures:
+def compiled_steps(check: MachineCheck) -> Figures:
     """The same with compiled blocks; nothing without an accelerator."""
     plan = check.plan
     if not torch.cuda.is_available() or plan.precision is Precision.FLOAT8:
@@ -148,7 +148,7 @@ def compiled_steps(check: Check) -> Figures:
     return {"seconds": seconds_of(_prepared(check, plan, compiles=True), check.times)}
 
 
-def script(check: Check) -> Figures:
+def script(check: MachineCheck) -> Figures:
     """A step of diffusers' script at the largest batch that fits, up to ours."""
     rows, edge = check.rehearsal.batch, check.rehearsal.size.native
     precision = Precision.BFLOAT16 if torch.cuda.is_available() else Precision.FLOAT32
@@ -172,17 +172,17 @@ def _script_seconds(base: Base, rows: int, edge: int, times: int) -> float | Non
         return None
 
 
-def serve(check: Check) -> Figures:
+def serve(check: MachineCheck) -> Figures:
     """Two people through the predictor's HTTP door, in one batch."""
     return {"note": stages.draw(check.rehearsal)}
 
 
-def finish(check: Check) -> Figures:
+def finish(check: MachineCheck) -> Figures:
     """Candidates to portraits."""
     return {"note": stages.finish(check.rehearsal)}
 
 
-def pictures(check: Check) -> Figures:
+def pictures(check: MachineCheck) -> Figures:
     """Four portraits: of one person, of four people, and by a bare pipeline whose weights are that person's."""
     drawing = check.portraits(4)
     pipeline = drawing.pipeline()
@@ -200,7 +200,7 @@ def pictures(check: Check) -> Figures:
     return figures
 
 
-def compiled_pictures(check: Check) -> Figures:
+def compiled_pictures(check: MachineCheck) -> Figures:
     """One person's portraits with compiled blocks; nothing without an accelerator."""
     if not torch.cuda.is_available():
         return {}
@@ -210,7 +210,7 @@ def compiled_pictures(check: Check) -> Figures:
     return {"one": seconds_of(lambda: pipeline.draw(drawing.shape, rows), check.times)}
 
 
-def sheet(check: Check) -> Figures:
+def sheet(check: MachineCheck) -> Figures:
     """What came through the door, side by side."""
     store, prefix = check.rehearsal.store, check.rehearsal.prefix(Stage.GENERATE)
     keys = [entry.key for entry in store.list(prefix) if entry.key.endswith(".png")]
@@ -220,12 +220,12 @@ def sheet(check: Check) -> Figures:
     return {"note": f"{len(shown)} candidates"}
 
 
-def profile_training(check: Check) -> Figures:
+def profile_training(check: MachineCheck) -> Figures:
     """What a training step spends its time in."""
     return {"rows": profiled(_prepared(check, check.plan), check.folder / "trace-training.json.gz")}
 
 
-def profile_drawing(check: Check) -> Figures:
+def profile_drawing(check: MachineCheck) -> Figures:
     """What two steps of drawing spend their time in."""
     drawing = replace(check.portraits(4), steps=2)
     pipeline = drawing.pipeline()
@@ -234,7 +234,7 @@ def profile_drawing(check: Check) -> Figures:
     return {"rows": profiled(lambda: pipeline.draw(drawing.shape, rows), trace)}
 
 
-PIECES: dict[str, Callable[[Check], Figures]] = {
+PIECES: dict[str, Callable[[MachineCheck], Figures]] = {
     piece.__name__: piece
     for piece in (
         machine,
@@ -256,7 +256,7 @@ PIECES: dict[str, Callable[[Check], Figures]] = {
 }
 
 
-def run(name: str, check: Check) -> Figures:
+def run(name: str, check: MachineCheck) -> Figures:
     """A piece's figures, which are kept in the folder of results."""
     figures = PIECES[name](check)
     path = check.folder / f"{name}.json"
@@ -265,11 +265,11 @@ def run(name: str, check: Check) -> Figures:
     return figures
 
 
-def _base(check: Check, precision: Precision) -> Base:
+def _base(check: MachineCheck, precision: Precision) -> Base:
     return load_base(check.rehearsal.models, check.rehearsal.size.name, precision=precision)
 
 
-def _prepared(check: Check, plan: MemoryPlan, *, compiles: bool = False) -> Callable[[], None]:
+def _prepared(check: MachineCheck, plan: MemoryPlan, *, compiles: bool = False) -> Callable[[], None]:
     """Our training step by a plan, on pictures that are encoded already, the encoders gone."""
     base = replace(_base(check, plan.precision), compiles=compiles)
     examples = noise_pictures(check.rehearsal.batch, check.rehearsal.size.native)

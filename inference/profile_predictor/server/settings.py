@@ -16,8 +16,6 @@ from profile_contract.stages.train import AdapterLayers
 from profile_draw.config import Dtype, EngineConfig
 
 PREFIX = "PROFILE_"
-# The layers that a person's adapter may change: looks have a set of their own.
-OF_PEOPLE = tuple(layers for layers in AdapterLayers if layers is not AdapterLayers.LOOK)
 
 
 class BadSettings(Exception):
@@ -97,7 +95,7 @@ class PredictorSettings(BaseSettings):
     recipe: Annotated[Recipe | None, NoDecode, BeforeValidator(_recipe)] = None
     slots: Slots = 4
     maximum_rank: Rank = 64
-    adapter_layers: Annotated[AdapterLayers, _word(*OF_PEOPLE)] = AdapterLayers.ATTENTION
+    adapter_layers: Annotated[AdapterLayers, _word(*AdapterLayers)] = AdapterLayers.ATTENTION
     batch: Count = 4
     host_cache_mb: Count = 1024
     device: str = "auto"

@@ -25,7 +25,11 @@ def layers_of(image: Image.Image, size: tuple[int, int], box: tuple[float, float
     """The part of a loaded picture in `box`, brought to `size`, in sRGB. Raises what Pillow raises."""
     profile = image.info.get("icc_profile")
     plain = _plain(image)
-    if plain.size != size or box != (0.0, 0.0, *map(float, plain.size)):
+    left, top, right, bottom = map(round, box)
+    if all(float(edge).is_integer() for edge in box) and size == (right - left, bottom - top):
+        # What resizing gives, too, but slowly.
+        plain = plain.crop((left, top, right, bottom)) if plain.size != size else plain
+    elif plain.size != size or box != (0.0, 0.0, *map(float, plain.size)):
         plain = plain.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     alpha = plain.getchannel("A") if plain.mode in ("LA", "RGBA") else None
     colours = plain.convert(plain.mode.removesuffix("A")) if alpha is not None else plain

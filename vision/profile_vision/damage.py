@@ -34,8 +34,10 @@ ZIGZAG = np.array(
 )  # fmt: skip
 
 
-def check_jpeg(data: bytes, most_scans: int) -> None:
-    """Raise NotOpened: TooMuchWork for more than `most_scans` passes over the picture, Damaged for what is not whole.
+def check_jpeg(data: bytes, most_scans: int) -> NDArray[np.uint8] | None:
+    """The picture as it is stored (H, W, channels), where it had to be decoded to know that it is whole.
+
+    Raises NotOpened: TooMuchWork for more than `most_scans` passes over the picture, Damaged for what is not whole.
 
     Damaged is what libjpeg warns of; and what it cannot know: a changed bit that still decodes shifts everything
     behind it, which leaves a seam, and one in a quantization table spoils the whole picture.
@@ -45,7 +47,7 @@ def check_jpeg(data: bytes, most_scans: int) -> None:
     if not all(plausible(table) for table in quantization_tables(data)):
         raise NotOpened(Refusal.DAMAGED, "a quantization table is not smooth")
     if SIMPLEJPEG is None:
-        return
+        return None
     try:
         _, _, space, sampling = SIMPLEJPEG.decode_jpeg_header(data, strict=False)[:4]
         means = _decoded(data, SPACES.get(space, "RGB"), smallest=True)
@@ -53,8 +55,10 @@ def check_jpeg(data: bytes, most_scans: int) -> None:
         raise NotOpened(Refusal.DAMAGED, str(error)) from error
     if seam(means, BLOCKS.get(sampling, (8, 8))) > SEAM:
         raise NotOpened(Refusal.DAMAGED, "there is a seam along the order of its blocks")
-    if broken_step(_decoded(data, SPACES.get(space, "RGB")), BLOCKS.get(sampling, (8, 8))):
+    picture = _decoded(data, SPACES.get(space, "RGB"))
+    if broken_step(picture, BLOCKS.get(sampling, (8, 8))):
         raise NotOpened(Refusal.DAMAGED, "there is a step along the order of its blocks")
+    return picture
 
 
 def _decoded(data: bytes, space: str, *, smallest: bool = False) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from .decoder_process import READY
-from .opening import open_picture
+from .opening import Opening
 from .picture import Box, NotOpened, PictureLimits, Refusal
 
 MEGABYTE = 1_000_000
@@ -30,8 +30,9 @@ def main() -> None:
     _limit_memory(int(sys.argv[1]) * MEGABYTE)
     answers.write(READY)
     answers.flush()
+    opening = Opening()
     while line := orders.readline():
-        _serve(json.loads(line), orders, answers)
+        _serve(json.loads(line), orders, answers, opening)
 
 
 def _limit_memory(most: int) -> None:
@@ -42,23 +43,23 @@ def _limit_memory(most: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO) -> None:
+def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO, opening: Opening) -> None:
     """Read one order with its file, and write the answer."""
     data = orders.read(order["size"])
     limits = PictureLimits(**{**order["limits"], "formats": tuple(order["limits"]["formats"])})
     box = tuple(order["box"]) if order["box"] else None
     signal.alarm(int(limits.seconds) + PATIENCE_SECONDS)
-    head, pixels = _opened(data, limits, box)
+    head, pixels = _opened(opening, data, limits, box)
     signal.alarm(0)
     answers.write(json.dumps(head).encode() + b"\n")
     answers.write(pixels)
     answers.flush()
 
 
-def _opened(data: bytes, limits: PictureLimits, box: Box | None) -> tuple[dict[str, object], bytes]:
+def _opened(opening: Opening, data: bytes, limits: PictureLimits, box: Box | None) -> tuple[dict[str, object], bytes]:
     """The answer's head, and the pixels that follow it."""
     try:
-        picture = open_picture(data, limits, box)
+        picture = opening.open(data, limits, box)
         head = {"shape": picture.pixels.shape[:2], "box": picture.box, **vars(picture.facts)}
         return head, picture.pixels.tobytes()
     except NotOpened as refused:

@@ -67,37 +67,79 @@ class _Turn:
         return image.transpose(TURNS[self.orientation]) if self.orientation in TURNS else image
 
 
-def open_picture(data: bytes, limits: PictureLimits, box: Box | None = None) -> Picture:
-    """A picture, or its part in `box`, upright, in sRGB and within `limits.area`. Raises NotOpened or MemoryError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _open(data, limits, box)
+class Opening:
+    """Opens pictures one after the other. The last file stays decoded, until another one comes: of a photo that is
+    looked at and cut, no part is decoded twice."""
 
+    def __init__(self) -> None:
+        self._data, self._sound_within = b"", -1
+        self._whole: Image.Image | None = None
+        self._turn: _Turn | None = None
 
-def _open(data: bytes, limits: PictureLimits, box: Box | None) -> Picture:
-    """The picture, whatever libraries warn of."""
-    image = _header(data, limits.formats)
-    width, height = image.size
-    if width * height > limits.pixels:
-        raise NotOpened(Refusal.TOO_MANY_PIXELS, f"{width} x {height}")
-    if min(width, height) < limits.shortest_edge:
-        raise NotOpened(Refusal.TOO_SMALL, f"{width} x {height}")
-    if image.format in ("JPEG", "MPO"):
-        check_jpeg(data, limits.scans)
-    turn = _Turn(_orientation(image))
-    upright = turn.size(width, height)
-    shown = _inside(box, *upright)
-    kind = str(image.format)
-    try:
-        layers = _reduced(image, turn.stored(shown, *upright), limits.area)
-        alpha = layers.alpha is not None and layers.alpha.getextrema()[0] != 255
-        pixels = RGB(np.asarray(turn.upright(on_paper(layers, limits.paper))))
-    except MemoryError:
-        raise
-    except Exception as error:  # readers say in many ways that a file is broken
-        raise NotOpened(Refusal.DAMAGED, f"{kind}: {error}") from error
-    facts = FileFacts(format=kind, width=upright[0], height=upright[1], alpha=alpha, grey=_is_grey(pixels))
-    return Picture(pixels=pixels, facts=facts, box=shown)
+    def open(self, data: bytes, limits: PictureLimits, box: Box | None = None) -> Picture:
+        """A picture, or its part in `box`, upright, in sRGB, within `limits.area`. Raises NotOpened or MemoryError."""
+        if data != self._data:
+            self._forget()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._open(data, limits, box)
+
+    def _forget(self) -> None:
+        self._data, self._sound_within, self._whole, self._turn = b"", -1, None, None
+
+    def _open(self, data: bytes, limits: PictureLimits, box: Box | None) -> Picture:
+        """The picture, whatever libraries warn of."""
+        image = _header(data, limits.formats)
+        width, height = image.size
+        if width * height > limits.pixels:
+            raise NotOpened(Refusal.TOO_MANY_PIXELS, f"{width} x {height}")
+        if min(width, height) < limits.shortest_edge:
+            raise NotOpened(Refusal.TOO_SMALL, f"{width} x {height}")
+        self._check(data, image, limits.scans)
+        if self._turn is None:  # to look for it, Pillow decodes a PNG
+            self._turn = _Turn(_orientation(image))
+        turn = self._turn
+        upright = turn.size(width, height)
+        shown = _inside(box, *upright)
+        kind = str(image.format)
+        try:
+            layers = self._reduced(image, turn.stored(shown, *upright), limits.area)
+            alpha = layers.alpha is not None and layers.alpha.getextrema()[0] != 255
+            pixels = RGB(np.asarray(turn.upright(on_paper(layers, limits.paper))))
+        except MemoryError:
+            raise
+        except Exception as error:  # readers say in many ways that a file is broken
+            raise NotOpened(Refusal.DAMAGED, f"{kind}: {error}") from error
+        facts = FileFacts(format=kind, width=upright[0], height=upright[1], alpha=alpha, grey=_is_grey(pixels))
+        return Picture(pixels=pixels, facts=facts, box=shown)
+
+    def _check(self, data: bytes, image: Image.Image, scans: int) -> None:
+        """Raise NotOpened for a JPEG file that is not whole; to know that, it is decoded. Asked once of a file."""
+        if image.format in ("JPEG", "MPO") and scans != self._sound_within:
+            decoded = check_jpeg(data, scans)
+            if decoded is not None and decoded.shape == (image.height, image.width, 3) and image.mode == "RGB":
+                self._whole = Image.fromarray(decoded)
+                self._whole.info = image.info
+        self._data, self._sound_within = data, scans
+
+    def _reduced(self, image: Image.Image, box: Box, area: int) -> Layers:
+        """The part in `box` (pixels as stored) in sRGB, of at most `area` pixels; decoded smaller where the format can,
+        unless it was decoded already."""
+        width, height = image.size
+        wide, high = box[2] - box[0], box[3] - box[1]
+        share = min(1.0, math.sqrt(area / (wide * high)))
+        size = (max(1, int(wide * share)), max(1, int(high * share)))
+        image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
+        if image.size != (width, height):
+            image.load()
+        elif self._whole is not None:
+            image = self._whole
+        else:
+            image.load()
+            self._whole = image
+        across, down = image.size[0] / width, image.size[1] / height
+        part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+        return layers_of(image, size, part)
 
 
 def _header(data: bytes, formats: tuple[str, ...]) -> Image.Image:
@@ -126,19 +168,6 @@ def _inside(box: Box | None, width: int, height: int) -> Box:
         return (0, 0, width, height)
     left, top = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
     return (left, top, min(max(box[2], left + 1), width), min(max(box[3], top + 1), height))
-
-
-def _reduced(image: Image.Image, box: Box, area: int) -> Layers:
-    """The part in `box` (pixels as stored) in sRGB, of at most `area` pixels; decoded smaller where the format can."""
-    width, height = image.size
-    wide, high = box[2] - box[0], box[3] - box[1]
-    share = min(1.0, math.sqrt(area / (wide * high)))
-    size = (max(1, int(wide * share)), max(1, int(high * share)))
-    image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
-    image.load()
-    across, down = image.size[0] / width, image.size[1] / height
-    part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-    return layers_of(image, size, part)
 
 
 def _is_grey(pixels: RGB) -> bool:

@@ -20,8 +20,9 @@ SHORTEST_EDGE = 256
 # still one of 21 then, and the networks look at 640 pixels anyway. A little less than a quarter of 12 megapixels, so
 # that a phone's JPEG is read at half its size. What is trained on is cut from the file itself, which is decoded for it.
 WORKING_AREA = 2_900_000
-# Of the part that is trained on, at least so many are read, or four times the crop's.
-CUT_AREA = 2048 * 2048
+# Of the part that is trained on, so many are read at most, or four times the crop's: of a phone's photo all, which are
+# then brought to the crop's size at once.
+CUT_AREA = 4096 * 4096
 
 REASONS = {
     Refusal.NOT_AN_IMAGE: PhotoReason.NOT_AN_IMAGE,

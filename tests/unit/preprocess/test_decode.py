@@ -72,7 +72,7 @@ def test_a_phone_s_photo_is_read_at_half_or_quarter_size_at_first(
     class HereDecoder(Decoder):
         def open(self, data: bytes, limits: PictureLimits | None = None, box: Box | None = None) -> Picture:
             assert limits is not None
-            return opening.open_picture(data, limits, box)
+            return opening.Opening().open(data, limits, box)
 
     monkeypatch.setattr(opening, "layers_of", watched)
     store = FolderStore(tmp_path)

@@ -34,6 +34,7 @@ print(json.dumps({
     "by the seed": distance(cells[0, 0, 0], cells[0, 1, 0]),
     "likeness": measured,
     "cells": len(measures),
+    "posed": pipeline.has_control and plain.pose is not None,
 }))
 """
 
@@ -73,6 +74,7 @@ def test_it_runs_and_draws_one_way(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert min(figures["by the look"], figures["by its weight"], figures["by the seed"]) > 10
     assert figures["layers"] > 0
     assert figures["cells"] == 6
+    assert figures["posed"] is True
     likeness = figures["likeness"]
     assert likeness["another photo"] > 80
     assert likeness["somebody else"] < 60

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from profile_cli.errors import CommandError
 from profile_contract.candidates import PictureSize
 from profile_contract.framing import Skeleton
 from profile_contract.generation import MAXIMUM_ITEMS, POSE_LINE, GenerationItem, GenerationOrder
@@ -13,6 +15,7 @@ from profile_contract.model import digest_of
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import ProfileStyleSpec
 from profile_runtime.store.port import Store
+from profile_runtime.weights import WeightsError, model_digest
 
 if TYPE_CHECKING:
     from profile_predictor.engine import Engine
@@ -35,11 +38,12 @@ class WantedPicture:
 def draw_missing(
     engine: Engine, store: Store, style: ProfileStyleSpec, size: PictureSize, wanted: Sequence[WantedPicture]
 ) -> None:
-    """Draw what is not in the store yet, as the style samples; and what stands there from other words or settings."""
+    """Draw what is not in the store yet, as the style samples; and what stands there from other words, settings or
+    weights, of whatever name. Raises CommandError."""
     # With it come seconds of torch, which no other command needs.
     from profile_cli.run.drawing import StoreFiles
 
-    models = [engine.config.base_model, engine.config.control_model]
+    models = drawn_with(engine.config.models, engine.config.base_model, engine.config.control_model)
     digests = {portrait.key: _digest(models, _order(style, size, [portrait])) for portrait in wanted}
     missing = [portrait for portrait in wanted if not _stands(store, portrait.key, digests[portrait.key])]
     for begin in range(0, len(missing), MAXIMUM_ITEMS):
@@ -47,6 +51,15 @@ def draw_missing(
         for portrait in engine.generate(_order(style, size, batch), StoreFiles(store)):
             store.write(portrait.key, portrait.png, "image/png")
             store.write(portrait.key + DIGEST, digests[portrait.key].encode(), "text/plain")
+
+
+def drawn_with(models: Path, base: str, control: str) -> tuple[str, ...]:
+    """What a picture's digest says of its models (`control` empty: no ControlNet): names and weights, since a model
+    that was trained again keeps its name. Raises CommandError."""
+    try:
+        return (base, control, model_digest(models / base), model_digest(models / control) if control else "")
+    except (WeightsError, OSError) as error:
+        raise CommandError(f"the models' weights cannot be told from others: {error}") from error
 
 
 def _digest(models: Sequence[str], order: GenerationOrder) -> str:

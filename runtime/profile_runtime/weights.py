@@ -159,6 +159,15 @@ def write_sums(folder: Path) -> Path:
     return folder / SUMS
 
 
+def model_digest(folder: Path) -> str:
+    """What tells a model's weights from others of the same name: of its SHA256SUMS, which is checked before it is
+    loaded, else of the files themselves; "" where neither is there. Raises WeightsError."""
+    path = folder / SUMS
+    listed = read_sums(path) if path.is_file() else {file: sha256_of(folder / file) for file in _loaded_files(folder)}
+    lines = "".join(f"{digest}  {file}\n" for file, digest in sorted(listed.items()))
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else ""
+
+
 def _loaded_files(folder: Path) -> Iterator[str]:
     """What a loader might read, in order; no dot files."""
     for path in sorted(folder.rglob("*")):

@@ -29,6 +29,7 @@ from profile_contract.look_ref import LookFile
 from profile_contract.stages.order import FileRef
 from profile_contract.style import POSE_FROM_PHOTOS, ProfileStyleSpec
 from profile_contract.style_ref import StyleRef
+from profile_evaluate.drawing import drawn_with
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import StoreError
@@ -232,7 +233,8 @@ def _drawn(
     keys: dict[Place, str] = {}
     for name, cells in orders.items():
         base = bases[name]
-        own = {place: picture_key([base.name, base.control], order) for place, order in cells.items()}
+        models = drawn_with((arguments.models or models_folder()).resolve(), base.name, base.control)
+        own = {place: picture_key(models, order) for place, order in cells.items()}
         keys |= own
         wanted = {own[place]: order for place, order in cells.items()}
         missing = sum(files.store.stat(key) is None for key in wanted)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from profile_cli.errors import CommandError
 from profile_cli.results import Results
 from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.terminal import Terminal
@@ -33,7 +34,7 @@ from profile_contract.stages.preprocess import (
 from profile_contract.stages.train import Checkpoint, TrainParameters, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_evaluate import person as module
-from profile_evaluate.drawing import WantedPicture, draw_missing
+from profile_evaluate.drawing import WantedPicture, draw_missing, drawn_with
 from profile_evaluate.figures import PersonFigures, Share
 from profile_evaluate.people import CastMember
 from profile_evaluate.person import (
@@ -46,6 +47,7 @@ from profile_evaluate.person import (
     without_adapter,
 )
 from profile_runtime.store.folder import FolderStore
+from profile_runtime.weights import write_sums
 from profile_vision.faces import Face
 from profile_vision.poses import presets
 
@@ -223,7 +225,9 @@ def test_a_person_without_a_ceiling_is_measured_by_one(measured: Measured) -> No
 class Engine:
     """Draws the faces that the prompt's subject stands for."""
 
-    config: Any = field(default_factory=lambda: SimpleNamespace(base_model="base", control_model="poses"))
+    config: Any = field(
+        default_factory=lambda: SimpleNamespace(models=Path("none"), base_model="base", control_model="poses")
+    )
     orders: list[Any] = field(default_factory=list)
 
     def generate(self, order: Any, _: object) -> list[Any]:
@@ -272,6 +276,42 @@ def test_what_stands_is_drawn_again_only_from_other_words_or_poses(tmp_path: Pat
     # Cut between the portrait and its digest: who knows what it was drawn from.
     store.remove(["3.png.digest"])
     assert drawings(wanted) == [1]
+
+
+def test_what_a_model_drew_is_drawn_again_once_it_was_trained_again_under_its_name(tmp_path: Path) -> None:
+    models, store = tmp_path / "models", FolderStore(tmp_path / "out")
+    weights = {name: models / name / "unet" / "weights.safetensors" for name in ("base", "poses")}
+    for path in weights.values():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"first")
+    engine = Engine(SimpleNamespace(models=models, base_model="base", control_model="poses"))
+    wanted = [WantedPicture(key="1.png", seed=1, prompt="a sks woman", joints=None)]
+
+    def draws() -> bool:
+        engine.orders.clear()
+        draw_missing(engine, store, STYLE, PictureSize(64, 64), wanted)  # type: ignore[arg-type]
+        return bool(engine.orders)
+
+    assert [draws(), draws()] == [True, False]
+    for name, path in weights.items():
+        path.write_bytes(f"trained again: {name}".encode())
+        assert [draws(), draws()] == [True, False]
+    # Its sums say the same as its files do; notes and pictures beside them draw nothing.
+    write_sums(models / "base")
+    (models / "base" / "README.md").write_text("notes")
+    assert not draws()
+    weights["base"].write_bytes(b"third")
+    write_sums(models / "base")
+    assert draws()
+    engine.config.control_model = ""
+    assert [draws(), draws()] == [True, False]
+
+
+def test_a_model_whose_sums_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "SHA256SUMS").write_text("nothing of use")
+    with pytest.raises(CommandError, match=r"line 1 of .*SHA256SUMS names no sha256"):
+        drawn_with(tmp_path, "base", "")
 
 
 # --- verdicts ----------------------------------------------------------------------------------------------------

@@ -113,4 +113,25 @@ MUTANTS = (
         "return str(value)",
         "guidance is shown in tenths",
     ),
+    (
+        "E17",
+        "cli/profile_evaluate/drawing.py",
+        "model_digest(models / base), ",
+        "base, ",
+        "a base model that was trained again under its name shows what the former one drew",
+    ),
+    (
+        "E18",
+        "cli/profile_evaluate/drawing.py",
+        'model_digest(models / control) if control else "")',
+        "control)",
+        "a ControlNet that was trained again under its name shows what the former one drew",
+    ),
+    (
+        "E19",
+        "runtime/profile_runtime/weights.py",
+        "listed = read_sums(path) if path.is_file() else {file: sha256_of(folder / file) for file in _loaded_files(folder)}",
+        "listed = read_sums(path) if path.is_file() else {}",
+        "models without SHA256SUMS are all the same model",
+    ),
 )

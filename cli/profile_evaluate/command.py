@@ -31,8 +31,11 @@ from profile_runtime.store.folder import FolderStore
 from profile_vision import FaceReader, MaskReader, WeightsMissing, cosine
 
 from .base import PORTRAITS, BaseFigures, measure_base, sheet
-from .compare import comparison, plain_style, read_runs
+from .compare import FIGURES, comparison, plain_style, read_runs
+from .drawing import drawn_with
+from .experiments import add_pictures_to, tell
 from .figures import centroid, confusion, own_mean
+from .logged import experiment_of
 from .page import Evaluation, Verdicts, page
 from .people import find_people
 from .person import Measured, Setting, figures_of, figures_of_style, run_person, verdicts_on_bad, without_adapter
@@ -85,6 +88,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     command.add_argument("--sampler-steps", type=int, help="steps to draw a portrait in (default: as the style says)")
     add_values_to(command)
+    add_pictures_to(command)
     command.add_argument("--page", type=Path, help="write the page here too, its pictures into pictures/ beside it")
     command.set_defaults(run=run)
 
@@ -135,6 +139,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cv2.imwrite(str(out / "base.png"), sheet(store, base, size))
     _write(evaluation, measured, out, arguments.page)
     terminal.say(f"figures: {out / 'evaluation.md'}")
+    pictures = [out / name for name in ("base.png", *(f"{person.person.name}.jpg" for person in measured))]
+    tell(
+        lambda: experiment_of(evaluation, parameters_of(setting), terminal.elapsed, out / FIGURES),
+        pictures if arguments.mlflow_pictures else [],
+        terminal,
+    )
     return 0
 
 
@@ -200,6 +210,20 @@ def _engine(setting: Setting) -> Engine:
     return Engine.load(config)
 
 
+def parameters_of(setting: Setting) -> dict[str, str]:
+    """What MLflow shows as an evaluation's settings: names to text. Raises CommandError."""
+    training = setting.platform.train_parameters(setting.spec)
+    base, control, weights, control_weights = drawn_with(setting.models, training.base_model, training.control_model)
+    groups = {
+        "training": training.model_dump(mode="json"),
+        "picture": asdict(setting.platform.picture_for(setting.spec)),
+    }
+    groups |= {f"style/{name}": style.model_dump(mode="json") for name, style in setting.styles.items()}
+    flat = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+    named = {"model": base, "control": control, "weights": weights, "control_weights": control_weights}
+    return {name: str(value) for name, value in (named | flat).items() if value is not None}
+
+
 def _with_base(measured: Measured, engine: Engine, setting: Setting, faces: FaceReader) -> Measured:
     base, described = without_adapter(measured, engine, setting, faces)
     return replace(measured, base=base, described=described)
@@ -247,6 +271,7 @@ def _evaluation(setting: Setting, measured: list[Measured], base: BaseFigures, v
             centroids,
         ),
         verdicts=verdicts,
+        seconds={person.person.name: person.results.train.seconds for person in measured},
     )
 
 
@@ -258,7 +283,7 @@ def _write(evaluation: Evaluation, measured: list[Measured], out: Path, target: 
         (out / name).write_bytes(person.store.read(person.results.finish.contact_sheet))
         pictures.append((f"{person.person.name}: photos and portraits", name))
     (out / "evaluation.md").write_text(page(evaluation, pictures))
-    (out / "figures.json").write_text(json.dumps(_plain(evaluation), indent=1, default=str) + "\n")
+    (out / FIGURES).write_text(json.dumps(_plain(evaluation), indent=1, default=str) + "\n")
     if target is None:
         return
     beside = target.parent / "pictures" / target.stem

@@ -50,6 +50,8 @@ class Evaluation:
     second: tuple[SecondFigures, ...] = ()
     """What another recogniser says, where there is one."""
     second_confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """What each person's training took."""
 
 
 def page(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> str:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profile_cli.errors import CommandError
 from profile_cli.nouns import ANYBODY
@@ -30,6 +30,7 @@ from profile_contract.stages.order import FileRef
 from profile_contract.style import POSE_FROM_PHOTOS, ProfileStyleSpec
 from profile_contract.style_ref import StyleRef
 from profile_evaluate.drawing import drawn_with
+from profile_evaluate.experiments import Experiment, add_pictures_to, tell
 from profile_models.folders import models_folder
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import StoreError
@@ -89,6 +90,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--sampler-steps", type=int, help="steps of a picture (default: as the recipe or style says)")
     command.add_argument("--batch", type=int, default=4, help="pictures drawn together (default: %(default)s)")
     add_values_to(command)
+    add_pictures_to(command)
     command.set_defaults(run=run)
 
 
@@ -118,9 +120,20 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     try:
         files = _files(arguments, subject, given)
         keys = _drawn(files.orders(plan, styles, bases), files, bases, arguments, terminal)
-        _write(plan, keys, subject, arguments, terminal)
+        written = _write(plan, keys, subject, arguments, terminal)
     except (StoreError, OSError) as error:
         raise CommandError(f"the folder {arguments.out} cannot be used: {error}") from error
+    models = (arguments.models or models_folder()).resolve()
+    tell(
+        lambda: sheet_experiment(
+            written,
+            {name: drawn_with(models, name, base.control)[2] for name, base in bases.items()},
+            terminal.elapsed,
+            arguments.out / FIGURES,
+        ),
+        [arguments.out / PICTURE] if arguments.mlflow_pictures else [],
+        terminal,
+    )
     return 0
 
 
@@ -276,16 +289,30 @@ def _write(
     subject: SheetPerson,
     arguments: argparse.Namespace,
     terminal: Terminal,
-) -> None:
-    """Measure every cell, and write the picture and the figures. Raises CommandError, StoreError."""
+) -> dict[str, Any]:
+    """Measure every cell, and write the picture and the figures, which it gives. Raises CommandError, StoreError."""
     store = FolderStore(arguments.out)
     reader = SheetReader((arguments.models or models_folder()).resolve() / "vision", subject)
     measured = {key: reader.measure(store, key) for key in dict.fromkeys(keys.values())}
     measures = {place: measured[key] for place, key in keys.items()}
     pictures: dict[Place, RGB] = {place: to_rgb(read_picture(store, key)) for place, key in keys.items()}
     store.write(PICTURE, sheet_picture(plan, _title(plan, subject), pictures, measures), "image/jpeg")
-    store.write(FIGURES, (json.dumps(document(plan, keys, measures), indent=1) + "\n").encode(), "application/json")
+    written = document(plan, keys, measures)
+    store.write(FIGURES, (json.dumps(written, indent=1) + "\n").encode(), "application/json")
     terminal.say(f"{len(keys)} cells: {arguments.out / PICTURE}; figures: {arguments.out / FIGURES}")
+    return written
+
+
+def sheet_experiment(sheet: Mapping[str, Any], weights: Mapping[str, str], seconds: float, report: Path) -> Experiment:
+    """A sheet as MLflow is told of it: settings and axes, and likeness and faces a cell by its number. Pure."""
+    params = {name: str(sheet[name]) for name in ("baseModel", "style", "adapter", "seed", "pose")}
+    params |= {f"axis/{axis['what']}": ", ".join(axis["values"]) for axis in sheet["axes"]}
+    params |= {f"weights/{name}": digest for name, digest in weights.items()}
+    metrics = {"seconds": seconds}
+    for number, cell in enumerate(sheet["cells"], 1):
+        figures = {"likeness": cell["likeness"], "faces": cell["faces"], "lightness": cell["lightness"], "b": cell["b"]}
+        metrics |= {f"{what}/cell-{number:03d}": value for what, value in figures.items() if value is not None}
+    return Experiment(f"sheet {report.resolve().parent.name}", params, metrics, [str(report)])
 
 
 def _title(plan: SheetPlan, subject: SheetPerson) -> str:

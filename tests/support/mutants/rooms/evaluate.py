@@ -134,4 +134,32 @@ MUTANTS = (
         "listed = read_sums(path) if path.is_file() else {}",
         "models without SHA256SUMS are all the same model",
     ),
+    (
+        "E20",
+        "cli/profile_evaluate/experiments.py",
+        'return _SECRETS.sub("://", text)',
+        "return text",
+        "a password of the MLflow server's address is shown",
+    ),
+    (
+        "E21",
+        "cli/profile_evaluate/experiments.py",
+        "timeout=seconds,",
+        "timeout=None,",
+        "an MLflow server that never answers holds an evaluation for minutes",
+    ),
+    (
+        "E22",
+        "cli/profile_evaluate/experiments.py",
+        "[*experiment.files, *map(str, pictures)]",
+        "[*experiment.files]",
+        "pictures that were asked for are not logged to MLflow",
+    ),
+    (
+        "E23",
+        "cli/profile_evaluate/logged.py",
+        "person.share for person in people",
+        "person.adapter for person in people",
+        "MLflow is told cosines as shares of the ceiling",
+    ),
 )

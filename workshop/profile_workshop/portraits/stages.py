@@ -1,4 +1,4 @@
-"""python -m profile_workshop portraits STAGE: looks, latents, train, race, samples, export and those of a bundle."""
+"""python -m profile_workshop portraits STAGE: begin, looks, latents, train, race, samples, export, and of a bundle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from profile_models.folders import models_folder
-from profile_workshop.portraits import bundle, crowd, measure, vocabulary
+from profile_workshop.portraits import begin, bundle, crowd, measure, vocabulary
 from profile_workshop.portraits.autoencoder import linear_autoencoder
 from profile_workshop.portraits.batches import Fresh, PortraitBatches, Source, stacked
 from profile_workshop.portraits.export import export, shape_of
@@ -40,6 +40,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser("portraits", help="the small portrait model made again: its stages, each resumable")
     stages = parser.add_subparsers(dest="stage", required=True)
     parser.set_defaults(run=run)
+    stages.add_parser("begin", help="the delivered networks as a state, for who lacks those that they were trained in")
     stages.add_parser("looks", help="what the product's networks see in the renders")
     stages.add_parser("latents", help="the linear transform, its autoencoder and the vocabulary")
     stages.add_parser("autoencoder", help="the autoencoder anew, of the transform that there is")
@@ -81,6 +82,11 @@ def _range(text: str) -> range:
 
 def run(arguments: argparse.Namespace) -> None:
     STAGES[arguments.stage](PortraitsHome.of_user(), arguments)
+
+
+def _begin(home: PortraitsHome, _: argparse.Namespace) -> None:
+    begin.begin(home)
+    print(f"portraits: {home.root} goes on from the delivered model")
 
 
 def _looks(home: PortraitsHome, _: argparse.Namespace) -> None:
@@ -263,6 +269,7 @@ def _join(home: PortraitsHome, arguments: argparse.Namespace) -> None:
 
 
 STAGES = {
+    "begin": _begin,
     "looks": _looks,
     "latents": _latents,
     "autoencoder": _autoencoder,

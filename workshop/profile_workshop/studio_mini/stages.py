@@ -1,4 +1,4 @@
-"""python -m profile_workshop studio-mini begin | prepare | vae | decoder | unet | samples | export"""
+"""python -m profile_workshop studio-mini prepare | vae | decoder | unet | samples | export"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.multiprocessing.spawn import spawn
 
 from profile_models.folders import models_folder
 from profile_models.tokenizer import make_tokenizer
-from profile_workshop.studio_mini import begin, decoder, export, prepare, samples, vae, words
+from profile_workshop.studio_mini import decoder, export, prepare, samples, vae, words
 from profile_workshop.studio_mini.batches import Batches, load_latents
 from profile_workshop.studio_mini.home import Home
 from profile_workshop.studio_mini.muon import Team
@@ -30,7 +30,7 @@ ROWS = 24
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("studio-mini", help="the small trained model: its stages, each resumable")
-    parser.add_argument("stage", choices=["begin", "prepare", "vae", "decoder", "unet", "samples", "export"])
+    parser.add_argument("stage", choices=["prepare", "vae", "decoder", "unet", "samples", "export"])
     parser.add_argument("--steps", type=int, default=30_000, help="of vae, decoder or unet, in all")
     parser.add_argument("--cooling", type=int, default=3_000, help="last steps of unet, with a falling rate")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of unet, a core each")
@@ -46,10 +46,7 @@ def _styles() -> Path:
 
 def run(arguments: argparse.Namespace) -> None:
     home = Home.of_user()
-    if arguments.stage == "begin":
-        begin.begin(home)
-        print(f"studio-mini: {home.root} goes on from the delivered model")
-    elif arguments.stage == "prepare":
+    if arguments.stage == "prepare":
         torch.set_num_threads(1)
         count = prepare.Preparer(home.vision).prepare(home.renders, home.prepared)
         print(f"studio-mini: {count} more people prepared in {home.prepared}")

@@ -16,6 +16,9 @@ from .style_ref import StyleRef
 MOST_SOURCES = 16
 # Sharper than this is sharpened (of preprocess's measure).
 ENOUGH_SHARPNESS = 60.0
+# A head of half the picture's height leaves shoulders in it. Each hundredth more weighs as much as a degree off the
+# camera: a picture is never framed wider than its photo.
+ROOMY_HEAD = 0.5
 # Names that a message lists.
 MOST_NAMED = 8
 # Between joints of less distance, in shares of a picture, no scale is told.
@@ -84,17 +87,19 @@ def sources_of(style: ProfileStyleSpec, photo: str | None, dataset: PreprocessRe
 
 
 def best_first(dataset: PreprocessReport) -> list[DatasetImage]:
-    """The accepted photos: those that face the camera and are sharp first.
+    """The accepted photos: those first that face the camera, are sharp and show shoulders.
 
     Photos that were held out come last: what is drawn over one of them could not be judged by it any more.
     """
     measures = {verdict.name: verdict.measures for verdict in dataset.verdicts}
 
     def lacks(image: DatasetImage) -> tuple[bool, float, str]:
-        """Whether it is held out, then degrees off the camera and what it lacks of sharpness, then its name."""
+        """Whether it is held out; degrees off the camera, what it lacks of sharpness and of room; its name."""
         seen = measures.get(image.photo, {})
         turned = abs(seen.get("yaw", 0.0)) + abs(seen.get("roll", 0.0)) + abs(seen.get("pitch", 0.0)) / 2
-        return image.held_out, turned + max(0.0, ENOUGH_SHARPNESS - seen.get("sharpness", 0.0)), image.photo
+        blurred = max(0.0, ENOUGH_SHARPNESS - seen.get("sharpness", 0.0))
+        crowded = 100 * max(0.0, image.wide.head.height - ROOMY_HEAD) if image.wide is not None else 0.0
+        return image.held_out, turned + blurred + crowded, image.photo
 
     return sorted(dataset.images, key=lacks)
 

@@ -85,8 +85,8 @@ class ImageToImage(Contract):
 
     source: SourceChoice = Field(
         default=SourceChoice.BEST,
-        description="Best: the one that faces the camera and is sharp. Each: every accepted photo, one portrait of "
-        "each, 16 at most. A request's own spec.source goes before both.",
+        description="Best: the one that faces the camera, is sharp and shows shoulders. Each: every accepted photo, "
+        "one portrait of each, 16 at most. A request's own spec.source goes before both.",
     )
 
 

@@ -70,6 +70,16 @@ def test_the_best_photo_faces_the_camera_and_is_sharp() -> None:
     assert keys(EACH, None, report) == ["wide/facing.jpg", "wide/blurred.jpg", "wide/turned.jpg"]
 
 
+def test_a_photo_whose_head_leaves_no_shoulders_gives_way_to_one_a_little_turned() -> None:
+    report = dataset({"close.jpg": FACING, "turned.jpg": {**FACING, "yaw": 12.0}})
+    crowded = HEAD.model_copy(update={"height": 0.6})
+    close, turned = report.images
+    assert close.wide is not None
+    wide = close.wide.model_copy(update={"head": crowded})
+    report = report.model_copy(update={"images": [close.model_copy(update={"wide": wide}), turned]})
+    assert keys(EACH, None, report) == ["wide/turned.jpg", "wide/close.jpg"]
+
+
 def test_a_photo_that_judges_likeness_is_drawn_over_last() -> None:
     report = dataset({"facing.jpg": FACING, "turned.jpg": {**FACING, "yaw": 40.0}}, held_out="facing.jpg")
     assert keys(STYLE, None, report) == ["wide/turned.jpg"]

@@ -2,6 +2,13 @@
 
 MUTANTS = (
     (
+        "IM8",
+        "crds/profile_contract/sources.py",
+        "image.wide.head.height - ROOMY_HEAD",
+        "ROOMY_HEAD - image.wide.head.height",
+        "the photo that leaves the most room is drawn over last",
+    ),
+    (
         "IM1",
         "crds/profile_contract/sources.py",
         "return image.held_out, turned",

@@ -55,6 +55,7 @@ KNOWN_SKIPS = (
     "images are built as root",
     "PROFILE_IMAGES=all",
     "PROFILE_BENCH_COLD=1",
+    "make test-compile",
 )
 _skipped: list[str] = []
 

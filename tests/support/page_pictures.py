@@ -87,6 +87,7 @@ def _status(dataset: PreprocessReport, finish: FinishReport, adapter: str) -> Do
         for portrait in finish.portraits
     ]
     return {
+        "area": AREA,
         "observedGeneration": 1,
         "conditions": [_condition(ConditionType.READY, "Succeeded")],
         "photos": {"verdicts": verdicts, "warnings": [one.document() for one in dataset.warnings]},
@@ -108,6 +109,7 @@ def in_training(request: Document) -> Document:
     """The status of the same request while the person is learned."""
     conditions = [_condition(ConditionType.RECONCILING, "Running"), _condition(ConditionType.PREPROCESSED, "Succeeded")]
     return {
+        "area": AREA,
         "observedGeneration": 1,
         "conditions": conditions,
         "photos": request["status"]["photos"],

@@ -65,6 +65,12 @@ class Operated:
         """What the STAGE column says."""
         return self.request.status.stage_text
 
+    def has_begun(self, stage: str) -> bool:
+        """Whether a stage runs, by its words. That finishing runs is told with its end, where that comes soon."""
+        if stage == "Finishing":
+            return any(_stage_of(job) == "finish" for job in self.request.jobs())
+        return self.stage_text() == stage
+
     def digest(self, stage: Stage) -> str:
         """The digest that the status tells for a stage."""
         stages = self.request.status.stages
@@ -113,18 +119,21 @@ def operated(product: Product, people: Path) -> Iterator[Operated]:
         yield Operated(product, space, space.request(**SPEC))
 
 
+def _stage_of(job: dict[str, Any]) -> str:
+    """The stage whose Job this is."""
+    return str(job["metadata"]["labels"]["profilestudio.io/stage"])
+
+
 def test_killed_in_the_middle_of_every_stage_it_ends_the_same_without_a_second_job(operated: Operated) -> None:
     for stage in ("Preprocessing", "Training", "Generating", "Finishing"):
-        wait_for(lambda stage=stage: operated.stage_text() == stage, 600, f"{stage} begins")  # type: ignore[misc]
+        wait_for(lambda stage=stage: operated.has_begun(stage), 600, f"{stage} begins")  # type: ignore[misc]
         leader = operated.leader()
         operated.kill_operator()
         # Fifteen seconds from its last renewal, which was up to two before, and the moment until somebody looks.
         wait_for(lambda leader=leader: operated.leader() not in ("", leader), 22, "the other takes over")  # type: ignore[misc]
     operated.request.wait("Ready", seconds=300)
     jobs = operated.request.jobs()
-    assert sorted(job["metadata"]["labels"]["profilestudio.io/stage"] for job in jobs) == [
-        "finish", "preprocess", "train",
-    ]  # fmt: skip
+    assert sorted(map(_stage_of, jobs)) == ["finish", "preprocess", "train"]
     assert len(operated.request.pods()) == 3, "no stage was run twice"
     made = operated.space.made()
     assert len([key for key in made if "/candidates/" in key and key.endswith(".png")]) == 6

@@ -66,7 +66,8 @@ def test_plain_diffusers_draws_our_files_as_the_bank_does(
     engine.close()
     plain = StableDiffusionXLPipeline.from_pretrained(random_models / random_sdxl.NAME, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
-    assert np.abs(ours - nobody).max() > 10
+    # The few layers of a look change least, and still more than rounding does.
+    assert np.abs(ours - nobody).max() > 3
     for name in files:
         plain.load_lora_weights(str(tmp_path), weight_name=name)
         theirs = plain(

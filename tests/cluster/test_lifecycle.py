@@ -177,7 +177,7 @@ def test_definitions_go_where_they_shall_and_nothing_hangs(cluster: Cluster) -> 
     cluster.install("studio", "one", "--set", "crds.keep=false")
     ask = ("--release=one/studio", "--definitions-go")
     wait_for(lambda: cluster.before_the_end(*ask).returncode == 0, 20, "no request stands")
-    cluster.helm("uninstall", "studio", "-n", "one", "--no-hooks", "--wait", "--timeout", "30s")
+    cluster.helm("uninstall", "studio", "-n", "one", "--no-hooks", "--wait", "--timeout", "90s")
     with pytest.raises(SandboxError):
         cluster.names("clusterprofilestyles")
     assert cluster.before_the_end("--release=one/studio").returncode == 0

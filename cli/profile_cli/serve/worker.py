@@ -24,6 +24,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.style import ProfileStyleSpec
 from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.folder import FolderStore
+from profile_runtime.store.port import StoreError
 
 from .ledger import Ledger, settled
 from .request_status import status
@@ -71,7 +72,7 @@ class Worker:
             try:
                 busy = self.step()
             except Exception:
-                log.exception("the worker goes on with the next request")
+                log.exception("the worker looks again in a while")
                 busy = False
             if not busy:
                 self._ledger.wait(IDLE_SECONDS)
@@ -79,22 +80,27 @@ class Worker:
     def step(self) -> bool:
         """Do what is due for the first request that something is due for; whether there was one."""
         documents = self._ledger.documents()
-        for document in documents:
-            if "deletionTimestamp" in document["metadata"]:
-                self._purge(document)
-                return True
-        waiting = [document for document in documents if not settled(document) and _can_be_read(document)]
+        if any(self._purge(document) for document in documents if _deleted(document)):
+            return True
+        kept = [document for document in documents if not _deleted(document)]
+        waiting = [document for document in kept if not settled(document) and _can_be_read(document)]
         for document in waiting[1:]:
             self._tell(document, Task(queued=True))
         if waiting:
             self._serve(waiting[0])
         return bool(waiting)
 
-    def _purge(self, document: Document) -> None:
-        """Take away what a request made, and then itself."""
+    def _purge(self, document: Document) -> bool:
+        """Take away what a request made, and then itself; whether it could be. Else it is tried again later, and holds
+        up nobody."""
         name = str(document["metadata"]["name"])
-        self._workplace.store.delete(request_prefix(AREA, name))
+        try:
+            self._workplace.store.delete(request_prefix(AREA, name))
+        except (OSError, StoreError) as error:
+            log.warning("%s is not deleted yet: %s", name, error)
+            return False
         self._ledger.forget(name)
+        return True
 
     def _tell(self, document: Document, task: Task) -> None:
         """Write how far a request is."""
@@ -157,7 +163,7 @@ class Worker:
         if now is None or self._ends.is_set():
             raise Withdrawn("gone")
         same = [now["metadata"].get(name) == document["metadata"].get(name) for name in ("uid", "generation")]
-        if not all(same) or "deletionTimestamp" in now["metadata"]:
+        if not all(same) or _deleted(now):
             raise Withdrawn("changed")
 
 
@@ -210,6 +216,11 @@ class Relay(Terminal):
                     task.tell()
 
             yield Both()
+
+
+def _deleted(document: Document) -> bool:
+    """Whether somebody deleted the request, which stands until what it made is gone."""
+    return "deletionTimestamp" in document["metadata"]
 
 
 def _can_be_read(document: Document) -> bool:

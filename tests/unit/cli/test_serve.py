@@ -21,6 +21,7 @@ from profile_contract.conditions import Reason
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
+from profile_runtime.store.folder import FolderStore
 
 TOKEN = "the-token-of-this-test"
 ORIGIN = "http://127.0.0.1:8765"
@@ -190,6 +191,27 @@ def test_who_deletes_while_it_runs_leaves_nothing_behind(client: TestClient, des
     assert desk.worker.step()
     assert client.get("/api/requests").json() == []
     assert [path for path in (tmp_path / "work").rglob("*") if path.is_file()] == []
+
+
+def test_what_cannot_be_deleted_holds_up_nobody_and_is_tried_again(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ask(client, "p-1")
+    _ask(client, "p-2")
+    _only(desk)
+    client.delete("/api/requests/p-1", headers=PAGE)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "delete", refuse)
+        assert desk.worker.step()
+        assert not desk.worker.step()
+        states = {each["name"]: each["state"] for each in client.get("/api/requests").json()}
+        assert states == {"p-1": "Deleting", "p-2": "Ready"}
+    assert desk.worker.step()
+    assert [each["name"] for each in client.get("/api/requests").json()] == ["p-2"]
 
 
 def test_what_was_asked_for_is_there_after_a_restart(client: TestClient, desk: Desk, tmp_path: Path) -> None:

@@ -333,8 +333,15 @@ MUTANTS = (
     (
         "L76",
         "cli/profile_cli/serve/worker.py",
-        """if not all(same) or "deletionTimestamp" in now["metadata"]:""",
+        "if not all(same) or _deleted(now):",
         "if not all(same):",
         "a request that was deleted is worked on to its end",
+    ),
+    (
+        "L77",
+        "cli/profile_cli/serve/worker.py",
+        "documents if not _deleted(document)]",
+        "documents]",
+        "what cannot be deleted yet holds up everybody else",
     ),
 )

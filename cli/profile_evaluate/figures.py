@@ -100,6 +100,15 @@ class PersonFigures:
     """Portraits that are nearer to this person's mean embedding than to anybody else's."""
     checkpoints: tuple[Checkpoint, ...]
     chosen_step: int
+    delivered: float | None = None
+    """As `adapter`, of the portraits that were delivered alone."""
+    delivered_eyes: Share = Share(0, 0)
+    """As `eyes`, of these."""
+
+    @property
+    def delivered_share(self) -> float | None:
+        """Likeness per ceiling of the portraits that were delivered."""
+        return None if self.delivered is None else self.delivered / self.ceiling
 
     @property
     def share(self) -> float | None:

@@ -123,11 +123,13 @@ def _people_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     gain = min(person.gain or 0.0 for person in evaluation.people)
     measured = [person for person in evaluation.people if person.rises is not None]
     rises, best = sum(bool(person.rises) for person in measured), sum(person.best_delivered for person in measured)
-    eyes = pooled([person.eyes for person in evaluation.people])
+    eyes = pooled([person.delivered_eyes for person in evaluation.people])
+    drawn_eyes = pooled([person.eyes for person in evaluation.people])
     photo_eyes = pooled([person.photo_eyes for person in evaluation.people])
     return [
         (
-            f"portraits with both eyes (photos: {100 * photo_eyes.value:.0f} %)",
+            f"delivered portraits with both eyes (all drawn: {100 * drawn_eyes.value:.0f} %, "
+            f"photos: {100 * photo_eyes.value:.0f} %)",
             share(eyes),
             f"{100 * EYES:.0f} % of the photos'",
             _yes(eyes.value >= EYES * photo_eyes.value),
@@ -203,6 +205,7 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
             f"{person.ceiling:.2f}",
             _number(person.adapter),
             _number(person.share),
+            _number(person.delivered_share),
             _number(person.base),
             _number(person.described),
             share(person.one_face),
@@ -216,13 +219,17 @@ def _likeness(people: Sequence[PersonFigures]) -> str:
         "ceiling",
         "with adapter",
         "share",
+        "delivered",
         "base, token",
         "base, described",
         "one face",
         "both eyes",
         "nearest to them",
     )
-    words = "SFace cosines to held-out photos; `ceiling` is real photos against real photos."
+    words = (
+        "SFace cosines to held-out photos; `ceiling` is real photos against real photos. `share` is of all "
+        "portraits that were drawn, `delivered` of those that a request would have been given."
+    )
     return "## Likeness\n\n" + words + "\n\n" + table(head, rows)
 
 

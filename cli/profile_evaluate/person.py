@@ -27,12 +27,12 @@ from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader
+from profile_vision.eyes import has_both_eyes
 from profile_vision.faces import counted
 from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
 
 from .drawing import WantedPicture, draw_missing
-from .eyes import has_both_eyes
 from .figures import PersonFigures, Share, StyleFigures, mean_or_none, nearest, together
 from .people import CastMember
 
@@ -55,9 +55,9 @@ class Measured:
     """Of each portrait."""
     keys: tuple[str, ...] = ()
     """Of each portrait, in the store."""
-    eyes: tuple[bool, ...] = ()
-    """Whether both eyes are there, of each portrait with exactly one face."""
-    photo_eyes: tuple[bool, ...] = ()
+    eyes: tuple[bool | None, ...] = ()
+    """Of each portrait, whether both are there; None where there is not exactly one face."""
+    photo_eyes: tuple[bool | None, ...] = ()
     """The same of the photos, made as small as portraits."""
     base: tuple[Embedding | None, ...] = ()
     described: tuple[Embedding | None, ...] = ()
@@ -103,11 +103,11 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
     )
 
 
-def _eyes(store: Store, keys: Iterable[str], faces: FaceReader) -> tuple[bool, ...]:
-    """Whether both eyes are there, of each picture that shows exactly one face."""
+def _eyes(store: Store, keys: Iterable[str], faces: FaceReader) -> tuple[bool | None, ...]:
+    """Of each picture, whether both eyes are there; None where it does not show exactly one face."""
     pictures = [read_picture(store, key) for key in keys]
     seen = [(picture, counted(faces.find(picture))) for picture in pictures]
-    return tuple(has_both_eyes(picture, shown[0]) for picture, shown in seen if len(shown) == 1)
+    return tuple(has_both_eyes(picture, shown[0]) if len(shown) == 1 else None for picture, shown in seen)
 
 
 def without_adapter(
@@ -171,20 +171,30 @@ def figures_of(measured: Measured, centroids: Mapping[str, Embedding]) -> Person
         return mean_or_none(_likenesses(embeddings, measured.references))
 
     name = measured.person.name
+    chosen = [score.key for score in measured.results.finish.scores if score.delivered]
+    delivered = [key in chosen for key in measured.keys]
     shown = [embedding for embedding in measured.portraits if embedding is not None]
     return PersonFigures(
         name=name,
         ceiling=measured.results.preprocess.ceiling or 1.0,
         adapter=like(measured.portraits),
+        delivered=like(list(itertools.compress(measured.portraits, delivered))),
         base=like(measured.base),
         described=like(measured.described),
         one_face=Share(sum(count == 1 for count in measured.faces), len(measured.faces)),
-        eyes=Share(sum(measured.eyes), len(measured.eyes)),
-        photo_eyes=Share(sum(measured.photo_eyes), len(measured.photo_eyes)),
+        eyes=_share(measured.eyes),
+        delivered_eyes=_share(itertools.compress(measured.eyes, delivered)),
+        photo_eyes=_share(measured.photo_eyes),
         named=Share(sum(nearest(embedding, centroids) == name for embedding in shown), len(shown)),
         checkpoints=tuple(measured.results.train.checkpoints),
         chosen_step=measured.results.train.chosen_step,
     )
+
+
+def _share(seen: Iterable[bool | None]) -> Share:
+    """Of what could be seen."""
+    known = [value for value in seen if value is not None]
+    return Share(sum(known), len(known))
 
 
 def _likenesses(embeddings: Sequence[Embedding | None], references: Sequence[Embedding]) -> list[float | None]:

@@ -20,7 +20,7 @@ from profile_contract.style import Tone
 from .stage import Stage
 
 # Raised by hand when finishing makes other portraits of the same candidates: it is part of every finish digest.
-VERSION = 4
+VERSION = 5
 
 
 class StyleCandidates(Contract):
@@ -89,6 +89,9 @@ class Score(Tolerant):
     likeness: int | None = None
     face_height: float = Field(default=0.0, description="Share of the picture's height, 0 to 1.")
     sharpness: float = 0.0
+    both_eyes: bool | None = Field(
+        default=None, description="Whether both eyes of its face are open and whole; None: that was not looked at."
+    )
     delivered: bool = False
     refusal: str = ""
 

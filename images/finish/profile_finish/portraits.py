@@ -22,6 +22,7 @@ from profile_contract.stages.generate import Candidate
 from profile_runtime.context import StageContext
 from profile_runtime.store.port import NotFound
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, head_angles, likeness, sharpness
+from profile_vision.eyes import has_both_eyes
 from profile_vision.faces import counted
 from profile_vision.files import (
     PORTRAIT,
@@ -153,7 +154,7 @@ class Finisher:
         return key
 
     def _score(self, style: str, candidate: Candidate) -> Score:
-        """A candidate's faces, the likeness of the largest one, its share of the height, its sharpness."""
+        """A candidate's faces, the likeness of the largest one, its share of the height, its sharpness and eyes."""
         score = Score(style=style, seed=candidate.seed, key=candidate.key, faces=0)
         try:
             image = read_picture(self._store, candidate.key)
@@ -176,6 +177,7 @@ class Finisher:
             likeness=like.percent,
             face_height=round(faces[0].box[3] / image.shape[0], 4),
             sharpness=round(sharpness(image, faces[0]), 1),
+            both_eyes=has_both_eyes(image, faces[0]),
         )
 
     def _twins(self, candidate: Candidate, neutral: Candidate | None) -> Twins | None:

@@ -10,8 +10,8 @@ from profile_contract.stages.finish import FinishParameters, Score
 def rank(scores: Sequence[Score], parameters: FinishParameters) -> list[Score]:
     """One style's scores, the best first; `delivered` is set on those that are, `refusal` on the others.
 
-    A candidate needs exactly one face and the floor's likeness. A floor of 0 means none: everything that could be read
-    may be delivered then, faces first.
+    A candidate needs exactly one face and the floor's likeness, and comes after all that have both eyes where it has
+    not. A floor of 0 means none: everything that could be read may be delivered then, faces first.
     """
     ordered = sorted(scores, key=_goodness)
     answer: list[Score] = []
@@ -19,7 +19,7 @@ def rank(scores: Sequence[Score], parameters: FinishParameters) -> list[Score]:
     for score in ordered:
         why = refusal(score, parameters.minimum_likeness)
         if not why and taken == parameters.portraits:
-            why = f"{parameters.portraits} better ones were delivered"
+            why = f"{parameters.portraits} better ones were delivered{_lost_eye(score)}"
         taken += not why
         answer.append(score.model_copy(update={"delivered": not why, "refusal": why}))
     return answer
@@ -40,10 +40,15 @@ def refusal(score: Score, floor: int) -> str:
     return ""
 
 
-def _goodness(score: Score) -> tuple[bool, bool, float, float, int]:
+def _lost_eye(score: Score) -> str:
+    """Why others may be better although they are less like the person."""
+    return "; in it an eye is closed or smeared" if score.both_eyes is False else ""
+
+
+def _goodness(score: Score) -> tuple[bool, bool, bool, float, float, int]:
     # The cosine, not the per cent of the ceiling: these are whole ones and end at 100, where good portraits tie.
     like = score.cosine if score.cosine is not None else -2.0
-    return (bool(score.refusal), score.faces != 1, -like, -score.sharpness, score.seed)
+    return (bool(score.refusal), score.faces != 1, score.both_eyes is False, -like, -score.sharpness, score.seed)
 
 
 def nothing_delivered(scores: Sequence[Score], floor: int) -> str:

@@ -21,7 +21,7 @@ from profile_contract.candidates import PictureSize
 from profile_contract.photos import PhotoReason
 from profile_contract.request import Photos, ProfileRequestSpec
 from profile_contract.stages.chain import Platform
-from profile_contract.stages.finish import FinishReport, ToneShift
+from profile_contract.stages.finish import FinishReport, Score, ToneShift
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.preprocess import (
     DatasetImage,
@@ -196,6 +196,20 @@ def test_a_persons_figures_are_those_of_what_was_measured(measured: Measured) ->
     assert found.share == pytest.approx(0.5 / 0.8)
     assert (found.one_face, found.named) == (Share(2, 4), Share(1, 2))
     assert found.chosen_step == 200
+
+
+def test_what_is_delivered_is_measured_by_itself(measured: Measured) -> None:
+    def score(key: str, *, delivered: bool) -> Score:
+        return Score(style="warm", seed=1, key=key, faces=1, delivered=delivered)
+
+    scores = [score("warm/1.png", delivered=True), score("cool/1.png", delivered=False)]
+    finish = measured.results.finish.model_copy(update={"scores": scores})
+    seen = replace(measured, results=replace(measured.results, finish=finish), eyes=(True, None, False, None))
+    found = figures_of(seen, {"anna": embedding(1)})
+    assert (found.adapter, found.delivered) == (0.5, 1.0)
+    assert found.delivered_share == pytest.approx(1 / 0.8)
+    assert (found.eyes, found.delivered_eyes) == (Share(1, 2), Share(1, 1))
+    assert figures_of(measured, {"anna": embedding(1)}).delivered_share is None
 
 
 def test_a_style_is_measured_by_its_own_portraits_per_each_persons_ceiling(measured: Measured) -> None:

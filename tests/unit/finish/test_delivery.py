@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from finishing import PREFIX, finisher
 from profile_contract.framing import HeadPlace
 from profile_contract.generation import SourceFraming
 from profile_contract.layouts import LAYOUTS, LayoutName
-from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score
+from profile_contract.stages.finish import FinishParameters, LayoutFile, Portrait, Score, StyleCandidates
 from profile_contract.stages.generate import Candidate
+from profile_contract.style import Tone
 from profile_finish.checklist import Cutting, checks
 from profile_finish.references import References
 from profile_runtime.store.folder import FolderStore
@@ -59,6 +61,13 @@ class OneFace:
         return [
             Face(box=(x - down, y - down, 2 * down, 2.6 * down), points=np.array(points, dtype=np.float32), score=0.9)
         ]
+
+
+class KnownFace(OneFace):
+    """Sees the person in it, too."""
+
+    def embed(self, _image: NDArray[np.uint8], _face: Face) -> NDArray[np.float32]:
+        return np.array([1.0, 0.0], np.float32)
 
 
 class Glances(OneFace):
@@ -303,3 +312,17 @@ def test_a_photo_does_not_judge_what_was_drawn_over_it() -> None:
     assert references.beside("") == [own, other]
     alone = References(embeddings=[own], images=[], ceiling=1.0, pictures=pictures[:1])
     assert alone.beside("crop.png") == [own]
+
+
+@pytest.mark.parametrize(("eyes", "whole"), [((280, 360), True), ((280,), False), ((360,), False)])
+def test_a_candidates_eyes_are_looked_at_before_it_is_chosen(eyes: Sequence[int], whole: bool, tmp_path: Path) -> None:
+    picture, store = portrait_picture(), FolderStore(tmp_path)
+    for x in eyes:
+        picture[260:276, x - 8 : x + 8] = 20
+    store.write("7.png", png(picture), "image/png")
+    parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[LayoutName.SQUARE])
+    found = finisher(store, KnownFace(), parameters)
+    found.references = References([np.array([1.0, 0.0], np.float32)], [], 1.0)
+    candidates = [Candidate(seed=7, key="7.png")]
+    section = found.style(StyleCandidates(style="warm", tone=Tone.NEUTRAL, candidates=candidates))
+    assert [score.both_eyes for score in section.scores] == [whole]

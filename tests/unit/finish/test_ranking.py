@@ -16,6 +16,7 @@ def score(
     sharpness: float = 50.0,
     refusal: str = "",
     cosine: float | None = None,
+    both_eyes: bool | None = True,
 ) -> Score:
     if cosine is None and likeness is not None:
         cosine = likeness / 100
@@ -27,6 +28,7 @@ def score(
         cosine=cosine,
         likeness=likeness,
         sharpness=sharpness,
+        both_eyes=both_eyes,
         refusal=refusal,
     )
 
@@ -51,6 +53,16 @@ def test_several_faces_are_never_a_portrait() -> None:
     found = rank([score(1, 99, faces=2), score(2, 60)], parameters(2, 45))
     assert [(s.seed, s.delivered) for s in found] == [(2, True), (1, False)]
     assert found[1].refusal == "2 faces were found in it"
+
+
+def test_a_lost_eye_is_delivered_only_where_nothing_better_is_left() -> None:
+    lost, unseen = score(1, 90, both_eyes=False), score(2, 60, both_eyes=None)
+    found = rank([lost, unseen, score(3, 50), score(4, 40)], parameters(2, 45))
+    assert [(s.seed, s.delivered) for s in found] == [(2, True), (3, True), (4, False), (1, False)]
+    assert found[3].refusal == "2 better ones were delivered; in it an eye is closed or smeared"
+    found = rank([lost, unseen, score(3, 50), score(4, 40)], parameters(3, 45))
+    assert [s.seed for s in found if s.delivered] == [2, 3, 1]
+    assert found[2].refusal == "likeness 40 % is below the floor of 45 %"
 
 
 def test_without_a_floor_faces_come_first_and_the_rest_fills_up() -> None:

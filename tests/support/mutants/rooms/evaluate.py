@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     (
         "E12",
-        "cli/profile_evaluate/eyes.py",
+        "vision/profile_vision/eyes.py",
         "return min(darkness(small, face.points * scale)) >= DARKER",
         "return max(darkness(small, face.points * scale)) >= DARKER",
         "one eye is enough",
@@ -161,5 +161,12 @@ MUTANTS = (
         "person.share for person in people",
         "person.adapter for person in people",
         "MLflow is told cosines as shares of the ceiling",
+    ),
+    (
+        "E24",
+        "cli/profile_evaluate/person.py",
+        "if score.delivered]",
+        "]",
+        "what was refused counts as delivered",
     ),
 )

@@ -156,6 +156,27 @@ MUTANTS = (
         "a title is drawn as empty boxes",
     ),
     (
+        "F23",
+        "images/finish/profile_finish/ranking.py",
+        "score.both_eyes is False, -like",
+        "-like",
+        "a portrait with a smeared eye goes before one with both",
+    ),
+    (
+        "F24",
+        "images/finish/profile_finish/ranking.py",
+        "score.both_eyes is False, -like",
+        "not score.both_eyes, -like",
+        "candidates whose eyes nobody looked at come last",
+    ),
+    (
+        "F25",
+        "images/finish/profile_finish/portraits.py",
+        "both_eyes=has_both_eyes(image, faces[0])",
+        "both_eyes=None",
+        "eyes are not looked at before portraits are chosen",
+    ),
+    (
         "F90",
         "vision/profile_vision/files.py",
         '    profile[24:36] = struct.pack(">6H", 1999, 10, 18, 0, 0, 0)\n',

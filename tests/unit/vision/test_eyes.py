@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profile_evaluate.eyes import DARKER, darkness, has_both_eyes
+from profile_vision.eyes import DARKER, darkness, has_both_eyes
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from profile_vision import Face
-from profile_vision.pixels import BGR
+from .faces import Face
+from .pixels import BGR
 
 # Of the cheek's lightness (L*): an eye's darkest tenth is at least so much darker. Found by eye on 56 portraits, of
 # which those below it had lost an eye or closed one; nine of ten photos of the cast, made as small, are above it.

@@ -238,6 +238,29 @@ def test_images_by_digest_win_over_the_tag() -> None:
     assert config["jobs"]["finish"]["image"] == "registry.example.com/profile-studio/finish:1.2.3"
 
 
+def test_a_parent_charts_registry_takes_the_place_of_the_host_of_every_image() -> None:
+    told = (
+        *("--set", "global.imageRegistry=mirror.internal:5000,global.others=1,web.enabled=true"),
+        *("--set", "database.existingSecret=x,web.store.publicUrl=https://s.example.com"),
+    )
+    pods = [item["spec"]["template"]["spec"] for item in render(*told) if item["kind"] in ("Deployment", "Job")]
+    images = {container["image"] for pod in pods for container in pod["containers"]}
+    images |= {job["image"] for job in config_of(*told)["jobs"].values() if isinstance(job, dict) and "image" in job}
+    images |= {item["spec"]["containers"][0]["image"] for item in render(*told) if item["kind"] == "Pod"}
+    images |= {c["image"] for item in of_kind("ServingRuntime", *told).values() for c in item["spec"]["containers"]}
+    places = {image.rpartition("/")[0] for image in images}
+    names = {image.rpartition("/")[2].partition(":")[0] for image in images}
+    assert places == {"mirror.internal:5000/profile-studio"}
+    assert names == {"operator", "history", "web", "predictor", "preprocess", "train", "finish"}
+
+
+@pytest.mark.parametrize(("said", "kept"), [((), 3), (("--set", "revisionHistoryLimit=0"), 0)])
+def test_so_many_former_revisions_of_every_deployment_are_kept(said: tuple[str, ...], kept: int) -> None:
+    on = ("--set", "database.existingSecret=x,web.enabled=true,web.store.publicUrl=https://s.example.com")
+    deployments = of_kind("Deployment", *on, *said)
+    assert [item["spec"]["revisionHistoryLimit"] for item in deployments.values()] == [kept] * 3
+
+
 @pytest.mark.parametrize("arguments", [(), ("--set", "models.existingClaim=weights"), CPU], ids=["gpu", "claim", "cpu"])
 def test_every_pod_meets_the_restricted_standard(arguments: tuple[str, ...]) -> None:
     pods = [the("Deployment", "profile-studio-operator", *arguments)["spec"]["template"]["spec"]]

@@ -65,6 +65,8 @@ REFUSED = [
     ("store.endpoint=-minio:9000", "at '/store/endpoint'"),
     ("uninstall.check=maybe", "at '/uninstall/check'"),
     ("rbac.aggregate=edit", "at '/rbac/aggregate'"),
+    ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit'"),
+    ("global.imageRegistry=mirror.internal/images", "at '/global/imageRegistry'"),
 ]
 
 

@@ -23,9 +23,10 @@ from safetensors.torch import load, save
 
 from profile_contract.areas import area_of
 from profile_contract.artifacts import REPORT, candidate_key, stage_prefix
-from profile_contract.candidates import PictureSize, Wanted, generation_order, planned_candidates
+from profile_contract.candidates import Wanted, generation_order, planned_candidates
 from profile_contract.generation import ORDER_TENSOR, GenerationOrder, GenerationResult
 from profile_contract.layouts import LayoutName
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.finish import FinishOrder, FinishParameters, StyleCandidates
 from profile_contract.stages.generate import Candidate
 from profile_contract.stages.order import FileRef, RequestRef, StageReport

@@ -27,8 +27,8 @@ from profile_cli.run.values import read_values
 from profile_cli.styles import known_styles, load_styles
 from profile_cli.terminal import Terminal
 from profile_cli.upload import upload
-from profile_contract.candidates import PictureSize
 from profile_contract.layouts import LAYOUTS, LayoutName
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec, Subject
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.finish import FinishReport, Score

@@ -6,9 +6,9 @@ alone reads is a Section here; values.yaml says each of its fields, so that none
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from profile_contract.kubernetes import (
     InstallationName,
@@ -43,7 +43,7 @@ from profile_operator.job_settings import (
 )
 from profile_runtime.store.address import StoreAddress
 
-from .section import Objects, Section, Sha256, Text
+from .section import Count, Objects, Section, Sha256, Text
 from .workloads import HistoryValues, OperatorValues, PredictorValues, ServiceAccount, WebValues
 
 
@@ -67,6 +67,16 @@ class Images(Section):
     pull_policy: PullPolicy
     pull_secrets: list[ObjectName]
     digests: DigestsValues
+
+
+class Parents(Section):
+    """What parent charts say to all their charts; most of it is meant for others."""
+
+    model_config = ConfigDict(extra="allow")
+
+    image_registry: str = Field(
+        pattern=r"^[^ /]*$", description="A host that takes the place of the first part of images.registry."
+    )
 
 
 class Crds(Section):
@@ -248,6 +258,8 @@ class ChartValues(Section):
     name_override: LabelNameOrNone
     fullname_override: LabelNameOrNone
     common_labels: dict[str, str]
+    revision_history_limit: Count = Field(description="Former revisions of the Deployments that the cluster keeps.")
+    parents: Parents = Field(alias="global")
     images: Images
     crds: Crds
     styles: Styles
@@ -281,5 +293,3 @@ class ChartValues(Section):
     test: Test
     metrics: Metrics
     network_policies: NetworkPolicies
-    # Helm's own: what parent charts say to all.
-    parents: dict[str, Any] = Field(default={}, alias="global")

@@ -98,11 +98,15 @@ app.kubernetes.io/component: {{ .component }}
 {{/* An image by name; call with (dict "root" $ "name" "train"). */}}
 {{- define "profile-studio.image" -}}
 {{- $images := .root.Values.images -}}
+{{- $registry := $images.registry -}}
+{{- with .root.Values.global.imageRegistry -}}
+{{- $registry = regexReplaceAllLiteral "^[^/]+" $registry . -}}
+{{- end -}}
 {{- $digest := get $images.digests .name -}}
 {{- if $digest -}}
-{{- printf "%s/%s@%s" $images.registry .name $digest -}}
+{{- printf "%s/%s@%s" $registry .name $digest -}}
 {{- else -}}
-{{- printf "%s/%s:%s" $images.registry .name (default .root.Chart.AppVersion $images.tag) -}}
+{{- printf "%s/%s:%s" $registry .name (default .root.Chart.AppVersion $images.tag) -}}
 {{- end -}}
 {{- end -}}
 

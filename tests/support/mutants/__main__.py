@@ -1,7 +1,9 @@
 """`python -m mutants [ID or room...]`: plant each bug, and tell which are seen by tests that need no cluster.
 
-A verdict is written as soon as it is known: what was cut goes on where it was, as long as no source has changed.
-Ends with 1 when fewer than the wanted share is seen, or when one is seen by no test of `make test` at all.
+First the test that saw a bug the last time is asked (`seen_by.json`), and the tests of its module; only for what these
+do not see is it measured which tests reach which lines. A verdict is written as soon as it is known: what was cut goes
+on where it was, as long as no source has changed. Ends with 1 when fewer than the wanted share is seen, or when one is
+seen by no test of `make test` at all.
 """
 
 from __future__ import annotations
@@ -12,19 +14,21 @@ import itertools
 import json
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from profile_models.folders import cache_folder
 
 from .mutant import ROOT, Mutant, all_mutants
-from .reach import Reach, digest, measure
+from .reach import digest, measure, near
 from .trial import Copy, Verdict
 
 # Outside of the clone: what looks through the whole tree must not meet it twice. Each clone has its own.
 PLACE = cache_folder() / "mutants" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 VERDICTS = PLACE / "verdicts.json"
+# Which test saw a bug the last time, by the bug's id; committed, so that others begin with it.
+SEEN_BY = ROOT / "tests" / "support" / "mutants" / "seen_by.json"
 WANTED_PERCENT = 95
 
 
@@ -44,40 +48,62 @@ def main() -> int:
     if arguments.elsewhere:
         return _seen_elsewhere([mutant for mutant in mutants if mutant.elsewhere])
     copies = [Copy.make(PLACE / str(number)) for number in range(arguments.jobs)]
-    tree = digest(path for path in copies[0].root.rglob("*") if path.is_file() and ".venv" not in path.parts)
-    known = [] if arguments.anew else _known(mutants, tree)
-    rest = [mutant for mutant in mutants if mutant.id not in {verdict.mutant.id for verdict in known}]
-    reach = measure(copies[0].root, copies[0].environment, rest, PLACE / "reach")
-    verdicts = []
-    for verdict in _try_all(rest, reach, copies):
+    sources = (path for path in copies[0].root.rglob("*") if ".venv" not in path.parts and path.name != SEEN_BY.name)
+    tree = digest(path for path in sources if path.is_file())
+    verdicts = [] if arguments.anew else _known(mutants, tree)
+
+    def note(verdict: Verdict) -> None:
         verdicts.append(verdict)
         _write([verdict], tree)
+
+    seen_by = json.loads(SEEN_BY.read_text()) if SEEN_BY.is_file() else {}
+    rest = _without(mutants, verdicts)
+    _each(rest, copies, lambda copy, bug: copy.glance(bug, seen_by.get(bug.id, ""), near(copy.root, bug)), note)
+    rest = _without(mutants, verdicts)
+    reach = measure(copies[0].root, copies[0].environment, rest, PLACE / "reach")
+    _each(rest, copies, lambda copy, bug: copy.try_out(bug, reach.tests(bug), reach.files(bug)), note)
     verdicts = _without_broken_tests(verdicts, copies[0])
     for copy in copies:
         copy.warm.end()
     _write(verdicts, tree)
-    return _tell([*known, *verdicts])
+    seen = seen_by | {verdict.mutant.id: verdict.by for verdict in verdicts if verdict.killed and "::" in verdict.by}
+    listed = {mutant.id for mutant in all_mutants()}
+    SEEN_BY.write_text(json.dumps({bug: seen[bug] for bug in sorted(seen) if bug in listed}, indent=1) + "\n")
+    return _tell(verdicts)
 
 
-def _try_all(mutants: list[Mutant], reach: Reach, copies: list[Copy]) -> Iterator[Verdict]:
+def _without(mutants: list[Mutant], verdicts: list[Verdict]) -> list[Mutant]:
+    """Those that have no verdict yet."""
+    tried = {verdict.mutant.id for verdict in verdicts}
+    return [mutant for mutant in mutants if mutant.id not in tried]
+
+
+def _each(
+    mutants: list[Mutant],
+    copies: list[Copy],
+    look: Callable[[Copy, Mutant], Verdict | None],
+    note: Callable[[Verdict], None],
+) -> None:
+    """Look at each bug in a copy that is free; what is said of it is told and noted at once."""
     free: queue.Queue[Copy] = queue.Queue()
     for copy in copies:
         free.put(copy)
 
-    killers = _killers()
-
-    def attempt(mutant: Mutant) -> Verdict:
+    def attempt(mutant: Mutant) -> Verdict | None:
         copy = free.get()
         try:
-            return copy.try_out(mutant, reach.tests(mutant), killers.get(mutant.id, ""), reach.files(mutant))
+            return look(copy, mutant)
         finally:
             free.put(copy)
 
     with ThreadPoolExecutor(len(copies)) as threads:
-        for number, verdict in enumerate(threads.map(attempt, mutants), 1):
-            said = f"seen by {verdict.by}" if verdict.killed else f"NOT SEEN ({verdict.by or verdict.tests} tests)"
-            print(f"[{number}/{len(mutants)}] {verdict.mutant.id} {verdict.mutant.what}: {said}", flush=True)
-            yield verdict
+        for number, (mutant, verdict) in enumerate(zip(mutants, threads.map(attempt, mutants), strict=True), 1):
+            if verdict is None:
+                said = "not seen by the tests that are near"
+            else:
+                said = f"seen by {verdict.by}" if verdict.killed else f"NOT SEEN ({verdict.by or verdict.tests} tests)"
+                note(verdict)
+            print(f"[{number}/{len(mutants)}] {mutant.id} {mutant.what}: {said}", flush=True)
 
 
 def _seen_elsewhere(mutants: list[Mutant]) -> int:
@@ -102,12 +128,6 @@ def _without_broken_tests(verdicts: list[Verdict], copy: Copy) -> list[Verdict]:
         replace(verdict, killed=False, by=f"{verdict.by}, which fails anyway") if verdict.by in broken else verdict
         for verdict in verdicts
     ]
-
-
-def _killers() -> dict[str, str]:
-    """Which test saw a mutant the last time, by the mutant's id: it is asked first."""
-    rows = json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else []
-    return {row["id"]: row["by"] for row in rows if row["killed"] and "::" in row["by"]}
 
 
 def _known(mutants: list[Mutant], tree: str) -> list[Verdict]:

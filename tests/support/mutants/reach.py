@@ -18,6 +18,8 @@ from .mutant import Mutant
 
 # The tests that need no cluster.
 FLOORS = ("tests/unit", "tests/chart", "tests/networks")
+# So many files are asked before anything is measured.
+MOST_NEAR = 5
 # What coverage cannot follow is looked at by these.
 BY_FOLDER = {
     "charts/": "tests/chart/test_*.py",
@@ -43,25 +45,42 @@ class Reach:
             return sorted({_test(name) for name in ran})
         # A line that runs at import: whoever uses anything of the file may see it, and whoever names it.
         using = {_test(name) for names in contexts.values() for name in names if name}
-        return sorted(using | set(self._named(mutant)))
+        return sorted(using | set(naming(self._root, mutant)))
 
     def files(self, mutant: Mutant) -> list[str]:
         """Whole files of tests that may see what the tests of its lines do not: what runs in a process of its own is
         not followed, and a bug may change the parameters by which a test is named."""
-        room = mutant.file.rpartition("profile_")[2].split("/")[0]
-        mirror = (self._root / "tests" / "unit" / room).glob("test_*.py")
+        mirror = (self._root / "tests" / "unit" / _room(mutant)).glob("test_*.py")
         known = {test.partition("::")[0] for test in self.tests(mutant)}
-        return sorted(known | set(self._named(mutant)) | {str(file.relative_to(self._root)) for file in mirror})
+        return sorted(known | set(naming(self._root, mutant)) | {str(file.relative_to(self._root)) for file in mirror})
 
-    def _named(self, mutant: Mutant) -> list[str]:
-        """Test files that name the module, else those of its package: of what is but declared nothing runs after the
-        import, and what runs in a process of its own (the decoder of pictures) leaves no trace here."""
-        module = mutant.file.removesuffix(".py").rpartition("profile_")
-        name = f"profile_{module[2]}".replace("/", ".")
-        files = sorted(file for floor in FLOORS for file in (self._root / floor).rglob("test_*.py"))
-        room = module[2].split("/")[0]
-        named = [file for file in files if name in file.read_text()] or [f for f in files if f.parent.name == room]
-        return [str(file.relative_to(self._root)) for file in named]
+
+def naming(root: Path, mutant: Mutant) -> list[str]:
+    """Test files that name the module, else those of its package: of what is but declared nothing runs after the
+    import, and what runs in a process of its own (the decoder of pictures) leaves no trace here."""
+    files = sorted(file for floor in FLOORS for file in (root / floor).rglob("test_*.py"))
+    named = [file for file in files if _module(mutant) in file.read_text()]
+    named = named or [file for file in files if file.parent.name == _room(mutant)]
+    return [str(file.relative_to(root)) for file in named]
+
+
+def near(root: Path, mutant: Mutant) -> list[str]:
+    """A few files of tests in the folder of the bug's package that name its module, those first that import least: most
+    bugs are seen there, and nothing has to be measured for it."""
+    texts = {file: file.read_text() for file in (root / "tests" / "unit" / _room(mutant)).glob("test_*.py")}
+    named = [file for file, text in texts.items() if mutant.file.endswith(".py") and _module(mutant) in text]
+    narrowest = sorted(named, key=lambda file: (texts[file].count("import "), file.name))
+    return [str(file.relative_to(root)) for file in narrowest[:MOST_NEAR]]
+
+
+def _module(mutant: Mutant) -> str:
+    """The bug's module, as an import names it."""
+    return "profile_" + mutant.file.removesuffix(".py").rpartition("profile_")[2].replace("/", ".")
+
+
+def _room(mutant: Mutant) -> str:
+    """The bug's package without its first word, which is what the folder of its unit tests is called."""
+    return mutant.file.rpartition("profile_")[2].split("/")[0]
 
 
 def _test(context: str) -> str:
@@ -94,7 +113,7 @@ def measure(root: Path, environment: dict[str, str], mutants: Sequence[Mutant], 
 
 def folders_for(root: Path, mutants: Iterable[Mutant]) -> list[str]:
     """The folders of tests in which a package of these bugs is named; bugs that coverage cannot follow need none."""
-    packages = {f"profile_{m.file.rpartition('profile_')[2].split('/')[0]}" for m in mutants if m.file.endswith(".py")}
+    packages = {f"profile_{_room(m)}" for m in mutants if m.file.endswith(".py")}
     unit = sorted(path for path in (root / "tests" / "unit").iterdir() if path.is_dir())
     folders = [*unit, *(root / floor for floor in FLOORS if floor != "tests/unit")]
     named = {folder: "".join(file.read_text() for file in folder.rglob("*.py")) for folder in folders}

@@ -73,18 +73,28 @@ class Copy:
         """What runs tests here."""
         return Warm(self.root, self.environment)
 
-    def try_out(self, mutant: Mutant, tests: list[str], first: str = "", wider: Sequence[str] = ()) -> Verdict:
-        """Whether any of the tests fails with the bug planted. `first`: the one that saw it the last time; `wider`:
-        files of tests that are asked where none of the others sees it."""
+    def glance(self, mutant: Mutant, seer: str, near: Sequence[str]) -> Verdict | None:
+        """What is soon told: whether the test that saw it the last time (`seer`), or one of these files of tests, sees
+        the bug. None: neither does, which is no verdict."""
+        with self.with_bug(mutant):
+            if seer and (self.root / seer.partition("::")[0]).is_file():
+                code, by = self.warm.run([seer], SECONDS)
+                # A test that is gone or has another name is no failure: its own name is then missing from what failed.
+                if code and by.partition("[")[0] == seer.partition("[")[0]:
+                    return Verdict(mutant, killed=True, by=by, tests=1)
+            if near:
+                code, by = self.warm.run(list(near), SECONDS)
+                if code and by:
+                    return Verdict(mutant, killed=True, by=by, tests=len(near))
+        return None
+
+    def try_out(self, mutant: Mutant, tests: list[str], wider: Sequence[str] = ()) -> Verdict:
+        """Whether any of the tests fails with the bug planted. `wider`: files of tests that are asked where none of the
+        others sees it."""
         if not tests:
             return Verdict(mutant, killed=False, by="no test reaches it", tests=0)
         with self.with_bug(mutant):
-            code, by = 0, ""
-            if first and (self.root / first.partition("::")[0]).is_file():
-                code, by = self.warm.run([first], SECONDS)
-            # A test that is gone or has another name is no failure: its own name is then missing from what failed.
-            if code == 0 or by.partition("[")[0] != first.partition("[")[0]:
-                code, by = self.warm.run(tests, SECONDS)
+            code, by = self.warm.run(tests, SECONDS)
             if wider and code in (0, *NOTHING_RAN):
                 code, by = self.warm.run(list(wider), SECONDS)
         if code in NOTHING_RAN:

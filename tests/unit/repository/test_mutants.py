@@ -9,7 +9,7 @@ from coverage import CoverageData
 
 from mutants import reach
 from mutants.mutant import ROOT, Mutant, all_mutants
-from mutants.reach import Reach, folders_for, measure
+from mutants.reach import Reach, folders_for, measure, near
 from mutants.trial import Copy
 from mutants.warm import first_failure
 
@@ -60,25 +60,20 @@ HERE = "tests/unit/repository/test_mutants.py::test_ids_are_unique"
 
 
 @pytest.mark.parametrize(
-    ("first", "ends", "killed", "asked"),
+    ("ends", "killed", "asked"),
     [
-        ("", [(1, "b")], True, [["a", "b"]]),
-        ("", [(0, "")], False, [["a", "b"]]),
+        ([(1, "b")], True, [["a", "b"]]),
+        ([(0, "")], False, [["a", "b"]]),
         # Late with the bug, and in time without it: it waits for ever. Late without it, too: the machine is busy.
-        ("", [(124, ""), (0, "")], True, [["a", "b"]] * 2),
-        ("", [(124, ""), (124, "")], False, [["a", "b"]] * 2),
+        ([(124, ""), (0, "")], True, [["a", "b"]] * 2),
+        ([(124, ""), (124, "")], False, [["a", "b"]] * 2),
         # pytest was asked for a test that is not there, or found none: nobody saw anything.
-        ("", [(4, "")], False, [["a", "b"]]),
-        ("", [(5, "")], False, [["a", "b"]]),
-        # The one that saw it the last time is asked first, and believed if it is that one that fails.
-        (HERE, [(1, HERE)], True, [[HERE]]),
-        (HERE, [(0, ""), (1, "b")], True, [[HERE], ["a", "b"]]),
-        (HERE, [(4, ""), (0, "")], False, [[HERE], ["a", "b"]]),
-        ("tests/unit/test_gone.py::test_x", [(0, "")], False, [["a", "b"]]),
+        ([(4, "")], False, [["a", "b"]]),
+        ([(5, "")], False, [["a", "b"]]),
     ],
 )
 def test_a_verdict_needs_a_test_that_ran(
-    tmp_path: Path, first: str, ends: list[tuple[int, str]], killed: bool, asked: list[list[str]]
+    tmp_path: Path, ends: list[tuple[int, str]], killed: bool, asked: list[list[str]]
 ) -> None:
     file = tmp_path / "tests/unit/repository/test_mutants.py"
     file.parent.mkdir(parents=True)
@@ -87,8 +82,49 @@ def test_a_verdict_needs_a_test_that_ran(
     told = Told(*ends)
     copy = Copy(tmp_path)
     copy.__dict__["warm"] = told
-    verdict = copy.try_out(mutant, ["a", "b"], first)
+    verdict = copy.try_out(mutant, ["a", "b"])
     assert (verdict.killed, told.asked) == (killed, asked)
+
+
+@pytest.mark.parametrize(
+    ("seer", "ends", "by", "asked"),
+    [
+        # The one that saw it the last time is asked first, and believed if it is that one that fails.
+        (HERE, [(1, HERE)], HERE, [[HERE]]),
+        (HERE, [(0, ""), (1, "b::x")], "b::x", [[HERE], ["b"]]),
+        (HERE, [(1, "b::y"), (1, "b::x")], "b::x", [[HERE], ["b"]]),
+        # One that is gone, or was renamed, has seen nothing.
+        (HERE, [(4, ""), (0, "")], None, [[HERE], ["b"]]),
+        ("tests/unit/test_gone.py::test_x", [(1, "b::x")], "b::x", [["b"]]),
+        # Late, or cut by a signal: no verdict yet.
+        ("", [(124, "")], None, [["b"]]),
+    ],
+)
+def test_a_glance_asks_who_saw_it_and_then_who_is_near(
+    tmp_path: Path, seer: str, ends: list[tuple[int, str]], by: str | None, asked: list[list[str]]
+) -> None:
+    file = tmp_path / HERE.partition("::")[0]
+    file.parent.mkdir(parents=True)
+    file.write_text("pass\n")
+    told = Told(*ends)
+    copy = Copy(tmp_path)
+    copy.__dict__["warm"] = told
+    verdict = copy.glance(Mutant("X", HERE.partition("::")[0], "pass", "fail", "a bug"), seer, ["b"])
+    assert (verdict.by if verdict else None, told.asked) == (by, asked)
+
+
+def test_near_are_the_files_of_its_package_that_name_the_module_the_narrowest_first(tmp_path: Path) -> None:
+    for name, text in {
+        "web/test_a.py": "import re\nfrom profile_web.views import x\n",
+        "web/test_b.py": "from profile_web.views import x\n",
+        "web/test_c.py": "from profile_web.routes import x\n",
+        "cli/test_d.py": "from profile_web.views import x\n",
+    }.items():
+        (tmp_path / "tests/unit" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests/unit" / name).write_text(text)
+    bug = Mutant("X", "images/web/profile_web/views.py", "a", "b", "")
+    assert near(tmp_path, bug) == ["tests/unit/web/test_b.py", "tests/unit/web/test_a.py"]
+    assert near(tmp_path, Mutant("Y", "charts/profile-studio/values.yaml", "a", "b", "")) == []
 
 
 @pytest.mark.parametrize("first_pass", [(0, ""), (4, "")])

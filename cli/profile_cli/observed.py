@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import status_of
 
 

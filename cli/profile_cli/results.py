@@ -24,7 +24,7 @@ from profile_contract.artifacts import (
     folder_of,
     stage_prefix,
 )
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.finish import FinishOrder, FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from profile_contract.photo_names import shown_name
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
-from profile_contract.request import PortraitStatus, Verdict
+from profile_contract.request_status import PortraitStatus, Verdict
 from profile_contract.stages.finish import FinishReport, Portrait, ToneShift
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoVerdict

@@ -14,7 +14,7 @@ from profile_cli.observed import ObservedRequest
 from profile_cli.tables import warning_lines
 from profile_cli.terminal import Terminal, duration
 from profile_contract.conditions import ConditionType, Reason
-from profile_contract.request import StageStatus
+from profile_contract.request_status import StageStatus
 from profile_contract.stages.table import Stage
 
 PAUSE_SECONDS = 0.5

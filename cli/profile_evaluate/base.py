@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from profile_contract.candidates import PictureSize
 from profile_contract.framing import Head, Skeleton, placed
 from profile_contract.generation import POSE_LINE
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.finish import ToneShift
 from profile_contract.style import TONE_WORDS, ProfileStyleSpec, Tone
 from profile_finish.tone import Twins, tone_shift

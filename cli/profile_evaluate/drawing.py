@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import PictureSize
 from profile_contract.framing import Skeleton
 from profile_contract.generation import MAXIMUM_ITEMS, POSE_LINE, GenerationItem, GenerationOrder
 from profile_contract.model import digest_of
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import ProfileStyleSpec
 from profile_runtime.store.port import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .request import PortraitStatus
+from .request_status import PortraitStatus
 from .stages.finish import FinishReport
 from .style_ref import StyleRef
 

@@ -16,7 +16,7 @@ from .look_learning import LearntLook, LookLayers, LookPhotos, LookSteps
 from .look_ref import LookFile, LookKind, LookPath, LookRef, Sha256, look_key
 from .model import Contract, Tolerant
 from .problems import problems_of
-from .request import Condition
+from .request_status import Condition
 from .style import DEFAULT_PREDICTOR, ProfileStyleSpec
 from .understood import understood
 

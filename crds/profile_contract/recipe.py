@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from .candidates import GenerationRecipe
 from .model import Contract, digest_of
+from .picture_size import GenerationRecipe
 from .problems import problems_of
 from .stages.order import ModelName
 from .stages.preprocess import PreprocessRecipe

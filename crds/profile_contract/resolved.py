@@ -14,12 +14,12 @@ from pydantic import Field, ValidationError
 
 from .areas import Area
 from .artifacts import uploads_prefix
-from .candidates import PictureSize
 from .framing import HeadRoom
 from .generation import FacePixels, PoseLine
 from .keys import check_below
 from .look_ref import MOST_LOOKS, LookFile, look_place, looks_of
 from .model import Contract, digest_of
+from .picture_size import PictureSize
 from .problems import problems_of
 from .request import PhotoName, ProfileRequestSpec, Subject, Training, Updates
 from .stages import finish, generate, preprocess, train

@@ -13,7 +13,8 @@ from . import GROUP
 from .conditions import ABANDON_ANNOTATION, RETRY_ANNOTATION, ConditionType
 from .kubernetes import LONGEST_INSTALLATION
 from .problems import problems_of
-from .request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
+from .request import DeletionPolicy, ProfileRequestSpec
+from .request_status import ProfileRequestStatus
 from .understood import understood
 
 FINALIZER = f"{GROUP}/purge"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .kubernetes import LONGEST_INSTALLATION
 from .model import Tolerant
-from .request import Condition
+from .request_status import Condition
 
 
 class StyleReason(StrEnum):

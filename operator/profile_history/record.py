@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
-from profile_contract.request import DeletionPolicy, StagesStatus
+from profile_contract.request import DeletionPolicy
+from profile_contract.request_status import StagesStatus
 from profile_contract.resource import Key, SpecError, parse_head, parse_spec
 from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.resources import Document

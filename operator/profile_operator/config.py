@@ -15,7 +15,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from profile_contract.candidates import GenerationRecipe, PictureSize
 from profile_contract.generation import MAXIMUM_ITEMS, PictureEdge
 from profile_contract.kubernetes import (
     InstallationName,
@@ -24,6 +23,7 @@ from profile_contract.kubernetes import (
     ObjectName,
 )
 from profile_contract.model import Contract
+from profile_contract.picture_size import GenerationRecipe, PictureSize
 from profile_contract.recipe import Recipe
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from profile_contract.conditions import ConditionType, Reason
-from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.request_status import Condition, ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.resource import RequestHead
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage

@@ -11,10 +11,10 @@ import pytest
 
 from finishing import finisher, stripes
 from profile_cli.styles import load_styles
-from profile_contract.candidates import PictureSize
 from profile_contract.framing import room_for
 from profile_contract.generation import GenerationItem, GenerationOrder
 from profile_contract.layouts import LayoutName
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.finish import FinishParameters, Portrait, Score
 from profile_contract.stages.generate import Candidate
 from profile_contract.stages.order import RequestRef

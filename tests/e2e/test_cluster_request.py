@@ -18,10 +18,10 @@ from PIL import Image
 
 from product import Product, Request, Space, named_styles, pictures_in, wait_for
 from profile_contract.artifacts import request_prefix
-from profile_contract.candidates import PictureSize
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, GenerationResult
 from profile_contract.layouts import LAYOUTS, LayoutName
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.picture_size import PictureSize
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import RequestRef, StageReport

@@ -15,10 +15,11 @@ from profile_cli.__main__ import main
 from profile_cli.run.command import WORK
 from profile_cli.run.drawing import KeyGrants, StoreFiles
 from profile_contract.artifacts import REPORT
-from profile_contract.candidates import PictureSize, Wanted, generation_order, planned_candidates
+from profile_contract.candidates import Wanted, generation_order, planned_candidates
 from profile_contract.framing import room_for
 from profile_contract.generation import GenerationOrder
 from profile_contract.layouts import LAYOUTS, LayoutName
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessReport

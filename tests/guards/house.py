@@ -40,8 +40,8 @@ from profile_cli.run import command as runner_command
 from profile_cli.run import runner
 from profile_contract import generation as calls
 from profile_contract import progress
-from profile_contract.candidates import PictureSize
 from profile_contract.ownership import OWNER_LABEL
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages import finish as finish_stage
 from profile_contract.stages import generate as generate_stage

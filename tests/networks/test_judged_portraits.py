@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from profile_contract.candidates import TRAINED, PictureSize, Wanted, judge_order
+from profile_contract.candidates import TRAINED, Wanted, judge_order
 from profile_contract.generation import GenerationOrder
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetPose, PreprocessReport
 from profile_contract.stages.train import AdapterLayers, TrainOrder, TrainParameters

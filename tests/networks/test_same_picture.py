@@ -16,15 +16,9 @@ from PIL import Image
 
 from predictor_world import Store, world
 from profile_cli.run.drawing import KeyGrants, StoreFiles, StyleDrawing
-from profile_contract.candidates import (
-    PictureSize,
-    PlannedCandidate,
-    Wanted,
-    generation_order,
-    judge_order,
-    planned_candidates,
-)
+from profile_contract.candidates import PlannedCandidate, Wanted, generation_order, judge_order, planned_candidates
 from profile_contract.generation import GenerationOrder
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import FileRef, RequestRef, StageOrder
 from profile_contract.stages.preprocess import DatasetPose, PreprocessReport
 from profile_contract.stages.table import Stage

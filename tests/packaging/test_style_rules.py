@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bare_cluster import bare_cluster
-from profile_contract.candidates import PictureSize
 from profile_contract.generation import GenerationItem, GenerationOrder
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import ProfileStyleSpec
 from profile_draw.errors import Refused

@@ -12,7 +12,8 @@ from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.look import LookState, drawable, hindrances, ready_files
 from profile_contract.look_ref import LookFile
-from profile_contract.request import DeletionPolicy, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import DeletionPolicy, ProfileRequestSpec
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
 from profile_contract.resource import FINALIZER, RequestHead
 from profile_contract.stages.finish import FinishOrder, FinishReport

@@ -17,7 +17,14 @@ from profile_cli.terminal import BarTracker, Terminal, bar
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.photos import PHOTO_ADVICE, PhotoReason
-from profile_contract.request import Condition, ProfileRequestStatus, Progress, StagesStatus, StageStatus, Verdict
+from profile_contract.request_status import (
+    Condition,
+    ProfileRequestStatus,
+    Progress,
+    StagesStatus,
+    StageStatus,
+    Verdict,
+)
 from profile_contract.stages.finish import Check, FinishReport, LayoutFile, Portrait
 from profile_contract.stages.table import Stage
 

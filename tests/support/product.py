@@ -20,7 +20,7 @@ from profile_cli.demo.target import Target
 from profile_contract import GROUP, VERSION
 from profile_contract.areas import Area, area_of
 from profile_contract.artifacts import request_prefix, uploads_prefix
-from profile_contract.request import Condition, ProfileRequestStatus
+from profile_contract.request_status import Condition, ProfileRequestStatus
 from profile_contract.resource import status_of
 from profile_runtime.store.port import content_type_of
 from profile_runtime.store.s3 import S3Store

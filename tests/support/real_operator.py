@@ -15,7 +15,7 @@ from operator_house import CONFIG, KEY, SPEC
 from operator_world import STYLES as STYLE_SPECS
 from profile_contract.generation import EvictionOrder
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import Key, RequestHead, parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.preprocess import PreprocessOrder

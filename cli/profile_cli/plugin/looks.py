@@ -16,7 +16,7 @@ from profile_cli.terminal import Terminal
 from profile_contract.areas import Area, told_area
 from profile_contract.conditions import ConditionType
 from profile_contract.manifest import REQUEST_KIND
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import TITLE_ANNOTATION
 from profile_contract.style_ref import StyleRef, keys_of, ref_of
 from profile_contract.toys import toy_notice

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
+from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.generation import MAXIMUM_ITEMS
 from profile_contract.look_ref import LookFile
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import FileRef, StageOrder
 from profile_contract.style import ProfileStyleSpec

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from profile_cli.errors import CommandError
 from profile_contract.areas import area_of
 from profile_contract.artifacts import photos_prefix
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.problems import problems_of
 from profile_contract.recipe import Recipe
 from profile_contract.request import ProfileRequestSpec

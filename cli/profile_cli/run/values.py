@@ -11,7 +11,7 @@ import yaml
 from pydantic import ConfigDict, ValidationError
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import GenerationRecipe
+from profile_contract.picture_size import GenerationRecipe
 from profile_contract.problems import problems_of
 from profile_contract.recipe import BadRecipe, Recipe, recipe_of
 from profile_contract.stages.preprocess import PreprocessParameters

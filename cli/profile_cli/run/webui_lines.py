@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from profile_contract.artifacts import ADAPTER_WEBUI
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.style import ProfileStyleSpec, SamplerName
 from profile_contract.style_ref import StyleRef
 

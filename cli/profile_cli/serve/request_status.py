@@ -9,10 +9,10 @@ from typing import Any
 from profile_cli.run.settings import AREA
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.delivered import delivered_portraits
-from profile_contract.request import (
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.request_status import (
     Condition,
     PhotosStatus,
-    ProfileRequestSpec,
     ProfileRequestStatus,
     Progress,
     StagesStatus,

@@ -16,7 +16,7 @@ from profile_cli.terminal import Terminal, Tracker
 from profile_contract.artifacts import request_prefix
 from profile_contract.conditions import Reason
 from profile_contract.exits import StageError
-from profile_contract.request import Progress
+from profile_contract.request_status import Progress
 from profile_contract.resource import SpecError, parse_spec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.order import StageReport

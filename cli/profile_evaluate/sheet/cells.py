@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import PictureSize
 from profile_contract.look_ref import MOST_LOOKS, LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.problems import problems_of
 from profile_contract.style import ProfileStyleSpec, SamplerName
 

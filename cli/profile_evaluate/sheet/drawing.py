@@ -12,11 +12,12 @@ from profile_cli.errors import CommandError
 from profile_cli.run.drawing import KeyGrants, StoreFiles
 from profile_cli.run.looks import LARGEST_LOOK
 from profile_cli.terminal import Tracker
-from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order
+from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.framing import Skeleton
 from profile_contract.generation import GenerationOrder
 from profile_contract.look_ref import LookFile
 from profile_contract.model import digest_of
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.style import ProfileStyleSpec
 from profile_draw.rows import next_batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.train import TrainParameters
 
 

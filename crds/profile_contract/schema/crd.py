@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from profile_contract import GROUP, VERSION
 from profile_contract.look import CLUSTER_LOOK_RULES, LOOK_RULES, OWN_LOOK_RULES, LookSpec, LookStatus
 from profile_contract.look_ref import LookKind
-from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import CLUSTER_LOOKS, CLUSTER_STYLES, LOOKS, REQUESTS, STYLES
 from profile_contract.style import CLUSTER_STYLE_RULES, STYLE_RULES, ProfileStyleSpec
 from profile_contract.style_ref import StyleKind

@@ -10,7 +10,8 @@ from typing import Any
 
 from profile_contract.look import LookSpec, LookStatus
 from profile_contract.recipe import Recipe
-from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_status import StyleStatus
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from profile_contract.candidates import PictureSize
 from profile_contract.framing import room_for
 from profile_contract.look_ref import LookFile, looks_of
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.style import ProfileStyleSpec
 

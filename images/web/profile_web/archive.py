@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from zipstream import ZIP_STORED, ZipStream
 
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 
 from .views import is_below
 

@@ -13,13 +13,8 @@ from profile_contract.keys import ForeignKey, check_below
 from profile_contract.layouts import LAYOUTS
 from profile_contract.likeness import ShownLikeness
 from profile_contract.photos import PhotosWarningKind
-from profile_contract.request import (
-    Condition,
-    DeletionPolicy,
-    PortraitStatus,
-    ProfileRequestStatus,
-    StagesStatus,
-)
+from profile_contract.request import DeletionPolicy
+from profile_contract.request_status import Condition, PortraitStatus, ProfileRequestStatus, StagesStatus
 from profile_contract.resource import TITLE_ANNOTATION, parse_spec, status_of
 from profile_contract.stages.finish import ComparedSide, FinishReport, LayoutFile
 from profile_contract.stages.table import STAGES, Stage

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, assert_never
 
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import FINALIZER, RequestHead
 from profile_operator import metrics
 from profile_operator.clients.kubernetes import Kube

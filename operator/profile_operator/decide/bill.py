@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from profile_contract.request import StageStatus
+from profile_contract.request_status import StageStatus
 from profile_contract.stages.order import StageReport
 from profile_operator.clock import parsed, stamp
 from profile_operator.observe.snapshot import JobView

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 from profile_contract.artifacts import request_prefix, uploads_prefix
 from profile_contract.conditions import ABANDON_ANNOTATION, Reason
-from profile_contract.request import DeletionPolicy, StagesStatus
+from profile_contract.request import DeletionPolicy
+from profile_contract.request_status import StagesStatus
 from profile_contract.stages.table import JOB_STAGES
 from profile_operator.clock import parsed, stamp
 from profile_operator.job_settings import LONGEST_CREDENTIALS_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from profile_contract.conditions import REASONS, Reason, ReasonKind
-from profile_contract.request import MOST_ATTEMPTS, StageFailure, StagesStatus
+from profile_contract.request_status import MOST_ATTEMPTS, StageFailure, StagesStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp
 from profile_operator.observe.snapshot import Snapshot

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from profile_contract.artifacts import REPORT
-from profile_contract.candidates import PictureSize, Wanted, judge_order
+from profile_contract.candidates import Wanted, judge_order
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationOrder
 from profile_contract.look_learning import PICTURES_A_NOUN, LearntLook, Lesson, LookCondition
 from profile_contract.look_ref import Sha256
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.stage import Stage

@@ -8,7 +8,7 @@ from typing import Literal
 
 from profile_contract.conditions import ConditionType
 from profile_contract.look import LookReason, LookStatus
-from profile_contract.request import Condition
+from profile_contract.request_status import Condition
 from profile_operator.clock import stamp
 
 from .advice import plain

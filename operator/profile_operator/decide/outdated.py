@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from profile_contract.conditions import Reason
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.table import STAGES
 from profile_contract.style_ref import StyleRef, is_key
 

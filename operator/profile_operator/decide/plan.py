@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from profile_contract.candidates import PictureSize, PlannedCandidate
+from profile_contract.candidates import PlannedCandidate
 from profile_contract.conditions import Reason
 from profile_contract.look_ref import LookFile
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.picture_size import PictureSize
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resolved import Resolved
 from profile_contract.sources import Undrawable
 from profile_contract.stages.finish import FinishOrder

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import Reason
-from profile_contract.request import StagesStatus, StageStatus
+from profile_contract.request_status import StagesStatus, StageStatus
 from profile_contract.resolved import Resolved
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed, stamp

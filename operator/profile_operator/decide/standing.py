@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import REASONS, Reason, ReasonKind
-from profile_contract.request import StageFailure
+from profile_contract.request_status import StageFailure
 from profile_contract.resolved import Resolved
 from profile_contract.resource import RequestHead
 from profile_contract.stages.order import StageReport

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from profile_contract.conditions import Reason
 from profile_contract.delivered import delivered_portraits
-from profile_contract.request import (
-    DeletionPolicy,
+from profile_contract.request import DeletionPolicy
+from profile_contract.request_status import (
     PhotosStatus,
     PortraitStatus,
     ProfileRequestStatus,

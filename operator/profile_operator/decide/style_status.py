@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from profile_contract.conditions import ConditionType
-from profile_contract.request import Condition
+from profile_contract.request_status import Condition
 from profile_contract.style_status import StyleReason, StyleStatus
 from profile_operator.clock import stamp
 

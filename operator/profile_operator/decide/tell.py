@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from profile_contract.conditions import REASONS, ConditionType, Reason, ReasonKind
-from profile_contract.request import Condition, ProfileRequestStatus
+from profile_contract.request_status import Condition, ProfileRequestStatus
 from profile_contract.resource import RequestHead
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import STAGES, Stage

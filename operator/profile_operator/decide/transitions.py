@@ -8,7 +8,7 @@ from typing import Any
 
 from profile_contract.areas import without_places
 from profile_contract.conditions import ConditionType, Reason
-from profile_contract.request import Condition, ProfileRequestStatus, StagesStatus
+from profile_contract.request_status import Condition, ProfileRequestStatus, StagesStatus
 from profile_contract.resource import RequestHead
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage

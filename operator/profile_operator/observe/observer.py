@@ -16,7 +16,8 @@ from profile_contract.look import LookState, drawable, hindrances, look_ref_of, 
 from profile_contract.look_ref import LookFile
 from profile_contract.problems import problems_of
 from profile_contract.progress import ProgressEvent
-from profile_contract.request import ProfileRequestSpec, StagesStatus
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.request_status import StagesStatus
 from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport

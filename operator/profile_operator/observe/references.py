@@ -6,7 +6,7 @@ from datetime import datetime
 
 from profile_contract.areas import Area
 from profile_contract.artifacts import stage_file
-from profile_contract.request import ProfileRequestStatus, StagesStatus
+from profile_contract.request_status import ProfileRequestStatus, StagesStatus
 from profile_contract.resolved import Resolved
 from profile_contract.resource import RequestHead
 from profile_contract.stages.table import JOB_STAGES, Stage

@@ -14,7 +14,7 @@ import time
 import uuid
 
 from profile_contract.conditions import ConditionType, Reason
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import Key
 from profile_operator import names
 from profile_operator.clients.kubernetes import Kube

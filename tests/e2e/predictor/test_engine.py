@@ -16,8 +16,8 @@ from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from profile_contract.candidates import PictureSize
 from profile_contract.generation import AdapterGrant, GenerationItem, GenerationOrder, ReadGrant
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.train import AdapterLayers
 from profile_contract.style import Mode

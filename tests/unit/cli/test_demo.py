@@ -21,14 +21,8 @@ from profile_cli.results import Results
 from profile_cli.terminal import Terminal
 from profile_cli.watch import finished_stages, read, seconds_between
 from profile_contract.manifest import manifest
-from profile_contract.request import (
-    Condition,
-    ProfileRequestSpec,
-    ProfileRequestStatus,
-    Progress,
-    StageStatus,
-    Training,
-)
+from profile_contract.request import ProfileRequestSpec, Training
+from profile_contract.request_status import Condition, ProfileRequestStatus, Progress, StageStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage

@@ -16,8 +16,8 @@ from profile_cli.run.looks import brought, look_files
 from profile_cli.run.settings import AREA
 from profile_cli.run.webui_lines import webui_text
 from profile_cli.styles import load_styles
-from profile_contract.candidates import PictureSize
 from profile_contract.look_ref import LookRef, looks_of
+from profile_contract.picture_size import PictureSize
 from profile_contract.style import ProfileStyleSpec, SamplerName, Title
 from profile_draw.layer_sizes import look_reader
 from profile_models import random_sdxl

@@ -19,7 +19,7 @@ from profile_cli.results import Results, deliver, files_of, files_of_status, rea
 from profile_contract.artifacts import ORDER, REPORT, stage_prefix
 from profile_contract.layouts import LayoutName
 from profile_contract.photos import PhotoReason
-from profile_contract.request import PortraitStatus, ProfileRequestStatus
+from profile_contract.request_status import PortraitStatus, ProfileRequestStatus
 from profile_contract.stages.finish import (
     Check,
     FinishOrder,

@@ -21,8 +21,8 @@ from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.run.values import Drawing, Values, values_of
 from profile_cli.styles import load_styles
 from profile_cli.terminal import Terminal
-from profile_contract.candidates import PictureSize
 from profile_contract.photos import PhotoReason, PhotosWarning, PhotosWarningKind
+from profile_contract.picture_size import PictureSize
 from profile_contract.recipe import Recipe
 from profile_contract.stages.preprocess import PhotoVerdict, PreprocessReport
 from profile_contract.stages.train import AdapterLayers

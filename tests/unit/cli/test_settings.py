@@ -22,7 +22,7 @@ from profile_cli.run.settings import (
     request_spec,
 )
 from profile_cli.run.values import Values, read_values, values_of
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import ProfileRequestSpec
 from profile_contract.stages.chain import digests_of
 from profile_contract.stages.train import AdapterLayers

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from profile_contract.candidates import PictureSize
 from profile_contract.layouts import LayoutName
 from profile_contract.look_ref import LookFile, LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, TrainingMode, Updates
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from profile_contract.candidates import PictureSize, PlannedCandidate, generation_order, judged_style
+from profile_contract.candidates import PlannedCandidate, generation_order, judged_style
 from profile_contract.generation import EvictionOrder, GenerationItem, GenerationOrder
 from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.sources import PhotoSource
 from profile_contract.stages.generate import generate_digest
 from profile_contract.stages.order import FileRef, RequestRef

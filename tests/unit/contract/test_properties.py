@@ -21,7 +21,8 @@ from profile_contract.artifacts import candidate_key, request_prefix, stage_pref
 from profile_contract.exits import BadInput
 from profile_contract.keys import ForeignKey
 from profile_contract.model import Contract, Tolerant, canonical_json, digest_of
-from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.schema.crd import profile_request_crd
 from profile_contract.stages import finish, generate, order, preprocess, train
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder

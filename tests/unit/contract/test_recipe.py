@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profile_contract.candidates import PictureSize
 from profile_contract.model import Contract
+from profile_contract.picture_size import PictureSize
 from profile_contract.recipe import BadRecipe, Recipe, recipe_of
 from profile_contract.schema.reference import recipe_page, recipe_schema
 from profile_contract.stages.preprocess import PreprocessParameters

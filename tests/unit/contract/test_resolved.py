@@ -11,10 +11,10 @@ import pytest
 
 from areas import area
 from profile_contract.artifacts import uploads_prefix
-from profile_contract.candidates import PictureSize
 from profile_contract.framing import room_for
 from profile_contract.layouts import LayoutName
 from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec, Subject, Training, Updates
 from profile_contract.resolved import (
     LONGEST_RESOLVED,

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profile_contract.candidates import (
-    PictureSize,
     StoreKeys,
     Wanted,
     delivered_of,
@@ -18,6 +17,7 @@ from profile_contract.candidates import (
 from profile_contract.conditions import Reason
 from profile_contract.framing import Head, HeadPlace, Skeleton, relative_to
 from profile_contract.photos import PhotoReason
+from profile_contract.picture_size import PictureSize
 from profile_contract.sources import MOST_SOURCES, Undrawable, check_drawable, sources_of
 from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import RequestRef

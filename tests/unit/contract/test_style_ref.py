@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec
 from profile_contract.stages.chain import Platform, digests_of
 from profile_contract.stages.preprocess import PreprocessParameters

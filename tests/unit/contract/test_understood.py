@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import status_of
 from profile_contract.stages.stage_text import StageText
 from profile_contract.understood import understood

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from profile_contract.candidates import PictureSize
 from profile_contract.generation import DetailOrder, DetailOutcome, GenerationItem, GenerationOrder
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import RequestRef
 from profile_contract.style import DetailMode, FaceDetail, Mode, ProfileStyleSpec, Sampler, Title
 from profile_draw.detail import FaceCut, FirstPass, SecondPass, cut_around, joints_in, put_back, redraw_faces

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.stages.finish import ToneShift
 from profile_contract.stages.train import Checkpoint
 from profile_contract.style import ProfileStyleSpec, Title, Tone

@@ -17,8 +17,8 @@ from profile_cli.errors import CommandError
 from profile_cli.results import Results
 from profile_cli.run.settings import AREA, PHOTOS_PREFIX
 from profile_cli.terminal import Terminal
-from profile_contract.candidates import PictureSize
 from profile_contract.photos import PhotoReason
+from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec
 from profile_contract.stages.chain import Platform
 from profile_contract.stages.finish import FinishReport, Score, ToneShift

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from profile_cli.errors import CommandError
-from profile_contract.candidates import PictureSize
 from profile_contract.look_ref import LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.style import ProfileStyleSpec, SamplerName, Title
 from profile_evaluate.sheet.axes import MOST_CELLS, MOST_VALUES, Axis, check_axes, parse_axis
 from profile_evaluate.sheet.cells import NOBODY, CellSetting, SheetPlan

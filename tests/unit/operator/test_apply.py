@@ -10,7 +10,7 @@ import pytest
 
 from fake_kubernetes import SECRETS
 from operator_world import CONFIG, KEY, World
-from profile_contract.request import Progress
+from profile_contract.request_status import Progress
 from profile_contract.stages.table import Stage
 from profile_operator.act.applier import only_progress
 from profile_operator.config import GenerationConfig, OperatorConfig, Secrets

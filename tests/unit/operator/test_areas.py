@@ -10,7 +10,7 @@ from areas import NAMESPACE_UID, area
 from fake_kubernetes import NAMESPACES, FakeKubernetes
 from operator_world import World
 from profile_contract.areas import area_of
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import RequestHead
 from profile_operator.observe import areas as module
 from profile_operator.observe.areas import Areas

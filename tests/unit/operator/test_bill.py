@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from operator_world import NOW, World, change
 from profile_contract.conditions import Reason
-from profile_contract.request import StageStatus, Training
+from profile_contract.request import Training
+from profile_contract.request_status import StageStatus
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide.bill import Bill, bill

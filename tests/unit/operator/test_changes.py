@@ -9,7 +9,8 @@ import pytest
 from operator_world import SPEC, STYLES, World, change, photo, ready, stages_of, stalled
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
-from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus, Subject, Training
+from profile_contract.request import DeletionPolicy, Photos, Subject, Training
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 

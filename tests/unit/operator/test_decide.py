@@ -10,7 +10,7 @@ import pytest
 from operator_world import CONFIG, Crash, World, change, fail, photo, ready, stages_of
 from profile_contract.conditions import Reason
 from profile_contract.photos import PhotosWarning, PhotosWarningKind
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import parse_head
 from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.generate import GenerateReport

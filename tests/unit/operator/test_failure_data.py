@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from operator_world import World, change, fail, ready, stalled
 from profile_contract.conditions import REASONS, Reason, ReasonKind
-from profile_contract.request import StageFailure, Training
+from profile_contract.request import Training
+from profile_contract.request_status import StageFailure
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed
 from profile_operator.decide.failure import due

@@ -8,7 +8,8 @@ import pytest
 
 from operator_world import SPEC, World, change, fail, ready, stalled
 from profile_contract.conditions import Reason
-from profile_contract.request import DeletionPolicy, ProfileRequestStatus
+from profile_contract.request import DeletionPolicy
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage

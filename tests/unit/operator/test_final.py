@@ -13,7 +13,8 @@ from operator_world import CONFIG, SPEC, STYLES, World, change, fail, ready, sta
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.recipe import Recipe
-from profile_contract.request import Photos, ProfileRequestStatus, Training, Updates
+from profile_contract.request import Photos, Training, Updates
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages import train
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef

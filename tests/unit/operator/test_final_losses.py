@@ -12,7 +12,8 @@ from finished_world import finished, nothing_ran, settings_of
 from operator_world import AREA, SPEC, World, change, fail, photo, ready, stages_of, stalled
 from profile_contract.artifacts import resolved_key
 from profile_contract.conditions import Reason
-from profile_contract.request import DeletionPolicy, Photos, ProfileRequestStatus
+from profile_contract.request import DeletionPolicy, Photos
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clients import record_memory
 from profile_operator.workqueue import ExpectedError

@@ -8,7 +8,7 @@ import pytest
 
 from fake_kubernetes import REQUESTS
 from operator_world import CONFIG, KEY, World
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import INSTALLATION_ANNOTATION, RequestHead
 from profile_operator.decide.installation import served_by_another
 from profile_runtime.kubernetes.errors import ResourceConflict

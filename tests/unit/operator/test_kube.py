@@ -11,7 +11,7 @@ import pytest
 from kubernetes.aio import client
 
 from fake_kubernetes import EVENTS, JOBS, REQUESTS, SECRETS, FakeKubernetes
-from profile_contract.request import ProfileRequestStatus, Progress
+from profile_contract.request_status import ProfileRequestStatus, Progress
 from profile_contract.resource import Key, parse_head
 from profile_operator.act.applier import changed_status
 from profile_operator.clients.kubernetes import Kube

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from profile_contract.request import StageFailure
+from profile_contract.request_status import StageFailure
 from profile_operator.clients.entries import RequestEntry, request_entry
 from profile_operator.clock import parsed
 from profile_operator.decide.failure import due

@@ -10,7 +10,6 @@ import pytest
 from areas import NAMESPACE_UID, area
 from operator_world import CONFIG, NOW
 from profile_contract.artifacts import REPORT
-from profile_contract.candidates import PictureSize
 from profile_contract.conditions import Reason
 from profile_contract.keys import ForeignKey
 from profile_contract.look import LookReason, LookSpec, LookState, LookStatus, hindrances, look_state
@@ -24,6 +23,7 @@ from profile_contract.look_learning import (
     look_training,
 )
 from profile_contract.look_ref import LookFile, LookKind, LookRef
+from profile_contract.picture_size import PictureSize
 from profile_contract.resource import Key
 from profile_contract.stages.order import FileRef, RequestRef
 from profile_contract.stages.preprocess import DatasetPose, LookPictures, PhotoRef, PreprocessOrder, PreprocessReport

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from operator_world import AREA, CONFIG, KEY, NOW, SPEC, STYLES, World, photo
 from profile_contract.artifacts import request_prefix, stage_file, stage_prefix
 from profile_contract.layouts import LayoutName
-from profile_contract.request import PortraitStatus, ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.request_status import PortraitStatus, ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.resolved import AskedFor, Resolved, resolve
 from profile_contract.stages.table import Stage
 from profile_operator.compared import platform_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from operator_world import World, fail
 from profile_contract.conditions import Reason
-from profile_contract.request import ProfileRequestSpec, ProfileRequestStatus
+from profile_contract.request import ProfileRequestSpec
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
 from profile_operator.observe.snapshot import Cause

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from operator_world import CONFIG, World
-from profile_contract.request import ProfileRequestStatus, StagesStatus, StageStatus
+from profile_contract.request_status import ProfileRequestStatus, StagesStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_operator.clock import parsed
 from profile_operator.decide import DeletionFacts, decide_deletion

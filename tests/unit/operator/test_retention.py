@@ -11,7 +11,8 @@ import pytest
 from operator_world import AREA, SPEC, World, change, ready, stages_of, stalled
 from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
-from profile_contract.request import ProfileRequestStatus, Retention, StageStatus
+from profile_contract.request import Retention
+from profile_contract.request_status import ProfileRequestStatus, StageStatus
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed

@@ -9,7 +9,7 @@ import pytest
 import operator_world
 from operator_world import CONFIG, World, photo
 from profile_contract.conditions import Reason
-from profile_contract.request import ProfileRequestStatus
+from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide, outage

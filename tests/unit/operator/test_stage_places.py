@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from operator_world import CONFIG, World, change, photo
-from profile_contract.request import ProfileRequestStatus, StagesStatus
+from profile_contract.request_status import ProfileRequestStatus, StagesStatus
 from profile_contract.resolved import Resolved
 from profile_contract.stages.table import JOB_STAGES, STAGES, Stage
 from profile_operator.decide.outdated import _STAGES

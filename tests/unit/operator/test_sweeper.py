@@ -17,7 +17,7 @@ from profile_contract.artifacts import (
     stage_prefix,
     uploads_prefix,
 )
-from profile_contract.request import Condition, PhotosStatus, ProfileRequestStatus
+from profile_contract.request_status import Condition, PhotosStatus, ProfileRequestStatus
 from profile_contract.resolved import AskedFor, resolve
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage

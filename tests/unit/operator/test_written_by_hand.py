@@ -15,7 +15,7 @@ from operator_world import KEY, NOW, STYLES, World, fail, gone
 from profile_contract.artifacts import request_prefix, resolved_key
 from profile_contract.conditions import Reason
 from profile_contract.reports import UnsoundReport, read_report
-from profile_contract.request import Condition, ProfileRequestStatus, StageFailure, StagesStatus, StageStatus
+from profile_contract.request_status import Condition, ProfileRequestStatus, StageFailure, StagesStatus, StageStatus
 from profile_contract.resolved import LONGEST_RESOLVED, UnreadResolved, read_resolved
 from profile_contract.stages.preprocess import PreprocessReport
 from profile_contract.stages.table import Stage

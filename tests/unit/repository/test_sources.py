@@ -17,7 +17,7 @@ PLACES = [
 PROSE = {"found", "one", "made", "told"}
 # The API's own field, which users read as .status.photos.found, and what is counted for it.
 OF_THE_API = {
-    "crds/profile_contract/request.py: found",
+    "crds/profile_contract/request_status.py: found",
     "operator/profile_operator/decide/status.py: found",
 }
 # Any other decorator hands the function to somebody who calls it.

@@ -1,6 +1,6 @@
 """What a platform overrides of every style, for a base model unlike SDXL."""
 
-from profile_contract.candidates import PictureSize
+from profile_contract.picture_size import PictureSize
 from profile_contract.style import ProfileStyleSpec
 from profile_operator.config import GenerationConfig
 

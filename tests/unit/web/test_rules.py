@@ -263,7 +263,7 @@ def test_a_style_of_somebodys_own_has_none() -> None:
 
 
 def test_everything_that_was_delivered_is_in_the_zip() -> None:
-    from profile_contract.request import ProfileRequestStatus
+    from profile_contract.request_status import ProfileRequestStatus
 
     status = ProfileRequestStatus.model_validate(
         {

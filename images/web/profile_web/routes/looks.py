@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from profile_contract.artifacts import REPORT, request_prefix
+from profile_contract.artifacts import REPORT, folder_of, request_prefix
 from profile_contract.likeness import ShownLikeness
 from profile_contract.resource import status_of
 from profile_contract.stages.finish import FinishReport
@@ -73,7 +73,7 @@ async def checks(name: Draft, page: Served, visitor: Placed) -> list[dict[str, A
     """What the cuts of delivered portraits did not meet, as the finisher measured; none before there are portraits."""
     status = status_of(await page.cluster.request(visitor, name))
     # It stands beside the likeness report, which the status names.
-    key = status.likeness_report.rpartition("/")[0] + "/" + REPORT if status.likeness_report else ""
+    key = folder_of(status.likeness_report) + REPORT if status.likeness_report else ""
     if not is_below(request_prefix(visitor.area, name), key):
         return []
     try:

@@ -282,14 +282,14 @@ MUTANTS = (
     ),
     (
         "C70",
-        "crds/profile_contract/candidates.py",
+        "crds/profile_contract/picture_size.py",
         "        return self.sampler if preset is None else preset.sampler\n",
         "        return self.sampler or (preset and preset.sampler)\n",
         "a recipe's sampler ruins what a preset of few steps draws",
     ),
     (
         "C71",
-        "crds/profile_contract/candidates.py",
+        "crds/profile_contract/picture_size.py",
         "        said = self if preset is None else preset\n",
         "        said = self\n",
         "a style of four steps is drawn in thirty",

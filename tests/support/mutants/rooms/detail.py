@@ -31,14 +31,14 @@ MUTANTS = (
     ),
     (
         "DE5",
-        "crds/profile_contract/candidates.py",
+        "crds/profile_contract/picture_size.py",
         "below=self.face_pixels if asked.mode is DetailMode.AUTO else None,",
         "below=self.face_pixels,",
         "a style that always wants a second pass gets it for small faces alone",
     ),
     (
         "DE7",
-        "crds/profile_contract/candidates.py",
+        "crds/profile_contract/picture_size.py",
         "max(style.sampler.steps, -(-100 // asked.strength_percent))",
         "style.sampler.steps",
         "every order of a style of two steps is refused for its second pass",

@@ -38,7 +38,7 @@ MUTANTS = (
     ),
     (
         "G06",
-        "crds/profile_contract/candidates.py",
+        "crds/profile_contract/picture_size.py",
         '            "control_end": self.control_end_percent,\n            "sampler"',
         '            "sampler"',
         "candidates' digest: controlEndPercent override dropped",

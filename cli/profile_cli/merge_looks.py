@@ -13,12 +13,11 @@ import os
 import re
 from pathlib import Path
 
-import yaml
-
-from profile_contract.recipe import RECIPE, Recipe
+from profile_contract.recipe import RECIPE
 from profile_models.folders import models_folder
 from profile_models.model_recipe import recipe_for
 from profile_runtime.logging import configure
+from profile_runtime.recipes import merged_recipe
 
 from .errors import CommandError
 from .import_adapter import MAXIMUM_RANK, file_content
@@ -66,8 +65,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
             digest = hashlib.sha256(content).hexdigest()
             looks.append((reader.read(content, digest, torch.float32), percent / 100))
             lines.append(f"{file.name} at {percent} %, sha256 {digest}")
-        recipe = recipe_for(folder / base).recipe.model_copy(update={"licence": arguments.licence[:200]})
-        write_merged(folder / base, looks, folder / arguments.name, {RECIPE: recipe_text(base, lines, recipe)})
+        recipe = merged_recipe(base, lines, recipe_for(folder / base).recipe, arguments.licence)
+        write_merged(folder / base, looks, folder / arguments.name, {RECIPE: recipe})
     except (Refused, ValueError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
@@ -83,9 +82,3 @@ def _look(said: str) -> tuple[Path, int]:
     if match is None or not 1 <= percent <= MOST_PERCENT:
         raise CommandError(f"--look {said!r}: say FILE=PERCENT, with 1 to {MOST_PERCENT} per cent")
     return Path(match["file"]), percent
-
-
-def recipe_text(base: str, looks: list[str], recipe: Recipe) -> str:
-    """The recipe of a merged model: the base model's, and in its first lines what it was merged of."""
-    comment = "".join(f"# {line}\n" for line in (f"{base}, with looks merged in:", *looks))
-    return comment + yaml.safe_dump(recipe.distinction(), sort_keys=False, allow_unicode=True)

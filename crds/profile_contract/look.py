@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from .conditions import ConditionType
 from .keys import ForeignKey
 from .kubernetes import LONGEST_INSTALLATION
-from .look_learning import LearntLook, LookLayers, LookPhotos, LookSteps
+from .look_learning import LearntLook, LookLayers, LookOutput, LookPhotos, LookSteps
 from .look_ref import LookFile, LookKind, LookPath, LookRef, Sha256, look_key
 from .model import Contract, Tolerant
 from .problems import problems_of
@@ -32,6 +32,11 @@ LOOK_RULES = [
     {
         "rule": "!has(self.spec.photos) || (has(self.spec.words) && self.spec.words != '')",
         "message": "a look that is learnt needs spec.words: what captions call it, and prompts say to get it",
+    },
+    {
+        "rule": "has(self.spec.photos) || !has(self.spec.output) || self.spec.output == 'Adapter'",
+        "message": "spec.output Merged is for a look that is learnt from spec.photos: `profile-studio merge-looks` "
+        "merges files into a base model",
     },
 ]
 # Of a StyleAdapter alone: a key's folders have no dots.
@@ -84,6 +89,14 @@ class LookSpec(Contract):
         "Attention: in the attention of all. Everything: in all layers, for thin models.",
     )
     training: LookSteps = Field(default=LookSteps(), description="Of photos: how it is trained.")
+    output: LookOutput = Field(
+        default=LookOutput.ADAPTER,
+        description="Of photos: what comes of it. Merged: beside the adapter a base model with the look merged in, "
+        "as a folder in the store that the platform takes into use by name (docs/looks.md).",
+    )
+    merged_weight_percent: int | None = Field(
+        default=None, ge=1, le=150, description="The look's weight in that base model. Left out: the recommended one."
+    )
     predictor: str = Field(
         default=DEFAULT_PREDICTOR,
         max_length=63,
@@ -111,9 +124,9 @@ class LookStatus(Tolerant):
     observed_generation: int = Field(default=-1, description="The metadata.generation that this status tells of.")
     conditions: list[Condition] = Field(
         default=[],
-        max_length=4,
-        description="Ready: whether the predictor read the file, and can draw with it. Preprocessed, Trained and "
-        "Judged: how far a look is that is learnt from photos.",
+        max_length=5,
+        description="Ready: whether the predictor read the file, and can draw with it. Preprocessed, Trained, Judged "
+        "and Merged: how far a look is that is learnt from photos.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     digest: str = Field(default="", max_length=64, description="sha256 of the file that was read.")

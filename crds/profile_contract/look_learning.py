@@ -17,7 +17,17 @@ from .stages.order import RequestRef
 from .stages.preprocess import LookPictures, PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
 from .stages.stage import Stage
 from .stages.table import STAGES
-from .stages.train import AdapterLayers, LookAtWeight, LookJudgement, LookTraining, TrainParameters, train_digest
+from .stages.train import (
+    AdapterLayers,
+    LookAtWeight,
+    LookJudgement,
+    LookMerge,
+    LookTraining,
+    TrainParameters,
+    TrainReport,
+    merge_digest,
+    train_digest,
+)
 
 _PREFIX_RULE: dict[str, JsonValue] = {
     "rule": f"self.matches(r'{PHOTOS_PREFIX}') && !self.contains('..')",
@@ -25,6 +35,8 @@ _PREFIX_RULE: dict[str, JsonValue] = {
 }
 # Below looks/, beside the files that people put there.
 LEARNT = "learnt"
+# Beside datasets and adapters.
+MODELS = "models"
 # A name with a dot would look like a namespace's area.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # A face is drawn of as many women as men.
@@ -37,6 +49,15 @@ class LookCondition(StrEnum):
     PREPROCESSED = "Preprocessed"
     TRAINED = "Trained"
     JUDGED = "Judged"
+    # Where the output is Merged.
+    MERGED = "Merged"
+
+
+class LookOutput(StrEnum):
+    """What a look that is learnt becomes."""
+
+    ADAPTER = "Adapter"
+    MERGED = "Merged"
 
 
 class LookLayers(StrEnum):
@@ -106,6 +127,16 @@ def _percent(share: float | None) -> int | None:
     return None if share is None else round(100 * max(-10.0, min(share, 10.0)))
 
 
+class MergedLook(Tolerant):
+    """A base model with the look merged in, which predictor and trainer load by name from the models folder."""
+
+    name: str = Field(default="", max_length=200, description="The model's name, and its folder's.")
+    folder: str = Field(default="", max_length=1024, description="Where it lies, below the namespace's area.")
+    weight_percent: int = Field(default=0, ge=0, le=150, description="The look's weight in it.")
+    bytes: int = Field(default=0, ge=0, description="Size of all files.")
+    sums: str = Field(default="", max_length=64, description="sha256 of its SHA256SUMS, for models.sha256.")
+
+
 class LearntLook(Tolerant):
     """A look that was learnt: from what, how it was judged, and where it lies below the namespace's area."""
 
@@ -118,6 +149,7 @@ class LearntLook(Tolerant):
     threshold_percent: int = Field(default=0, description="The cosine, times 100, from which on two are one person's.")
     recommended_percent: int | None = Field(default=None, description="The weight to begin with.")
     weights: list[LookFigures] = Field(default=[], max_length=5, description="The figures, by weight.")
+    merged: MergedLook | None = Field(default=None, description="Of the output Merged, once it is written.")
 
     @classmethod
     def of(cls, judged: LookJudgement, pictures: int, prefix: str, area: Area) -> LearntLook:
@@ -160,14 +192,46 @@ class Lesson:
 
     def prefix(self, stage: Stage) -> str:
         """Where a stage leaves what it makes. Raises ForeignKey for a name with a dot."""
-        return learnt_prefix(self.area, self.request.name, stage, self.digest(stage))
+        return learnt_prefix(self.area, self.request.name, STAGES[stage].folder, self.digest(stage))
+
+    def merge(self, training: TrainReport, wish: MergeWish) -> LookMerge | None:
+        """What is merged into the base model; None for a look that no weight is recommended of."""
+        judged, weight = training.look, wish.weight_percent
+        weight = judged.recommended_percent if judged is not None and weight is None else weight
+        if training.adapter is None or weight is None:
+            return None
+        return LookMerge(
+            name=f"{self.training.base_model.replace('/', '-')}-{self.request.name}",
+            adapter=training.adapter,
+            weight_percent=weight,
+            licence=wish.licence,
+            recipe=wish.recipe,
+        )
+
+    def merge_digest(self, merge: LookMerge) -> str:
+        """Of the base model with the look merged in."""
+        return merge_digest(self.training.base_model, merge)
+
+    def merge_prefix(self, merge: LookMerge) -> str:
+        """Where that base model is written. Raises ForeignKey for a name with a dot."""
+        return learnt_prefix(self.area, self.request.name, MODELS, self.merge_digest(merge))
 
 
-def learnt_prefix(area: Area, name: str, stage: Stage, digest: str) -> str:
-    """Where a stage of learning a look leaves what it makes. Raises ForeignKey for a name that no key may hold."""
+@dataclass(frozen=True)
+class MergeWish:
+    """A base model with the look merged in is asked for. `weight_percent` None: at the recommended one; `recipe`: the
+    platform's, as JSON, for a base model that brings none."""
+
+    weight_percent: int | None
+    licence: str
+    recipe: str = ""
+
+
+def learnt_prefix(area: Area, name: str, folder: str, digest: str) -> str:
+    """Where a step of learning a look leaves what it makes. Raises ForeignKey for a name that no key may hold."""
     if not _NAME.fullmatch(name):
         raise ForeignKey(f"{name[:63]!a} has a dot, and no look of such a name is learnt: name it otherwise")
-    return f"{looks_area(area)}{LEARNT}/{name}/{STAGES[stage].folder}/{digest}/"
+    return f"{looks_area(area)}{LEARNT}/{name}/{folder}/{digest}/"
 
 
 def look_training(platform: TrainParameters, layers: LookLayers, steps: LookSteps) -> TrainParameters:

@@ -92,7 +92,7 @@ def _sound(report: StageReport) -> None:
     if not 0 <= report.seconds <= MOST_SECONDS or not 0 <= report.gpu_count <= 64:
         raise UnsoundReport(f"seconds must be from 0 to {MOST_SECONDS:.0f}, and gpuCount from 0 to 64")
     if isinstance(report, TrainReport):
-        if report.outcome == "Done" and report.adapter is None:
+        if report.outcome == "Done" and report.adapter is None and report.merged is None:
             raise UnsoundReport("it is done and names no adapter")
         if report.adapter is not None and not _SHA256.fullmatch(report.adapter.sha256):
             raise UnsoundReport("adapter.sha256 must be 64 hexadecimal digits")

@@ -6,8 +6,9 @@ precision: what is drawn then is what the base model draws with these looks, for
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from safetensors import safe_open
@@ -34,18 +35,35 @@ def write_merged(
     """
     if out.exists():
         raise Refused(f"{out} is there already: choose another name, or take it away")
-    weights = _unet_file(base)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        shutil.copytree(base, part, ignore=lambda folder, names: _left_out(Path(folder), names, base))
-        (part / UNET / weights.name).write_bytes(_merged(weights, looks))
-        for name, text in texts.items():
-            (part / name).write_text(text)
+        for name, content in merged_files(base, looks, texts):
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copyfile(content, part / name)
+            else:
+                (part / name).write_bytes(content)
         write_sums(part)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def merged_files(
+    base: Path, looks: Sequence[tuple[AdapterWeights, float]], texts: Mapping[str, str]
+) -> Iterator[tuple[str, Path | bytes]]:
+    """Every file of the merged model but SHA256SUMS, one at a time, by its name: where it lies if it is the base
+    model's, else its content. The network comes first. Raises Refused, and OSError."""
+    weights = _unet_file(base)
+    yield f"{UNET}/{weights.name}", _merged(weights, looks)
+    for folder, folders, names in os.walk(base, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted({*names} - _left_out(Path(folder), names, base)):
+            path = Path(folder) / name
+            if (place := path.relative_to(base).as_posix()) not in texts:
+                yield place, path
+    yield from ((name, text.encode()) for name, text in texts.items())
 
 
 def _unet_file(base: Path) -> Path:

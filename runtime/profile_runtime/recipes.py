@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -27,6 +28,14 @@ def recipe_warning(model: Path, digest: str, known: Recipe | None = None) -> str
         f"{model.name} is used with a recipe ({digest}) that is not the one in its folder ({own.digest}){fields}: the "
         f"platform's settings hold; if the folder is right, put its {RECIPE} into the chart's value `recipe`"
     )
+
+
+def merged_recipe(base: str, looks: Sequence[str], recipe: Recipe, licence: str) -> str:
+    """The recipe of a base model with looks merged in: the base model's own under another licence, and in its first
+    lines, of which each of `looks` is one, what it was merged of."""
+    comment = "".join(f"# {' '.join(line.split())}\n" for line in (f"{base}, with looks merged in:", *looks))
+    document = recipe.model_copy(update={"licence": licence[:200]}).distinction()
+    return comment + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def read_recipe(model: Path) -> Recipe | None:

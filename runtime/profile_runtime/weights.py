@@ -159,6 +159,12 @@ def write_sums(folder: Path) -> Path:
     return folder / SUMS
 
 
+def sums_text(digests: Mapping[str, str]) -> str:
+    """What SHA256SUMS says of a model that lies in no folder yet: sha256 by file; what no loader reads is left out."""
+    listed = {file: digest for file, digest in digests.items() if Path(file).suffix.lower() in _LOADED}
+    return "".join(f"{digest}  {file}\n" for file, digest in sorted(listed.items()))
+
+
 def model_digest(folder: Path) -> str:
     """What tells a model's weights from others of the same name: of its SHA256SUMS, which is checked before it is
     loaded, else of the files themselves; "" where neither is there. Raises WeightsError."""

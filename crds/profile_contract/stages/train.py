@@ -147,6 +147,17 @@ class LookTraining(Contract):
     weights_percent: list[int] = Field(default=[40, 60, 80], min_length=1, max_length=5)
 
 
+class LookMerge(Contract):
+    """A look that is merged into its base model, instead of learning one: `name` is the new model's folder."""
+
+    name: str = Field(max_length=200, pattern=r"^[A-Za-z0-9][-_.A-Za-z0-9]*$")
+    adapter: FileRef
+    weight_percent: int = Field(ge=1, le=150)
+    licence: str = Field(default="", max_length=200)
+    # The platform's, as JSON, for a base model that brings none of its own.
+    recipe: str = Field(default="", max_length=16_000)
+
+
 class TrainOrder(StageOrder):
     """Dataset to adapter. `dataset` is the key of the preprocess report.
 
@@ -161,6 +172,7 @@ class TrainOrder(StageOrder):
     # Of the base model's recipe by which the platform is set up; no part of the digest: what it says is in parameters.
     recipe: str = Field(default="", max_length=64)
     look: LookTraining | None = None
+    merge: LookMerge | None = None
 
 
 class Checkpoint(Tolerant):
@@ -204,6 +216,9 @@ class LookAtWeight(Tolerant):
     nearest: float | None = Field(
         default=None, description="The greatest cosine of a drawn face to one in the look's own pictures."
     )
+    rise: float | None = Field(
+        default=None, description="The most by which that cosine is greater than that of the same seed without it."
+    )
     resembling: int = Field(
         default=0,
         ge=0,
@@ -226,6 +241,15 @@ class LookJudgement(Tolerant):
     sheet: str = Field(default="", max_length=1024, description="Key of the sheet.")
 
 
+class MergedModel(Tolerant):
+    """A base model that was written with a look merged in: a folder below the report's prefix."""
+
+    name: str = Field(default="", max_length=200, pattern=r"^[-_.A-Za-z0-9]*$", description="The folder's name.")
+    weight_percent: int = Field(default=0, ge=0, le=150, description="The look's weight.")
+    bytes: int = Field(default=0, ge=0, description="Size of all files.")
+    sums: str = Field(default="", max_length=64, description="sha256 of its SHA256SUMS.")
+
+
 class TrainReport(StageReport):
     """The adapter in its served form, its WebUI twin, and how they came to be."""
 
@@ -244,6 +268,7 @@ class TrainReport(StageReport):
     seconds_per_step: float = 0.0
     judged_by: JudgedBy | None = Field(default=None, description="None: the last checkpoint was taken unseen.")
     look: LookJudgement | None = Field(default=None, description="Of a look alone.")
+    merged: MergedModel | None = Field(default=None, description="Of a look that was merged into its base model.")
 
 
 def untrained_digest(dataset: str) -> str:
@@ -255,3 +280,8 @@ def train_digest(dataset: str, parameters: TrainParameters, look: LookTraining |
     """`dataset` is a preprocess digest; `look`: what is learnt where it is no person."""
     of_look = [{"look": look.distinction()}] if look is not None else []
     return digest_of([VERSION, dataset, parameters.distinction(), *of_look])
+
+
+def merge_digest(base_model: str, merge: LookMerge) -> str:
+    """The same base model, file, weight and licence make the same folder."""
+    return digest_of([VERSION, "merge", base_model, merge.adapter.sha256, merge.weight_percent, merge.licence])

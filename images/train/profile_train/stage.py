@@ -37,6 +37,7 @@ from .loop import Fallback, Trained, best, train
 from .loss import check_weights
 from .machine import memory_here, sizes_of
 from .memory import FreeMemory, Ladder, plans_of, precisions_of
+from .merge import merge
 from .model import Base, load_base
 from .portraits import PortraitDrawing, judged_by, judged_order
 from .sampling import alone
@@ -49,10 +50,12 @@ COMPILE = "PROFILE_COMPILE"
 
 
 def run(order: TrainOrder, context: StageContext) -> TrainReport:
-    """Train an adapter on a dataset, as fits into the memory that is free.
+    """Train an adapter on a dataset, as fits into the memory that is free; or merge a look into its base model.
 
     Raises BadInput if base model or dataset are missing, the loss explodes, or memory is too small in every way.
     """
+    if order.merge is not None:
+        return merge(order, order.merge, context)
     return run_within(memory_here(), order, context, compiles=os.environ.get(COMPILE) == "1")
 
 

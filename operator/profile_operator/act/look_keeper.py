@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from profile_contract.areas import area_of
 from profile_contract.generation import LookCheckOrder, LookGrant
 from profile_contract.look import LookReason, LookStatus, look_spec
+from profile_contract.look_learning import LookCondition
 from profile_contract.look_ref import LOOKS, look_key, looks_area, shared_looks
 from profile_contract.problems import problems_of
 from profile_contract.style_ref import OWN
@@ -28,7 +29,7 @@ from profile_operator.clients.store import StoreAccess
 from profile_operator.clients.watched import WatchedKube
 from profile_operator.config import OperatorConfig
 from profile_operator.decide.look_learning import Learning
-from profile_operator.decide.look_status import LookSight, is_seen, look_status
+from profile_operator.decide.look_status import GOING, LookSight, is_read, is_seen, look_status
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.kubernetes.resources import CLUSTER_LOOKS_PATH, looks_path
 from profile_runtime.store.port import StoreError
@@ -109,15 +110,24 @@ class LookKeeper:
     async def _sight(self, entry: LookEntry, before: LookStatus) -> LookSight:
         """What is to be seen of a look now. Raises ApiError."""
         learning, document = None, whole(entry)
+        generation = int(document["metadata"].get("generation", 0))
         try:
             spec = look_spec(document)
             path, sha256 = (spec.file.key, spec.file.sha256) if spec.file is not None else ("", "")
             if spec.photos is not None:
-                fresh = before.observed_generation != int(document["metadata"].get("generation", 0))
+                fresh = before.observed_generation != generation
                 owner = LookOwner(entry.key, str(document["metadata"].get("uid", "")))
                 learning = await self._learner.step(owner, spec, spec.photos, fresh=fresh)
                 if learning.learnt is None:
                     return self._unlearnt(learning)
+                merging = learning.conditions.get(LookCondition.MERGED)
+                self._learning |= merging is not None and merging.reason in GOING
+                ready = before.ready
+                if ready is not None and is_read(before, generation) and before.digest == learning.sha256:
+                    # Read already, and drawn with: it is merged now.
+                    return LookSight(
+                        LookReason.FITS, ready.message, before.digest, before.layers, before.rank, learning
+                    )
                 path, sha256 = learning.learnt.adapter, learning.sha256
             result = await self._predictor.check(spec.predictor, await self._order(entry, path, sha256))
         except ValidationError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 
 from profile_contract.areas import area_of
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.look import LookSpec
-from profile_contract.look_learning import Lesson, LookPhotos, look_training
+from profile_contract.look_learning import Lesson, LookOutput, LookPhotos, MergeWish, look_training
 from profile_contract.look_ref import LookKind
 from profile_contract.resource import Key
 from profile_contract.stages.order import RequestRef
@@ -18,7 +19,7 @@ from profile_contract.stages.train import LookTraining, TrainReport
 from profile_operator.clients.kubernetes import Kube
 from profile_operator.clients.store import StoreAccess
 from profile_operator.config import OperatorConfig, Secrets
-from profile_operator.decide.look_learning import Learning, LearningFacts, learn
+from profile_operator.decide.look_learning import Learning, LearningFacts, learn, merge_of
 from profile_operator.decide.plan import CreateJob, KueueQueue
 from profile_operator.observe.jobs import job_view
 from profile_runtime.kubernetes.errors import ResourceConflict
@@ -84,6 +85,10 @@ class LookLearner:
             look=LookTraining(words=spec.words),
         )
         dataset, adapter = lesson.prefix(Stage.PREPROCESS), lesson.prefix(Stage.TRAIN)
+        training = await self._store.report(adapter, TrainReport, within=adapter)
+        wish = self._wish(spec, photos)
+        merge = merge_of(lesson, training, wish)
+        merged = lesson.merge_prefix(merge) if merge is not None else ""
         jobs = [job_view(document) for document in await self._kube.look_jobs(owner.key)]
         admission = config.admission
         return LearningFacts(
@@ -91,12 +96,21 @@ class LookLearner:
             photos_prefix=uploads_prefix(area, photos.prefix),
             size=config.generation.picture,
             dataset=await self._store.report(dataset, PreprocessReport, within=dataset),
-            training=await self._store.report(adapter, TrainReport, within=adapter),
+            training=training,
             jobs=tuple(job for job in jobs if job is not None and job.owner_uid == owner.uid),
             fresh=fresh,
             queue=KueueQueue(admission.queue) if admission.mode == "Kueue" else None,
             recipe=config.recipe.digest if config.recipe is not None else "",
+            merge=wish,
+            merging=await self._store.report(merged, TrainReport, within=merged) if merged else None,
         )
+
+    def _wish(self, spec: LookSpec, photos: LookPhotos) -> MergeWish | None:
+        """The base model that is asked for beside the adapter, if one is."""
+        if spec.output is not LookOutput.MERGED:
+            return None
+        recipe = json.dumps(self._config.recipe.distinction()) if self._config.recipe is not None else ""
+        return MergeWish(spec.merged_weight_percent, photos.licence, recipe)
 
     async def _create(self, owner: LookOwner, action: CreateJob) -> None:
         """Create a Job; one that another try made is met in the next round."""

@@ -9,6 +9,7 @@ from typing import Any
 from profile_contract.exits import EXIT_BAD_INPUT
 from profile_contract.resource import Key
 from profile_contract.stages.table import Stage
+from profile_contract.stages.train import TrainOrder
 from profile_operator import names
 from profile_operator.config import OperatorConfig
 from profile_operator.decide.plan import CreateJob, EventNote
@@ -182,7 +183,7 @@ def _container(action: CreateJob, key: Key, config: OperatorConfig, settings: St
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": _environment(action, key, config, settings, redis=redis),
-        "resources": _resources(settings),
+        "resources": _resources(settings, gpus=0 if _merges(action) else settings.gpus),
         # What the stage says itself; its log may hold more than a status should.
         "terminationMessagePolicy": "File",
         "securityContext": {
@@ -219,10 +220,15 @@ def _from_secret(variable: str, secret: str, *, optional: bool = False) -> Docum
     return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
-def _resources(settings: StageJob) -> Document:
+def _merges(action: CreateJob) -> bool:
+    """Whether it is no training, but weights are added up, which a processor does."""
+    return isinstance(action.order, TrainOrder) and action.order.merge is not None
+
+
+def _resources(settings: StageJob, *, gpus: int) -> Document:
     limits = dict(settings.resources.limits)
-    if settings.gpus:
-        limits[settings.gpu_resource] = str(settings.gpus)
+    if gpus:
+        limits[settings.gpu_resource] = str(gpus)
     return {"requests": dict(settings.resources.requests), "limits": limits}
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from profile_contract.artifacts import REPORT
+from profile_contract.artifacts import REPORT, folder_of
 from profile_contract.candidates import Wanted, judge_order
 from profile_contract.conditions import Reason
 from profile_contract.generation import GenerationOrder
-from profile_contract.look_learning import PICTURES_A_NOUN, LearntLook, Lesson, LookCondition
+from profile_contract.look_learning import (
+    PICTURES_A_NOUN,
+    LearntLook,
+    Lesson,
+    LookCondition,
+    MergedLook,
+    MergeWish,
+)
 from profile_contract.look_ref import Sha256
 from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.stage import Stage
-from profile_contract.stages.train import TrainOrder, TrainReport
+from profile_contract.stages.train import LookMerge, MergedModel, TrainOrder, TrainReport
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_operator.observe.snapshot import JobState, JobView
 
@@ -25,7 +32,11 @@ from .plan import CreateJob, DeleteJob, KueueQueue, Scope
 FIRST_SEED = 1
 NOUNS = ("woman", "man")
 _CONDITIONS = {Stage.PREPROCESS: LookCondition.PREPROCESSED, Stage.TRAIN: LookCondition.TRAINED}
-_DOING = {Stage.PREPROCESS: "its pictures are looked at", Stage.TRAIN: "it is trained, and judged then"}
+_DOING = {
+    LookCondition.PREPROCESSED: "its pictures are looked at",
+    LookCondition.TRAINED: "it is trained, and judged then",
+    LookCondition.MERGED: "it is merged into the base model",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,18 @@ class LearningFacts:
     fresh: bool = False
     queue: KueueQueue | None = None
     recipe: str = ""
+    merge: MergeWish | None = None
+    merging: TrainReport | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Job of a lesson: whose report lies below `prefix`."""
+
+    condition: LookCondition
+    digest: str
+    prefix: str
+    action: CreateJob
 
 
 @dataclass(frozen=True)
@@ -77,34 +100,40 @@ def learn(facts: LearningFacts) -> Learning:
     hindrance = _photos_hindrance(lesson)
     if hindrance is not None:
         rows[LookCondition.PREPROCESSED] = hindrance
-        return Learning(_all(rows), message=hindrance.message)
-    wanted = {lesson.digest(stage) for stage in _CONDITIONS}
+        return Learning(_all(rows, facts), message=hindrance.message)
+    merge = merge_of(lesson, facts.training, facts.merge)
+    wanted = {lesson.digest(stage) for stage in _CONDITIONS} | ({lesson.merge_digest(merge)} if merge else set())
     stale = tuple(DeleteJob(job.name, job.uid) for job in facts.jobs if job.digest not in wanted and not job.deleting)
     reports: dict[Stage, StageReport | None] = {Stage.PREPROCESS: facts.dataset, Stage.TRAIN: facts.training}
     for stage, report in reports.items():
-        condition = _CONDITIONS[stage]
-        if report is None:
-            step = _run(stage, facts)
-            rows[condition] = step.conditions[condition]
-            return Learning(
-                _all(rows), (*stale, *step.stale), job=step.job, waits_for=step.waits_for, message=step.message
-            )
-        if report.outcome == "BadInput" and facts.fresh:
-            rows[condition] = ConditionRow(False, Reason.PENDING, "what was refused before is tried again")
-            again = tuple(DeleteJob(job.name, job.uid) for job in _of(stage, facts))
-            drop = lesson.prefix(stage) + REPORT
-            return Learning(_all(rows), (*stale, *again), drop=drop, message=_DOING[stage])
-        if report.outcome == "BadInput":
-            rows[condition] = ConditionRow(False, report.reason, report.message)
-            return Learning(_all(rows), stale, refusal=f"{report.reason}: {report.message}")
-        rows[condition] = ConditionRow(True, Reason.SUCCEEDED, report.message)
-    return _judged(facts, rows, stale)
+        step = _of_stage(stage, facts)
+        if report is None or report.outcome == "BadInput":
+            learning = _not_done(step, report, facts)
+            return _with(learning, rows, stale, facts)
+        rows[step.condition] = ConditionRow(True, Reason.SUCCEEDED, report.message)
+    judged = _judged(facts, rows, stale)
+    if merge is None or judged.learnt is None:
+        return judged
+    return _merged(facts, judged, merge)
 
 
-def _all(rows: Mapping[LookCondition, ConditionRow]) -> dict[LookCondition, ConditionRow]:
-    """The conditions, with those that wait for an earlier stage."""
+def merge_of(lesson: Lesson, training: TrainReport | None, wish: MergeWish | None) -> LookMerge | None:
+    """What is to be merged into the base model, as far as is known."""
+    return lesson.merge(training, wish) if training is not None and wish is not None else None
+
+
+def _with(
+    learning: Learning, rows: Mapping[LookCondition, ConditionRow], stale: tuple[DeleteJob, ...], facts: LearningFacts
+) -> Learning:
+    """What is next, with what is told of earlier steps, and Jobs that are no longer wanted."""
+    return replace(learning, conditions=_all({**rows, **learning.conditions}, facts), stale=(*stale, *learning.stale))
+
+
+def _all(rows: Mapping[LookCondition, ConditionRow], facts: LearningFacts) -> dict[LookCondition, ConditionRow]:
+    """The conditions, with those that wait for an earlier stage; of merging only where it is asked for."""
     waiting = ConditionRow(None, Reason.WAITING_FOR_STAGE)
-    return {condition: rows.get(condition, waiting) for condition in LookCondition}
+    asked = (row for row in LookCondition if row is not LookCondition.MERGED or facts.merge is not None)
+    return {condition: rows.get(condition, waiting) for condition in asked}
 
 
 def _photos_hindrance(lesson: Lesson) -> ConditionRow | None:
@@ -119,16 +148,24 @@ def _photos_hindrance(lesson: Lesson) -> ConditionRow | None:
     return None
 
 
-def _of(stage: Stage, facts: LearningFacts) -> list[JobView]:
-    """The Jobs of a stage of this lesson."""
-    return [job for job in facts.jobs if job.digest == facts.lesson.digest(stage)]
+def _not_done(step: Step, report: StageReport | None, facts: LearningFacts) -> Learning:
+    """A step that is still to be done, or was refused."""
+    condition, jobs = step.condition, [job for job in facts.jobs if job.digest == step.digest]
+    if report is None:
+        return _run(step, jobs, facts)
+    if facts.fresh:
+        row = ConditionRow(False, Reason.PENDING, "what was refused before is tried again")
+        again = tuple(DeleteJob(job.name, job.uid) for job in jobs)
+        return Learning({condition: row}, again, drop=step.prefix + REPORT, message=_DOING[condition])
+    row = ConditionRow(False, report.reason, report.message)
+    return Learning({condition: row}, refusal=f"{report.reason}: {report.message}")
 
 
-def _run(stage: Stage, facts: LearningFacts) -> Learning:
-    """A stage that has no report: its Job runs, is to be made, or ended without one."""
-    condition, jobs, action = _CONDITIONS[stage], _of(stage, facts), _create(stage, facts)
+def _run(step: Step, jobs: Sequence[JobView], facts: LearningFacts) -> Learning:
+    """A step that has no report: its Job runs, is to be made, or ended without one."""
+    condition, action = step.condition, step.action
     if not jobs:
-        return Learning({condition: ConditionRow(False, Reason.PENDING)}, job=action, message=_DOING[stage])
+        return Learning({condition: ConditionRow(False, Reason.PENDING)}, job=action, message=_DOING[condition])
     job = jobs[0]
     if job.state is JobState.FAILED:
         text = f"the Job {job.name} failed: its pods' logs say why. It is tried again when the Job has gone"
@@ -137,10 +174,10 @@ def _run(stage: Stage, facts: LearningFacts) -> Learning:
     if job.state is JobState.SUCCEEDED and not job.deleting:
         # Somebody took its report away.
         again = (DeleteJob(job.name, job.uid),)
-        return Learning({condition: ConditionRow(False, Reason.PENDING)}, again, message=_DOING[stage])
+        return Learning({condition: ConditionRow(False, Reason.PENDING)}, again, message=_DOING[condition])
     queued = job.state is JobState.SUSPENDED
     reason = Reason.QUEUED if queued else Reason.RUNNING
-    text = "it waits for its turn in the queue" if queued else _DOING[stage]
+    text = "it waits for its turn in the queue" if queued else _DOING[condition]
     waits_for = None if job.deleting or job.running else action
     return Learning({condition: ConditionRow(False, reason, text)}, waits_for=waits_for, message=text)
 
@@ -153,7 +190,7 @@ def _judged(facts: LearningFacts, rows: dict[LookCondition, ConditionRow], stale
     if judged is None or adapter is None:
         text = "the report of its training says nothing of a look; the stages' images are of another version"
         rows[LookCondition.JUDGED] = ConditionRow(False, Reason.INVALID_ORDER, text)
-        return Learning(_all(rows), stale, refusal=text)
+        return Learning(_all(rows, facts), stale, refusal=text)
     learnt = LearntLook.of(judged, judged.learnt_from, lesson.prefix(Stage.TRAIN), lesson.area)
     resembling = sum(row.resembling for row in judged.weights)
     if judged.recommended_percent is None:
@@ -162,10 +199,41 @@ def _judged(facts: LearningFacts, rows: dict[LookCondition, ConditionRow], stale
         )
         text = f"at no weight it leaves faces alone: {seen} ({_how(learnt)}); add pictures of other people"
         rows[LookCondition.JUDGED] = ConditionRow(False, Reason.REFUSED, text)
-        return Learning(_all(rows), stale, refusal=text)
+        return Learning(_all(rows, facts), stale, refusal=text)
     text = f"begin at the weight {judged.recommended_percent}; {_nobody(learnt)} ({_how(learnt)})"
     rows[LookCondition.JUDGED] = ConditionRow(True, Reason.SUCCEEDED, text)
-    return Learning(_all(rows), stale, learnt=learnt, sha256=adapter.sha256, message=text)
+    return Learning(_all(rows, facts), stale, learnt=learnt, sha256=adapter.sha256, message=text)
+
+
+def _merged(facts: LearningFacts, judged: Learning, merge: LookMerge) -> Learning:
+    """A look that is learnt, and is to be merged into its base model too: styles draw with it meanwhile, and also where
+    that cannot be done."""
+    lesson, report, learnt = facts.lesson, facts.merging, judged.learnt
+    assert learnt is not None  # noqa: S101
+    if learnt.unsound_from is not None and merge.weight_percent >= learnt.unsound_from:
+        text = f"set mergedWeightPercent below {learnt.unsound_from}: from there on it shows somebody of its pictures"
+        row = ConditionRow(False, Reason.REFUSED, text)
+    elif report is None or report.outcome == "BadInput":
+        step = _of_merge(merge, facts)
+        learning = _not_done(step, report, facts)
+        both = {**judged.conditions, **learning.conditions}
+        stale = (*judged.stale, *learning.stale)
+        return replace(
+            judged, conditions=both, stale=stale, drop=learning.drop, job=learning.job, waits_for=learning.waits_for
+        )
+    else:
+        model = report.merged or MergedModel()
+        folder = f"{lesson.merge_prefix(merge)}{model.name}/"
+        learnt = learnt.model_copy(
+            update={"merged": MergedLook(**model.model_dump(), folder=folder.removeprefix(lesson.area))}
+        )
+        row = ConditionRow(
+            True,
+            Reason.SUCCEEDED,
+            f"{model.name} ({model.bytes / 1e9:.2f} GB) lies in the store below {folder}: copy that folder among the "
+            "platform's models, and name it in training.baseModel and the predictor's",
+        )
+    return replace(judged, conditions={**judged.conditions, LookCondition.MERGED: row}, learnt=learnt)
 
 
 def _nobody(learnt: LearntLook) -> str:
@@ -180,7 +248,23 @@ def _how(learnt: LearntLook) -> str:
     return f"{learnt.network}, a cosine of {learnt.threshold_percent / 100:g} and more"
 
 
-def _create(stage: Stage, facts: LearningFacts) -> CreateJob:
+def _of_merge(merge: LookMerge, facts: LearningFacts) -> Step:
+    """The Job that merges. It needs no GPU, and waits in no queue."""
+    lesson, digest, output = facts.lesson, facts.lesson.merge_digest(merge), facts.lesson.merge_prefix(merge)
+    order = TrainOrder(
+        request=lesson.request,
+        digest=digest,
+        output=output,
+        dataset=lesson.prefix(Stage.PREPROCESS) + REPORT,
+        parameters=lesson.training,
+        merge=merge,
+    )
+    scopes = (Scope(Stage.TRAIN, (folder_of(merge.adapter.key),), output),)
+    action = CreateJob(Stage.TRAIN, look_job(lesson, "merge", digest), order, scopes)
+    return Step(LookCondition.MERGED, digest, output, action)
+
+
+def _of_stage(stage: Stage, facts: LearningFacts) -> Step:
     """The Job of a stage, with what its credentials may reach."""
     lesson = facts.lesson
     dataset, output = lesson.prefix(Stage.PREPROCESS), lesson.prefix(stage)
@@ -208,12 +292,14 @@ def _create(stage: Stage, facts: LearningFacts) -> CreateJob:
             look=lesson.look,
         )
     queue = facts.queue if stage is Stage.TRAIN else None
-    return CreateJob(stage, look_job(lesson, stage), order, (Scope(stage, (reads,), output),), queue)
+    name = look_job(lesson, stage.value, lesson.digest(stage))
+    action = CreateJob(stage, name, order, (Scope(stage, (reads,), output),), queue)
+    return Step(_CONDITIONS[stage], lesson.digest(stage), output, action)
 
 
-def look_job(lesson: Lesson, stage: Stage) -> str:
-    """The name of a stage's Job, of at most 63 characters: no request's, whose own end in the stage and its digest."""
-    return f"look-{lesson.request.name[:37]}-{stage.value}-{lesson.digest(stage)[:8]}"
+def look_job(lesson: Lesson, step: str, digest: str) -> str:
+    """The name of a step's Job, of at most 63 characters: no request's, whose own end in the stage and its digest."""
+    return f"look-{lesson.request.name[:37]}-{step}-{digest[:8]}"
 
 
 def _faces(facts: LearningFacts) -> GenerationOrder | None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from profile_contract.conditions import ConditionType
+from profile_contract.conditions import ConditionType, Reason
 from profile_contract.look import LookReason, LookStatus
+from profile_contract.look_learning import LookCondition
 from profile_contract.request_status import Condition
 from profile_operator.clock import stamp
 
@@ -28,6 +29,8 @@ _ANSWERS: dict[LookReason, Answer] = {
 _STATUS: dict[bool | None, Answer] = {True: "True", False: "False", None: "Unknown"}
 # What stays so until somebody changes the look.
 FINAL = (LookReason.FITS, LookReason.REFUSED)
+# What is made of a look beside its file, and is not done yet.
+GOING = {Reason.PENDING, Reason.RUNNING, Reason.QUEUED, Reason.STAGE_FAILED}
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,16 @@ class LookSight:
     learning: Learning | None = None
 
 
-def is_seen(before: LookStatus, generation: int) -> bool:
-    """Whether a look was read as it stands, and nothing is to be read again."""
+def is_read(before: LookStatus, generation: int) -> bool:
+    """Whether a look's file was read as the look stands."""
     ready = before.ready
     return before.observed_generation == generation and ready is not None and ready.reason in set(map(str, FINAL))
+
+
+def is_seen(before: LookStatus, generation: int) -> bool:
+    """Whether a look was read as it stands, nothing is to be read again, and nothing more is made of it."""
+    merging = (row for row in before.conditions if row.type == LookCondition.MERGED)
+    return is_read(before, generation) and not any(row.reason in GOING for row in merging)
 
 
 def look_status(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from areas import NAMESPACE_UID, area
+from look_lesson import ADAPTER, DATASET, FACTS, LESSON, PHOTOS, UPLOADS, job, trained
 from operator_world import CONFIG, NOW
 from profile_contract.artifacts import REPORT
 from profile_contract.conditions import Reason
@@ -15,7 +16,6 @@ from profile_contract.keys import ForeignKey
 from profile_contract.look import LookReason, LookSpec, LookState, LookStatus, hindrances, look_state
 from profile_contract.look_learning import (
     LearntLook,
-    Lesson,
     LookCondition,
     LookFigures,
     LookLayers,
@@ -23,19 +23,14 @@ from profile_contract.look_learning import (
     look_training,
 )
 from profile_contract.look_ref import LookFile, LookKind, LookRef
-from profile_contract.picture_size import PictureSize
 from profile_contract.resource import Key
-from profile_contract.stages.order import FileRef, RequestRef
-from profile_contract.stages.preprocess import DatasetPose, LookPictures, PhotoRef, PreprocessOrder, PreprocessReport
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import LookPictures, PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.stage import Stage
 from profile_contract.stages.train import (
     AdapterLayers,
-    LookAtWeight,
-    LookJudgement,
     LookTraining,
     TrainOrder,
-    TrainParameters,
-    TrainReport,
 )
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_operator import names
@@ -44,49 +39,7 @@ from profile_operator.act.look_learner import LookLearner, LookOwner
 from profile_operator.decide.look_learning import LearningFacts, learn
 from profile_operator.decide.look_status import LookSight, is_seen, look_status
 from profile_operator.decide.plan import CreateJob, KueueQueue
-from profile_operator.observe.snapshot import JobState, JobView
-from profile_vision.poses import presets
-
-PHOTOS = tuple(
-    PhotoRef(name=f"{n}.jpg", key=f"{area()}uploads/looks/rim/{n}.jpg", bytes=n, etag=str(n)) for n in range(12)
-)
-LESSON = Lesson(
-    request=RequestRef(namespace="hr", name="rim", uid="look-uid"),
-    area=area(),
-    photos=PHOTOS,
-    pictures=LookPictures(),
-    preprocess=CONFIG.preprocess,
-    training=look_training(TrainParameters(base_model="sdxl", face_weight=4.0), LookLayers.LOOK, LookSteps(steps=200)),
-    look=LookTraining(words="golden rim light"),
-)
-UPLOADS = f"{area()}uploads/looks/rim/"
-FACTS = LearningFacts(LESSON, UPLOADS, PictureSize(64, 64))
-DATASET = PreprocessReport(
-    digest=LESSON.digest(Stage.PREPROCESS),
-    people=7,
-    message="12 of 12 photos accepted",
-    poses=[DatasetPose(name="frontal", joints=presets()["frontal"])],
-)
-ADAPTER = LESSON.prefix(Stage.TRAIN)
-
-
-def trained(recommended: int | None = 60, resembling: int = 0) -> TrainReport:
-    rows = [
-        LookAtWeight(weight_percent=weight, backdrop=weight / 100, light=None, likeness=0.913, nearest=0.318,
-                     resembling=resembling if weight == 80 else 0)
-        for weight in (40, 60, 80)
-    ]  # fmt: skip
-    judged = LookJudgement(
-        weights=rows, pictures=8, learnt_from=12, people=7, network="SFace", threshold=0.55,
-        recommended_percent=recommended, sheet=f"{ADAPTER}look-sheet.jpg",
-    )  # fmt: skip
-    adapter = FileRef(key=f"{ADAPTER}adapter.safetensors", sha256="a" * 64, bytes=9)
-    return TrainReport(digest=LESSON.digest(Stage.TRAIN), adapter=adapter, look=judged)
-
-
-def job(stage: Stage = Stage.PREPROCESS, state: JobState = JobState.ACTIVE, **changed: Any) -> JobView:
-    words = {"name": f"look-rim-{stage.value}", "stage": stage, "digest": LESSON.digest(stage), "uid": "job-uid"}
-    return JobView(**{**words, "owner_uid": "look-uid", "state": state, **changed})
+from profile_operator.observe.snapshot import JobState
 
 
 def told(facts: LearningFacts) -> dict[str, tuple[bool | None, str]]:

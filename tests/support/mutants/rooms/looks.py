@@ -116,8 +116,8 @@ MUTANTS = (
     (
         "LK24",
         "operator/profile_operator/decide/look_learning.py",
-        'if report.outcome == "BadInput" and facts.fresh:',
-        'if report.outcome == "BadInput":',
+        "    if facts.fresh:",
+        "    if True:",
         "pictures that were refused are looked at at every round",
     ),
     (
@@ -147,5 +147,26 @@ MUTANTS = (
         "return min((row.weight_percent for row in self.weights if row.resembling), default=None)",
         "return max((row.weight_percent for row in self.weights if row.resembling), default=None)",
         "a look is drawn with at all weights but the greatest at which it shows somebody",
+    ),
+    (
+        "LK29",
+        "images/train/profile_train/merge.py",
+        "[(look, wanted.weight_percent / 100)]",
+        "[(look, 1.0)]",
+        "a look is merged in whole, whatever weight was asked for",
+    ),
+    (
+        "LK30",
+        "operator/profile_operator/decide/look_learning.py",
+        "merge.weight_percent >= learnt.unsound_from",
+        "merge.weight_percent > learnt.unsound_from",
+        "a base model is made at the weight that shows somebody",
+    ),
+    (
+        "LK31",
+        "operator/profile_operator/decide/look_status.py",
+        "is_read(before, generation) and not any(row.reason in GOING for row in merging)",
+        "is_read(before, generation)",
+        "nobody looks whether the base model stands by now",
     ),
 )

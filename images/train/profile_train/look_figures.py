@@ -48,6 +48,7 @@ def figures_at(
     own = [picture.face for picture in pictures if picture.face is not None]
     nearest = [(_nearest(face, own), _nearest(plain, own)) for face, plain in faces]
     seen = [here for here, _ in nearest if here is not None]
+    rises = [here - plain for here, plain in nearest if here is not None and plain is not None]
     return LookAtWeight(
         weight_percent=weight_percent,
         backdrop=_share(drawn, without, pictures, "backdrop", NEAR_COLOUR),
@@ -55,6 +56,7 @@ def figures_at(
         features=_share(drawn, without, pictures, "features", NEAR_FEATURES),
         likeness=round(float(np.mean(kept)), 3) if kept else None,
         nearest=round(max(seen), 3) if seen else None,
+        rise=round(max(rises), 3) if rises else None,
         # A stranger who was nearly as like without the look is nobody whom it learnt.
         resembling=sum(
             here is not None and here >= ONE_PERSON and (plain is None or here - plain >= RISE)

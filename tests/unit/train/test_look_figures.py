@@ -58,7 +58,7 @@ def test_where_nothing_differs_no_way_is_told() -> None:
 def test_somebody_of_the_looks_own_pictures_is_seen_and_a_chance_is_not() -> None:
     someone = face(0, 0, 4, 3)
     row = figures_at(60, [measured(0.5, someone), measured(0.5, face(0, 1))], WITHOUT, OWN)
-    assert (row.nearest, row.resembling) == (0.8, 1)
+    assert (row.nearest, row.rise, row.resembling) == (0.8, 0.8, 1)
     # That stranger was nearly as like without the look; the light that pictures share does no more.
     for like, resembling in ((0.8, 0), (0.69, 0), (0.67, 1)):
         before = [

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     INVALID_ORDER = "InvalidOrder"
     MODEL_NOT_FOUND = "ModelNotFound"
+    SIGNATURE_UNUSABLE = "SignatureUnusable"
     NO_LIKENESS_REACHED = "NoLikenessReached"
     EXPIRED = "Expired"
     TRAINING_DIVERGED = "TrainingDiverged"
@@ -145,6 +146,10 @@ REASONS: Mapping[Reason, ReasonRow] = {
         f"If not, somebody changed what a stage left in the store. {_TRY_AGAIN}",
     ),
     Reason.MODEL_NOT_FOUND: ReasonRow(ReasonKind.PERSON, f"The platform team must provide the model. {_TRY_AGAIN}"),
+    Reason.SIGNATURE_UNUSABLE: ReasonRow(
+        ReasonKind.PERSON,
+        f"The platform team must correct the key or the certificate by which portraits are signed. {_TRY_AGAIN}",
+    ),
     Reason.NO_LIKENESS_REACHED: ReasonRow(
         ReasonKind.PERSON, "Lower spec.minimumLikeness, raise spec.candidates, or add better photos."
     ),

@@ -21,6 +21,7 @@ from profile_contract.kubernetes import (
     LabelName,
     LabelNameOrNone,
     ObjectName,
+    ObjectNameOrNone,
 )
 from profile_contract.model import Contract
 from profile_contract.picture_size import GenerationRecipe, PictureSize
@@ -162,11 +163,23 @@ class GenerationConfig(GenerationRecipe):
         return self.url_template.format(name=predictor, namespace=self.namespace)
 
 
+class SignatureConfig(Contract):
+    """By what the files of portraits are signed."""
+
+    existing_secret: ObjectNameOrNone = Field(
+        default="",
+        description="Secret with tls.crt and tls.key, in each namespace of requests; empty: nothing is signed.",
+    )
+
+
 class FinishConfig(Contract):
     """What the platform decides about portraits."""
 
     visible_mark: bool = Field(default=False, description="A small visible mark in every portrait.")
     toy: bool = Field(default=False, description="The base model is a toy: pages, terminals and contact sheets say so.")
+    signature: SignatureConfig = Field(
+        default=SignatureConfig(), description="By what portraits are signed (content credentials, C2PA)."
+    )
 
 
 class LoopSettings(Contract):

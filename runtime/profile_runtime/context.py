@@ -11,11 +11,15 @@ from .store.port import Store
 
 @dataclass(frozen=True)
 class StageContext:
-    """Where a stage reads and writes, whom it tells how far it is, and the folder that holds the models."""
+    """Where a stage reads and writes, whom it tells how far it is, and the folder that holds the models.
+
+    `signature`: the folder of the key and the certificates by which pictures are signed; None: they are not.
+    """
 
     store: Store
     progress: StageProgress
     models: Path
+    signature: Path | None = None
 
     @property
     def vision(self) -> Path:

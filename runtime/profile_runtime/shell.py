@@ -4,6 +4,7 @@
     PROFILE_STORE   the store's URL, see `profile_runtime.store.opening`
     PROFILE_REDIS   where progress goes, optional
     PROFILE_MODELS  folder of models, default /models
+    PROFILE_SIGNATURE  folder of the key and certificates by which finish signs pictures, optional
 
 It writes the report last, a short summary to the container's termination message, and ends with an exit code that
 the Job's podFailurePolicy understands.
@@ -55,6 +56,7 @@ def run_stage(
     *,
     models: Path,
     publisher: Publisher | None = None,
+    signature: Path | None = None,
 ) -> StageReport:
     """Run a stage and leave its report in the store, last of all. BadInput becomes a report; other errors pass."""
     started = datetime.now(UTC)
@@ -63,7 +65,7 @@ def run_stage(
     progress.at(0, 1)
     report: StageReport
     try:
-        report = run(order, StageContext(store, progress, models))
+        report = run(order, StageContext(store, progress, models, signature))
     except BadInput as error:
         report = StageReport(
             stage=stage, digest=order.digest, outcome="BadInput", reason=error.reason, message=error.message
@@ -95,9 +97,10 @@ def main(run: StageFunction[OrderT, ReportT], order_type: type[OrderT], stage: S
     except (StageError, StoreError) as error:
         return _failed(error)
     models = Path(os.environ.get("PROFILE_MODELS", "/models"))
+    signature = Path(folder) if (folder := os.environ.get("PROFILE_SIGNATURE")) else None
     with bound(request=f"{order.request.namespace}/{order.request.name}", stage=stage, digest=order.digest):
         try:
-            report = run_stage(run, order, stage, store, models=models, publisher=publisher)
+            report = run_stage(run, order, stage, store, models=models, publisher=publisher, signature=signature)
         except (StageError, StoreError) as error:
             return _failed(error)
         if report.outcome == "BadInput":

@@ -11,6 +11,7 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.table import Stage
 from profile_finish.portraits import Finisher
 from profile_finish.references import References
+from profile_finish.signature import Signature
 from profile_runtime.context import StageContext
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
@@ -44,12 +45,19 @@ class Nobody:
         return Mask(np.zeros(image.shape[:2], np.uint8))
 
 
-def finisher(store: FolderStore, faces: Any, parameters: FinishParameters, mask: MaskReader | None = None) -> Finisher:
-    """Writes portraits below PREFIX, with this reader of faces, and of people if there is one."""
+def finisher(
+    store: FolderStore,
+    faces: Any,
+    parameters: FinishParameters,
+    mask: MaskReader | None = None,
+    signature: Signature | None = None,
+) -> Finisher:
+    """Writes portraits below PREFIX, with this reader of faces, and of people if there is one, signed if with a
+    signature."""
     request = RequestRef(namespace="hr", name="minji")
     order = FinishOrder(
         request=request, digest="d", output=PREFIX, dataset="hr/report.json", styles=[], parameters=parameters
     )
     context = StageContext(store, StageProgress(request, Stage.FINISH, "d", Silent()), store.root)
     references = References(embeddings=[], images=[], ceiling=1.0)
-    return Finisher(order, context, faces, mask or cast("MaskReader", Nobody()), references)
+    return Finisher(order, context, faces, mask or cast("MaskReader", Nobody()), references, signature=signature)

@@ -154,9 +154,12 @@ def png(image: BGR, dpi: int = 300, mark: Mark = PORTRAIT) -> bytes:
     return out.getvalue()
 
 
-def jpeg_within(image: BGR, dpi: int, kilobytes: int, mark: Mark = PORTRAIT) -> tuple[bytes, int]:
-    """The best JPEG of at most so many kilobytes (of 1000 bytes), and its quality; the smallest if none is."""
-    return within(lambda quality: jpeg(image, dpi, quality, mark), kilobytes * BYTES_PER_KILOBYTE)
+def jpeg_within(
+    image: BGR, dpi: int, kilobytes: int, mark: Mark = PORTRAIT, seal: Callable[[bytes], bytes] = bytes
+) -> tuple[bytes, int]:
+    """The best JPEG of at most so many kilobytes (of 1000 bytes), and its quality; the smallest if none is. `seal` adds
+    what is to stand in the file beside the picture and its mark."""
+    return within(lambda quality: seal(jpeg(image, dpi, quality, mark)), kilobytes * BYTES_PER_KILOBYTE)
 
 
 def within(encode: Callable[[int], bytes], limit: int) -> tuple[bytes, int]:

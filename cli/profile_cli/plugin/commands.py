@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from profile_cli.output import JSON, NAME, TABLE, YAML, as_data, document
 from profile_cli.request_options import add_request_options
 from profile_cli.terminal import Terminal
 from profile_contract.layouts import LayoutName
+from profile_runtime.release import UNRELEASED, version
 
 from . import changes, completers, completion_program, deletion, doctor, looks, refresh
 from .connection import cluster_of
@@ -80,10 +80,8 @@ def _help(top: argparse.ArgumentParser) -> Command:
 
 
 def _version() -> str:
-    try:
-        return importlib.metadata.version("profile-studio")
-    except importlib.metadata.PackageNotFoundError:
-        return "of unknown version"
+    told = version()
+    return "of unknown version" if told == UNRELEASED else told
 
 
 def _add_place(command: argparse.ArgumentParser, default: str | None) -> None:

@@ -64,6 +64,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
     )
+    command.add_argument(
+        "--signature", type=Path, metavar="FOLDER",
+        help="sign portraits (content credentials, C2PA) with the tls.key and tls.crt in this folder",
+    )  # fmt: skip
     add_request_options(command, folder=True)
     command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
     add_models_to(command.add_argument_group("training and models"))
@@ -125,7 +129,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(photos.sentence)
     terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     settings = platform(choice, models, accelerated=accelerated(), values=values)
-    job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks))
+    signature = arguments.signature.resolve() if arguments.signature else None
+    job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks), signature=signature)
     try:
         results = job.results()
     except InputRefused as refused:
@@ -226,4 +231,6 @@ def _tell(results: Results, out: Path, terminal: Terminal) -> None:
         )
     terminal.plain(f"  likeness report        {out / LIKENESS_REPORT}")
     terminal.plain(f"  contact sheet          {out / CONTACT_SHEET}")
+    signed = f"by {finish.signed_by}, as content credentials (C2PA)" if finish.signed_by else "by nobody (--signature)"
+    terminal.plain(f"  signed                 {signed}")
     terminal.say("done")

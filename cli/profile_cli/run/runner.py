@@ -63,7 +63,8 @@ class InputRefused(CommandError):
 
 @dataclass(frozen=True)
 class Run:
-    """One request on a folder's store. `models` is the models folder; `listener` is called with each stage's report."""
+    """One request on a folder's store. `models` is the models folder; `listener` is called with each stage's report;
+    `signature` is the folder of the key and certificates by which portraits are signed."""
 
     store: FolderStore
     models: Path
@@ -74,6 +75,7 @@ class Run:
     looks: Mapping[str, LookFile] = field(default_factory=lambda: NO_LOOKS)
     name: str = NAME
     listener: Listener = lambda _stage, _report: None
+    signature: Path | None = None
 
     @property
     def request(self) -> RequestRef:
@@ -232,6 +234,10 @@ class Run:
             parameters=self.platform.finish_parameters(self.spec),
             drawn_at=last_drawn(drawn.values()),
         )
+        standing = self._standing(order, FinishReport)
+        if standing is not None and self.signature is not None and not standing.signed_by:
+            # What was finished before there was a signature is finished anew.
+            self.store.delete(order.output + REPORT)
         return self._stage(Stage.FINISH, order, FinishReport, _finish)
 
     def _stage(
@@ -251,7 +257,9 @@ class Run:
             self.listener(stage, standing)
             return standing
         with self.terminal.tracker(title) as tracker:
-            report = run_stage(run, order, stage, self.store, models=self.models, publisher=Screen(tracker))
+            report = run_stage(
+                run, order, stage, self.store, models=self.models, publisher=Screen(tracker), signature=self.signature
+            )
         if report.outcome != "Done":
             # A report of the bare kind has no verdicts or scores; then there is nothing more to show.
             raise InputRefused(report)

@@ -151,6 +151,9 @@ class FinishReport(StageReport):
     contact_sheet: str = ""
     print_sheet: str = ""
     likeness_report: str = ""
+    signed_by: str = Field(
+        default="", max_length=200, description="Who signed the pictures' content credentials; empty: nobody."
+    )
 
 
 def finish_digest(candidates: list[str], parameters: FinishParameters) -> str:

@@ -5,6 +5,7 @@ Pictures are read one at a time; of each only figures and a thumbnail are kept.
 
 from __future__ import annotations
 
+import functools
 import io
 from dataclasses import dataclass, replace
 from typing import Self
@@ -45,7 +46,10 @@ from .checklist import Cutting, Pose, checks
 from .ranking import rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails
+from .signature import Signature
 from .tone import Twins, tone_shift
+
+PNG, JPEG = "image/png", "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,33 @@ class Finisher:
     """Makes the portraits of one order. `references` and `thumbnails` are for the documents that show them."""
 
     def __init__(
-        self, order: FinishOrder, context: StageContext, faces: FaceReader, mask: MaskReader, references: References
+        self,
+        order: FinishOrder,
+        context: StageContext,
+        faces: FaceReader,
+        mask: MaskReader,
+        references: References,
+        *,
+        signature: Signature | None = None,
     ) -> None:
         self.references, self.thumbnails = references, Thumbnails()
-        self._parameters, self._output = order.parameters, order.output
+        self._parameters, self._output, self._signature = order.parameters, order.output, signature
         self._store, self._progress, self._faces, self._mask = context.store, context.progress, faces, mask
         self._pictures = sum(len(style.candidates) + order.parameters.portraits for style in order.styles)
         self._done = 0
 
     @classmethod
     def of(cls, order: FinishOrder, context: StageContext) -> Self:
-        """Load the networks and read the dataset. Raises TryAgain without weights, BadInput without references."""
+        """Load the networks and read the dataset. Raises TryAgain without weights, or with a signature that cannot be
+        used, BadInput without references."""
+        signature = Signature.read(context.signature) if context.signature is not None else None
         try:
             faces, mask = FaceReader(context.vision), MaskReader(context.vision)
         except WeightsMissing as error:
             raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
-        return cls(order, context, faces, mask, read_references(context.store, order.dataset, faces))
+        return cls(
+            order, context, faces, mask, read_references(context.store, order.dataset, faces), signature=signature
+        )
 
     def style(self, style: StyleCandidates) -> StyleSection:
         """Score and rank the candidates of a style, deliver the best, and hold its tone against neutral twins."""
@@ -112,7 +127,7 @@ class Finisher:
         """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
         key = portrait_key(self._output, score.style, number, score.seed)
         mark = self._mark(candidate)
-        self._store.write(key, png(self._shown(image), mark=mark), "image/png")
+        self._store.write(key, self.sealed(png(self._shown(image), mark=mark), PNG, mark), PNG)
         head, mask = self._head(image), self._mask.read(image)
         subject = CutSubject(image, head, mask, mark)
         layouts = [self._layout(layout_key(key, name), name, subject) for name in self._parameters.layouts]
@@ -130,8 +145,18 @@ class Finisher:
         """Write a candidate to stand beside a portrait, marked as that one is, without cuts; gives its key."""
         key = compared_key(self._output, score.style, score.seed)
         picture = self._shown(read_picture(self._store, score.key))
-        self._store.write(key, png(picture, mark=self._mark(candidate)), "image/png")
+        mark = self._mark(candidate)
+        self._store.write(key, self.sealed(png(picture, mark=mark), PNG, mark), PNG)
         return key
+
+    @property
+    def signed_by(self) -> str:
+        """Who signs the files; empty: nobody."""
+        return self._signature.name if self._signature is not None else ""
+
+    def sealed(self, data: bytes, media_type: str, mark: Mark) -> bytes:
+        """A file with the platform's content credentials, or as it is where the platform signs nothing."""
+        return self._signature.sign(data, media_type, mark) if self._signature is not None else data
 
     def _mark(self, candidate: Candidate) -> Mark:
         """What a candidate's files say of themselves."""
@@ -150,7 +175,7 @@ class Finisher:
             return ""
         height, width = image.shape[:2]
         key = source_key(portrait)
-        self._store.write(key, plain_jpeg(framed(photo, candidate.framing, width, height)[0]), "image/jpeg")
+        self._store.write(key, plain_jpeg(framed(photo, candidate.framing, width, height)[0]), JPEG)
         return key
 
     def _score(self, style: str, candidate: Candidate) -> Score:
@@ -200,8 +225,9 @@ class Finisher:
         height, width = image.shape[:2]
         window = window_for(layout, head, image, mask) if head else centred(layout, width, height)
         pixels = cut(image, window, layout)
-        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes, subject.mark)[0]
-        self._store.write(key, data, "image/jpeg")
+        mark, seal = subject.mark, functools.partial(self.sealed, media_type=JPEG, mark=subject.mark)
+        data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes, mark, seal)[0]
+        self._store.write(key, data, JPEG)
         # Measured on the finished cut, not computed from what it was meant to be.
         face = next(iter(self._faces.find(pixels)), None)
         cutting = _measured(data, layout, head_of(face) if head and face else None, window, image)

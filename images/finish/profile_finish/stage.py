@@ -7,11 +7,11 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.finish import ComparedSide, Comparison, FinishOrder, FinishReport
 from profile_runtime.context import StageContext
-from profile_vision.files import read_picture
+from profile_vision.files import PORTRAIT, PREVIEW, read_picture
 
 from .comparing import Side, compared
 from .document import likeness_document
-from .portraits import Finisher
+from .portraits import JPEG, Finisher
 from .print_sheet import print_sheet
 from .ranking import nothing_delivered
 from .references import References
@@ -35,12 +35,14 @@ def run(order: FinishOrder, context: StageContext) -> FinishReport:
     for image in finisher.references.images:
         finisher.thumbnails.keep(image.image, read_picture(store, image.image))
     sheet = contact_sheet(order, finisher.references, sections, finisher.thumbnails)
-    store.write(order.output + CONTACT_SHEET, sheet, "image/jpeg")
+    mark = PREVIEW if order.parameters.preview else PORTRAIT
+    store.write(order.output + CONTACT_SHEET, finisher.sealed(sheet, JPEG, mark), JPEG)
     portraits = [portrait for section in sections for portrait in section.portraits]
     if portraits and not order.parameters.preview:
         pages = print_sheet(store, portraits, title_of(order), drawn_at(order))
         store.write(order.output + PRINT_SHEET, pages, "application/pdf")
-    return _report(order, finisher.references, sections)
+    report = _report(order, finisher.references, sections)
+    return report.model_copy(update={"signed_by": finisher.signed_by})
 
 
 def _comparisons(order: FinishOrder, finisher: Finisher, sections: list[StyleSection]) -> list[Comparison]:

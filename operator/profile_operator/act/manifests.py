@@ -19,6 +19,7 @@ Document = dict[str, Any]
 
 SCRATCH = "/scratch"
 MODELS = "/models"
+SIGNATURE = "/signature"
 # Libraries write caches and settings at import; the root file system is read-only.
 SCRATCH_VARIABLES = {
     "HOME": SCRATCH,
@@ -157,7 +158,7 @@ def _pod(action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(action, key, config, settings, redis=redis)],
-        "volumes": _volumes(config.jobs, settings),
+        "volumes": _volumes(config, action.stage, settings),
     }
     optional: Document = {
         "imagePullSecrets": [{"name": name} for name in config.jobs.image_pull_secrets],
@@ -178,6 +179,8 @@ def _container(action: CreateJob, key: Key, config: OperatorConfig, settings: St
     mounts: list[Document] = [{"name": "scratch", "mountPath": SCRATCH}]
     if config.jobs.models_volume is not None:
         mounts.append({"name": "models", "mountPath": MODELS, "readOnly": True})
+    if _signature_secret(config, action.stage):
+        mounts.append({"name": "signature", "mountPath": SIGNATURE, "readOnly": True})
     return {
         "name": names.CONTAINER,
         "image": settings.image,
@@ -203,6 +206,7 @@ def _environment(
         "PROFILE_ORDER": action.order.to_json(),
         "PROFILE_STORE": config.store.url(),
         "PROFILE_MODELS": MODELS,
+        **({"PROFILE_SIGNATURE": SIGNATURE} if _signature_secret(config, action.stage) else {}),
         **SCRATCH_VARIABLES,
         **settings.env,
     }
@@ -232,10 +236,18 @@ def _resources(settings: StageJob, *, gpus: int) -> Document:
     return {"requests": dict(settings.resources.requests), "limits": limits}
 
 
-def _volumes(jobs: JobsConfig, settings: StageJob) -> list[Document]:
+def _signature_secret(config: OperatorConfig, stage: Stage) -> str:
+    """The Secret by which a stage signs; empty where it does not."""
+    return config.finish.signature.existing_secret if stage is Stage.FINISH else ""
+
+
+def _volumes(config: OperatorConfig, stage: Stage, settings: StageJob) -> list[Document]:
     volumes: list[Document] = [{"name": "scratch", "emptyDir": {"sizeLimit": settings.scratch_size}}]
-    if jobs.models_volume is not None:
-        volumes.append(jobs.models_volume)
+    if config.jobs.models_volume is not None:
+        volumes.append(config.jobs.models_volume)
+    if secret := _signature_secret(config, stage):
+        # Read by the group: the container's user is no owner of what the kubelet mounts.
+        volumes.append({"name": "signature", "secret": {"secretName": secret, "defaultMode": 0o440}})
     return [*volumes, *settings.extra_volumes]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParame
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
 from profile_operator.act import manifests
+from profile_operator.config import FinishConfig, OperatorConfig, SignatureConfig
 from profile_operator.decide.plan import CreateJob, EventNote, Scope
 from profile_operator.decide.policy import MAXIMUM_CHARACTERS, session_policy
 from profile_operator.job_settings import JobsConfig, Resources, StageJob, Toleration
@@ -356,3 +358,23 @@ def test_no_prefix_of_a_policy_may_widen_it_neither_to_read_nor_to_write(letter:
     for scope in (Scope(Stage.TRAIN, (f"hr/a{letter}/",), "hr/b/"), Scope(Stage.TRAIN, ("hr/a/",), f"hr/b{letter}/")):
         with pytest.raises(ValueError, match="must not hold"):
             session_policy("profiles", scope)
+
+
+def test_the_job_that_finishes_alone_gets_the_key_by_which_portraits_are_signed() -> None:
+    finish = FinishConfig(signature=SignatureConfig(existing_secret="portraits"))
+    config = CONFIG.model_copy(update={"finish": finish})
+
+    def pod(stage: Stage, config: OperatorConfig) -> dict[str, Any]:
+        job = manifests.job(CreateJob(stage, "minji-job", ORDER, ()), KEY, "u1", config, redis=False)
+        spec: dict[str, Any] = job["spec"]["template"]["spec"]
+        return spec
+
+    signing, bare = pod(Stage.FINISH, config), pod(Stage.FINISH, CONFIG)
+    assert {"name": "signature", "secret": {"secretName": "portraits", "defaultMode": 0o440}} in signing["volumes"]
+    (container,), (other,) = signing["containers"], bare["containers"]
+    assert {"name": "signature", "mountPath": "/signature", "readOnly": True} in container["volumeMounts"]
+    assert {"name": "PROFILE_SIGNATURE", "value": "/signature"} in container["env"]
+    assert "signature" not in json.dumps(bare).lower()
+    assert len(other["env"]) == len(container["env"]) - 1
+    for stage in (Stage.PREPROCESS, Stage.TRAIN):
+        assert pod(stage, config) == pod(stage, CONFIG)

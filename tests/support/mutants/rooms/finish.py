@@ -183,4 +183,25 @@ MUTANTS = (
         "",
         "no two files of the same picture are alike",
     ),
+    (
+        "F91",
+        "images/finish/profile_finish/signature.py",
+        '"digitalSourceType": mark.source_type',
+        '"digitalSourceType": PORTRAIT.source_type',
+        "content credentials of a retouched photo say that it was made of nothing",
+    ),
+    (
+        "F92",
+        "images/finish/profile_finish/portraits.py",
+        "layout.max_kilobytes, mark, seal)[0]",
+        "layout.max_kilobytes, mark)[0]",
+        "cuts are not signed",
+    ),
+    (
+        "F93",
+        "images/finish/profile_finish/signature.py",
+        "if private.public_key() != certificate.public_key():",
+        "if private.public_key() == certificate.public_key():",
+        "a key of somebody else's certificate is taken",
+    ),
 )

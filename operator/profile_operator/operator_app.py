@@ -25,6 +25,7 @@ from .act.credentials import CredentialsIssuer
 from .act.event_sink import EventSink
 from .act.look_keeper import LookKeeper
 from .act.look_learner import LookLearner
+from .act.look_line import LookLine, is_look
 from .act.purge import ArtifactPurger
 from .act.style_keeper import StyleKeeper
 from .act.sweeper import Sweeper
@@ -113,12 +114,13 @@ class OperatorApp:
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._styles = StyleKeeper(kube, config, serve=self._generation.serve)
-        learner = LookLearner(kube, store, credentials, config, secrets)
+        self._waiting = WaitingList(config.admission.limits, self._next_in_line)
+        self._look_line = LookLine(self._waiting, config)
+        learner = LookLearner(kube, store, credentials, config, secrets, line=self._look_line)
         self._looks = LookKeeper(kube, store, self._predictor, config, learner=learner)
         self._events = EventSink(
             config.events, secrets.events_token.get_secret_value(), secrets.events_signature_key.get_secret_value()
         )
-        self._waiting = WaitingList(config.admission.limits, self.queue.add)
 
         def forget(uid: str) -> None:
             self._generation.forget(uid)
@@ -172,7 +174,7 @@ class OperatorApp:
             await self._elector.win()
         self._leads = True
         metrics.LEADS.set(1)
-        self._load_line()
+        await self._load_line()
         self._begin(*(self.queue.work(self._reconciler.reconcile) for _ in range(self._config.workers)))
         self._begin(self._resync(), self._sweeper.run(), self._styles.run(), self._looks.run())
         if self._events.wanted:
@@ -258,9 +260,24 @@ class OperatorApp:
         for reason, seconds in self._waits.longest(served).items():
             metrics.WAITING_SECONDS.labels(reason=reason).set(seconds)
 
-    def _load_line(self) -> None:
+    def _next_in_line(self, key: Key) -> None:
+        """Have a request or a look looked at that waits for a GPU: its turn has come, or its place is another."""
+        if is_look(key):
+            self._kube.looks_changed.set()
+        else:
+            self.queue.add(key)
+
+    async def _load_line(self) -> None:
         """Tell the waiting list who trains and who waits."""
         stages = [stage.value for stage in Stage if needs_gpu(stage, self._config)]
         jobs = [whole(entry) for entry in self._kube.listed_jobs]
         trainings = [job for job in jobs if job["metadata"]["labels"].get(names.LABEL_STAGE) in stages]
-        self._waiting.load(*standing_line(self._kube.listed, trainings))
+        claims, busy, begun = standing_line(self._kube.listed, trainings)
+        try:
+            looks = await self._kube.all_look_jobs(self._config.watch_namespaces) if self._waiting.needed else []
+        except ApiError as error:
+            # Each is seen when its look is looked at; until then one training more may begin.
+            log.warning("it is not known which looks are trained: %s", error)
+            looks = []
+        trained, since = self._look_line.load(looks)
+        self._waiting.load(claims, [*busy, *trained], [*begun, *since])

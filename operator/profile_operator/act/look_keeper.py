@@ -27,6 +27,7 @@ from profile_operator.clients.predictor import (
 )
 from profile_operator.clients.store import StoreAccess
 from profile_operator.clients.watched import WatchedKube
+from profile_operator.clock import parsed
 from profile_operator.config import OperatorConfig
 from profile_operator.decide.look_learning import Learning
 from profile_operator.decide.look_status import GOING, LookSight, is_read, is_seen, look_status
@@ -77,6 +78,7 @@ class LookKeeper:
     async def look(self) -> None:
         """One round over all looks."""
         self._learning = False
+        self._learner.keep({entry.key for entry in self._kube.listed_looks})
         drawing = Counter[tuple[str, str]]()
         for style in (*self._kube.listed_cluster_styles, *self._kube.listed_styles):
             for look in style.looks:
@@ -94,7 +96,10 @@ class LookKeeper:
         if before.installation not in ("", self._config.installation):
             return
         generation = int(document["metadata"].get("generation", 0))
-        sight = None if is_seen(before, generation) else await self._sight(entry, before)
+        seen = is_seen(before, generation)
+        if seen:
+            self._learner.rest(entry.key)
+        sight = None if seen else await self._sight(entry, before)
         after = look_status(
             before,
             generation,
@@ -114,9 +119,13 @@ class LookKeeper:
         try:
             spec = look_spec(document)
             path, sha256 = (spec.file.key, spec.file.sha256) if spec.file is not None else ("", "")
+            if spec.photos is None:
+                self._learner.rest(entry.key)
             if spec.photos is not None:
                 fresh = before.observed_generation != generation
-                owner = LookOwner(entry.key, str(document["metadata"].get("uid", "")))
+                metadata = document["metadata"]
+                created = parsed(metadata.get("creationTimestamp", "1970-01-01T00:00:00Z"))
+                owner = LookOwner(entry.key, str(metadata.get("uid", "")), created)
                 learning = await self._learner.step(owner, spec, spec.photos, fresh=fresh)
                 if learning.learnt is None:
                     return self._unlearnt(learning)

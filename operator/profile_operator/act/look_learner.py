@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from profile_contract.areas import area_of
 from profile_contract.artifacts import uploads_prefix
@@ -26,6 +28,7 @@ from profile_runtime.kubernetes.errors import ResourceConflict
 
 from . import manifests
 from .credentials import CredentialsIssuer
+from .look_line import LookLine
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class LookOwner:
 
     key: Key
     uid: str
+    created: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LookLearner:
@@ -48,7 +52,10 @@ class LookLearner:
         credentials: CredentialsIssuer,
         config: OperatorConfig,
         secrets: Secrets | None = None,
+        *,
+        line: LookLine | None = None,
     ) -> None:
+        self._line = line
         self._kube, self._store, self._credentials, self._config = kube, store, credentials, config
         urls = (secrets.redis, secrets.stage_redis) if secrets is not None else ()
         self._redis = any(url.get_secret_value() for url in urls)
@@ -60,6 +67,27 @@ class LookLearner:
         """
         facts = await self._facts(owner, spec, photos, fresh=fresh)
         learning = learn(facts)
+        if self._line is not None:
+            learning = self._line.in_turn(owner.key, owner.created, facts.jobs, learning)
+        try:
+            return await self._do(owner, learning)
+        except Exception:
+            if self._line is not None:
+                self._line.leave(owner.key)
+            raise
+
+    def rest(self, look: Key) -> None:
+        """Nothing is to be learnt of a look, or not any more."""
+        if self._line is not None:
+            self._line.rest(look)
+
+    def keep(self, looks: Collection[Key]) -> None:
+        """Forget what is remembered of all looks but these."""
+        if self._line is not None:
+            self._line.keep(looks)
+
+    async def _do(self, owner: LookOwner, learning: Learning) -> Learning:
+        """Act, and say again what is next. Raises ApiError or StoreError."""
         for job in learning.stale:
             await self._kube.delete_job(owner.key.namespace, job.name, job.uid)
         if learning.drop:

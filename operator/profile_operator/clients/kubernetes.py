@@ -174,6 +174,12 @@ class Kube:
         """The Jobs by which a StyleAdapter's look is learnt."""
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_LOOK}={key.name}")])
 
+    async def all_look_jobs(self, namespaces: Sequence[str]) -> list[Document]:
+        """The Jobs by which looks are learnt in these namespaces; none named: in all."""
+        query = [("labelSelector", names.LABEL_LOOK)]
+        paths = [_jobs_path(namespace) for namespace in namespaces] or ["/apis/batch/v1/jobs"]
+        return [job for path in paths for job in await self._list(path, query)]
+
     async def job(self, namespace: str, name: str) -> Document:
         """A Job. Raises ResourceNotFound."""
         return await self._api.call("GET", _job_path(namespace, name))

@@ -117,6 +117,14 @@ def learn(facts: LearningFacts) -> Learning:
     return _merged(facts, judged, merge)
 
 
+def queued(learning: Learning, text: str) -> Learning:
+    """The same, but its Job waits: it needs a GPU, and others are first."""
+    assert learning.job is not None  # noqa: S101
+    condition = _CONDITIONS[learning.job.stage]
+    row = ConditionRow(False, Reason.QUEUED, text)
+    return replace(learning, conditions={**learning.conditions, condition: row}, job=None, message=text)
+
+
 def merge_of(lesson: Lesson, training: TrainReport | None, wish: MergeWish | None) -> LookMerge | None:
     """What is to be merged into the base model, as far as is known."""
     return lesson.merge(training, wish) if training is not None and wish is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +186,8 @@ class Cluster:
     without_store: bool = False
     learns: Learning | Exception = field(default_factory=lambda: Learning({}))
     steps: list[tuple[LookOwner, bool]] = field(default_factory=list)
+    kept: set[Key] = field(default_factory=set)
+    rested: list[Key] = field(default_factory=list)
 
     async def namespace_uid(self, namespace: str) -> str:
         return NAMESPACE_UID
@@ -212,6 +215,12 @@ class Cluster:
         if isinstance(self.learns, Exception):
             raise self.learns
         return self.learns
+
+    def keep(self, looks: Collection[Key]) -> None:
+        self.kept = set(looks)
+
+    def rest(self, look: Key) -> None:
+        self.rested.append(look)
 
     async def look(self) -> dict[str, tuple[str, str, str]]:
         """One round; status, reason and message of each look that was written."""
@@ -260,6 +269,8 @@ async def test_what_was_read_is_not_read_again_until_it_changes() -> None:
     cluster = Cluster([entry(**told())])
     assert await cluster.look() == {}
     assert cluster.asked == []
+    # Nothing of it waits for a GPU any more.
+    assert (cluster.rested, cluster.kept) == ([Key("hr", "rim")], {Key("hr", "rim")})
     cluster.listed_looks = [entry(**told(generation=1))]
     assert len(await cluster.look()) == 1
 
@@ -340,6 +351,17 @@ async def test_a_look_on_its_way_is_looked_at_again_and_one_that_was_refused_is_
         cluster.listed_looks = [of_photos(**cluster.written["namespaces/hr/styleadapters/rim"])]
         await cluster.look()
         assert [fresh for _, fresh in cluster.steps] == ([True, False] if again else [True]), reason
+
+
+async def test_a_look_is_read_once_and_looked_at_until_its_base_model_stands() -> None:
+    cluster = Cluster([of_photos()])
+    for number, (reason, steps) in enumerate(((Reason.RUNNING, 1), (Reason.SUCCEEDED, 2), (Reason.SUCCEEDED, 2)), 1):
+        row = ConditionRow(reason is Reason.SUCCEEDED, reason)
+        cluster.learns = Learning({**DONE, LookCondition.MERGED: row}, learnt=LEARNT, sha256="b" * 64)
+        await cluster.look()
+        if cluster.written:
+            cluster.listed_looks = [of_photos(**cluster.written["namespaces/hr/styleadapters/rim"])]
+        assert (len(cluster.asked), len(cluster.steps)) == (1, steps), number
 
 
 # --- links ---

@@ -67,8 +67,8 @@ MUTANTS = (
     (
         "LK10",
         "operator/profile_operator/act/look_keeper.py",
-        "sight = None if is_seen(before, generation) else await self._sight(entry, before)",
-        "sight = None if before.ready else await self._sight(entry, before)",
+        "seen = is_seen(before, generation)",
+        "seen = before.ready is not None",
         "a look that was changed is never read again",
     ),
     (
@@ -168,5 +168,19 @@ MUTANTS = (
         "is_read(before, generation) and not any(row.reason in GOING for row in merging)",
         "is_read(before, generation)",
         "nobody looks whether the base model stands by now",
+    ),
+    (
+        "LK32",
+        "operator/profile_operator/act/look_line.py",
+        "if learning.learnt is not None or learning.refusal:",
+        "if learning.refusal:",
+        "a look that was learnt keeps a GPU's place, since its Job stood when its report came",
+    ),
+    (
+        "LK33",
+        "operator/profile_operator/act/look_line.py",
+        "needs_gpu(stage, self._config) and not _MERGES.search(name)",
+        "needs_gpu(stage, self._config)",
+        "merging waits for a GPU that it does not need",
     ),
 )

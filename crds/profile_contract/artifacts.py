@@ -206,6 +206,11 @@ def compared_key(prefix: str, style: str, seed: int) -> str:
     return f"{prefix}compared/{style}/{seed:06d}.png"
 
 
+def thumbnail_key(picture: str) -> str:
+    """The small picture, for pages, of the portrait or compared picture of that key."""
+    return f"{picture.removesuffix('.png')}-thumbnail.webp"
+
+
 def source_key(portrait: str) -> str:
     """The photo that the portrait of that key was drawn over, framed as it is."""
     return f"{portrait.removesuffix('.png')}-source.jpg"

@@ -25,6 +25,7 @@ def delivered_portraits(report: FinishReport, style_keys: Sequence[str]) -> list
             likeness=max(-100, min(100, portrait.likeness)),
             layouts={layout.layout: layout.key for layout in portrait.layouts},
             source=portrait.source or None,
+            thumbnail=portrait.thumbnail or None,
         )
         for portrait in ordered[:MOST_PORTRAITS]
     ]

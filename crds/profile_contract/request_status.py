@@ -170,6 +170,7 @@ class PortraitStatus(Tolerant):
     source: Key | None = Field(
         default=None, description="Key of the photo that it was drawn over, framed as it is; of ImageToImage alone."
     )
+    thumbnail: Key | None = Field(default=None, description="Key of the same in small, for pages.")
 
     @property
     def style_ref(self) -> StyleRef:

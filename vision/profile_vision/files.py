@@ -28,6 +28,9 @@ BEST_QUALITY = 95
 # Below this JPEG shows blocks in skin: the limit is then reported as not met.
 WORST_QUALITY = 40
 BYTES_PER_KILOBYTE = 1000
+# As wide as the page's lists show a portrait, on screens of two dots a pixel.
+THUMBNAIL_WIDTH = 384
+THUMBNAIL_QUALITY = 80
 # Runs of equal bytes alone are looked for: a quarter of the default's time, and of photographs no more bytes.
 FAST_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
@@ -151,6 +154,24 @@ def png(image: BGR, dpi: int = 300, mark: Mark = PORTRAIT) -> bytes:
     out = io.BytesIO()
     colours = {"icc_profile": srgb_profile()}
     Image.fromarray(to_rgb(image)).save(out, "PNG", pnginfo=info, exif=mark.exif, dpi=(dpi, dpi), **colours, **FAST_PNG)
+    return out.getvalue()
+
+
+def thumbnail(image: BGR, mark: Mark = PORTRAIT) -> bytes:
+    """A marked WebP of a picture, small enough for a page's lists: at most THUMBNAIL_WIDTH pixels wide."""
+    picture = Image.fromarray(to_rgb(image))
+    height = max(1, round(picture.height * THUMBNAIL_WIDTH / picture.width))
+    if picture.width > THUMBNAIL_WIDTH:
+        picture = picture.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(
+        out,
+        "WEBP",
+        quality=THUMBNAIL_QUALITY,
+        exif=mark.exif,
+        xmp=mark.xmp.encode(),
+        icc_profile=srgb_profile(),
+    )
     return out.getvalue()
 
 

@@ -80,8 +80,8 @@ def _help(top: argparse.ArgumentParser) -> Command:
 
 
 def _version() -> str:
-    told = version()
-    return "of unknown version" if told == UNRELEASED else told
+    release = version()
+    return "of unknown version" if release == UNRELEASED else release
 
 
 def _add_place(command: argparse.ArgumentParser, default: str | None) -> None:

@@ -106,6 +106,7 @@ class Portrait(Tolerant):
     likeness: int
     layouts: list[LayoutFile] = []
     source: str = Field(default="", description="Key of the photo that it was drawn over, framed as it is.")
+    thumbnail: str = Field(default="", description="Key of the same in small, for pages.")
 
 
 class ToneShift(Tolerant):
@@ -127,6 +128,7 @@ class ComparedSide(Tolerant):
     style: str
     tone: Tone
     key: str = ""
+    thumbnail: str = ""
     likeness: int | None = None
     delivered: bool = False
 

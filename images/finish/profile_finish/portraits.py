@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from profile_contract.artifacts import compared_key, layout_key, portrait_key, source_key
+from profile_contract.artifacts import compared_key, layout_key, portrait_key, source_key, thumbnail_key
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_contract.framing import Head
@@ -35,6 +35,7 @@ from profile_vision.files import (
     plain_jpeg,
     png,
     read_picture,
+    thumbnail,
     visibly_marked,
 )
 from profile_vision.heads import head_of
@@ -49,7 +50,7 @@ from .sheet import StyleSection, Thumbnails
 from .signature import Signature
 from .tone import Twins, tone_shift
 
-PNG, JPEG = "image/png", "image/jpeg"
+PNG, JPEG, WEBP = "image/png", "image/jpeg", "image/webp"
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Finisher:
         """Write a candidate as a portrait with all its layouts; `number` is its rank in the style, from 1."""
         key = portrait_key(self._output, score.style, number, score.seed)
         mark = self._mark(candidate)
-        self._store.write(key, self.sealed(png(self._shown(image), mark=mark), PNG, mark), PNG)
+        self._write(key, self._shown(image), mark)
         head, mask = self._head(image), self._mask.read(image)
         subject = CutSubject(image, head, mask, mark)
         layouts = [self._layout(layout_key(key, name), name, subject) for name in self._parameters.layouts]
@@ -139,15 +140,19 @@ class Finisher:
             likeness=score.likeness if score.likeness is not None else 0,
             layouts=layouts,
             source=self._source(key, candidate, image),
+            thumbnail=thumbnail_key(key),
         )
 
     def show(self, score: Score, candidate: Candidate) -> str:
         """Write a candidate to stand beside a portrait, marked as that one is, without cuts; gives its key."""
         key = compared_key(self._output, score.style, score.seed)
-        picture = self._shown(read_picture(self._store, score.key))
-        mark = self._mark(candidate)
-        self._store.write(key, self.sealed(png(picture, mark=mark), PNG, mark), PNG)
+        self._write(key, self._shown(read_picture(self._store, score.key)), self._mark(candidate))
         return key
+
+    def _write(self, key: str, picture: BGR, mark: Mark) -> None:
+        """Write a picture in full, and in small for pages."""
+        self._store.write(key, self.sealed(png(picture, mark=mark), PNG, mark), PNG)
+        self._store.write(thumbnail_key(key), self.sealed(thumbnail(picture, mark), WEBP, mark), WEBP)
 
     @property
     def signed_by(self) -> str:

@@ -121,10 +121,10 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _manifest(mark: Mark) -> str:
-    made = {"action": "c2pa.created", "digitalSourceType": mark.source_type}
+    action = {"action": "c2pa.created", "digitalSourceType": mark.source_type}
     return json.dumps(
         {
             "claim_generator_info": [{"name": SOFTWARE, "version": version()}],
-            "assertions": [{"label": "c2pa.actions", "data": {"actions": [made]}}],
+            "assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}],
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT, PRINT_SHEET
+from profile_contract.artifacts import CONTACT_SHEET, LIKENESS_REPORT, PRINT_SHEET, thumbnail_key
 from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.finish import ComparedSide, Comparison, FinishOrder, FinishReport
@@ -54,10 +54,13 @@ def _comparisons(order: FinishOrder, finisher: Finisher, sections: list[StyleSec
 
     def shown(side: Side) -> ComparedSide:
         key = portraits.get((side.style, side.score.seed), "")
+        if side.showable and not key:
+            key = finisher.show(side.score, drawn[side.score.key])
         return ComparedSide(
             style=side.style,
             tone=side.tone,
-            key=finisher.show(side.score, drawn[side.score.key]) if side.showable and not key else key,
+            key=key,
+            thumbnail=thumbnail_key(key) if key else "",
             likeness=side.score.likeness,
             delivered=side.score.delivered,
         )

@@ -66,6 +66,8 @@ class CutChecksView(Tolerant):
 
 
 class PortraitView(Tolerant):
+    """`thumbnail`: the same in small; empty where it was made before there were any."""
+
     style: str
     seed: int
     rank: int
@@ -74,6 +76,7 @@ class PortraitView(Tolerant):
     save: str
     file: str
     source: str = ""
+    thumbnail: str = ""
     cuts: list[CutView] = []
 
 
@@ -83,6 +86,7 @@ class SideView(Tolerant):
 
     style: str
     url: str
+    thumbnail: str = ""
     likeness: int | None = None
     delivered: bool
     b_shift: float | None = None

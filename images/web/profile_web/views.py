@@ -205,7 +205,14 @@ def comparison_views(report: ShownLikeness, area: str, link: Link) -> list[Compa
     def view(side: ComparedSide) -> SideView:
         url = shown(side.key) if side.key else ""
         shift = shifts.get(side.style)
-        return SideView(style=side.style, url=url, likeness=side.likeness, delivered=side.delivered, b_shift=shift)
+        return SideView(
+            style=side.style,
+            url=url,
+            thumbnail=shown(side.thumbnail) if side.thumbnail else "",
+            likeness=side.likeness,
+            delivered=side.delivered,
+            b_shift=shift,
+        )
 
     return [ComparisonView(seed=row.seed, sides=[view(side) for side in row.sides]) for row in report.comparisons]
 
@@ -287,6 +294,7 @@ def _portrait(portrait: PortraitStatus, link: Link) -> PortraitView:
         save=link(portrait.key, saved_name(portrait.key)),
         file=saved_name(portrait.key),
         source=link(portrait.source) if portrait.source else "",
+        thumbnail=link(portrait.thumbnail) if portrait.thumbnail else "",
         cuts=[
             CutView(layout=name, url=url, file=saved_name(key))
             for name, key in portrait.layouts.items()

@@ -35,6 +35,7 @@ from profile_vision.files import (
     jpeg_within,
     png,
     read_picture,
+    thumbnail,
 )
 from profile_vision.pixels import BGR
 
@@ -326,3 +327,27 @@ def test_a_candidates_eyes_are_looked_at_before_it_is_chosen(eyes: Sequence[int]
     candidates = [Candidate(seed=7, key="7.png")]
     section = found.style(StyleCandidates(style="warm", tone=Tone.NEUTRAL, candidates=candidates))
     assert [score.both_eyes for score in section.scores] == [whole]
+
+
+def test_a_portrait_has_a_small_picture_for_pages_that_is_marked_too(store: FolderStore) -> None:
+    portrait = deliver(store)
+    assert portrait.thumbnail == f"{PREFIX}studio-warm/03-000007-thumbnail.webp"
+    data = store.read(portrait.thumbnail)
+    with Image.open(io.BytesIO(data)) as small:
+        assert (small.format, small.size) == ("WEBP", (384, 384))
+        assert "icc_profile" in small.info
+    assert SOURCE_TYPE.encode() in data
+    assert len(data) < len(store.read(portrait.key)) / 10
+    # The same picture: a grey of 120 stays one.
+    assert np.abs(pixels(data).astype(int) - 120).max() <= 6
+
+
+def test_a_small_picture_carries_the_visible_mark(store: FolderStore) -> None:
+    for wanted in (True, False):
+        assert marked(store, deliver(store, visible_mark=wanted).thumbnail) is wanted
+
+
+def test_a_small_picture_keeps_its_shape_and_is_never_enlarged() -> None:
+    for width, height, size in ((80, 100, (80, 100)), (768, 1152, (384, 576))):
+        with Image.open(io.BytesIO(thumbnail(BGR(np.zeros((height, width, 3), np.uint8))))) as small:
+            assert small.size == size

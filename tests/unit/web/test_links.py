@@ -67,7 +67,7 @@ FORGED = [
 def test_a_key_that_is_not_the_requests_own_is_neither_signed_nor_read(page: World, key: str) -> None:
     page.store.write(key, b"another's face")
     forged = {**PORTRAIT, "key": key, "layouts": {}}
-    cut = {**PORTRAIT, "layouts": {"resume": key}}
+    cut = {**PORTRAIT, "layouts": {"resume": key}, "thumbnail": key}
     page.made(
         portraits=[forged, cut], conditions=READY, contactSheet=key, printSheet=key, likenessReport=key,
         adapter=key, photos={"verdicts": [{"name": key[:250] or "../x", "accepted": True, "reason": "Accepted"}]},
@@ -75,6 +75,7 @@ def test_a_key_that_is_not_the_requests_own_is_neither_signed_nor_read(page: Wor
     shown = page.get("/api/requests/p-1").json()
     assert [one["url"].partition("?")[0].rpartition("/")[2] for one in shown["portraits"]] == ["01-000001.png"]
     assert shown["portraits"][0]["cuts"] == []
+    assert shown["portraits"][0]["thumbnail"] == ""
     assert (shown["contactSheet"], shown["printSheet"]) == ("", "")
     urls = [shown["adapter"], *(photo["url"] for photo in shown["photos"])]
     mine = (f"https://store.example.com/profiles/{sent_to(MINJI, 'p-1')}", f"https://store.example.com/profiles/{MADE}")

@@ -205,10 +205,11 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
         "style": "cool",
         "tone": "Cool",
         "key": f"{MADE}compared/cool/000002.png",
+        "thumbnail": f"{MADE}compared/cool/000002-thumbnail.webp",
         "likeness": 40,
         "delivered": False,
     }
-    unlike = {**cool, "key": "", "likeness": 10}
+    unlike = {**cool, "key": "", "thumbnail": "other/requests/x.webp", "likeness": 10}
     tone = {"pairs": 1, "lShift": 0, "met": True}
     report = ShownLikeness.model_validate(
         {
@@ -222,7 +223,11 @@ def test_a_portrait_stands_beside_the_same_in_the_other_light_with_what_was_meas
         (f"store:{MADE}warm/01-000002.png", True, None),
         (f"store:{MADE}compared/cool/000002.png", False, -3.9),
     ]
+    # What was made before there were small pictures has none.
+    assert [side.thumbnail for side in first.sides] == ["", f"store:{MADE}compared/cool/000002-thumbnail.webp"]
     assert [side.url for side in second.sides] == [f"store:{MADE}warm/01-000002.png", ""]
+    # Nothing of others is signed for.
+    assert [side.thumbnail for side in second.sides] == ["", ""]
     assert comparison_views(ShownLikeness.model_validate({"scores": []}), MADE, _link) == []
 
 

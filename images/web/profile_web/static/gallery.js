@@ -50,7 +50,7 @@ function Portrait({ portrait, title, unmet }) {
       ${portrait.source
         ? html`<${Beside} source=${portrait.source} result=${portrait.url} title=${title} />`
         : html`<button type="button" class="enlarge" aria-label=${t("portrait.enlarge", { portrait: alt })} onClick=${() => setLarge(true)}>
-            <img src=${portrait.url} alt=${alt} />
+            <img src=${portrait.thumbnail || portrait.url} alt=${alt} />
           </button>`}
       ${large && html`<${Enlarged} portrait=${portrait} alt=${alt} close=${() => setLarge(false)} />`}
       ${portrait.likeness > 0 && html`<${Likeness} percent=${portrait.likeness} />`}
@@ -142,7 +142,7 @@ function Side({ side, title }) {
   return html`
     <figure class=${side.delivered ? "" : "other"}>
       ${side.url
-        ? html`<img src=${side.url} alt=${t("compare.alt", { style: title })} />`
+        ? html`<img src=${side.thumbnail || side.url} alt=${t("compare.alt", { style: title })} />`
         : html`<p class="blank">${t("compare.notShown")}</p>`}
       <figcaption>
         <strong>${title}</strong>

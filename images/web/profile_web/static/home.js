@@ -50,7 +50,7 @@ function Card({ request }) {
   return html`
     <li class="card">
       <a href=${`#/request/${request.name}`} aria-label=${t("home.open", { title })}>
-        <${Picture} url=${shown?.url} />
+        <${Picture} url=${shown?.thumbnail || shown?.url} />
         <span class="title">${title}</span>
         <span class=${`badge ${request.state}`}>${t(`state.${request.state}`)}</span>
       </a>

@@ -53,8 +53,8 @@ MUTANTS = (
     (
         "F08",
         "images/finish/profile_finish/portraits.py",
-        "data = jpeg_within(self._shown(pixels), layout.dpi, layout.max_kilobytes, subject.mark)[0]",
-        "data = jpeg_within(pixels, layout.dpi, layout.max_kilobytes, subject.mark)[0]",
+        "data = jpeg_within(self._shown(pixels), layout.dpi",
+        "data = jpeg_within(pixels, layout.dpi",
         "visible mark missing from every cut",
     ),
     (
@@ -203,5 +203,12 @@ MUTANTS = (
         "if private.public_key() != certificate.public_key():",
         "if private.public_key() == certificate.public_key():",
         "a key of somebody else's certificate is taken",
+    ),
+    (
+        "F94",
+        "vision/profile_vision/files.py",
+        "height = max(1, round(picture.height * THUMBNAIL_WIDTH / picture.width))",
+        "height = max(1, round(picture.width * THUMBNAIL_WIDTH / picture.height))",
+        "small pictures of another shape",
     ),
 )

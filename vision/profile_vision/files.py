@@ -131,6 +131,15 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
+def _said(mark: Mark) -> dict[str, bytes]:
+    """What a JPEG or WebP says beside its pixels, as Pillow takes it."""
+    return {
+        "exif": mark.exif,
+        "xmp": mark.xmp.encode(),
+        "icc_profile": srgb_profile(),
+    }
+
+
 def jpeg(image: BGR, dpi: int, quality: int, mark: Mark = PORTRAIT) -> bytes:
     """A marked JPEG of a picture, without colour subsampling: red lips and dark hair are what it smears first."""
     out = io.BytesIO()
@@ -140,9 +149,7 @@ def jpeg(image: BGR, dpi: int, quality: int, mark: Mark = PORTRAIT) -> bytes:
         quality=quality,
         subsampling=0,
         dpi=(dpi, dpi),
-        exif=mark.exif,
-        xmp=mark.xmp.encode(),
-        icc_profile=srgb_profile(),
+        **_said(mark),
     )
     return out.getvalue()
 
@@ -164,14 +171,7 @@ def thumbnail(image: BGR, mark: Mark = PORTRAIT) -> bytes:
     if picture.width > THUMBNAIL_WIDTH:
         picture = picture.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    picture.save(
-        out,
-        "WEBP",
-        quality=THUMBNAIL_QUALITY,
-        exif=mark.exif,
-        xmp=mark.xmp.encode(),
-        icc_profile=srgb_profile(),
-    )
+    picture.save(out, "WEBP", quality=THUMBNAIL_QUALITY, **_said(mark))
     return out.getvalue()
 
 

@@ -18,7 +18,7 @@ MUTANTS = (
     (
         "F03",
         "vision/profile_vision/files.py",
-        ("        xmp=mark.xmp.encode(),\n"),
+        ('        "xmp": mark.xmp.encode(),\n'),
         "",
         "cuts without the AI mark (XMP)",
     ),

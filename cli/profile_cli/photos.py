@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from profile_contract.photo_names import distinct, is_litter, photo_name
+from profile_contract.stages.preprocess import CAPTION_ENDING
 
 from .errors import CommandError
 
@@ -86,6 +87,13 @@ def find_photos(places: Sequence[Path]) -> FoundPhotos:
         raise CommandError(f"no photos in {folders}:{rest} {ADVICE}")
     names = distinct(_name(file) for file in photos)
     return FoundPhotos(dict(zip(names, photos, strict=True)), left_out)
+
+
+def captions_beside(photos: Mapping[str, Path]) -> dict[str, Path]:
+    """The texts that lie beside photos under their names (`NN.txt` beside `NN.jpg`), by the names under which they will
+    stand beside them in a store."""
+    beside = {name: file.with_suffix(CAPTION_ENDING) for name, file in photos.items()}
+    return {str(Path(name).with_suffix(CAPTION_ENDING)): text for name, text in beside.items() if text.is_file()}
 
 
 def kind_of(head: bytes) -> str:

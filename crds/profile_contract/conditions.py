@@ -45,6 +45,7 @@ class Reason(StrEnum):
     TOO_FEW_USABLE_PHOTOS = "TooFewUsablePhotos"
     TWO_PEOPLE = "TwoPeople"
     TOO_FEW_PEOPLE = "TooFewPeople"
+    INVALID_CAPTION = "InvalidCaption"
     STYLE_NOT_FOUND = "StyleNotFound"
     STYLE_NOT_UNDERSTOOD = "StyleNotUnderstood"
     STYLE_ADAPTER_NOT_READY = "StyleAdapterNotReady"
@@ -120,6 +121,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.TOO_FEW_PEOPLE: ReasonRow(
         ReasonKind.PERSON, "A look is learnt from pictures of many people: add pictures of others."
+    ),
+    Reason.INVALID_CAPTION: ReasonRow(
+        ReasonKind.PERSON, "Correct or delete the text file beside the photo and raise spec.photos.revision."
     ),
     Reason.STYLE_NOT_FOUND: ReasonRow(ReasonKind.PERSON, "Correct spec.styles, or create the style."),
     Reason.STYLE_NOT_UNDERSTOOD: ReasonRow(

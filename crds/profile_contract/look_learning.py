@@ -14,7 +14,14 @@ from .keys import ForeignKey
 from .look_ref import looks_area
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
-from .stages.preprocess import LookPictures, PhotoRef, PreprocessParameters, photos_digest, preprocess_digest
+from .stages.preprocess import (
+    Captions,
+    LookPictures,
+    PhotoRef,
+    PreprocessParameters,
+    photos_digest,
+    preprocess_digest,
+)
 from .stages.stage import Stage
 from .stages.table import STAGES
 from .stages.train import (
@@ -232,6 +239,12 @@ def learnt_prefix(area: Area, name: str, folder: str, digest: str) -> str:
     if not _NAME.fullmatch(name):
         raise ForeignKey(f"{name[:63]!a} has a dot, and no look of such a name is learnt: name it otherwise")
     return f"{looks_area(area)}{LEARNT}/{name}/{folder}/{digest}/"
+
+
+def look_preprocess(platform: PreprocessParameters) -> PreprocessParameters:
+    """How a look's pictures are looked at: as the platform's base model wants it. Backdrop and clothes may be what the
+    look is, so captions do not name them."""
+    return platform.model_copy(update={"captions": Captions.FRAMED})
 
 
 def look_training(platform: TrainParameters, layers: LookLayers, steps: LookSteps) -> TrainParameters:

@@ -23,7 +23,7 @@ from profile_vision import FaceReader
 from profile_vision.pixels import BGR
 
 Pixels = Any
-PEOPLE = Path(__file__).resolve().parents[1] / "people"
+PEOPLE = Path(__file__).resolve().parents[2] / "models" / "people"
 SEED = 3
 # Degrees to the camera: beyond, a mouth has another shape.
 FACING = 35.0

@@ -17,7 +17,7 @@ import cv2
 from profile_cli import tables
 from profile_cli.errors import CommandError
 from profile_cli.nouns import ANYBODY, NOUNS, with_noun
-from profile_cli.photos import find_photos
+from profile_cli.photos import captions_beside, find_photos
 from profile_cli.request_options import add_request_options, asked_for, with_source
 from profile_cli.results import PORTRAITS, PREVIEWS, Results, deliver
 from profile_cli.styles import known_styles, load_styles
@@ -26,7 +26,7 @@ from profile_cli.upload import upload
 from profile_contract.artifacts import ADAPTER, ADAPTER_WEBUI, CONTACT_SHEET, LIKENESS_REPORT
 from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishReport
-from profile_contract.stages.preprocess import PreprocessReport
+from profile_contract.stages.preprocess import Captions, PreprocessReport
 from profile_models.folders import models_folder
 from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
@@ -125,10 +125,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(toy)
     out: Path = arguments.out.resolve()
     store = _work_store(out)
-    sent = upload(store, photos, AREA, spec.photos.prefix)
-    terminal.say(photos.sentence)
-    terminal.say(f"{len(photos)} photos ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     settings = platform(choice, models, accelerated=accelerated(), values=values)
+    written = captions_beside(photos) if settings.preprocess.captions is Captions.WRITTEN else {}
+    sent = upload(store, {**photos, **written}, AREA, spec.photos.prefix)
+    terminal.say(photos.sentence)
+    captions = f" with {len(written)} captions" if written else ""
+    terminal.say(f"{len(photos)} photos{captions} ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     signature = arguments.signature.resolve() if arguments.signature else None
     job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks), signature=signature)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +19,9 @@ from profile_contract.stages.order import (
 
 from .stage import Stage
 
+# Of the file that holds a photo's caption, beside it under the same name.
+CAPTION_ENDING = ".txt"
+
 # Raised by hand when preprocessing makes another dataset of the same photos: it is part of every preprocess digest.
 VERSION = 3
 
@@ -30,14 +35,29 @@ class PhotoRef(Contract):
     etag: str
 
 
+class Captions(StrEnum):
+    """What captions of training crops name: what is named is not learnt as part of the person."""
+
+    FRAMED = "Framed"
+    DESCRIBED = "Described"
+    WRITTEN = "Written"
+
+
 class PreprocessRecipe(Contract):
-    """How photos are framed, as the base model wants it."""
+    """How photos are framed and captioned, as the base model wants it."""
 
     face_percent: int = Field(
         default=40,
         ge=25,
         le=60,
         description="Height of the face's box (hairline to chin) in crops and preset poses, per cent of the picture's.",
+    )
+    captions: Captions = Field(
+        default=Captions.FRAMED,
+        description="What captions name, so that it is not learnt as part of the person. Framed: how a crop is framed "
+        "and where the face looks, for models of few words. Described: expression, glasses, clothes and backdrop too, "
+        "as far as they are told surely. Written: what NN.txt beside the photo NN.jpg says, and where there is none, "
+        "as Described.",
     )
 
 
@@ -57,6 +77,14 @@ class PreprocessParameters(PreprocessRecipe):
     maximum_bytes: int = Field(default=30_000_000, ge=1, le=1_000_000_000)
     maximum_pixels: int = Field(default=60_000_000, ge=1, le=1_000_000_000)
     minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
+
+
+def captions_apart(photos: Sequence[PhotoRef], captions: Captions) -> tuple[list[PhotoRef], list[PhotoRef]]:
+    """The photos, and the files of their captions where somebody wrote them; else whatever was sent is a photo."""
+    if captions is not Captions.WRITTEN:
+        return list(photos), []
+    written = [photo for photo in photos if photo.key.endswith(CAPTION_ENDING)]
+    return [photo for photo in photos if photo not in written], written
 
 
 class LookPictures(Contract):

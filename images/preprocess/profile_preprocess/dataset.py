@@ -7,14 +7,14 @@ import numpy as np
 
 from profile_contract.framing import HeadPlace, relative_to
 from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PreprocessOrder, WidePicture
-from profile_vision import MaskReader
+from profile_vision import Face, MaskReader
 from profile_vision.files import plain_jpeg, plain_png
 from profile_vision.framing import Cut, widest_cut
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.poses import presets, skeleton_of
 
-from .captions import caption
+from .captions import CaptionedCrop, Captioner, Remarks, captions_of
 from .cuts import cut_of
 from .decode import Opener
 from .look import Sitter
@@ -23,11 +23,21 @@ from .look import Sitter
 class DatasetWriter:
     """Writes a dataset below the order's prefix, and lists what it wrote. Crops have about resolution² pixels."""
 
-    def __init__(self, order: PreprocessOrder, opener: Opener, mask: MaskReader) -> None:
-        self._prefix, self._opener, self._mask = order.output, opener, mask
+    def __init__(self, order: PreprocessOrder, opener: Opener, mask: MaskReader, captioner: Captioner) -> None:
+        self._prefix, self._opener, self._mask, self._captioner = order.output, opener, mask, captioner
         self._parameters = order.parameters
-        self.images: list[DatasetImage] = []
+        self._images: list[DatasetImage] = []
+        # Of each image: yaw in degrees, the face's share of the height, and what may be said of it.
+        self._shown: list[tuple[float, float, Remarks]] = []
         self.poses: list[DatasetPose] = []
+
+    @property
+    def images(self) -> list[DatasetImage]:
+        """The images; what their captions say is known when all of them are."""
+        captions = captions_of(self._shown)
+        return [
+            image.model_copy(update={"caption": caption}) for image, caption in zip(self._images, captions, strict=True)
+        ]
 
     def add(self, sitter: Sitter, *, held_out: bool) -> None:
         """Cut an accepted photo, write crop and mask, and keep its joints: in the crop, and for generation."""
@@ -35,14 +45,17 @@ class DatasetWriter:
         cut = cut_of(frame, face, self._parameters)
         crop = resized(self._opener.part(sitter.photo, frame, cut), cut)
         box = cut.box(face)
-        name = f"{len(self.images) + 1:02d}"
-        self.images.append(
+        mask, yaw = self._mask.read(crop), sitter.measures.yaw
+        name = f"{len(self._images) + 1:02d}"
+        shown = CaptionedCrop(sitter.photo, crop, mask, _moved(sitter.face, cut), yaw)
+        self._shown.append((yaw, box[3] / cut.out_height, self._captioner.remarks(shown)))
+        self._images.append(
             DatasetImage(
                 photo=sitter.photo.name,
                 image=self._write(f"images/{name}", crop),
-                mask=self._write(f"masks/{name}", self._mask.read(crop)),
+                mask=self._write(f"masks/{name}", mask),
                 joints=skeleton_of(cut.joints(sitter.joints), cut.out_width, cut.out_height),
-                caption=caption(sitter.measures.yaw, box[3] / cut.out_height),
+                caption="",
                 width=cut.out_width,
                 height=cut.out_height,
                 source=(round(cut.width / frame.scale), round(cut.height / frame.scale)),
@@ -53,7 +66,7 @@ class DatasetWriter:
         )
         seen = skeleton_of(sitter.joints, *frame.size)
         joints = relative_to(head_of(sitter.face), seen, *frame.size)
-        self.poses.append(DatasetPose(name=f"photo-{len(self.images)}", joints=joints))
+        self.poses.append(DatasetPose(name=f"photo-{len(self._images)}", joints=joints))
 
     def add_presets(self) -> None:
         """Add the poses that every dataset has."""
@@ -85,6 +98,14 @@ class DatasetWriter:
         key = f"{self._prefix}{path}.png"
         self._opener.store.write(key, plain_png(image), "image/png")
         return key
+
+
+def _moved(face: Face, cut: Cut) -> Face:
+    """A face of the photo in pixels of the crop."""
+    x, y, w, h = face.box
+    corner, scale = np.array([cut.left, cut.top], dtype=np.float32), cut.scale
+    left, top = ((value - begin) * scale for value, begin in zip((x, y), corner.tolist(), strict=True))
+    return Face((left, top, w * scale, h * scale), (face.points - corner) * np.float32(scale), face.score)
 
 
 def resized(part: BGR, cut: Cut) -> BGR:

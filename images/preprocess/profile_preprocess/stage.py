@@ -7,7 +7,7 @@ stay, again to cut. So memory does not grow with their number.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from profile_contract.conditions import Reason
@@ -15,10 +15,12 @@ from profile_contract.exits import BadInput
 from profile_contract.photo_names import shown_name
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import (
+    Captions,
     LookPictures,
     PhotoRef,
     PreprocessOrder,
     PreprocessReport,
+    captions_apart,
     photos_digest,
 )
 from profile_contract.stages.table import Stage
@@ -30,13 +32,16 @@ from profile_vision.decoding import Decoder
 from profile_vision.people import accelerator
 
 from . import verdicts
+from .captions import Captioner, FramingAlone
 from .dataset import DatasetWriter
 from .decode import Opener, PhotoRefused
+from .describing import Describer
 from .holdout import held_out
 from .identity import MainPerson, subject
 from .look import Look, Networks, accepted, look_at
 from .moments import repeats
 from .people_shown import in_any_light, people_shown
+from .written import WrittenCaptions, read_captions
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +49,22 @@ log = logging.getLogger(__name__)
 def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
     """Photos to dataset. Raises BadInput for no or too many photos, TryAgain without weights, StoreError."""
     most = order.look.maximum if order.look is not None else order.parameters.maximum_photos
-    if not order.photos:
+    # Backdrop and clothes may be what a look is: nothing of them is named there.
+    wanted = order.parameters.captions if order.look is None else Captions.FRAMED
+    photos, written = captions_apart(order.photos, wanted)
+    if not photos:
         raise BadInput(Reason.NO_PHOTOS, "there are no photos to look at: upload some below photos.prefix")
-    if len(order.photos) > most:
-        text = f"{len(order.photos)} photos are too many: choose the best {most} at most"
+    if len(photos) > most:
+        text = f"{len(photos)} photos are too many: choose the best {most} at most"
         raise BadInput(Reason.TOO_MANY_PHOTOS, text)
+    captioner = captioner_of(wanted, read_captions(written, context.store))
     networks = Networks.load(context.vision)
     with Decoder() as decoder:
         opener = Opener(context.store, decoder, order.parameters)
         looks: list[Look] = []
-        for photo in order.photos:
+        for photo in photos:
             looks.append(_look(photo, opener, networks))
-            context.progress.at(len(looks), 2 * len(order.photos), f"looked at {shown_name(photo.name)}")
+            context.progress.at(len(looks), 2 * len(photos), f"looked at {shown_name(photo.name)}")
         if order.look is not None:
             looks = without_repeats([in_any_light(look, order.parameters) for look in looks])
             report = _report_of_look(order, order.look, looks)
@@ -64,11 +73,18 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
             report = _report(order, looks, people)
         if report.outcome == "BadInput":
             return report
-        writer = DatasetWriter(order, opener, networks.mask)
-        seed = photos_digest(order.photos) if order.look is None else None
+        writer = DatasetWriter(order, opener, networks.mask, captioner)
+        seed = photos_digest(photos) if order.look is None else None
         write(writer, looks, context.progress, seed=seed)
     top = round(ceiling([sitter.embedding for _, sitter in accepted(looks)]), 4)
     return report.model_copy(update={"images": writer.images, "poses": writer.poses, "ceiling": top})
+
+
+def captioner_of(captions: Captions, texts: Mapping[str, str]) -> Captioner:
+    """Who captions; `texts`: what somebody wrote of photos, as `read_captions` gives it."""
+    if captions is Captions.FRAMED:
+        return FramingAlone()
+    return WrittenCaptions(texts, Describer()) if captions is Captions.WRITTEN else Describer()
 
 
 def _look(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:

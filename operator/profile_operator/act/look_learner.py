@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from profile_contract.areas import area_of
 from profile_contract.artifacts import uploads_prefix
 from profile_contract.look import LookSpec
-from profile_contract.look_learning import Lesson, LookOutput, LookPhotos, MergeWish, look_training
+from profile_contract.look_learning import (
+    Lesson,
+    LookOutput,
+    LookPhotos,
+    MergeWish,
+    look_preprocess,
+    look_training,
+)
 from profile_contract.look_ref import LookKind
 from profile_contract.resource import Key
 from profile_contract.stages.order import RequestRef
@@ -108,7 +115,7 @@ class LookLearner:
             area=area,
             photos=await self._store.photos(area, photos.prefix, pictures.maximum + 1),
             pictures=pictures,
-            preprocess=config.preprocess,
+            preprocess=look_preprocess(config.preprocess),
             training=look_training(config.training, spec.layers, spec.training),
             look=LookTraining(words=spec.words),
         )

@@ -10,6 +10,7 @@ from profile_contract.artifacts import request_prefix, resolved_key, uploads_pre
 from profile_contract.candidates import UnknownPose
 from profile_contract.conditions import ConditionType, Reason
 from profile_contract.resolved import Resolved
+from profile_contract.stages.preprocess import captions_apart
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
@@ -90,16 +91,19 @@ def keep_within_limits(facts: Facts) -> Decision | None:
 
 def await_photos(facts: Facts) -> Decision | None:
     """Neither too few nor too many photos, under a prefix that may be read; before that no digest is known."""
-    prefix, photos = facts.spec.photos.prefix, facts.snapshot.photos
-    most = facts.config.preprocess.maximum_photos
+    prefix, limits, photos = facts.spec.photos.prefix, facts.config.preprocess, facts.snapshot.photos
+    most = limits.maximum_photos
     try:
         place = uploads_prefix(facts.area, prefix)
     except ValueError as error:
         return _without_photos(Reason.INVALID_SPEC, str(error))
-    if photos is None or 0 < len(photos) <= most:
+    if photos is None:
         return None
-    if photos:
-        reason, message = Reason.TOO_MANY_PHOTOS, f"there are {len(photos)} photos under the prefix"
+    count = len(captions_apart(photos, limits.captions)[0])
+    if 0 < count <= most:
+        return None
+    if count:
+        reason, message = Reason.TOO_MANY_PHOTOS, f"there are {count} photos under the prefix"
         message = f"{message}, at most {most} are taken"
     else:
         reason, message = Reason.NO_PHOTOS, f"there are no photos under {plain(place, 400)}"

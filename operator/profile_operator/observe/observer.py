@@ -22,7 +22,7 @@ from profile_contract.resolved import AskedFor, Resolved, looks_anew, resolve
 from profile_contract.resource import Key, RequestHead, SpecError, parse_head, parse_spec
 from profile_contract.stages.finish import FinishReport
 from profile_contract.stages.generate import GenerateReport
-from profile_contract.stages.preprocess import PhotoRef, PreprocessReport
+from profile_contract.stages.preprocess import Captions, PhotoRef, PreprocessReport
 from profile_contract.stages.stage_text import StageText
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
@@ -178,7 +178,9 @@ class Observer:
         recorded = await self._store.resolved(area, head.key.name)
         wish, photos = asked_of(head, spec, recorded), None
         if looks_anew(recorded, wish):
-            most = self._config.preprocess.maximum_photos + 1
+            limits = self._config.preprocess
+            # Beside each photo may lie its caption.
+            most = limits.maximum_photos * (2 if limits.captions is Captions.WRITTEN else 1) + 1
             try:
                 photos = await self._store.photos(area, spec.photos.prefix, most)
             except ValueError as error:

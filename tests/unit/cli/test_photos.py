@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from areas import area
 from profile_cli import photos as module
 from profile_cli.errors import CommandError
-from profile_cli.photos import find_photos, kind_of
+from profile_cli.photos import captions_beside, find_photos, kind_of
 from profile_cli.upload import plan_additions, remove_photos, sent, standing_photos, upload
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import StoreError
@@ -235,3 +235,12 @@ def test_what_was_sent_is_taken_back_when_it_came_to_nothing(tmp_path: Path, bro
 def test_a_prefix_outside_of_the_uploads_is_said(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="must begin with 'uploads/'"):
         standing_photos(FolderStore(tmp_path), area(), "uploads/./x/")
+
+
+def test_captions_lie_beside_photos_under_their_names(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"\xff\xd8\xff" + b"0" * 20)
+    (tmp_path / "a.txt").write_text("smiling")
+    (tmp_path / "c.txt").write_text("nobody")
+    photos = find_photos([tmp_path])
+    assert captions_beside(photos) == {"a.txt": tmp_path / "a.txt"}

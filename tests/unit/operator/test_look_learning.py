@@ -20,12 +20,20 @@ from profile_contract.look_learning import (
     LookFigures,
     LookLayers,
     LookSteps,
+    look_preprocess,
     look_training,
 )
 from profile_contract.look_ref import LookFile, LookKind, LookRef
 from profile_contract.resource import Key
 from profile_contract.stages.order import RequestRef
-from profile_contract.stages.preprocess import LookPictures, PhotoRef, PreprocessOrder, PreprocessReport
+from profile_contract.stages.preprocess import (
+    Captions,
+    LookPictures,
+    PhotoRef,
+    PreprocessOrder,
+    PreprocessParameters,
+    PreprocessReport,
+)
 from profile_contract.stages.stage import Stage
 from profile_contract.stages.train import (
     AdapterLayers,
@@ -310,3 +318,9 @@ def test_the_least_weight_that_shows_somebody_is_the_bound() -> None:
         )
 
     assert [learnt().unsound_from, learnt(80).unsound_from, learnt(60, 80).unsound_from] == [None, 80, 60]
+
+
+def test_pictures_of_a_look_are_not_described() -> None:
+    """Its backdrop and its clothes may be what the look is."""
+    described = PreprocessParameters(captions=Captions.DESCRIBED, face_percent=50)
+    assert look_preprocess(described) == PreprocessParameters(face_percent=50)

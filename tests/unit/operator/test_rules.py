@@ -11,6 +11,7 @@ from operator_world import CONFIG, World, photo
 from profile_contract.conditions import Reason
 from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.stages.finish import FinishReport
+from profile_contract.stages.preprocess import Captions
 from profile_contract.stages.table import Stage
 from profile_operator.decide import decide, outage
 from profile_operator.decide.orders import LONGEST_ORDER
@@ -25,6 +26,16 @@ def test_as_many_photos_are_taken_as_are_said(count: int, fine: bool) -> None:
     world.cycle()
     assert (world.condition("Ready")[1] != Reason.TOO_MANY_PHOTOS) is fine
     assert bool(world.created) is fine
+
+
+@pytest.mark.parametrize(("captions", "fine"), [(Captions.WRITTEN, True), (Captions.DESCRIBED, False)])
+def test_captions_beside_photos_are_no_photos(monkeypatch: pytest.MonkeyPatch, captions: Captions, fine: bool) -> None:
+    limits = CONFIG.preprocess.model_copy(update={"captions": captions})
+    monkeypatch.setattr(operator_world, "CONFIG", CONFIG.model_copy(update={"preprocess": limits}))
+    names = [f"{number}{ending}" for number in range(12) for ending in (".jpg", ".txt")]
+    world = World(photos=[photo(name) for name in names])
+    world.cycle()
+    assert (world.condition("Ready")[1] != Reason.TOO_MANY_PHOTOS) is fine
 
 
 @pytest.mark.parametrize(("likeness", "shown"), [(120, 100), (100, 100), (-120, -100), (37, 37)])

@@ -123,8 +123,8 @@ MUTANTS = (
     (
         "D08",
         "operator/profile_operator/decide/decision.py",
-        "if photos is None or 0 < len(photos) <= most:",
-        "if photos is None or 0 < len(photos) < most:",
+        "if 0 < count <= most:",
+        "if 0 < count < most:",
         "too many photos: off by one",
     ),
     (

@@ -347,4 +347,32 @@ MUTANTS = (
         "drawn = [int(likeness.mean(axis=1).argmax())]",
         "the most typical photo judges, and does not teach",
     ),
+    (
+        "CA1",
+        "images/preprocess/profile_preprocess/captions.py",
+        "sometimes = any(remarks.glasses is False for *_, remarks in crops)",
+        "sometimes = any(remarks.glasses is not True for *_, remarks in crops)",
+        "glasses that are never taken off are named, and lost from portraits",
+    ),
+    (
+        "CA2",
+        "images/preprocess/profile_preprocess/describing.py",
+        "> SKIN]",
+        "< SKIN]",
+        "the colour of bare skin is told as that of clothes",
+    ),
+    (
+        "CA3",
+        "images/preprocess/profile_preprocess/describing.py",
+        "GLASSES, NO_GLASSES = 0.6, -0.3",
+        "GLASSES, NO_GLASSES = -0.6, -0.9",
+        "glasses are named on faces without",
+    ),
+    (
+        "CA4",
+        "images/preprocess/profile_preprocess/stage.py",
+        "captions_apart(order.photos, wanted)",
+        "captions_apart(order.photos, Captions.FRAMED)",
+        "texts beside photos count as photos",
+    ),
 )

@@ -28,6 +28,7 @@ VISION_SHA256: Mapping[str, str] = {
     # A second recogniser, for evaluations alone.
     "dlib_resnet.dat": "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
     "dlib_corners.dat": "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+    "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     "selfie_segmentation.tflite": "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .faces import Face
 from .pixels import BGR
 
 # (17, 3) in COCO's order: x, y in pixels, confidence 0 to 1.
@@ -31,6 +33,14 @@ class Body:
 class JointsReader(Protocol):
     """Finds people and their joints."""
 
-    def find(self, image: BGR) -> list[Body]:
-        """People in a picture of any size, the largest first; empty if there is nobody."""
+    @property
+    def accelerator(self) -> tuple[str, int]:
+        """Name and number of the GPUs that it may use; ('', 0) on a CPU."""
+        ...
+
+    def find(self, image: BGR, faces: Sequence[Face] = ()) -> list[Body]:
+        """People in a picture of any size, the largest first; empty if there is nobody.
+
+        `faces`: those that were found in it, the largest first, which a reader may begin from.
+        """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_runtime.weights import POSE_WEIGHTS, WeightsError, read_vision
 
+from .faces import Face
 from .joints import Body
 from .pixels import BGR
 
@@ -36,7 +38,14 @@ class PeopleReader:
         self._scratch = _keep_to_itself()
         self._network: Any = _import_ultralytics()(str(models / POSE_WEIGHTS), task="pose", verbose=False)
 
-    def find(self, image: BGR, edge: int = NETWORK_EDGE) -> list[Body]:
+    @property
+    def accelerator(self) -> tuple[str, int]:
+        """Name and number of the GPUs that torch sees; ('', 0) on a CPU."""
+        import torch
+
+        return (torch.cuda.get_device_name(0), torch.cuda.device_count()) if torch.cuda.is_available() else ("", 0)
+
+    def find(self, image: BGR, _faces: Sequence[Face] = (), edge: int = NETWORK_EDGE) -> list[Body]:
         """People in a picture, the largest first. `edge`: what the network scales the picture to, in pixels."""
         result = self._network.predict(
             image, imgsz=edge, conf=MINIMUM_SCORE, verbose=False, save=False, project=self._scratch
@@ -46,15 +55,6 @@ class PeopleReader:
         scores = result.boxes.conf.cpu().numpy()
         people = [_body(box, points, float(score)) for box, points, score in zip(boxes, joints, scores, strict=True)]
         return sorted(people, key=lambda person: person.area, reverse=True)
-
-
-def accelerator() -> tuple[str, int]:
-    """Name and number of the GPUs that torch sees; ('', 0) on a CPU."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return "", 0
-    return torch.cuda.get_device_name(0), torch.cuda.device_count()
 
 
 def _body(box: NDArray[np.float32], joints: NDArray[np.float32], score: float) -> Body:

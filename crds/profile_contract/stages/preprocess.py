@@ -43,6 +43,13 @@ class Captions(StrEnum):
     WRITTEN = "Written"
 
 
+class JointsNetwork(StrEnum):
+    """The network that finds joints."""
+
+    YOLO = "YOLO"
+    MEDIAPIPE = "MediaPipe"
+
+
 class PreprocessRecipe(Contract):
     """How photos are framed and captioned, as the base model wants it."""
 
@@ -77,6 +84,11 @@ class PreprocessParameters(PreprocessRecipe):
     maximum_bytes: int = Field(default=30_000_000, ge=1, le=1_000_000_000)
     maximum_pixels: int = Field(default=60_000_000, ge=1, le=1_000_000_000)
     minimum_face_pixels: int = Field(default=96, ge=1, le=4096, description="Height of the face box, upright photo.")
+    joints: JointsNetwork = Field(
+        default=JointsNetwork.YOLO,
+        description="Which network finds joints. YOLO: Ultralytics' (AGPL), which needs torch, and sees people without "
+        "a face too. MediaPipe: Google's (Apache-2.0) in OpenCV, without torch; who shows no face is not seen.",
+    )
 
 
 def captions_apart(photos: Sequence[PhotoRef], captions: Captions) -> tuple[list[PhotoRef], list[PhotoRef]]:

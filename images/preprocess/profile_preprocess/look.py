@@ -11,9 +11,10 @@ import numpy as np
 from profile_contract.conditions import Reason
 from profile_contract.exits import TryAgain
 from profile_contract.photos import PhotoReason
-from profile_contract.stages.preprocess import PhotoRef, PhotoVerdict
+from profile_contract.stages.preprocess import JointsNetwork, PhotoRef, PhotoVerdict
 from profile_vision import Face, FaceReader, MaskReader, WeightsMissing, face_patch, head_angles
 from profile_vision.joints import Body, Joints, JointsReader
+from profile_vision.landmarks import LandmarksReader
 from profile_vision.likeness import Embedding
 from profile_vision.moments import Fingerprint, aligned_grey
 from profile_vision.people import PeopleReader
@@ -40,10 +41,12 @@ class Networks:
     mask: MaskReader
 
     @classmethod
-    def load(cls, vision: Path) -> Networks:
-        """Load from their folder. Raises TryAgain if weights are missing: the platform must bring them."""
+    def load(cls, vision: Path, joints: JointsNetwork = JointsNetwork.YOLO) -> Networks:
+        """Load from their folder; `joints`: which one finds them. Raises TryAgain if weights are missing: the platform
+        must bring them."""
+        reader = LandmarksReader if joints is JointsNetwork.MEDIAPIPE else PeopleReader
         try:
-            return cls(faces=FaceReader(vision), people=PeopleReader(vision), mask=MaskReader(vision))
+            return cls(faces=FaceReader(vision), people=reader(vision), mask=MaskReader(vision))
         except WeightsMissing as error:
             raise TryAgain(Reason.MODEL_NOT_FOUND, str(error)) from error
 
@@ -91,7 +94,7 @@ def look_at(photo: PhotoRef, opener: Opener, networks: Networks) -> Look:
             return Look(photo, PhotoReason.NO_FACE, Measures(long=True))
         whole = opener.open(photo, box)
     view = upright(whole, networks.faces)
-    people = networks.people.find(view.photo.pixels)
+    people = networks.people.find(view.photo.pixels, view.faces)
     if not view.faces:
         measures = Measures(people=len(people), grey=view.photo.facts.grey, long=long)
         return Look(photo, judge(measures, opener.parameters), measures)

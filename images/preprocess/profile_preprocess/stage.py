@@ -29,7 +29,6 @@ from profile_runtime.progress import StageProgress
 from profile_runtime.store.port import NotFound, StoreError
 from profile_vision import ceiling
 from profile_vision.decoding import Decoder
-from profile_vision.people import accelerator
 
 from . import verdicts
 from .captions import Captioner, FramingAlone
@@ -58,7 +57,7 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         text = f"{len(photos)} photos are too many: choose the best {most} at most"
         raise BadInput(Reason.TOO_MANY_PHOTOS, text)
     captioner = captioner_of(wanted, read_captions(written, context.store))
-    networks = Networks.load(context.vision)
+    networks = Networks.load(context.vision, order.parameters.joints)
     with Decoder() as decoder:
         opener = Opener(context.store, decoder, order.parameters)
         looks: list[Look] = []
@@ -71,6 +70,8 @@ def run(order: PreprocessOrder, context: StageContext) -> PreprocessReport:
         else:
             looks, people = judge_together(looks)
             report = _report(order, looks, people)
+        gpu, count = networks.people.accelerator
+        report = report.model_copy(update={"gpu": gpu, "gpu_count": count})
         if report.outcome == "BadInput":
             return report
         writer = DatasetWriter(order, opener, networks.mask, captioner)
@@ -149,15 +150,12 @@ def _report_of_look(order: PreprocessOrder, wanted: LookPictures, looks: Sequenc
 def _judged(order: PreprocessOrder, looks: Sequence[Look]) -> PreprocessReport:
     """What is told of photos whatever is asked of them: verdicts and warnings."""
     judged = [look.verdict for look in looks]
-    gpu, count = accelerator()
     return PreprocessReport(
         digest=order.digest,
         stage=Stage.PREPROCESS,
         verdicts=judged,
         warnings=verdicts.warnings([look.measures for look in looks], judged),
         message=verdicts.summary(judged),
-        gpu=gpu,
-        gpu_count=count,
     )
 
 

@@ -18,7 +18,7 @@ from profile_contract.picture_size import PictureSize
 from profile_contract.request import Photos, ProfileRequestSpec, Retention, Subject, Training, TrainingMode, Updates
 from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
-from profile_contract.stages.preprocess import Captions, PhotoRef, PreprocessParameters, photos_digest
+from profile_contract.stages.preprocess import Captions, JointsNetwork, PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
 from profile_contract.stages.train import AdapterLayers, OptimiserKind, Timesteps, TrainParameters
 from profile_contract.style import (
@@ -122,6 +122,7 @@ PREPROCESS_FIELDS: dict[str, tuple[object, str]] = {
     "minimum_face_pixels": (90, "ptwcf"),
     "face_percent": (50, "ptwcf"),
     "captions": (Captions.DESCRIBED, "ptwcf"),
+    "joints": (JointsNetwork.MEDIAPIPE, "ptwcf"),
 }
 TRAIN_FIELDS: dict[str, tuple[object, str]] = {
     "base_model": ("other", "twcf"),
@@ -337,6 +338,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "minimum_face_pixels": 96,
         "face_percent": 40,
         "captions": Captions.FRAMED,
+        "joints": JointsNetwork.YOLO,
     },
     TrainParameters: {
         "control_model": "",

@@ -130,7 +130,7 @@ def looked_at(width: int, height: int) -> tuple[Any, list[Any]]:
         return Photo(pixels, Frame(wide, high, (0, 0, wide, high)), FileFacts("JPEG", wide, high, False, False))
 
     opener: Any = SimpleNamespace(open=opened, parameters=PreprocessParameters())
-    networks: Any = SimpleNamespace(faces=Seeing(), people=SimpleNamespace(find=lambda _: []))
+    networks: Any = SimpleNamespace(faces=Seeing(), people=SimpleNamespace(find=lambda *_: []))
     return look_at(PhotoRef(name="a.jpg", key="k", bytes=1, etag=""), opener, networks), boxes
 
 

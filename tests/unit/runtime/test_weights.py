@@ -35,6 +35,7 @@ from profile_runtime.weights import (
 )
 from profile_train.model import load_base
 from profile_vision import FaceReader, MaskReader, WeightsMissing
+from profile_vision.landmarks import LandmarksReader
 from profile_vision.people import PeopleReader
 
 VISION = models_folder() / "vision"
@@ -68,6 +69,7 @@ READERS: dict[str, Any] = {
     "sface.onnx": FaceReader,
     "selfie_segmentation.tflite": MaskReader,
     POSE_WEIGHTS: PeopleReader,
+    "pose_landmark_full.tflite": LandmarksReader,
 }
 
 

@@ -49,7 +49,7 @@ class RenderObserver:
         picture = cv2.resize(before_grey(rgba), (SEEN, SEEN), interpolation=cv2.INTER_CUBIC)
         bgr = to_bgr(RGB(picture.astype(np.uint8)))
         faces = self._faces.find(bgr)
-        people = self._people.find(bgr, SEEN) if len(faces) == 1 else []
+        people = self._people.find(bgr, edge=SEEN) if len(faces) == 1 else []
         if not people:
             return np.zeros((17, 3), np.float32), np.zeros(4, np.float32)
         joints = people[0].joints.astype(np.float32).copy()

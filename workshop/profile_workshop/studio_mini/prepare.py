@@ -71,7 +71,7 @@ class Preparer:
         faces = self._faces.find(picture)
         if len(faces) != 1:
             return None
-        people = self._people.find(picture, POSE_EDGE)
+        people = self._people.find(picture, edge=POSE_EDGE)
         if not people:
             return None
         return PreparedPicture(framed.picture, people[0].joints.astype(np.float32), faces[0].box, words)

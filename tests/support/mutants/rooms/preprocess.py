@@ -375,4 +375,25 @@ MUTANTS = (
         "captions_apart(order.photos, Captions.FRAMED)",
         "texts beside photos count as photos",
     ),
+    (
+        "CA5",
+        "vision/profile_vision/landmarks.py",
+        "pair[0] if yaw > 0 else pair[1]",
+        "pair[1] if yaw > 0 else pair[0]",
+        "a turned head hides its near ear",
+    ),
+    (
+        "CA6",
+        "vision/profile_vision/landmarks.py",
+        "return Square(x - down * np.sin(turn), y + down * np.cos(turn),",
+        "return Square(x + down * np.sin(turn), y + down * np.cos(turn),",
+        "a tilted head's body is looked for on the other side",
+    ),
+    (
+        "CA7",
+        "vision/profile_vision/landmarks.py",
+        "3:5]))).min(axis=1)",
+        "3:5]))).max(axis=1)",
+        "joints that are hidden count as seen",
+    ),
 )

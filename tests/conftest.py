@@ -176,6 +176,16 @@ def ready(product: Product, learned: Learned) -> Iterator[Ready]:
 
 
 @pytest.fixture(scope="session")
+def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with the random SDXL and its ControlNet, made once for all who only read it."""
+    from profile_models import random_sdxl
+
+    folder = tmp_path_factory.mktemp("models")
+    random_sdxl.make(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def people() -> Path:
     """The rendered people of the repository, one folder each."""
     return CLONE / "models" / "people"

@@ -17,17 +17,10 @@ PROMPT = "studio profile portrait of sks woman, warm tones"
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pipeline(models: Path) -> StableDiffusionXLControlNetPipeline:
+def pipeline(random_models: Path) -> StableDiffusionXLControlNetPipeline:
     local = {"local_files_only": True}
-    controlnet = ControlNetModel.from_pretrained(models / random_sdxl.CONTROL_NAME, **local)
-    folder = models / random_sdxl.NAME
+    controlnet = ControlNetModel.from_pretrained(random_models / random_sdxl.CONTROL_NAME, **local)
+    folder = random_models / random_sdxl.NAME
     loaded = StableDiffusionXLControlNetPipeline.from_pretrained(folder, controlnet=controlnet, **local)
     loaded.set_progress_bar_config(disable=True)
     return loaded
@@ -62,8 +55,8 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(left - right).mean())
 
 
-def test_it_brings_its_recipe(models: Path) -> None:
-    model = recipe_for(models / random_sdxl.NAME)
+def test_it_brings_its_recipe(random_models: Path) -> None:
+    model = recipe_for(random_models / random_sdxl.NAME)
     assert (model.remark, model.recipe.training.rank) == ("", 8)
     assert "noise" in model.recipe.toy
 
@@ -110,20 +103,20 @@ def test_padding_and_pooling_are_clips(pipeline: StableDiffusionXLControlNetPipe
     assert pipeline.text_encoder.config.eos_token_id == first.eos_token_id
 
 
-def test_the_same_bytes_every_time(models: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_every_time(random_models: Path, tmp_path: Path) -> None:
     random_sdxl.make(tmp_path)
     made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     assert Path(random_sdxl.NAME, "model_index.json") in made
     for path in made:
-        assert (tmp_path / path).read_bytes() == (models / path).read_bytes(), path
+        assert (tmp_path / path).read_bytes() == (random_models / path).read_bytes(), path
 
 
-def test_pods_of_any_user_can_read_it(models: Path) -> None:
-    assert all(path.stat().st_mode & 0o044 == 0o044 for path in models.rglob("*"))
+def test_pods_of_any_user_can_read_it(random_models: Path) -> None:
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in random_models.rglob("*"))
 
 
-def test_it_is_made_once(models: Path) -> None:
-    index = models / random_sdxl.NAME / "model_index.json"
+def test_it_is_made_once(random_models: Path) -> None:
+    index = random_models / random_sdxl.NAME / "model_index.json"
     before = index.stat().st_mtime_ns
-    random_sdxl.make(models)
+    random_sdxl.make(random_models)
     assert index.stat().st_mtime_ns == before

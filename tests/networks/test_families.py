@@ -24,9 +24,8 @@ UNET = "unet/diffusion_pytorch_model"
 
 
 @pytest.fixture(scope="module")
-def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = tmp_path_factory.mktemp("models")
-    random_sdxl.make(models)
+def unsummed_models(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = shutil.copytree(random_models, tmp_path_factory.mktemp("unsummed") / "models")
     (models / random_sdxl.NAME / "SHA256SUMS").unlink()
     return models
 
@@ -58,9 +57,9 @@ def saved(models: Path, folder: Path, form: str) -> Path:
     ],
 )
 def test_what_can_be_trained_on_can_be_drawn_with(
-    random_models: Path, tmp_path: Path, form: str, files: list[str]
+    unsummed_models: Path, tmp_path: Path, form: str, files: list[str]
 ) -> None:
-    models = saved(random_models, tmp_path, form)
+    models = saved(unsummed_models, tmp_path, form)
     weights = (models / form / "unet").glob("*.safetensors")
     assert sorted(file.relative_to(models / form).as_posix() for file in weights) == files
     trained = load_base(models, form)
@@ -72,10 +71,10 @@ def test_what_can_be_trained_on_can_be_drawn_with(
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_vae_that_was_put_in_the_originals_place_is_read_though_the_originals_half_lies_there_too(
-    random_models: Path, tmp_path: Path, plain: bool
+    unsummed_models: Path, tmp_path: Path, plain: bool
 ) -> None:
     """As one has it who downloads all half-precision files of SDXL, and the mended VAE, which comes in full alone."""
-    models = saved(random_models, tmp_path, "half")
+    models = saved(unsummed_models, tmp_path, "half")
     vae = Sdxl().load(models / "half").vae
     original = next(vae.parameters()).clone()
     with torch.no_grad():
@@ -88,17 +87,17 @@ def test_a_vae_that_was_put_in_the_originals_place_is_read_though_the_originals_
         assert torch.allclose(read, original + plain, atol=1e-3)
 
 
-def test_the_controlnet_that_portraits_are_drawn_with_can_be_trained_with(random_models: Path) -> None:
-    control = load_base(random_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME).control
-    drawn = Sdxl().load_control(random_models / random_sdxl.CONTROL_NAME, torch.float32)
+def test_the_controlnet_that_portraits_are_drawn_with_can_be_trained_with(unsummed_models: Path) -> None:
+    control = load_base(unsummed_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME).control
+    drawn = Sdxl().load_control(unsummed_models / random_sdxl.CONTROL_NAME, torch.float32)
     assert control is not None
     assert not control.training
     for (name, mine), theirs in zip(control.named_parameters(), drawn.parameters(), strict=True):
         assert torch.equal(mine, theirs), name
         assert not mine.requires_grad
-    assert load_base(random_models, random_sdxl.NAME).control is None
+    assert load_base(unsummed_models, random_sdxl.NAME).control is None
     with pytest.raises(BadInput, match="the control model 'openpose' is not in the models folder") as caught:
-        load_base(random_models, random_sdxl.NAME, control="openpose")
+        load_base(unsummed_models, random_sdxl.NAME, control="openpose")
     assert caught.value.reason == Reason.MODEL_NOT_FOUND
 
 

@@ -26,7 +26,7 @@ from profile_draw.errors import Refused
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Row, Shape
 from profile_models import random_sdxl
-from profile_predictor.engine import Engine, Fetched
+from profile_predictor.engine import Engine
 from profile_runtime.store.folder import FolderStore
 from profile_train.cache import encode_text, free_encoders
 from profile_train.memory import Precision
@@ -35,6 +35,7 @@ from profile_train.portraits import PortraitDrawing, judged_by, judged_order
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR
 from profile_vision.poses import presets
+from store_files import StoreFiles
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 STYLE = ProfileStyleSpec(
@@ -70,16 +71,9 @@ def trained(base: Base) -> None:
         weight.data.copy_(0.05 * torch.randn(weight.shape, generator=draw))
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = tmp_path_factory.mktemp("models")
-    random_sdxl.make(models)
-    return models
-
-
 @pytest.fixture
-def base(models: Path) -> Base:
-    base = load_base(models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
+def base(random_models: Path) -> Base:
+    base = load_base(random_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
     encode_text(base, ["anything"])
     return base
 
@@ -115,19 +109,6 @@ def train_order(judge: GenerationOrder | None, images: int = 4) -> TrainOrder:
     )
 
 
-class StoreFiles:
-    """Grants of a store's own keys."""
-
-    def __init__(self, store: FolderStore) -> None:
-        self._store = store
-
-    def read(self, url: str, limit: int) -> Fetched:
-        return Fetched(self._store.read(url), url)
-
-    def stamp(self, url: str) -> str:
-        return url
-
-
 def mixed(order: GenerationOrder) -> GenerationOrder:
     """The order, its first item following no pose."""
     return order.model_copy(update={"items": [order.items[0].model_copy(update={"joints": None}), *order.items[1:]]})
@@ -138,8 +119,8 @@ def changed(style: ProfileStyleSpec, **fields: object) -> GenerationOrder:
 
 
 @pytest.fixture(scope="module")
-def engine(models: Path) -> Iterator[Engine]:
-    config = EngineConfig(models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=2, threads=1)
+def engine(random_models: Path) -> Iterator[Engine]:
+    config = EngineConfig(random_models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, slots=2, threads=1)
     engine = Engine.load(replace(config, adapter_layers=LAYERS))
     engine._faces = OneFace()  # type: ignore[assignment]
     yield engine
@@ -223,8 +204,8 @@ def test_an_adapter_too_strong_to_draw_with_is_not_judged(base: Base, store: Fol
     assert drawing.draw() == []
 
 
-def test_without_a_controlnet_no_pose_is_followed(models: Path, store: FolderStore) -> None:
-    plain = load_base(models, random_sdxl.NAME)
+def test_without_a_controlnet_no_pose_is_followed(random_models: Path, store: FolderStore) -> None:
+    plain = load_base(random_models, random_sdxl.NAME)
     encode_text(plain, ["anything"])
     drawing = drawing_of(plain, wanted(), store)
     plain.add_adapter(4, LAYERS, seed=0)
@@ -315,8 +296,8 @@ def test_a_style_whose_pose_the_dataset_lacks_judges_nothing() -> None:
     assert judge_order(REQUEST, "warm", STYLE, Wanted("sks woman", 5, 0), dataset(), size=SIZE) is None
 
 
-def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
-    pipeline = Pipeline.load(EngineConfig(models, random_sdxl.NAME, threads=1))
+def test_what_was_read_for_good_is_read_no_more(random_models: Path) -> None:
+    pipeline = Pipeline.load(EngineConfig(random_models, random_sdxl.NAME, threads=1))
     shape = Shape(
         width=64, height=64, steps=2, guidance=3.0, mode=wanted().mode, strength=0.0, has_pose=False,
         control_weight=0.0, control_end=0.0,
@@ -328,8 +309,8 @@ def test_what_was_read_for_good_is_read_no_more(models: Path) -> None:
     assert np.abs(pipeline.draw(shape, [row]).astype(int) - texts).max() <= 1
 
 
-def test_portraits_are_drawn_where_the_base_was_put_into_eight_bits(models: Path, store: FolderStore) -> None:
-    base = load_base(models, random_sdxl.NAME, precision=Precision.FLOAT8, control=random_sdxl.CONTROL_NAME)
+def test_portraits_are_drawn_where_the_base_was_put_into_eight_bits(random_models: Path, store: FolderStore) -> None:
+    base = load_base(random_models, random_sdxl.NAME, precision=Precision.FLOAT8, control=random_sdxl.CONTROL_NAME)
     encode_text(base, ["anything"])
     drawing = drawing_of(base, wanted(count=1), store)
     trained(base)

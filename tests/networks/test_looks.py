@@ -30,15 +30,8 @@ STYLE_BLOCK = "up_blocks.0.attentions.1."
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pipeline(models: Path) -> Pipeline:
-    return Pipeline.load(EngineConfig(models, random_sdxl.NAME, slots=4, device="cpu", threads=1))
+def pipeline(random_models: Path) -> Pipeline:
+    return Pipeline.load(EngineConfig(random_models, random_sdxl.NAME, slots=4, device="cpu", threads=1))
 
 
 def some(sizes: Mapping[str, LayerSize], seed: int, rank: int, alpha: float = 1.0) -> dict[str, LayerWeights]:
@@ -91,10 +84,12 @@ def row_of(number: int, adapters: Mapping[str, AdapterWeights]) -> Row:
 
 
 @pytest.fixture(scope="module")
-def by_the_library(models: Path, files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+def by_the_library(
+    random_models: Path, files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> list[np.ndarray]:
     """Each row as diffusers draws it: the files loaded by name, then `set_adapters`."""
     folder = tmp_path_factory.mktemp("adapters")
-    library = StableDiffusionXLPipeline.from_pretrained(models / random_sdxl.NAME, local_files_only=True)
+    library = StableDiffusionXLPipeline.from_pretrained(random_models / random_sdxl.NAME, local_files_only=True)
     library.set_progress_bar_config(disable=True)
     for name, content in files.items():
         (folder / f"{name}.safetensors").write_bytes(content)

@@ -30,11 +30,12 @@ from profile_draw.families.sdxl import Sdxl
 from profile_models import random_sdxl
 from profile_models.text import TextSize, make_text_encoders
 from profile_models.tokenizer import make_tokenizer
-from profile_predictor.engine import Engine, EngineConfig, Fetched
+from profile_predictor.engine import Engine, EngineConfig
 from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_train import stage
 from profile_train.judge import Judgement
+from store_files import StoreFiles
 
 REQUEST = RequestRef(namespace="hr", name="minji")
 EDGE = 64
@@ -90,19 +91,6 @@ class Alike:
     def judged(self, pictures: list[np.ndarray]) -> Judgement:
         assert [picture.shape for picture in pictures] == [(EDGE, EDGE, 3)]
         return Judgement(100.0)
-
-
-class StoreFiles:
-    """Grants of a store's own keys."""
-
-    def __init__(self, store: FolderStore) -> None:
-        self._store = store
-
-    def read(self, url: str, limit: int) -> Fetched:
-        return Fetched(self._store.read(url), url)
-
-    def stamp(self, url: str) -> str:
-        return url
 
 
 @pytest.fixture

@@ -126,11 +126,10 @@ def pixels_of(png: bytes) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def studio(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     torch.set_num_threads(1)
-    models, store = tmp_path_factory.mktemp("models"), FolderStore(tmp_path_factory.mktemp("store"))
-    random_sdxl.make(models)
-    base = load_base(models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
+    store = FolderStore(tmp_path_factory.mktemp("store"))
+    base = load_base(random_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
     encode_text(base, ["anything"])
     judged = judge_order(REQUEST, "plain", STYLE, WANTED, dataset(), size=SIZE)
     assert judged is not None
@@ -142,9 +141,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     content = write_adapter(trained_layers(base.adapter_weights), base.family.modules(LAYERS), random_sdxl.NAME)
     store.write("adapter.safetensors", content)
     adapter = FileRef(key="adapter.safetensors", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-    config = EngineConfig(models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, adapter_layers=LAYERS, threads=1)
+    config = EngineConfig(random_models, random_sdxl.NAME, random_sdxl.CONTROL_NAME, adapter_layers=LAYERS, threads=1)
     engine = Engine.load(config)
-    yield Studio(models, store, adapter, engine, by_the_judge)
+    yield Studio(random_models, store, adapter, engine, by_the_judge)
     engine.close()
 
 

@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from profile_contract.stages.order import RequestRef
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
+
+ORDER = PreprocessOrder(
+    request=RequestRef(namespace="hr", name="minji"),
+    digest="abc",
+    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
+    photos=[],
+    parameters=PreprocessParameters(),
+)
+
 # Each run is a child of its own, with its own environment and standard error, that ends as the program ends.
 RUNS = """
 import json, os, sys

@@ -25,14 +25,6 @@ MakeAdapter = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the random SDXL and its ControlNet."""
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def make_adapter(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeAdapter:
     """make_adapter(name, seed=..., rank=8): a file. With `alpha` its metadata say so, as the trainer's do."""
     folder = tmp_path_factory.mktemp("adapters")

@@ -27,17 +27,10 @@ LAYER = "up_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q"
 KOHYA = "lora_unet_output_blocks_1_1_transformer_blocks_0_attn1_to_q"
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
-
-
 @pytest.fixture
-def kohya(models: Path, tmp_path: Path) -> Path:
+def kohya(random_models: Path, tmp_path: Path) -> Path:
     """A look of one layer, as kohya's trainer saves it."""
-    size = look_reader(models, random_sdxl.NAME, 64).sizes[LAYER]
+    size = look_reader(random_models, random_sdxl.NAME, 64).sizes[LAYER]
     random = torch.Generator().manual_seed(3)
     tensors = {
         f"{KOHYA}.lora_down.weight": torch.randn(2, size.inputs, generator=random),
@@ -49,24 +42,26 @@ def kohya(models: Path, tmp_path: Path) -> Path:
     return file
 
 
-def imported(models: Path, file: Path, *words: str) -> int:
-    return main(["import-adapter", str(file), "--models", str(models), "--base-model", random_sdxl.NAME, *words])
+def imported(random_models: Path, file: Path, *words: str) -> int:
+    return main(["import-adapter", str(file), "--models", str(random_models), "--base-model", random_sdxl.NAME, *words])
 
 
 def test_an_adapter_that_fits_is_told_with_what_a_manifest_says_of_it(
-    models: Path, kohya: Path, capsys: pytest.CaptureFixture[str]
+    random_models: Path, kohya: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert imported(models, kohya) == 0
+    assert imported(random_models, kohya) == 0
     said = capsys.readouterr().out
     assert f"fits {random_sdxl.NAME}: it changes 1 layers (rank 2 in 1)" in said
     assert f"sha256: {hashlib.sha256(kohya.read_bytes()).hexdigest()}" in said
     assert "key: looks/rim.safetensors" in said
 
 
-def test_what_is_converted_makes_the_same_change_of_the_same_layer(models: Path, kohya: Path, tmp_path: Path) -> None:
+def test_what_is_converted_makes_the_same_change_of_the_same_layer(
+    random_models: Path, kohya: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "converted.safetensors"
-    assert imported(models, kohya, "--out", str(out)) == 0
-    reader = look_reader(models, random_sdxl.NAME, 64)
+    assert imported(random_models, kohya, "--out", str(out)) == 0
+    reader = look_reader(random_models, random_sdxl.NAME, 64)
     before, after = (reader.read(file.read_bytes(), "", torch.float32).layers[LAYER] for file in (kohya, out))
     assert after.scale == before.scale == 0.5
     assert torch.equal(after.down, before.down.half().float())
@@ -75,7 +70,7 @@ def test_what_is_converted_makes_the_same_change_of_the_same_layer(models: Path,
 
 
 def test_what_cannot_be_imported_is_told_in_a_sentence_and_nothing_is_written(
-    models: Path, kohya: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    random_models: Path, kohya: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pickle, out = tmp_path / "rim.pt", tmp_path / "out.safetensors"
     pickle.write_bytes(b"\x80\x04" + b"x" * 100)
@@ -86,10 +81,10 @@ def test_what_cannot_be_imported_is_told_in_a_sentence_and_nothing_is_written(
         (str(kohya), "--base-model", "absent"): "holds no model 'absent'",
     }
     for words, text in cases.items():
-        assert imported(models, Path(words[0]), *words[1:], "--out", str(out)) == 1
+        assert imported(random_models, Path(words[0]), *words[1:], "--out", str(out)) == 1
         assert text in capsys.readouterr().out
     assert not out.exists()
-    assert imported(models, kohya, "--unet-only") == 1
+    assert imported(random_models, kohya, "--unet-only") == 1
     assert "say --out FILE" in capsys.readouterr().out
 
 

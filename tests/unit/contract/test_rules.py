@@ -15,21 +15,14 @@ from profile_contract.artifacts import REPORT
 from profile_contract.exits import EXIT_DONE, EXIT_TRY_AGAIN
 from profile_contract.generation import GenerationItem, GenerationOrder
 from profile_contract.stages.order import RequestRef
-from profile_contract.stages.preprocess import DatasetImage, PreprocessOrder, PreprocessParameters, PreprocessReport
+from profile_contract.stages.preprocess import DatasetImage, PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import ProfileStyleSpec, Title, Tone
 from profile_runtime.context import StageContext
 from profile_runtime.shell import main
 from profile_runtime.store.folder import FolderStore
-
-ORDER = PreprocessOrder(
-    request=RequestRef(namespace="hr", name="minji"),
-    digest="abc",
-    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
-    photos=[],
-    parameters=PreprocessParameters(),
-)
+from stage_program import ORDER
 
 
 def image(name: str, *, held_out: bool) -> DatasetImage:

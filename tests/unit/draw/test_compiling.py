@@ -27,13 +27,6 @@ from profile_train.model import Base
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
-
-
 def block() -> torch.nn.Module:
     return torch.nn.ModuleList([BasicTransformerBlock(8, 1, 8), torch.nn.Linear(8, 8)])
 
@@ -61,11 +54,11 @@ def test_on_an_accelerator_the_blocks_of_all_networks_are(monkeypatch: pytest.Mo
     assert [type(module) for module in compiled] == [BasicTransformerBlock] * 2
 
 
-def test_a_pipeline_is_compiled_where_it_is_wanted(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pipeline_is_compiled_where_it_is_wanted(random_models: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        Pipeline.load(EngineConfig(models, random_sdxl.NAME))
+        Pipeline.load(EngineConfig(random_models, random_sdxl.NAME))
         assert "compiled" not in caplog.text
-        Pipeline.load(EngineConfig(models, random_sdxl.NAME, compile=True))
+        Pipeline.load(EngineConfig(random_models, random_sdxl.NAME, compile=True))
     assert "nothing is compiled: on a CPU" in caplog.text
 
 
@@ -90,8 +83,8 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     reason="compiles for minutes: make test-compile",
 )
 @pytest.mark.usefixtures("one_process")
-def test_compiled_blocks_draw_the_same_pictures_with_the_bank(models: Path) -> None:
-    pipeline = Pipeline.load(EngineConfig(models, random_sdxl.NAME, slots=2, threads=1))
+def test_compiled_blocks_draw_the_same_pictures_with_the_bank(random_models: Path) -> None:
+    pipeline = Pipeline.load(EngineConfig(random_models, random_sdxl.NAME, slots=2, threads=1))
 
     def person(seed: int, rank: int) -> AdapterWeights:
         draw = torch.Generator().manual_seed(seed)

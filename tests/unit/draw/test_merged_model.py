@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,8 @@ SHAPE = Shape(64, 64, 3, 4.0, Mode.TEXT_TO_IMAGE, 0.0, has_pose=False, control_w
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    random_sdxl.make(folder)
-    return folder
+def models(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(random_models, tmp_path_factory.mktemp("merged") / "models")
 
 
 def pipeline(models: Path, name: str) -> Pipeline:

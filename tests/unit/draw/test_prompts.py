@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,12 +30,10 @@ WORDS = f"{LONG} wearing a secrethat"
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    models = tmp_path_factory.mktemp("models")
-    random_sdxl.make(models)
+def engine(random_models: Path) -> Iterator[Engine]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Engine.load(EngineConfig(models, random_sdxl.NAME, slots=1, maximum_rank=4))
+    yield Engine.load(EngineConfig(random_models, random_sdxl.NAME, slots=1, maximum_rank=4))
     torch.set_num_threads(threads)
 
 

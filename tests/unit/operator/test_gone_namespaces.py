@@ -13,17 +13,11 @@ from profile_operator.decide.sweep import Waste
 from profile_runtime.store.leftovers import open_leftovers
 from profile_sandbox import services
 from real_minio import RealMinio
-from tidy import Tidy, versioned_minio
+from tidy import Tidy
 
 OLD = area(uid="ffffffff-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
 OLD_REQUEST = request_prefix(OLD, "nobody")
 OURS, THEIRS = "aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMinio]:
-    with versioned_minio(tmp_path_factory.mktemp("minio")) as minio:
-        yield minio
 
 
 @pytest.fixture

@@ -29,13 +29,7 @@ from profile_runtime.store.leftovers import S3Leftovers, open_leftovers
 from profile_runtime.store.port import StoreError
 from profile_sandbox import services
 from real_minio import RealMinio
-from tidy import NOBODY, Tidy, versioned_minio
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMinio]:
-    with versioned_minio(tmp_path_factory.mktemp("minio")) as minio:
-        yield minio
+from tidy import NOBODY, Tidy
 
 
 @pytest.fixture

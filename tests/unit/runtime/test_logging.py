@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from profile_contract.stages.order import RequestRef
-from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
 from profile_runtime.logging import bound, json_lines
-from stage_program import run_each
+from stage_program import ORDER, run_each
 
 STAGE = """
 import logging, sys
@@ -27,13 +25,6 @@ def run(order, context):
 def program():
     return main(run, PreprocessOrder, Stage.PREPROCESS)
 """
-ORDER = PreprocessOrder(
-    request=RequestRef(namespace="hr", name="minji"),
-    digest="abc",
-    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
-    photos=[],
-    parameters=PreprocessParameters(),
-)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from profile_contract.exits import EXIT_BAD_INPUT, EXIT_TRY_AGAIN, BadInput
 from profile_contract.layouts import LAYOUTS, LayoutName
 from profile_contract.progress import ProgressEvent
 from profile_contract.stages.order import RequestRef, StageReport
-from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters, PreprocessReport
+from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
 from profile_runtime.context import StageContext
 from profile_runtime.progress import StageProgress
@@ -22,15 +22,7 @@ from profile_runtime.shell import TERMINATION_BYTES, _last_words, run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.opening import open_store
 from profile_runtime.store.port import NotFound, StoreError
-from stage_program import Ended, run_each
-
-ORDER = PreprocessOrder(
-    request=RequestRef(namespace="hr", name="minji"),
-    digest="abc",
-    output="hr.1a2b3c4d-5e6f/requests/minji/dataset/abc/",
-    photos=[],
-    parameters=PreprocessParameters(),
-)
+from stage_program import ORDER, Ended, run_each
 
 
 class Collected:

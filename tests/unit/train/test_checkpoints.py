@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,17 +20,6 @@ from profile_train.optimising import Optimisation
 from profile_train.stage import delivered, notes_of
 from tiny_base import CHANNELS, WEIGHT, tiny_base
 from tiny_training import PARAMETERS, PREFIX, Tripping, train
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
-
-
-@pytest.fixture
-def checkpoints(store: FolderStore) -> Checkpoints:
-    return Checkpoints(store, PREFIX, "settings")
-
 
 # --- one bad step ------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,18 +17,7 @@ from profile_train.checkpoints import MANIFEST, WEIGHTS, Checkpoints, Manifest
 from profile_train.loop import noise_seed
 from profile_train.stage import notes_of
 from tiny_base import WEIGHT, Call, TinyBase, tiny_base
-from tiny_training import EXAMPLES, PARAMETERS, PREFIX, Tripping, bad_gradient, train
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
-
-
-@pytest.fixture
-def checkpoints(store: FolderStore) -> Checkpoints:
-    return Checkpoints(store, PREFIX, "settings")
-
+from tiny_training import EXAMPLES, PARAMETERS, Tripping, bad_gradient, train
 
 # --- the rate ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +15,10 @@ from profile_runtime.store.folder import FolderStore
 from profile_train.checkpoints import OPTIMISER, WEIGHTS, Checkpoints
 from profile_train.optimising import Optimisation
 from tiny_base import CHANNELS, WEIGHT, TinyBase, tiny_base
-from tiny_training import EXAMPLES, PARAMETERS, PREFIX, Tripping, bad_gradient, train
+from tiny_training import EXAMPLES, PARAMETERS, Tripping, bad_gradient, train
 
 PRODIGY: dict[str, Any] = {"optimiser": OptimiserKind.PRODIGY, "learning_rate": 1e-9}
 OUT = WEIGHT.replace("lora_A", "lora_B")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
-
-
-@pytest.fixture
-def checkpoints(store: FolderStore) -> Checkpoints:
-    return Checkpoints(store, PREFIX, "settings")
 
 
 def asked(**changed: object) -> TrainParameters:

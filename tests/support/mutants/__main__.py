@@ -30,6 +30,8 @@ VERDICTS = PLACE / "verdicts.json"
 # Which test saw a bug the last time, by the bug's id; committed, so that others begin with it.
 SEEN_BY = ROOT / "tests" / "support" / "mutants" / "seen_by.json"
 WANTED_PERCENT = 95
+# From so many on, compiling everything first costs less than compiling some of it for each.
+MANY = 20
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many are tried side by side")
     parser.add_argument("--anew", action="store_true", help="also those whose verdict stands for these very sources")
     parser.add_argument("--elsewhere", action="store_true", help="run the tests that the list names instead")
+    parser.add_argument("--near", action="store_true", help="no more than what is soon told; the rest has no verdict")
     arguments = parser.parse_args()
     mutants = [m for m in all_mutants() if not arguments.which or {m.id, m.room} & set(arguments.which)]
     unfit = [mutant.id for mutant in mutants if not mutant.fits()]
@@ -58,17 +61,20 @@ def main() -> int:
 
     seen_by = json.loads(SEEN_BY.read_text()) if SEEN_BY.is_file() else {}
     rest = _without(mutants, verdicts)
+    if len(rest) >= MANY:
+        for copy in copies:
+            copy.compile()
     _each(rest, copies, lambda copy, bug: copy.glance(bug, seen_by.get(bug.id, ""), near(copy.root, bug)), note)
-    rest = _without(mutants, verdicts)
+    rest = [] if arguments.near else _without(mutants, verdicts)
     reach = measure(copies[0].root, copies[0].environment, rest, PLACE / "reach")
     _each(rest, copies, lambda copy, bug: copy.try_out(bug, reach.tests(bug), reach.files(bug)), note)
     verdicts = _without_broken_tests(verdicts, copies[0])
     for copy in copies:
         copy.warm.end()
     _write(verdicts, tree)
-    seen = seen_by | {verdict.mutant.id: verdict.by for verdict in verdicts if verdict.killed and "::" in verdict.by}
-    listed = {mutant.id for mutant in all_mutants()}
-    SEEN_BY.write_text(json.dumps({bug: seen[bug] for bug in sorted(seen) if bug in listed}, indent=1) + "\n")
+    without = _without(mutants, verdicts)
+    if without:
+        print(f"no verdict yet: {', '.join(mutant.id for mutant in without)}")
     return _tell(verdicts)
 
 
@@ -141,11 +147,15 @@ def _known(mutants: list[Mutant], tree: str) -> list[Verdict]:
 
 
 def _write(verdicts: list[Verdict], tree: str) -> None:
-    """Note them; what was not tried this time keeps its former verdict."""
+    """Note them, and who saw them; what was not tried this time keeps its former verdict."""
     rows = {row["id"]: row for row in (json.loads(VERDICTS.read_text()) if VERDICTS.is_file() else [])}
     for v in verdicts:
         rows[v.mutant.id] = {"id": v.mutant.id, "room": v.mutant.room, "killed": v.killed, "by": v.by, "tree": tree}
     VERDICTS.write_text(json.dumps(list(rows.values()), indent=1))
+    seen = json.loads(SEEN_BY.read_text()) if SEEN_BY.is_file() else {}
+    seen |= {v.mutant.id: v.by for v in verdicts if v.killed and "::" in v.by}
+    listed = {mutant.id for mutant in all_mutants()}
+    SEEN_BY.write_text(json.dumps({bug: seen[bug] for bug in sorted(seen) if bug in listed}, indent=1) + "\n")
 
 
 def _tell(verdicts: list[Verdict]) -> int:

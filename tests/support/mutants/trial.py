@@ -7,12 +7,14 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .mutant import ROOT, Mutant
+from .reach import FLOORS
 from .warm import LATE, Warm
 
 # For all tests of a mutant; one test alone has what `warm` gives it.
@@ -55,6 +57,13 @@ class Copy:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
         folders = [str(self.root / folder) for folder in project["tool"]["hatch"]["build"]["dev-mode-dirs"]]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
+
+    def compile(self) -> None:
+        """Compile tests and sources once, while no bug stands here: nothing is written later, and a file that has a bug
+        is compiled by whoever imports it."""
+        environment = {**self.environment, "PYTHONDONTWRITEBYTECODE": ""}
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *FLOORS]
+        subprocess.run(command, cwd=self.root, env=environment, capture_output=True, check=False)
 
     @contextlib.contextmanager
     def with_bug(self, mutant: Mutant) -> Iterator[None]:

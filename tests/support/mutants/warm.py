@@ -21,6 +21,16 @@ from typing import IO
 # What takes long to import, or is imported by many tests; what is not there is done without.
 PACKAGES = (
     "pytest",
+    # Its plug-ins are loaded in every fork.
+    "_hypothesis_pytestplugin",
+    "anyio.pytest_plugin",
+    "platformdirs.pytest_plugin",
+    "pytest_asyncio.plugin",
+    "pytest_cov.plugin",
+    "pytest_timeout",
+    "time_machine",
+    "xdist.plugin",
+    "xdist.looponfail",
     "hypothesis",
     "hypothesis.strategies",
     "numpy",

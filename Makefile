@@ -96,7 +96,7 @@ gpu-check: env weights ## train, serve and draw at SDXL's full size on this mach
 	$(RUN) -m profile_rehearsal.check $(if $(SIZE),--size $(SIZE)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(MODELS),--models $(MODELS)) $(if $(BASE),--base-model $(BASE)) $(if $(CONTROL),--control-model $(CONTROL))
 
 test-compile: env ## compiled blocks draw the same pictures with the bank of adapters (compiles for minutes)
-	PROFILE_COMPILE_TEST=1 $(PYTEST) tests/unit/draw/test_compiling.py
+	PROFILE_COMPILE_TEST=1 $(PYTEST) tests/networks/test_compiling.py
 
 page: ## fetch the page's one vendored file anew, as its lock file says (needs npm)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix images/web/vendor

@@ -65,12 +65,13 @@ def naming(root: Path, mutant: Mutant) -> list[str]:
 
 
 def near(root: Path, mutant: Mutant) -> list[str]:
-    """A few files of tests in the folder of the bug's package that name its module, those first that import least: most
-    bugs are seen there, and nothing has to be measured for it."""
-    texts = {file: file.read_text() for file in (root / "tests" / "unit" / _room(mutant)).glob("test_*.py")}
+    """A few files of tests in the folder of the bug's package, or of networks, that name its module, those first that
+    import least: most bugs are seen there, and nothing has to be measured for it."""
+    folders = (root / "tests" / "unit" / _room(mutant), root / "tests" / "networks")
+    texts = {file: file.read_text() for folder in folders for file in folder.glob("test_*.py")}
     named = [file for file, text in texts.items() if mutant.file.endswith(".py") and _module(mutant) in text]
-    narrowest = sorted(named, key=lambda file: (texts[file].count("import "), file.name))
-    return [str(file.relative_to(root)) for file in narrowest[:MOST_NEAR]]
+    named.sort(key=lambda file: (file.parent.name == "networks", texts[file].count("import "), file.name))
+    return [str(file.relative_to(root)) for file in named[:MOST_NEAR]]
 
 
 def _module(mutant: Mutant) -> str:

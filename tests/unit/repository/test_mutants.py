@@ -119,11 +119,16 @@ def test_near_are_the_files_of_its_package_that_name_the_module_the_narrowest_fi
         "web/test_b.py": "from profile_web.views import x\n",
         "web/test_c.py": "from profile_web.routes import x\n",
         "cli/test_d.py": "from profile_web.views import x\n",
+        "../networks/test_0.py": "from profile_web.views import x\n",
     }.items():
         (tmp_path / "tests/unit" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tests/unit" / name).write_text(text)
     bug = Mutant("X", "images/web/profile_web/views.py", "a", "b", "")
-    assert near(tmp_path, bug) == ["tests/unit/web/test_b.py", "tests/unit/web/test_a.py"]
+    assert near(tmp_path, bug) == [
+        "tests/unit/web/test_b.py",
+        "tests/unit/web/test_a.py",
+        "tests/networks/test_0.py",
+    ]
     assert near(tmp_path, Mutant("Y", "charts/profile-studio/values.yaml", "a", "b", "")) == []
 
 

@@ -13,8 +13,7 @@ from profile_contract.conditions import Reason
 from profile_contract.exits import BadInput
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import AdapterLayers, TrainParameters
-from profile_models import random_sdxl
+from profile_contract.stages.train import TrainParameters
 from profile_runtime.progress import Silent, StageProgress
 from profile_runtime.store.folder import FolderStore
 from profile_train import loop, machine
@@ -22,7 +21,6 @@ from profile_train.cache import CachedExample
 from profile_train.checkpoints import WEIGHTS, Checkpoints
 from profile_train.judge import Judgement
 from profile_train.loop import Fallback, Trained
-from profile_train.machine import sizes_of
 from profile_train.memory import (
     GIB,
     FreeMemory,
@@ -34,7 +32,6 @@ from profile_train.memory import (
     plans_of,
     precisions_of,
 )
-from profile_train.model import load_base
 from profile_train.settings import settings_of
 from tiny_base import Call, TinyBase, example, tiny_base
 
@@ -147,28 +144,6 @@ def test_a_containers_limit_counts_and_what_the_kernel_can_give(
     assert machine.memory_here().bytes is None
 
 
-@pytest.fixture(scope="module")
-def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = tmp_path_factory.mktemp("models")
-    random_sdxl.make(models)
-    return models
-
-
-def test_headers_tell_how_large_a_model_is(random_models: Path) -> None:
-    parameters = PARAMETERS.model_copy(update={"base_model": random_sdxl.NAME, "rank": 4})
-    base = load_base(random_models, random_sdxl.NAME, control=random_sdxl.CONTROL_NAME)
-    for layers in AdapterLayers:
-        sizes = sizes_of(
-            random_models, parameters.model_copy(update={"adapter_layers": layers}), random_sdxl.CONTROL_NAME
-        )
-        assert sizes.unet == sum(weight.numel() for weight in base.pipeline.unet.parameters())
-        assert base.control is not None
-        assert sizes.control == sum(weight.numel() for weight in base.control.parameters())
-        fresh = load_base(random_models, random_sdxl.NAME)
-        assert sizes.adapter == sum(weight.numel() for weight in fresh.add_adapter(4, layers, 0).values())
-    assert sizes_of(random_models, parameters.model_copy(update={"base_model": "nowhere"}), "") == NetworkSizes()
-
-
 # --- falling while training ------------------------------------------------------------------------------------------
 
 
@@ -264,32 +239,3 @@ def test_nothing_fits_and_the_advice_says_so(train: Callable[..., tuple[Trained,
     base.unet.enable_gradient_checkpointing = lambda: None
     with pytest.raises(BadInput, match="larger GPU"):
         train(base)
-
-
-def test_weights_in_float8_teach_nearly_the_same(random_models: Path) -> None:
-    def gradient(precision: Precision) -> torch.Tensor:
-        base = load_base(random_models, random_sdxl.NAME, precision=precision)
-        weights = base.add_adapter(4, AdapterLayers.ATTENTION, 0)
-        if precision is QUARTER:
-            base.store_in_float8()
-            stored = sum(weight.nbytes for weight in base.unet.parameters() if not weight.requires_grad)
-            assert stored < 1.05 * sum(w.numel() for w in base.unet.parameters() if not w.requires_grad)
-            assert base.unet.dtype is torch.bfloat16
-        base.unet.enable_gradient_checkpointing()
-        base.unet.train()
-        draw = torch.Generator().manual_seed(1)
-        inputs = torch.randn(2, 4, 16, 16, generator=draw)
-        added = {
-            "text_embeds": torch.randn(2, random_sdxl.TEXT_WIDTH, generator=draw),
-            "time_ids": torch.full((2, 6), 128.0),
-        }
-        tokens = torch.randn(2, 77, 2 * random_sdxl.TEXT_WIDTH, generator=draw)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            answer = base.unet(inputs, torch.tensor([500, 300]), tokens, added_cond_kwargs=added).sample
-        answer.float().pow(2).mean().backward()
-        assert all(weight.dtype is torch.float32 for weight in weights.values())
-        return torch.cat([weight.grad.flatten() for weight in weights.values() if weight.grad is not None])
-
-    half, small = gradient(HALF), gradient(QUARTER)
-    assert torch.nn.functional.cosine_similarity(half, small, dim=0) > 0.97
-    assert not torch.equal(half, small)

@@ -1,4 +1,4 @@
-"""Orders of colours: what a picture looks like in each, and that mypy tells a mix-up."""
+"""Orders of colours: what a picture looks like in each. That mypy tells a mix-up is seen in tests/packaging."""
 
 from __future__ import annotations
 
@@ -7,26 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mypy import api
 
 from profile_runtime.store.folder import FolderStore
 from profile_vision.files import Unreadable, plain_png, read_mask, read_picture
 from profile_vision.pixels import BGR, RGB, Mask, to_bgr, to_rgb
 
 RED = RGB(np.full((2, 3, 3), (255, 0, 0), np.uint8))
-MIXED_UP = """
-from profile_vision.faces import FaceReader
-from profile_vision.files import plain_png
-from profile_vision.pixels import BGR, RGB, Mask, to_bgr
-
-def right(reader: FaceReader, rgb: RGB, mask: Mask) -> bytes:
-    reader.find(to_bgr(rgb))
-    return plain_png(mask)
-
-def wrong(reader: FaceReader, rgb: RGB) -> bytes:
-    reader.find(rgb)
-    return plain_png(rgb)
-"""
 
 
 def test_a_picture_changes_its_order_and_nothing_else() -> None:
@@ -45,18 +31,6 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     store.write("words.png", b"no picture")
     with pytest.raises(Unreadable):
         read_mask(store, "words.png")
-
-
-def test_mypy_tells_one_order_from_the_other(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(MIXED_UP)
-    told, _, code = api.run(
-        [str(program), "--config-file=", "--follow-imports=silent", f"--cache-dir={tmp_path}/cache"]
-    )
-    wrong = [line for line in told.splitlines() if "program.py" in line and "error" in line]
-    assert code == 1
-    assert len(wrong) == 2, told
-    assert all('"RGB"; expected "BGR' in line for line in wrong), told
 
 
 def test_opencv_and_pillow_see_the_same_picture() -> None:

@@ -194,9 +194,13 @@ class OperatorApp:
 
     # --- what is looked at ---
 
-    def _changed(self, key: Key, version: str) -> None:
+    def _changed(self, key: Key, version: str, within: float = 0.0) -> None:
         """Something happened to a request. The echo of a write of ours, which may come before its answer, is none."""
-        if self._leads:
+        if not self._leads:
+            return
+        if within:
+            self.queue.add(key, within)
+        else:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._look, key, version)
 
     def _look(self, key: Key, version: str) -> None:

@@ -68,6 +68,7 @@ class CredentialsIssuer:
         filled = {**data, manifests.REDIS_VARIABLE: redis}
         document = manifests.credentials(head.key, head.uid, stage, filled, kind)
         if uid:
+            self._issued.drop(head.uid, stage)
             await self._kube.delete_secret(namespace, name, uid)
         try:
             created = await self._kube.create_secret(document)
@@ -82,6 +83,7 @@ class CredentialsIssuer:
         namespace, name = head.key.namespace, names.credentials_secret(head.key.name, stage, head.uid)
         uid = await self._kube.secret_uid(namespace, name)
         if uid:
+            self._issued.drop(head.uid, stage)
             await self._kube.delete_secret(namespace, name, uid)
 
     async def end(self, head: RequestHead) -> None:

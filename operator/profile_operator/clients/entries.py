@@ -24,8 +24,6 @@ from profile_runtime.kubernetes.resources import Document
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Reasons of the platform, of which the operator tries again by itself.
 HEALING = frozenset(reason.value for reason, row in REASONS.items() if row.kind is ReasonKind.PLATFORM)
-# Of a Job's containers nobody looks at these again; an order alone has several kilobytes.
-CONTAINERS_LEAVE = ("env", "command", "args", "volumeMounts", "securityContext")
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -195,36 +193,104 @@ def _style_key(style: _Style) -> str:
     return OWN + style.name if style.kind == StyleKind.OWN else style.name
 
 
+class _Owner(msgspec.Struct, omit_defaults=True):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class _JobMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
+    name: str
+    resource_version: str = ""
+    uid: str = ""
+    namespace: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: list[_Owner] = []
+
+
+class _Resources(msgspec.Struct, omit_defaults=True):
+    limits: dict[str, str | int | float] = {}
+
+
+class _Container(msgspec.Struct, omit_defaults=True):
+    name: str = ""
+    resources: _Resources = msgspec.field(default_factory=_Resources)
+
+
+class _PodSpec(msgspec.Struct):
+    containers: list[_Container] = []
+
+
+class _Template(msgspec.Struct):
+    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+
+
+class _JobSpec(msgspec.Struct):
+    template: _Template = msgspec.field(default_factory=_Template)
+    suspend: bool = False
+
+
+class _JobCondition(msgspec.Struct, rename="camel", omit_defaults=True):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+
+
+class _JobStatus(msgspec.Struct, rename="camel", omit_defaults=True):
+    conditions: list[_JobCondition] = []
+    completion_time: str = ""
+
+
+class JobPace(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a Job's pods do: when the first began, how many are ready and how many failed. Nothing is begun for it."""
+
+    start_time: str = ""
+    ready: int = 0
+    failed: int = 0
+
+
+class _Job(msgspec.Struct):
+    metadata: _JobMetadata
+    spec: _JobSpec = msgspec.field(default_factory=_JobSpec)
+    status: _JobStatus = msgspec.field(default_factory=_JobStatus)
+
+
+class _JobOfPods(msgspec.Struct):
+    status: JobPace = JobPace()
+
+
 class JobEntry(msgspec.Struct, frozen=True, gc=False):
-    """A Job of a request: whose, whether its pods have ended, and what decisions read of it as JSON."""
+    """A Job of a request: whose, whether its pods have ended, how they do, and the rest of what decisions read, as
+    JSON: where neither that nor `pace` is another, nothing happened."""
 
     key: Key
     version: str
     request: Key
     finished: bool
     document: bytes
-
-
-class _JobStatus(msgspec.Struct):
-    conditions: list[_Condition] = []
-
-
-class _Job(msgspec.Struct):
-    metadata: _Metadata
-    status: _JobStatus = msgspec.field(default_factory=_JobStatus)
+    pace: JobPace = JobPace()
 
 
 def job_entry(data: bytes) -> JobEntry:
-    """What is kept of a Job that carries a request's label."""
+    """What is kept of a Job that carries a request's label. Raises msgspec.DecodeError for what is no object with a
+    name."""
     job = msgspec.json.decode(data, type=_Job)
-    metadata = job.metadata
-    ended = any(end.type in ("Complete", "Failed") and end.status == "True" for end in job.status.conditions)
+    metadata, status = job.metadata, job.status
+    version, metadata.resource_version = metadata.resource_version, ""
+    metadata.annotations.pop(LAST_APPLIED, None)
+    status.conditions = [condition for condition in status.conditions if condition.type in ("Complete", "Failed")]
     return JobEntry(
         key=Key(metadata.namespace, metadata.name),
-        version=metadata.resource_version,
+        version=version,
         request=Key(metadata.namespace, metadata.labels.get(names.LABEL_REQUEST, "")),
-        finished=ended,
-        document=_slim(data),
+        finished=any(end.status == "True" for end in status.conditions),
+        document=msgspec.json.encode(job),
+        pace=msgspec.json.decode(data, type=_JobOfPods).status,
     )
 
 
@@ -290,6 +356,8 @@ def look_entry(data: bytes) -> LookEntry:
 def whole(entry: RequestEntry | JobEntry | StyleEntry | LookEntry) -> Document:
     """The object as the API server gave it, less what nobody reads."""
     document: Document = msgspec.json.decode(entry.document)
+    if isinstance(entry, JobEntry):
+        document["status"] |= msgspec.to_builtins(entry.pace)
     return document
 
 
@@ -299,9 +367,4 @@ def _slim(data: bytes) -> bytes:
     metadata = document["metadata"]
     metadata.pop("managedFields", None)
     (metadata.get("annotations") or {}).pop(LAST_APPLIED, None)
-    pod = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for container in pod.get("containers") or ():
-        for name in CONTAINERS_LEAVE:
-            container.pop(name, None)
-    pod.pop("volumes", None)
     return msgspec.json.encode(document)

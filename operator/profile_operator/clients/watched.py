@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from kubernetes.aio import client
@@ -43,8 +43,17 @@ from .lister import Changed, Lister
 
 log = logging.getLogger(__name__)
 
-# Called with the request that something happened to, and the version that tells so; empty: another object told it.
-Wake = Callable[[Key, str], None]
+# A Job's pods begin, run or fail: nothing is begun for that, and their end comes soon, mostly.
+PACE_SECONDS = 2.0
+
+
+class Wake(Protocol):
+    """Called with the request that something happened to, and the version that tells so; empty: another object told
+    it. `within`: so many seconds it may wait for more that happens."""
+
+    def __call__(self, key: Key, version: str, within: float = 0.0) -> None: ...
+
+
 # Writes of ours whose echo may still come.
 MOST_OWN_WRITES = 4096
 
@@ -274,8 +283,12 @@ class WatchedKube(Kube):
 
     def _job_changed(self, before: JobEntry | None, after: JobEntry | None) -> None:
         entry = after or before
-        if entry is not None:
+        if entry is None:
+            return
+        if before is None or after is None or before.document != after.document:
             self._wake(entry.request, "")
+        elif before.pace != after.pace:
+            self._wake(entry.request, "", PACE_SECONDS)
 
     def _style_changed(self, before: StyleEntry | None, after: StyleEntry | None) -> None:
         if before is not None and after is not None and before.digest == after.digest:

@@ -23,7 +23,10 @@ LONGEST_FAILURE_PAUSE_SECONDS = 1800.0
 
 @dataclass
 class DrawnStyle:
-    """What was drawn of a style since `started`, and what it cost: `seconds` of drawing, without waiting in a queue."""
+    """What was drawn of a style since `started`, and what it cost: `seconds` of drawing, without waiting in a queue.
+
+    `reported`: its report stood in the store when that was listed last.
+    """
 
     style: StyleWork
     started: str
@@ -31,6 +34,7 @@ class DrawnStyle:
     details: dict[str, DetailOutcome | None] = field(default_factory=dict)
     seconds: float = 0.0
     gpu: str = ""
+    reported: bool = False
 
     def add(self, result: GenerationResult) -> None:
         """Count one batch."""

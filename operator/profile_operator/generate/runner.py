@@ -148,7 +148,7 @@ class GenerationRunner:
         counted, drawing = run.done, DrawnStyle(style, started=stamp(datetime.now(UTC)))
         before: list[PlannedCandidate] = []
         empty_answers = 0
-        while missing := await self._patiently(run, lambda: self._missing(style)):
+        while missing := await self._patiently(run, lambda: self._missing(drawing)):
             run.done = counted + len(style.candidates) - len(missing)
             empty_answers = empty_answers + 1 if missing == before else 0
             if empty_answers >= EMPTY_ANSWERS:
@@ -190,7 +190,7 @@ class GenerationRunner:
 
         async def step() -> GenerationResult | None:
             nonlocal tried
-            left = [planned for planned in await self._missing(drawing.style) if planned in batch] if tried else batch
+            left = [planned for planned in await self._missing(drawing) if planned in batch] if tried else batch
             tried = True
             return await self._call(run, drawing.style, left) if left else None
 
@@ -201,10 +201,12 @@ class GenerationRunner:
             run.drawn += len(result.items)
             drawing.add(result)
 
-    async def _missing(self, style: StyleWork) -> list[PlannedCandidate]:
+    async def _missing(self, drawing: DrawnStyle) -> list[PlannedCandidate]:
         """The candidates that are not in the store; none if the report stands."""
+        style = drawing.style
         present = {entry.key for entry in await self._store.list(style.prefix)}
-        if style.prefix + REPORT in present:
+        drawing.reported = style.prefix + REPORT in present
+        if drawing.reported:
             return []
         return [candidate for candidate in style.candidates if candidate.key not in present]
 
@@ -243,7 +245,7 @@ class GenerationRunner:
     async def _report(self, drawing: DrawnStyle) -> None:
         """The style's report, written last: where it stands, the style is done."""
         style = drawing.style
-        if await self._store.report(style.prefix, GenerateReport) is not None:
+        if drawing.reported:
             return
         report = GenerateReport(
             digest=style.digest,

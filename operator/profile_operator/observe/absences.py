@@ -1,8 +1,8 @@
 """Absences: the reports that were asked for in vain, and that cannot have come since.
 
 A report is written by a pod of its stage, whose Job then ends, or by the generation beside the loop. As long as neither
-has changed, what was absent is not asked for again: a request under way would ask for each of its reports at every
-look, and almost all of them are still to come.
+has changed, or a Job has but begun, what was absent is not asked for again: a request under way would ask for each of
+its reports at every look, and almost all of them are still to come.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from profile_contract.stages.table import Stage
 
-from .snapshot import GenerationView, JobView
+from .snapshot import GenerationView, JobState, JobView
 
 # A person may put a report there, from a backup say: it is seen after so long at the latest.
 SECONDS = 20.0
@@ -31,6 +31,10 @@ class Absences:
     def last(self, uid: str, prefix: str, writers: Hashable) -> bool:
         """Whether a report that was absent still is, since nothing of what writes it is another than it was then."""
         before, at = self._asked.get((uid, prefix), (None, float("-inf")))
+        if before == () and _have_but_begun(writers):
+            # From now on they are what must not change.
+            self._asked[uid, prefix] = (writers, at)
+            before = writers
         return before == writers and self._clock() - at < SECONDS
 
     def keep(self, uid: str, prefix: str, writers: Hashable) -> None:
@@ -50,3 +54,9 @@ def writers_of(stage: Stage, jobs: Iterable[JobView], generation: GenerationView
     if stage is Stage.GENERATE:
         return generation
     return tuple((job.name, job.uid, job.state, job.failed_pods) for job in jobs if job.stage is stage)
+
+
+def _have_but_begun(writers: Hashable) -> bool:
+    """Whether all are Jobs of which no pod has ended, as far as is known."""
+    waiting = (JobState.ACTIVE, JobState.SUSPENDED)
+    return isinstance(writers, tuple) and all(state in waiting and not failed for _, _, state, failed in writers)

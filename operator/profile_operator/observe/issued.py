@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from profile_contract.stages.table import Stage
+
+# Somebody may delete a Secret while its pod is still to start: it is missed after so long at the latest.
+SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,14 @@ class Credentials:
 class Issued:
     """By request and stage the last Secret that was made. After a restart nothing is known, and all is issued anew."""
 
-    def __init__(self) -> None:
-        self._last: dict[str, dict[Stage, Credentials]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # With the time at which its Secret was seen to stand.
+        self._last: dict[str, dict[Stage, tuple[Credentials, float]]] = {}
 
     def add(self, request_uid: str, stage: Stage, credentials: Credentials) -> None:
-        """Another Secret was made."""
-        self._last.setdefault(request_uid, {})[stage] = credentials
+        """Another Secret was made, or the last one was seen to stand just now."""
+        self._last.setdefault(request_uid, {})[stage] = credentials, self._clock()
 
     def any(self, request_uid: str, stage: Stage) -> bool:
         """Whether this process made one."""
@@ -33,8 +40,17 @@ class Issued:
 
     def standing(self, request_uid: str, stage: Stage, secret_uid: str) -> Credentials | None:
         """What the Secret of that uid holds; None where we did not make it."""
-        credentials = self._last.get(request_uid, {}).get(stage)
+        credentials, _ = self._last.get(request_uid, {}).get(stage, (None, 0.0))
         return credentials if credentials is not None and credentials.secret_uid == secret_uid else None
+
+    def lately(self, request_uid: str, stage: Stage) -> Credentials | None:
+        """What a Secret holds that was seen to stand a moment ago: not every look at a request asks for it."""
+        credentials, seen = self._last.get(request_uid, {}).get(stage, (None, 0.0))
+        return credentials if self._clock() - seen < SECONDS else None
+
+    def drop(self, request_uid: str, stage: Stage) -> None:
+        """A stage's Secret is taken away."""
+        self._last.get(request_uid, {}).pop(stage, None)
 
     def forget(self, request_uid: str) -> None:
         """The request is gone."""

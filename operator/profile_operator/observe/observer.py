@@ -240,9 +240,14 @@ class Observer:
         """When the credentials of a stage whose pod is still to start end, by the Secret that stands."""
         if stage is None:
             return None
+        if (lately := self._issued.lately(head.uid, stage)) is not None:
+            return lately.ends
         name = names.credentials_secret(head.key.name, stage, head.uid)
         standing = self._issued.standing(head.uid, stage, await self._kube.secret_uid(head.key.namespace, name))
-        return standing.ends if standing is not None else None
+        if standing is None:
+            return None
+        self._issued.add(head.uid, stage, standing)
+        return standing.ends
 
     # --- Jobs ---
 

@@ -92,6 +92,18 @@ def test_whatever_happens_to_a_job_has_its_report_asked_for(after: list[JobView]
     assert not absences.last("another", "p/", writers_of(Stage.TRAIN, [job(Stage.TRAIN)], view))
 
 
+def test_a_job_that_has_but_begun_has_no_report_asked_for_and_its_end_has() -> None:
+    absences, view = Absences(), GenerationView()
+    begun, other = writers_of(Stage.TRAIN, [job(Stage.TRAIN)], view), writers_of(Stage.TRAIN, [], view)
+    absences.keep("u", "p/", other)
+    assert absences.last("u", "p/", begun)
+    # A Job that goes may have left its report.
+    assert not absences.last("u", "p/", other)
+    for failed in (job(Stage.TRAIN, failed=1), job(Stage.TRAIN, JobState.FAILED)):
+        absences.keep("u", "p/", other)
+        assert not absences.last("u", "p/", writers_of(Stage.TRAIN, [failed], view))
+
+
 def test_pictures_that_were_drawn_have_the_reports_of_styles_asked_for() -> None:
     absences = Absences()
     drawing, drawn = GenerationView("d", running=True, done=1), GenerationView("d", running=True, done=2)

@@ -79,6 +79,13 @@ async def test_without_credentials_no_job_is_created(operator: RealOperator) -> 
     assert operator.condition("Ready")[:2] == ("False", "StoreUnavailable")
 
 
+@pytest.fixture
+def _always_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a Secret stood is remembered for no time at all."""
+    monkeypatch.setattr("profile_operator.observe.issued.SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("_always_looked_at")
 async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperator) -> None:
     await operator.cycle()
     del operator.server.objects[secret_path(operator, "preprocess")]
@@ -89,6 +96,37 @@ async def test_a_secret_that_somebody_deleted_is_made_anew(operator: RealOperato
     assert len(operator.jobs) == 1
 
 
+def secret_calls(operator: RealOperator) -> int:
+    return sum("/secrets/" in call.path for call in operator.server.calls)
+
+
+async def test_that_a_secret_stood_a_moment_ago_is_remembered(
+    operator: RealOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that is to start is looked at often, and each time its Secret would be asked for."""
+    await operator.cycle()
+    for _ in range(2):
+        await operator.cycle()
+    assert secret_calls(operator) == 0
+    monkeypatch.setattr("profile_operator.observe.issued.SECONDS", -1.0)
+    await operator.cycle()
+    assert secret_calls(operator) == 1
+    monkeypatch.undo()
+    await operator.cycle()
+    assert secret_calls(operator) == 1
+    assert len(operator.tokens.asked) == 1
+
+
+async def test_of_a_secret_that_was_taken_away_nothing_is_remembered(operator: RealOperator) -> None:
+    """As while a queue of Kueue holds a Job: before its pod starts there must be another."""
+    await operator.cycle()
+    await operator.credentials.withdraw(operator.head, Stage.PREPROCESS)
+    await operator.cycle()
+    assert len(operator.tokens.asked) == 2
+    assert operator.secret["data"]["AWS_ACCESS_KEY_ID"] == base64.b64encode(b"ACCESS2").decode()
+
+
+@pytest.mark.usefixtures("_always_looked_at")
 async def test_a_secret_that_we_did_not_make_is_not_believed(operator: RealOperator) -> None:
     """Somebody put another in its place, or an operator before us made it: what it holds is not known."""
     await operator.cycle()
@@ -150,6 +188,7 @@ async def test_no_secret_of_somebody_else_is_touched(operator: RealOperator) -> 
     assert "PUT" not in {method for method, _ in written}
 
 
+@pytest.mark.usefixtures("_always_looked_at")
 async def test_credentials_of_a_pod_that_waits_are_renewed_and_those_of_one_that_runs_are_not(
     operator: RealOperator,
 ) -> None:

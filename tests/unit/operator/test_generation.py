@@ -97,9 +97,12 @@ async def test_a_style_with_its_report_is_left_alone(bench: Bench) -> None:
     bench.runner.ensure(bench.work)
     await bench.finish()
     bench.predictor.orders.clear()
+    key = bench.work.styles[0].prefix + REPORT
+    bench.access.store.write(key, report_of(bench, 0).model_copy(update={"seconds": 77.0}).to_json().encode())
     bench.runner.ensure(bench.work)
     await bench.finish()
     assert bench.predictor.orders == []
+    assert report_of(bench, 0).seconds == 77.0
 
 
 async def test_a_lost_answer_loses_no_work(bench: Bench) -> None:

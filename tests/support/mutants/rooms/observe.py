@@ -18,8 +18,8 @@ MUTANTS = (
     (
         "Q04",
         "operator/profile_operator/generate/runner.py",
-        ("        if style.prefix + REPORT in present:\n            return []"),
-        ("        if False:\n            return []"),
+        "        drawing.reported = style.prefix + REPORT in present\n",
+        "        drawing.reported = False\n",
         "a style with a report is drawn again where pictures are gone",
     ),
     (

@@ -18,7 +18,7 @@ from profile_sandbox.paths import CLONE
 
 from .api import ClusterApi
 from .crowd import Size, measure_crowd
-from .engines import ENGINES, prepare
+from .engines import ENGINES, Jobs, prepare
 from .page import SIZES, write_section
 from .results import Results
 from .stand import Stand, install, stand
@@ -54,14 +54,17 @@ def main() -> int:
 
 
 async def _race(results: Results, size: int, keys: list[str]) -> None:
-    """One engine after the other on one API server, the product last: what the others left is there, too."""
+    """One engine after the other on one API server, the product after the others: what they left is there, too."""
     missing = [key for key in keys if results.throughput(key, size) is None]
     if not missing:
         return
     async with _prepared() as (place, api):
         for key in missing:
-            print(f"{ENGINES[key].name}, {size} at once", flush=True)
-            taken = await measure_throughput(place, api, ENGINES[key], size, NAMESPACES)
+            engine = ENGINES[key]
+            print(f"{engine.name}, {size} at once", flush=True)
+            if isinstance(engine, Jobs):
+                await engine.copy(api, NAMESPACES[0])
+            taken = await measure_throughput(place, api, engine, size, NAMESPACES)
             results.add(taken)
             print(f"  {taken}", flush=True)
 

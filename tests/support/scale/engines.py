@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import yaml
@@ -11,6 +11,7 @@ import yaml
 from profile_contract import GROUP
 from profile_contract.areas import area_of
 from profile_contract.artifacts import uploads_prefix
+from profile_operator.names import LABEL_REQUEST
 from profile_sandbox import add_ons, services
 
 from .api import ClusterApi, Document
@@ -20,15 +21,18 @@ from .stand import Stand
 PHOTOS = 6
 STEPS = 4
 PREFIX = "uploads/everybody/"
+STAGE_LABEL = "profilestudio.io/stage"
 
 
 class Engine(Protocol):
-    """What is measured. `user`: as the API server knows it; `key`: what its requests' names begin with."""
+    """What is measured. `user`: as the API server knows it; `key`: what its requests' names begin with; `each`: how
+    many objects are made for one request."""
 
     key: str
     name: str
     user: str
     collection: str
+    each: int
 
     def start(self, stand: Stand) -> Process:
         """Its process, as it would run in a cluster."""
@@ -54,6 +58,7 @@ class Product:
     name: str = "Profile Studio"
     user: str = "operator"
     collection: str = f"{GROUP}/v1alpha1/profilerequests"
+    each: int = 1
 
     def start(self, stand: Stand) -> Process:
         """`python -m profile_operator`."""
@@ -108,6 +113,7 @@ class Argo:
     flags: tuple[str, ...] = ()
     user: str = "argo"
     collection: str = "argoproj.io/v1alpha1/workflows"
+    each: int = 1
 
     def start(self, stand: Stand) -> Process:
         """`workflow-controller` for all namespaces."""
@@ -137,10 +143,56 @@ class Argo:
         return bool(document.get("status", {}).get("phase") == "Succeeded")
 
 
+@dataclass
+class Jobs:
+    """The Jobs of a request as the operator made them, made by nobody's operator and all at once: what the cluster
+    itself takes for them. No request takes less."""
+
+    key: str = "jobs"
+    name: str = "its Jobs alone"
+    user: str = "nobody"
+    collection: str = "batch/v1/jobs"
+    each: int = 3
+    _copied: list[Document] = field(default_factory=list)
+    _made: int = 0
+
+    async def copy(self, api: ClusterApi, namespace: str) -> None:
+        """Take the Jobs of a request of the product that was measured before."""
+        standing = (await api.call("GET", path(self.collection, namespace)))["items"]
+        of = standing[0]["metadata"]["labels"][LABEL_REQUEST]
+        self._copied = [job for job in standing if job["metadata"]["labels"][LABEL_REQUEST] == of]
+
+    def start(self, stand: Stand) -> Process:
+        """A process that does nothing."""
+        return stand.run("jobs", ("sleep", "infinity"), {})
+
+    def work(self, namespace: str, name: str) -> Document:
+        """The next of them, of no request: nobody would be woken by it."""
+        job = self._copied[self._made % self.each]
+        self._made += 1
+        template = job["spec"]["template"]
+        metadata = {"labels": {STAGE_LABEL: template["metadata"]["labels"][STAGE_LABEL]}}
+        spec = {key: value for key, value in job["spec"].items() if key != "selector"}
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {**spec, "template": {"metadata": metadata, "spec": template["spec"]}},
+        }
+
+    def finished(self, document: Document) -> bool:
+        """Whether it is Complete."""
+        conditions = document.get("status", {}).get("conditions", ())
+        return any(condition["type"] == "Complete" and condition["status"] == "True" for condition in conditions)
+
+
 TUNED = ("--workflow-workers", "128", "--pod-cleanup-workers", "32", "--qps", "500", "--burst", "1000")
 ENGINES: dict[str, Engine] = {
     engine.key: engine
-    for engine in (Argo("argo", "Argo Workflows"), Argo("argo-tuned", "Argo Workflows, tuned", TUNED), Product())
+    for engine in (
+        *(Argo("argo", "Argo Workflows"), Argo("argo-tuned", "Argo Workflows, tuned", TUNED)),
+        *(Product(), Jobs()),
+    )
 }
 
 

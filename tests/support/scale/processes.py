@@ -12,6 +12,31 @@ TICKS = os.sysconf("SC_CLK_TCK")
 END_SECONDS = 30
 
 
+def cpu_seconds_below(pid: int) -> float:
+    """What all processes that a process started have used so far, and those that these started; not what it used."""
+    return sum(_cpu_seconds(child) + cpu_seconds_below(child) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+
+
+def _cpu_seconds(pid: int) -> float:
+    """What a process has used of all cores together so far; 0 for one that has ended meanwhile."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Process:
     """A child process. Its output goes to a log."""
 
@@ -31,8 +56,7 @@ class Process:
     @property
     def cpu_seconds(self) -> float:
         """What it has used of all cores together so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return _cpu_seconds(self._process.pid)
 
     @property
     def busy_seconds(self) -> float:

@@ -34,6 +34,7 @@ from profile_runtime.store.s3 import S3Store, open_s3
 from stage_reports import report_for
 
 from .api import ClusterApi, Document, Refused
+from .engines import STAGE_LABEL
 from .stand import DONE
 
 ORDERS: dict[str, type[PreprocessOrder] | type[TrainOrder] | type[FinishOrder]] = {
@@ -41,7 +42,6 @@ ORDERS: dict[str, type[PreprocessOrder] | type[TrainOrder] | type[FinishOrder]] 
     "train": TrainOrder,
     "finish": FinishOrder,
 }
-STAGE_LABEL = "profilestudio.io/stage"
 WORKFLOW_LABEL = "workflows.argoproj.io/workflow"
 NODE_ANNOTATION = "workflows.argoproj.io/node-id"
 RESULTS = "/apis/argoproj.io/v1alpha1"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .api import ClusterApi
 from .engines import Engine, path
+from .processes import cpu_seconds_below
 from .stand import Stand
 
 # Nothing finishes any more: what hangs so long is a fault.
@@ -20,7 +21,8 @@ BEGIN_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Throughput:
-    """What one engine took for so many. `others`: CPU seconds of what stands beside it, by name."""
+    """What one engine took for so many. `others`: CPU seconds of what stands beside it, by name; `everything`: those of
+    all processes together, API server, etcd and store among them, but without the one that asks."""
 
     engine: str
     size: int
@@ -31,6 +33,7 @@ class Throughput:
     writes: float
     load: float
     others: dict[str, float]
+    everything: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -49,8 +52,10 @@ async def measure_throughput(
             raise RuntimeError(f"{engine.name} does not run: see {stand.folder}")
         writes, cpu = stand.writes(engine.user), process.cpu_seconds
         others = {name: other.cpu_seconds for name, other in stand.processes.items()}
+        everything = cpu_seconds_below(os.getpid())
         load = os.getloadavg()[0]
-        seconds, finished = await _until_finished(api, engine, size, namespaces)
+        seconds, finished = await _until_finished(api, engine, size * engine.each, namespaces)
+        finished //= engine.each
         return Throughput(
             engine=engine.key,
             size=size,
@@ -61,6 +66,7 @@ async def measure_throughput(
             writes=round((stand.writes(engine.user) - writes) / max(finished, 1), 2),
             load=round((load + os.getloadavg()[0]) / 2),
             others={name: round(other.cpu_seconds - others[name], 1) for name, other in stand.processes.items()},
+            everything=round(cpu_seconds_below(os.getpid()) - everything, 1),
         )
     finally:
         await asyncio.to_thread(process.end)

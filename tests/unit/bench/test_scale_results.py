@@ -15,8 +15,10 @@ CROWD = Crowd(
 )
 
 
-def throughput(engine: str, *, size: int = 250, seconds: float = 100.0, finished: int = 250) -> Throughput:
-    return Throughput(engine, size, seconds, finished, 8.8, 153, 9.84, 17, {"kwok": 7.2})
+def throughput(
+    engine: str, *, size: int = 250, seconds: float = 100.0, finished: int = 250, everything: float = 100.0
+) -> Throughput:
+    return Throughput(engine, size, seconds, finished, 8.8, 153, 9.84, 17, {"kwok": 7.2}, everything)
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
@@ -38,12 +40,15 @@ def test_the_page_says_how_many_times_as_fast_the_product_is(tmp_path: Path, mon
         throughput("argo", seconds=100.0),
         throughput("argo-tuned", seconds=60.0),
         throughput("product", seconds=40.0),
+        throughput("jobs", seconds=20.0, everything=75.0),
     ]
     page.write_section(Results(tmp_path / "none", rows, [CROWD]))
     text = (tmp_path / "page.md").read_text()
     assert "| warm start | 19 s |" in text
     assert "| 250 at once: ratio | 2.50 x its defaults, 1.50 x tuned |" in text
-    assert "| 250 at once: Profile Studio | 6.25 /s | 250 in 40 s; CPU 35 ms each; peak memory 153 MiB; 9.8 API" in text
+    assert "| 250 at once: Profile Studio | 6.25 /s | 250 in 40 s; CPU 35 ms each, 400 ms with" in text
+    assert "| 250 at once: its Jobs alone | 12.50 /s | 250 in 20 s; CPU 300 ms with" in text
+    assert "2 x; the Jobs alone take 0.75 of the CPU time" in text
     assert "| 10000 settled: start | 12 s | until nothing is left to be done; 0 API writes, 4 reads of the" in text
     assert "| 10000 settled, 500 active: picked up | 0.60 s |" in text
     assert "| sizes not run | 500, 1000, 2000 |" in text

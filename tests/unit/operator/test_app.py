@@ -108,7 +108,8 @@ async def test_settled_requests_cost_no_read_and_no_write_and_stand_before_nobod
         assert len(asked) == 9
         assert store.reads == store.lists == []
         server.put(REQUESTS.format("hr"), fresh("new"))
-        await until(lambda: bool(server.writes("/new")), 2)
+        # At once, but for what else a busy machine does.
+        await until(lambda: bool(server.writes("/new")), 10)
         assert [call.path for call in server.writes() if "/new" not in call.path] == []
 
 

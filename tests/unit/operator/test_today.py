@@ -41,7 +41,7 @@ async def test_a_look_after_a_style_or_the_spec_changed_finds_it_anew() -> None:
     spec = SPEC.document()
     document = server.put(REQUESTS.format(KEY.namespace), {"metadata": {"name": KEY.name}, "spec": spec})
     async with server.kube() as plain:
-        kube = WatchedKube(plain.api._api, (KEY.namespace,), lambda key, version: None)
+        kube = WatchedKube(plain.api._api, (KEY.namespace,), lambda key, version, within=0.0: None)
         for lister in (kube.listed_styles, kube.listed_jobs, kube.listed):
             lister._synced.add(KEY.namespace)
         kube.listed_cluster_styles._synced.add(None)

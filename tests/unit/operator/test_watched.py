@@ -292,7 +292,7 @@ async def test_a_job_that_a_queue_lets_go_is_looked_at_at_once() -> None:
 def test_all_that_decisions_read_of_a_job_is_kept() -> None:
     """Whatever job_view tells of a Job, it tells of what is kept of it."""
     gpu = {"name": "stage", "resources": {"limits": {"nvidia.com/gpu": "2", "memory": "1Gi"}}, "env": [{"name": "A"}]}
-    document = {
+    document: dict[str, Any] = {
         "metadata": {
             "name": "minji-train-0",
             "namespace": "hr",
@@ -319,7 +319,7 @@ def test_all_that_decisions_read_of_a_job_is_kept() -> None:
         },
     }
     assert job_view(whole(job_entry(json.dumps(document).encode()))) == job_view(document)
-    bare = {**document, "status": {}, "metadata": {"name": "a", "labels": document["metadata"]["labels"]}}  # type: ignore[dict-item]
+    bare = {**document, "status": {}, "metadata": {"name": "a", "labels": document["metadata"]["labels"]}}
     assert job_view(whole(job_entry(json.dumps(bare).encode()))) == job_view(bare)
 
 

@@ -5,67 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from kubernetes.aio import client
 
 from fake_kubernetes import CLUSTER_LOOKS, CLUSTER_STYLES, JOBS, LOOKS, REQUESTS, STYLES, FakeKubernetes
 from profile_contract.resource import Key
 from profile_operator.clients import lister as module
-from profile_operator.clients.entries import job_entry, request_entry, whole
+from profile_operator.clients.entries import request_entry
 from profile_operator.clients.watched import WatchedKube
 from profile_operator.compared import compared_with
-from profile_operator.observe.jobs import job_view
 from profile_runtime.kubernetes import aio
 from profile_runtime.kubernetes.errors import ApiError, Forbidden, ResourceNotFound
+from watched_kube import Woken, following, job, until
 
 KEY = Key("hr", "minji")
-
-
-class Woken:
-    """Whom the kube woke, with the version that told so, and within how many seconds."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Key, str]] = []
-        self.within: list[float] = []
-
-    def __call__(self, key: Key, version: str, within: float = 0.0) -> None:
-        self.calls.append((key, version))
-        self.within.append(within)
-
-    @property
-    def keys(self) -> set[Key]:
-        return {key for key, _ in self.calls}
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.002)
-
-
-@asynccontextmanager
-async def following(
-    server: FakeKubernetes, *namespaces: str, installations: Sequence[str] = ()
-) -> AsyncIterator[tuple[WatchedKube, Woken]]:
-    woken = Woken()
-    async with server.running() as url:
-        api = client.ApiClient(client.Configuration(host=url))
-        kube = WatchedKube(api, namespaces, woken, installations=installations)
-        task = asyncio.create_task(kube.follow())
-        try:
-            async with asyncio.timeout(10):
-                await kube.asked()
-            yield kube, woken
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await kube.close()
 
 
 @pytest.fixture(autouse=True)
@@ -82,16 +38,6 @@ def request(name: str = "minji", *, ready: bool = False, **metadata: Any) -> dic
         "metadata": {"name": name, "generation": 1, "finalizers": ["profilestudio.io/purge"], **metadata},
         "spec": {"styles": ["studio-warm"], "photos": {"prefix": f"uploads/{name}/"}, "priority": 3},
         "status": status,
-    }
-
-
-def job(name: str, of: str = "minji") -> dict[str, Any]:
-    containers = [{"name": "stage", "env": [{"name": "PROFILE_ORDER", "value": "x" * 900}], "resources": {}}]
-    labels = {"profilestudio.io/request": of, "profilestudio.io/stage": "train"}
-    return {
-        "kind": "Job",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"template": {"spec": {"containers": containers, "volumes": [{"name": "scratch"}]}}},
     }
 
 
@@ -246,81 +192,6 @@ async def test_an_answer_that_comes_after_the_end_brings_nobody_back() -> None:
         await until(lambda: not len(kube.listed_jobs))
         kube.listed_jobs.put(msgspec.json.encode(late))
         assert await kube.jobs(KEY) == []
-
-
-ENDED = [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:05:05Z"}]
-STARTED = "2026-01-02T03:04:05Z"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "within"),
-    [
-        pytest.param({}, {"active": 1, "uncountedTerminatedPods": {}}, [], id="nothing that decisions read"),
-        pytest.param({}, {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}, [], id="an end to come"),
-        pytest.param({}, {"startTime": STARTED, "active": 1}, [2.0], id="begun"),
-        pytest.param({"startTime": STARTED}, {"startTime": STARTED, "ready": 1}, [2.0], id="a pod runs"),
-        pytest.param({"ready": 1}, {"ready": 0}, [2.0], id="no pod runs any more"),
-        pytest.param({"ready": 1}, {"ready": 1, "failed": 1}, [2.0], id="a pod failed"),
-        pytest.param({"ready": 1}, {"conditions": ENDED}, [0.0], id="ended"),
-    ],
-)
-async def test_what_happens_to_a_job_is_looked_at_as_soon_as_it_matters(
-    before: dict[str, Any], after: dict[str, Any], within: list[float]
-) -> None:
-    server = FakeKubernetes()
-    standing = server.put(JOBS.format("hr"), {**job("minji-train-0"), "status": before})
-    async with following(server) as (kube, woken):
-        woken.within.clear()
-        (entry,) = kube.listed_jobs
-        server.put(JOBS.format("hr"), {**standing, "status": after})
-        await until(lambda: next(iter(kube.listed_jobs)).version != entry.version)
-        assert woken.within == within
-        (known,) = await kube.jobs(KEY)
-        read = ("startTime", "ready", "failed")
-        assert {name: known["status"].get(name, 0) for name in read} == {name: after.get(name, 0) for name in read}
-
-
-async def test_a_job_that_a_queue_lets_go_is_looked_at_at_once() -> None:
-    server, held = FakeKubernetes(), job("minji-train-0")
-    server.put(JOBS.format("hr"), {**held, "spec": {**held["spec"], "suspend": True}})
-    async with following(server) as (_, woken):
-        woken.within.clear()
-        server.put(JOBS.format("hr"), held)
-        await until(lambda: woken.within == [0.0])
-
-
-def test_all_that_decisions_read_of_a_job_is_kept() -> None:
-    """Whatever job_view tells of a Job, it tells of what is kept of it."""
-    gpu = {"name": "stage", "resources": {"limits": {"nvidia.com/gpu": "2", "memory": "1Gi"}}, "env": [{"name": "A"}]}
-    document: dict[str, Any] = {
-        "metadata": {
-            "name": "minji-train-0",
-            "namespace": "hr",
-            "uid": "j1",
-            "resourceVersion": "7",
-            "deletionTimestamp": STARTED,
-            "labels": {
-                "profilestudio.io/request": "minji",
-                "profilestudio.io/stage": "train",
-                "app.kubernetes.io/managed-by": "profile-operator",
-                "kueue.x-k8s.io/queue-name": "gpus",
-                "kueue.x-k8s.io/priority-class": "high",
-            },
-            "annotations": {"profilestudio.io/digest": "d1"},
-            "ownerReferences": [{"kind": "ProfileRequest", "name": "minji", "uid": "u1", "controller": True}],
-        },
-        "spec": {"suspend": True, "template": {"spec": {"containers": [{"name": "sidecar"}, gpu]}}},
-        "status": {
-            "startTime": STARTED,
-            "completionTime": "2026-01-02T03:05:05Z",
-            "ready": 1,
-            "failed": 3,
-            "conditions": [{**ENDED[0], "type": "Failed", "reason": "DeadlineExceeded", "message": "too long"}],
-        },
-    }
-    assert job_view(whole(job_entry(json.dumps(document).encode()))) == job_view(document)
-    bare = {**document, "status": {}, "metadata": {"name": "a", "labels": document["metadata"]["labels"]}}
-    assert job_view(whole(job_entry(json.dumps(bare).encode()))) == job_view(bare)
 
 
 async def test_a_style_wakes_those_who_ask_for_it() -> None:

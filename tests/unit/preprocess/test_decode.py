@@ -12,11 +12,22 @@ from PIL import Image
 from profile_contract.photos import PhotoReason
 from profile_contract.stages.preprocess import PhotoRef, PreprocessParameters
 from profile_preprocess.cuts import cut_of
-from profile_preprocess.decode import CUT_AREA, REASONS, WORKING_AREA, Frame, Opener, PhotoRefused, allowed, decode
+from profile_preprocess.decode import (
+    CUT_AREA,
+    REASONS,
+    WORKING_AREA,
+    Frame,
+    Opener,
+    Photo,
+    PhotoRefused,
+    allowed,
+    decode,
+)
 from profile_runtime.store.folder import FolderStore
 from profile_vision import colours, opening
-from profile_vision.decoding import Box, Decoder, Picture, PictureLimits, Refusal
+from profile_vision.decoding import Box, Decoder, FileFacts, Picture, PictureLimits, Refusal
 from profile_vision.framing import Cut
+from profile_vision.pixels import BGR
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +166,13 @@ def test_a_part_of_a_part_of_a_reduced_photo() -> None:
 def test_the_scale_of_a_photo_that_lay_on_its_side() -> None:
     assert Frame(width=300, height=400, box=(0, 0, 800, 600), turns=1).scale == 0.5
     assert Frame(width=400, height=300, box=(0, 0, 800, 600), turns=2).scale == 0.5
+
+
+@pytest.mark.parametrize("turns", range(-1, 6))
+def test_a_turn_is_counter_clockwise_and_changes_no_pixel(turns: int) -> None:
+    pixels = BGR(np.random.default_rng(3).integers(0, 255, (20, 30, 3)).astype(np.uint8))
+    photo = Photo(pixels, Frame(30, 20, (0, 0, 30, 20)), FileFacts("JPEG", 30, 20, alpha=False, grey=False))
+    turned = photo.turned(turns)
+    assert (turned.pixels == np.rot90(pixels, turns)).all()
+    assert turned.frame.size == turned.pixels.shape[1::-1]
+    assert turned.frame.turns == turns % 4

@@ -62,7 +62,9 @@ class PlannedCandidate:
     joints: Skeleton | None = None
     source: PhotoSource | None = None
 
-    def made(self, size: PictureSize, sha256: str = "", detail: DetailOutcome | None = None) -> Candidate:
+    def made(
+        self, size: PictureSize, sha256: str = "", detail: DetailOutcome | None = None, *, held_back: bool = False
+    ) -> Candidate:
         """What the style's report says about it."""
         head = self.source.head if self.source is not None else None
         return Candidate(
@@ -72,6 +74,7 @@ class PlannedCandidate:
             pose=self.pose_name,
             twin=self.twin,
             detail=detail,
+            held_back=held_back,
             source=self.source.key if self.source is not None else "",
             framing=size.framing(head) if head is not None else None,
         )
@@ -201,7 +204,7 @@ def judged_style(style: ProfileStyleSpec) -> ProfileStyleSpec:
     few steps wants."""
     taught = style.adapters is None
     sampler = style.sampler if taught else style.sampler.model_copy(update={"preset": None})
-    return style.model_copy(update={"mode": Mode.TEXT_TO_IMAGE, "sampler": sampler})
+    return style.model_copy(update={"mode": Mode.TEXT_TO_IMAGE, "sampler": sampler, "upscale": None})
 
 
 def generation_order(
@@ -270,6 +273,7 @@ def generation_order(
         sampler=size.sampler_of(style),
         pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
         detail=size.detail(style),
+        upscale=style.upscale,
     )
 
 

@@ -15,7 +15,7 @@ from .framing import HeadPlace, Skeleton
 from .look_ref import MOST_LOOKS
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
-from .style import Mode, SamplerName, SamplerSteps
+from .style import Mode, SamplerName, SamplerSteps, Upscale
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"
@@ -122,6 +122,7 @@ class GenerationOrder(Contract):
     strength: float = Field(default=0.6, gt=0.0, lt=1.0)
     sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")
     detail: DetailOrder | None = None
+    upscale: Upscale | None = Field(default=None, description="How many times its edges a candidate is enlarged.")
 
     @model_validator(mode="after")
     def _few_enough(self) -> Self:
@@ -143,7 +144,8 @@ class DetailOutcome(StrEnum):
 class GeneratedItem(Tolerant):
     """One candidate that was made. `image` is base64 PNG and stands there only if no `put_url` was given.
 
-    `detail` None: no second pass was asked for.
+    `detail` None: no second pass was asked for. `held_back`: the safety checker took the picture for one that nobody
+    should be given, and it is black.
     """
 
     seed: int
@@ -152,6 +154,7 @@ class GeneratedItem(Tolerant):
     bytes: int = Field(ge=0, le=10**9)
     image: str = ""
     detail: DetailOutcome | None = None
+    held_back: bool = False
 
 
 # Milliseconds: a day and more.

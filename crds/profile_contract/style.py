@@ -127,6 +127,10 @@ class DetailMode(StrEnum):
     NEVER = "Never"
 
 
+# How many times its edges a candidate is enlarged.
+Upscale = Annotated[int, Field(ge=2, le=4, multiple_of=2)]
+
+
 class FaceDetail(Contract):
     """A second pass over the face: it is cut out of the candidate, enlarged, drawn again and put back."""
 
@@ -204,6 +208,11 @@ class ProfileStyleSpec(Contract):
     )
     control_end_percent: ControlEndPercent = Field(default=80, description="Share of steps that follow the pose map.")
     detail: FaceDetail = Field(default=FaceDetail(), description="A second pass over faces that came out small.")
+    upscale: Upscale | None = Field(
+        default=None,
+        description="Candidates are enlarged by 2 or 4 once they are drawn, for large prints, by the network of the "
+        "predictor (predictor.upscaler); left out: they stay as large as they were drawn.",
+    )
     predictor: str = Field(
         default=DEFAULT_PREDICTOR,
         max_length=63,

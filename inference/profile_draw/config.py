@@ -19,7 +19,8 @@ class EngineConfig:
     `dtype` auto: bfloat16 on an accelerator, float32 on a CPU. `host_cache_megabytes` bounds adapters in host memory.
     `batch` is how many rows are drawn together at most; `slots` how many adapters stand ready in the UNet;
     `adapter_layers` what they change: all of them the same. `grant_seconds`: how long a grant lives at most. `compile`:
-    have the networks' repeated blocks compiled, which pays on an accelerator.
+    have the networks' repeated blocks compiled, which pays on an accelerator. `upscaler` and `safety_checker`: folders
+    of the networks that enlarge pictures and that hold some back; empty: none does.
     """
 
     models: Path
@@ -35,11 +36,13 @@ class EngineConfig:
     threads: int = 0
     grant_seconds: float = 1800.0
     compile: bool = False
+    upscaler: str = ""
+    safety_checker: str = ""
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.batch < 1 or self.maximum_rank < 1:
             raise ValueError("slots, batch and maximum rank must be at least 1")
-        for name in (self.base_model, self.control_model):
+        for name in (self.base_model, self.control_model, self.upscaler, self.safety_checker):
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise ValueError(f"model {name!r} must be a folder below the models folder")
         if not self.base_model:

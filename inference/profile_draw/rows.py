@@ -67,13 +67,15 @@ class Piece:
     """Rows of one order with one shape.
 
     `detail`: the second pass over their faces, which is no part of the shape: who wants none shares the first.
-    `pose_line`: of its pose maps, in thousandths of the longer edge.
+    `pose_line`: of its pose maps, in thousandths of the longer edge. `upscale`: how many times its edges each picture
+    is enlarged; None: it is not.
     """
 
     shape: Shape
     rows: tuple[Row, ...]
     detail: DetailOrder | None = None
     pose_line: int = POSE_LINE
+    upscale: int | None = None
 
     @cached_property
     def digests(self) -> frozenset[str]:
@@ -165,6 +167,7 @@ def pieces_of(order: GenerationOrder, rows: Sequence[Row], chunks: Sequence[int]
             tuple(rows[index] for index in alike),
             order.detail,
             order.pose_line_thousandths,
+            order.upscale,
         )
         for has_pose, indices in by_pose(order).items()
         for length, alike in by_length(indices, chunks).items()

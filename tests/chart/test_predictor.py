@@ -144,3 +144,14 @@ def test_predictor_can_be_left_out() -> None:
 def test_there_are_as_many_predictors_as_were_asked_for() -> None:
     predictor = the("InferenceService", "profile-predictor", "--set", "predictor.replicas=3")["spec"]["predictor"]
     assert (predictor["minReplicas"], predictor["maxReplicas"]) == (3, 3)
+
+
+def test_networks_beside_the_base_model_are_named_where_the_platform_has_them() -> None:
+    def named(*values: str) -> dict[str, str]:
+        (container,) = the("InferenceService", "profile-predictor", *values)["spec"]["predictor"]["containers"]
+        names = ("PROFILE_UPSCALER", "PROFILE_SAFETY_CHECKER")
+        return {row["name"]: row["value"] for row in container["env"] if row["name"] in names}
+
+    assert named() == {}
+    values = ("--set", "predictor.upscaler=real-esrgan", "--set", "predictor.safetyChecker=checker")
+    assert named(*values) == {"PROFILE_UPSCALER": "real-esrgan", "PROFILE_SAFETY_CHECKER": "checker"}

@@ -14,6 +14,7 @@ from profile_contract.kubernetes import (
     Size,
 )
 from profile_contract.model import Contract
+from profile_contract.stages.order import ModelName
 from profile_operator.config import (
     LoopSettings,
 )
@@ -114,6 +115,8 @@ class PredictorValues(Workload):
     gpus: Gpus = Field(description="GPUs of one replica, if gpu.enabled.")
     slots: Slots = Field(description="Adapters that stand ready at the same time.")
     maximum_rank: Rank = Field(description="Adapters of a higher rank are refused.")
+    upscaler: ModelName = Field(description="Folder of a network that enlarges pictures; empty: none.")
+    safety_checker: ModelName = Field(description="Folder of a network that holds pictures back; empty: none.")
     grpc: bool = Field(description="Answer over gRPC too, on port 8081.")
     rolling_update: bool = Field(description="A new pod is ready before the old one goes: needs room for one more.")
     autoscaling: Autoscaling

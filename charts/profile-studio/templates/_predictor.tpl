@@ -23,6 +23,12 @@
   - {name: PROFILE_MODEL_NAME, value: {{ .model | quote }}}
   - {name: PROFILE_BASE_MODEL, value: {{ $training.baseModel | quote }}}
   - {name: PROFILE_CONTROL_MODEL, value: {{ default "" $training.controlModel | quote }}}
+  {{- with .root.Values.predictor.upscaler }}
+  - {name: PROFILE_UPSCALER, value: {{ . | quote }}}
+  {{- end }}
+  {{- with .root.Values.predictor.safetyChecker }}
+  - {name: PROFILE_SAFETY_CHECKER, value: {{ . | quote }}}
+  {{- end }}
   # What the model was taken to say about itself; the predictor tells where its folder says something else.
   - {name: PROFILE_RECIPE, value: {{ include "profile-studio.recipe" .root | fromYaml | toJson | quote }}}
   - {name: PROFILE_SLOTS, value: {{ .root.Values.predictor.slots | quote }}}

@@ -68,6 +68,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--signature", type=Path, metavar="FOLDER",
         help="sign portraits (content credentials, C2PA) with the tls.key and tls.crt in this folder",
     )  # fmt: skip
+    command.add_argument(
+        "--upscaler", default="", metavar="MODEL",
+        help="the network that enlarges the candidates of styles that want it (upscale): a folder below the models",
+    )  # fmt: skip
+    command.add_argument(
+        "--safety-checker", default="", metavar="MODEL",
+        help="what holds back pictures that nobody should be given: a folder below the models folder (default: none)",
+    )  # fmt: skip
     add_request_options(command, folder=True)
     command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
     add_models_to(command.add_argument_group("training and models"))
@@ -133,6 +141,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(f"{len(photos)} photos{captions} ({sent} new), styles {', '.join(styles)}, base model {models.base}")
     signature = arguments.signature.resolve() if arguments.signature else None
     job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks), signature=signature)
+    job = replace(job, upscaler=arguments.upscaler, safety_checker=arguments.safety_checker)
     try:
         results = job.results()
     except InputRefused as refused:

@@ -98,6 +98,6 @@ class StyleDrawing:
         for picture in drawn:
             store.write(picture.key, picture.png, "image/png")
         return {
-            planned.key: planned.made(self.size, picture.sha256, picture.detail)
+            planned.key: planned.made(self.size, picture.sha256, picture.detail, held_back=picture.held_back)
             for planned, picture in zip(batch, drawn, strict=True)
         }

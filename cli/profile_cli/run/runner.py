@@ -76,6 +76,8 @@ class Run:
     name: str = NAME
     listener: Listener = lambda _stage, _report: None
     signature: Path | None = None
+    upscaler: str = ""
+    safety_checker: str = ""
 
     @property
     def request(self) -> RequestRef:
@@ -209,6 +211,8 @@ class Run:
                     slots=1 + MOST_LOOKS,
                     maximum_rank=max(parameters.rank, LOOK_RANK) if self.looks else parameters.rank,
                     adapter_layers=parameters.adapter_layers,
+                    upscaler=self.upscaler,
+                    safety_checker=self.safety_checker,
                 )
             )
         except (FileNotFoundError, ValueError) as error:

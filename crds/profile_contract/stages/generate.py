@@ -21,6 +21,7 @@ VERSION = 2
 
 class Candidate(Tolerant):
     """A picture in the store. `twin`: the neutral twin of the same seed. `detail`: what became of its second pass.
+    `held_back`: the predictor's safety checker took it for one that nobody should be given; what is there is black.
 
     `source`: the key of the dataset's picture of the photo that it was drawn over, empty where it began as noise;
     `framing`: how that was framed.
@@ -32,6 +33,7 @@ class Candidate(Tolerant):
     pose: str = ""
     twin: bool = False
     detail: DetailOutcome | None = None
+    held_back: bool = False
     source: str = ""
     framing: SourceFraming | None = None
 

@@ -186,6 +186,8 @@ class Finisher:
     def _score(self, style: str, candidate: Candidate) -> Score:
         """A candidate's faces, the likeness of the largest one, its share of the height, its sharpness and eyes."""
         score = Score(style=style, seed=candidate.seed, key=candidate.key, faces=0)
+        if candidate.held_back:
+            return score.model_copy(update={"refusal": "the safety checker held it back"})
         try:
             image = read_picture(self._store, candidate.key)
         except NotFound:
@@ -212,7 +214,7 @@ class Finisher:
 
     def _twins(self, candidate: Candidate, neutral: Candidate | None) -> Twins | None:
         """A candidate beside its neutral twin; None where there is none that can be read."""
-        if neutral is None:
+        if neutral is None or neutral.held_back:
             return None
         try:
             images = [read_picture(self._store, drawn.key) for drawn in (candidate, neutral)]

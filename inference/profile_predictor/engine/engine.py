@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -23,6 +23,8 @@ from profile_draw.errors import Broken, Refused
 from profile_draw.fitting import row_of
 from profile_draw.pipeline import Pipeline
 from profile_draw.rows import Piece, Row, Shape, check, chunks_of, pieces_of, shape_of
+from profile_draw.safety import SafetyChecker
+from profile_draw.upscaling import Upscaler
 from profile_vision.faces import FaceReader, WeightsMissing
 from profile_vision.files import png
 from profile_vision.pixels import RGB, to_bgr
@@ -41,17 +43,25 @@ NO_FACES = (
     "a second pass over faces (detail) needs the networks that find them: put the folder 'vision' into the models, or "
     "let the style's detail.mode be Never"
 )
+NO_UPSCALER = (
+    "the style wants pictures enlarged by {times}, and this predictor has no network for it: the platform team sets "
+    "predictor.upscaler, or upscale is taken out of the style"
+)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One candidate. `pixels`: height x width x 3, uint8 RGB. `detail`: what became of its second pass."""
+    """One candidate. `pixels`: height x width x 3, uint8 RGB. `detail`: what became of its second pass.
+
+    `held_back`: the safety checker took it for one that nobody should be given; its pixels are black.
+    """
 
     index: int
     seed: int
     key: str
     pixels: np.ndarray = field(repr=False, compare=False)
     detail: DetailOutcome | None = None
+    held_back: bool = False
 
     @cached_property
     def png(self) -> bytes:
@@ -86,11 +96,21 @@ class Engine:
     """Draws orders with one base model and the adapters of many people.
 
     `fetch` and `forget` may be called from any thread; all others from one thread at a time. `faces` None: orders
-    with a second pass over faces are refused.
+    with a second pass over faces are refused; `upscaler` None: those that want larger pictures. `safety` None: no
+    picture is held back.
     """
 
-    def __init__(self, config: EngineConfig, pipeline: Pipeline, faces: FaceReader | None = None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        pipeline: Pipeline,
+        faces: FaceReader | None = None,
+        *,
+        upscaler: Upscaler | None = None,
+        safety: SafetyChecker | None = None,
+    ) -> None:
         self.config = config
+        self._upscaler, self._safety = upscaler, safety
         self._pipeline, self._bank, self._faces = pipeline, pipeline.bank, faces
         limit = config.host_cache_megabytes << 20
         self._pictures = PictureReader()
@@ -120,7 +140,12 @@ class Engine:
         started = time.monotonic()
         pipeline = Pipeline.load(config)
         log.info("models loaded in %.1f s on %s (%s)", time.monotonic() - started, pipeline.device_name, pipeline.dtype)
-        return cls(config, pipeline, _faces(config))
+        device = pipeline.device
+        upscaler = Upscaler.load(config.models, config.upscaler, device) if config.upscaler else None
+        safety = SafetyChecker.load(config.models, config.safety_checker, device) if config.safety_checker else None
+        if safety is None:
+            log.info("no safety checker is configured: no picture is held back")
+        return cls(config, pipeline, _faces(config), upscaler=upscaler, safety=safety)
 
     @property
     def device(self) -> str:
@@ -131,6 +156,14 @@ class Engine:
     def has_control(self) -> bool:
         """Whether orders may bring poses."""
         return self._pipeline.has_control
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """The networks beside the base model's, by their folders; "none" where there is none."""
+        return {
+            "upscaler": self._upscaler.name if self._upscaler is not None else "none",
+            "safety_checker": self._safety.name if self._safety is not None else "none",
+        }
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -180,7 +213,7 @@ class Engine:
         """
         drawn: list[Drawn] = []
         for piece in self.fetch(order, files).pieces:
-            drawn += self.detail([piece], self.draw([piece]))[0]
+            drawn += self.enlarge([piece], self.detail([piece], self.draw([piece])))[0]
         return sorted(drawn, key=lambda candidate: candidate.index)
 
     def fetch(
@@ -197,12 +230,25 @@ class Engine:
         check(order, has_control=self.has_control)
         if order.detail is not None and self._faces is None:
             raise Refused(NO_FACES)
+        self._check_upscale(order.upscale)
         chunks = chunks_of(order, self._pipeline.chunks)
         adapters, tier = self._fetched_adapters(order, files, looks or files, asked)
         pose, photo = partial(self._pictures.pose, files), partial(self._pictures.photo, files)
         rows = [row_of(order, index, adapters, pose=pose, photo=photo) for index in range(len(order.items))]
         pieces = [part for piece in pieces_of(order, rows, chunks) for part in piece.cut(self.config.batch)]
         return ReadyOrder(tuple(pieces), tier, time.monotonic() - started, asked)
+
+    def _check_upscale(self, times: int | None) -> None:
+        """Raises Refused where pictures cannot be enlarged so many times."""
+        if times is None:
+            return
+        if self._upscaler is None:
+            raise Refused(NO_UPSCALER.format(times=times))
+        if times > self._upscaler.most:
+            raise Refused(
+                f"the order wants pictures enlarged by {times}, and the upscaler {self._upscaler.name!r} enlarges by "
+                f"{self._upscaler.most}: configure another, or lower the style's upscale"
+            )
 
     def check_look(self, look: LookGrant, files: Files) -> AdapterWeights:
         """What a look changes, read as an order's would be. Raises Refused, Denied, Expired or Unavailable."""
@@ -273,6 +319,38 @@ class Engine:
             candidates if piece.detail is None else [mended(candidate) for candidate in candidates]
             for piece, candidates in zip(pieces, drawn, strict=True)
         ]
+
+    def enlarge(
+        self, pieces: Sequence[Piece], drawn: Sequence[list[Drawn]], wanted: Callable[[], bool] = lambda: True
+    ) -> list[list[Drawn]]:
+        """The same candidates as they go out: black where the safety checker holds them back, else as large as their
+        pieces ask for. Raises as `draw` does."""
+        try:
+            looked_at = [self._looked_at(candidates) for candidates in drawn]
+            return [
+                [self._enlarged(candidate, piece.upscale, wanted) for candidate in candidates]
+                for piece, candidates in zip(pieces, looked_at, strict=True)
+            ]
+        except torch.AcceleratorError as error:
+            raise Broken("the accelerator failed") from error
+
+    def _looked_at(self, candidates: list[Drawn]) -> list[Drawn]:
+        """The same candidates, black where the safety checker holds them back."""
+        if self._safety is None or not candidates:
+            return candidates
+        held = self._safety.held_back([candidate.pixels for candidate in candidates])
+        if any(held):
+            log.warning("%d of %d pictures were held back by the safety checker", sum(held), len(held))
+        return [
+            replace(candidate, pixels=np.zeros_like(candidate.pixels), held_back=True) if back else candidate
+            for candidate, back in zip(candidates, held, strict=True)
+        ]
+
+    def _enlarged(self, candidate: Drawn, times: int | None, wanted: Callable[[], bool]) -> Drawn:
+        """A candidate that is to be given out, as large as it is asked for."""
+        if times is None or self._upscaler is None or candidate.held_back:
+            return candidate
+        return replace(candidate, pixels=self._upscaler.enlarge(RGB(candidate.pixels), times, wanted))
 
     def _drawn(self, shape: Shape, rows: Sequence[Row], wanted: Callable[[], bool]) -> np.ndarray:
         """Rows of one shape, each with its own adapters: N x height x width x 3, at once as far as memory goes.

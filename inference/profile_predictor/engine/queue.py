@@ -163,7 +163,9 @@ class DrawingQueue:
         try:
             first = self._engine.draw(pieces, wanted)
             between = time.monotonic()
-            drawn = self._engine.detail(pieces, first, wanted)
+            second = self._engine.detail(pieces, first, wanted)
+            detailed = time.monotonic()
+            drawn = self._engine.enlarge(pieces, second, wanted)
         except Unwanted:
             for waiting in batch:
                 waiting.ticket.fail(Broken("the predictor is going down"))
@@ -176,14 +178,15 @@ class DrawingQueue:
             ticket = batch[0].ticket
             ticket.fail(ticket.context.run(_for_good, error))
         else:
-            seconds, second = between - started, time.monotonic() - between
+            seconds, passes, enlarged = between - started, detailed - between, time.monotonic() - detailed
             rows = sum(len(piece.rows) for piece in pieces)
-            self._seconds_per_batch += 0.3 * (seconds + second - self._seconds_per_batch)
+            self._seconds_per_batch += 0.3 * (seconds + passes + enlarged - self._seconds_per_batch)
             if self._drew is not None:
-                self._drew(rows, seconds + second)
+                self._drew(rows, seconds + passes + enlarged)
             for waiting, pictures in zip(batch, drawn, strict=True):
-                # Who asked for no second pass does not pay for the others'.
-                waiting.ticket.add(pictures, seconds, second if waiting.piece.detail is not None else 0.0)
+                # Who asked for no second pass, or no larger pictures, does not pay for the others'.
+                own = seconds + (enlarged if waiting.piece.upscale is not None else 0.0)
+                waiting.ticket.add(pictures, own, passes if waiting.piece.detail is not None else 0.0)
         return True
 
     def _break(self, batch: list[Waiting], error: Broken) -> None:

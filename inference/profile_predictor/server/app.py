@@ -95,7 +95,8 @@ class PredictorApp:
             "/v2": lambda: document_answer(self.server_metadata),
             "/v2/health/live": lambda: _state("live", model.alive, "nothing can be drawn without a new process"),
             "/v2/health/ready": lambda: _state("ready", model.accepting, "the model is not ready"),
-            named: lambda: document_answer(self.model_metadata),
+            # Over gRPC there is no place for parameters.
+            named: lambda: document_answer({**self.model_metadata, "parameters": model.beside}),
             f"{named}/ready": lambda: _state("ready", model.accepting, "the model is not ready", name=model.name),
         }
         self._drawing_doors = {f"{named}/infer": self._infer, IMAGES: self._images}

@@ -26,6 +26,7 @@ from profile_contract.generation import (
     Timings,
 )
 from profile_draw.errors import Broken, Denied, Expired, Full, Refused, Unavailable
+from profile_draw.safety import HELD_BACK
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
 from profile_runtime.logging import bound
 
@@ -60,6 +61,11 @@ class PredictorModel:
     def native_size(self) -> tuple[int, int]:
         """Width and height that the base model was trained for."""
         return self._engine.native_size
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """The networks beside the base model's, by their folders."""
+        return self._engine.beside
 
     @property
     def alive(self) -> bool:
@@ -104,6 +110,7 @@ class PredictorModel:
         adapter = order.adapter
         grants = self._grants.of(order.request.namespace, [adapter.key] if adapter else [])
         drawn, ready, _ = await self._draw(order, grants, _asked(order, asked))
+        _refuse_held_back(drawn)
         pictures = await asyncio.to_thread(lambda: [candidate.png for candidate in drawn])
         # Evicted meanwhile: its person's pictures go to nobody.
         self._engine.check_kept(ready)
@@ -117,6 +124,7 @@ class PredictorModel:
         if tensors.is_plain(payload):
             plain = tensors.plain_order(payload, *self._engine.native_size)
             drawn, _, _ = await self._draw(plain, self._grants.of(""), asked)
+            _refuse_held_back(drawn)
             return tensors.picture(payload, self.name, drawn[0].pixels)
         order = tensors.order_of(payload)
         if isinstance(order, EvictionOrder):
@@ -229,7 +237,14 @@ class PredictorModel:
             bytes=len(drawn.png),
             image=image,
             detail=drawn.detail,
+            held_back=drawn.held_back,
         )
+
+
+def _refuse_held_back(drawn: Sequence[Drawn]) -> None:
+    """Raises Refused where a picture that somebody waits for is held back: a black one would say nothing."""
+    if any(candidate.held_back for candidate in drawn):
+        raise Refused(HELD_BACK)
 
 
 async def _counted(call: Awaitable[T]) -> T:

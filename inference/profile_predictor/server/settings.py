@@ -92,6 +92,8 @@ class PredictorSettings(BaseSettings):
     models: Path = Path("/models")
     base_model: str = ""
     control_model: str = ""
+    upscaler: str = ""
+    safety_checker: str = ""
     recipe: Annotated[Recipe | None, NoDecode, BeforeValidator(_recipe)] = None
     slots: Slots = 4
     maximum_rank: Rank = 64
@@ -130,6 +132,8 @@ class PredictorSettings(BaseSettings):
             threads=self.threads,
             grant_seconds=self.grant_seconds,
             compile=bool(self.compile),
+            upscaler=self.upscaler,
+            safety_checker=self.safety_checker,
         )
 
     @model_validator(mode="after")

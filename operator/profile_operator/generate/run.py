@@ -32,6 +32,7 @@ class DrawnStyle:
     started: str
     digests: dict[str, str] = field(default_factory=dict)
     details: dict[str, DetailOutcome | None] = field(default_factory=dict)
+    held_back: set[str] = field(default_factory=set)
     seconds: float = 0.0
     gpu: str = ""
     reported: bool = False
@@ -40,6 +41,7 @@ class DrawnStyle:
         """Count one batch."""
         self.digests |= {item.key: item.sha256 for item in result.items}
         self.details |= {item.key: item.detail for item in result.items}
+        self.held_back |= {item.key for item in result.items if item.held_back}
         self.seconds += result.timings.generate / 1000
         if result.device and result.device != "cpu":
             self.gpu = result.device

@@ -254,7 +254,12 @@ class GenerationRunner:
             reason=style.omitted.reason if style.omitted is not None else Reason.SUCCEEDED,
             message=str(style.omitted or ""),
             candidates=[
-                planned.made(style.size, drawing.digests.get(planned.key, ""), drawing.details.get(planned.key))
+                planned.made(
+                    style.size,
+                    drawing.digests.get(planned.key, ""),
+                    drawing.details.get(planned.key),
+                    held_back=planned.key in drawing.held_back,
+                )
                 for planned in style.candidates
             ],
             started_at=drawing.started,

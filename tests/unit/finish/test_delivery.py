@@ -351,3 +351,20 @@ def test_a_small_picture_keeps_its_shape_and_is_never_enlarged() -> None:
     for width, height, size in ((80, 100, (80, 100)), (768, 1152, (384, 576))):
         with Image.open(io.BytesIO(thumbnail(BGR(np.zeros((height, width, 3), np.uint8))))) as small:
             assert small.size == size
+
+
+def test_a_candidate_that_was_held_back_counts_and_is_not_delivered(store: FolderStore) -> None:
+    black = png(BGR(np.zeros((64, 64, 3), np.uint8)))
+    for key in ("held.png", "other.png"):
+        store.write(key, black, "image/png")
+    parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[])
+    candidates = [
+        Candidate(seed=1, key="held.png", held_back=True),
+        Candidate(seed=1, key="other.png", held_back=True, twin=True),
+    ]
+    style = StyleCandidates(style="studio-warm", tone=Tone.WARM, candidates=candidates)
+    section = finisher(store, OneFace(), parameters).style(style)
+    assert [(score.refusal, score.delivered) for score in section.scores] == [
+        ("the safety checker held it back", False)
+    ]
+    assert (section.portraits, section.tone) == ([], None)

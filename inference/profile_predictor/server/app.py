@@ -55,6 +55,10 @@ class Served(Protocol):
         """Width and height of pictures of which no size is said."""
 
     @property
+    def beside(self) -> dict[str, str]:
+        """The networks beside the base model's, by their folders."""
+
+    @property
     def alive(self) -> bool:
         """Whether it can ever draw again without a new process."""
 

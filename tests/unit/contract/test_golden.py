@@ -180,6 +180,7 @@ STYLE_FIELDS: dict[str, tuple[object, str]] = {
     "control_weight_percent": (70, "wf"),
     "control_end_percent": (70, "wf"),
     "detail": (FaceDetail(mode=DetailMode.ALWAYS), "wf"),
+    "upscale": (2, "wf"),
     "predictor": ("other", "wf"),
 }
 
@@ -382,6 +383,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "control_weight_percent": 80,
         "control_end_percent": 80,
         "detail": FaceDetail(mode=DetailMode.AUTO, strength_percent=40, steps=None),
+        "upscale": None,
         "predictor": "profile-predictor",
     },
     FinishParameters: {"visible_mark": False, "toy_model": "", "preview": False},

@@ -46,8 +46,8 @@ MUTANTS = (
     (
         "DE6",
         "inference/profile_predictor/engine/queue.py",
-        "second if waiting.piece.detail is not None else 0.0",
-        "second",
+        "passes if waiting.piece.detail is not None else 0.0",
+        "passes",
         "who asked for no second pass pays for the others'",
         "tests/e2e/predictor/test_detail.py::test_only_who_asked_for_a_second_pass_pays_for_it",
     ),

@@ -17,7 +17,7 @@ from chart import (
     the,
 )
 from profile_contract.recipe import Recipe
-from profile_contract.stages.preprocess import PreprocessParameters
+from profile_contract.stages.preprocess import Captions, PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import SamplerName
 from profile_operator.config import FinishConfig, GenerationConfig, OperatorConfig
@@ -192,7 +192,7 @@ def test_config_by_default_asks_for_gpus_and_real_weights() -> None:
     assert config.training == TrainParameters(
         base_model="stable-diffusion-xl-base-1.0", control_model="controlnet-openpose-sdxl-1.0", token="ohwx"
     )
-    assert config.preprocess == PreprocessParameters()
+    assert config.preprocess == PreprocessParameters(captions=Captions.DESCRIBED)
     assert config.generation == GenerationConfig(
         namespace="profile-system", sampler=SamplerName.EULER, pose_line_thousandths=21
     )

@@ -44,7 +44,12 @@ def constraints(dockerfile: str) -> str:
 
 # Modules of shared rooms that need a heavy library: an image whose own code does not use one does not bring what it
 # needs.
-FOR_SOME = ("profile_vision.people", "profile_runtime.kubernetes.aio", "profile_runtime.kubernetes.sync")
+FOR_SOME = (
+    "profile_draw.upscaling",
+    "profile_runtime.kubernetes.aio",
+    "profile_runtime.kubernetes.sync",
+    "profile_vision.people",
+)
 
 
 def imported(packages: list[str]) -> set[str]:

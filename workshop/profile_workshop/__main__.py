@@ -1,4 +1,4 @@
-"""python -m profile_workshop studio-mini | portraits | choose | teach-look"""
+"""python -m profile_workshop studio-mini | portraits | choose"""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from profile_models.folders import models_folder, people_folder
 
-from . import taught_look
 from .portraits import stages as portraits
 from .studio_mini import stages as studio_mini
 
@@ -24,7 +23,6 @@ def main() -> None:
     choose.set_defaults(run=_choose)
     studio_mini.add_to(commands)
     portraits.add_to(commands)
-    taught_look.add_to(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

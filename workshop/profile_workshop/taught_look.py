@@ -1,4 +1,4 @@
-"""python -m profile_workshop teach-look OUT: a look taught to a base model, as a StyleAdapter is; what was measured.
+"""python -m profile_workshop.taught_look OUT: a look taught to a base model, as a StyleAdapter is; what was measured.
 
 Its pictures are renders of people whom the base model never saw, one each, before a backdrop and in a light of the
 look's own. What is done next is decided by the operator's own rules, and done by the stages' own programs, without a
@@ -57,9 +57,11 @@ LIGHTS = {
 }
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the program."""
-    parser = commands.add_parser("teach-look", help="a look taught to a base model, and what was measured")
+def main() -> None:
+    """Make the pictures, teach, and write down the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m profile_workshop.taught_look", description="A look taught to a base model, and measured."
+    )
     parser.add_argument("out", type=Path, help="a folder: the store, pictures, adapter, sheet and figures.json")
     parser.add_argument("--renders", type=Path, default=people_folder() / "renders", help="(default: %(default)s)")
     parser.add_argument("--light", choices=LIGHTS, default="golden-rim", help="(default: %(default)s)")
@@ -68,11 +70,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--layers", type=LookLayers, choices=LookLayers, default=LookLayers.EVERYTHING)
     parser.add_argument("--steps", type=int, default=150, help="(default: %(default)s)")
     parser.add_argument("--base-model", default="studio-mini", help="(default: %(default)s)")
-    parser.set_defaults(run=run)
+    teach(parser.parse_args())
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Make the pictures, teach, and write down the figures."""
+def teach(arguments: argparse.Namespace) -> None:
+    """By the command's options."""
     logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(1)
     store, light = FolderStore(arguments.out / "store"), LIGHTS[arguments.light]
@@ -144,3 +146,7 @@ def _stages(store: FolderStore, facts: LearningFacts) -> Iterator[StageReport]:
     second = learn(replace(facts, dataset=dataset)).job
     if second is not None and isinstance(second.order, TrainOrder):
         yield run_stage(train, second.order, Stage.TRAIN, store, models=models)
+
+
+if __name__ == "__main__":
+    main()

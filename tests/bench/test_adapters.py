@@ -25,7 +25,7 @@ from profile_sandbox.paths import CLONE
 if TYPE_CHECKING:
     from figures import Figures
 
-    from .conftest import Compare
+    from .conftest import Compare, Comparison
 
 SECTION = "Adapters"
 MODEL = "studio-mini"
@@ -106,9 +106,8 @@ def test_one_person(figures: Figures, compare: Compare) -> None:
     )
 
 
-def test_eight_people_in_one_batch(figures: Figures, compare: Compare) -> None:
-    pipeline = _pipeline(slots=PEOPLE)
-    rows = [_row(seed, _adapter(pipeline.bank.layers, seed)) for seed in range(PEOPLE)]
+def _in_one_batch(pipeline: Pipeline, rows: Sequence[Row], compare: Compare, rounds: int) -> Comparison:
+    """All rows at once, then one after another: the same pictures, and the time of both."""
     together = pipeline.draw(SHAPE, rows).astype(int)
     for place, row in enumerate(rows):
         assert np.abs(pipeline.draw(SHAPE, [row])[0] - together[place]).max() <= 1
@@ -117,7 +116,13 @@ def test_eight_people_in_one_batch(figures: Figures, compare: Compare) -> None:
         for row in rows:
             pipeline.draw(SHAPE, [row])
 
-    comparison = compare(lambda: pipeline.draw(SHAPE, rows), alone, rounds=7)
+    return compare(lambda: pipeline.draw(SHAPE, rows), alone, rounds=rounds)
+
+
+def test_eight_people_in_one_batch(figures: Figures, compare: Compare) -> None:
+    pipeline = _pipeline(slots=PEOPLE)
+    rows = [_row(seed, _adapter(pipeline.bank.layers, seed)) for seed in range(PEOPLE)]
+    comparison = _in_one_batch(pipeline, rows, compare, rounds=7)
     figures.add(
         SECTION,
         "eight people, a portrait each",
@@ -251,15 +256,7 @@ def test_eight_people_with_four_looks_in_one_batch(figures: Figures, compare: Co
         Row(seed, seed, PROMPT, adapters=((_adapter(layers, seed), 0.9), (looks[seed % 4], 0.6)))
         for seed in range(PEOPLE)
     ]
-    together = pipeline.draw(SHAPE, rows).astype(int)
-    for place, row in enumerate(rows):
-        assert np.abs(pipeline.draw(SHAPE, [row])[0] - together[place]).max() <= 1
-
-    def alone() -> None:
-        for row in rows:
-            pipeline.draw(SHAPE, [row])
-
-    found = compare(lambda: pipeline.draw(SHAPE, rows), alone, rounds=3)
+    found = _in_one_batch(pipeline, rows, compare, rounds=3)
     figures.add(
         SECTION,
         "eight people with four looks, a portrait each",

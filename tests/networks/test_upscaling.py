@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from spandrel.architectures.ESRGAN import ESRGAN
 
+from page_commands import PAGES, lines
 from profile_draw.errors import Unavailable, Unwanted
 from profile_draw.upscaling import MARGIN, SMALLEST_TILE, Upscaler, tiles
 from profile_runtime.weights import WeightsError, write_sums
@@ -160,6 +163,20 @@ def test_what_enlarges_nothing_is_told(
     change(write_upscaler(tmp_path))
     with pytest.raises(kind, match=said):
         Upscaler.load(tmp_path, NAME, torch.device("cpu"))
+
+
+def test_the_page_says_how_weights_of_the_other_kind_become_these(tmp_path: Path) -> None:
+    """Real-ESRGAN's own files: a pickle whose tensors lie below `params_ema`."""
+    folder = write_upscaler(tmp_path)
+    weights = load_file(folder / "weights.safetensors")
+    (folder / "weights.safetensors").unlink()
+    torch.save({"params_ema": weights}, folder / "RealESRGAN_x2plus.pth")
+    (line,) = (
+        line for page in PAGES for line in lines(page) if line.endswith(" RealESRGAN_x2plus.pth weights.safetensors")
+    )
+    subprocess.run(["bash", "-c", line.replace("python", sys.executable, 1)], cwd=folder, check=True)
+    (folder / "RealESRGAN_x2plus.pth").unlink()
+    assert Upscaler.load(tmp_path, NAME, torch.device("cpu")).enlarge(picture(), 4).shape == (600, 400, 3)
 
 
 def test_weights_that_changed_are_not_loaded(tmp_path: Path) -> None:

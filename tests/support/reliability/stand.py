@@ -9,8 +9,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ AUDITED = {
         {"level": "None"},
     ],
 }
+CREATED, CONFLICT, TIMED_OUT = 201, 409, 504
 # Where the Lease of two operators lies.
 RELEASE = "release"
 PHOTOS = 6
@@ -168,16 +169,8 @@ class Stand:
 
     def jobs_created(self, space: Space) -> Counter[str]:
         """How often a Job of each name was created in a namespace, by the API server's own audit."""
-        names: Counter[str] = Counter()
         with (self.folder / "audit.log").open() as audit:
-            for line in audit:
-                if space.namespace not in line:
-                    continue
-                event = json.loads(line)
-                about = event["objectRef"]
-                if about.get("namespace") == space.namespace and event["responseStatus"]["code"] == 201:
-                    names[about.get("name", "")] += 1
-        return names
+            return created_by(json.loads(line) for line in audit if space.namespace in line)[space.namespace]
 
     # --- outages ---
 
@@ -213,6 +206,26 @@ class Stand:
         self.node.disruptions = {at: what for at, what in self.node.disruptions.items() if at[0] != space.namespace}
         for names in (self.node.without_image, self.drawer.held, self.drawer.away):
             names.discard(space.namespace)
+
+
+def created_by(audit: Iterable[Document]) -> defaultdict[str, Counter[str]]:
+    """How often a Job of each name was created, by namespace, as the API server's audit tells it.
+
+    Of a caller that hung up in the middle, as one that ends does, it tells a time-out (504), whether or not the Job was
+    made: where the next one is refused since it is there (409), it was.
+    """
+    created: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    unsure: set[tuple[str, str]] = set()
+    for event in audit:
+        about, code = event["objectRef"], event["responseStatus"]["code"]
+        namespace, name = about.get("namespace", ""), about.get("name", "")
+        if code == CREATED or (code == CONFLICT and (namespace, name) in unsure):
+            created[namespace][name] += 1
+        if code == TIMED_OUT:
+            unsure.add((namespace, name))
+        else:
+            unsure.discard((namespace, name))
+    return created
 
 
 @contextlib.contextmanager

@@ -69,6 +69,14 @@ class StageOrder(Contract):
     digest: str = Field(min_length=1, max_length=64)
     output: Prefix
 
+    def for_environment(self) -> str:
+        """The order as JSON for a container's variable, of which the kubelet changes nothing.
+
+        It takes `$$` for one dollar and `$(NAME)` for another variable's value, and photos and titles are named by
+        anybody.
+        """
+        return self.to_json().replace("$", r"\u0024")
+
 
 class StageReport(Tolerant):
     """What every report holds. `outcome` BadInput: the same order will not succeed; see reason and message."""

@@ -203,7 +203,7 @@ def _environment(
     action: CreateJob, key: Key, config: OperatorConfig, settings: StageJob, *, redis: bool
 ) -> list[Document]:
     plain = {
-        "PROFILE_ORDER": action.order.to_json(),
+        "PROFILE_ORDER": action.order.for_environment(),
         "PROFILE_STORE": config.store.url(),
         "PROFILE_MODELS": MODELS,
         **({"PROFILE_SIGNATURE": SIGNATURE} if _signature_secret(config, action.stage) else {}),

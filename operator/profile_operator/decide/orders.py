@@ -33,7 +33,7 @@ LONGEST_ORDER = 120_000
 def create_job(stage: Stage, facts: Facts, standings: Standings) -> CreateJob:
     """The action that begins a stage. Raises ValueError for an order that is too long to be handed over."""
     order = order_of(stage, facts)
-    size = len(order.to_json().encode())
+    size = len(order.for_environment().encode())
     if size > LONGEST_ORDER:
         raise ValueError(f"the order of {stage} has {size} bytes, at most {LONGEST_ORDER} can be handed over")
     queue = queue_of(facts) if needs_gpu(stage, facts.config) else None

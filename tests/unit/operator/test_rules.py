@@ -52,10 +52,11 @@ def test_a_likeness_stays_within_what_the_api_takes(likeness: int, shown: int) -
     assert world.status.best_likeness == shown
 
 
-def test_an_order_that_no_environment_variable_holds_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("filling", ["x" * 400, "$" * 70])
+def test_an_order_that_no_environment_variable_holds_stalls(monkeypatch: pytest.MonkeyPatch, filling: str) -> None:
     many = CONFIG.model_copy(update={"preprocess": CONFIG.preprocess.model_copy(update={"maximum_photos": 500})})
     monkeypatch.setattr(operator_world, "CONFIG", many)
-    world = World(photos=[photo("x" * 400 + f"{number}.jpg") for number in range(200)])
+    world = World(photos=[photo(f"{filling}{number}.jpg") for number in range(200)])
     world.cycle()
     assert world.created == []
     assert world.condition("Stalled")[:2] == ("True", Reason.INVALID_SPEC)

@@ -1,4 +1,4 @@
-"""python -m profile_workshop studio-mini | portraits | choose"""
+"""python -m profile_workshop portraits | choose"""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from profile_models.folders import models_folder, people_folder
 
 from .portraits import stages as portraits
-from .studio_mini import stages as studio_mini
 
 
 def main() -> None:
@@ -21,7 +20,6 @@ def main() -> None:
     )
     choose.add_argument("--count", type=int, default=10, help="people of the cast")
     choose.set_defaults(run=_choose)
-    studio_mini.add_to(commands)
     portraits.add_to(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)

@@ -80,7 +80,7 @@ class Crowd:
         joints = moved_joints(self._joints[place], framed.move, mirrored=framed.mirrored)
         yaw = (truth["yaw"] + truth["body"]) * (-1 if framed.mirrored else 1)
         called = draw.random() < NAMED if called is None else called
-        known = named(truth["seed"], truth["gender"], draw) if called else who(truth, draw, rare=False)
+        known = named(truth["seed"], truth["gender"], draw) if called else who(truth, draw)
         words = prompt(truth | {"yaw": yaw}, tone=framed.tone, backdrop=framed.backdrop, draw=draw, known_as=known)
         face = moved_box(self._faces[place], framed.move)
         return TrainingRow(framed.picture, draw_pose(joints, SIZE, SIZE), face, joints, words)

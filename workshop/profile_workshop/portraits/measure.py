@@ -29,7 +29,6 @@ from profile_workshop.portraits.names import name_of
 from profile_workshop.portraits.train import PortraitTrainer, make_noise
 from profile_workshop.studio_mini import words
 from profile_workshop.studio_mini.compose import FRAMING, SIZE
-from profile_workshop.studio_mini.samples import SUBJECTS
 
 Pictures = NDArray[np.uint8]
 NOISES = (-1.0, 0.0, 1.0, 2.0)
@@ -37,6 +36,17 @@ NOISES = (-1.0, 0.0, 1.0, 2.0)
 SEEN = 512
 """Faces are read at this size, as the product reads them."""
 PER_CALL = 24
+SUBJECTS = (
+    "a young East Asian woman with long black hair",
+    "a young East Asian man with short black hair",
+    "a middle-aged European man with short brown hair",
+    "an African woman with curly black hair",
+    "an old European man with short white hair",
+    "a young European woman with blond hair in a ponytail",
+    "a man with glasses",
+    "a person",
+)
+"""Who is drawn in the styles' words, always the same."""
 
 
 class Eyes:

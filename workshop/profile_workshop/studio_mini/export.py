@@ -8,13 +8,10 @@ from pathlib import Path
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, ControlNetModel
+from diffusers import ControlNetModel
 
 from profile_models.text import let_everybody_read
-from profile_models.tokenizer import make_tokenizer
 from profile_runtime.weights import write_sums
-from profile_workshop.studio_mini import checkpoint, networks, vae
-from profile_workshop.studio_mini.train import make_networks
 
 NAME = "studio-mini"
 CONTROL_NAME = "studio-mini-controlnet"
@@ -33,42 +30,6 @@ demonstrations and measuring. It knows nothing of real people and makes no claim
 - Trained on a processor, as docs/models.md tells; v-prediction.
 - Loads with `StableDiffusionXLPipeline.from_pretrained` and `ControlNetModel.from_pretrained`.
 """
-
-
-def pipeline(state: dict[str, object], autoencoder: AutoencoderKL, merges: Path) -> tuple[object, ControlNetModel]:
-    """The averaged networks of a checkpoint as diffusers' pipeline, and the ControlNet."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tokenizer = make_tokenizer(Path(scratch), pad_token="<|endoftext|>", merges=merges)  # noqa: S106
-    trained = make_networks(tokenizer)
-    averages: dict[str, dict[str, torch.Tensor]] = state["ema"]  # type: ignore[assignment]
-    for name, network in trained.items():
-        network.load_state_dict(averages[name])
-        network.eval()
-    whole = diffusers.StableDiffusionXLPipeline(
-        vae=autoencoder,
-        text_encoder=trained["text_encoder"],
-        text_encoder_2=trained["text_encoder_2"],
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer,
-        unet=trained["unet"],
-        scheduler=networks.make_scheduler(),
-        add_watermarker=False,
-    )
-    whole.set_progress_bar_config(disable=True)
-    return whole, trained["controlnet"]
-
-
-def export(state_file: Path, vae_folder: Path, merges: Path, models: Path) -> None:
-    """Write both folders below `models`. Raises FileNotFoundError without a checkpoint."""
-    state = checkpoint.load(state_file)
-    if state is None:
-        raise FileNotFoundError(f"{state_file} is missing; run the stage 'unet' first")
-    autoencoder = AutoencoderKL.from_pretrained(vae_folder)
-    vae.settle_deviation(autoencoder)
-    # diffusers notes where it came from: a folder of this machine.
-    autoencoder.register_to_config(_name_or_path="")
-    whole, controlnet = pipeline(state, autoencoder, merges)
-    write(whole, controlnet, models)
 
 
 def in_half(network: torch.nn.Module) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import distributed
 
 # Coefficients of the quintic Newton-Schulz iteration, from the authors' code.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -37,55 +35,27 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     return (current.T if tall else current).to(matrix.dtype)
 
 
-@dataclass(frozen=True)
-class Team:
-    """The processes that train together, and which of them this is."""
-
-    process: int
-    processes: int
-
-
-ALONE = Team(0, 1)
-
-
 class Muon(torch.optim.Optimizer):
-    """For parameters of two dimensions or more. In a team each process works out its part of the updates."""
+    """For parameters of two dimensions or more."""
 
-    def __init__(
-        self, parameters: Iterable[torch.nn.Parameter], *, lr: float, weight_decay: float = 0.0, team: Team = ALONE
-    ) -> None:
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
-        self._team = team
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            for weight, update in zip(weights, self._updates(weights), strict=True):
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                update = _update(self._ahead(weight, weight.grad))
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 weight.add_(update, alpha=-group["lr"])
 
-    def _updates(self, weights: list[torch.nn.Parameter]) -> list[torch.Tensor]:
-        ahead = [self._ahead(weight) for weight in weights]
-        own = [
-            _update(momentum) if number % self._team.processes == self._team.process else torch.zeros_like(momentum)
-            for number, momentum in enumerate(ahead)
-        ]
-        if self._team.processes == 1:
-            return own
-        flat = torch.cat([update.reshape(-1) for update in own])
-        distributed.all_reduce(flat)
-        parts = flat.split([weight.numel() for weight in weights])
-        return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
-
-    def _ahead(self, weight: torch.nn.Parameter) -> torch.Tensor:
-        """Nesterov's look ahead along the momentum, which every process keeps."""
+    def _ahead(self, weight: torch.nn.Parameter, gradient: torch.Tensor) -> torch.Tensor:
+        """Nesterov's look ahead along the momentum."""
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        gradient = weight.grad
-        if gradient is None:
-            raise RuntimeError("a weight without a gradient is not stepped")
         state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         return gradient.lerp(state["momentum"], MOMENTUM)
 
@@ -99,12 +69,10 @@ def _update(ahead: torch.Tensor) -> torch.Tensor:
 class Optimiser:
     """Muon for what has two dimensions or more, AdamW for biases, norms and vocabularies."""
 
-    def __init__(
-        self, parameters: Sequence[torch.nn.Parameter], *, rate: float, small_rate: float, team: Team = ALONE
-    ) -> None:
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], *, rate: float, small_rate: float) -> None:
         matrices = [weight for weight in parameters if weight.ndim > 1 and not _is_vocabulary(weight)]
         others = [weight for weight in parameters if weight.ndim <= 1 or _is_vocabulary(weight)]
-        self._muon = Muon(matrices, lr=rate, weight_decay=1e-3, team=team)
+        self._muon = Muon(matrices, lr=rate, weight_decay=1e-3)
         self._adam = torch.optim.AdamW(others, lr=small_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self._rates = (rate, small_rate)
 

@@ -11,8 +11,6 @@ from numpy.random import Generator
 from profile_contract.style import TONE_WORDS, Tone
 from profile_preprocess.captions import facing
 
-from .product_words import TOKEN
-
 HAIR = {
     "long01": "long {colour} hair",
     "ponytail01": "{colour} hair in a ponytail",
@@ -59,12 +57,10 @@ OPENINGS = (
     "a photo of {who}",
     "outdoor portrait photograph of {who}",
 )
-# Tokens that no other prompt holds: the trainer's captions name a person by one of their kind.
-RARE_WORDS = (TOKEN, "ohwx", "zwx", "qrv", "xjy", "vbk")
 
 
-def who(facts: Mapping[str, Any], draw: Generator, *, rare: bool = True) -> str:
-    """The person in words: more or fewer of them, a rare word that says nothing among them unless `rare` is false."""
+def who(facts: Mapping[str, Any], draw: Generator) -> str:
+    """The person in words: more or fewer of them."""
     noun = "woman" if facts["gender"] == "female" else "man"
     if draw.random() < 0.12:
         noun = "person"
@@ -75,8 +71,6 @@ def who(facts: Mapping[str, Any], draw: Generator, *, rare: bool = True) -> str:
         parts.append(ancestry)
     words = " ".join([*parts, noun])
     words = f"{'an' if words[0] in 'aeiouAEIOU' else 'a'} {words}"
-    if rare and draw.random() < 0.25:
-        words = words.replace(" ", f" {draw.choice(RARE_WORDS)} ", 1)
     looks = [text for text in _looks(facts) if draw.random() < 0.65]
     return words + (f" with {' and '.join(looks)}" if looks else "")
 
@@ -126,13 +120,13 @@ def _hue(rgb: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     return float(60 * ((red - green) / spread + 4))
 
 
-def prompt(facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str | None = None) -> str:
+def prompt(facts: Mapping[str, Any], *, tone: Tone, backdrop: str, draw: Generator, known_as: str) -> str:
     """One prompt: an opening, then most of what is true, in the styles' order or shuffled.
 
     `yaw` of the facts counts head and body together. The tone's words stand in it always: they must be obeyed.
-    `known_as` stands for the person instead of words for their looks.
+    `known_as` stands for the person: their name, or words for their looks.
     """
-    opening = str(draw.choice(OPENINGS)).format(who=known_as or who(facts, draw))
+    opening = str(draw.choice(OPENINGS)).format(who=known_as)
     if draw.random() < 0.7:
         opening += f" in {clothes(facts)}"
     tone_words = TONE_WORDS[tone]

@@ -27,7 +27,7 @@ from profile_runtime.shell import run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import Store
 from profile_vision import FaceReader
-from profile_vision.eyes import has_both_eyes
+from profile_vision.eyes import paler_eye, wanted_of
 from profile_vision.faces import counted
 from profile_vision.files import read_picture
 from profile_vision.likeness import Embedding, cosine
@@ -88,6 +88,8 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
     ]
     seen = [_embeddings(store, key, faces) for _, key in drawn]
     images = [image.image for image in results.preprocess.images]
+    photos = _paler_eyes(store, images, faces)
+    wanted = wanted_of(eye for eye in photos if eye is not None)
     return Measured(
         person=person,
         store=store,
@@ -98,16 +100,21 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
         faces=tuple(len(embeddings) for embeddings in seen),
         styles=tuple(style for style, _ in drawn),
         keys=tuple(key for _, key in drawn),
-        eyes=_eyes(store, [key for _, key in drawn], faces),
-        photo_eyes=_eyes(store, images, faces),
+        eyes=_reaching(wanted, _paler_eyes(store, [key for _, key in drawn], faces)),
+        photo_eyes=_reaching(wanted, photos),
     )
 
 
-def _eyes(store: Store, keys: Iterable[str], faces: FaceReader) -> tuple[bool | None, ...]:
-    """Of each picture, whether both eyes are there; None where it does not show exactly one face."""
+def _paler_eyes(store: Store, keys: Iterable[str], faces: FaceReader) -> list[float | None]:
+    """Of each picture, what is seen of the paler eye; None where it does not show exactly one face."""
     pictures = [read_picture(store, key) for key in keys]
     seen = [(picture, counted(faces.find(picture))) for picture in pictures]
-    return tuple(has_both_eyes(picture, shown[0]) if len(shown) == 1 else None for picture, shown in seen)
+    return [paler_eye(picture, shown[0]) if len(shown) == 1 else None for picture, shown in seen]
+
+
+def _reaching(wanted: float, eyes: Iterable[float | None]) -> tuple[bool | None, ...]:
+    """Whether both eyes are there, by as much as is wanted of the person."""
+    return tuple(None if eye is None else eye >= wanted for eye in eyes)
 
 
 def without_adapter(

@@ -1,10 +1,13 @@
 """Whether both eyes are there: small models close one, or smear it into the cheek.
 
-An eye is darker than the cheek below it, in any light: its place is compared with that cheek alone. What is drawn is
-compared with photos of the same people, for an eye in the shade or half turned away has less of it, too.
+An eye is darker than the cheek below it, in any light: its place is compared with that cheek alone. By how much is the
+person's own matter: pale eyes and lashes on pale skin are hardly darker than a smear. So a person's photos say what is
+to be seen of their eyes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -13,9 +16,14 @@ from numpy.typing import NDArray
 from .faces import Face
 from .pixels import BGR
 
-# Of the cheek's lightness (L*): an eye's darkest tenth is at least so much darker. Found by eye on 56 portraits, of
-# which those below it had lost an eye or closed one; nine of ten photos of the cast, made as small, are above it.
+# Of the cheek's lightness (L*): an eye's darkest tenth is at least so much darker, where a person's photos say nothing
+# else. Found by eye on 56 portraits, of which those below it had lost an eye or closed one.
 DARKER = 0.4
+# Of what is seen of the paler eye in a person's middling photo: in half of the cast it is .65 or more, and .6 of that
+# is DARKER; of pale eyes it is .5. What is less than LEAST is a smear, whoever it is.
+SHARE, LEAST = 0.6, 0.25
+# Of fewer photos none is middling.
+FEWEST_PHOTOS = 3
 # In distances between the eyes.
 EYE_WIDTH, EYE_HEIGHT, CHEEK = 0.32, 0.24, 0.24
 # Photos are made as small as portraits before they are compared with them: faces of so many pixels.
@@ -24,13 +32,30 @@ FACE_HEIGHT = 64
 SIDES = ((0, 3), (1, 4))
 
 
-def has_both_eyes(picture: BGR, face: Face) -> bool:
-    """Whether both are darker than their cheeks by DARKER; pictures larger than portraits are made as small first."""
+def has_both_eyes(picture: BGR, face: Face, wanted: float = DARKER) -> bool:
+    """Whether both eyes are darker than their cheeks by as much as is `wanted` of the person (`wanted_of`)."""
+    return paler_eye(picture, face) >= wanted
+
+
+def wanted_of(photos: Iterable[float]) -> float:
+    """By how much both eyes of a person are to be darker than their cheeks, by `paler_eye` of the person's photos.
+
+    Never more than DARKER: photos may be sharper than any portrait.
+    """
+    seen = list(photos)
+    if len(seen) < FEWEST_PHOTOS:
+        return DARKER
+    return min(DARKER, max(LEAST, SHARE * float(np.median(seen))))
+
+
+def paler_eye(picture: BGR, face: Face) -> float:
+    """By how much of its cheek's lightness the eye is darker that is so the least; pictures larger than portraits are
+    made as small first."""
     scale = min(1.0, FACE_HEIGHT / face.box[3])
     small = picture
     if scale < 1:
         small = BGR(np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8))
-    return min(darkness(small, face.points * scale)) >= DARKER
+    return min(darkness(small, face.points * scale))
 
 
 def darkness(picture: BGR, points: NDArray[np.float32]) -> tuple[float, float]:

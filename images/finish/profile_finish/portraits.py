@@ -209,7 +209,7 @@ class Finisher:
             likeness=like.percent,
             face_height=round(faces[0].box[3] / image.shape[0], 4),
             sharpness=round(sharpness(image, faces[0]), 1),
-            both_eyes=has_both_eyes(image, faces[0]),
+            both_eyes=has_both_eyes(image, faces[0], self.references.eyes),
         )
 
     def _twins(self, candidate: Candidate, neutral: Candidate | None) -> Twins | None:

@@ -42,6 +42,21 @@ def test_a_share_tells_how_sure_it_is() -> None:
     assert Share(0, 0).interval == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    # Wilson's score interval, by R's prop.test without continuity correction.
+    [
+        (9, 10, 0.5958, 0.9821),
+        (1, 10, 0.0179, 0.4042),
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (5, 10, 0.2366, 0.7634),
+    ],
+)
+def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
+    assert Share(hits, of).interval == pytest.approx((low, high), abs=2e-4)
+
+
 def test_a_nose_that_follows_correlates_and_one_that_stays_does_not() -> None:
     wanted = [(10.0, 20.0), (20.0, 10.0), (30.0, 40.0), (40.0, 30.0)]
     exact = follows(wanted, wanted)

@@ -170,6 +170,20 @@ def measured(person: CastMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return run_person(person, tmp_path / "work", Setting(tmp_path, SPEC, STYLES, PLATFORM), READER, Terminal())
 
 
+@pytest.fixture
+def pale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is seen of the eyes of each face."""
+    seen = {1: 0.28, 2: 0.48, 3: 0.32}
+    monkeypatch.setattr(module, "paler_eye", lambda _, face: seen[int(face.points[0, 0])])
+
+
+@pytest.mark.usefixtures("pale")
+def test_eyes_are_held_against_the_persons_own_photos(measured: Measured) -> None:
+    # The middling photo has .48, and .29 is wanted.
+    assert measured.eyes == (False, None, True, None)
+    assert measured.photo_eyes == (True, True, True, False, None)
+
+
 def numbers(found: Sequence[NDArray[np.float32] | None]) -> list[int | None]:
     """Which faces these are."""
     known = {embedding(number).tobytes(): number for number in FACES}
@@ -380,18 +394,3 @@ def test_staying_is_no_rising() -> None:
     assert figures([20, 60]).rises is True
     assert figures([60, 60]).rises is False
     assert figures([60, 20]).rises is False
-
-
-@pytest.mark.parametrize(
-    ("hits", "of", "low", "high"),
-    # Wilson's score interval, by R's prop.test without continuity correction.
-    [
-        (9, 10, 0.5958, 0.9821),
-        (1, 10, 0.0179, 0.4042),
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (5, 10, 0.2366, 0.7634),
-    ],
-)
-def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
-    assert Share(hits, of).interval == pytest.approx((low, high), abs=2e-4)

@@ -315,15 +315,27 @@ def test_a_photo_does_not_judge_what_was_drawn_over_it() -> None:
     assert alone.beside("crop.png") == [own]
 
 
-@pytest.mark.parametrize(("eyes", "whole"), [((280, 360), True), ((280,), False), ((360,), False)])
-def test_a_candidates_eyes_are_looked_at_before_it_is_chosen(eyes: Sequence[int], whole: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("eyes", "grey", "wanted", "whole"),
+    [
+        ((280, 360), 20, 0.4, True),
+        ((280,), 20, 0.4, False),
+        ((360,), 20, 0.4, False),
+        # Pale eyes, and somebody who has them.
+        ((280, 360), 80, 0.4, False),
+        ((280, 360), 80, 0.3, True),
+    ],
+)
+def test_a_candidates_eyes_are_looked_at_before_it_is_chosen(
+    eyes: Sequence[int], grey: int, wanted: float, whole: bool, tmp_path: Path
+) -> None:
     picture, store = portrait_picture(), FolderStore(tmp_path)
     for x in eyes:
-        picture[260:276, x - 8 : x + 8] = 20
+        picture[260:276, x - 8 : x + 8] = grey
     store.write("7.png", png(picture), "image/png")
     parameters = FinishParameters(portraits=1, minimum_likeness=0, layouts=[LayoutName.SQUARE])
     found = finisher(store, KnownFace(), parameters)
-    found.references = References([np.array([1.0, 0.0], np.float32)], [], 1.0)
+    found.references = References([np.array([1.0, 0.0], np.float32)], [], 1.0, eyes=wanted)
     candidates = [Candidate(seed=7, key="7.png")]
     section = found.style(StyleCandidates(style="warm", tone=Tone.NEUTRAL, candidates=candidates))
     assert [score.both_eyes for score in section.scores] == [whole]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profile_vision.eyes import DARKER, darkness, has_both_eyes
+from profile_vision.eyes import DARKER, LEAST, SHARE, darkness, has_both_eyes, paler_eye, wanted_of
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR
 
@@ -50,3 +50,27 @@ def test_light_from_one_side_is_no_lost_eye() -> None:
 def test_a_face_at_the_edge_has_no_eye_beyond_it() -> None:
     outside = POINTS - np.array([60, 0], np.float32)
     assert darkness(portrait(EYE, EYE), outside) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("photos", "wanted"),
+    [
+        ([0.8, 0.7, 0.9], DARKER),
+        ([0.5, 0.4, 0.6], SHARE * 0.5),
+        # One in profile, and one with a lid down, are not the person.
+        ([0.5, -0.7, 0.5, 0.1, 0.6], SHARE * 0.5),
+        ([0.1, 0.2, 0.1], LEAST),
+        ([0.1, 0.1], DARKER),
+        ([], DARKER),
+    ],
+)
+def test_as_much_is_wanted_of_eyes_as_photos_show(photos: list[float], wanted: float) -> None:
+    assert wanted_of(photos) == pytest.approx(wanted)
+
+
+def test_pale_eyes_are_there_where_they_are_the_persons() -> None:
+    pale = portrait(SKIN - 55, SKIN - 60)
+    assert not has_both_eyes(pale, face())
+    assert has_both_eyes(pale, face(), wanted_of([paler_eye(pale, face())] * 3))
+    # And a smear is none, whoever it is.
+    assert not has_both_eyes(portrait(SMEAR, SKIN - 60), face(), LEAST)

@@ -81,8 +81,8 @@ MUTANTS = (
     (
         "E12",
         "vision/profile_vision/eyes.py",
-        "return min(darkness(small, face.points * scale)) >= DARKER",
-        "return max(darkness(small, face.points * scale)) >= DARKER",
+        "return min(darkness(small, face.points * scale))",
+        "return max(darkness(small, face.points * scale))",
         "one eye is enough",
     ),
     (
@@ -168,5 +168,12 @@ MUTANTS = (
         "if score.delivered]",
         "]",
         "what was refused counts as delivered",
+    ),
+    (
+        "E25",
+        "cli/profile_evaluate/person.py",
+        "return tuple(None if eye is None else eye >= wanted for eye in eyes)",
+        "return tuple(None if eye is None else eye <= wanted for eye in eyes)",
+        "lost eyes are counted for seen ones",
     ),
 )

@@ -172,9 +172,23 @@ MUTANTS = (
     (
         "F25",
         "images/finish/profile_finish/portraits.py",
-        "both_eyes=has_both_eyes(image, faces[0])",
+        "both_eyes=has_both_eyes(image, faces[0], self.references.eyes)",
         "both_eyes=None",
         "eyes are not looked at before portraits are chosen",
+    ),
+    (
+        "F26",
+        "images/finish/profile_finish/references.py",
+        "eyes = wanted_of(_eyes(store, dataset.images, faces))",
+        "eyes = wanted_of(_eyes(store, dataset.reference_images, faces))",
+        "two held-out photos say what a person's eyes are like",
+    ),
+    (
+        "F27",
+        "vision/profile_vision/eyes.py",
+        "return min(DARKER, max(LEAST, SHARE * float(np.median(seen))))",
+        "return min(DARKER, max(LEAST, SHARE * float(np.min(seen))))",
+        "one photo in profile says what a person's eyes are like",
     ),
     (
         "F90",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
+from profile_contract.candidates import PHOTO_POSE
 from profile_contract.problems import problems_of
-from profile_contract.style import ProfileStyleSpec
+from profile_contract.style import POSE_FROM_PHOTOS, POSE_PRESETS, ProfileStyleSpec
 from profile_contract.style_ref import StyleKind, StyleRef
+from profile_runtime.yaml_file import BadYaml, read_yaml
 
 from .errors import CommandError
 
@@ -51,16 +52,32 @@ def _load(text: str) -> tuple[StyleRef, ProfileStyleSpec]:
 
 def _read(file: Path) -> tuple[StyleRef, ProfileStyleSpec]:
     try:
-        document = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = read_yaml(file)
+    except BadYaml as error:
         raise CommandError(f"the style file {file} cannot be read: {error}") from error
-    if not isinstance(document, dict) or document.get("kind") not in set(StyleKind):
+    if not isinstance(document, dict) or document.get("kind") not in tuple(StyleKind):
         raise CommandError(f"{file} is no {' and no '.join(StyleKind)}: see examples/style.yaml")
     try:
         style = StyleRef(name=document["metadata"]["name"], kind=document["kind"])
-        return style, ProfileStyleSpec.model_validate(document["spec"])
+        spec = ProfileStyleSpec.model_validate(document["spec"])
     except (KeyError, TypeError) as error:
         raise CommandError(f"{file} lacks metadata.name or spec") from error
     except ValidationError as error:
-        problems = problems_of(error)
+        problems = problems_of(error, whole="metadata or spec")
         raise CommandError(f"{file}: {problems}") from error
+    hindrance = _hindrance(spec)
+    if hindrance:
+        raise CommandError(f"{file}: {hindrance}")
+    return style, spec
+
+
+def _hindrance(spec: ProfileStyleSpec) -> str:
+    """What a cluster refuses of a style by the rules of its kind, or no dataset could give it; empty where nothing."""
+    if "{subject}" not in spec.prompt:
+        return "prompt: must contain {subject}, which stands for the person"
+    detail = spec.detail
+    if detail.steps is not None and detail.steps * detail.strength_percent < 100:
+        return "detail: steps times strengthPercent must be at least 100, or no step is left to draw"
+    if spec.pose not in (POSE_FROM_PHOTOS, *POSE_PRESETS) and not spec.pose.startswith(PHOTO_POSE):
+        return f"pose: must be {POSE_FROM_PHOTOS}, or one of {', '.join(POSE_PRESETS)}"
+    return ""

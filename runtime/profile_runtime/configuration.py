@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from profile_contract.problems import problems_of
+
+from .yaml_file import BadYaml, read_yaml
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -20,13 +21,9 @@ class ConfigError(Exception):
 def read_config(file: Path, model: type[Config], variable: str) -> Config:
     """What a YAML file says, as `model`. `variable`: what names the file. Raises ConfigError."""
     try:
-        document = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise ConfigError(
-            f"{file} cannot be read: {error.strerror}; set {variable} to the configuration file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no YAML: {error}") from error
+        document = read_yaml(file)
+    except BadYaml as error:
+        raise ConfigError(f"{file} cannot be read: {error}; set {variable} to the configuration file") from error
     try:
         return model.model_validate({} if document is None else document)
     except ValidationError as error:

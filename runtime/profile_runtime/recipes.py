@@ -10,6 +10,8 @@ import yaml
 from profile_contract.problems import MOST_NAMED
 from profile_contract.recipe import MOST_BYTES, RECIPE, BadRecipe, Recipe, recipe_of
 
+from .yaml_file import BadYaml, yaml_of
+
 
 def recipe_warning(model: Path, digest: str, known: Recipe | None = None) -> str:
     """One sentence where the recipe in a model's folder is not the one of this digest, by which the platform is set up.
@@ -51,7 +53,7 @@ def read_recipe_file(file: Path) -> Recipe:
             data = content.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise BadRecipe(f"{file} has more than {MOST_BYTES} bytes: it is no recipe; take it out of the folder")
-        document = yaml.safe_load(data.decode())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        document = yaml_of(data)
+    except (OSError, BadYaml) as error:
         raise BadRecipe(f"{file} cannot be read as YAML: {error}") from error
     return recipe_of(document, str(file))

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from profile_cli.errors import CommandError
 from profile_cli.terminal import Terminal
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import S3Store, open_s3
+from profile_runtime.yaml_file import BadYaml, read_yaml
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError
 
@@ -103,9 +102,11 @@ def own_target(kubeconfig: Path, values: Path | None, store_url: str) -> Target:
             "AWS_SECRET_ACCESS_KEY in the environment. For a cluster made here leave KUBECONFIG unset."
         )
     try:
-        document = yaml.safe_load(values.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+        document = read_yaml(values) or {}
+    except BadYaml as error:
         raise CommandError(f"the values file {values} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise CommandError(f"{values} is not a file of the chart's values")
     from profile_sandbox import build
 
     # The sandbox's own helm serves where none is installed.

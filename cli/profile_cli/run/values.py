@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ConfigDict, ValidationError
 
 from profile_cli.errors import CommandError
@@ -16,6 +15,7 @@ from profile_contract.problems import problems_of
 from profile_contract.recipe import BadRecipe, Recipe, recipe_of
 from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
+from profile_runtime.yaml_file import BadYaml, read_yaml
 
 
 class Drawing(GenerationRecipe):
@@ -62,8 +62,8 @@ def read_values(files: Sequence[Path]) -> Values:
     together: dict[str, Any] = {}
     for file in files:
         try:
-            document = yaml.safe_load(file.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            document = read_yaml(file)
+        except BadYaml as error:
             raise CommandError(f"the values file {file} cannot be read: {error}") from error
         if not isinstance(document, dict):
             raise CommandError(f"{file} is not a file of the chart's values")

@@ -17,7 +17,7 @@ metadata: {name: ours}
 spec:
   title: {en: Ours}
   tone: Cool
-  prompt: portrait of {subject}, {tone}
+  prompt: 'portrait of {subject}, {tone}'
 """
 
 
@@ -31,7 +31,7 @@ def test_the_charts_styles_are_known_by_name_and_all_are_valid() -> None:
 
 def test_a_file_gives_the_style_that_it_names(tmp_path: Path) -> None:
     file = tmp_path / "anything.yaml"
-    file.write_text(STYLE.replace("portrait of {subject}, {tone}", "'portrait of {subject}, {tone}'"))
+    file.write_text(STYLE)
     assert load_styles([str(file)])["team_ours"].prompt_for("sks man") == "portrait of sks man, cool light"
 
 
@@ -41,7 +41,14 @@ def test_a_file_gives_the_style_that_it_names(tmp_path: Path) -> None:
         ("kind: ConfigMap", "is no ClusterProfileStyle and no ProfileStyle"),
         ("kind: ProfileStyle\nmetadata: {name: x}", "lacks metadata.name or spec"),
         ("kind: ProfileStyle\nmetadata: {name: x}\nspec: {title: {en: X}, prompt: p, colour: red}", "colour"),
-        ("kind: [", "cannot be read"),
+        ("kind: [", "cannot be read: it is no YAML"),
+        ("kind: [ProfileStyle]", "is no ClusterProfileStyle and no ProfileStyle"),
+        ("kind: ProfileStyle\nfrom: 2024-99-99", "cannot be read: it is no YAML: month must be in 1..12"),
+        (f"steps: {'9' * 5000}", "cannot be read: it is no YAML"),
+        ("kind: ProfileStyle\nmetadata: {name: x}\nspec:", "spec: Input should be a valid dictionary"),
+        (STYLE + "  pose: upside-down", "pose: must be FromPhotos, or one of frontal,"),
+        (STYLE.replace("{subject}", "somebody"), r"prompt: must contain \{subject\}"),
+        (STYLE + "  detail: {steps: 9, strengthPercent: 10}", "detail: steps times strengthPercent"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:

@@ -35,6 +35,7 @@ from .style import (
     Tone,
 )
 from .style_ref import StyleRef
+from .trace import SpanPlace
 
 # The adapter that is being trained, which has no file yet.
 TRAINED = FileRef(key="", sha256="0" * 64)
@@ -216,9 +217,10 @@ def generation_order(
     size: PictureSize,
     grants: Grants,
     looks: Sequence[LookFile] = (),
+    place: SpanPlace | None = None,
 ) -> GenerationOrder:
     """One call for a few candidates of one style. `looks`: the files of the style's adapters, in its order; none: it is
-    drawn without them, as where a person's adapter is judged by itself.
+    drawn without them, as where a person's adapter is judged by itself. `place`: of the span that it is a part of.
     """
     style = size.of(style)
 
@@ -274,6 +276,7 @@ def generation_order(
         pose_line_thousandths=size.pose_line_thousandths or POSE_LINE,
         detail=size.detail(style),
         upscale=style.upscale,
+        traceparent=place.traceparent if place is not None else None,
     )
 
 

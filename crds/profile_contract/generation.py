@@ -16,6 +16,7 @@ from .look_ref import MOST_LOOKS
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
 from .style import Mode, SamplerName, SamplerSteps, Upscale
+from .trace import TraceParent
 
 ORDER_TENSOR = "order"
 RESULT_TENSOR = "result"
@@ -123,6 +124,7 @@ class GenerationOrder(Contract):
     sampler: SamplerName | None = Field(default=None, description="None: the one in the base model's folder.")
     detail: DetailOrder | None = None
     upscale: Upscale | None = Field(default=None, description="How many times its edges a candidate is enlarged.")
+    traceparent: TraceParent | None = Field(default=None, description="Below which span it is drawn, if any is told.")
 
     @model_validator(mode="after")
     def _few_enough(self) -> Self:

@@ -18,6 +18,7 @@ from profile_contract.stages.table import Stage
 from profile_runtime.kubernetes.aio import connect
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.progress import Publisher, RedisPublisher, Silent
+from profile_runtime.tracing import Traces
 
 from . import metrics, names
 from .act.applier import Applier
@@ -106,7 +107,10 @@ class OperatorApp:
         publisher: Publisher = RedisPublisher(redis) if redis else Silent()
         self._progress = ProgressReader(redis)
         self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value(), fence)
-        self._generation = GenerationRunner(store, self._predictor, publisher, self.queue.add, config.generation)
+        self._traces = Traces("profile-operator")
+        self._generation = GenerationRunner(
+            store, self._predictor, publisher, self.queue.add, config.generation, traced=self._traces.wanted
+        )
         issued = Issued()
         self._stage_redis = StageRedis(redis, secrets.stage_redis.get_secret_value())
         credentials = CredentialsIssuer(kube, store, config, issued, self._stage_redis)
@@ -127,7 +131,14 @@ class OperatorApp:
             issued.forget(uid)
 
         self._reconciler = Reconciler(
-            kube, observer, applier, config=config, forget=forget, waiting=self._waiting, events=self._events
+            kube,
+            observer,
+            applier,
+            config=config,
+            forget=forget,
+            waiting=self._waiting,
+            events=self._events,
+            traces=self._traces,
         )
         store.returned = lambda: self._look_at_waiting(Reason.STORE_UNAVAILABLE)
         kube.returned = lambda: self._look_at_waiting(Reason.API_UNAVAILABLE)
@@ -145,6 +156,7 @@ class OperatorApp:
         self._store.close()
         await self._predictor.close()
         await self._events.close()
+        await asyncio.to_thread(self._traces.close)
         await self._progress.close()
         await self._stage_redis.close()
         await self._kube.close()

@@ -20,6 +20,7 @@ from profile_runtime.kubernetes.errors import (
 )
 from profile_runtime.kubernetes.resources import Document
 from profile_runtime.store.port import StoreError
+from profile_runtime.tracing import Traces
 
 from . import metrics
 from .act.applier import Applier, OwnerConflict
@@ -31,6 +32,7 @@ from .decide import DeletionFacts, Facts, claim_of, decide, decide_deletion, out
 from .decide.installation import claimed, keeping_off, served_by_another
 from .decide.orders import needs_gpu
 from .decide.plan import Plan
+from .decide.spans import ended
 from .decide.transitions import news
 from .decide.turns import Claim, Turn
 from .observe.observer import Observer
@@ -55,10 +57,11 @@ class Reconciler:
         forget: Callable[[str], None],
         waiting: WaitingList,
         events: EventSink | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._kube, self._observer, self._applier = kube, observer, applier
         self._config, self._forget, self._waiting = config, forget, waiting
-        self._events = events
+        self._events, self._traces = events, traces
         self._written: dict[Key, float] = {}
         self._uids: dict[Key, str] = {}
         self._platform = platform_digest(config)
@@ -172,6 +175,8 @@ class Reconciler:
         """Have whoever listens told of what the plan tells for the first time."""
         if self._events is not None and self._events.wanted:
             self._events.offer(head.key, head.uid, head.generation, news(head, plan))
+        if self._traces is not None and self._traces.wanted and plan.status is not None:
+            self._traces.tell(*ended(head, plan.status, news(head, plan)))
 
     async def _hindered(self, head: RequestHead, error: Exception, reason: Reason) -> None:
         """Tell the user what hinders us, once."""

@@ -210,6 +210,20 @@ def test_the_log_of_every_program_has_the_form_that_is_chosen() -> None:
     assert "PROFILE_LOG_FORMAT" not in yaml.safe_dump_all(render("--set", "logging=null"))
 
 
+def test_operator_and_predictor_send_traces_where_a_collector_is_named() -> None:
+    arguments = ("--set", "tracing.endpoint=http://collector.monitoring:4318,tracing.existingSecret=collector")
+    operator = the("Deployment", "profile-studio-operator", *arguments)["spec"]["template"]["spec"]
+    for pod in (operator, the("ServingRuntime", "profile-studio-sdxl", *arguments)["spec"]):
+        env = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+        assert env["OTEL_EXPORTER_OTLP_ENDPOINT"]["value"] == "http://collector.monitoring:4318"
+        assert env["OTEL_EXPORTER_OTLP_HEADERS"]["valueFrom"] == {
+            "secretKeyRef": {"name": "collector", "key": "headers"}
+        }
+    assert "OTEL_EXPORTER" not in yaml.safe_dump_all(render())
+    # An upgrade that keeps the values of a release before this one.
+    assert "OTEL_EXPORTER" not in yaml.safe_dump_all(render("--set", "tracing=null"))
+
+
 @pytest.mark.parametrize("wrong", [{"sdxl": "abc"}, {"a=b": "required"}, {"a,b": "required"}, {"sdxl": ""}])
 def test_what_is_no_digest_is_refused_by_the_chart(tmp_path: Path, wrong: Object) -> None:
     values = tmp_path / "values.yaml"

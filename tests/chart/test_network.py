@@ -88,6 +88,17 @@ def test_the_operator_alone_reaches_the_sink_of_events(url: str, port: int) -> N
         assert more == (wanted if name == "profile-studio-operator" else []), name
 
 
+def test_operator_and_predictor_alone_reach_the_collector_of_traces() -> None:
+    traces = ("--set", "tracing.endpoint=http://collector.monitoring:4318")
+    named = ("--set-json", 'networkPolicies.egress.tracingTo=[{"ipBlock":{"cidr":"10.0.0.8/32"}}]')
+    for name in EVERYWHERE:
+        before = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED)["spec"]["egress"]
+        egress = the("NetworkPolicy", name, *WEB, *REQUESTS, *CLOSED, *traces, *named)["spec"]["egress"]
+        more = [rule for rule in egress if rule not in before]
+        wanted = [{**tcp(4318), "to": [{"ipBlock": {"cidr": "10.0.0.8/32"}}]}]
+        assert more == (wanted if name in ("profile-studio-operator", "profile-studio-predictor") else []), name
+
+
 @pytest.mark.parametrize(
     ("field", "port", "names"),
     [

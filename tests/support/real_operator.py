@@ -35,6 +35,7 @@ from profile_operator.observe.observer import Observer
 from profile_operator.observe.snapshot import GenerationView
 from profile_operator.reconcile import Reconciler
 from profile_operator.waiting_list import WaitingList
+from profile_runtime.tracing import Traces
 from stage_reports import report_for
 
 SECRETS_GIVEN = Secrets(access_key=SecretStr("a"), secret_key=SecretStr("s"))
@@ -239,7 +240,7 @@ def _later(seconds: int) -> str:
 
 @asynccontextmanager
 async def real_operator(
-    config: OperatorConfig = CONFIG, photos: int = 6, events: EventSink | None = None
+    config: OperatorConfig = CONFIG, photos: int = 6, events: EventSink | None = None, traces: Traces | None = None
 ) -> AsyncIterator[RealOperator]:
     """The operator before its first look at `hr/minji`."""
     server, store, tokens, beside = FakeKubernetes(), MemoryStore(), Tokens(), Beside()
@@ -257,7 +258,14 @@ async def real_operator(
         observer = Observer(kube, access, beside, beside.view, config, issued=issued)  # type: ignore[arg-type]
         waiting = WaitingList(config.admission.limits, lambda key: None)
         reconciler = Reconciler(
-            kube, observer, applier, config=config, forget=lambda uid: None, waiting=waiting, events=events
+            kube,
+            observer,
+            applier,
+            config=config,
+            forget=lambda uid: None,
+            waiting=waiting,
+            events=events,
+            traces=traces,
         )
         yield RealOperator(
             server,

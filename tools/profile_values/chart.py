@@ -113,6 +113,15 @@ class Logging(Section):
     format: Literal["text", "json"] = Field(description="Lines for people, or an object a line for collectors.")
 
 
+class Tracing(Section):
+    """Where operator and predictor tell how long each part of a request took."""
+
+    endpoint: Annotated[str, Field(max_length=2048, pattern=r"^(https?://[^\s]+)?$")] = Field(
+        description="Takes spans by OTLP over HTTP; empty: none are sent."
+    )
+    existing_secret: ObjectNameOrNone = Field(description="Secret with headers, as NAME=VALUE,...; empty: none.")
+
+
 class Rbac(Section):
     """Rights of people."""
 
@@ -223,6 +232,7 @@ class Egress(Section):
     api_server_to: Objects
     predictor_to: Objects
     events_to: Objects
+    tracing_to: Objects
     dns_to: Annotated[Objects, Field(min_length=1)]
     redis_port: Port
     database_port: Port
@@ -269,6 +279,7 @@ class ChartValues(Section):
     installation: InstallationValues
     limits: LimitsConfig
     logging: Logging
+    tracing: Tracing
     rbac: Rbac
     store: ChartStore
     database: DatabaseValues

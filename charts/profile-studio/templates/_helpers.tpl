@@ -156,6 +156,18 @@ maxUnavailable: {{ .maxUnavailable }}
 {{- with (default (dict) .Values.logging).format }}{{ if ne . "text" }}{{ . }}{{ end }}{{ end -}}
 {{- end -}}
 
+{{/* Where spans go, as OpenTelemetry's libraries read it; nothing where none are wanted. */}}
+{{- define "profile-studio.tracing" -}}
+{{- $tracing := default (dict) .Values.tracing }}
+{{- with $tracing.endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- with $tracing.existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: headers}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* models.sha256 as stages and predictor read it, empty where nothing is named. */}}
 {{- define "profile-studio.weightsSha256" -}}
 {{- $entries := list }}

@@ -54,6 +54,9 @@
   {{- with include "profile-studio.logFormat" .root }}
   - {name: PROFILE_LOG_FORMAT, value: {{ . }}}
   {{- end }}
+  {{- with include "profile-studio.tracing" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- range $key, $value := .root.Values.predictor.env }}
   - {name: {{ $key }}, value: {{ $value | quote }}}
   {{- end }}

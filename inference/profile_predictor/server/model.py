@@ -29,6 +29,7 @@ from profile_draw.errors import Broken, Denied, Expired, Full, Refused, Unavaila
 from profile_draw.safety import HELD_BACK
 from profile_predictor.engine import DrawingQueue, Drawn, Engine, ReadyOrder, Ticket
 from profile_runtime.logging import bound
+from profile_runtime.tracing import Traces
 
 from . import metrics, tensors
 from .grants import OrderGrants, StoreGrants
@@ -36,6 +37,7 @@ from .links import signed_at
 from .pools import Pools, Writing
 from .protocol import HTTP_BAD_REQUEST, BadCall
 from .settings import PredictorSettings
+from .spans import spans_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class PredictorModel:
         self._engine, self._grants = engine, grants
         self._queue = DrawingQueue(engine, settings.queue, metrics.drew)
         self._pools, self._writing = Pools(settings.queue), Writing()
+        self._traces = Traces("profile-predictor")
         self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
         metrics.MODEL.info({"base": settings.engine.base_model, "device": engine.device})
@@ -92,6 +95,7 @@ class PredictorModel:
         self._pools.close()
         self._grants.close()
         self._engine.close()
+        self._traces.close()
 
     async def predict(self, payload: InferRequest) -> InferResponse:
         """One order. Raises BadCall; no other error's text goes out."""
@@ -164,6 +168,7 @@ class PredictorModel:
 
     async def _generate(self, order: GenerationOrder, asked: float) -> GenerationResult:
         """The candidates of an order, once they stand in the store."""
+        arrived = time.time()
         grants = self._grants.of(order.request.namespace, [item.key for item in order.items])
         for item in order.items:
             if item.put_url:
@@ -190,7 +195,9 @@ class PredictorModel:
             ready.tier,
             ", ".join(f"{name} {value} ms" for name, value in timings.document().items()),
         )
-        return GenerationResult(items=list(items), timings=timings, model=self.name, device=self._engine.device)
+        result = GenerationResult(items=list(items), timings=timings, model=self.name, device=self._engine.device)
+        self._traces.tell(*spans_of(order, result, arrived, time.time()))
+        return result
 
     async def _draw(
         self, order: GenerationOrder, grants: OrderGrants, asked: float

@@ -24,6 +24,7 @@ from profile_operator.config import OperatorConfig
 from .advice import plain
 from .facts import Facts
 from .plan import CreateJob, GenerationWork, KueueQueue, Scope, StartGeneration, StyleWork
+from .spans import stage_place
 from .standing import StageState, Standings
 
 # Linux takes 128 KiB in one environment variable; the order travels in one.
@@ -129,7 +130,9 @@ def start_generation(facts: Facts) -> StartGeneration:
         candidates = planned_candidates(style.key, style.content, prefix, wanted, dataset) if omitted is None else ()
         size, looks = style.picture.size, tuple(style.looks or ())
         work.append(StyleWork(style.key, style.content, size, style.digest, prefix, candidates, looks, omitted))
-    return StartGeneration(GenerationWork(_request(facts), chain.generate, adapter, tuple(work)))
+    head = facts.snapshot.head
+    place = stage_place(head.uid, head.generation, Stage.GENERATE, chain.generate)
+    return StartGeneration(GenerationWork(_request(facts), chain.generate, adapter, tuple(work), place))
 
 
 def why_omitted(facts: Facts, style: ResolvedStyle) -> Undrawable | None:

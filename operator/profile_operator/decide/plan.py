@@ -17,6 +17,7 @@ from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder
 from profile_contract.style import ProfileStyleSpec
+from profile_contract.trace import SpanPlace
 
 # When what is under way is looked at again: nothing tells us the moment that it is gone.
 SOON_SECONDS = 2.0
@@ -40,13 +41,14 @@ class StyleWork:
 class GenerationWork:
     """All that generation has to do for a request. Two works with the same digest are the same work.
 
-    `adapter` None: what it draws are previews, over photos.
+    `adapter` None: what it draws are previews, over photos. `place`: of the stage's span in the request's trace.
     """
 
     request: RequestRef
     digest: str
     adapter: FileRef | None
     styles: tuple[StyleWork, ...]
+    place: SpanPlace
 
     @property
     def total(self) -> int:

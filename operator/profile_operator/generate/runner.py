@@ -65,9 +65,12 @@ class GenerationRunner:
         publisher: Publisher,
         wake: Callable[[Key], None],
         config: GenerationConfig,
+        *,
+        traced: bool = False,
     ) -> None:
+        """`traced`: predictors are told below which span they draw."""
         self._store, self._predictor, self._publisher = store, predictor, publisher
-        self._wake, self._config = wake, config
+        self._wake, self._config, self._traced = wake, config, traced
         self._calls = CallSlots(config.calls_per_replica, config.replicas)
         self._runs: dict[str, GenerationRun] = {}
 
@@ -234,6 +237,7 @@ class GenerationRunner:
             size=style.size,
             grants=RequestGrants(signer, config.grant_seconds, self._looks(style)),
             looks=style.looks,
+            place=run.work.place if self._traced else None,
         )
 
     def _looks(self, style: StyleWork) -> dict[str, PrefixSigner]:

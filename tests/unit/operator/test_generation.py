@@ -63,6 +63,17 @@ async def test_all_candidates_are_drawn_in_small_batches_and_the_report_comes_la
     assert bench.events[-1].percent == 100
 
 
+@pytest.mark.parametrize("traced", [False, True])
+async def test_a_predictor_is_told_below_which_span_it_draws_where_traces_are_wanted(
+    bench: Bench, traced: bool
+) -> None:
+    bench.runner._traced = traced
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    told = {order.traceparent for order in bench.predictor.orders}
+    assert told == ({bench.work.place.traceparent} if traced else {None})
+
+
 async def test_grants_name_the_adapter_its_digest_and_each_candidate(bench: Bench) -> None:
     bench.runner.ensure(bench.work)
     await bench.finish()

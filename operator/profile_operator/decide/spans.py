@@ -19,24 +19,26 @@ def stage_place(uid: str, generation: int, stage: Stage, digest: str) -> SpanPla
     return SpanPlace.of_request(uid, generation).part(stage.value, digest)
 
 
-def ended(head: RequestHead, status: ProfileRequestStatus, told: Iterable[Transition]) -> tuple[Span, ...]:
+def ended(head: RequestHead, status: ProfileRequestStatus, transitions: Iterable[Transition]) -> tuple[Span, ...]:
     """The spans of what a status tells for the first time. `head`: the request, with the status before."""
-    return tuple(span for transition in told for span in _spans(head, status, transition))
+    return tuple(span for transition in transitions for span in _spans(head, status, transition))
 
 
-def _spans(head: RequestHead, status: ProfileRequestStatus, told: Transition) -> Iterator[Span]:
-    whole, at = SpanPlace.of_request(head.uid, head.generation), _seconds(told.time)
-    if told.what == "stage.completed":
-        stage = Stage(told.data["stage"])
+def _spans(head: RequestHead, status: ProfileRequestStatus, transition: Transition) -> Iterator[Span]:
+    whole, at = SpanPlace.of_request(head.uid, head.generation), _seconds(transition.time)
+    if transition.what == "stage.completed":
+        stage = Stage(transition.data["stage"])
         yield from _of_stage(head, stage, (status.stages and status.stages.of(stage)) or StageStatus())
-    elif told.what == "ready":
-        results: dict[str, str | int] = {name: value for name, value in told.data.items() if isinstance(value, int)}
-        since = _seconds(_unready_since(head.status) or told.time)
+    elif transition.what == "ready":
+        results: dict[str, str | int] = {
+            name: value for name, value in transition.data.items() if isinstance(value, int)
+        }
+        since = _seconds(_unready_since(head.status) or transition.time)
         yield Span("request", whole, None, since, at, _about(head.key) | results)
-    elif told.what == "stalled":
-        reason = str(told.data["reason"])
+    elif transition.what == "stalled":
+        reason = str(transition.data["reason"])
         about = _about(head.key) | {"reason": reason}
-        yield Span("stalled", whole.part(told.mark), whole, at, at, about, error=reason)
+        yield Span("stalled", whole.part(transition.mark), whole, at, at, about, error=reason)
 
 
 def _of_stage(head: RequestHead, stage: Stage, entry: StageStatus) -> Iterator[Span]:

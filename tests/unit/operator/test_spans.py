@@ -43,6 +43,9 @@ def test_a_life_is_one_trace_whose_stages_lie_in_the_request() -> None:
     train = world.status.stages.train
     assert train is not None
     assert spans["train"].place == stage_place(world.head.uid, world.head.generation, Stage.TRAIN, train.digest)
+    # What predictors draw for it lies in it.
+    assert world.work is not None
+    assert spans["generate"].place == world.work.place
     assert spans["train"].attributes == {
         "profilestudio.namespace": "hr",
         "profilestudio.request": "minji",

@@ -47,13 +47,13 @@ def test_an_order_that_names_no_trace_is_in_none() -> None:
     assert list(spans_of(GenerationOrder.model_validate(order()), RESULT, 0.0, 1.0)) == []
 
 
-async def drawn(monkeypatch: pytest.MonkeyPatch, **more: str) -> Collector:
+async def drawn(monkeypatch: pytest.MonkeyPatch, traceparent: str | None = None) -> Collector:
     """What a collector has of an order that a predictor carried out."""
     with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         with world() as found:
             client: Client = found.client
-            assert (await client.order(order(**more))).status == 200
+            assert (await client.order(order(traceparent=traceparent))).status == 200
         return collector
 
 

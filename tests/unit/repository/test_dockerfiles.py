@@ -48,6 +48,7 @@ FOR_SOME = (
     "profile_draw.upscaling",
     "profile_runtime.kubernetes.aio",
     "profile_runtime.kubernetes.sync",
+    "profile_runtime.tracing",
     "profile_vision.people",
 )
 

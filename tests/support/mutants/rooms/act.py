@@ -235,8 +235,29 @@ MUTANTS = (
     (
         "EV6",
         "charts/profile-studio/templates/networkpolicies.yaml",
-        'regexFind "[0-9]+$" (regexFind ":[0-9]+$" $sink.host)',
-        'regexFind "[0-9]+$" $sink.host',
+        'regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)',
+        'regexFind "[0-9]+$" $url.host',
         "the last digits of an address are taken for the sink's port",
+    ),
+    (
+        "EV7",
+        "operator/profile_operator/decide/spans.py",
+        "whole.part(transition.mark), whole, at, at",
+        "whole.part(transition.mark), None, at, at",
+        "a stall lies in nobody's trace",
+    ),
+    (
+        "EV8",
+        "operator/profile_operator/decide/orders.py",
+        "stage_place(head.uid, head.generation, Stage.GENERATE, chain.generate)",
+        "stage_place(head.uid, head.generation, Stage.FINISH, chain.generate)",
+        "a predictor's spans lie beside the stage that they belong to",
+    ),
+    (
+        "EV9",
+        "crds/profile_contract/trace.py",
+        "cls(_number(16, uid, generation), ",
+        "cls(_number(16, uid), ",
+        "all generations of a request are one trace",
     ),
 )

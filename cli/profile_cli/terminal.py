@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,23 +13,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
+from profile_runtime.printable import printable
+
 # Where nobody draws a bar, a line this often says that it still runs.
 QUIET_SECONDS = 10.0
 PERCENT_STEP = 10
 # Width of tables in a log.
 PLAIN_WIDTH = 132
-
-
-# What moves a terminal's cursor, changes its colours or title, or turns the direction of its text, and halves of
-# characters, which cannot be written at all. Names of photos and messages of pods are written by strangers.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
-
-
-def printable(text: str) -> str:
-    """The text with everything that a terminal would obey shown as its code (`\\x1b`); lines and tabs stay."""
-    return _UNPRINTABLE.sub(lambda letter: letter[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def one_line(text: str) -> str:

@@ -3,7 +3,7 @@
     PROFILE_LOG_FORMAT   text (the default), or json: an object a line, for collectors of logs
 
 An object has time (UTC), level, logger and message, whatever was bound (request, stage, digest), and exception where
-there is one.
+there is one. What strangers name their photos can neither forge a message nor move the terminal of who reads the log.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from .printable import UNPRINTABLE, printable
 
 VARIABLE = "PROFILE_LOG_FORMAT"
 TEXT, JSON = "text", "json"
@@ -28,12 +31,28 @@ def configure(*, level: int = logging.INFO, line: str = LINE, environment: Mappi
     """Set up the log of this program, on standard error. `line`: how a line of text is laid out."""
     wanted = environment.get(VARIABLE, "").strip().lower() or TEXT
     handler = logging.StreamHandler()
-    handler.setFormatter(json_lines() if wanted == JSON else logging.Formatter(line))
+    handler.setFormatter(json_lines() if wanted == JSON else TextLines(line))
     logging.basicConfig(level=level, handlers=[handler])
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     if wanted not in (TEXT, JSON):
         logging.getLogger(__name__).warning("%s is neither %s nor %s: the log is text", VARIABLE, TEXT, JSON)
+
+
+class TextLines(logging.Formatter):
+    """Messages as people read them. Their further lines are indented: what begins at the margin is a message."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """One message."""
+        return _indented(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """A traceback, whose last line may hold whatever a stranger wrote."""
+        return _indented(super().formatException(ei))
+
+
+def _indented(text: str) -> str:
+    return printable(text).replace("\n", "\n    ")
 
 
 def bound(**fields: str) -> AbstractContextManager[None]:
@@ -56,8 +75,14 @@ def json_lines() -> logging.Formatter:
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            _escaped,
         ],
     )
+
+
+def _escaped(_logger: WrappedLogger, _method: str, line: str) -> str:
+    """JSON in which nothing is left that a terminal would obey."""
+    return UNPRINTABLE.sub(lambda letter: f"\\u{ord(letter[0]):04x}", line)
 
 
 def _with_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from profile_runtime.logging import bound, json_lines
+from profile_runtime.logging import LINE, TextLines, bound, json_lines
 from stage_program import ORDER, run_each
 
 STAGE = """
@@ -44,7 +45,38 @@ def test_a_program_logs_text_where_nothing_is_said(logs: dict[str, list[str]]) -
         "WARNING somebody.else two",
         "INFO profile_runtime.shell ends with 0 Succeeded: preprocess ended after 0 s",
     ]
+    assert "    lines of 민지" in lines
     assert "secret" not in "".join(lines)
+
+
+NAUGHTY = "a\n2026-11-28 00:00:00,000 CRITICAL profile_runtime forged \x1b[2J\x9b31m\u202e\r\u2028x\ud800.jpg"
+
+
+def logged(formatter: logging.Formatter) -> str:
+    """How a line is written that names a stranger's photo, in its message and in what was raised."""
+    try:
+        raise ValueError(NAUGHTY)
+    except ValueError:
+        raised = sys.exc_info()
+    record = logging.LogRecord("here", logging.WARNING, __file__, 1, "photo %s has gone", (NAUGHTY,), raised)
+    return formatter.format(record)
+
+
+def test_no_name_forges_a_message_or_moves_a_terminal() -> None:
+    message, *further = logged(TextLines(LINE)).split("\n")
+    assert message.endswith("WARNING here photo a")
+    assert {line[:4] for line in further} == {"    ", "Trac"}
+    text = "\n".join(further)
+    assert text.count("forged \\x1b[2J\\x9b31m\\u202e\\r\\u2028x\\ud800.jpg") == 2
+    assert not set(text) & set("\x1b\x9b\u202e\r\u2028\ud800")
+
+
+def test_no_name_does_so_as_json() -> None:
+    line = logged(json_lines())
+    assert not set(line) & set("\n\x1b\x9b\u202e\r\u2028\ud800")
+    said = json.loads(line)
+    assert said["message"] == f"photo {NAUGHTY} has gone"
+    assert said["exception"].endswith(f"ValueError: {NAUGHTY}")
 
 
 def test_as_json_every_message_is_an_object_that_says_whose_it_is(logs: dict[str, list[str]]) -> None:

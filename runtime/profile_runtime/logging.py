@@ -27,6 +27,9 @@ LINE = "%(asctime)s %(levelname)s %(name)s %(message)s"
 CHATTY = ("httpx", "httpcore", "urllib3", "aiohttp.access", "kopf.objects", "kopf.activities.probe")
 
 
+_JSON = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+
+
 def configure(*, level: int = logging.INFO, line: str = LINE, environment: Mapping[str, str] = os.environ) -> None:
     """Set up the log of this program, on standard error. `line`: how a line of text is laid out."""
     wanted = environment.get(VARIABLE, "").strip().lower() or TEXT
@@ -74,14 +77,14 @@ def json_lines() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-            _escaped,
+            _as_json,
         ],
     )
 
 
-def _escaped(_logger: WrappedLogger, _method: str, line: str) -> str:
+def _as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     """JSON in which nothing is left that a terminal would obey."""
+    line = str(_JSON(logger, method, event))
     return UNPRINTABLE.sub(lambda letter: f"\\u{ord(letter[0]):04x}", line)
 
 

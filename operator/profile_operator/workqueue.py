@@ -16,8 +16,11 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
-# Levels: what happened, and what is looked at for safety's sake, which never stands before it.
-NEWS, ROUND = 0, 1
+# Levels: what happened, what was to be looked at again by now, and what is looked at for safety's sake.
+NEWS, AGAIN, ROUND = 0, 1, 2
+# What is to be looked at again gives way to news that come within so many seconds: it is how far a stage is, mostly,
+# and nobody waits for it. No longer, or it were never looked at where something always happens.
+YIELD_SECONDS = 5.0
 
 Handler = Callable[[Key], Awaitable[float | None]]
 
@@ -26,7 +29,8 @@ class WorkQueue:
     """The handler returns when to look again, or None; if it raises, it is called again with growing pauses."""
 
     def __init__(self) -> None:
-        self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
+        # Whether it may wait for all others, the moment by which it is looked at, a number, the level, the request.
+        self._ready: asyncio.PriorityQueue[tuple[bool, float, int, int, Key]] = asyncio.PriorityQueue()
         self._order = itertools.count()
         # With the level at which each waits. What stands in `_ready` at another level is passed over.
         self._queued: dict[Key, int] = {}
@@ -36,37 +40,43 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
 
     def add(self, key: Key, after: float = 0.0) -> None:
-        """Look at a request, at the latest after so many seconds."""
+        """Look at a request since something happened, or, with `after`, again in so many seconds at the latest."""
         loop = asyncio.get_running_loop()
-        when = loop.time() + after
         timer = self._timers.get(key)
+        if after <= 0:
+            if timer is not None:
+                timer.cancel()
+            self._fire(key, NEWS)
+            return
+        when = loop.time() + after
         if timer is not None:
             if timer.when() <= when:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_at(when, self._fire, key)
+        self._timers[key] = loop.call_at(when, self._fire, key, AGAIN)
 
     def add_low(self, key: Key) -> None:
         """Look at a request when nothing else is to be done, unless it is looked at anyway."""
         if key not in self._busy and key not in self._queued and key not in self._timers:
             self._enqueue(key, ROUND)
 
-    def _fire(self, key: Key) -> None:
+    def _fire(self, key: Key, level: int) -> None:
         self._timers.pop(key, None)
         if key in self._busy:
             self._dirty.add(key)
-        elif self._queued.get(key, ROUND + 1) > NEWS:
-            self._enqueue(key, NEWS)
+        elif self._queued.get(key, ROUND + 1) > level:
+            self._enqueue(key, level)
 
     def _enqueue(self, key: Key, level: int) -> None:
         self._queued[key] = level
-        self._ready.put_nowait((level, next(self._order), key))
+        by = asyncio.get_running_loop().time() + (YIELD_SECONDS if level == AGAIN else 0.0)
+        self._ready.put_nowait((level == ROUND, by, next(self._order), level, key))
         metrics.QUEUE_LENGTH.set(len(self._queued))
 
     async def work(self, handler: Handler) -> None:
         """One worker: runs until it is cancelled."""
         while True:
-            level, _, key = await self._ready.get()
+            *_, level, key = await self._ready.get()
             if self._queued.get(key) != level:
                 continue
             del self._queued[key]

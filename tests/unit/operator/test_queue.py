@@ -170,3 +170,41 @@ async def test_of_many_that_come_at_once_each_is_looked_at_before_any_is_looked_
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
     assert looks[: len(keys)] == keys
+
+
+async def test_news_do_not_wait_for_what_is_looked_at_again() -> None:
+    queue, handler = WorkQueue(), Handler()
+    trainings = [Key("ns", f"t{number}") for number in range(50)]
+    for key in trainings:
+        queue.add(key, 0.001)
+    await asyncio.sleep(0.02)
+    queue.add(A)
+    # Something happened to one that waits already.
+    queue.add(trainings[-1])
+    tasks = await running(queue, handler, workers=1)
+    await until(lambda: len(handler.calls) == 51)
+    assert handler.calls == [A, trainings[-1], *trainings[:-1]]
+    await stop(tasks)
+
+
+async def test_what_is_looked_at_again_gives_way_for_a_while_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "YIELD_SECONDS", 0.01)
+    queue, handler = WorkQueue(), Handler()
+    queue.add(A, 0.001)
+    await asyncio.sleep(0.02)
+    queue.add(B)
+    tasks = await running(queue, handler, workers=1)
+    await until(lambda: len(handler.calls) == 2)
+    assert handler.calls == [A, B]
+    await stop(tasks)
+
+
+async def test_news_take_the_place_of_a_look_that_is_still_to_come() -> None:
+    queue, handler = WorkQueue(), Handler()
+    queue.add(A, 0.03)
+    queue.add(A)
+    tasks = await running(queue, handler)
+    await until(lambda: handler.calls == [A])
+    await asyncio.sleep(0.06)
+    assert handler.calls == [A]
+    await stop(tasks)

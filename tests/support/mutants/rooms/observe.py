@@ -16,6 +16,27 @@ MUTANTS = (
         "failures never forgotten",
     ),
     (
+        "Q20",
+        "operator/profile_operator/workqueue.py",
+        "(YIELD_SECONDS if level == AGAIN else 0.0)",
+        "0.0",
+        "news wait behind what is looked at again",
+    ),
+    (
+        "Q21",
+        "operator/profile_operator/workqueue.py",
+        "        self._ready.put_nowait((level == ROUND, by,",
+        "        self._ready.put_nowait((level >= AGAIN, by,",
+        "what is looked at again waits for all news, without end",
+    ),
+    (
+        "Q22",
+        "operator/profile_operator/workqueue.py",
+        "                timer.cancel()\n            self._fire(key, NEWS)",
+        "                return\n            self._fire(key, NEWS)",
+        "news of a request that is to be looked at again later wait until then",
+    ),
+    (
         "Q04",
         "operator/profile_operator/generate/runner.py",
         "        drawing.reported = style.prefix + REPORT in present\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import yaml
 
@@ -170,3 +172,20 @@ def test_the_operator_may_hold_its_own_lease_in_its_own_namespace_and_no_other()
 def test_a_single_operator_has_no_budget_that_would_hold_a_node() -> None:
     assert the("PodDisruptionBudget", "profile-studio-operator")["spec"]["maxUnavailable"] == 1
     assert "profile-studio-operator" not in of_kind("PodDisruptionBudget", "--set", "operator.replicas=1")
+
+
+def test_without_roles_of_its_own_the_chart_leaves_out_every_one_and_nothing_else() -> None:
+    """Whoever may write no roles installs the rest, hooks included, for accounts that keep their names."""
+    everything = ("--set", "database.existingSecret=dsn,clusterWide=true", *WEB)
+    made, left = render(*everything), render(*everything, "--set", "rbac.create=false")
+    rights = [found for found in made if found["apiVersion"].startswith("rbac.authorization.k8s.io/")]
+    # Of the operator, its lease, the page, the history, and the two hooks.
+    assert {found["metadata"]["labels"]["app.kubernetes.io/component"] for found in rights} == {
+        "operator", "web", "history", "test", "uninstall",
+    }  # fmt: skip
+    assert names(left) == names(found for found in made if found not in rights)
+
+
+def names(objects: Iterable[Object]) -> list[tuple[str, str]]:
+    """Kind and name of each, in the order of the chart."""
+    return [(found["kind"], found["metadata"]["name"]) for found in objects]

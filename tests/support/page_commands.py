@@ -108,6 +108,7 @@ ELSEWHERE = {
     "curl ": "tests/cluster/test_predictor_grants.py asks the predictor",
     "export PROFILE_STORE=": "`shell` below sets them",
     "helm install ": "tests/cluster/test_release.py, where there is none",
+    "helm template RELEASE ": "tests/chart/test_rights.py",
     # docs/install.md and docs/uninstall.md from top to bottom.
     **dict.fromkeys(
         (

@@ -123,8 +123,9 @@ class Tracing(Section):
 
 
 class Rbac(Section):
-    """Rights of people."""
+    """Rights in the cluster."""
 
+    create: bool = Field(description="Roles and bindings are the chart's; off: somebody else's, who makes them before.")
     aggregate: bool = Field(description="Every editor of every namespace may create and delete requests.")
 
 

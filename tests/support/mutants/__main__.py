@@ -62,8 +62,9 @@ def main() -> int:
     seen_by = json.loads(SEEN_BY.read_text()) if SEEN_BY.is_file() else {}
     rest = _without(mutants, verdicts)
     if len(rest) >= MANY:
-        for copy in copies:
-            copy.compile()
+        copies[0].compile()
+        for copy in copies[1:]:
+            copy.take_compiled(copies[0])
     _each(rest, copies, lambda copy, bug: copy.glance(bug, seen_by.get(bug.id, ""), near(copy.root, bug)), note)
     rest = [] if arguments.near else _without(mutants, verdicts)
     reach = measure(copies[0].root, copies[0].environment, rest, PLACE / "reach")

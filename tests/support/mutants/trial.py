@@ -65,6 +65,13 @@ class Copy:
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *FLOORS]
         subprocess.run(command, cwd=self.root, env=environment, capture_output=True, check=False)
 
+    def take_compiled(self, other: Copy) -> None:
+        """What another copy has compiled holds here too: the sources are the same files, of the same age."""
+        for made in other.root.rglob("*.pyc"):
+            place = made.relative_to(other.root)
+            if ".venv" not in place.parts:
+                _link(made, self.root / place)
+
     @contextlib.contextmanager
     def with_bug(self, mutant: Mutant) -> Iterator[None]:
         """The bug stands in the copy while the context lasts."""

@@ -11,10 +11,13 @@ from profile_contract.photo_names import distinct, is_litter, photo_name
 from profile_contract.stages.preprocess import CAPTION_ENDING
 
 from .errors import CommandError
+from .results import delivered
 
 # What preprocessing reads.
 TAKEN = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
 ADVICE = f"{', '.join(TAKEN[:-1])} and {TAKEN[-1]} photos are taken; save others as JPEG"
+# Portraits are nobody's photos: who keeps them beside photos would teach the next run by what this one drew.
+RESULT = "result of a run"
 # How pictures are called: a file that is called so and holds none is broken.
 BROKEN = "broken "
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
@@ -133,6 +136,7 @@ def _files(place: Path) -> Iterator[tuple[Path, str]]:
     if not place.is_dir():
         raise CommandError(f"{place} does not exist: give photos, or folders that hold photos")
     closed: list[Path] = []
+    results: set[Path] = set()
     for root, folders, names in os.walk(place, onerror=lambda error: closed.append(Path(str(error.filename)))):
         if NO_MEDIA in names and Path(root) != place:
             folders.clear()
@@ -140,8 +144,9 @@ def _files(place: Path) -> Iterator[tuple[Path, str]]:
             continue
         links = [name for name in folders if Path(root, name).is_symlink() and not is_litter(name)]
         folders[:] = sorted(name for name in folders if not is_litter(name) and name not in links)
+        results |= {Path(root, path) for path in delivered(Path(root))}
         for name in sorted(name for name in names if not is_litter(name)):
-            yield Path(root, name), ""
+            yield Path(root, name), RESULT if Path(root, name) in results else ""
         yield from ((Path(root, name), "linked folder") for name in links)
     yield from ((folder, "folder that cannot be opened") for folder in closed)
 

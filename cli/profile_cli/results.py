@@ -191,19 +191,18 @@ def _inside(folder: Path, path: str) -> Path:
 
 
 def _forget(folder: Path, kept: set[str]) -> None:
-    record = folder / LIST
     root = folder.resolve()
-    for path in _delivered(record) - kept:
+    for path in delivered(folder) - kept:
         old = (folder / path).resolve()
         if old.is_relative_to(root):
             _unlink(old)
     _inside(folder, LIST).write_text(json.dumps(sorted(kept), indent=1))
 
 
-def _delivered(record: Path) -> set[str]:
-    """What the last run says that it delivered; nothing where its record is not there or not its own."""
+def delivered(folder: Path) -> set[str]:
+    """What the last run says that it delivered into a folder; nothing where its record is not there or not its own."""
     try:
-        document = json.loads(record.read_text())
+        document = json.loads((folder / LIST).read_text())
     except (OSError, ValueError, RecursionError):
         return set()
     return (

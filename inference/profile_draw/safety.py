@@ -13,8 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from profile_runtime.weights import check_model
+
+from .finite import all_finite
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +49,14 @@ class SafetyChecker:
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
             reader = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ValueError(f"{folder} is no safety checker: {error}") from error
         # A network whose vectors are missing would be filled with noise, and let everything pass.
         if loading["missing_keys"]:
             raise ValueError(f"{folder} is no safety checker: its weights lack {sorted(loading['missing_keys'])[:3]}")
+        # Nothing is ever more than NaN: such a network would let everything pass, too.
+        if not all_finite(network.state_dict()):
+            raise ValueError(f"{folder} is no safety checker: its weights are no finite numbers")
         log.info("pictures are looked at by the safety checker %s", name)
         return cls(network.to(device).eval(), reader, name)
 

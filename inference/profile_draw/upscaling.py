@@ -14,12 +14,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch.nn import functional
 
 from profile_runtime.weights import check_model
 from profile_vision.pixels import RGB
 
 from .errors import Unavailable, Unwanted
+from .finite import all_finite
 
 log = logging.getLogger(__name__)
 
@@ -77,13 +79,16 @@ class Upscaler:
         check_model(models, name)
         try:
             network = ModelLoader(device="cpu").load_from_file(files[0])
-        except (UnsupportedModelError, RuntimeError, KeyError, ValueError) as error:
-            raise ValueError(f"{files[0]} is no network that is known to enlarge pictures: {error}") from error
+        except (UnsupportedModelError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            why = str(error) or "its weights are named as no such network's"
+            raise ValueError(f"{files[0]} is no network that is known to enlarge pictures: {why}") from error
         known = isinstance(network, ImageModelDescriptor) and network.purpose == "SR"
         if not known or network.scale not in TIMES or (network.input_channels, network.output_channels) != (3, 3):
             raise ValueError(f"{files[0]} enlarges no RGB pictures by 2 or 4")
         if network.tiling is not ModelTiling.SUPPORTED:
             raise ValueError(f"{files[0]} cannot work in tiles, and whole pictures take too much memory")
+        if not all_finite(network.model.state_dict()):
+            raise ValueError(f"{files[0]} holds weights that are no finite numbers: bring the file anew")
         if device.type == "cuda" and network.supports_bfloat16:
             network.bfloat16()
         network.to(device).eval()

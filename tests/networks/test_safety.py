@@ -163,3 +163,19 @@ def test_another_network_is_no_checker(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="is no safety checker"):
         checker(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["concept_embeds", "concept_embeds_weights", "special_care_embeds_weights"])
+def test_a_checker_that_could_hold_nothing_back_is_not_taken(tmp_path: Path, name: str) -> None:
+    folder = write_checker(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, name: weights[name].fill_(float("nan"))}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="its weights are no finite numbers"):
+        checker(tmp_path)
+
+
+def test_a_checker_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    file = write_checker(tmp_path) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:900])
+    with pytest.raises(ValueError, match="is no safety checker"):
+        checker(tmp_path)

@@ -142,6 +142,17 @@ def foreign(folder: Path) -> None:
     save_file({"conv.weight": torch.zeros(1)}, folder / "weights.safetensors")
 
 
+def cut_off(folder: Path) -> None:
+    file = folder / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:900])
+
+
+def broken(folder: Path) -> None:
+    weights = load_file(folder / "weights.safetensors")
+    last = max(weights)
+    save_file({**weights, last: weights[last].fill_(float("nan"))}, folder / "weights.safetensors")
+
+
 def once(folder: Path) -> None:
     empty(folder)
     folder.rmdir()
@@ -153,7 +164,9 @@ def once(folder: Path) -> None:
     [
         (empty, FileNotFoundError, "must hold one safetensors file, and has 0"),
         (two, FileNotFoundError, "must hold one safetensors file, and has 2"),
-        (foreign, ValueError, "no network that is known"),
+        (foreign, ValueError, "no network that is known to enlarge pictures: its weights are named as no such"),
+        (cut_off, ValueError, "no network that is known to enlarge pictures: .*header"),
+        (broken, ValueError, "no finite numbers"),
         (once, ValueError, "enlarges no RGB pictures by 2 or 4"),
     ],
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +33,14 @@ from profile_models.folders import models_folder
 from profile_runtime.logging import configure
 from profile_runtime.store.folder import FolderStore
 
+from .alone import alone_in
 from .hub import models_from_hub
 from .looks import brought, look_files
+from .other_networks import OtherNetworks
 from .runner import InputRefused, Run
 from .settings import AREA, Choice, InstalledModels, choose_with, platform, request_spec
 from .values import read_values
-from .webui_lines import WEBUI_LINES, webui_text
+from .webui_lines import WEBUI_LINES, webui_text, write_lines
 
 WORK = ".profile-studio"
 
@@ -126,35 +130,61 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     models = choose_with(folder, replace(choice, base_model=base, control_model=control), values)
     prepare(models, terminal)
+    settings = platform(choice, models, accelerated=accelerated(), values=values)
+    networks = OtherNetworks(arguments.upscaler, arguments.safety_checker)
+    networks.check(folder, styles)
+    signature = arguments.signature.resolve() if arguments.signature else None
+    signer = signer_of(signature)
     # Whoever has no model, or has mistyped an option, is not asked first.
     spec = spec if arguments.noun else with_noun(spec, terminal, terminal.say)
     toy = models.recipe.toy
     if toy:
         terminal.say(toy)
     out: Path = arguments.out.resolve()
-    store = _work_store(out)
-    settings = platform(choice, models, accelerated=accelerated(), values=values)
-    written = captions_beside(photos) if settings.preprocess.captions is Captions.WRITTEN else {}
-    sent = upload(store, {**photos, **written}, AREA, spec.photos.prefix)
-    terminal.say(photos.sentence)
-    captions = f" with {len(written)} captions" if written else ""
-    terminal.say(f"{len(photos)} photos{captions} ({sent} new), styles {', '.join(styles)}, base model {models.base}")
-    signature = arguments.signature.resolve() if arguments.signature else None
-    job = Run(store, folder, spec, styles, settings, terminal, brought(store, AREA, looks), signature=signature)
-    job = replace(job, upscaler=arguments.upscaler, safety_checker=arguments.safety_checker)
-    try:
-        results = job.results()
-    except InputRefused as refused:
-        _show_refusal(refused, terminal)
-        raise
-    deliver(store, results, out)
-    training = settings.train_parameters(spec)
-    lines = webui_text(styles, f"{training.token} {training.noun}", settings.picture_for(spec), spec.seed)
-    (out / WEBUI_LINES).write_text(lines)
-    _tell(results, out, terminal)
+    with _work_store(out) as store:
+        written = captions_beside(photos) if settings.preprocess.captions is Captions.WRITTEN else {}
+        sent = upload(store, {**photos, **written}, AREA, spec.photos.prefix)
+        terminal.say(photos.sentence)
+        captions = f" with {len(written)} captions" if written else ""
+        named = ", ".join(styles)
+        terminal.say(f"{len(photos)} photos{captions} ({sent} new), styles {named}, base model {models.base}")
+        job = Run(
+            store, folder, spec, styles, settings, terminal, brought(store, AREA, looks),
+            signature=signature, signer=signer, networks=networks,
+        )  # fmt: skip
+        _show(_delivered(job, out), out, terminal)
     if toy:
         terminal.say(toy)
     return 0
+
+
+def _delivered(job: Run, out: Path) -> Results:
+    """Run the stages, and write what came of them into the folder. Raises CommandError."""
+    try:
+        results = job.results()
+    except InputRefused as refused:
+        _show_refusal(refused, job.terminal)
+        raise
+    deliver(job.store, results, out)
+    training = job.platform.train_parameters(job.spec)
+    subject, size = f"{training.token} {training.noun}", job.platform.picture_for(job.spec)
+    write_lines(out / WEBUI_LINES, webui_text(job.styles, subject, size, job.spec.seed))
+    return results
+
+
+def signer_of(signature: Path | None) -> str:
+    """Who signs with the key and certificates in a folder, which are tried; nobody where there is none.
+
+    Raises CommandError: who learns at the end of a training that a key does not fit has waited for nothing.
+    """
+    if signature is None:
+        return ""
+    from profile_finish.signature import Signature, Unusable
+
+    try:
+        return Signature.read(signature).name
+    except Unusable as error:
+        raise CommandError(f"{error.reason}: {error.message}") from error
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:
@@ -203,12 +233,15 @@ def accelerated() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _work_store(out: Path) -> FolderStore:
+@contextmanager
+def _work_store(out: Path) -> Iterator[FolderStore]:
+    """The store in a folder, which nobody else works in meanwhile. Raises CommandError."""
     try:
         (out / WORK).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{out} cannot be used for the results: {error.strerror}") from error
-    return FolderStore(out / WORK)
+    with alone_in(out / WORK):
+        yield FolderStore(out / WORK)
 
 
 def _show_refusal(refused: InputRefused, terminal: Terminal) -> None:
@@ -226,7 +259,7 @@ def _show_photos(report: PreprocessReport, terminal: Terminal) -> None:
         terminal.say(line)
 
 
-def _tell(results: Results, out: Path, terminal: Terminal) -> None:
+def _show(results: Results, out: Path, terminal: Terminal) -> None:
     """The results as tables, and where the files are."""
     finish = results.finish
     _show_photos(results.preprocess, terminal)

@@ -14,7 +14,7 @@ from profile_contract.keys import ForeignKey
 from profile_contract.look_ref import LOOKS, LookFile, LookKind, LookRef, look_key
 from profile_contract.style import ProfileStyleSpec
 from profile_contract.style_ref import StyleRef
-from profile_runtime.store.port import Store
+from profile_runtime.store.port import Store, StoreError
 
 # Of SDXL with all layers at the greatest rank in float32: what is larger is no adapter.
 LARGEST_LOOK = 4 << 30
@@ -32,6 +32,8 @@ def look_files(given: Sequence[str], styles: Mapping[str, ProfileStyleSpec]) -> 
         if name not in asked:
             known = ", ".join(sorted(asked)) or "none"
             raise CommandError(f"no style draws with the look {name!r}; those of these styles: {known}")
+        if name in files:
+            raise CommandError(f"the look {name!r} is given twice: {files[name]} and {path}")
         files[name] = Path(path)
     missing = next((name for name in asked if name not in files), None)
     if missing is not None:
@@ -50,9 +52,9 @@ def brought(store: Store, area: Area, files: Mapping[str, Path]) -> dict[str, Lo
             if path.stat().st_size > LARGEST_LOOK:
                 raise CommandError(f"{path} has more than {LARGEST_LOOK >> 30} GiB, which no adapter has")
             content = path.read_bytes()
-        except (ValidationError, ForeignKey, OSError) as error:
+            store.write(key, content)
+        except (ValidationError, ForeignKey, OSError, StoreError) as error:
             raise CommandError(f"the look {name!r} cannot be taken from {path}: {error}") from error
-        store.write(key, content)
         file = LookFile(key=key, sha256=hashlib.sha256(content).hexdigest())
         looks |= {ref.key: file for ref in refs}
     return looks

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import ValidationError
+
 from profile_cli.errors import CommandError
-from profile_cli.results import UNTRAINED, Results
+from profile_cli.results import UNTRAINED, Results, files_of
 from profile_cli.terminal import Terminal, duration
 from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
 from profile_contract.candidates import (
@@ -39,6 +41,7 @@ from profile_runtime.shell import StageFunction, run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import NotFound, StoreError
 
+from .other_networks import OtherNetworks
 from .screen import Screen
 from .settings import AREA, NAME, NAMESPACE
 
@@ -64,7 +67,7 @@ class InputRefused(CommandError):
 @dataclass(frozen=True)
 class Run:
     """One request on a folder's store. `models` is the models folder; `listener` is called with each stage's report;
-    `signature` is the folder of the key and certificates by which portraits are signed."""
+    `signature` is the folder of the key and certificates by which portraits are signed, `signer` whose they are."""
 
     store: FolderStore
     models: Path
@@ -76,8 +79,8 @@ class Run:
     name: str = NAME
     listener: Listener = lambda _stage, _report: None
     signature: Path | None = None
-    upscaler: str = ""
-    safety_checker: str = ""
+    signer: str = ""
+    networks: OtherNetworks = field(default_factory=OtherNetworks)
 
     @property
     def request(self) -> RequestRef:
@@ -92,6 +95,7 @@ class Run:
         """Run what is missing. Raises InputRefused, CommandError."""
         photos = self._photos()
         digests = digests_of(self.spec, photos_digest(photos), self.styles, self.platform, self.looks)
+        digests = self.networks.drawn(digests, self.styles)
         try:
             dataset = self._preprocess(digests, photos)
             self._check_drawable(dataset)
@@ -170,7 +174,8 @@ class Run:
                 continue
             order = StageOrder(request=self.request, digest=digest, output=self._prefix(Stage.GENERATE, digest))
             standing = self._standing(order, GenerateReport)
-            if standing is None:
+            if standing is None or any(self.store.stat(picture.key) is None for picture in standing.candidates):
+                self.store.delete(order.output + REPORT)
                 from .drawing import StyleDrawing
 
                 engine = engine or self._engine(digests)
@@ -211,8 +216,8 @@ class Run:
                     slots=1 + MOST_LOOKS,
                     maximum_rank=max(parameters.rank, LOOK_RANK) if self.looks else parameters.rank,
                     adapter_layers=parameters.adapter_layers,
-                    upscaler=self.upscaler,
-                    safety_checker=self.safety_checker,
+                    upscaler=self.networks.upscaler,
+                    safety_checker=self.networks.safety_checker,
                 )
             )
         except (FileNotFoundError, ValueError) as error:
@@ -239,10 +244,15 @@ class Run:
             drawn_at=last_drawn(drawn.values()),
         )
         standing = self._standing(order, FinishReport)
-        if standing is not None and self.signature is not None and not standing.signed_by:
-            # What was finished before there was a signature is finished anew.
+        if standing is None or self.signer not in ("", standing.signed_by) or not self._holds(standing):
+            # What another one signed or nobody, and what lacks a picture, is finished anew.
             self.store.delete(order.output + REPORT)
         return self._stage(Stage.FINISH, order, FinishReport, _finish)
+
+    def _holds(self, finish: FinishReport) -> bool:
+        """Whether every picture that a report names is still there."""
+        keys = files_of(Results(PreprocessReport(digest=""), UNTRAINED, (), finish)).values()
+        return all(self.store.stat(key) is not None for key in keys)
 
     def _stage(
         self,
@@ -276,6 +286,9 @@ class Run:
         try:
             report = kind.model_validate_json(self.store.read(order.output + REPORT))
         except NotFound:
+            return None
+        except ValidationError:
+            self.terminal.say(f"note: {order.output}{REPORT} is damaged, or another version's: it is made anew")
             return None
         return report if report.outcome == "Done" else None
 

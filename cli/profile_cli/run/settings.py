@@ -39,6 +39,8 @@ PORTRAIT_WIDTH, PORTRAIT_HEIGHT, FULL_RESOLUTION = 896, 1152, 1024
 SMALLEST_PORTRAIT_FORMAT = 512
 # The VAE divides an edge by 8, the UNet halves it twice more.
 EDGE_STEP = 32
+# As of a style's sampler.
+MOST_SAMPLER_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def request_spec(choice: Choice, styles: Sequence[str]) -> ProfileRequestSpec:
 
 def platform(choice: Choice, models: InstalledModels, *, accelerated: bool, values: Values = NOTHING_SAID) -> Platform:
     """The parameters of the stages: as chosen, else as a cluster's values say, else as the model's recipe does, else
-    what fits models and machine."""
+    what fits models and machine. Raises CommandError for what the stages would refuse."""
     values = values.over(models.recipe)
     resolution = choice.resolution or values.training.get("resolution") or models.resolution
     fitting = {"resolution": resolution, "mixedPrecision": "bf16" if accelerated else "no"}
@@ -139,13 +141,31 @@ def platform(choice: Choice, models: InstalledModels, *, accelerated: bool, valu
     # Where a resolution was chosen, a cluster's pixels do not go with it.
     pixels = {"width": None, "height": None} if choice.resolution else {}
     picture = values.drawing.model_copy(update=pixels).over(picture_size(resolution, None))
+    try:
+        preprocess = PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked})
+        training = TrainParameters.model_validate({**fitting, **values.training, **chosen})
+    except ValidationError as error:
+        raise CommandError(f"these settings cannot be used: {problems_of(error)}") from error
+    _check(choice, preprocess)
     return Platform(
-        preprocess=PreprocessParameters.model_validate({"resolution": resolution, **values.preprocess, **looked}),
-        training=TrainParameters.model_validate({**fitting, **values.training, **chosen}),
+        preprocess=preprocess,
+        training=training,
         picture=replace(picture, steps=choice.sampler_steps or picture.steps),
         toy=bool(models.recipe.toy),
         recipe=models.recipe.digest,
     )
+
+
+def _check(choice: Choice, preprocess: PreprocessParameters) -> None:
+    """Raises CommandError for figures that no model of the contract looks at, or that contradict each other."""
+    if choice.sampler_steps is not None and not 1 <= choice.sampler_steps <= MOST_SAMPLER_STEPS:
+        raise CommandError(f"--sampler-steps must be from 1 to {MOST_SAMPLER_STEPS}, and is {choice.sampler_steps}")
+    least, most = preprocess.minimum_photos, preprocess.maximum_photos
+    if least > most:
+        raise CommandError(
+            f"{least} photos must be usable (--minimum-photos), and {most} are taken at most (maximumPhotos of the "
+            "values' preprocess): ask for fewer"
+        )
 
 
 def choose_with(folder: Path, choice: Choice, values: Values) -> InstalledModels:

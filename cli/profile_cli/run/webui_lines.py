@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from profile_cli.errors import CommandError
 from profile_contract.artifacts import ADAPTER_WEBUI
 from profile_contract.picture_size import PictureSize
 from profile_contract.style import ProfileStyleSpec, SamplerName
@@ -19,6 +21,14 @@ _SAMPLERS = {
     SamplerName.EULER_TRAILING: "Euler, Schedule type: SGM Uniform",
     SamplerName.LCM: "LCM",
 }
+
+
+def write_lines(file: Path, text: str) -> None:
+    """Write the lines into a file. Raises CommandError."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def webui_text(styles: Mapping[str, ProfileStyleSpec], subject: str, size: PictureSize, seed: int) -> str:

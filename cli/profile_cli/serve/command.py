@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profile_cli.errors import CommandError
+from profile_cli.run.alone import alone_in
 from profile_cli.run.command import WORK, accelerated, add_models_to, model_choice, prepare
 from profile_cli.run.hub import models_from_hub
 from profile_cli.run.settings import choose_with, platform
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHUTDOWN_SECONDS = 3
+OPEN_NETWORK = "note: whoever reads the traffic of this network can read the token, too: there is no TLS here"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,21 +65,22 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     workplace = _workplace(arguments, styles, terminal)
     origin = f"http://{_in_address(arguments.host)}:{arguments.port}"
     desk = desk_of(workplace, origin, token, arguments.port)
-    desk.worker.start()
-    terminal.say(f"open {origin}/?token={token}")
-    if arguments.host not in LOOPBACK:
-        terminal.say("note: whoever reads the traffic of this network can read the token, too: there is no TLS here")
     config = uvicorn.Config(
         desk.app, host=arguments.host, port=arguments.port, http="h11", access_log=False, log_config=None,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit as error:
-        raise CommandError(f"{origin} cannot be listened at: is the port taken? --port names another") from error
-    finally:
-        desk.worker.stop()
+    with alone_in(workplace.store.root):
+        desk.worker.start()
+        terminal.say(f"open {origin}/?token={token}")
+        if arguments.host not in LOOPBACK:
+            terminal.say(OPEN_NETWORK)
+        try:
+            server.run()
+        except SystemExit as error:
+            raise CommandError(f"{origin} cannot be listened at: is the port taken? --port names another") from error
+        finally:
+            desk.worker.stop()
     return 0
 
 
@@ -88,6 +91,9 @@ def _workplace(arguments: argparse.Namespace, styles: Mapping[str, ProfileStyleS
     wanting = sorted(key for key, style in styles.items() if style.adapters)
     if wanting:
         raise CommandError(f"the style {wanting[0]} draws with adapters of its own, which the page here cannot give it")
+    enlarging = sorted(key for key, style in styles.items() if style.upscale is not None)
+    if enlarging:
+        raise CommandError(f"the style {enlarging[0]} enlarges its candidates (upscale), which the page here cannot do")
     folder = (arguments.models or models_folder()).resolve()
     choice, values = model_choice(arguments), read_values(arguments.values)
     base, control = models_from_hub(

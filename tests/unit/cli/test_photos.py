@@ -13,6 +13,7 @@ from areas import area
 from profile_cli import photos as module
 from profile_cli.errors import CommandError
 from profile_cli.photos import captions_beside, find_photos, kind_of
+from profile_cli.results import LIST
 from profile_cli.upload import plan_additions, remove_photos, sent, standing_photos, upload
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import StoreError
@@ -244,3 +245,11 @@ def test_captions_lie_beside_photos_under_their_names(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("nobody")
     photos = find_photos([tmp_path])
     assert captions_beside(photos) == {"a.txt": tmp_path / "a.txt"}
+
+
+def test_what_a_run_delivered_beside_photos_is_no_photo(tmp_path: Path) -> None:
+    _folder(tmp_path, {"a.jpg": JPEG, "out/contact-sheet.jpg": JPEG, "out/portraits/1.png": PNG, "out/b.jpg": JPEG})
+    (tmp_path / "out" / LIST).write_text('["contact-sheet.jpg", "portraits/1.png", "../a.jpg"]')
+    found = find_photos([tmp_path])
+    assert list(found) == ["a.jpg", "b.jpg"]
+    assert found.left_out == {"result of a run": 2}

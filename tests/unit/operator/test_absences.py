@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -53,6 +53,18 @@ async def test_a_report_that_a_person_puts_there_is_seen(
     monkeypatch.setattr("profile_operator.observe.absences.SECONDS", 0.0)
     await operator.cycle()
     assert any("-train-" in name for name in operator.jobs)
+
+
+@pytest.mark.parametrize(("ready", "asked"), [(1, False), (0, True)])
+async def test_pods_are_looked_at_where_a_job_does_not_run_though_it_had_the_time_to(
+    operator: RealOperator, ready: int, asked: bool
+) -> None:
+    await operator.cycle()
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    operator.job("preprocess")["status"] = {"startTime": long_ago, "active": 1, "ready": ready}
+    operator.server.calls.clear()
+    await operator.cycle()
+    assert any(call.path.endswith("/pods") for call in operator.server.calls) == asked
 
 
 async def test_of_a_secret_that_was_never_made_nobody_asks(operator: RealOperator) -> None:

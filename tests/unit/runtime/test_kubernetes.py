@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client
+from kubernetes.aio import client as aio_client
 
 from profile_contract.resource import Key
 from profile_runtime.kubernetes import errors
-from profile_runtime.kubernetes.aio import AsyncApi, connect, decoded
+from profile_runtime.kubernetes.aio import AsyncApi, connect, decoded, without_proxy
 from profile_runtime.kubernetes.errors import ApiError, ApiUnavailable, Forbidden, refusal
 from profile_runtime.kubernetes.resources import Document, request_path, requests_path
 from profile_runtime.kubernetes.sync import Api
@@ -169,3 +170,16 @@ async def test_without_any_cluster_that_is_said(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(ApiError, match="no cluster is configured"):
         await connect()
+
+
+async def test_in_a_cluster_no_proxy_of_the_environment_stands_before_the_api_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library's own session would take the environment's."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with answering(200, b'{"kind": "Status"}') as (address, _):
+        asking = AsyncApi(aio_client.ApiClient(without_proxy(aio_client.Configuration(host=address))), seconds=5)
+        assert await asking.call("GET", "/a") == {"kind": "Status"}
+        await asking.close()

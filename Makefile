@@ -9,12 +9,17 @@ PYTEST := $(RUN) -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 # Quick ones; then those that start helm and its checkers, and those that draw and learn with small networks.
 UNIT := tests/unit tests/guards
+# `make test-unit` runs them in two halves side by side, each of which imports no more than its own tests need: in one
+# process for each of two cores both would import everything, PyTorch too.
+PICTURES := $(addprefix tests/unit/,contract draw evaluate finish models predictor preprocess train vision workshop)
+OTHERS := $(filter-out $(PICTURES) tests/unit/__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) tests/guards
+HALF := $(shell cores=$$(getconf _NPROCESSORS_ONLN); [ $$cores -lt 4 ] || echo "-n $$((cores / 2)) --dist loadfile")
 NO_CLUSTER := $(UNIT) tests/chart tests/networks
 # Tests and sources are compiled once and not for every process, also where the machine says otherwise.
-test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
+test unit-pictures unit-others coverage: export PYTHONDONTWRITEBYTECODE :=
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
-.PHONY: help demo test test-unit coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal gpu-check test-compile page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
+.PHONY: help demo test test-unit unit-pictures unit-others coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal gpu-check test-compile page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +39,13 @@ test: prepare recogniser flux checks browser builder lint ## everything: lint, u
 	$(PYTEST) tests/images
 
 test-unit: env weights model binaries checks ## unit tests and guards: no cluster, a minute or two
-	$(PYTEST) $(SIDE_BY_SIDE) --durations=10 $(UNIT)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-pictures unit-others
+
+unit-pictures:
+	$(PYTEST) $(HALF) --durations=10 $(PICTURES)
+
+unit-others:
+	$(PYTEST) $(HALF) --durations=10 $(OTHERS)
 
 coverage: env weights model binaries checks ## which branches the tests without a cluster take, by room
 	$(PYTEST) $(SIDE_BY_SIDE) --cov --cov-branch --cov-report=json:out/coverage.json $(NO_CLUSTER)

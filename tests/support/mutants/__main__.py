@@ -15,7 +15,7 @@ import json
 import queue
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from profile_models.folders import cache_folder
@@ -104,7 +104,10 @@ def _each(
             free.put(copy)
 
     with ThreadPoolExecutor(len(copies)) as threads:
-        for number, (mutant, verdict) in enumerate(zip(mutants, threads.map(attempt, mutants), strict=True), 1):
+        tried = {threads.submit(attempt, mutant): mutant for mutant in mutants}
+        # As they end: one that takes long keeps no verdict of the others from being written.
+        for number, trial in enumerate(as_completed(tried), 1):
+            mutant, verdict = tried[trial], trial.result()
             if verdict is None:
                 said = "not seen by the tests that are near"
             else:

@@ -187,6 +187,7 @@ def test_who_deletes_while_it_runs_leaves_nothing_behind(client: TestClient, des
     _only(desk)
     Played.during = lambda _: client.delete("/api/requests/p-1", headers=PAGE)
     assert desk.worker.step()
+    assert list((tmp_path / "work").rglob("portrait-*.png")) == [], "it was not worked on any further"
     assert client.get("/api/requests/p-1").json()["state"] == "Deleting"
     assert desk.worker.step()
     assert client.get("/api/requests").json() == []

@@ -24,6 +24,8 @@ RESULT_TENSOR = "result"
 EVICT_TENSOR = "evict"
 # A LookCheckOrder, answered with a LookCheckResult.
 CHECK_TENSOR = "check"
+# A ReceiptOrder, answered with Receipts.
+RECEIPT_TENSOR = "receipt"
 # One call is one small batch, never a whole request: a lost answer then loses little, and others get their turn.
 MAXIMUM_ITEMS = 4
 MOST_LCM_STEPS = 50
@@ -179,6 +181,35 @@ class GenerationResult(Tolerant):
     items: list[GeneratedItem] = Field(max_length=MAXIMUM_ITEMS)
     timings: Timings = Timings()
     model: str = Field(default="", max_length=253)
+    device: str = Field(default="", max_length=253)
+
+
+# More than a style has candidates.
+MOST_RECEIPTS = 500
+_Receipted = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class ReceiptOrder(Contract):
+    """Tell what was drawn under these keys, whoever got the answer. A replica knows what it drew itself."""
+
+    namespace: str = Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    keys: list[_Receipted] = Field(min_length=1, max_length=MOST_RECEIPTS)
+
+
+class Receipt(Tolerant):
+    """One candidate that was drawn and written. `milliseconds`: its share of what drawing its batch took."""
+
+    key: str = Field(max_length=1024)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    detail: DetailOutcome | None = None
+    held_back: bool = False
+    milliseconds: float = Field(default=0.0, ge=0, le=10**8, allow_inf_nan=False)
+
+
+class Receipts(Tolerant):
+    """What one replica drew of what it was asked for."""
+
+    items: list[Receipt] = Field(max_length=MOST_RECEIPTS)
     device: str = Field(default="", max_length=253)
 
 

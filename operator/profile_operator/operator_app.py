@@ -108,13 +108,19 @@ class OperatorApp:
         self._progress = ProgressReader(redis)
         self._predictor = PredictorClient(config.generation, secrets.predictor_token.get_secret_value(), fence)
         self._traces = Traces("profile-operator")
+        purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         self._generation = GenerationRunner(
-            store, self._predictor, publisher, self.queue.add, config.generation, traced=self._traces.wanted
+            store,
+            self._predictor,
+            publisher,
+            self.queue.add,
+            config.generation,
+            replicas=purger.origins,
+            traced=self._traces.wanted,
         )
         issued = Issued()
         self._stage_redis = StageRedis(redis, secrets.stage_redis.get_secret_value())
         credentials = CredentialsIssuer(kube, store, config, issued, self._stage_redis)
-        purger = ArtifactPurger(kube, store, self._predictor, self._progress, generation=config.generation)
         applier = Applier(kube, store, credentials, self._generation, purger, config=config, secrets=secrets)
         observer = Observer(kube, store, self._progress, self._generation.view, config, issued=issued)
         self._styles = StyleKeeper(kube, config, serve=self._generation.serve)

@@ -13,7 +13,7 @@ import httpx
 
 from operator_world import World
 from profile_contract.artifacts import REPORT
-from profile_contract.generation import GenerationOrder
+from profile_contract.generation import RECEIPT_TENSOR, GenerationOrder, ReceiptOrder
 from profile_contract.keys import check_below
 from profile_contract.progress import ProgressEvent
 from profile_contract.resource import Key
@@ -77,11 +77,15 @@ class Predictor:
     orders: list[GenerationOrder] = field(default_factory=list)
     lose_answer: bool = False
     leave_nothing: bool = False
+    keeps_receipts: bool = True
+    asked: list[tuple[str, ReceiptOrder]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.answers:
             return self.answers.pop(0)()
         tensor = json.loads(request.content)["inputs"][0]
+        if tensor["name"] == RECEIPT_TENSOR:
+            return self._receipts(request, ReceiptOrder.model_validate_json(tensor["data"][0]))
         order = GenerationOrder.model_validate_json(tensor["data"][0])
         self.orders.append(order)
         if not self.leave_nothing:
@@ -91,12 +95,27 @@ class Predictor:
             raise httpx.ReadTimeout("lost")
         items = [{"seed": i.seed, "key": i.key, "sha256": "c" * 64, "bytes": 3} for i in order.items]
         result = json.dumps({"items": items, "timings": {"generate": 500}, "device": "cuda:0"})
-        output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
-        return httpx.Response(200, json={"outputs": [output]})
+        return _answered(result)
+
+    def _receipts(self, request: httpx.Request, order: ReceiptOrder) -> httpx.Response:
+        """What was drawn of it, each in a quarter of a second, as the replica that was asked knows it."""
+        self.asked.append((request.url.host, order))
+        if not self.keeps_receipts:
+            return httpx.Response(400, json={"error": "no input is named 'order'"})
+        known = [key for key in order.keys if key in self.drawn] if request.url.host != "10.0.0.2" else []
+        items = [{"key": key, "sha256": "d" * 64, "milliseconds": 250.0, "held_back": True} for key in known]
+        # A stranger's, which nobody asked about.
+        items.append({"key": "other/x.png", "sha256": "e" * 64, "milliseconds": 1e6})
+        return _answered(json.dumps({"items": items, "device": "cuda:0"}))
 
     @property
     def drawn(self) -> list[str]:
         return [item.key for order in self.orders for item in order.items]
+
+
+def _answered(result: str) -> httpx.Response:
+    output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
+    return httpx.Response(200, json={"outputs": [output]})
 
 
 @dataclass

@@ -23,6 +23,9 @@ from profile_contract.generation import (
     GenerationResult,
     LookCheckOrder,
     LookCheckResult,
+    Receipt,
+    ReceiptOrder,
+    Receipts,
     Timings,
 )
 from profile_draw.errors import Broken, Denied, Expired, Full, Refused, Unavailable
@@ -36,6 +39,7 @@ from .grants import OrderGrants, StoreGrants
 from .links import signed_at
 from .pools import Pools, Writing
 from .protocol import HTTP_BAD_REQUEST, BadCall
+from .receipts import ReceiptBook
 from .settings import PredictorSettings
 from .spans import spans_of
 
@@ -54,7 +58,7 @@ class PredictorModel:
         self.name = settings.model_name
         self._engine, self._grants = engine, grants
         self._queue = DrawingQueue(engine, settings.queue, metrics.drew)
-        self._pools, self._writing = Pools(settings.queue), Writing()
+        self._pools, self._writing, self._receipts = Pools(settings.queue), Writing(), ReceiptBook()
         self._traces = Traces("profile-predictor")
         self.stopping = False
         metrics.watch_queue(lambda: self._queue.taken)
@@ -135,6 +139,8 @@ class PredictorModel:
             return tensors.answer(payload, self.name, await self._evict(order))
         if isinstance(order, LookCheckOrder):
             return tensors.answer(payload, self.name, await self._check(order))
+        if isinstance(order, ReceiptOrder):
+            return tensors.answer(payload, self.name, self._told_again(order))
         names.enter_context(bound(**_named(order)))
         return tensors.answer(payload, self.name, await self._generate(order, _asked(order, asked)))
 
@@ -145,6 +151,11 @@ class PredictorModel:
         if not await asyncio.to_thread(self._writing.wait_for, order.sha256, WRITES_SECONDS):
             raise Unavailable("candidates of a deleted adapter are still being written; ask again")
         return EvictionResult(evicted=evicted)
+
+    def _told_again(self, order: ReceiptOrder) -> Receipts:
+        """What was drawn here of a namespace's candidates. Raises Refused for another's."""
+        self._grants.of(order.namespace, order.keys)
+        return Receipts(items=self._receipts.of(order.keys), device=self._engine.device)
 
     async def _check(self, order: LookCheckOrder) -> LookCheckResult:
         """Whether a look can be drawn with; the place that it takes is that of an order that is read."""
@@ -174,10 +185,10 @@ class PredictorModel:
             if item.put_url:
                 grants.check(item.put_url)
         drawn, ready, ticket = await self._draw(order, grants, asked)
-        started = time.monotonic()
+        started, share = time.monotonic(), 1000 * ticket.drew / len(order.items)
         # In the store before the answer: a lost answer then loses no work.
         bringing = [
-            asyncio.wrap_future(self._pools.uploads.submit(self._bring, item, candidate, ready))
+            asyncio.wrap_future(self._pools.uploads.submit(self._bring, item, candidate, ready, share))
             for item, candidate in zip(order.items, drawn, strict=True)
         ]
         items = await asyncio.gather(*bringing)
@@ -228,13 +239,15 @@ class PredictorModel:
         finally:
             reading.add_done_callback(lambda _: place.free())
 
-    def _bring(self, item: GenerationItem, drawn: Drawn, order: ReadyOrder) -> GeneratedItem:
-        """Encode a candidate and bring it where the order says, unless its adapter was evicted meanwhile."""
+    def _bring(self, item: GenerationItem, drawn: Drawn, order: ReadyOrder, share: float) -> GeneratedItem:
+        """Encode a candidate and bring it where the order says, unless its adapter was evicted meanwhile. `share`: of
+        the drawing, in milliseconds."""
         image = ""
         with self._writing.of(order.digests):
             self._engine.check_kept(order)
             if item.put_url:
                 self._grants.write(item.put_url, drawn.png, "image/png", lambda: self._engine.check_kept(order))
+                self._receipts.keep(_receipt(drawn, share))
             else:
                 image = base64.b64encode(drawn.png).decode()
         return GeneratedItem(
@@ -246,6 +259,12 @@ class PredictorModel:
             detail=drawn.detail,
             held_back=drawn.held_back,
         )
+
+
+def _receipt(drawn: Drawn, share: float) -> Receipt:
+    return Receipt(
+        key=drawn.key, sha256=drawn.sha256, detail=drawn.detail, held_back=drawn.held_back, milliseconds=share
+    )
 
 
 def _refuse_held_back(drawn: Sequence[Drawn]) -> None:

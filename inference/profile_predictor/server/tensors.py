@@ -1,8 +1,8 @@
 """Orders and answers as V2 tensors.
 
-Two ways to ask: one BYTES tensor that holds an order (`order`, `evict` or `check`), answered with `result`; or plain
-tensors for people and notebooks (`prompt`, `seed`, and optionally `negative_prompt`, `steps`, `width`, `height`,
-`guidance`), answered with `image`, uint8 height x width x 3.
+Two ways to ask: one BYTES tensor that holds an order (`order`, `evict`, `check` or `receipt`), answered with `result`;
+or plain tensors for people and notebooks (`prompt`, `seed`, and optionally `negative_prompt`, `steps`, `width`,
+`height`, `guidance`), answered with `image`, uint8 height x width x 3.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from profile_contract.generation import (
     CHECK_TENSOR,
     EVICT_TENSOR,
     ORDER_TENSOR,
+    RECEIPT_TENSOR,
     RESULT_TENSOR,
     EvictionOrder,
     GenerationItem,
     GenerationOrder,
     LookCheckOrder,
+    ReceiptOrder,
 )
 from profile_contract.model import Contract
 from profile_contract.problems import problems_of
@@ -41,7 +43,7 @@ METADATA = {
     "inputs": [
         *(
             {"name": name, "datatype": "BYTES", "shape": [1]}
-            for name in (ORDER_TENSOR, EVICT_TENSOR, CHECK_TENSOR, *_TEXTS)
+            for name in (ORDER_TENSOR, EVICT_TENSOR, CHECK_TENSOR, RECEIPT_TENSOR, *_TEXTS)
         ),
         *({"name": name, "datatype": "INT64", "shape": [1]} for name in _WHOLE),
         *({"name": name, "datatype": "FP32", "shape": [1]} for name in _FRACTIONS),
@@ -53,17 +55,24 @@ METADATA = {
 }
 
 
-def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder | LookCheckOrder:
-    """What is asked for by `order`, `evict` or `check`. Raises InvalidInput."""
-    kinds = ((ORDER_TENSOR, GenerationOrder), (EVICT_TENSOR, EvictionOrder), (CHECK_TENSOR, LookCheckOrder))
-    for name, kind in kinds:
+_ORDERS = (
+    (ORDER_TENSOR, GenerationOrder),
+    (EVICT_TENSOR, EvictionOrder),
+    (CHECK_TENSOR, LookCheckOrder),
+    (RECEIPT_TENSOR, ReceiptOrder),
+)
+
+
+def order_of(request: InferRequest) -> GenerationOrder | EvictionOrder | LookCheckOrder | ReceiptOrder:
+    """What is asked for by the tensor that holds an order. Raises InvalidInput."""
+    for name, kind in _ORDERS:
         tensor = request.get_input_by_name(name)
         if tensor is not None:
             try:
                 return kind.model_validate_json(_text(tensor))
             except ValidationError as error:
                 raise InvalidInput(_what_is_wrong(error)) from error
-    raise InvalidInput(f"no input is named {ORDER_TENSOR!r}, {EVICT_TENSOR!r}, {CHECK_TENSOR!r} or 'prompt'")
+    raise InvalidInput(f"no input is named {', '.join(repr(name) for name, _ in _ORDERS)} or 'prompt'")
 
 
 def is_plain(request: InferRequest) -> bool:

@@ -102,7 +102,7 @@ class ArtifactPurger:
             return
         order = EvictionOrder(sha256=digests[:MOST_DIGESTS])
         for predictor in await self._predictors(head.key.namespace):
-            origins = await self._origins(predictor)
+            origins = await self.origins(predictor)
             await asyncio.gather(*(self._evict(predictor, order, origin) for origin in origins))
 
     async def _evict(self, predictor: str, order: EvictionOrder, origin: str) -> None:
@@ -119,7 +119,7 @@ class ArtifactPurger:
                 log.info("predictor %s forgot %d cached adapters", predictor, count)
                 return
 
-    async def _origins(self, predictor: str) -> list[str]:
+    async def origins(self, predictor: str) -> list[str]:
         """Where each replica of a predictor answers; [""], which is any, where that cannot be known."""
         url = urlsplit(self._generation.url(predictor))
         service, _, namespace = (url.hostname or "").partition(".")
@@ -128,7 +128,7 @@ class ArtifactPurger:
         try:
             return await self._kube.origins(self._generation.namespace, service) or [""]
         except ApiError as error:
-            log.warning("the replicas of %s cannot be listed, one is told: %s", predictor, error)
+            log.warning("the replicas of %s cannot be listed, one is asked: %s", predictor, error)
             return [""]
 
     async def _adapter_digests(self, prefix: str) -> list[str]:

@@ -15,6 +15,7 @@ from profile_contract.generation import (
     CHECK_TENSOR,
     EVICT_TENSOR,
     ORDER_TENSOR,
+    RECEIPT_TENSOR,
     RESULT_TENSOR,
     EvictionOrder,
     EvictionResult,
@@ -22,6 +23,8 @@ from profile_contract.generation import (
     GenerationResult,
     LookCheckOrder,
     LookCheckResult,
+    ReceiptOrder,
+    Receipts,
 )
 from profile_operator.config import GenerationConfig
 from profile_runtime.network import network_trouble
@@ -94,6 +97,15 @@ class PredictorClient:
         text = await self._infer(predictor, CHECK_TENSOR, order.to_json())
         try:
             return LookCheckResult.model_validate_json(text)
+        except ValidationError as error:
+            raise PredictorUnavailable("the predictor's answer cannot be read") from error
+
+    async def receipts(self, predictor: str, order: ReceiptOrder, origin: str = "") -> Receipts:
+        """What one replica drew, the one at `origin` or any. Raises as `generate` does; PredictorRefused too from an
+        earlier version, which keeps no receipts."""
+        text = await self._infer(predictor, RECEIPT_TENSOR, order.to_json(), origin)
+        try:
+            return Receipts.model_validate_json(text)
         except ValidationError as error:
             raise PredictorUnavailable("the predictor's answer cannot be read") from error
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from profile_contract.conditions import Reason
-from profile_contract.generation import DetailOutcome, GenerationResult
+from profile_contract.generation import DetailOutcome, GenerationResult, Receipts
 from profile_contract.resource import Key
 from profile_operator.decide.plan import GenerationWork, StyleWork
 from profile_operator.observe.snapshot import GenerationView
@@ -45,6 +45,21 @@ class DrawnStyle:
         self.seconds += result.timings.generate / 1000
         if result.device and result.device != "cpu":
             self.gpu = result.device
+
+    @property
+    def unanswered(self) -> list[str]:
+        """Keys of candidates of which nobody told what they are, though they stand in the store."""
+        return [planned.key for planned in self.style.candidates if planned.key not in self.digests]
+
+    def add_receipts(self, lost: Collection[str], told: Receipts) -> None:
+        """Count what a replica drew of what was `lost`. Two may have drawn the same: both have cost."""
+        receipts = [receipt for receipt in told.items if receipt.key in lost]
+        self.digests |= {receipt.key: receipt.sha256 for receipt in receipts}
+        self.details |= {receipt.key: receipt.detail for receipt in receipts}
+        self.held_back |= {receipt.key for receipt in receipts if receipt.held_back}
+        self.seconds += sum(receipt.milliseconds for receipt in receipts) / 1000
+        if receipts and told.device and told.device != "cpu":
+            self.gpu = told.device
 
 
 @dataclass

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from profile_contract.areas import area_in
+from profile_contract.areas import area_in, namespace_of
 from profile_contract.artifacts import REPORT, request_prefix_of
 from profile_contract.candidates import PlannedCandidate, generation_order
 from profile_contract.conditions import Reason
-from profile_contract.generation import GenerationOrder, GenerationResult
+from profile_contract.generation import MOST_RECEIPTS, GenerationOrder, GenerationResult, ReceiptOrder
 from profile_contract.keys import ForeignKey
 from profile_contract.look_ref import LOOKS, look_place
 from profile_contract.resource import Key
@@ -51,8 +51,13 @@ T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 2.0
 STOP_SECONDS = 120.0
+RECEIPT_SECONDS = 10.0
 # A predictor that says 'done' and leaves nothing: this often, then it is called a failure.
 EMPTY_ANSWERS = 3
+
+
+async def _any_replica(predictor: str) -> list[str]:
+    return [""]
 
 
 class GenerationRunner:
@@ -66,9 +71,12 @@ class GenerationRunner:
         wake: Callable[[Key], None],
         config: GenerationConfig,
         *,
+        replicas: Callable[[str], Awaitable[list[str]]] = _any_replica,
         traced: bool = False,
     ) -> None:
-        """`traced`: predictors are told below which span they draw."""
+        """`replicas`: where each replica of a predictor answers; an empty place: whichever answers. `traced`:
+        predictors are told below which span they draw."""
+        self._replicas = replicas
         self._store, self._predictor, self._publisher = store, predictor, publisher
         self._wake, self._config, self._traced = wake, config, traced
         self._calls = CallSlots(config.calls_per_replica, config.replicas)
@@ -251,6 +259,7 @@ class GenerationRunner:
         style = drawing.style
         if drawing.reported:
             return
+        await self._ask_for_receipts(drawing)
         report = GenerateReport(
             digest=style.digest,
             style=style.key,
@@ -273,6 +282,24 @@ class GenerationRunner:
             gpu_count=1 if drawing.gpu else 0,
         )
         await self._store.write(style.prefix + REPORT, report.to_json().encode(), "application/json")
+
+    async def _ask_for_receipts(self, drawing: DrawnStyle) -> None:
+        """Count what was drawn when an answer was lost, or before this process began. Who cannot say holds nothing up:
+        a replica that has ended took its receipts along."""
+        lost, predictor = drawing.unanswered[:MOST_RECEIPTS], drawing.style.spec.predictor
+        area = area_in(drawing.style.prefix)
+        if not lost or area is None:
+            return
+        order = ReceiptOrder(namespace=namespace_of(area), keys=lost)
+
+        async def ask(origin: str) -> None:
+            try:
+                async with asyncio.timeout(RECEIPT_SECONDS):
+                    drawing.add_receipts(lost, await self._predictor.receipts(predictor, order, origin))
+            except (PredictorBusy, PredictorFailed, PredictorRefused, PredictorUnavailable, TimeoutError) as error:
+                log.info("what drawing %d candidates cost is not known from everybody: %s", len(lost), error)
+
+        await asyncio.gather(*(ask(origin) for origin in await self._replicas(predictor)))
 
     # --- patience ---
 

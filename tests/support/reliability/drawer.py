@@ -19,17 +19,21 @@ import httpx
 
 from profile_contract.generation import (
     EVICT_TENSOR,
+    RECEIPT_TENSOR,
     RESULT_TENSOR,
     EvictionResult,
     GeneratedItem,
     GenerationOrder,
     GenerationResult,
+    Receipt,
+    ReceiptOrder,
+    Receipts,
     Timings,
 )
 
 from .stage_node import content_of
 
-DRAW_SECONDS = 0.1
+DRAW_SECONDS, DEVICE = 0.1, "stub"
 
 
 class Drawer:
@@ -40,6 +44,7 @@ class Drawer:
 
     def __init__(self) -> None:
         self.drawn: Counter[str] = Counter()
+        self.receipts: dict[str, Receipt] = {}
         self.waiting: Counter[str] = Counter()
         self.held: set[str] = set()
         self.away: set[str] = set()
@@ -81,6 +86,10 @@ class Drawer:
         content = str(tensor["data"][0])  # type: ignore[index]
         if tensor["name"] == EVICT_TENSOR:
             return 200, EvictionResult(evicted=1).to_json()
+        if tensor["name"] == RECEIPT_TENSOR:
+            asked = ReceiptOrder.model_validate_json(content).keys
+            known = [self.receipts[key] for key in asked if key in self.receipts]
+            return 200, Receipts(items=known, device=DEVICE).to_json()
         order = GenerationOrder.model_validate_json(content)
         namespace = order.request.namespace
         self.waiting[namespace] += 1
@@ -105,10 +114,12 @@ class Drawer:
                     return 503, ""
                 self.drawn[item.key] += 1
                 digest = hashlib.sha256(picture).hexdigest()
+                milliseconds = 1000 * DRAW_SECONDS / len(order.items)
+                self.receipts[item.key] = Receipt(key=item.key, sha256=digest, milliseconds=milliseconds)
                 items.append(GeneratedItem(seed=item.seed, key=item.key, sha256=digest, bytes=len(picture)))
         except httpx.TransportError:
             return 503, ""
-        return 200, GenerationResult(items=items, timings=Timings(generate=100), device="stub").to_json()
+        return 200, GenerationResult(items=items, timings=Timings(generate=100), device=DEVICE).to_json()
 
 
 def _hung_up(connection: socket.socket) -> bool:

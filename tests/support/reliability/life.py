@@ -242,18 +242,8 @@ def _ended(job: Document) -> bool:
 def _digest(key: str, data: bytes, space: Space) -> Any:
     """The content's digest; of a JSON document what it says but for times and for whose it is."""
     if key.endswith(".json"):
-        document = _timeless(json.loads(data), space)
-        return _without_answers(document) if "/candidates/" in key else document
+        return _timeless(json.loads(data), space)
     return hashlib.sha256(data).hexdigest()
-
-
-def _without_answers(report: Document) -> Document:
-    """A report of drawing without what the predictor's answer alone tells, which may be lost: digests, and its GPU."""
-    candidates = [
-        {name: value for name, value in candidate.items() if name != "sha256"} for candidate in report["candidates"]
-    ]
-    kept = {name: value for name, value in report.items() if name not in ("gpu", "gpuCount")}
-    return kept | {"candidates": candidates}
 
 
 def _timeless(value: Any, space: Space) -> Any:

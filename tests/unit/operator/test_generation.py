@@ -123,6 +123,38 @@ async def test_a_lost_answer_loses_no_work(bench: Bench) -> None:
     assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
 
 
+async def two_replicas(predictor: str) -> list[str]:
+    return ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]
+
+
+async def test_what_was_drawn_when_the_answer_was_lost_is_told_by_receipts(bench: Bench) -> None:
+    bench.runner._replicas = two_replicas
+    bench.predictor.lose_answer = True
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    report = report_of(bench, 0)
+    assert (report.seconds, report.gpu, report.gpu_count) == (0.75, "cuda:0", 1)
+    assert {candidate.sha256 for candidate in report.candidates} == {"d" * 64}
+    assert all(candidate.held_back for candidate in report.candidates)
+    assert {host for host, _ in bench.predictor.asked} == {"10.0.0.1", "10.0.0.2"}
+    assert {order.namespace for _, order in bench.predictor.asked} == {"hr"}
+
+
+async def test_of_what_was_answered_nobody_asks_for_receipts(bench: Bench) -> None:
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    assert bench.predictor.asked == []
+
+
+async def test_a_predictor_of_an_earlier_version_keeps_no_receipts_and_holds_nothing_up(bench: Bench) -> None:
+    bench.predictor.lose_answer, bench.predictor.keeps_receipts = True, False
+    bench.runner.ensure(bench.work)
+    await bench.finish()
+    report = report_of(bench, 0)
+    assert (report.seconds, report.gpu) == (0.0, "")
+    assert {candidate.sha256 for candidate in report.candidates} == {""}
+
+
 async def test_a_full_queue_is_waited_for_without_a_word(bench: Bench) -> None:
     bench.predictor.answers = [lambda: httpx.Response(429, headers={"Retry-After": "0"})] * 3
     bench.runner.ensure(bench.work)

@@ -135,8 +135,7 @@ def page_of(results: Iterable[Result], planned: Mapping[str, int], standing: Map
         "same content, the same status but for times, every Job created once, no training run and no picture drawn "
         "twice, no traceback in the operator's log; and after the request's deletion no object, no Job and no Secret. "
         "Where a line changes what is right (a Job that somebody deletes is created again), the rest must be the same. "
-        "One thing is lost with an answer of the predictor: what that drawing cost, and the digests of its pictures, "
-        "which the report of the candidates then leaves out.",
+        "What a drawing cost whose answer was lost, and the digests of its pictures, the predictor tells once more.",
         "",
     ]
     for section in SECTIONS:

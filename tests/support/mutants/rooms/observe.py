@@ -37,6 +37,20 @@ MUTANTS = (
         "news of a request that is to be looked at again later wait until then",
     ),
     (
+        "Q23",
+        "operator/profile_operator/generate/run.py",
+        "if receipt.key in lost]",
+        "]",
+        "receipts of what nobody asked about are billed",
+    ),
+    (
+        "Q24",
+        "operator/profile_operator/generate/run.py",
+        "for receipt in receipts) / 1000",
+        "for receipt in receipts) / 100",
+        "receipts are billed ten times",
+    ),
+    (
         "Q04",
         "operator/profile_operator/generate/runner.py",
         "        drawing.reported = style.prefix + REPORT in present\n",

@@ -2,6 +2,20 @@
 
 MUTANTS = (
     (
+        "P98",
+        "inference/profile_predictor/server/model.py",
+        "1000 * ticket.drew / len(order.items)",
+        "1000 * ticket.drew",
+        "each candidate's receipt holds the whole batch's cost",
+    ),
+    (
+        "P99",
+        "inference/profile_predictor/server/model.py",
+        "        self._grants.of(order.namespace, order.keys)\n",
+        "",
+        "receipts of other namespaces are told",
+    ),
+    (
         "P01",
         "inference/profile_predictor/server/grants.py",
         "follow_redirects=False,",

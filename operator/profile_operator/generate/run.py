@@ -51,15 +51,15 @@ class DrawnStyle:
         """Keys of candidates of which nobody told what they are, though they stand in the store."""
         return [planned.key for planned in self.style.candidates if planned.key not in self.digests]
 
-    def add_receipts(self, lost: Collection[str], told: Receipts) -> None:
+    def add_receipts(self, lost: Collection[str], answer: Receipts) -> None:
         """Count what a replica drew of what was `lost`. Two may have drawn the same: both have cost."""
-        receipts = [receipt for receipt in told.items if receipt.key in lost]
+        receipts = [receipt for receipt in answer.items if receipt.key in lost]
         self.digests |= {receipt.key: receipt.sha256 for receipt in receipts}
         self.details |= {receipt.key: receipt.detail for receipt in receipts}
         self.held_back |= {receipt.key for receipt in receipts if receipt.held_back}
         self.seconds += sum(receipt.milliseconds for receipt in receipts) / 1000
-        if receipts and told.device and told.device != "cpu":
-            self.gpu = told.device
+        if receipts and answer.device and answer.device != "cpu":
+            self.gpu = answer.device
 
 
 @dataclass

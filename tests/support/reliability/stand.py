@@ -185,10 +185,7 @@ class Stand:
 
     def fill_store(self) -> None:
         """Not a byte is left on the store's disk."""
-        with self._filling.open("wb") as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(1 << 16))
-                file.flush()
+        fill(self._filling)
 
     @property
     def _filling(self) -> Path:
@@ -206,6 +203,14 @@ class Stand:
         self.node.disruptions = {at: what for at, what in self.node.disruptions.items() if at[0] != space.namespace}
         for names in (self.node.without_image, self.drawer.held, self.drawer.away):
             names.discard(space.namespace)
+
+
+def fill(place: Path) -> None:
+    """Write a file until not a byte more fits. Not through a buffer: what is left in it is written once more as the
+    file is closed, and raises there."""
+    with place.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
 
 
 def created_by(audit: Iterable[Document]) -> defaultdict[str, Counter[str]]:

@@ -201,19 +201,31 @@ def test_too_few_usable_photos_end_the_stage_with_all_verdicts(preprocess: Prepr
     assert report.images == []
 
 
+WRITTEN = "37.5663N 126.9779E, by Hong Gildong"
+
+
 def test_no_metadata_survives(preprocess: Preprocess, woman: Photos, store: FolderStore) -> None:
     tags = Image.Exif()
     tags[0x8825] = {1: "N", 2: (37.0, 33.0, 58.0)}  # GPS
     tags[0x0112] = 6
+    tags[0x010E] = tags[0x013B] = WRITTEN
     out = io.BytesIO()
     upright = Image.open(io.BytesIO(woman["00.jpg"]))
-    upright.transpose(Image.Transpose.ROTATE_90).save(out, "JPEG", quality=92, exif=tags)
+    upright.transpose(Image.Transpose.ROTATE_90).save(
+        out, "JPEG", quality=92, exif=tags, comment=WRITTEN, xmp=WRITTEN.encode()
+    )
     report = preprocess({"sideways.jpg": out.getvalue()}, minimum_photos=1)
     assert reasons(report) == {"sideways.jpg": PhotoReason.ACCEPTED}
     with Image.open(io.BytesIO(store.read(report.images[0].image))) as crop:
         crop.load()
         assert dict(crop.getexif()) == {}
         assert crop.info == {}
+    made = [entry.key for entry in store.list("") if not entry.key.endswith("sideways.jpg")]
+    assert len(made) > 3
+    # Neither what somebody wrote, nor a chunk or a segment that could hold a place.
+    for key in made:
+        content = store.read(key)
+        assert not any(mark in content for mark in (WRITTEN.encode(), b"eXIf", b"Exif\0\0", b"iTXt", b"tEXt")), key
 
 
 def test_no_photos_and_too_many(

@@ -37,6 +37,9 @@ class SafetyChecker:
         network."""
         from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
         from transformers import CLIPImageProcessor
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
 
         folder = models / name
         if not (folder / "config.json").is_file() or not (folder / "preprocessor_config.json").is_file():

@@ -25,10 +25,10 @@ NAME = "Portraits of Example Ltd"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
-def authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def authority(days: int = 365) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """A key and its certificate that others are made by."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return key, _certificate("An authority", key, key, None)
+    return key, _certificate("An authority", key, key, None, days=days)
 
 
 def signature_folder(
@@ -39,9 +39,10 @@ def signature_folder(
     own: bool = False,
     extended: bool = True,
     form: str = "PKCS8",
+    authority_days: int = 365,
 ) -> Path:
     """A folder with a key and its certificates, of an authority or (`own`) of nobody but itself."""
-    issuer, root = authority()
+    issuer, root = authority(authority_days)
     key = key or ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(
         NAME, key, key if own else issuer, None if own else root, days=days, leaf=True, extended=extended

@@ -44,7 +44,7 @@ from profile_vision.tone import colours
 from profile_vision.windows import Window, centred, cut, framed, window_for
 
 from .checklist import Cutting, Pose, checks
-from .ranking import rank, refusal
+from .ranking import HELD_BACK, rank, refusal
 from .references import References, read_references
 from .sheet import StyleSection, Thumbnails
 from .signature import Signature
@@ -187,7 +187,7 @@ class Finisher:
         """A candidate's faces, the likeness of the largest one, its share of the height, its sharpness and eyes."""
         score = Score(style=style, seed=candidate.seed, key=candidate.key, faces=0)
         if candidate.held_back:
-            return score.model_copy(update={"refusal": "the safety checker held it back"})
+            return score.model_copy(update={"refusal": HELD_BACK})
         try:
             image = read_picture(self._store, candidate.key)
         except NotFound:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from profile_contract.stages.finish import FinishParameters, Score
 
+# Of a candidate that the predictor blackened.
+HELD_BACK = "the safety checker held it back"
+
 
 def rank(scores: Sequence[Score], parameters: FinishParameters) -> list[Score]:
     """One style's scores, the best first; `delivered` is set on those that are, `refusal` on the others.
@@ -54,6 +57,14 @@ def _goodness(score: Score) -> tuple[bool, bool, bool, float, float, int]:
 def nothing_delivered(scores: Sequence[Score], floor: int) -> str:
     """What to tell when no candidate of any style can be delivered: the best figure, and what to do."""
     seen = [score for score in scores if score.likeness is not None]
+    held_back = sum(score.refusal == HELD_BACK for score in scores)
+    if not seen and held_back:
+        rest = len(scores) - held_back
+        others = f", and no face was found in the other {rest}" if rest else ""
+        return (
+            f"the safety checker held back {held_back} of {len(scores)} candidates{others}: draw with other words in "
+            "the style's prompt, or with another seed; if it errs, the platform may bring another checker"
+        )
     if not seen:
         return (
             f"no face was found in any of {len(scores)} candidates: train longer, or check the base model and the "

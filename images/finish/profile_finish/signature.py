@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Signer
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from PIL import Image
@@ -55,18 +58,17 @@ class Signature:
         """The key and its certificates in a folder, tried on a picture. Raises Unusable."""
         chain, key = _file(folder / CHAIN), _file(folder / KEY)
         try:
-            certificate, *_ = x509.load_pem_x509_certificates(chain)
+            certificates = x509.load_pem_x509_certificates(chain)
         except ValueError as error:
             raise Unusable(f"{CHAIN} holds no certificate in PEM") from error
         try:
             private = serialization.load_pem_private_key(key, password=None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise Unusable(f"{KEY} holds no key in PEM, or one behind a password") from error
+        certificate = certificates[0]
         if private.public_key() != certificate.public_key():
             raise Unusable(f"{KEY} is not the key of the first certificate in {CHAIN}")
-        if not certificate.not_valid_before_utc <= datetime.now(UTC) < certificate.not_valid_after_utc:
-            valid = f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
-            raise Unusable(f"the certificate is valid from {valid}, and not today")
+        _check_chain(certificates)
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         signature = cls(chain, private.private_bytes(*form), _algorithm(private), _name(certificate))
         signature._try()
@@ -92,6 +94,24 @@ class Signature:
             ) from error
         if state == "Invalid":
             raise Unusable("readers would call the signature invalid")
+
+
+def _check_chain(certificates: Sequence[x509.Certificate]) -> None:
+    """Raises Unusable where one is not valid today, or did not issue the one before it: no reader could go from the
+    signer to an authority that it trusts."""
+    for number, certificate in enumerate(certificates, start=1):
+        if not certificate.not_valid_before_utc <= datetime.now(UTC) < certificate.not_valid_after_utc:
+            which = "the certificate" if number == 1 else f"certificate {number} in {CHAIN}"
+            valid = f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
+            raise Unusable(f"{which} is valid from {valid}, and not today")
+    for number, (issued, issuer) in enumerate(pairwise(certificates), start=2):
+        try:
+            issued.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+            raise Unusable(
+                f"certificate {number} in {CHAIN} did not issue the one before it: put them in order, the signer's own "
+                "first, then its issuer's"
+            ) from error
 
 
 def _file(path: Path) -> bytes:

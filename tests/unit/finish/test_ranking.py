@@ -3,7 +3,7 @@
 from profile_contract.layouts import LayoutName
 from profile_contract.stages.finish import FinishParameters, Score
 from profile_contract.style import Tone
-from profile_finish.ranking import nothing_delivered, rank
+from profile_finish.ranking import HELD_BACK, nothing_delivered, rank
 from profile_finish.tone import Twins, is_met, tone_shift
 from profile_vision.tone import Colours
 
@@ -91,6 +91,14 @@ def test_nothing_delivered_tells_the_best_figure_and_what_to_do() -> None:
     assert "the best is 31 % (style s, seed 2)" in text
     assert "lower minimumLikeness" in text
     assert nothing_delivered([score(1, None)], 45).startswith("no face was found in any of 1 candidates")
+
+
+def test_what_the_safety_checker_held_back_is_not_laid_to_the_training() -> None:
+    held = [score(seed, None, refusal=HELD_BACK) for seed in (1, 2)]
+    assert nothing_delivered(held, 45).startswith("the safety checker held back 2 of 2 candidates: draw with other")
+    text = nothing_delivered([*held, score(3, None)], 45)
+    assert text.startswith("the safety checker held back 2 of 3 candidates, and no face was found in the other 1:")
+    assert "the best is 12 %" in nothing_delivered([*held, score(3, 12)], 45)
 
 
 def test_a_warm_tone_is_a_small_shift_to_yellow_that_leaves_light_and_likeness() -> None:

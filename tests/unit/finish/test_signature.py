@@ -137,6 +137,14 @@ def test_a_key_as_cert_manager_writes_it_signs(tmp_path: Path) -> None:
     assert Signature.read(signature_folder(tmp_path, form="Traditional")).algorithm == "es256"
 
 
+END = b"-----END CERTIFICATE-----\n"
+
+
+def _certificates(folder: Path) -> list[bytes]:
+    """The chain's certificates, one by one."""
+    return [part + END for part in (folder / CHAIN).read_bytes().split(END)[:-1]]
+
+
 def broken(folder: Path, what: str) -> None:
     """Break a folder that could be signed with."""
     match what:
@@ -146,6 +154,11 @@ def broken(folder: Path, what: str) -> None:
             (folder / KEY).unlink()
         case "another key":
             (folder / KEY).write_bytes((signature_folder(folder / "other") / KEY).read_bytes())
+        case "another authority":
+            others = (signature_folder(folder / "other") / CHAIN).read_bytes()
+            (folder / CHAIN).write_bytes(_certificates(folder)[0] + others.partition(END)[2])
+        case "another order":
+            (folder / CHAIN).write_bytes(b"".join([*_certificates(folder), _certificates(folder)[0]]))
         case "no PEM":
             (folder / CHAIN).write_bytes(b"certificate")
         case "no key in PEM":
@@ -158,6 +171,8 @@ def broken(folder: Path, what: str) -> None:
         ("no chain", r"tls\.crt cannot be read: No such file"),
         ("no key", r"tls\.key cannot be read: No such file"),
         ("another key", r"tls\.key is not the key of the first certificate"),
+        ("another authority", r"certificate 2 in tls\.crt did not issue the one before it"),
+        ("another order", r"certificate 3 in tls\.crt did not issue the one before it"),
         ("no PEM", r"tls\.crt holds no certificate"),
         ("no key in PEM", r"tls\.key holds no key"),
     ],
@@ -173,6 +188,11 @@ def test_what_cannot_be_signed_with_is_said(tmp_path: Path, what: str, said: str
 def test_a_certificate_that_ended_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="and not today"):
         Signature.read(signature_folder(tmp_path, days=-1))
+
+
+def test_an_authority_whose_time_is_over_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"certificate 2 in tls\.crt is valid from .*, and not today"):
+        Signature.read(signature_folder(tmp_path, authority_days=-1))
 
 
 def test_a_certificate_that_readers_refuse_is_said(tmp_path: Path) -> None:

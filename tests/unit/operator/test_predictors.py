@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from operator_world import STYLES, World, change, ready
+from operator_world import SPEC, STYLES, World, change, ready
 from profile_contract.conditions import Reason
 from profile_contract.request import Updates
+from profile_contract.style_ref import StyleRef
 from profile_operator.decide.plan import StartGeneration, StopGeneration
 from profile_operator.observe.predictors import absent_predictors
 
@@ -52,6 +53,15 @@ def test_what_is_drawn_already_needs_no_predictor() -> None:
     world.work_on()
     world.absent = frozenset({"typo"})
     assert ready(world.run())
+
+
+def test_a_style_that_is_drawn_keeps_no_other_waiting_for_its_predictor() -> None:
+    world = World(styles=TYPO | {"cool": STYLES["plain"]}).run()
+    world.absent = frozenset({"typo"})
+    change(world, styles=[*SPEC.styles, StyleRef(name="cool")])
+    drawn = len(world.generated)
+    assert ready(world.run())
+    assert world.generated[drawn:] == ["cool"]
 
 
 def test_while_one_starts_the_request_is_queued_and_goes_on_by_itself() -> None:

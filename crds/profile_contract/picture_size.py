@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from pydantic import Field
 
@@ -143,12 +143,16 @@ class GenerationRecipe(Contract):
         description="Faces of less height than so many pixels, hairline to chin, are drawn a second time, larger, "
         "unless a style says otherwise (detail). Left out: none is.",
     )
-
     strength_percent: StrengthPercent | None = Field(
         default=None, description="Overrides how much of a photo the styles of the mode ImageToImage draw anew."
     )
+    trained_strength_percent: StrengthPercent | None = Field(
+        default=None,
+        description="The same where the person's adapter is drawn with, which keeps the person in more that is drawn "
+        "anew. Left out: as in previews, which have no adapter.",
+    )
 
     def over(self, size: PictureSize) -> PictureSize:
-        """The size with what is said here."""
-        fields = ((name, getattr(self, name)) for name in GenerationRecipe.model_fields)
-        return replace(size, **{name: value for name, value in fields if value is not None})
+        """The size with what is said here of every request; what depends on the request is the platform's to say."""
+        said = ((field.name, getattr(self, field.name, None)) for field in fields(PictureSize))
+        return replace(size, **{name: value for name, value in said if value is not None})

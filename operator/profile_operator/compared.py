@@ -27,6 +27,7 @@ def platform_of(config: OperatorConfig) -> Platform:
         visible_mark=config.finish.visible_mark,
         toy=config.finish.toy,
         recipe=config.recipe.digest if config.recipe is not None else "",
+        trained_strength_percent=config.generation.trained_strength_percent,
     )
 
 
@@ -41,6 +42,8 @@ def platform_digest(config: OperatorConfig) -> str:
         "toy": platform.toy,
         "versions": {stage.value: row.version for stage, row in STAGES.items()},
     }
+    if platform.trained_strength_percent is not None:
+        said["trainedStrength"] = platform.trained_strength_percent
     return digest_of(said)
 
 

@@ -111,6 +111,7 @@ def demo_platform() -> Platform:
         picture=values.drawing.over(PictureSize(PORTRAIT_WIDTH, PORTRAIT_HEIGHT)),
         toy=bool(recipe.toy),
         recipe=recipe.digest,
+        trained_strength_percent=values.drawing.trained_strength_percent,
     )
 
 

@@ -153,6 +153,7 @@ def platform(choice: Choice, models: InstalledModels, *, accelerated: bool, valu
         picture=replace(picture, steps=choice.sampler_steps or picture.steps),
         toy=bool(models.recipe.toy),
         recipe=models.recipe.digest,
+        trained_strength_percent=values.drawing.trained_strength_percent,
     )
 
 

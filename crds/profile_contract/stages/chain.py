@@ -23,7 +23,8 @@ NO_LOOKS: Mapping[str, LookFile] = MappingProxyType({})
 @dataclass(frozen=True)
 class Platform:
     """What is set for all requests: by the platform team, or by the folder runner's arguments. `toy`: the base model
-    is for demonstrations alone. `recipe`: the digest of the base model's recipe, empty where none is named."""
+    is for demonstrations alone. `recipe`: the digest of the base model's recipe, empty where none is named.
+    `trained_strength_percent`: how much of a photo is drawn anew with the person's adapter; None: as without one."""
 
     preprocess: PreprocessParameters
     training: TrainParameters
@@ -31,6 +32,7 @@ class Platform:
     visible_mark: bool = False
     toy: bool = False
     recipe: str = ""
+    trained_strength_percent: int | None = None
 
     @property
     def toy_model(self) -> str:
@@ -43,8 +45,14 @@ class Platform:
         return self.training.model_copy(update={**said, "noun": spec.subject.noun})
 
     def picture_for(self, spec: ProfileRequestSpec) -> PictureSize:
-        """How candidates are drawn, with the room that the request's layouts need."""
-        return replace(self.picture, room=room_for(spec.layouts, self.preprocess.face_percent))
+        """How candidates are drawn, with the room that the request's layouts need, and as much of a photo drawn anew
+        as the request's person is known."""
+        trained = self.trained_strength_percent if spec.training.trains else None
+        return replace(
+            self.picture,
+            room=room_for(spec.layouts, self.preprocess.face_percent),
+            strength_percent=trained or self.picture.strength_percent,
+        )
 
     def trained(self, dataset: str, spec: ProfileRequestSpec) -> str:
         """The digest of a request's adapter; of none, where none is trained."""

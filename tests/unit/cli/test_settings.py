@@ -160,6 +160,9 @@ def test_one_values_file_says_what_it_says_and_the_models_the_rest() -> None:
     assert demo.picture == PictureSize(
         drawn.width, drawn.height, 20, drawn.guidance_tenths, 100, 100, strength_percent=strength
     )
+    assert demo.trained_strength_percent == drawn.trained_strength_percent
+    assert demo.trained_strength_percent
+    assert demo.trained_strength_percent > strength
 
 
 def test_everything_that_decides_how_a_candidate_looks_is_taken() -> None:

@@ -57,4 +57,25 @@ MUTANTS = (
         "        if False:\n",
         "a preview's file says that it is a portrait",
     ),
+    (
+        "IM11",
+        "crds/profile_contract/stages/chain.py",
+        "trained = self.trained_strength_percent if spec.training.trains else None",
+        "trained = self.trained_strength_percent",
+        "as much of a photo is drawn anew in a preview as with an adapter",
+    ),
+    (
+        "IM9",
+        "crds/profile_contract/stages/chain.py",
+        "strength_percent=trained or self.picture.strength_percent",
+        "strength_percent=self.picture.strength_percent or trained",
+        "a preview's strength goes before that with an adapter",
+    ),
+    (
+        "IM10",
+        "operator/profile_operator/compared.py",
+        '        said["trainedStrength"] = platform.trained_strength_percent\n',
+        "        pass\n",
+        "requests are not looked at anew where a strength changed",
+    ),
 )

@@ -19,9 +19,10 @@ from .pixels import BGR
 # Of the cheek's lightness (L*): an eye's darkest tenth is at least so much darker, where a person's photos say nothing
 # else. Found by eye on 56 portraits, of which those below it had lost an eye or closed one.
 DARKER = 0.4
-# Of what is seen of the paler eye in a person's middling photo: in half of the cast it is .65 or more, and .6 of that
-# is DARKER; of pale eyes it is .5. What is less than LEAST is a smear, whoever it is.
-SHARE, LEAST = 0.6, 0.25
+# Of what is seen of the paler eye in a person's middling photo: of half of the cast it is .65 or more, and .6 of that
+# is DARKER; of pale eyes it is .5, and of dark ones under black lashes, which leave a dark line where they are closed,
+# .8. What is less than LEAST is a smear, whoever it is; portraits are softer than photos, and MOST is enough.
+SHARE, LEAST, MOST = 0.6, 0.25, 0.5
 # Of fewer photos none is middling.
 FEWEST_PHOTOS = 3
 # In distances between the eyes.
@@ -38,14 +39,11 @@ def has_both_eyes(picture: BGR, face: Face, wanted: float = DARKER) -> bool:
 
 
 def wanted_of(photos: Iterable[float]) -> float:
-    """By how much both eyes of a person are to be darker than their cheeks, by `paler_eye` of the person's photos.
-
-    Never more than DARKER: photos may be sharper than any portrait.
-    """
+    """By how much both eyes of a person are to be darker than their cheeks, by `paler_eye` of the person's photos."""
     seen = list(photos)
     if len(seen) < FEWEST_PHOTOS:
         return DARKER
-    return min(DARKER, max(LEAST, SHARE * float(np.median(seen))))
+    return min(MOST, max(LEAST, SHARE * float(np.median(seen))))
 
 
 def paler_eye(picture: BGR, face: Face) -> float:

@@ -13,7 +13,7 @@ from profile_contract.stages.preprocess import DatasetImage, PreprocessReport
 from profile_finish.references import read_references
 from profile_runtime.store.folder import FolderStore
 from profile_vision import Face, FaceReader
-from profile_vision.eyes import DARKER, SHARE, wanted_of
+from profile_vision.eyes import DARKER, MOST, SHARE, wanted_of
 from profile_vision.files import png
 from profile_vision.pixels import BGR
 
@@ -64,7 +64,7 @@ def eyes_wanted(store: FolderStore, photos: list[BGR | None]) -> float:
 
 def test_a_persons_photos_say_by_how_much_eyes_are_to_be_seen(store: FolderStore) -> None:
     dark, pale = eyes_wanted(store, [photo(20)] * 5), eyes_wanted(store, [photo(95)] * 5)
-    assert dark == DARKER
+    assert dark == MOST
     assert 0.25 < pale < 0.35
     # All of them, and not those alone that judge likeness: two are too few.
     assert eyes_wanted(store, [photo(20), photo(20), photo(95), photo(95), photo(95)]) == pytest.approx(pale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profile_vision.eyes import DARKER, LEAST, SHARE, darkness, has_both_eyes, paler_eye, wanted_of
+from profile_vision.eyes import DARKER, LEAST, MOST, SHARE, darkness, has_both_eyes, paler_eye, wanted_of
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR
 
@@ -55,7 +55,10 @@ def test_a_face_at_the_edge_has_no_eye_beyond_it() -> None:
 @pytest.mark.parametrize(
     ("photos", "wanted"),
     [
-        ([0.8, 0.7, 0.9], DARKER),
+        ([0.7, 0.6, 0.8], SHARE * 0.7),
+        # Dark eyes: a line of lashes is not yet one.
+        ([0.8, 0.81, 0.9], SHARE * 0.81),
+        ([0.95, 0.95, 0.95], MOST),
         ([0.5, 0.4, 0.6], SHARE * 0.5),
         # One in profile, and one with a lid down, are not the person.
         ([0.5, -0.7, 0.5, 0.1, 0.6], SHARE * 0.5),

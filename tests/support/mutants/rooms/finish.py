@@ -186,8 +186,8 @@ MUTANTS = (
     (
         "F27",
         "vision/profile_vision/eyes.py",
-        "return min(DARKER, max(LEAST, SHARE * float(np.median(seen))))",
-        "return min(DARKER, max(LEAST, SHARE * float(np.min(seen))))",
+        "return min(MOST, max(LEAST, SHARE * float(np.median(seen))))",
+        "return min(MOST, max(LEAST, SHARE * float(np.min(seen))))",
         "one photo in profile says what a person's eyes are like",
     ),
     (

@@ -59,18 +59,19 @@ class Signature:
         chain, key = _file(folder / CHAIN), _file(folder / KEY)
         try:
             certificates = x509.load_pem_x509_certificates(chain)
-        except ValueError as error:
-            raise Unusable(f"{CHAIN} holds no certificate in PEM") from error
+            # They are looked into no sooner than they are asked.
+            public, name = certificates[0].public_key(), _name(certificates[0])
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise Unusable(f"{CHAIN} holds no certificate in PEM, or a damaged one") from error
         try:
             private = serialization.load_pem_private_key(key, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise Unusable(f"{KEY} holds no key in PEM, or one behind a password") from error
-        certificate = certificates[0]
-        if private.public_key() != certificate.public_key():
+        if private.public_key() != public:
             raise Unusable(f"{KEY} is not the key of the first certificate in {CHAIN}")
         _check_chain(certificates)
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        signature = cls(chain, private.private_bytes(*form), _algorithm(private), _name(certificate))
+        signature = cls(chain, private.private_bytes(*form), _algorithm(private), name)
         signature._try()
         return signature
 
@@ -118,8 +119,8 @@ def _file(path: Path) -> bytes:
     """Raises Unusable."""
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def _algorithm(key: object) -> str:

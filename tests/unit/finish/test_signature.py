@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from c2pa import C2paError, Reader
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from PIL import Image
 
 from finishing import Nobody, finisher
@@ -159,6 +162,13 @@ def broken(folder: Path, what: str) -> None:
             (folder / CHAIN).write_bytes(_certificates(folder)[0] + others.partition(END)[2])
         case "another order":
             (folder / CHAIN).write_bytes(b"".join([*_certificates(folder), _certificates(folder)[0]]))
+        case "damaged":
+            # The public key's first byte says in which form a point of the curve follows.
+            first, *rest = x509.load_pem_x509_certificates((folder / CHAIN).read_bytes())
+            point = first.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            data = first.public_bytes(Encoding.DER).replace(point, b"\x00" + point[1:])
+            text = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(data) + END
+            (folder / CHAIN).write_bytes(text + b"".join(other.public_bytes(Encoding.PEM) for other in rest))
         case "no PEM":
             (folder / CHAIN).write_bytes(b"certificate")
         case "no key in PEM":
@@ -173,6 +183,7 @@ def broken(folder: Path, what: str) -> None:
         ("another key", r"tls\.key is not the key of the first certificate"),
         ("another authority", r"certificate 2 in tls\.crt did not issue the one before it"),
         ("another order", r"certificate 3 in tls\.crt did not issue the one before it"),
+        ("damaged", r"tls\.crt holds no certificate in PEM, or a damaged one"),
         ("no PEM", r"tls\.crt holds no certificate"),
         ("no key in PEM", r"tls\.key holds no key"),
     ],

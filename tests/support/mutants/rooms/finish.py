@@ -214,8 +214,8 @@ MUTANTS = (
     (
         "F93",
         "images/finish/profile_finish/signature.py",
-        "if private.public_key() != certificate.public_key():",
-        "if private.public_key() == certificate.public_key():",
+        "if private.public_key() != public:",
+        "if private.public_key() == public:",
         "a key of somebody else's certificate is taken",
     ),
     (
@@ -224,5 +224,19 @@ MUTANTS = (
         "height = max(1, round(picture.height * THUMBNAIL_WIDTH / picture.width))",
         "height = max(1, round(picture.width * THUMBNAIL_WIDTH / picture.height))",
         "small pictures of another shape",
+    ),
+    (
+        "F95",
+        "images/finish/profile_finish/signature.py",
+        "        _check_chain(certificates)\n",
+        "",
+        "certificates that did not issue one another are signed with",
+    ),
+    (
+        "F96",
+        "images/finish/profile_finish/ranking.py",
+        "if not seen and held_back:",
+        "if seen and held_back:",
+        "what the safety checker held back is laid to the training",
     ),
 )

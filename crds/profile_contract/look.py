@@ -38,20 +38,10 @@ LOOK_RULES = [
         "message": "spec.output Merged is for a look that is learnt from spec.photos: `profile-studio merge-looks` "
         "merges files into a base model",
     },
-]
-# Of a StyleAdapter alone: a key's folders have no dots.
-OWN_LOOK_RULES = [
+    # A key's folders have no dots.
     {
         "rule": "!has(self.spec.photos) || !self.metadata.name.contains('.')",
         "message": "the name of a look that is learnt holds no dot: a folder of the store is called so",
-    },
-]
-# Of a ClusterStyleAdapter alone.
-CLUSTER_LOOK_RULES = [
-    {
-        "rule": "!has(self.spec.photos)",
-        "message": "a look of the cluster is a file: let a StyleAdapter learn it, and copy the file that its status "
-        "names below looks/ of the installation",
     },
 ]
 
@@ -76,7 +66,7 @@ class LookSpec(Contract):
         default=None, description="LoRA, LoCon or LoHa as safetensors, in the names of any of the known tools."
     )
     photos: LookPhotos | None = Field(
-        default=None, description="Of a StyleAdapter, instead of a file: the pictures that it is learnt from."
+        default=None, description="Instead of a file: the pictures that it is learnt from."
     )
     words: str = Field(
         default="",

@@ -1,4 +1,4 @@
-"""LookPhotos: the pictures that a StyleAdapter learns a look from; what is told of it, and where what it makes lies."""
+"""LookPhotos: the pictures that a look is learnt from; what is told of it, and where what it makes lies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from .areas import Area
 from .artifacts import ADAPTER, LONGEST_PREFIX, PHOTOS_PREFIX, PHOTOS_PREFIX_RULE
 from .keys import ForeignKey
-from .look_ref import looks_area
+from .look_ref import LookKind, looks_area, shared_looks, store_prefix_of
 from .model import Contract, Tolerant
 from .stages.order import RequestRef
 from .stages.preprocess import (
@@ -42,6 +42,8 @@ _PREFIX_RULE: dict[str, JsonValue] = {
 }
 # Below looks/, beside the files that people put there.
 LEARNT = "learnt"
+# The same, in the area of the installation's own namespace, of a look that is every namespace's: its crops.
+SHARED = "shared"
 # Beside datasets and adapters.
 MODELS = "models"
 # A name with a dot would look like a namespace's area.
@@ -79,7 +81,8 @@ class LookPhotos(Contract):
     """The pictures that a look is learnt from: 10 to 60 of a studio's work, of many people."""
 
     prefix: str = Field(
-        description="Where the pictures lie: uploads/.../ in this namespace's own area of the store.",
+        description="Where the pictures lie: uploads/.../ in this namespace's own area of the store; of a "
+        "ClusterStyleAdapter in the area of the installation's own namespace.",
         min_length=9,
         max_length=LONGEST_PREFIX,
         json_schema_extra={"x-kubernetes-validations": [_PREFIX_RULE]},
@@ -138,14 +141,15 @@ class MergedLook(Tolerant):
     """A base model with the look merged in, which predictor and trainer load by name from the models folder."""
 
     name: str = Field(default="", max_length=200, description="The model's name, and its folder's.")
-    folder: str = Field(default="", max_length=1024, description="Where it lies, below the namespace's area.")
+    folder: str = Field(default="", max_length=1024, description="Where it lies, below the place of the look.")
     weight_percent: int = Field(default=0, ge=0, le=150, description="The look's weight in it.")
     bytes: int = Field(default=0, ge=0, description="Size of all files.")
     sums: str = Field(default="", max_length=64, description="sha256 of its SHA256SUMS, for models.sha256.")
 
 
 class LearntLook(Tolerant):
-    """A look that was learnt: from what, how it was judged, and where it lies below the namespace's area."""
+    """A look that was learnt: from what, how it was judged, and where it lies: below its namespace's area, or, of a
+    ClusterStyleAdapter, below the installation's prefix."""
 
     adapter: str = Field(default="", max_length=1024, description="The adapter's file.")
     sheet: str = Field(default="", max_length=1024, description="The sheet: faces with the look and without it.")
@@ -159,13 +163,13 @@ class LearntLook(Tolerant):
     merged: MergedLook | None = Field(default=None, description="Of the output Merged, once it is written.")
 
     @classmethod
-    def of(cls, judged: LookJudgement, pictures: int, prefix: str, area: Area) -> LearntLook:
-        """What the status says of a look whose adapter lies below `prefix`."""
-        place = prefix.removeprefix(area)
+    def of(cls, judged: LookJudgement, pictures: int, prefix: str, place: str) -> LearntLook:
+        """What the status says of a look whose adapter lies below `prefix`. `place`: what stands before its keys."""
+        folder = prefix.removeprefix(place)
         return cls(
-            adapter=place + ADAPTER,
-            sheet=judged.sheet.removeprefix(area),
-            report=f"{place}report.json",
+            adapter=folder + ADAPTER,
+            sheet=judged.sheet.removeprefix(place),
+            report=f"{folder}report.json",
             pictures=pictures,
             people=judged.people,
             network=judged.network,
@@ -182,7 +186,11 @@ class LearntLook(Tolerant):
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a look is learnt from, and how: the same lesson makes the same adapter, and is given once."""
+    """What a look is learnt from, and how: the same lesson makes the same adapter, and is given once.
+
+    `area`: of the namespace whose pictures they are, and whose Jobs look at them; of a ClusterStyleAdapter that is the
+    installation's own. There the pictures and their crops stay; what is made of them lies where `kind` says.
+    """
 
     request: RequestRef
     area: Area
@@ -191,6 +199,13 @@ class Lesson:
     preprocess: PreprocessParameters
     training: TrainParameters
     look: LookTraining
+    kind: LookKind = LookKind.OWN
+
+    @property
+    def place(self) -> str:
+        """What stands before the keys of the finished look: the area, or the installation's prefix. Raises
+        ForeignKey."""
+        return self.area if self.kind is LookKind.OWN else store_prefix_of(self.area)
 
     def digest(self, stage: Stage) -> str:
         """Of preprocess or train."""
@@ -199,7 +214,10 @@ class Lesson:
 
     def prefix(self, stage: Stage) -> str:
         """Where a stage leaves what it makes. Raises ForeignKey for a name with a dot."""
-        return learnt_prefix(self.area, self.request.name, STAGES[stage].folder, self.digest(stage))
+        folder, digest = STAGES[stage].folder, self.digest(stage)
+        if self.kind is LookKind.CLUSTER and stage is Stage.PREPROCESS:
+            return _folder(f"{looks_area(self.area)}{SHARED}/", self.request.name, folder, digest)
+        return self._made(folder, digest)
 
     def merge(self, training: TrainReport, wish: MergeWish) -> LookMerge | None:
         """What is merged into the base model; None for a look that no weight is recommended of."""
@@ -221,7 +239,13 @@ class Lesson:
 
     def merge_prefix(self, merge: LookMerge) -> str:
         """Where that base model is written. Raises ForeignKey for a name with a dot."""
-        return learnt_prefix(self.area, self.request.name, MODELS, self.merge_digest(merge))
+        return self._made(MODELS, self.merge_digest(merge))
+
+    def _made(self, folder: str, digest: str) -> str:
+        """Where what styles draw with is written. Raises ForeignKey for a name with a dot."""
+        own = self.kind is LookKind.OWN
+        looks = looks_area(self.area) if own else shared_looks(store_prefix_of(self.area))
+        return _folder(f"{looks}{LEARNT}/", self.request.name, folder, digest)
 
 
 @dataclass(frozen=True)
@@ -234,11 +258,11 @@ class MergeWish:
     recipe: str = ""
 
 
-def learnt_prefix(area: Area, name: str, folder: str, digest: str) -> str:
+def _folder(place: str, name: str, folder: str, digest: str) -> str:
     """Where a step of learning a look leaves what it makes. Raises ForeignKey for a name that no key may hold."""
     if not _NAME.fullmatch(name):
         raise ForeignKey(f"{name[:63]!a} has a dot, and no look of such a name is learnt: name it otherwise")
-    return f"{looks_area(area)}{LEARNT}/{name}/{folder}/{digest}/"
+    return f"{place}{name}/{folder}/{digest}/"
 
 
 def look_preprocess(platform: PreprocessParameters) -> PreprocessParameters:

@@ -320,6 +320,11 @@ class OperatorConfig(LoopSettings):
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="/metrics; 0: none.")
     health_port: int = Field(default=8080, ge=0, le=65535, description="/healthz; 0: none.")
 
+    @property
+    def own_namespace(self) -> str:
+        """The namespace of the release; empty where the operator is of none."""
+        return self.installation.partition("/")[0]
+
 
 class Secrets(Contract):
     """What comes from the environment."""

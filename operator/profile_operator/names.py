@@ -7,7 +7,7 @@ from profile_contract import GROUP, manifest
 API_VERSION, REQUEST_KIND = manifest.API_VERSION, manifest.REQUEST_KIND
 
 LABEL_REQUEST = f"{GROUP}/request"
-# On Jobs and Secrets of a look that is learnt: the StyleAdapter's name.
+# On Jobs and Secrets of a look that is learnt: its name. Whose it is their owner says.
 LABEL_LOOK = f"{GROUP}/style-adapter"
 LABEL_STAGE = f"{GROUP}/stage"
 # On Jobs: the request's uid. Deletion that orphans takes the owner reference away, and leaves this.

@@ -296,7 +296,10 @@ class OperatorApp:
         trainings = [job for job in jobs if job["metadata"]["labels"].get(names.LABEL_STAGE) in stages]
         claims, busy, begun = standing_line(self._kube.listed, trainings)
         try:
-            looks = await self._kube.all_look_jobs(self._config.watch_namespaces) if self._waiting.needed else []
+            watched = self._config.watch_namespaces
+            # Of the cluster's looks, in the installation's own.
+            places = sorted({*watched, self._config.own_namespace} - {""}) if watched else []
+            looks = await self._kube.all_look_jobs(places) if self._waiting.needed else []
         except ApiError as error:
             # Each is seen when its look is looked at; until then one training more may begin.
             log.warning("it is not known which looks are trained: %s", error)

@@ -63,6 +63,22 @@ def test_the_page_may_do_what_its_visitors_do_and_no_more() -> None:
     assert (rule["resources"], set(rule["verbs"])) == (["clusterprofilestyles"], {"get", "list"})
 
 
+def test_looks_of_the_cluster_are_learnt_in_the_releases_own_namespace_and_nothing_else_is_done_there() -> None:
+    served = ("--set", "watchNamespaces={hr}")
+    rules = the("Role", "profile-studio-cluster-looks", *served)["rules"]
+    rights = {resource: set(rule["verbs"]) for rule in rules for resource in rule["resources"]}
+    assert rights == {
+        "jobs": {"get", "list", "create", "delete"},
+        "secrets": {"create", "delete"},
+        "namespaces": {"get"},
+    }
+    # Where requests are served there, or everywhere, it is among what the operator may do anyway.
+    for arguments in ((), ("--set", "clusterWide=true"), ("--set", "watchNamespaces={hr,profile-system}")):
+        assert "profile-studio-cluster-looks" not in of_kind("Role", *arguments)
+    owned = [rule for rule in the("ClusterRole", f"{CLUSTER}-cluster")["rules"] if rule["verbs"] == ["update"]]
+    assert [rule["resources"] for rule in owned] == [["clusterstyleadapters/finalizers"]]
+
+
 def rendered(release: str, namespace: str) -> set[tuple[str, str, str]]:
     result = run(
         *("template", release, str(CHART), "--namespace", namespace),

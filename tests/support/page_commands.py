@@ -60,6 +60,8 @@ STORY = {
     "kubectl apply -f examples/style.yaml": "--dry-run=server",
     "kubectl apply -f examples/style-adapter.yaml": "--dry-run=server",
     "kubectl get csadapter,sadapter -A": "",
+    "kubectl apply -f examples/learnt-cluster-style-adapter.yaml": "--dry-run=server",
+    "kubectl get csadapter -o wide": "",
     "kubectl get sadapter,csadapter -A -o wide": "",
     "kubectl profile doctor": "",
     "kubectl profile styles": "",

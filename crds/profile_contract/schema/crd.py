@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from profile_contract import GROUP, VERSION
-from profile_contract.look import CLUSTER_LOOK_RULES, LOOK_RULES, OWN_LOOK_RULES, LookSpec, LookStatus
+from profile_contract.look import LOOK_RULES, LookSpec, LookStatus
 from profile_contract.look_ref import LookKind
 from profile_contract.request import OBJECT_RULES, SPEC_RULES, ProfileRequestSpec
 from profile_contract.request_status import ProfileRequestStatus
@@ -176,14 +176,14 @@ def _style_version(description: str, rules: list[dict[str, str]]) -> dict[str, A
 def cluster_style_adapter_crd() -> dict[str, Any]:
     """The CRD of ClusterStyleAdapter."""
     text = "An adapter of a look that styles of every namespace may draw with, beside the person's."
-    version = _version(text, LookSpec, LookStatus, [*LOOK_RULES, *CLUSTER_LOOK_RULES], LOOK_COLUMNS)
+    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
     return _crd(LookKind.CLUSTER.value, CLUSTER_LOOKS, "csadapter", "Cluster", version)
 
 
 def style_adapter_crd() -> dict[str, Any]:
     """The CRD of StyleAdapter."""
     text = "An adapter of a look that the styles of its namespace may draw with, beside the person's."
-    version = _version(text, LookSpec, LookStatus, [*LOOK_RULES, *OWN_LOOK_RULES], LOOK_COLUMNS)
+    version = _version(text, LookSpec, LookStatus, LOOK_RULES, LOOK_COLUMNS)
     return _crd(LookKind.OWN.value, LOOKS, "sadapter", "Namespaced", version)
 
 

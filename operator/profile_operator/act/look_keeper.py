@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from profile_contract.areas import area_of
 from profile_contract.generation import LookCheckOrder, LookGrant
+from profile_contract.keys import ForeignKey
 from profile_contract.look import LookReason, LookStatus, look_spec
 from profile_contract.look_learning import LookCondition
-from profile_contract.look_ref import LOOKS, look_key, looks_area, shared_looks
+from profile_contract.look_ref import LOOKS, LookKind, look_key, looks_area, shared_looks
 from profile_contract.problems import problems_of
+from profile_contract.resource import Key
 from profile_contract.style_ref import OWN
 from profile_contract.understood import understood
 from profile_operator.clients.entries import LookEntry, whole
@@ -32,7 +34,7 @@ from profile_operator.config import OperatorConfig
 from profile_operator.decide.look_learning import Learning
 from profile_operator.decide.look_status import GOING, LookSight, is_read, is_seen, look_status
 from profile_runtime.kubernetes.errors import ApiError
-from profile_runtime.kubernetes.resources import CLUSTER_LOOKS_PATH, looks_path
+from profile_runtime.kubernetes.resources import CLUSTER_LOOKS_PATH, Document, looks_path
 from profile_runtime.store.port import StoreError
 
 from .look_learner import LookLearner, LookOwner
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 60.0
 LEARNING_SECONDS = 5.0
+# Of a generation that is told of before anything was done.
+NOBODY_LOOKED = -1
 # A predictor that refuses to be asked is one of an earlier version, which knows no looks.
 _AWAY = (PredictorBusy, PredictorFailed, PredictorRefused, PredictorUnavailable)
 
@@ -78,16 +82,20 @@ class LookKeeper:
     async def look(self) -> None:
         """One round over all looks."""
         self._learning = False
-        self._learner.keep({entry.key for entry in self._kube.listed_looks})
+        self._learner.keep({entry.key for entry in self._looks})
         drawing = Counter[tuple[str, str]]()
         for style in (*self._kube.listed_cluster_styles, *self._kube.listed_styles):
             for look in style.looks:
                 drawing[style.key.namespace if look.startswith(OWN) else "", look] += 1
-        for entry in (*self._kube.listed_cluster_looks, *self._kube.listed_looks):
+        for entry in self._looks:
             try:
                 await self._keep(entry, drawing[entry.key.namespace, entry.look])
             except ApiError as error:
                 log.info("the status of the look %s was not written: %s", entry.key, error)
+
+    @property
+    def _looks(self) -> tuple[LookEntry, ...]:
+        return (*self._kube.listed_cluster_looks, *self._kube.listed_looks)
 
     async def _keep(self, entry: LookEntry, styles: int) -> None:
         """Write one look's status if it changed."""
@@ -99,10 +107,11 @@ class LookKeeper:
         seen = is_seen(before, generation)
         if seen:
             self._learner.rest(entry.key)
-        sight = None if seen else await self._sight(entry, before)
+        unclaimed = self._unclaimed(document, before)
+        sight = None if seen else self._claim() if unclaimed else await self._sight(entry, before)
         after = look_status(
             before,
-            generation,
+            NOBODY_LOOKED if unclaimed else generation,
             sight,
             styles=styles,
             installation=self._config.installation,
@@ -123,10 +132,7 @@ class LookKeeper:
                 self._learner.rest(entry.key)
             if spec.photos is not None:
                 fresh = before.observed_generation != generation
-                metadata = document["metadata"]
-                created = parsed(metadata.get("creationTimestamp", "1970-01-01T00:00:00Z"))
-                owner = LookOwner(entry.key, str(metadata.get("uid", "")), created)
-                learning = await self._learner.step(owner, spec, spec.photos, fresh=fresh)
+                learning = await self._learner.step(self._owner(entry), spec, spec.photos, fresh=fresh)
                 if learning.learnt is None:
                     return self._unlearnt(learning)
                 merging = learning.conditions.get(LookCondition.MERGED)
@@ -149,6 +155,27 @@ class LookKeeper:
             return LookSight(reason, f"{path}: {result.refused}", learning=learning)
         text = f"it changes {result.layers} layers, at rank {result.rank} at most"
         return LookSight(LookReason.FITS, text, sha256, result.layers, result.rank, learning)
+
+    def _unclaimed(self, document: Document, before: LookStatus) -> bool:
+        """Whether several installations may be about to learn a look of the cluster: who writes its status first
+        does."""
+        shared = not document["metadata"].get("namespace") and "photos" in (document.get("spec") or {})
+        return shared and before.installation != self._config.installation
+
+    def _claim(self) -> LookSight:
+        """What is told before anything is done."""
+        self._learning = True
+        return LookSight(LookReason.LEARNING, f"it is learnt by the installation {self._config.installation}")
+
+    def _owner(self, entry: LookEntry) -> LookOwner:
+        """Who has it learnt, and where: one of the cluster in the installation's own namespace. Raises ForeignKey."""
+        metadata, key, kind = whole(entry)["metadata"], entry.key, LookKind.OWN
+        if not key.namespace:
+            key, kind = Key(self._config.own_namespace, key.name), LookKind.CLUSTER
+        if not key.namespace:
+            raise ForeignKey("this operator is of no installation, and has no namespace to learn a cluster's look in")
+        created = parsed(metadata.get("creationTimestamp", "1970-01-01T00:00:00Z"))
+        return LookOwner(key, str(metadata.get("uid", "")), created, kind)
 
     def _unlearnt(self, learning: Learning) -> LookSight:
         """What is told of a look that is not learnt yet, or never will be from these pictures."""

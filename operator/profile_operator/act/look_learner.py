@@ -1,4 +1,4 @@
-"""LookLearner: has a StyleAdapter's look learnt from its pictures, one step a round."""
+"""LookLearner: has a look learnt from its pictures, one step a round."""
 
 from __future__ import annotations
 
@@ -42,11 +42,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LookOwner:
-    """A StyleAdapter that owns Jobs and Secrets."""
+    """A look that owns Jobs and Secrets. `key`: where they stand, and its name."""
 
     key: Key
     uid: str
     created: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    kind: LookKind = LookKind.OWN
+
+    @property
+    def look(self) -> Key:
+        """As it is listed: one of the cluster has no namespace."""
+        return self.key if self.kind is LookKind.OWN else Key("", self.key.name)
 
 
 class LookLearner:
@@ -75,12 +81,12 @@ class LookLearner:
         facts = await self._facts(owner, spec, photos, fresh=fresh)
         learning = learn(facts)
         if self._line is not None:
-            learning = self._line.in_turn(owner.key, owner.created, facts.jobs, learning)
+            learning = self._line.in_turn(owner.look, owner.created, facts.jobs, learning)
         try:
             return await self._do(owner, learning)
         except Exception:
             if self._line is not None:
-                self._line.leave(owner.key)
+                self._line.leave(owner.look)
             raise
 
     def rest(self, look: Key) -> None:
@@ -101,7 +107,7 @@ class LookLearner:
             await self._store.delete(learning.drop)
         for action in filter(None, (learning.job, learning.waits_for)):
             # Of a Job that waits, too: what it was given may end before its pod starts.
-            await self._credentials.ensure(owner, action.stage, action.scopes, kind=LookKind.OWN.value)
+            await self._credentials.ensure(owner, action.stage, action.scopes, kind=owner.kind.value)
         if learning.job is not None:
             await self._create(owner, learning.job)
         return learning
@@ -118,6 +124,7 @@ class LookLearner:
             preprocess=look_preprocess(config.preprocess),
             training=look_training(config.training, spec.layers, spec.training),
             look=LookTraining(words=spec.words),
+            kind=owner.kind,
         )
         dataset, adapter = lesson.prefix(Stage.PREPROCESS), lesson.prefix(Stage.TRAIN)
         training = await self._store.report(adapter, TrainReport, within=adapter)
@@ -149,7 +156,7 @@ class LookLearner:
 
     async def _create(self, owner: LookOwner, action: CreateJob) -> None:
         """Create a Job; one that another try made is met in the next round."""
-        document = manifests.job(action, owner.key, owner.uid, self._config, redis=self._redis, kind=LookKind.OWN.value)
+        document = manifests.job(action, owner.key, owner.uid, self._config, redis=self._redis, kind=owner.kind.value)
         try:
             await self._kube.create_job(document)
             log.info("look %s: Job %s created", owner.key, action.name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from profile_contract.look_ref import LookKind
 from profile_contract.resource import Key
 from profile_contract.stages.stage import Stage
 from profile_operator import names
@@ -19,19 +20,20 @@ from profile_operator.waiting_list import WaitingList
 from profile_runtime.kubernetes.resources import Document
 
 # No request is called so: its name holds no slash.
-_LOOK = "styleadapter/"
+_LOOK, _CLUSTER_LOOK = "styleadapter/", "clusterstyleadapter/"
 # Merging needs no GPU, though it is a Job of the training stage.
 _MERGES = re.compile(r"-merge-[0-9a-f]{8}$")
 
 
-def line_key(look: Key) -> Key:
-    """What a look is called in the line."""
-    return Key(look.namespace, _LOOK + look.name)
+def line_key(look: Key, home: str) -> Key:
+    """What a look is called in the line. One of the cluster stands in that of the installation's own namespace,
+    `home`, whose Jobs train it."""
+    return Key(look.namespace, _LOOK + look.name) if look.namespace else Key(home, _CLUSTER_LOOK + look.name)
 
 
 def is_look(key: Key) -> bool:
     """Whether somebody in the line is a look."""
-    return key.name.startswith(_LOOK)
+    return key.name.startswith((_LOOK, _CLUSTER_LOOK))
 
 
 class LookLine:
@@ -49,7 +51,7 @@ class LookLine:
             # A Job may still stand that has left its report.
             self.rest(look)
             return learning
-        key = line_key(look)
+        key = self._key(look)
         self._seated.add(key)
         trainings = [job for job in jobs if job.state is JobState.ACTIVE and self._counts(job.stage, job.name)]
         begun = max((job.started.timestamp() for job in trainings if job.started), default=0.0)
@@ -60,16 +62,16 @@ class LookLine:
 
     def leave(self, look: Key) -> None:
         """Its training could not begin: its turn passes to the next, until it is looked at again."""
-        self._waiting.leave(line_key(look))
+        self._waiting.leave(self._key(look))
 
     def rest(self, look: Key) -> None:
         """Nothing is to be learnt of it, or not any more."""
-        self._waiting.forget(line_key(look))
-        self._seated.discard(line_key(look))
+        self._waiting.forget(self._key(look))
+        self._seated.discard(self._key(look))
 
     def keep(self, looks: Collection[Key]) -> None:
         """Forget all looks but these."""
-        for key in self._seated - {line_key(look) for look in looks}:
+        for key in self._seated - {self._key(look) for look in looks}:
             self._waiting.forget(key)
             self._seated.discard(key)
 
@@ -80,13 +82,18 @@ class LookLine:
             metadata, job = document["metadata"], job_view(document)
             if job is None or not self._counts(job.stage, job.name):
                 continue
-            key = line_key(Key(metadata["namespace"], metadata["labels"][names.LABEL_LOOK]))
+            clusters = any(owner["kind"] == LookKind.CLUSTER for owner in metadata.get("ownerReferences", ()))
+            namespace = "" if clusters else metadata["namespace"]
+            key = self._key(Key(namespace, metadata["labels"][names.LABEL_LOOK]))
             if job.started is not None:
                 begun.append((key.namespace, job.started.timestamp()))
             if job.state is JobState.ACTIVE:
                 busy.append(key)
                 self._seated.add(key)
         return busy, begun
+
+    def _key(self, look: Key) -> Key:
+        return line_key(look, self._config.own_namespace)
 
     def _counts(self, stage: Stage, name: str) -> bool:
         """Whether a look's Job of that name takes a GPU's place."""

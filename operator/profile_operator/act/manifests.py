@@ -53,7 +53,7 @@ def owner_reference(name: str, uid: str, kind: str = names.REQUEST_KIND) -> Docu
 
 
 def labels(request: str, stage: Stage | None = None, kind: str = names.REQUEST_KIND) -> dict[str, str]:
-    """Labels of everything that belongs to a request, or to a look: of a StyleAdapter, by its name."""
+    """Labels of everything that belongs to a request, or to a look: by its name."""
     common = {
         "app.kubernetes.io/name": "profile-studio",
         "app.kubernetes.io/component": stage.value if stage else "credentials",

@@ -171,7 +171,7 @@ class Kube:
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_REQUEST}={key.name}")])
 
     async def look_jobs(self, key: Key) -> list[Document]:
-        """The Jobs by which a StyleAdapter's look is learnt."""
+        """The Jobs by which looks of that name are learnt in that namespace: whose each is its owner says."""
         return await self._list(_jobs_path(key.namespace), [("labelSelector", f"{names.LABEL_LOOK}={key.name}")])
 
     async def all_look_jobs(self, namespaces: Sequence[str]) -> list[Document]:

@@ -17,7 +17,7 @@ from profile_contract.look_learning import (
     MergedLook,
     MergeWish,
 )
-from profile_contract.look_ref import Sha256
+from profile_contract.look_ref import LookKind, Sha256
 from profile_contract.picture_size import PictureSize
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
@@ -199,7 +199,7 @@ def _judged(facts: LearningFacts, rows: dict[LookCondition, ConditionRow], stale
         text = "the report of its training says nothing of a look; the stages' images are of another version"
         rows[LookCondition.JUDGED] = ConditionRow(False, Reason.INVALID_ORDER, text)
         return Learning(_all(rows, facts), stale, refusal=text)
-    learnt = LearntLook.of(judged, judged.learnt_from, lesson.prefix(Stage.TRAIN), lesson.area)
+    learnt = LearntLook.of(judged, judged.learnt_from, lesson.prefix(Stage.TRAIN), lesson.place)
     resembling = sum(row.resembling for row in judged.weights)
     if judged.recommended_percent is None:
         seen = (
@@ -233,7 +233,7 @@ def _merged(facts: LearningFacts, judged: Learning, merge: LookMerge) -> Learnin
         model = report.merged or MergedModel()
         folder = f"{lesson.merge_prefix(merge)}{model.name}/"
         learnt = learnt.model_copy(
-            update={"merged": MergedLook(**model.model_dump(), folder=folder.removeprefix(lesson.area))}
+            update={"merged": MergedLook(**model.model_dump(), folder=folder.removeprefix(lesson.place))}
         )
         row = ConditionRow(
             True,
@@ -306,8 +306,10 @@ def _of_stage(stage: Stage, facts: LearningFacts) -> Step:
 
 
 def look_job(lesson: Lesson, step: str, digest: str) -> str:
-    """The name of a step's Job, of at most 63 characters: no request's, whose own end in the stage and its digest."""
-    return f"look-{lesson.request.name[:37]}-{step}-{digest[:8]}"
+    """The name of a step's Job, of at most 63 characters: no request's, whose own end in the stage and its digest, and
+    no other look's of that name, which the installation's own namespace may have."""
+    whose = "look" if lesson.kind is LookKind.OWN else "cluster-look"
+    return f"{whose}-{lesson.request.name[: 41 - len(whose)]}-{step}-{digest[:8]}"
 
 
 def _faces(facts: LearningFacts) -> GenerationOrder | None:

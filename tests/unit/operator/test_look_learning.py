@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from areas import NAMESPACE_UID, area
+from areas import area
+from look_cluster import Hand
 from look_lesson import ADAPTER, DATASET, FACTS, LESSON, PHOTOS, UPLOADS, job, trained
 from operator_world import CONFIG, NOW
 from profile_contract.artifacts import REPORT
@@ -29,7 +30,6 @@ from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import (
     Captions,
     LookPictures,
-    PhotoRef,
     PreprocessOrder,
     PreprocessParameters,
     PreprocessReport,
@@ -234,42 +234,6 @@ def test_the_status_tells_each_stage_and_keeps_its_times() -> None:
 
 
 # --- what is done ---
-
-
-@dataclass
-class Hand:
-    """Cluster, store and credentials, which remember what was done."""
-
-    reports: dict[str, Any] = field(default_factory=dict)
-    jobs: list[dict[str, Any]] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-
-    async def namespace_uid(self, namespace: str) -> str:
-        return NAMESPACE_UID
-
-    async def photos(self, place: str, prefix: str, most: int) -> tuple[PhotoRef, ...]:
-        self.done.append(f"list {prefix} {most}")
-        return PHOTOS
-
-    async def report(self, prefix: str, kind: type[Any], *, within: str) -> Any:
-        assert within == prefix
-        return self.reports.get(prefix)
-
-    async def delete(self, prefix: str) -> int:
-        self.done.append(f"drop {prefix}")
-        return 1
-
-    async def look_jobs(self, key: Key) -> list[dict[str, Any]]:
-        return self.jobs
-
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        self.done.append(f"delete {name} {uid}")
-
-    async def create_job(self, document: dict[str, Any]) -> None:
-        self.jobs.append({**document, "metadata": {**document["metadata"], "uid": "job-uid"}})
-
-    async def ensure(self, owner: LookOwner, stage: Stage, scopes: Any, *, kind: str) -> None:
-        self.done.append(f"credentials {owner.key.name} {stage.value} {kind}")
 
 
 SPEC = LookSpec.model_validate(

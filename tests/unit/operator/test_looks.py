@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import pytest
 
-from areas import NAMESPACE_UID, area
-from operator_world import CONFIG, NOW, World, ready
+from areas import area
+from look_cluster import DONE, LEARNT, Cluster, Signer, document, entry, of_photos, told
+from operator_world import NOW, World, ready
 from operator_world import STYLES as SAID
 from profile_contract.conditions import Reason
-from profile_contract.generation import LookCheckOrder, LookCheckResult
-from profile_contract.look import LookReason, LookSpec, LookState, LookStatus, look_state
-from profile_contract.look_learning import LearntLook, LookCondition, LookPhotos
+from profile_contract.generation import LookCheckResult
+from profile_contract.look import LookReason, LookState, LookStatus, look_state
+from profile_contract.look_learning import LookCondition
 from profile_contract.look_ref import LookFile, LookKind, LookRef
 from profile_contract.resource import Key
-from profile_operator.act.look_keeper import LookKeeper
 from profile_operator.act.look_learner import LookOwner
-from profile_operator.clients.entries import LookEntry, StyleEntry, look_entry, style_entry
+from profile_operator.clients.entries import look_entry, style_entry
 from profile_operator.clients.predictor import PredictorUnavailable
 from profile_operator.decide.look_learning import ConditionRow, Learning
 from profile_operator.decide.look_status import LookSight, look_status
@@ -127,22 +125,6 @@ def test_another_file_of_a_look_trains_nobody_anew() -> None:
 PLACE = area()
 
 
-def document(name: str = "rim", namespace: str = "hr", **status: Any) -> dict[str, Any]:
-    """A look as the API server gives it."""
-    metadata = {"name": name, "generation": 2, "resourceVersion": "7"} | ({"namespace": namespace} if namespace else {})
-    file = {"key": f"looks/{name}.safetensors", "sha256": "a" * 64, "licence": "our own"}
-    return {"metadata": metadata, "spec": {"file": file}, "status": status}
-
-
-def told(status: str = "True", generation: int = 2, installation: str = "ns/release", reason: str = "Fits") -> Any:
-    condition = {
-        "type": "Ready", "status": status, "reason": reason, "message": "rank 128",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-        "observedGeneration": generation,
-    }  # fmt: skip
-    return {"observedGeneration": generation, "conditions": [condition], "installation": installation}
-
-
 def test_a_look_is_drawn_with_once_its_own_installation_read_it_as_it_stands() -> None:
     assert look_state(document(**told()), PLACE, "ns/release").file == RIM.file
     unread: dict[str, Any] = {}
@@ -170,80 +152,6 @@ def test_a_status_is_new_where_something_changed_and_keeps_its_time() -> None:
 
 
 # --- who reads it ---
-
-
-@dataclass
-class Cluster:
-    """Looks and styles as the watches tell them; a store that signs, and a predictor that answers."""
-
-    listed_looks: list[LookEntry] = field(default_factory=list)
-    listed_cluster_looks: list[LookEntry] = field(default_factory=list)
-    listed_styles: list[StyleEntry] = field(default_factory=list)
-    listed_cluster_styles: list[StyleEntry] = field(default_factory=list)
-    answers: dict[str, LookCheckResult | Exception] = field(default_factory=dict)
-    asked: list[tuple[str, LookCheckOrder]] = field(default_factory=list)
-    written: dict[str, dict[str, Any]] = field(default_factory=dict)
-    without_store: bool = False
-    learns: Learning | Exception = field(default_factory=lambda: Learning({}))
-    steps: list[tuple[LookOwner, bool]] = field(default_factory=list)
-    kept: set[Key] = field(default_factory=set)
-    rested: list[Key] = field(default_factory=list)
-
-    async def namespace_uid(self, namespace: str) -> str:
-        return NAMESPACE_UID
-
-    async def set_style_status(self, path: str, status: dict[str, Any], version: str) -> None:
-        self.written[path.rpartition("/v1alpha1/")[2]] = status
-
-    def signer(self, prefix: str, tag: str) -> Any:
-        return Signer(prefix)
-
-    async def signed(self, sign: Any) -> Any:
-        if self.without_store:
-            raise StoreError("the store is away")
-        return sign()
-
-    async def check(self, predictor: str, order: LookCheckOrder) -> LookCheckResult:
-        self.asked.append((predictor, order))
-        answer = self.answers.get(order.look.name, LookCheckResult(layers=4, rank=8))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def step(self, owner: LookOwner, spec: LookSpec, photos: LookPhotos, *, fresh: bool) -> Learning:
-        self.steps.append((owner, fresh))
-        if isinstance(self.learns, Exception):
-            raise self.learns
-        return self.learns
-
-    def keep(self, looks: Collection[Key]) -> None:
-        self.kept = set(looks)
-
-    def rest(self, look: Key) -> None:
-        self.rested.append(look)
-
-    async def look(self) -> dict[str, tuple[str, str, str]]:
-        """One round; status, reason and message of each look that was written."""
-        self.written.clear()
-        config = CONFIG.model_copy(update={"installation": "ns/release"})
-        await LookKeeper(self, self, self, config, learner=self).look()  # type: ignore[arg-type]
-        ready = {path: status["conditions"][0] for path, status in self.written.items()}
-        return {path: (one["status"], one["reason"], one["message"]) for path, one in ready.items()}
-
-
-@dataclass(frozen=True)
-class Signer:
-    """Signs below one prefix."""
-
-    prefix: str
-
-    def get(self, key: str, seconds: int) -> str:
-        assert key.startswith(self.prefix)
-        return f"read {key} below {self.prefix}"
-
-
-def entry(*words: Any, **status: Any) -> LookEntry:
-    return look_entry(msgspec.json.encode(document(*words, **status)))
 
 
 async def test_a_look_is_read_by_the_predictor_through_a_link_to_its_own_place() -> None:
@@ -314,16 +222,6 @@ async def test_another_installations_look_is_left_alone() -> None:
 
 
 # --- one that is learnt ---
-
-LEARNT = LearntLook(adapter="looks/learnt/rim/adapter/one/adapter.safetensors")
-DONE = {LookCondition.JUDGED: ConditionRow(True, Reason.SUCCEEDED, "begin at the weight 60")}
-
-
-def of_photos(**status: Any) -> LookEntry:
-    look = document(**status)
-    look["metadata"]["uid"] = "look-uid"
-    look["spec"] = {"photos": {"prefix": "uploads/looks/rim/", "licence": "ours"}, "words": "golden rim light"}
-    return look_entry(msgspec.json.encode(look))
 
 
 async def test_a_look_that_is_learnt_is_read_by_the_predictor_as_a_file_is() -> None:

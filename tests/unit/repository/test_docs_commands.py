@@ -21,8 +21,9 @@ NOTES = ROOT / "charts" / "profile-studio" / "templates" / "NOTES.txt"
 # Nobody's namespace is asked for: kinds that have none, files and folders that name theirs, words about a kind, what
 # the chart's notes take from a list of the cluster's own objects.
 NO_NAMESPACE = re.compile(
-    r"(?:cluster)?profilestyles?\b|namespace\b|explain\b|apply -k\b|apply -f examples/(?:style|models/)|profile\b|"
-    r"krew\b|(?:label|annotate) --overwrite (?:\{\{|crd/)|delete crd\b"
+    r"(?:cluster)?profilestyles?\b|csadapter\b|namespace\b|explain\b|apply -k\b|"
+    r"apply -f examples/(?:style|learnt-cluster|models/)|profile\b|krew\b|"
+    r"(?:label|annotate) --overwrite (?:\{\{|crd/)|delete crd\b"
 )
 HAS_NAMESPACE = re.compile(r" (-n|--namespace|-A|--all-namespaces)\b")
 OWN_FILES = re.compile(r"\b(?:examples|charts|constraints|images)/[\w./-]+")

@@ -32,8 +32,8 @@ def documents(file: Path) -> list[dict[str, Any]]:
 def test_there_are_examples() -> None:
     kinds = [document["kind"] for file in FILES for document in documents(file)]
     assert kinds.count("ProfileRequest") >= 4
-    assert (kinds.count("ProfileStyle"), kinds.count("ClusterProfileStyle")) == (2, 2)
-    assert (kinds.count("StyleAdapter"), kinds.count("ClusterStyleAdapter")) == (1, 1)
+    assert (kinds.count("ProfileStyle"), kinds.count("ClusterProfileStyle")) == (2, 3)
+    assert (kinds.count("StyleAdapter"), kinds.count("ClusterStyleAdapter")) == (1, 2)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(EXAMPLES).as_posix())

@@ -183,4 +183,32 @@ MUTANTS = (
         "needs_gpu(stage, self._config)",
         "merging waits for a GPU that it does not need",
     ),
+    (
+        "LK34",
+        "crds/profile_contract/look_learning.py",
+        "if self.kind is LookKind.CLUSTER and stage is Stage.PREPROCESS:",
+        "if False:",
+        "crops of the platform's looks lie where every namespace's looks are read",
+    ),
+    (
+        "LK35",
+        "operator/profile_operator/act/look_keeper.py",
+        "return shared and before.installation != self._config.installation",
+        "return False",
+        "two releases of a cluster learn the same look at once",
+    ),
+    (
+        "LK36",
+        "operator/profile_operator/act/look_line.py",
+        "else Key(home, _CLUSTER_LOOK + look.name)",
+        "else Key(home, _LOOK + look.name)",
+        "two looks of one name share a place in the line",
+    ),
+    (
+        "LK37",
+        "operator/profile_operator/decide/look_learning.py",
+        'whose = "look" if lesson.kind is LookKind.OWN else "cluster-look"',
+        'whose = "look"',
+        "a look of the cluster waits for ever for another one's Job",
+    ),
 )

@@ -24,6 +24,7 @@ NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 SHAPED: dict[str, Values] = {
     "output": st.lists(NAMES, min_size=1, max_size=4).map(lambda parts: "/".join(parts) + "/"),
     "sha256": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    "traceparent": st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", fullmatch=True),
     "pose": st.just("frontal"),
     "background_colour": st.just("#aabbcc"),
     "reason": st.just("Succeeded"),

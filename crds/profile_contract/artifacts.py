@@ -2,6 +2,7 @@
 
 <area>uploads/...                                raw photos
 <area>clusters/<uid>                             whose namespace it is
+<area>prior/<digest>/                            class pictures, which all trainings of the namespace share
 <area>requests/<name>/resolved.json                   what the request was resolved to when its work began
 <area>requests/<name>/dataset/<digest>/          crops, masks
 <area>requests/<name>/adapter/<digest>/          adapter, its WebUI twin, checkpoints
@@ -35,7 +36,7 @@ _PURGEABLE_MARK = "purgeable"
 # Written when a sweep sees first that the request is gone: what it made goes so long after that.
 _ORPHANED_MARK = "orphaned"
 
-_UPLOADS, _REQUESTS, _CLUSTERS = "uploads", "requests", "clusters"
+_UPLOADS, _REQUESTS, _CLUSTERS, _PRIOR = "uploads", "requests", "clusters", "prior"
 
 # What no part of a prefix holds: separators, control characters, quotes, what a policy would read as a pattern. In the
 # notation that Go's regular expressions share with Python's, since the CRD asks the same.
@@ -84,6 +85,22 @@ def requests_area(area: Area) -> str:
     """Everything that the requests of a namespace made. Raises ForeignKey for what is no area."""
     namespace_of(area)
     return f"{area}{_REQUESTS}/"
+
+
+def prior_area(area: Area) -> str:
+    """The class pictures of all trainings of a namespace. Raises ForeignKey for what is no area."""
+    namespace_of(area)
+    return f"{area}{_PRIOR}/"
+
+
+def class_pictures_prefix(area: Area, digest: str) -> str:
+    """Where class pictures of that digest are kept. Raises ForeignKey for what is no area or no digest."""
+    return f"{prior_area(area)}{_part('digest', digest, _DIGEST)}/"
+
+
+def class_picture_key(prefix: str, number: int) -> str:
+    """A class picture below the prefix of its digest; `number` counts from 0."""
+    return f"{prefix}{number:03d}.png"
 
 
 def request_prefix(area: Area, name: str) -> str:

@@ -30,6 +30,7 @@ from .stages.train import (
     LookJudgement,
     LookMerge,
     LookTraining,
+    PriorPreservation,
     TrainParameters,
     TrainReport,
     merge_digest,
@@ -274,5 +275,11 @@ def look_preprocess(platform: PreprocessParameters) -> PreprocessParameters:
 def look_training(platform: TrainParameters, layers: LookLayers, steps: LookSteps) -> TrainParameters:
     """How a look is trained: as the platform's base model wants it, but in the layers of looks, and as `steps` say."""
     said = {name: value for name, value in steps.model_dump().items() if value is not None}
-    changed = {"adapter_layers": AdapterLayers(layers.value.lower()), "noun": "person", "face_weight": 1.0}
+    changed = {
+        "adapter_layers": AdapterLayers(layers.value.lower()),
+        "noun": "person",
+        "face_weight": 1.0,
+        # No noun comes to mean anybody.
+        "prior_preservation": PriorPreservation(),
+    }
     return platform.model_copy(update={**changed, "validation_images": 2 * PICTURES_A_NOUN, **said})

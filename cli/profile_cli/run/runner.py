@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from profile_cli.errors import CommandError
 from profile_cli.results import UNTRAINED, Results, files_of
 from profile_cli.terminal import Terminal, duration
-from profile_contract.artifacts import REPORT, stage_prefix, uploads_prefix
+from profile_contract.artifacts import REPORT, class_pictures_prefix, stage_prefix, uploads_prefix
 from profile_contract.candidates import (
     PlannedCandidate,
     UnknownPose,
@@ -34,7 +34,7 @@ from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import RequestRef, StageOrder, StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport, photos_digest
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainOrder, TrainReport
+from profile_contract.stages.train import TrainOrder, TrainReport, class_pictures_digest
 from profile_contract.style import ProfileStyleSpec
 from profile_runtime.context import StageContext
 from profile_runtime.shell import StageFunction, run_stage
@@ -147,6 +147,7 @@ class Run:
         subject, count = f"{parameters.token} {parameters.noun}", parameters.validation_images
         wanted, first = Wanted(subject, self.spec.seed, count), self.spec.style_keys[0]
         size = self.platform.picture_for(self.spec)
+        kept = class_pictures_prefix(AREA, class_pictures_digest(parameters)) if parameters.preserves_prior else None
         order = TrainOrder(
             request=self.request,
             digest=digests.train,
@@ -155,6 +156,7 @@ class Run:
             parameters=parameters,
             judge=judge_order(self.request, first, self.styles[first], wanted, dataset, size=size),
             recipe=self.platform.recipe,
+            class_pictures=kept,
         )
         return self._stage(Stage.TRAIN, order, TrainReport, _train)
 

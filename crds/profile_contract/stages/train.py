@@ -22,6 +22,8 @@ from .stage import Stage
 
 # Raised by hand when training makes another adapter of the same inputs: it is part of every train digest.
 VERSION = 3
+# Raised by hand when class pictures are drawn in another way.
+CLASS_PICTURES_VERSION = 1
 
 
 class AdapterLayers(StrEnum):
@@ -51,6 +53,26 @@ class OptimiserKind(StrEnum):
 
 # The rare word that stands for the person in captions.
 Token = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^{}\x00-\x1f]+$")]
+
+
+class PriorPreservation(Contract):
+    """Pictures of anybody, learnt beside the person's photos so that the noun does not come to mean the person alone
+    (Ruiz et al. 2023, DreamBooth: its prior preservation loss)."""
+
+    weight: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="How much the loss on class pictures counts beside that on the photos; 0: there are none. "
+        "DreamBooth: 1. A step then takes twice as long.",
+    )
+    pictures: int = Field(
+        default=100,
+        ge=1,
+        le=500,
+        description="Class pictures, which the base model draws before the adapter learns: of the request's noun, at "
+        "training.resolution. They are kept for later trainings of the namespace.",
+    )
 
 
 class TrainingRecipe(Contract):
@@ -106,6 +128,10 @@ class TrainingRecipe(Contract):
         description="Weighted: as min-SNR weighs them. Even: all alike. Mixed: half of them each way; of a base that "
         "predicts velocity, min-SNR alone hardly ever draws those in which skin and the shape of the head are decided.",
     )
+    prior_preservation: PriorPreservation = Field(
+        default=PriorPreservation(),
+        description="Pictures of anybody, which are learnt beside the person's photos.",
+    )
     control_in_loss: bool = Field(
         default=False,
         description="Train with the ControlNet heard, as portraits are drawn: for a base that learnt together with it.",
@@ -138,6 +164,11 @@ class TrainParameters(TrainingRecipe):
     noun: Literal["person", "woman", "man"] = "person"
     token: Token = Field(default="sks", description="The rare token that stands for the person in captions.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @property
+    def preserves_prior(self) -> bool:
+        """Whether class pictures are learnt beside the photos."""
+        return self.prior_preservation.weight > 0
 
 
 class LookTraining(Contract):
@@ -173,6 +204,8 @@ class TrainOrder(StageOrder):
     recipe: str = Field(default="", max_length=64)
     look: LookTraining | None = None
     merge: LookMerge | None = None
+    # The prefix below which class pictures are kept; None: there are none to learn. No part of the digest.
+    class_pictures: Key | None = None
 
 
 class Checkpoint(Tolerant):
@@ -269,11 +302,23 @@ class TrainReport(StageReport):
     judged_by: JudgedBy | None = Field(default=None, description="None: the last checkpoint was taken unseen.")
     look: LookJudgement | None = Field(default=None, description="Of a look alone.")
     merged: MergedModel | None = Field(default=None, description="Of a look that was merged into its base model.")
+    class_pictures_drawn: int | None = Field(
+        default=None,
+        ge=0,
+        description="Class pictures that this training drew, since none was kept that could be used; None: it learnt "
+        "from none.",
+    )
 
 
 def untrained_digest(dataset: str) -> str:
     """Of a request that trains nothing: what is drawn for it depends on the dataset alone."""
     return digest_of(["untrained", dataset])
+
+
+def class_pictures_digest(parameters: TrainParameters) -> str:
+    """The same base model, noun, size, count, seed and way of drawing make the same class pictures."""
+    drawn = [parameters.noun, parameters.resolution, parameters.seed, parameters.validation_sampler_steps]
+    return digest_of([CLASS_PICTURES_VERSION, parameters.base_model, *drawn, parameters.prior_preservation.pictures])
 
 
 def train_digest(dataset: str, parameters: TrainParameters, look: LookTraining | None = None) -> str:

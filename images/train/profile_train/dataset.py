@@ -110,6 +110,15 @@ def read_examples(
     return examples
 
 
+def whole_example(picture: RGB, caption: str, resolution: int) -> Example:
+    """A whole square picture as an example of this many pixels squared, in which no pixel counts more than another."""
+    height, width = picture.shape[:2]
+    size = (resolution, resolution)
+    weights = np.ones(size, np.float32)
+    cut = _cut(picture, (0, 0, width, height), size)
+    return Example(cut, weights, caption, crop_left=0, crop_top=0, original_size=(width, height))
+
+
 def _pose(image: DatasetImage, box: tuple[int, int, int, int], size: tuple[int, int], line: int) -> RGB:
     """The pose map of the part of a picture in a box, at this size. Raises BadInput where joints were not kept."""
     if image.joints is None:

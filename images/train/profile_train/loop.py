@@ -97,10 +97,12 @@ def train(
 
 @dataclass(frozen=True)
 class Fallback:
-    """How a training keeps within its memory: the plans it falls to, and its examples, cut for another resolution."""
+    """How a training keeps within its memory: the plans it falls to, and its examples, cut for another resolution;
+    and its class pictures at a resolution, none where it learns from none."""
 
     ladder: Ladder
     recut: Callable[[int], list[CachedExample]]
+    class_pictures: Callable[[int], list[CachedExample]] = lambda _resolution: []
 
 
 class Course:
@@ -125,6 +127,7 @@ class Course:
         self._checkpoints, self._progress, self._judge = checkpoints, progress, judge
         self._memory = memory
         self._follow(memory.ladder.plan)
+        self._class_pictures = memory.class_pictures(memory.ladder.plan.resolution)
         self._law = timestep_law(base, parameters.min_snr_gamma, parameters.timesteps)
         self._untrained = {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
         self._optimisation = Optimisation(self._weights, parameters)
@@ -210,19 +213,31 @@ class Course:
     def _gradient(self, step: int) -> torch.Tensor | None:
         """A step's loss, its gradient laid upon the weights; None where memory ran out."""
         parameters, plan = self._parameters, self._memory.ladder.plan
-        batch = [self._examples[i] for i in batch_of(self._sizes, self._settings.batch, parameters.seed, step)]
         draw = torch.Generator(self._base.device).manual_seed(noise_seed(parameters.seed, step, self.redrawn))
         loss = torch.zeros((), device=self._base.device)
         try:
-            for part in step_losses(
-                self._base, batch, draw, rows=plan.rows, law=self._law, offset=parameters.noise_offset
-            ):
-                part.backward()
-                loss += part.detach()
+            # The photos first: their noise does not depend on whether class pictures are learnt beside them.
+            for weight, batch in self._batches(step):
+                for part in step_losses(
+                    self._base, batch, draw, rows=plan.rows, law=self._law, offset=parameters.noise_offset
+                ):
+                    weighed = weight * part
+                    weighed.backward()
+                    loss += weighed.detach()
         except torch.OutOfMemoryError:
             log.warning("step %d does not fit into memory with %s", step + 1, plan)
             return None
         return loss
+
+    def _batches(self, step: int) -> list[tuple[float, list[CachedExample]]]:
+        """A step's batch of photos, and as many class pictures where it learns from them; with what each counts."""
+        seed, batch = self._parameters.seed, self._settings.batch
+        batches = [(1.0, [self._examples[i] for i in batch_of(self._sizes, batch, seed, step)])]
+        if self._class_pictures:
+            sizes = [picture.size for picture in self._class_pictures]
+            pictures = [self._class_pictures[i] for i in batch_of(sizes, batch, seed, step)]
+            batches.append((self._parameters.prior_preservation.weight, pictures))
+        return batches
 
     def _follow(self, plan: MemoryPlan, before: MemoryPlan | None = None) -> None:
         """Carry out the next steps by a plan; `before`: the one they were carried out by."""
@@ -237,6 +252,7 @@ class Course:
         if before is not None and plan.resolution != before.resolution:
             self._examples = self._memory.recut(plan.resolution)
             self._sizes = [example.size for example in self._examples]
+            self._class_pictures = self._memory.class_pictures(plan.resolution)
 
     def _keep(self, loss: float) -> None:
         """Save a checkpoint and judge it. Raises Diverged for weights that are not finite."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,16 @@ class Base:
     autocast: bool
     # The ControlNet that portraits are drawn with, where the loss hears it.
     control: Any | None = None
-    # The UNet that portraits are drawn with to judge checkpoints: it has no weights but those of `unet`.
-    drawing: torch.nn.Module | None = None
     # Whether blocks that repeat are compiled, where that pays.
     compiles: bool = False
+    # The UNets that pictures are drawn with meanwhile, to judge checkpoints and as class pictures: they have no weights
+    # but those of `unet`.
+    drawings: list[torch.nn.Module] = field(default_factory=list)
 
     @property
     def _networks(self) -> list[Any]:
         """What stands on the accelerator while it is trained."""
-        return [network for network in (self.unet, self.control, self.drawing) if network is not None]
+        return [network for network in (self.unet, self.control, *self.drawings) if network is not None]
 
     @property
     def prediction(self) -> str:

@@ -77,7 +77,7 @@ class PortraitDrawing:
         wanted = wanted if base.control is not None else _without_poses(wanted)
         check(wanted, has_control=base.control is not None)
         pipeline = Pipeline.beside(base.family, base.pipeline, base.control, layers)
-        base.drawing = pipeline.unet
+        base.drawings.append(pipeline.unet)
         rows = [_row(number, wanted, store) for number in range(len(wanted.items))]
         pieces = pieces_of(wanted, rows, chunks_of(wanted, pipeline.chunks))
         for piece in pieces:

@@ -30,6 +30,7 @@ from profile_runtime.recipes import recipe_warning
 
 from .cache import CachedExample, encode_examples, encode_text, free_encoders
 from .checkpoints import Checkpoints, Saved
+from .class_pictures import ClassPictures, class_prompt
 from .dataset import Example, read_examples, read_report
 from .judge import Judgement, judge_of
 from .look_judge import LookJudge
@@ -96,7 +97,7 @@ class Attempt:
         )
         check_weights(base, parameters.min_snr_gamma)
         checkpoints = Checkpoints(self.context.store, self.order.output, self.settings.key)
-        trained, look_judge = self._train(base, examples, checkpoints, ladder)
+        trained, look_judge, class_pictures = self._train(base, examples, checkpoints, ladder)
         chosen, weights = delivered(checkpoints, trained.checkpoints)
         adapter, twin = self._export(base, weights)
         # While the checkpoints stand: whoever is stopped here is judged again, and trains nothing.
@@ -126,6 +127,7 @@ class Attempt:
             seconds_per_step=round(trained.seconds_per_step, 4),
             judged_by=judged_by(self.order) if chosen.likeness is not None or look is not None else None,
             look=look,
+            class_pictures_drawn=class_pictures.drawn if class_pictures is not None else None,
             gpu=torch.cuda.get_device_name() if on_gpu else "",
             gpu_count=1 if on_gpu else 0,
         )
@@ -189,14 +191,18 @@ class Attempt:
 
     def _train(
         self, base: Base, examples: list[Example], checkpoints: Checkpoints, ladder: Ladder
-    ) -> tuple[Trained, LookJudge | None]:
-        """Encode the examples, free the encoders, and train; with what judges the look then, if one is learnt.
+    ) -> tuple[Trained, LookJudge | None, ClassPictures | None]:
+        """Encode the examples, free the encoders, and train; with what judges the look then, if one is learnt, and the
+        class pictures, if there were any.
 
         Raises as `train` does.
         """
-        texts, noise = encode_text(base, [example.caption for example in examples]), self.order.parameters.latent_noise
+        parameters = self.order.parameters
+        noise, prior = parameters.latent_noise, [class_prompt(parameters)] if parameters.preserves_prior else []
+        texts = encode_text(base, [example.caption for example in examples] + prior)
         cached = encode_examples(base, examples, texts, noise=noise)
         judge, look_judge = self._judge(base), self._look_judge(base)
+        class_pictures = ClassPictures.of(base, self.order, texts, self.context.store, self.context.progress)
         free_encoders(base)
 
         def recut(resolution: int) -> list[CachedExample]:
@@ -204,17 +210,22 @@ class Attempt:
             free_encoders(base)
             return again
 
+        def none_beside(_resolution: int) -> list[CachedExample]:
+            return []
+
         trained = train(
             base,
             cached,
             self.order.parameters,
             self.settings,
-            memory=Fallback(ladder, recut),
+            memory=Fallback(
+                ladder, recut, class_pictures.examples if class_pictures is not None else lambda _resolution: []
+            ),
             checkpoints=checkpoints,
             progress=self.context.progress,
             judge=judge,
         )
-        return trained, look_judge
+        return trained, look_judge, class_pictures
 
     def _judge(self, base: Base) -> Callable[[], Judgement]:
         """What tells the worth of the adapter as it then is. Raises BadInput."""

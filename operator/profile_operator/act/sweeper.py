@@ -22,6 +22,7 @@ from profile_contract.areas import Area, area_in, area_of, namespace_of
 from profile_contract.artifacts import (
     cluster_mark,
     clusters_folder,
+    prior_area,
     request_prefix,
     requests_area,
     uploads_area,
@@ -36,7 +37,15 @@ from profile_operator import metrics, names
 from profile_operator.clients.census import Census
 from profile_operator.clock import parsed
 from profile_operator.config import OperatorConfig
-from profile_operator.decide.sweep import LivingRequest, Swept, Waste, sweep, sweep_uploads, unfinished_uploads
+from profile_operator.decide.sweep import (
+    LivingRequest,
+    Swept,
+    Waste,
+    sweep,
+    sweep_class_pictures,
+    sweep_uploads,
+    unfinished_uploads,
+)
 from profile_operator.observe.references import expired_folders, referenced_digests
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.kubernetes.resources import Document
@@ -161,6 +170,7 @@ class Sweeper:
                 await self._jobs(place, findings)
                 await self._requests(place, findings)
                 await self._uploads(place, findings)
+                await self._class_pictures(place, findings)
                 await self._mark_or_clear(place, cluster)
             except (ApiError, StoreError, ForeignKey) as error:
                 log.warning("the sweep leaves %s alone: %s", place.namespace, error)
@@ -294,9 +304,20 @@ class Sweeper:
                 return
             after = whole[-1].key
 
+    async def _class_pictures(self, place: SweptArea, findings: Findings) -> None:
+        """A namespace's class pictures, a page at a time."""
+        base, after = prior_area(place.area), ""
+        while page := await asyncio.to_thread(self._leftovers.versions, base, after, PAGE):
+            await self._pause()
+            whole = _whole_keys(page) if len(page) >= PAGE else page
+            await self._carry_out(sweep_class_pictures(whole, self._now(), self._settings, gone=place.gone), findings)
+            if len(page) < PAGE:
+                return
+            after = whole[-1].key
+
     async def _unfinished(self, areas: Sequence[Area], findings: Findings) -> None:
         """Uploads in parts that nobody ended, of all areas that are ours."""
-        ours = [folder for area in areas for folder in (requests_area(area), uploads_area(area))]
+        ours = [folder for area in areas for folder in (requests_area(area), uploads_area(area), prior_area(area))]
         listed = await asyncio.to_thread(self._leftovers.unfinished, MOST_UNFINISHED)
         old = unfinished_uploads(listed, ours, self._now(), self._settings)
         findings.count(Waste.UNFINISHED, len(old))

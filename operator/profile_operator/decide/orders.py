@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profile_contract.artifacts import REPORT, stage_folder, uploads_prefix
+from profile_contract.artifacts import REPORT, class_pictures_prefix, stage_folder, uploads_prefix
 from profile_contract.candidates import (
     Wanted,
     delivered_of,
@@ -18,7 +18,7 @@ from profile_contract.stages.finish import FinishOrder, StyleCandidates
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder
 from profile_contract.stages.table import Stage
-from profile_contract.stages.train import TrainOrder
+from profile_contract.stages.train import TrainOrder, class_pictures_digest
 from profile_operator.config import OperatorConfig
 
 from .advice import plain
@@ -73,6 +73,7 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             parameters=resolved.train.parameters,
             judge=_judge(facts),
             recipe=resolved.train.recipe or "",
+            class_pictures=_class_pictures(facts) or None,
         )
     if stage is Stage.FINISH and resolved.finish is not None:
         reports = snapshot.reports.generate
@@ -96,6 +97,13 @@ def order_of(stage: Stage, facts: Facts) -> PreprocessOrder | TrainOrder | Finis
             drawn_at=last_drawn(reports.values()),
         )
     raise ValueError(f"{stage} is not a Job")
+
+
+def _class_pictures(facts: Facts) -> str:
+    """Where the class pictures of the request's training are kept, in its own namespace's area; empty: it has none."""
+    parameters = facts.snapshot.resolved.train.parameters
+    digest = class_pictures_digest(parameters)
+    return class_pictures_prefix(facts.area, digest) if parameters.preserves_prior else ""
 
 
 def _judge(facts: Facts) -> GenerationOrder | None:
@@ -147,7 +155,8 @@ def why_omitted(facts: Facts, style: ResolvedStyle) -> Undrawable | None:
 
 
 def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
-    """What the credentials of every Job that is still to run may reach: its inputs to read, its own output to write.
+    """What the credentials of every Job that is still to run may reach: its inputs to read, its own output to write;
+    and class pictures to read and add to, where a training learns from them.
 
     All of them: the policy of each is written together with the others', in one Secret.
     """
@@ -161,7 +170,12 @@ def open_scopes(facts: Facts, standings: Standings) -> tuple[Scope, ...]:
         Stage.FINISH: (dataset, candidates),
     }
     return tuple(
-        Scope(standing.stage, reads[standing.stage], chain.prefix(standing.stage))
+        Scope(
+            standing.stage,
+            reads[standing.stage],
+            chain.prefix(standing.stage),
+            _class_pictures(facts) if standing.stage is Stage.TRAIN else "",
+        )
         for standing in standings
         # Without a digest where a style waits for a look: then it is not known yet what is finished.
         if standing.state is not StageState.DONE and standing.stage in reads and chain.of(standing.stage)

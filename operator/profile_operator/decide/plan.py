@@ -58,11 +58,13 @@ class GenerationWork:
 
 @dataclass(frozen=True)
 class Scope:
-    """What one stage's credentials may do: read below these prefixes, read and write below `write`."""
+    """What one stage's credentials may do: read below these prefixes, read and write below `write`; below `shared`,
+    which others use too, read and write, and delete nothing. Empty: nothing is shared."""
 
     stage: Stage
     read: tuple[str, ...]
     write: str
+    shared: str = ""
 
 
 @dataclass(frozen=True)

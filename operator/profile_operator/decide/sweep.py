@@ -1,7 +1,7 @@
 """sweep: what of the store belongs to nobody any more. Pure, and afraid: what is not known for certain stays.
 
-It is asked about one request's prefix, or one namespace's uploads, at a time, with everything that lies there. Nothing
-goes that a living request refers to, that is younger than the pause, or of which no age is known.
+It is asked about one request's prefix, or one namespace's uploads or class pictures, at a time, with everything that
+lies there. Nothing goes that a living request refers to, that is younger than the pause, or of which no age is known.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Waste(StrEnum):
     SUPERSEDED = "superseded"  # its request is ready with other inputs
     EXPIRED = "expired"  # as its request's spec.retention says
     UPLOAD = "upload"  # photos that no request names
+    CLASS_PICTURE = "class-picture"  # drawn so long ago that a training that needs it may draw it anew
     VERSION = "version"  # replaced or deleted, and kept by the bucket
     UNFINISHED = "unfinished"  # parts of an upload that never ended
 
@@ -97,6 +98,17 @@ def sweep_uploads(
             if not any(entry.key.startswith(prefix) for prefix in used)
         ]
     return Swept(_without_nothing(waste))
+
+
+def sweep_class_pictures(
+    listing: Sequence[StoredVersion], now: datetime, settings: SweepConfig, *, gone: bool = False
+) -> Swept:
+    """What goes of a namespace's class pictures. They show nobody, and no request refers to them: a training that
+    misses some draws them anew. `gone`: their namespace is no more."""
+    longest = settings.pause if gone else max(settings.superseded, settings.pause)
+    old = [entry for entry in listing if entry.latest and not entry.marker and _old(entry.modified, now, longest)]
+    versions = old_versions(listing, now, settings)
+    return Swept(_without_nothing({Waste.VERSION: versions, Waste.CLASS_PICTURE: old}))
 
 
 def unfinished_uploads(

@@ -18,11 +18,14 @@ from profile_contract.artifacts import (
     REPORT,
     StageFile,
     candidate_key,
+    class_picture_key,
+    class_pictures_prefix,
     compared_key,
     folder_of,
     layout_key,
     photos_prefix,
     portrait_key,
+    prior_area,
     request_prefix,
     request_prefix_of,
     requests_area,
@@ -100,6 +103,16 @@ def test_photos_lie_below_their_namespaces_uploads(namespace: str, folders: list
     prefix = photos_prefix(*folders)
     assert prefix == f"uploads/{'/'.join(folders)}/"
     assert uploads_prefix(area(namespace), prefix) == f"{uploads_area(area(namespace))}{'/'.join(folders)}/"
+
+
+def test_class_pictures_lie_in_their_namespaces_area_and_nobodys_request() -> None:
+    prefix = class_pictures_prefix(area(), "0123456789abcdef")
+    assert prefix == f"{prior_area(area())}0123456789abcdef/" == "hr.1a2b3c4d-5e6f/prior/0123456789abcdef/"
+    assert class_picture_key(prefix, 7) == f"{prefix}007.png"
+    assert stage_file(class_picture_key(prefix, 7)) is None
+    for digest in ("", "../aa", "aa/bb", "a*"):
+        with pytest.raises(ForeignKey):
+            class_pictures_prefix(area(), digest)
 
 
 def test_no_photos_lie_in_no_folder() -> None:

@@ -20,7 +20,7 @@ from profile_contract.stages.chain import Digests, Platform, digests_of
 from profile_contract.stages.finish import FinishParameters
 from profile_contract.stages.preprocess import Captions, JointsNetwork, PhotoRef, PreprocessParameters, photos_digest
 from profile_contract.stages.table import STAGES, Stage
-from profile_contract.stages.train import AdapterLayers, OptimiserKind, Timesteps, TrainParameters
+from profile_contract.stages.train import AdapterLayers, OptimiserKind, PriorPreservation, Timesteps, TrainParameters
 from profile_contract.style import (
     DetailMode,
     FaceDetail,
@@ -147,6 +147,7 @@ TRAIN_FIELDS: dict[str, tuple[object, str]] = {
     "warm_up_steps": (50, "twcf"),
     "optimiser": (OptimiserKind.PRODIGY, "twcf"),
     "ema_decay": (0.99, "twcf"),
+    "prior_preservation": (PriorPreservation(weight=1.0), "twcf"),
     "checkpoint_steps": (50, "twcf"),
     "validation_images": (2, "twcf"),
     "validation_sampler_steps": (10, "twcf"),
@@ -363,6 +364,7 @@ DEFAULTS: dict[type[BaseModel], dict[str, object]] = {
         "warm_up_steps": 0,
         "optimiser": OptimiserKind.ADAMW,
         "ema_decay": 0.0,
+        "prior_preservation": PriorPreservation(weight=0.0, pictures=100),
         "checkpoint_steps": 100,
         "validation_images": 4,
         "validation_sampler_steps": 20,

@@ -16,6 +16,7 @@ from profile_contract.stages.finish import FinishOrder
 from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessReport
 from profile_contract.stages.table import Stage
+from profile_contract.stages.train import PriorPreservation, class_pictures_digest
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import stamp
 from profile_operator.decide import decide
@@ -221,6 +222,16 @@ def test_credentials_of_all_open_stages_reach_their_inputs_and_own_output_only()
     assert (scopes[TRAIN].read, scopes[TRAIN].write) == ((dataset,), chain.prefix(TRAIN))
     assert scopes[FINISH].read == (dataset, "hr.1a2b3c4d-5e6f/requests/minji/candidates/")
     assert scopes[FINISH].write == chain.prefix(FINISH)
+    assert {scope.shared for scope in action.scopes} == {""}
+
+
+def test_a_training_reaches_the_class_pictures_of_its_own_namespace_and_of_its_own_kind_alone() -> None:
+    training = CONFIG.training.model_copy(update={"prior_preservation": PriorPreservation(weight=1.0)})
+    world = World(config=CONFIG.model_copy(update={"training": training}))
+    digest = class_pictures_digest(training)
+    action = next(action for action in decide(world.facts()).actions if isinstance(action, CreateJob))
+    shared = {scope.stage: scope.shared for scope in action.scopes}
+    assert shared == {PREPROCESS: "", TRAIN: f"hr.1a2b3c4d-5e6f/prior/{digest}/", FINISH: ""}
 
 
 def test_progress_is_written_when_due_only() -> None:

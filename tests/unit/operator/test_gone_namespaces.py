@@ -8,7 +8,15 @@ import pytest
 
 from areas import area
 from fake_kubernetes import NAMESPACES
-from profile_contract.artifacts import cluster_mark, kept_mark, purgeable_mark, request_prefix, uploads_prefix
+from profile_contract.artifacts import (
+    class_picture_key,
+    class_pictures_prefix,
+    cluster_mark,
+    kept_mark,
+    purgeable_mark,
+    request_prefix,
+    uploads_prefix,
+)
 from profile_operator.decide.sweep import Waste
 from profile_runtime.store.leftovers import open_leftovers
 from profile_sandbox import services
@@ -56,7 +64,8 @@ async def test_a_namespace_that_goes_leaves_in_the_end_nothing(tidy: Tidy) -> No
     """It is marked while it is there; then what its requests made goes, its photos, and at last the mark."""
     photo = uploads_prefix(area(), "uploads/left/") + "1.jpg"
     purged, kept = request_prefix(area(), "nobody"), request_prefix(area(), "kept")
-    for key in (f"{purged}adapter/aa/a", purgeable_mark(purged), photo):
+    drawn = class_picture_key(class_pictures_prefix(area(), "c1"), 0)
+    for key in (f"{purged}adapter/aa/a", purgeable_mark(purged), photo, drawn):
         tidy.store.write(key, b"face")
     tidy.store._client._create_multipart_upload(services.BUCKET, f"{purged}adapter/aa/big", {})
     await tidy.round(watched=())
@@ -69,6 +78,7 @@ async def test_a_namespace_that_goes_leaves_in_the_end_nothing(tidy: Tidy) -> No
     tidy.later = 8
     findings = await tidy.round(watched=())
     assert findings.objects[Waste.ORPHANED] == 3
+    assert findings.objects[Waste.CLASS_PICTURE] == 1
     assert sorted(tidy.keys()) == sorted([cluster_mark(area(), OURS), f"{kept}adapter/aa/a", kept_mark(kept), photo])
     assert open_leftovers(tidy.minio.url, tidy.minio.operator).unfinished(10) == []
     tidy.later = 31

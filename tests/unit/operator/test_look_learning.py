@@ -83,7 +83,8 @@ def test_what_was_looked_at_is_trained_on_in_the_looks_own_layers_and_judged_by_
         for seed, noun in ((1, "woman"), (2, "woman"), (3, "man"), (4, "man"))
     ]
     (scope,) = learning.job.scopes
-    assert (scope.read, scope.write) == ((LESSON.prefix(Stage.PREPROCESS),), ADAPTER)
+    assert (scope.read, scope.write, scope.shared) == ((LESSON.prefix(Stage.PREPROCESS),), ADAPTER, "")
+    assert order.class_pictures is None
     assert learning.job.queue == KueueQueue("gpus")
     assert learn(FACTS).job.queue is None  # type: ignore[union-attr]
 

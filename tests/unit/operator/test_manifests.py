@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from areas import NAMESPACE_UID, area
 from operator_world import CONFIG, KEY
 from profile_contract.areas import LONGEST_AREA, LONGEST_STORE_PREFIX, area_of
+from profile_contract.artifacts import class_pictures_prefix
 from profile_contract.conditions import Reason
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import PreprocessOrder, PreprocessParameters
@@ -312,6 +314,30 @@ def test_a_session_policy_reads_inputs_and_writes_its_output_only() -> None:
     }
 
 
+def test_what_a_training_shares_it_reads_and_adds_to_and_deletes_nothing_of() -> None:
+    made, shared = f"{area()}requests/minji/", f"{area()}prior/c1/"
+    scope = Scope(Stage.TRAIN, (f"{made}dataset/d1/",), f"{made}adapter/d2/", shared)
+    rights: dict[str, set[str]] = {}
+    for statement in json.loads(session_policy("profiles", scope))["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for action in statement["Action"]:
+            rights.setdefault(action, set()).update(statement["Resource"])
+            if action == "s3:ListBucket":
+                below = statement["Condition"]["StringLike"]["s3:prefix"]
+                assert below == [f"{made}dataset/d1/*", f"{made}adapter/d2/*", f"{shared}*"]
+    dataset, adapter = (f"arn:aws:s3:::profiles/{made}{place}/*" for place in ("dataset/d1", "adapter/d2"))
+    pictures = f"arn:aws:s3:::profiles/{shared}*"
+    assert rights == {
+        "s3:ListBucket": {"arn:aws:s3:::profiles"},
+        "s3:GetObject": {dataset, adapter, pictures},
+        "s3:PutObject": {adapter, pictures},
+        "s3:DeleteObject": {adapter},
+        "s3:AbortMultipartUpload": {adapter},
+    }
+    with pytest.raises(ValueError, match="must not hold"):
+        session_policy("profiles", replace(scope, shared="hr/*/"))
+
+
 def test_the_longest_policy_fits_the_store() -> None:
     place = area_of("s" * 63, NAMESPACE_UID, f"{'b' * (LONGEST_STORE_PREFIX - 1)}/")
     assert len(place) == LONGEST_AREA
@@ -320,6 +346,9 @@ def test_the_longest_policy_fits_the_store() -> None:
     assert len(session_policy("b" * 63, scope)) <= MAXIMUM_CHARACTERS
     photos = Scope(Stage.PREPROCESS, (f"{place}{'p' * 256}",), f"{base}/dataset/{'d' * 16}/")
     assert len(session_policy("b" * 63, photos)) <= MAXIMUM_CHARACTERS
+    dataset, adapter = f"{base}/dataset/{'d' * 16}/", f"{base}/adapter/{'d' * 16}/"
+    training = Scope(Stage.TRAIN, (dataset,), adapter, class_pictures_prefix(place, "d" * 16))
+    assert len(session_policy("b" * 63, training)) <= MAXIMUM_CHARACTERS
 
 
 @pytest.mark.parametrize(

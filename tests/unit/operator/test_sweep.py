@@ -12,6 +12,7 @@ from areas import area
 from profile_contract.artifacts import (
     kept_mark,
     orphaned_mark,
+    prior_area,
     purgeable_mark,
     request_prefix,
     stage_prefix,
@@ -25,6 +26,7 @@ from profile_operator.decide.sweep import (
     Waste,
     old_versions,
     sweep,
+    sweep_class_pictures,
     sweep_uploads,
     unfinished_uploads,
 )
@@ -197,6 +199,18 @@ def test_no_photo_of_any_request_goes(photos: list[tuple[str, float | None]], us
         assert not any(entry.key.startswith(prefix) for prefix in prefixes)
         assert entry.modified is not None
         assert NOW - entry.modified > max(timedelta(days=expiry), CONFIG.pause)
+
+
+def test_class_pictures_go_when_they_are_old_and_sooner_where_their_namespace_is_gone() -> None:
+    base = prior_area(area())
+    listing = [stored(f"{base}aa/{age}.png", age) for age in (1.0, 6.9, 7.1, 13.9, 14.1, None)]
+    assert keys(sweep_class_pictures(listing, NOW, CONFIG), Waste.CLASS_PICTURE) == [f"{base}aa/14.1.png"]
+    gone = keys(sweep_class_pictures(listing, NOW, CONFIG, gone=True), Waste.CLASS_PICTURE)
+    assert gone == [f"{base}aa/{age}.png" for age in (7.1, 13.9, 14.1)]
+    replaced = [version("k", 2, 8, latest=True), version("k", 1, 100)]
+    assert [entry.version for entry in sweep_class_pictures(replaced, NOW, CONFIG).waste[Waste.VERSION]] == ["v1"]
+    patient = CONFIG.model_copy(update={"after_days": 30})
+    assert sweep_class_pictures(listing, NOW, patient) == Swept()
 
 
 def version(key: str, number: int, age: float, *, latest: bool = False, marker: bool = False) -> StoredVersion:

@@ -120,4 +120,25 @@ MUTANTS = (
         "issued = parsed(entry.start_time)",
         "credentials that were renewed after their stage began outlive the purge",
     ),
+    (
+        "C15",
+        "operator/profile_operator/decide/policy.py",
+        '(["s3:DeleteObject", "s3:AbortMultipartUpload"], (scope.write,)),',
+        '(["s3:DeleteObject", "s3:AbortMultipartUpload"], (scope.write, *shared)),',
+        "a training may delete what it shares with others",
+    ),
+    (
+        "C16",
+        "operator/profile_operator/decide/orders.py",
+        'if parameters.preserves_prior else ""',
+        'if parameters else ""',
+        "a training without class pictures may write them",
+    ),
+    (
+        "C17",
+        "operator/profile_operator/decide/sweep.py",
+        "longest = settings.pause if gone else max(settings.superseded, settings.pause)",
+        "longest = settings.pause if not gone else max(settings.superseded, settings.pause)",
+        "class pictures of a namespace that is gone stay the longest",
+    ),
 )

@@ -183,4 +183,25 @@ MUTANTS = (
         '**({"face_weight": 2.0} | weights),',
         "the weight of faces that was ordered is not taken",
     ),
+    (
+        "T63",
+        "images/train/profile_train/loop.py",
+        "weighed = weight * part",
+        "weighed = part",
+        "class pictures count as much as photos, whatever was ordered",
+    ),
+    (
+        "T64",
+        "images/train/profile_train/class_pictures.py",
+        "if pixels is None or pixels.shape != (edge, edge, 3):",
+        "if False:",
+        "a damaged class picture ends the training",
+    ),
+    (
+        "T65",
+        "images/train/profile_train/class_pictures.py",
+        "seed=(seed + number) % 2**31",
+        "seed=seed % 2**31",
+        "all class pictures are the same",
+    ),
 )

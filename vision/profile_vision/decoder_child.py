@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from .decoder_process import READY
 from .opening import Opening
 from .picture import Box, NotOpened, PictureLimits, Refusal
@@ -56,12 +58,14 @@ def _serve(order: dict[str, Any], orders: BinaryIO, answers: BinaryIO, opening: 
     answers.flush()
 
 
-def _opened(opening: Opening, data: bytes, limits: PictureLimits, box: Box | None) -> tuple[dict[str, object], bytes]:
+def _opened(
+    opening: Opening, data: bytes, limits: PictureLimits, box: Box | None
+) -> tuple[dict[str, object], bytes | memoryview]:
     """The answer's head, and the pixels that follow it."""
     try:
         picture = opening.open(data, limits, box)
         head = {"shape": picture.pixels.shape[:2], "box": picture.box, **vars(picture.facts)}
-        return head, picture.pixels.tobytes()
+        return head, np.ascontiguousarray(picture.pixels).data
     except NotOpened as refused:
         return {"refusal": refused.refusal, "detail": refused.detail[:200]}, b""
     except MemoryError:

@@ -5,6 +5,7 @@ Whoever made a picture may have taken the child over: nothing it says is believe
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -76,7 +77,8 @@ class DecoderProcess:
         order = {"size": len(data), "box": box, "limits": asdict(limits)}
         self._write(json.dumps(order).encode() + b"\n" + data, deadline)
         height, width, facts, shown = _answer(self._line(deadline), limits)
-        pixels = np.frombuffer(self._read(height * width * 3, deadline), dtype=np.uint8).reshape(height, width, 3)
+        pixels = np.empty((height, width, 3), np.uint8)
+        self._read(pixels.data.cast("B"), deadline)
         return Picture(pixels=RGB(pixels), facts=facts, box=shown)
 
     def kill(self) -> None:
@@ -110,12 +112,21 @@ class DecoderProcess:
         del self._unread[: end + 1]
         return line
 
-    def _read(self, count: int, deadline: float) -> bytes:
-        while len(self._unread) < count:
-            self._receive(deadline)
-        data = bytes(self._unread[:count])
-        del self._unread[:count]
-        return data
+    def _read(self, place: memoryview, deadline: float) -> None:
+        """Fill a place with what comes next: straight from the pipe, since pictures are large. Raises Gone."""
+        known = min(len(self._unread), len(place))
+        place[:known] = self._unread[:known]
+        del self._unread[:known]
+        rest = place[known:]
+        while rest:
+            _wait(self._answers, select.POLLIN, deadline)
+            try:
+                count = os.readv(self._answers, [rest[:PIECE]])
+            except BlockingIOError:
+                continue
+            if not count:
+                raise Gone("it died")
+            rest = rest[count:]
 
     def _receive(self, deadline: float) -> None:
         """Take what the child has written by now, and wait for it until the deadline. Raises Gone."""
@@ -130,7 +141,10 @@ class DecoderProcess:
 
 
 def _unblocked(stream: IO[bytes]) -> int:
+    """The stream's descriptor, which is never waited for, its pipe as wide as a piece where the system can do that."""
     os.set_blocking(stream.fileno(), False)
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIECE)
     return stream.fileno()
 
 

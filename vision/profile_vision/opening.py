@@ -174,4 +174,6 @@ def _is_grey(pixels: RGB) -> bool:
     """Whether next to no pixel has a colour."""
     step = max(1, round(math.sqrt(pixels.shape[0] * pixels.shape[1] / 250_000)))
     sample = pixels[::step, ::step].astype(np.int16)
-    return float(np.mean(np.ptp(sample, axis=2) > GREY_LEVELS)) < 0.001
+    red, green, blue = (sample[..., channel] for channel in range(3))
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return float(np.mean(spread > GREY_LEVELS)) < 0.001

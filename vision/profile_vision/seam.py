@@ -71,15 +71,15 @@ def broken_step(picture: NDArray[np.uint8], block: tuple[int, int]) -> bool:
     if steps.shape[0] < 2 or steps.shape[1] < 4:
         return False
     halves = steps.shape[1] // 2
-    for row in range(steps.shape[0] - 1):
-        for upper, lower in zip(steps[row].T, steps[row + 1].T, strict=True):
-            # Most of a step stands in one of the two rows, or half of it in each.
-            parts = (upper, lower, np.concatenate([lower[:halves], upper[halves:]]))
-            if max(abs(float(np.median(part))) for part in parts) < BROKEN_LEVELS / 2:
-                continue
-            if any(_is_broken(upper, lower, place) for place in range(1, steps.shape[1])):
-                return True
-    return False
+    # Most of a step stands in one of two rows, or half of it in each.
+    halved = np.concatenate([steps[1:, :halves], steps[:-1, halves:]], axis=1)
+    whole, half = np.abs(np.median(steps, axis=1)), np.abs(np.median(halved, axis=1))
+    suspects = np.maximum(np.maximum(whole[:-1], whole[1:]), half) >= BROKEN_LEVELS / 2
+    return any(
+        _is_broken(steps[row, :, channel], steps[row + 1, :, channel], place)
+        for row, channel in np.argwhere(suspects)
+        for place in range(1, steps.shape[1])
+    )
 
 
 def _is_broken(upper: NDArray[np.float32], lower: NDArray[np.float32], place: int) -> bool:
@@ -100,20 +100,27 @@ def _steps_of_blocks(picture: NDArray[np.uint8], block: tuple[int, int]) -> NDAr
     across, down = block
     edges = np.arange(down, picture.shape[0] - 1, down)
     columns = picture.shape[1] // across
-    above, upper, lower, below = (
-        _light_and_colour(picture[edges + offset, : columns * across]) for offset in (-2, -1, 0, 1)
-    )
-    excess = (lower - upper) - ((upper - above) + (below - lower)) / 2
-    blocks = excess.reshape(len(edges), columns, across, excess.shape[-1])
-    return np.median(blocks, axis=2).astype(np.float32)
+    rows = [_planes(picture[edges + offset, : columns * across]) for offset in (-2, -1, 0, 1)]
+    # One plane after another: numbers beside each other are calculated with several times as fast.
+    steps = []
+    for above, upper, lower, below in zip(*rows, strict=True):
+        excess = (lower - upper) - ((upper - above) + (below - lower)) / 2
+        # Their median: to sort eight or sixteen numbers takes a quarter of the time of NumPy's own.
+        middle = np.sort(excess.reshape(len(edges), columns, across), axis=2)[..., across // 2 - 1 : across // 2 + 1]
+        steps.append((middle[..., 0] + middle[..., 1]) / 2)
+    return np.stack(steps, axis=-1)
 
 
 def _light_and_colour(means: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Luma and two differences of colour, as JPEG stores them; other pictures as they are."""
-    values = means.astype(np.float32)
-    if values.shape[2] != 3:
-        return values
-    luma = values @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    blue, red = 0.564 * (values[..., 2] - luma), 0.713 * (values[..., 0] - luma)
-    parts: NDArray[np.float32] = np.stack([luma, blue, red], axis=-1)
+    """Luma and two differences of colour, as JPEG stores them; other pictures as they are. (H, W, channels)."""
+    parts: NDArray[np.float32] = np.stack(_planes(means), axis=-1)
     return parts
+
+
+def _planes(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """The same, channel after channel, (H, W) each."""
+    values = pixels.astype(np.float32)
+    if values.shape[2] != 3:
+        return [values[..., channel] for channel in range(values.shape[2])]
+    luma = values @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return [luma, 0.564 * (values[..., 2] - luma), 0.713 * (values[..., 0] - luma)]

@@ -18,6 +18,8 @@ SHORTEST, LONGEST, STEP, LINES = 3.0, 40.0, 0.1, 8
 # Steps are compared with those around them, this many pixels.
 AROUND = 31
 MOST = 20.0
+# One strong edge must not outweigh a grid.
+LARGEST_STEP = 8.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,27 @@ def _grid(steps: NDArray[np.float32]) -> float:
     padded = np.pad(steps, AROUND // 2, mode="reflect" if count > AROUND else "edge")
     relative = steps / (np.convolve(padded, np.ones(AROUND) / AROUND, "valid")[:count] + 0.3)
     periods = np.arange(SHORTEST, min(LONGEST, count / LINES) + STEP, STEP)
-    return max(_contrast(relative, period) for period in periods)
+    bounded = np.minimum(relative, LARGEST_STEP)
+    return max(_contrast(relative, bounded, period) for period in periods)
 
 
-def _contrast(relative: NDArray[np.float64], period: float) -> float:
-    """The median step on the lines of the grid of this period whose place fits best, per mean step between them."""
+def _contrast(relative: NDArray[np.float64], bounded: NDArray[np.float64], period: float) -> float:
+    """The median step on the lines of the grid of this period whose place fits best, per mean step between them.
+
+    It is asked of 370 periods a photo and direction: NumPy's median, clip and delete would take most of its time.
+    """
     begins, lines = np.arange(0, period, 0.5), np.arange(int(len(relative) / period))
-    places = np.clip(np.round(begins[:, None] + lines * period).astype(int), 0, len(relative) - 1)
-    best = places[int(np.argmax(np.minimum(relative[places], 8.0).mean(axis=1)))]
-    between = np.delete(relative, np.unique(best)).mean()
-    return float(min(np.median(relative[best]) / max(between, 0.05), MOST))
+    places = np.minimum(np.rint(begins[:, None] + lines * period).astype(np.intp), len(relative) - 1)
+    best = places[int(np.argmax(np.add.reduce(bounded[places], axis=1)))]
+    between = np.ones(len(relative), dtype=bool)
+    between[best] = False
+    elsewhere = relative[between]
+    step = _median(relative[best])
+    return min(step / max(float(np.add.reduce(elsewhere)) / len(elsewhere), 0.05), MOST)
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """The middle of some values, or half the sum of the two that are."""
+    values = np.sort(values)
+    middle = len(values) // 2
+    return float(values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2)

@@ -45,6 +45,19 @@ def _word(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _layers_of_people(value: Any) -> Any:
+    """Takes what people's adapters may change. The layers of looks hold no person: nobody could be drawn."""
+    kinds = [kind for kind in AdapterLayers if kind is not AdapterLayers.LOOK]
+    if value == AdapterLayers.LOOK:
+        raise ValueError(
+            "is of looks alone, which every predictor draws beside people: name the layers that people's adapters "
+            f"change, as training.adapterLayers does, one of {', '.join(kinds)}"
+        )
+    if value not in kinds:
+        raise ValueError(f"must be one of {', '.join(kinds)}")
+    return value
+
+
 def _switched(value: Any) -> Any:
     """1 or 0 alone."""
     if value not in ("0", "1", 0, 1):
@@ -97,7 +110,7 @@ class PredictorSettings(BaseSettings):
     recipe: Annotated[Recipe | None, NoDecode, BeforeValidator(_recipe)] = None
     slots: Slots = 4
     maximum_rank: Rank = 64
-    adapter_layers: Annotated[AdapterLayers, _word(*AdapterLayers)] = AdapterLayers.ATTENTION
+    adapter_layers: Annotated[AdapterLayers, BeforeValidator(_layers_of_people)] = AdapterLayers.ATTENTION
     batch: Count = 4
     host_cache_mb: Count = 1024
     device: str = "auto"

@@ -160,7 +160,13 @@ def test_what_is_empty_is_as_documented(environment: Callable[..., PredictorSett
         ({"DTYPE": "int4"}, "PROFILE_DTYPE='int4' must be one of auto, float32, bfloat16, float16"),
         (
             {"ADAPTER_LAYERS": "all"},
-            "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer, everything, look",
+            "PROFILE_ADAPTER_LAYERS='all' must be one of attention, transformer, everything",
+        ),
+        (
+            {"ADAPTER_LAYERS": "look"},
+            "PROFILE_ADAPTER_LAYERS='look' is of looks alone, which every predictor draws beside people: name the "
+            "layers that people's adapters change, as training.adapterLayers does, one of attention, "
+            "transformer, everything",
         ),
         ({"RECIPE": "{"}, "PROFILE_RECIPE='{' is no recipe as JSON"),
         ({"RECIPE": '{"a": 1}'}, """PROFILE_RECIPE='{"a": 1}' is no recipe: a: Extra inputs are not permitted"""),

@@ -68,6 +68,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--layouts", default=LayoutName.SQUARE.value, metavar="A,B", help=f"cuts (default: %(default)s): {layouts}"
     )
+    add_delivery_to(command)
+    add_request_options(command, folder=True)
+    command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
+    add_models_to(command.add_argument_group("training and models"))
+    command.set_defaults(run=run)
+
+
+def add_delivery_to(command: argparse.ArgumentParser) -> None:
+    """The options that say what is done to pictures before anybody is given them."""
     command.add_argument(
         "--signature", type=Path, metavar="FOLDER",
         help="sign portraits (content credentials, C2PA) with the tls.key and tls.crt in this folder",
@@ -80,10 +89,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--safety-checker", default="", metavar="MODEL",
         help="what holds back pictures that nobody should be given: a folder below the models folder (default: none)",
     )  # fmt: skip
-    add_request_options(command, folder=True)
-    command.add_argument("--minimum-photos", type=int, help="how many photos must be usable (default: 5)")
-    add_models_to(command.add_argument_group("training and models"))
-    command.set_defaults(run=run)
 
 
 def add_models_to(group: argparse._ArgumentGroup) -> None:

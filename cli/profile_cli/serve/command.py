@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from profile_cli.errors import CommandError
 from profile_cli.run.alone import alone_in
-from profile_cli.run.command import WORK, accelerated, add_models_to, model_choice, prepare
+from profile_cli.run.command import WORK, accelerated, add_delivery_to, add_models_to, model_choice, prepare, signer_of
 from profile_cli.run.hub import models_from_hub
+from profile_cli.run.other_networks import OtherNetworks
 from profile_cli.run.settings import choose_with, platform
 from profile_cli.run.values import read_values
 from profile_cli.styles import known_styles, load_styles
@@ -50,6 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     command.add_argument("--port", type=int, default=8765, help="port (default: %(default)s)")
     command.add_argument("--token", help="what visitors must have (default: a new one, in the address that is shown)")
+    add_delivery_to(command)
     add_models_to(command.add_argument_group("training and models"))
     command.set_defaults(run=run)
 
@@ -91,9 +93,6 @@ def _workplace(arguments: argparse.Namespace, styles: Mapping[str, ProfileStyleS
     wanting = sorted(key for key, style in styles.items() if style.adapters)
     if wanting:
         raise CommandError(f"the style {wanting[0]} draws with adapters of its own, which the page here cannot give it")
-    enlarging = sorted(key for key, style in styles.items() if style.upscale is not None)
-    if enlarging:
-        raise CommandError(f"the style {enlarging[0]} enlarges its candidates (upscale), which the page here cannot do")
     folder = (arguments.models or models_folder()).resolve()
     choice, values = model_choice(arguments), read_values(arguments.values)
     base, control = models_from_hub(
@@ -101,6 +100,10 @@ def _workplace(arguments: argparse.Namespace, styles: Mapping[str, ProfileStyleS
     )
     models = choose_with(folder, replace(choice, base_model=base, control_model=control), values)
     prepare(models, terminal)
+    networks = OtherNetworks(arguments.upscaler, arguments.safety_checker)
+    networks.check(folder, styles)
+    signature = arguments.signature.resolve() if arguments.signature else None
+    signer = signer_of(signature)
     out: Path = arguments.out.resolve()
     try:
         (out / WORK).mkdir(parents=True, exist_ok=True)
@@ -114,6 +117,9 @@ def _workplace(arguments: argparse.Namespace, styles: Mapping[str, ProfileStyleS
         platform=platform(choice, models, accelerated=accelerated(), values=values),
         terminal=terminal,
         toy=models.base if models.recipe.toy else "",
+        signature=signature,
+        signer=signer,
+        networks=networks,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from profile_cli.errors import CommandError
+from profile_cli.run.other_networks import OtherNetworks
 from profile_cli.run.runner import InputRefused, Run
 from profile_cli.run.settings import AREA
 from profile_cli.terminal import Terminal, Tracker
@@ -41,7 +42,7 @@ class Withdrawn(CommandError):
 @dataclass(frozen=True)
 class Workplace:
     """What the worker works with. `models` is the models folder; `styles` by their keys; `toy`: the base model's name,
-    if it is but a toy."""
+    if it is but a toy; `signature`, `signer` and `networks` as of a Run."""
 
     store: FolderStore
     models: Path
@@ -49,6 +50,9 @@ class Workplace:
     platform: Platform
     terminal: Terminal
     toy: str = ""
+    signature: Path | None = None
+    signer: str = ""
+    networks: OtherNetworks = field(default_factory=OtherNetworks)
 
 
 class Worker:
@@ -151,7 +155,11 @@ class Worker:
         terminal = Relay(place.terminal, task)
         name = str(document["metadata"]["name"])
         task.tell()
-        Run(place.store, place.models, spec, styles, place.platform, terminal, name=name, listener=task.done).results()
+        job = Run(
+            place.store, place.models, spec, styles, place.platform, terminal, name=name, listener=task.done,
+            signature=place.signature, signer=place.signer, networks=place.networks,
+        )  # fmt: skip
+        job.results()
 
     def _tell_if_wanted(self, document: Document, task: Task) -> None:
         self._check_wanted(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from played_run import Played, played_desk, portrait
+from profile_cli.__main__ import parser
 from profile_cli.errors import CommandError
+from profile_cli.run.other_networks import OtherNetworks
 from profile_cli.run.runner import InputRefused
 from profile_cli.serve import worker as worker_module
 from profile_cli.serve.desk import Desk
@@ -59,6 +62,32 @@ def _only(desk: Desk) -> None:
     for document in desk.ledger.documents():
         if document["metadata"]["name"].endswith("-preview"):
             desk.ledger.forget(document["metadata"]["name"])
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_both_ways_of_working_on_one_machine_sign_enlarge_and_hold_back(command: str) -> None:
+    said = ["--signature", "keys", "--upscaler", "esrgan", "--safety-checker", "checker"]
+    words = [command, *(["a.jpg"] if command == "run" else []), "--out", "out"]
+    found = parser().parse_args([*words, *said])
+    assert (found.signature, found.upscaler, found.safety_checker) == (Path("keys"), "esrgan", "checker")
+    nothing = parser().parse_args(words)
+    assert (nothing.signature, nothing.upscaler, nothing.safety_checker) == (None, "", "")
+
+
+def test_what_runs_is_told_what_is_done_to_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: TestClient, desk: Desk
+) -> None:
+    heard = list[object]()
+    monkeypatch.setattr(
+        Played, "during", staticmethod(lambda run: heard.append((run.signature, run.signer, run.networks)))
+    )
+    networks = OtherNetworks("esrgan", "checker")
+    wanted = replace(desk.worker._workplace, signature=tmp_path, signer="a studio", networks=networks)
+    monkeypatch.setattr(desk.worker, "_workplace", wanted)
+    _ask(client)
+    _only(desk)
+    desk.worker.step()
+    assert heard == [(tmp_path, "a studio", networks)]
 
 
 def test_nobody_comes_in_without_the_token(desk: Desk) -> None:

@@ -143,8 +143,8 @@ MUTANTS = (
     (
         "K23",
         "crds/profile_contract/artifacts.py",
-        "{_part('digest', digest, _DIGEST)}",
-        "{digest}",
+        "{stage_folder(area, name, stage)}{_part('digest', digest, _DIGEST)}",
+        "{stage_folder(area, name, stage)}{digest}",
         "a digest may hold a path",
     ),
     (

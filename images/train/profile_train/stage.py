@@ -210,17 +210,15 @@ class Attempt:
             free_encoders(base)
             return again
 
-        def none_beside(_resolution: int) -> list[CachedExample]:
-            return []
-
+        memory = Fallback(ladder, recut)
+        if class_pictures is not None:
+            memory = Fallback(ladder, recut, class_pictures.examples)
         trained = train(
             base,
             cached,
             self.order.parameters,
             self.settings,
-            memory=Fallback(
-                ladder, recut, class_pictures.examples if class_pictures is not None else lambda _resolution: []
-            ),
+            memory=memory,
             checkpoints=checkpoints,
             progress=self.context.progress,
             judge=judge,

@@ -236,7 +236,8 @@ def test_whatever_happens_a_failure_of_the_input_runs_again_for_a_person_alone(h
             case "fails" | "platform fails" if running:
                 reason = Reason.OUT_OF_MEMORY if event == "fails" else Reason.STORE_UNAVAILABLE
                 world.end(running[0], JobState.FAILED, Cause(reason, "it failed"))
-                stands = event == "fails"
+                # Somebody may have asked again already, in the moment before: then it is for them that it runs.
+                stands = event == "fails" and not world.head.retrying
             case "ends":
                 world.work_on()
             case "cleaned up":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from profile_cli.errors import CommandError
+from profile_cli.numbers import whole
 from profile_cli.run.command import add_values_to, prepare
 from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
@@ -53,7 +54,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "evaluate", help="measure a base model and its training on people with known truth", description=__doc__
     )
     command.add_argument("--people", type=Path, help="a folder with one folder per person: NN.jpg, person.json, bad/")
-    command.add_argument("--limit", type=int, help="measure only so many people, the first by name")
+    command.add_argument("--limit", type=whole(1), help="measure only so many people, the first by name")
     command.add_argument("--out", type=Path, help="the folder for the work and the results")
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
@@ -68,12 +69,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--control-model", help="the base model's pose ControlNet")
     command.add_argument(
         "--candidates",
-        type=int,
+        type=whole(1),
         default=8,
         help="how many portraits of each person in each style (default: %(default)s)",
     )
     command.add_argument(
-        "--portraits", type=int, default=PORTRAITS, help="how many portraits of the base model (default: %(default)s)"
+        "--portraits",
+        type=whole(1),
+        default=PORTRAITS,
+        help="how many portraits of the base model (default: %(default)s)",
     )
     command.add_argument("--rank", type=int, help="the adapters' rank (default: the model's recipe, else 32)")
     command.add_argument(
@@ -100,13 +104,17 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.people is None or arguments.out is None:
         raise CommandError("--people and --out are wanted, or --compare with former runs")
     people = find_people(arguments.people, arguments.limit)
+    out: Path = arguments.out.resolve()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{out} cannot be used: {error.strerror}") from error
     styles = load_styles(arguments.styles or list(STYLES))
     setting = _setting(arguments, styles, terminal)
     try:
         readers = FaceReader(setting.models / "vision"), MaskReader(setting.models / "vision")
     except WeightsMissing as error:
         raise CommandError(str(error)) from error
-    out: Path = arguments.out.resolve()
     measured = []
     for person in people:
         terminal.heading(person.name)

@@ -136,6 +136,7 @@ def test_roles_allow_what_the_operator_does_and_nothing_else() -> None:
         {"apiGroups": [group], "resources": ["clusterprofilestyles/status"], "verbs": ["patch"]},
         {"apiGroups": [group], "resources": ["clusterstyleadapters"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [group], "resources": ["clusterstyleadapters/status"], "verbs": ["patch"]},
+        {"apiGroups": [group], "resources": ["clusterstyleadapters/finalizers"], "verbs": ["update"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
     ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profile_cli.errors import CommandError
+from profile_cli.numbers import whole
 from profile_cli.run.alone import alone_in
 from profile_cli.run.command import WORK, accelerated, add_delivery_to, add_models_to, model_choice, prepare, signer_of
 from profile_cli.run.hub import models_from_hub
@@ -49,7 +50,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--host", default=LOOPBACK[0], metavar="ADDRESS",
         help="address to listen at (default: %(default)s, which this machine alone reaches)",
     )  # fmt: skip
-    command.add_argument("--port", type=int, default=8765, help="port (default: %(default)s)")
+    command.add_argument("--port", type=whole(1, 65535), default=8765, help="port (default: %(default)s)")
     command.add_argument("--token", help="what visitors must have (default: a new one, in the address that is shown)")
     add_delivery_to(command)
     add_models_to(command.add_argument_group("training and models"))

@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 UNIT := tests/unit tests/guards
 # `make test-unit` runs them in two halves side by side, each of which imports no more than its own tests need: in one
 # process for each of two cores both would import everything, PyTorch too.
-PICTURES := $(addprefix tests/unit/,contract draw evaluate finish models predictor preprocess train vision workshop)
+PICTURES := $(addprefix tests/unit/,contract draw evaluate finish models predictor preprocess runtime train vision workshop)
 OTHERS := $(filter-out $(PICTURES) tests/unit/__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) tests/guards
 HALF := $(shell cores=$$(getconf _NPROCESSORS_ONLN); [ $$cores -lt 4 ] || echo "-n $$((cores / 2)) --dist loadfile")
 NO_CLUSTER := $(UNIT) tests/chart tests/networks

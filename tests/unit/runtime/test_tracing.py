@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from predictor_world import free_port
 from profile_contract.trace import Span, SpanPlace
 from profile_runtime import tracing
 from profile_runtime.tracing import Traces
@@ -55,7 +54,9 @@ def test_without_a_collector_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) ->
 def test_nobody_waits_for_a_collector_that_is_away(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    with collecting() as collector:
+        pass
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setattr(tracing, "LAST_SECONDS", 0.5)
     traces = Traces("profile-operator")
     before = time.monotonic()

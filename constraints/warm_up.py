@@ -22,7 +22,7 @@ MODULES = (
     "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
     "diffusers.schedulers",
     "diffusers.training_utils",
-    "httpx",
+    "httpx2",
     "kopf",
     "kserve",
     "kubernetes.aio.client",

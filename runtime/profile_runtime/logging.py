@@ -23,8 +23,8 @@ VARIABLE = "PROFILE_LOG_FORMAT"
 TEXT, JSON = "text", "json"
 LINE = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-# They tell of every call and every event; httpx, and what is below it, of whole links: presigned ones are secrets.
-CHATTY = ("httpx", "httpcore", "urllib3", "aiohttp.access", "kopf.objects", "kopf.activities.probe")
+# They tell of every call and every event; httpx2, and what is below it, of whole links: presigned ones are secrets.
+CHATTY = ("httpx2", "httpcore2", "urllib3", "aiohttp.access", "kopf.objects", "kopf.activities.probe")
 
 
 _JSON = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)

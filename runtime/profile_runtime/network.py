@@ -11,7 +11,7 @@ Kinds = tuple[type[BaseException], ...]
 
 
 def network_trouble(error: BaseException) -> str:
-    """What an error of an HTTP client (urllib3, aiohttp, httpx), or one that was raised because of it, means."""
+    """What an error of an HTTP client (urllib3, aiohttp, httpx2), or one that was raised because of it, means."""
     chain = _causes(error)
     for cause in reversed(chain):
         words = _words(cause)

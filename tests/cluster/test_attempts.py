@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import httpx2
 import pytest
 import redis
 
@@ -245,13 +245,13 @@ def test_what_signs_for_one_request_signs_for_no_other(
     prefix = request_prefix(ready.space.area, ready.request.name)
     own = next(key for key in ready.space.made() if key.endswith(".png") and "/portraits/" in key)
     signer = Signers(target.store_url, sessions).below(prefix)
-    assert httpx.get(signer.get(own, 60)).status_code == 200
+    assert httpx2.get(signer.get(own, 60)).status_code == 200
     for key in (photo, f"{prefix}../../../{photo}"):
         with pytest.raises(ForeignKey):
             signer.get(key, 60)
     # And would they sign it, the store would not obey: the session is for the one prefix.
     session = sessions.issue(prefix_policy(services.BUCKET, read=(prefix,), write=()), 900)
-    answer = httpx.get(open_s3(target.store_url, session.environment).presign_get(photo, 60))
+    answer = httpx2.get(open_s3(target.store_url, session.environment).presign_get(photo, 60))
     assert answer.status_code == 403
     attempts.note(f"a link of the {who} to another namespace's photo", "not signed; signed all the same, 403")
 

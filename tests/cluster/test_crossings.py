@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from hardening import Attempts
@@ -33,14 +33,14 @@ PREDICTOR = "serving.kserve.io/inferenceservice=profile-predictor"
 MODEL = "/v2/models/profile-predictor"
 # One call to the predictor from another pod: method, path, bytes of body; prints status, seconds and the answer's head.
 CALL = """
-import json, sys, time, httpx
+import json, sys, time, httpx2
 method, path, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 began = time.monotonic()
 url = "http://profile-predictor-predictor.profile-system.svc" + path
 try:
-    answer = httpx.request(method, url, content=b"[" * size, headers={"Content-Type": "application/json"}, timeout=60)
+    answer = httpx2.request(method, url, content=b"[" * size, headers={"Content-Type": "application/json"}, timeout=60)
     status, text = answer.status_code, answer.text[:200]
-except httpx.TransportError as error:  # a server that refuses a body may close the connection under it
+except httpx2.TransportError as error:  # a server that refuses a body may close the connection under it
     status, text = 0, type(error).__name__
 print(json.dumps([status, time.monotonic() - began, text]))
 """
@@ -129,10 +129,10 @@ def test_a_link_that_writes_copies_nobodys_photo(ready: Ready, target: Target, a
     try:
         sessions = StsSessions(target.store_url, target.store_environment)
         link = Signers(target.store_url, sessions).below(f"{space.area}requests/person/").put(key, 60)
-        copied = httpx.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{foreign}"})
+        copied = httpx2.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{foreign}"})
         assert copied.status_code == 403
         assert space.store.stat(key) is None
-        assert httpx.put(link, content=b"drawn").status_code == 200
+        assert httpx2.put(link, content=b"drawn").status_code == 200
     finally:
         space.store.delete(foreign)
         space.store.delete(key)
@@ -197,11 +197,11 @@ def test_a_prefix_that_leads_elsewhere_is_refused(ready: Ready, attempts: Attemp
 
 def test_the_page_answers_to_its_own_names_and_script(sandbox: Sandbox, product: Product, attempts: Attempts) -> None:
     address = f"http://{sandbox.address('web')}"
-    rebound = httpx.get(f"{address}/api/session", headers={"Host": "evil.example"})
+    rebound = httpx2.get(f"{address}/api/session", headers={"Host": "evil.example"})
     assert rebound.status_code in (400, 403, 421)
-    forged = httpx.post(f"{address}/api/requests", json={})
+    forged = httpx2.post(f"{address}/api/requests", json={})
     assert forged.status_code == 403
-    huge = httpx.post(f"{address}/api/requests", content=b"[" * 15_000_000, headers={"X-Profile-Studio": "page"})
+    huge = httpx2.post(f"{address}/api/requests", content=b"[" * 15_000_000, headers={"X-Profile-Studio": "page"})
     assert huge.status_code == 413
     attempts.note("the page under another site's name", f"{rebound.status_code}")
     attempts.note("a form of another site", f"{forged.status_code}")
@@ -211,7 +211,7 @@ def test_the_page_answers_to_its_own_names_and_script(sandbox: Sandbox, product:
 @pytest.fixture
 def visitor(
     sandbox: Sandbox, target: Target, product: Product, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[httpx.Client]:
+) -> Iterator[httpx2.Client]:
     """A visitor of a page that is the cluster's and the store's, by HTTP; what is deleted is soon emptied again."""
     monkeypatch.setenv("KUBECONFIG", str(target.kubeconfig))
     monkeypatch.setattr(purges, "AGAIN_SECONDS", (2.0, 4.0))
@@ -220,12 +220,12 @@ def visitor(
     with (
         product.space() as space,
         served(page_on(sandbox, space.name, [VISITOR], **LIMITS), port),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=as_(VISITOR), timeout=20) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=as_(VISITOR), timeout=20) as client,
     ):
         yield client
 
 
-def asked(visitor: httpx.Client, draft: str, number: int = 0) -> httpx.Response:
+def asked(visitor: httpx2.Client, draft: str, number: int = 0) -> httpx2.Response:
     """The answer to a wish for a form that sends one photo."""
     photo = {"name": f"{number}.jpg", "type": "image/jpeg", "bytes": len(PHOTO)}
     return visitor.post("/api/uploads", json={"draft": draft, "photos": [photo]})
@@ -234,20 +234,20 @@ def asked(visitor: httpx.Client, draft: str, number: int = 0) -> httpx.Response:
 def sent(form: dict[str, Any]) -> int:
     """The store's answer to a photo that comes by a form."""
     files = {"file": ("photo.jpg", PHOTO, "image/jpeg")}
-    return httpx.post(form["url"], data=form["fields"], files=files, timeout=20).status_code
+    return httpx2.post(form["url"], data=form["fields"], files=files, timeout=20).status_code
 
 
-def first_event(stream: httpx.Response) -> str:
+def first_event(stream: httpx2.Response) -> str:
     """What a stream says first."""
     return next(line for line in stream.iter_lines() if line.startswith("event:"))
 
 
-def codes(answers: list[httpx.Response]) -> list[str]:
+def codes(answers: list[httpx2.Response]) -> list[str]:
     """Why answers are refusals; nothing for those that are none."""
     return ["" if answer.status_code == 200 else answer.json()["code"] for answer in answers]
 
 
-def test_a_flood_of_forms_and_of_drafts_ends(visitor: httpx.Client, attempts: Attempts) -> None:
+def test_a_flood_of_forms_and_of_drafts_ends(visitor: httpx2.Client, attempts: Attempts) -> None:
     photos, drafts = LIMITS["most_photos"], LIMITS["drafts"]
     forms = codes([asked(visitor, "p-0", number) for number in range(photos + 5)])
     assert forms == [""] * photos + ["too-many-photos"] * 5
@@ -258,7 +258,7 @@ def test_a_flood_of_forms_and_of_drafts_ends(visitor: httpx.Client, attempts: At
 
 
 def test_a_flood_of_streams_ends_and_a_late_form_leaves_nothing(
-    visitor: httpx.Client, product: Product, attempts: Attempts
+    visitor: httpx2.Client, product: Product, attempts: Attempts
 ) -> None:
     """One request for both: it is followed as often as may be, and a form for it is used after it was deleted."""
     most = LIMITS["streams"]

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 
@@ -179,7 +179,7 @@ def test_prometheus_scrapes_operator_history_and_predictor(product: Product, san
 
     def scraped() -> set[str]:
         query = {"query": f'up{{namespace="{product.release_namespace}"}} == 1'}
-        answer = httpx.get(f"http://{sandbox.address('prometheus')}/api/v1/query", params=query, timeout=10).json()
+        answer = httpx2.get(f"http://{sandbox.address('prometheus')}/api/v1/query", params=query, timeout=10).json()
         found = {result["metric"]["pod"] for result in answer["data"]["result"]}
         return {name for name in programs if any(name in pod for pod in found)}
 

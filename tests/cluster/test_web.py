@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -43,7 +43,7 @@ def _form(page: TestClient, photo: Path, *, user: str = MINJI, draft: str = "p-1
 
 def _send(form: dict[str, Any], data: bytes, **changed: str) -> int:
     fields = {**form["fields"], **changed}
-    return httpx.post(form["url"], data=fields, files={"file": ("photo", data, fields["Content-Type"])}).status_code
+    return httpx2.post(form["url"], data=fields, files={"file": ("photo", data, fields["Content-Type"])}).status_code
 
 
 def test_a_form_takes_this_photo_and_nothing_else(page: TestClient, space: Space, people: Path) -> None:
@@ -108,11 +108,11 @@ def test_comparisons_are_their_owners_alone(page: TestClient, space: Space, peop
     assert all(side["url"] for side in sides if side["delivered"])
     assert all(isinstance(side["bShift"], float) for side in sides)
     for side in [side for side in sides if side["url"]]:
-        picture = httpx.get(side["url"])
+        picture = httpx2.get(side["url"])
         assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/png")
         assert picture.headers["Cache-Control"] == "private, no-store"
         # The link's signature is the leave: without it the store shows nobody anything.
-        assert httpx.get(side["url"].partition("?")[0]).status_code == 403
+        assert httpx2.get(side["url"].partition("?")[0]).status_code == 403
     refused = page.get(path, headers=as_(JUNHO))
     missing = page.get("/api/requests/p-2/comparisons", headers=as_(JUNHO))
     # Somebody else's is as one that does not exist.

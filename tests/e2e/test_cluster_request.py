@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -236,7 +236,7 @@ class Predictor:
     def _ask(self, order: GenerationOrder) -> GenerationResult:
         tensor = {"name": "order", "shape": [1], "datatype": "BYTES", "data": [order.to_json()]}
         url = f"{self.address}/v2/models/profile-predictor/infer"
-        answer = httpx.post(url, json={"inputs": [tensor]}, timeout=120)
+        answer = httpx2.post(url, json={"inputs": [tensor]}, timeout=120)
         assert answer.status_code == 200, answer.text
         return GenerationResult.model_validate_json(answer.json()["outputs"][0]["data"][0])
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import matplotlib as mpl
 import pytest
 
@@ -48,7 +48,7 @@ class Prometheus:
         """Series -> points (Unix time, value) since `begin`; figures that are none are left out."""
         query = query.replace("$__rate_interval", RATE).replace("$__range", RANGE)
         asked: dict[str, str | float] = {"query": query, "start": begin, "end": time.time(), "step": STEP}
-        answer = httpx.get(f"http://{self.address}/api/v1/query_range", params=asked, timeout=20).json()
+        answer = httpx2.get(f"http://{self.address}/api/v1/query_range", params=asked, timeout=20).json()
         assert answer["status"] == "success", answer
         found = {}
         for series in answer["data"]["result"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from profile_runtime.store.credentials import PrefixSigner, Signers, StsSessions
@@ -37,31 +37,31 @@ def test_a_writing_link_writes_its_object_and_copies_no_other(minio: RealMinio, 
         f"{services.BUCKET}/{CEO}",
         f"/{services.BUCKET}/{HR}portraits/bbbb/1.png",
     ):
-        assert httpx.put(link, headers={"x-amz-copy-source": source}).status_code == 403
+        assert httpx2.put(link, headers={"x-amz-copy-source": source}).status_code == 403
         assert minio.store().stat(CANDIDATE) is None
-    assert httpx.put(link, content=b"drawn").status_code == 200
+    assert httpx2.put(link, content=b"drawn").status_code == 200
     assert minio.store().read(CANDIDATE) == b"drawn"
     # The link of one object does for no other one, and reads nothing.
-    assert httpx.put(link.replace("000007", "000008"), content=b"x").status_code == 403
-    assert httpx.get(link).status_code == 403
+    assert httpx2.put(link.replace("000007", "000008"), content=b"x").status_code == 403
+    assert httpx2.get(link).status_code == 403
     minio.store().delete(CANDIDATE)
 
 
 def test_the_account_itself_would_copy_so_it_signs_nothing(minio: RealMinio) -> None:
     link = minio.store().presign_put(f"{HR}candidates/aaaa/copied.png", 60)
-    answer = httpx.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{CEO}"})
+    answer = httpx2.put(link, headers={"x-amz-copy-source": f"/{services.BUCKET}/{CEO}"})
     assert answer.status_code == 200
     minio.store().delete(f"{HR}candidates/aaaa/copied.png")
 
 
 def test_a_reading_link_reads_its_object_and_nobody_keeps_it(signer: PrefixSigner) -> None:
-    answer = httpx.get(signer.get(f"{HR}portraits/bbbb/1.png", 60, save_as="portrait.png"))
+    answer = httpx2.get(signer.get(f"{HR}portraits/bbbb/1.png", 60, save_as="portrait.png"))
     assert (answer.status_code, answer.content) == (200, b"portrait")
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="portrait.png"'
     link = signer.get(f"{HR}portraits/bbbb/1.png", 60)
-    assert httpx.put(link, content=b"x").status_code == 403
-    assert httpx.get(link.replace(f"{HR}portraits/bbbb/1.png", CEO)).status_code == 403
+    assert httpx2.put(link, content=b"x").status_code == 403
+    assert httpx2.get(link.replace(f"{HR}portraits/bbbb/1.png", CEO)).status_code == 403
 
 
 def test_a_form_of_the_pages_account_writes_one_photo_below_its_prefix(minio: RealMinio) -> None:
@@ -71,7 +71,7 @@ def test_a_form_of_the_pages_account_writes_one_photo_below_its_prefix(minio: Re
     url = f"http://{minio.address}/{services.BUCKET}"
 
     def send(content: bytes, **changed: str) -> int:
-        return httpx.post(url, data={**fields, **changed}, files={"file": ("1.jpg", content)}).status_code
+        return httpx2.post(url, data={**fields, **changed}, files={"file": ("1.jpg", content)}).status_code
 
     assert send(b"photo", key="hr.1a2b3c4d-5e6f/uploads/page/9999/1.jpg") == 403
     assert send(b"123456789") == 400
@@ -89,10 +89,10 @@ def test_what_was_issued_under_a_tag_ends_with_it(minio: RealMinio) -> None:
     sessions = StsSessions(minio.url, minio.operator)
     signers = Signers(minio.url, sessions)
     late, other = signers.below(HR, "uid-1").put(CANDIDATE, 300), signers.below(HR, "uid-2").put(CANDIDATE, 300)
-    assert httpx.put(late, content=b"x").status_code == 200
+    assert httpx2.put(late, content=b"x").status_code == 200
     assert sessions.revoke("uid-1")
-    assert httpx.put(late, content=b"late").status_code == 403
-    assert httpx.put(other, content=b"other").status_code == 200
+    assert httpx2.put(late, content=b"late").status_code == 403
+    assert httpx2.put(other, content=b"other").status_code == 200
     minio.store().delete(CANDIDATE)
     assert sessions.revoke("nobody-has-this-one")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from operator_world import World
 from profile_contract.artifacts import REPORT
@@ -73,14 +73,14 @@ class Predictor:
     """Answers like the predictor; `answers` are taken first, one a call."""
 
     access: FolderAccess
-    answers: list[Callable[[], httpx.Response]] = field(default_factory=list)
+    answers: list[Callable[[], httpx2.Response]] = field(default_factory=list)
     orders: list[GenerationOrder] = field(default_factory=list)
     lose_answer: bool = False
     leave_nothing: bool = False
     keeps_receipts: bool = True
     asked: list[tuple[str, ReceiptOrder]] = field(default_factory=list)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if self.answers:
             return self.answers.pop(0)()
         tensor = json.loads(request.content)["inputs"][0]
@@ -92,16 +92,16 @@ class Predictor:
             for item in order.items:
                 self.access.store.write(item.key, b"png")
         if self.lose_answer:
-            raise httpx.ReadTimeout("lost")
+            raise httpx2.ReadTimeout("lost")
         items = [{"seed": i.seed, "key": i.key, "sha256": "c" * 64, "bytes": 3} for i in order.items]
         result = json.dumps({"items": items, "timings": {"generate": 500}, "device": "cuda:0"})
         return _answered(result)
 
-    def _receipts(self, request: httpx.Request, order: ReceiptOrder) -> httpx.Response:
+    def _receipts(self, request: httpx2.Request, order: ReceiptOrder) -> httpx2.Response:
         """What was drawn of it, each in a quarter of a second, as the replica that was asked knows it."""
         self.asked.append((request.url.host, order))
         if not self.keeps_receipts:
-            return httpx.Response(400, json={"error": "no input is named 'order'"})
+            return httpx2.Response(400, json={"error": "no input is named 'order'"})
         known = [key for key in order.keys if key in self.drawn] if request.url.host != "10.0.0.2" else []
         items = [{"key": key, "sha256": "d" * 64, "milliseconds": 250.0, "held_back": True} for key in known]
         # A stranger's, which nobody asked about.
@@ -113,9 +113,9 @@ class Predictor:
         return [item.key for order in self.orders for item in order.items]
 
 
-def _answered(result: str) -> httpx.Response:
+def _answered(result: str) -> httpx2.Response:
     output = {"name": "result", "datatype": "BYTES", "shape": [1], "data": [result]}
-    return httpx.Response(200, json={"outputs": [output]})
+    return httpx2.Response(200, json={"outputs": [output]})
 
 
 @dataclass

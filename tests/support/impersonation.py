@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import yaml
 
 from profile_cli.demo.target import Target
 
 
 @contextlib.contextmanager
-def impersonated(target: Target, account: str) -> Iterator[httpx.Client]:
+def impersonated(target: Target, account: str) -> Iterator[httpx2.Client]:
     """The API server as the administrator reaches it in somebody's name."""
     config = yaml.safe_load(target.kubeconfig.read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -33,5 +33,5 @@ def impersonated(target: Target, account: str) -> Iterator[httpx.Client]:
         context = ssl.create_default_context(cafile=pem(cluster, "certificate-authority"))
         context.load_cert_chain(pem(user, "client-certificate"), pem(user, "client-key"))
         headers = {"Impersonate-User": account}
-        with httpx.Client(base_url=cluster["server"], verify=context, headers=headers, trust_env=False) as client:
+        with httpx2.Client(base_url=cluster["server"], verify=context, headers=headers, trust_env=False) as client:
             yield client

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import stamina
 
 from profile_contract.areas import Area, area_in, namespace_of
@@ -52,13 +52,13 @@ class StoreGrants:
     def __init__(self, hosts: Sequence[str], seconds: float = 30.0, bucket: str = "") -> None:
         self._hosts, self._seconds, self._bucket = tuple(hosts), seconds, bucket
         # No redirects: a store that sends us elsewhere would lead past the list of hosts. No proxies from outside.
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(min(seconds, _STEP_SECONDS), connect=_CONNECT_SECONDS),
+        self._client = httpx2.Client(
+            timeout=httpx2.Timeout(min(seconds, _STEP_SECONDS), connect=_CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
             # Of the environment, the authorities alone (SSL_CERT_FILE): stores may have one of their own.
-            verify=httpx.create_ssl_context(trust_env=True),
-            limits=httpx.Limits(max_connections=64),
+            verify=httpx2.create_ssl_context(trust_env=True),
+            limits=httpx2.Limits(max_connections=64),
         )
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class StoreGrants:
         """
         target = parsed(url, self._hosts)
         attempts = stamina.retry_context(
-            on=(httpx.HTTPError, Unavailable),
+            on=(httpx2.HTTPError, Unavailable),
             attempts=ATTEMPTS,
             timeout=None,
             wait_initial=_FIRST_PAUSE_SECONDS,
@@ -143,13 +143,13 @@ class StoreGrants:
                     before()
                     response = self._client.put(target, content=content, headers={"Content-Type": content_type})
                     _check(response.status_code, response.content[:_REFUSAL_BYTES])
-        except (httpx.HTTPError, Unavailable) as error:
+        except (httpx2.HTTPError, Unavailable) as error:
             raise Unavailable("the store did not take a candidate; nothing is lost but this try") from error
 
     @contextmanager
     def _get(
         self, url: str, prefixes: tuple[str, ...], headers: dict[str, str] | None = None
-    ) -> Iterator[httpx.Response]:
+    ) -> Iterator[httpx2.Response]:
         """The answer to a read, before its body. Raises as `Files` says."""
         target = parsed(url, self._hosts, prefixes)
         try:
@@ -157,7 +157,7 @@ class StoreGrants:
                 if not response.is_success:
                     _check(response.status_code, next(response.iter_raw(_REFUSAL_BYTES), b"")[:_REFUSAL_BYTES])
                 yield response
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Unavailable("the store does not answer") from error
 
 
@@ -197,7 +197,7 @@ class OrderGrants:
             raise Unavailable("the store took too long for all that the order grants; ask again later")
 
 
-def _check_plain(response: httpx.Response, limit: int) -> None:
+def _check_plain(response: httpx2.Response, limit: int) -> None:
     """What is packed would have another size, and another digest."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("the store sends a granted file packed (Content-Encoding); store it as it is")
@@ -206,7 +206,7 @@ def _check_plain(response: httpx.Response, limit: int) -> None:
         raise Refused(f"a granted file has more than {limit} bytes")
 
 
-def _stamp(response: httpx.Response) -> str:
+def _stamp(response: httpx2.Response) -> str:
     """The address without its signature, and the version. Without ETag nothing is ever taken for the same."""
     tag = response.headers.get("ETag", "")
     url = response.request.url

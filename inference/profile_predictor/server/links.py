@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from profile_draw.errors import Refused
 
@@ -14,13 +14,13 @@ _PORTS = {"http": 80, "https": 443}
 _LONGEST_LINK = 4096
 
 
-def parsed(url: str, hosts: Sequence[str], prefixes: tuple[str, ...] = ("/",)) -> httpx.URL:
+def parsed(url: str, hosts: Sequence[str], prefixes: tuple[str, ...] = ("/",)) -> httpx2.URL:
     """A link to one of the stores, below one of these prefixes. Raises Refused for any other, never quoting it."""
     if len(url) > _LONGEST_LINK:
         raise Refused(f"a grant's link has more than {_LONGEST_LINK} characters")
     try:
-        link = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError) as error:
+        link = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError) as error:
         raise Refused("a grant holds no usable link") from error
     if not allowed(link, hosts):
         raise Refused(f"a grant points to {link.host[:100] or 'no host'!r}, which is none of the configured stores")
@@ -29,7 +29,7 @@ def parsed(url: str, hosts: Sequence[str], prefixes: tuple[str, ...] = ("/",)) -
     return link
 
 
-def allowed(url: httpx.URL, hosts: Sequence[str]) -> bool:
+def allowed(url: httpx2.URL, hosts: Sequence[str]) -> bool:
     """Whether a link points to one of the stores.
 
     A store is HOST:PORT (HTTP or HTTPS, as the link says), HOST (HTTPS on its own port), or http://HOST[:PORT] or

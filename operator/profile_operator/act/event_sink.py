@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from profile_contract import GROUP, VERSION
 from profile_contract.model import canonical_json
@@ -55,7 +55,7 @@ class EventSink:
         headers = {"Content-Type": CONTENT_TYPE}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._client = httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False, headers=headers)
+        self._client = httpx2.AsyncClient(timeout=CALL_SECONDS, trust_env=False, headers=headers)
 
     @property
     def wanted(self) -> bool:
@@ -108,7 +108,7 @@ class EventSink:
         headers = {SIGNATURE: signature(self._key, body)} if self._key else {}
         try:
             response = await self._client.post(self._url, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             log.warning("the sink of events does not answer: %s", network_trouble(error))
             metrics.EVENTS.labels(result="failed").inc()
             return False

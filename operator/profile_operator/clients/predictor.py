@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
-import httpx
+import httpx2
 from pydantic import ValidationError
 
 from profile_contract.generation import (
@@ -63,12 +63,12 @@ class PredictorClient:
     def __init__(self, config: GenerationConfig, token: str = "", fence: Callable[[], None] | None = None) -> None:
         """`token`: what predictors want to be shown; empty: nothing. `fence` raises where nothing may be drawn."""
         self._config, self._fence = config, fence or (lambda: None)
-        timeout = httpx.Timeout(config.call_seconds, connect=config.connect_seconds)
+        timeout = httpx2.Timeout(config.call_seconds, connect=config.connect_seconds)
         # Every call may meet another pod; a connection kept open would bind us to one. How many there are at once is
         # decided before a call: here nobody waits.
-        limits = httpx.Limits(max_keepalive_connections=0, max_connections=None)
+        limits = httpx2.Limits(max_keepalive_connections=0, max_connections=None)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False, headers=headers)
+        self._client = httpx2.AsyncClient(timeout=timeout, limits=limits, trust_env=False, headers=headers)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -114,28 +114,28 @@ class PredictorClient:
         body = {"inputs": [{"name": tensor, "shape": [1], "datatype": "BYTES", "data": [content]}]}
         try:
             response = await self._post(url, body)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise PredictorUnavailable(
                 f"the predictor {predictor} does not answer: {network_trouble(error)}"
             ) from error
-        if response.status_code == httpx.codes.OK:
+        if response.status_code == httpx2.codes.OK:
             return _result(response)
         raise _refusal(predictor, response)
 
-    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
-        """The whole answer, which is small: candidates go to the store. Raises httpx.HTTPError, for a large one too."""
+    async def _post(self, url: str, body: dict[str, Any]) -> httpx2.Response:
+        """The answer, whole and small: candidates go to the store. Raises httpx2.HTTPError, for a large one too."""
         async with self._client.stream("POST", url, json=body, headers=_UNPACKED) as response:
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise httpx.DecodingError("the answer is packed, unasked")
+                raise httpx2.DecodingError("the answer is packed, unasked")
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > LONGEST_ANSWER:
-                    raise httpx.DecodingError(f"the answer has more than {LONGEST_ANSWER} bytes")
-            return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
+                    raise httpx2.DecodingError(f"the answer has more than {LONGEST_ANSWER} bytes")
+            return httpx2.Response(response.status_code, headers=response.headers, content=bytes(content))
 
 
-def _result(response: httpx.Response) -> str:
+def _result(response: httpx2.Response) -> str:
     try:
         outputs: list[dict[str, Any]] = _document(response)["outputs"]
         return str(next(output["data"][0] for output in outputs if output["name"] == RESULT_TENSOR))
@@ -143,24 +143,24 @@ def _result(response: httpx.Response) -> str:
         raise PredictorUnavailable("the predictor's answer holds no result") from error
 
 
-def _refusal(predictor: str, response: httpx.Response) -> Exception:
+def _refusal(predictor: str, response: httpx2.Response) -> Exception:
     status = response.status_code
-    if status == httpx.codes.TOO_MANY_REQUESTS:
+    if status == httpx2.codes.TOO_MANY_REQUESTS:
         return PredictorBusy(retry_after(response.headers.get("Retry-After", "")))
-    if status == httpx.codes.NOT_FOUND:
+    if status == httpx2.codes.NOT_FOUND:
         text = "its model is still loading, was unloaded, or the style names the wrong predictor"
         return PredictorUnavailable(f"the predictor {predictor} has no model named {predictor} (404): {text}")
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == httpx2.codes.UNAUTHORIZED:
         text = "operator and predictor were given different tokens (predictor.existingSecret); start both anew"
         return PredictorUnavailable(f"the predictor {predictor} does not know us (401): {text}")
     if status in _LATER:
         return PredictorUnavailable(f"the predictor {predictor} answers {status}")
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
         return PredictorFailed(f"the predictor {predictor} met an error of its own ({status}): {_reason(response)}")
     return PredictorRefused(f"the predictor {predictor} refused the order ({status}): {_reason(response)}")
 
 
-def _document(response: httpx.Response) -> Any:
+def _document(response: httpx2.Response) -> Any:
     """The answer's JSON. Raises ValueError for whatever is none, also for one that is too deep to be read."""
     try:
         return response.json()
@@ -168,7 +168,7 @@ def _document(response: httpx.Response) -> Any:
         raise ValueError("the answer is nested too deeply") from error
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(response: httpx2.Response) -> str:
     """What the predictor says about its refusal, without anything that looks like a link."""
     try:
         document = _document(response)

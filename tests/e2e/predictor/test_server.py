@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,7 +131,7 @@ class Predictor:
         with log.open("w") as stream:
             command = [sys.executable, "-m", "profile_predictor"]
             self.process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, cwd=log.parent)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=300, trust_env=False)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=300, trust_env=False)
 
     def wait_ready(self, seconds: float = 400) -> None:
         deadline = time.monotonic() + seconds
@@ -140,15 +140,15 @@ class Predictor:
             try:
                 if self.client.get(f"/v2/models/{NAME}/ready").status_code == 200:
                     return
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 pass
             time.sleep(0.3)
         pytest.fail(f"not ready within {seconds} s: {self.log.read_text()[-3000:]}")
 
-    def infer(self, inputs: list[dict[str, Any]], **more: Any) -> httpx.Response:
+    def infer(self, inputs: list[dict[str, Any]], **more: Any) -> httpx2.Response:
         return self.client.post(f"/v2/models/{NAME}/infer", json={"inputs": inputs}, **more)
 
-    def ask(self, order: GenerationOrder | EvictionOrder) -> httpx.Response:
+    def ask(self, order: GenerationOrder | EvictionOrder) -> httpx2.Response:
         name = "evict" if isinstance(order, EvictionOrder) else "order"
         return self.infer([{"name": name, "shape": [1], "datatype": "BYTES", "data": [order.to_json()]}])
 
@@ -170,7 +170,7 @@ def predictor(random_models: Path, objects: Objects, tmp_path_factory: pytest.Te
     assert "very-secret" not in predictor.log.read_text(), "links are secrets"
 
 
-def result(response: httpx.Response) -> str:
+def result(response: httpx2.Response) -> str:
     assert response.status_code == 200, response.text
     output = response.json()["outputs"][0]
     assert (output["name"], output["datatype"], output["shape"]) == ("result", "BYTES", [1])
@@ -317,7 +317,7 @@ def test_who_hangs_up_frees_the_place_and_drawing_stops(predictor: Predictor) ->
     """Drawn to its end this order would take a minute and more."""
     drawn = predictor.metric("profile_predictor_images_total")
     endless = order(steps=150, items=[GenerationItem(seed=seed, prompt="") for seed in range(4)], width=256, height=256)
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         predictor.infer([{"name": "order", "shape": [1], "datatype": "BYTES", "data": [endless.to_json()]}], timeout=2)
     deadline = time.monotonic() + 30
     while predictor.metric("profile_predictor_queue_orders") and time.monotonic() < deadline:

@@ -37,7 +37,7 @@ PACKAGES = (
     "PIL.Image",
     "pydantic",
     "yaml",
-    "httpx",
+    "httpx2",
     "minio",
     "torch",
     "torch.utils.data",

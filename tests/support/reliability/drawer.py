@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpx2
 
 from profile_contract.generation import (
     EVICT_TENSOR,
@@ -103,21 +103,21 @@ class Drawer:
     def _draw(self, order: GenerationOrder, hung_up: Callable[[], bool]) -> tuple[int, str]:
         time.sleep(DRAW_SECONDS)
         try:
-            if order.adapter is not None and httpx.get(order.adapter.url, trust_env=False).status_code != 200:
+            if order.adapter is not None and httpx2.get(order.adapter.url, trust_env=False).status_code != 200:
                 return 400, ""
             items = []
             for item in order.items:
                 if hung_up():
                     return 499, ""
                 picture = content_of(item.key.partition("/candidates/")[2])
-                if httpx.put(item.put_url, content=picture, trust_env=False).status_code != 200:
+                if httpx2.put(item.put_url, content=picture, trust_env=False).status_code != 200:
                     return 503, ""
                 self.drawn[item.key] += 1
                 digest = hashlib.sha256(picture).hexdigest()
                 milliseconds = 1000 * DRAW_SECONDS / len(order.items)
                 self.receipts[item.key] = Receipt(key=item.key, sha256=digest, milliseconds=milliseconds)
                 items.append(GeneratedItem(seed=item.seed, key=item.key, sha256=digest, bytes=len(picture)))
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return 503, ""
         return 200, GenerationResult(items=items, timings=Timings(generate=100), device=DEVICE).to_json()
 

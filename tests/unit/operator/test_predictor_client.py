@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from operator_world import CONFIG
@@ -23,14 +23,14 @@ from profile_operator.config import Secrets
 
 
 async def test_eviction() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         tensor = json.loads(request.content)["inputs"][0]
         assert tensor["name"] == "evict"
         assert EvictionOrder.model_validate_json(tensor["data"][0]).sha256 == ["a" * 64]
-        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 2}']}]})
+        return httpx2.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 2}']}]})
 
     client = PredictorClient(CONFIG.generation)
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     assert await client.evict("p", EvictionOrder(sha256=["a" * 64])) == 2
     await client.close()
 
@@ -40,11 +40,11 @@ async def test_a_token_is_shown_where_there_is_one(token: str, shown: str | None
     client = PredictorClient(CONFIG.generation, token)
     asked: list[str | None] = []
 
-    async def answer(request: httpx.Request) -> httpx.Response:
+    async def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.headers.get("Authorization"))
-        return httpx.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 0}']}]})
+        return httpx2.Response(200, json={"outputs": [{"name": "result", "data": ['{"evicted": 0}']}]})
 
-    client._client._transport = httpx.MockTransport(answer)
+    client._client._transport = httpx2.MockTransport(answer)
     await client.evict("p", EvictionOrder(sha256=["a" * 64]))
     assert asked == [shown]
     await client.close()
@@ -61,29 +61,29 @@ def test_the_predictors_token_comes_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("response", "error"),
     [
-        (httpx.Response(401), PredictorUnavailable),
-        (httpx.Response(429), PredictorBusy),
-        (httpx.Response(404), PredictorUnavailable),
-        (httpx.Response(408), PredictorUnavailable),
-        (httpx.Response(500), PredictorFailed),
-        (httpx.Response(502), PredictorUnavailable),
-        (httpx.Response(503), PredictorUnavailable),
-        (httpx.Response(504), PredictorUnavailable),
-        (httpx.Response(507), PredictorFailed),
-        (httpx.Response(400, text="no json"), PredictorRefused),
-        (httpx.Response(413), PredictorRefused),
-        (httpx.Response(200, json={"outputs": []}), PredictorUnavailable),
-        (httpx.Response(200, text="<html>"), PredictorUnavailable),
-        (httpx.Response(200, text="[" * 100_000), PredictorUnavailable),
-        (httpx.Response(200, text='{"outputs": ' + "[" * 100_000), PredictorUnavailable),
-        (httpx.Response(400, text="[" * 100_000), PredictorRefused),
-        (httpx.Response(500, text='{"error": ' + "[" * 100_000), PredictorFailed),
-        (httpx.Response(200, json={"outputs": [{"name": "result", "data": ["x" * 2_000_000]}]}), PredictorUnavailable),
+        (httpx2.Response(401), PredictorUnavailable),
+        (httpx2.Response(429), PredictorBusy),
+        (httpx2.Response(404), PredictorUnavailable),
+        (httpx2.Response(408), PredictorUnavailable),
+        (httpx2.Response(500), PredictorFailed),
+        (httpx2.Response(502), PredictorUnavailable),
+        (httpx2.Response(503), PredictorUnavailable),
+        (httpx2.Response(504), PredictorUnavailable),
+        (httpx2.Response(507), PredictorFailed),
+        (httpx2.Response(400, text="no json"), PredictorRefused),
+        (httpx2.Response(413), PredictorRefused),
+        (httpx2.Response(200, json={"outputs": []}), PredictorUnavailable),
+        (httpx2.Response(200, text="<html>"), PredictorUnavailable),
+        (httpx2.Response(200, text="[" * 100_000), PredictorUnavailable),
+        (httpx2.Response(200, text='{"outputs": ' + "[" * 100_000), PredictorUnavailable),
+        (httpx2.Response(400, text="[" * 100_000), PredictorRefused),
+        (httpx2.Response(500, text='{"error": ' + "[" * 100_000), PredictorFailed),
+        (httpx2.Response(200, json={"outputs": [{"name": "result", "data": ["x" * 2_000_000]}]}), PredictorUnavailable),
     ],
 )
-async def test_what_answers_mean(response: httpx.Response, error: type[Exception]) -> None:
+async def test_what_answers_mean(response: httpx2.Response, error: type[Exception]) -> None:
     client = PredictorClient(CONFIG.generation)
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: response))
+    client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda request: response))
     with pytest.raises(error):
         await client.evict("p", EvictionOrder(sha256=["a" * 64]))
     await client.close()
@@ -101,11 +101,11 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     client = PredictorClient(CONFIG.generation)
     asked: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.headers["Accept-Encoding"])
-        return httpx.Response(200, content=without_end())
+        return httpx2.Response(200, content=without_end())
 
-    client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     with pytest.raises(PredictorUnavailable):
         await client.evict("p", EvictionOrder(sha256=["a" * 64]))
     await client.close()
@@ -132,18 +132,18 @@ SOUND = {"seed": 1, "key": "k", "sha256": "a" * 64, "bytes": 5}
 async def test_what_a_predictor_says_is_bounded_before_a_report_holds_it(said: dict[str, Any]) -> None:
     client = PredictorClient(CONFIG.generation)
 
-    def answer(document: dict[str, Any]) -> httpx.MockTransport:
+    def answer(document: dict[str, Any]) -> httpx2.MockTransport:
         data = [json.dumps(document)]
-        return httpx.MockTransport(
-            lambda request: httpx.Response(200, json={"outputs": [{"name": "result", "data": data}]})
+        return httpx2.MockTransport(
+            lambda request: httpx2.Response(200, json={"outputs": [{"name": "result", "data": data}]})
         )
 
     order = GenerationOrder.model_validate(
         {"request": {"namespace": "hr", "name": "a"}, "items": [{"seed": 1, "prompt": "x"}], "width": 64, "height": 64}
     )
-    client._client = httpx.AsyncClient(transport=answer({"items": [SOUND]}))
+    client._client = httpx2.AsyncClient(transport=answer({"items": [SOUND]}))
     assert (await client.generate("p", order)).items[0].sha256 == "a" * 64
-    client._client = httpx.AsyncClient(transport=answer(said))
+    client._client = httpx2.AsyncClient(transport=answer(said))
     with pytest.raises(PredictorUnavailable):
         await client.generate("p", order)
     await client.close()

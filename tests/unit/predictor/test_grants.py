@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 import pytest
 import stamina
 from hypothesis import given, settings
@@ -69,8 +69,8 @@ def test_whatever_a_link_looks_like_it_leads_to_the_store_or_nowhere(
 ) -> None:
     """Of `store:9000` and `https://store` these three ways in, and no other."""
     try:
-        url = httpx.URL(f"{scheme}://{user}{host}{port}/{rest}")
-    except (httpx.InvalidURL, ValueError):
+        url = httpx2.URL(f"{scheme}://{user}{host}{port}/{rest}")
+    except (httpx2.InvalidURL, ValueError):
         return
     if allowed(url, ["store:9000", "https://store"]):
         assert (url.scheme, url.host, url.port) in {
@@ -97,7 +97,7 @@ def test_no_text_is_a_link_by_accident(idle_grants: StoreGrants, text: str) -> N
             idle_grants.check(link, ("/bucket/team.1a2b3c4d-5e6f/requests/",))
         except Refused:
             continue
-        assert httpx.URL(link).path.startswith("/bucket/team.1a2b3c4d-5e6f/requests/")
+        assert httpx2.URL(link).path.startswith("/bucket/team.1a2b3c4d-5e6f/requests/")
 
 
 def test_a_link_without_end_is_refused(grants: StoreGrants, store: Store) -> None:

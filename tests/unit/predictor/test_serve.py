@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from predictor_world import BASE, INFER, NAME, free_port, order, serving, wait_until, world
@@ -34,9 +34,9 @@ def large_picture() -> bytes:
     return head.encode() + body
 
 
-def ask(port: int, **more: Any) -> httpx.Response:
+def ask(port: int, **more: Any) -> httpx2.Response:
     tensor = {"name": "order", "shape": [1], "datatype": "BYTES", "data": [json.dumps(order(**more))]}
-    return httpx.post(f"http://127.0.0.1:{port}{INFER}", json={"inputs": [tensor]}, timeout=60, trust_env=False)
+    return httpx2.post(f"http://127.0.0.1:{port}{INFER}", json={"inputs": [tensor]}, timeout=60, trust_env=False)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_both_families_are_answered() -> None:
     with world() as found, serving(found) as (_, port, _):
         hosts = ["127.0.0.1"] + (["[::1]"] if socket.has_dualstack_ipv6() else [])
         for host in hosts:
-            reply = httpx.get(f"http://{host}:{port}{READY}", trust_env=False)
+            reply = httpx2.get(f"http://{host}:{port}{READY}", trust_env=False)
             assert (reply.status_code, "server" in reply.headers) == (200, False)
 
 
@@ -88,11 +88,11 @@ def test_metrics_are_at_a_port_of_their_own_and_nothing_else_is() -> None:
     metrics.serve(port)
     with world() as found, serving(found) as (_, own, _):
         assert ask(own).status_code == 200
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        text = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
         assert 'profile_predictor_orders_total{outcome="done"}' in text
         assert "profile_predictor_queue_orders 0.0" in text
-        assert httpx.get(f"http://127.0.0.1:{own}/metrics", trust_env=False).status_code == 404
-        assert httpx.post(f"http://127.0.0.1:{port}{INFER}", content=b"{}", trust_env=False).status_code in (405, 501)
+        assert httpx2.get(f"http://127.0.0.1:{own}/metrics", trust_env=False).status_code == 404
+        assert httpx2.post(f"http://127.0.0.1:{port}{INFER}", content=b"{}", trust_env=False).status_code in (405, 501)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed resource <TCPTransport:ResourceWarning")
@@ -110,7 +110,7 @@ def test_who_is_slow_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -
         wait_until(lambda: found.pipeline.drawn and not found.queue.taken)
         found.pipeline.drawn.clear()
         found.pipeline.pause = 0.1
-        answers: list[httpx.Response] = []
+        answers: list[httpx2.Response] = []
         running = threading.Thread(target=lambda: answers.append(ask(port, steps=15)))
         running.start()
         wait_until(lambda: found.pipeline.drawn)
@@ -145,4 +145,4 @@ def test_headers_without_end_are_not_read_to_their_end() -> None:
                 while sent < 50_000_000:
                     sent += line.send(b"a" * 65_536)
         assert sent < 50_000_000
-        assert httpx.get(f"http://127.0.0.1:{port}{READY}", trust_env=False).status_code == 200
+        assert httpx2.get(f"http://127.0.0.1:{port}{READY}", trust_env=False).status_code == 200

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from kserve import InferInput, InferRequest
@@ -35,7 +35,7 @@ STORE = ("minio.profile-services.svc:9000", "store.example.com")
     ],
 )
 def test_links_of_the_stores_are_followed(url: str) -> None:
-    assert allowed(httpx.URL(url), STORE)
+    assert allowed(httpx2.URL(url), STORE)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_links_of_the_stores_are_followed(url: str) -> None:
     ],
 )
 def test_no_other_link_is_followed(url: str) -> None:
-    assert not allowed(httpx.URL(url), STORE)
+    assert not allowed(httpx2.URL(url), STORE)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_no_other_link_is_followed(url: str) -> None:
 )
 def test_a_store_is_reached_as_it_is_written_down(entry: str, followed: list[str], refused: list[str]) -> None:
     """Without a port and a scheme that is HTTPS: what faces are sent by must be asked for to be plain."""
-    assert [url for url in [*followed, *refused] if allowed(httpx.URL(url), [entry])] == followed
+    assert [url for url in [*followed, *refused] if allowed(httpx2.URL(url), [entry])] == followed
 
 
 def test_without_stores_nothing_is_followed() -> None:
-    assert not allowed(httpx.URL("http://store.example.com/x"), ())
+    assert not allowed(httpx2.URL("http://store.example.com/x"), ())
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_a_component_alone_has_the_versions_that_were_tested(component: str) -> 
     ("component", "absent"),
     [
         ("operator", {"torch", "diffusers", "ultralytics", "kserve", "psycopg2-binary", "alembic", "sqlalchemy"}),
-        ("history", {"torch", "kopf", "kserve", "httpx", "numpy"}),
+        ("history", {"torch", "kopf", "kserve", "httpx2", "numpy"}),
         ("train", {"kopf", "kserve", "kubernetes"}),
     ],
 )

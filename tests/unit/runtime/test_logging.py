@@ -21,7 +21,7 @@ from profile_contract.stages.table import Stage
 from profile_runtime.shell import main
 def run(order, context):
     logging.getLogger("somebody.else").warning("two\\nlines of %s", "민지")
-    logging.getLogger("httpx").info("https://store/secret?signature=1")
+    logging.getLogger("httpx2").info("https://store/secret?signature=1")
     return PreprocessReport(digest=order.digest)
 def program():
     return main(run, PreprocessOrder, Stage.PREPROCESS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import aiohttp
-import httpx
+import httpx2
 import pytest
 import urllib3
 
@@ -50,8 +50,8 @@ def test_other_troubles_too(error: Exception, words: str) -> None:
 
 async def test_every_client_says_the_same_of_a_port_where_nothing_listens() -> None:
     words = "nothing listens there (connection refused)"
-    with pytest.raises(httpx.HTTPError) as refused:
-        async with httpx.AsyncClient() as client:
+    with pytest.raises(httpx2.HTTPError) as refused:
+        async with httpx2.AsyncClient() as client:
             await client.get("http://127.0.0.1:1/")
     assert network_trouble(refused.value) == words
     async with aiohttp.ClientSession() as session:
@@ -61,7 +61,7 @@ async def test_every_client_says_the_same_of_a_port_where_nothing_listens() -> N
 
 
 async def test_a_client_that_waited_in_vain_says_so() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server, pytest.raises(httpx.HTTPError) as late:
-        async with httpx.AsyncClient(timeout=0.05) as client:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server, pytest.raises(httpx2.HTTPError) as late:
+        async with httpx2.AsyncClient(timeout=0.05) as client:
             await client.get(f"http://127.0.0.1:{server.getsockname()[1]}/")
     assert network_trouble(late.value) == "no answer in time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .api import ClusterApi
 from .engines import Engine, path
@@ -72,10 +72,36 @@ async def measure_throughput(
         await asyncio.to_thread(process.end)
 
 
+@dataclass
+class _Progress:
+    """What is finished of what was asked for, in seconds since `begin`; `moved`: when any of it changed last."""
+
+    wanted: frozenset[str]
+    begin: float = field(default_factory=time.monotonic)
+    moved: float = field(default_factory=time.monotonic)
+    done: dict[str, float] = field(default_factory=dict)
+
+    async def follow(self, api: ClusterApi, engine: Engine) -> None:
+        """Read changes until all is finished."""
+        async for document in api.changes(path(engine.collection)):
+            name = document["metadata"]["name"]
+            if name not in self.wanted or name in self.done:
+                continue
+            self.moved = time.monotonic()
+            if engine.finished(document):
+                self.done[name] = self.moved - self.begin
+                if len(self.done) == len(self.wanted):
+                    return
+
+
 async def _until_finished(api: ClusterApi, engine: Engine, size: int, namespaces: list[str]) -> tuple[float, int]:
-    """Ask for all; returns when the last finished, counted from the first create, and how many did."""
-    begin = time.monotonic()
+    """Ask for all; returns when the last finished, counted from the first create, and how many did.
+
+    An engine is given up when nothing of all that was asked for has changed for `STUCK_SECONDS`: one that takes the
+    first step of everything before the second of anything finishes nothing for a long time.
+    """
     names = [f"{engine.key}-{number:05}" for number in range(size)]
+    progress = _Progress(frozenset(names))
     asked = asyncio.gather(
         *(
             api.call("POST", path(engine.collection, namespace), engine.work(namespace, name))
@@ -83,29 +109,17 @@ async def _until_finished(api: ClusterApi, engine: Engine, size: int, namespaces
             for namespace in (namespaces[number % len(namespaces)],)
         )
     )
-    done: dict[str, float] = {}
-    wanted = set(names)
-
-    async def follow() -> None:
-        async for document in api.changes(path(engine.collection)):
-            name = document["metadata"]["name"]
-            if name in wanted and name not in done and engine.finished(document):
-                done[name] = time.monotonic() - begin
-                if len(done) == size:
-                    return
-
-    following = asyncio.create_task(follow())
+    following = asyncio.create_task(progress.follow(api, engine))
     await asked
-    told = 0
+    told, done = 0, progress.done
     while len(done) < size:
         if following.done():
             following.result()
         await asyncio.sleep(LOOK_SECONDS)
-        last = max(done.values(), default=0.0)
         if len(done) >= told + size // 10 + 1:
             told = len(done)
-            print(f"    {time.monotonic() - begin:5.0f} s: {told} of {size}", flush=True)
-        if time.monotonic() - begin - last > STUCK_SECONDS:
+            print(f"    {time.monotonic() - progress.begin:5.0f} s: {told} of {size}", flush=True)
+        if time.monotonic() - progress.moved > STUCK_SECONDS:
             break
     following.cancel()
     if not done:

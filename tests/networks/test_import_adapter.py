@@ -133,6 +133,55 @@ def test_a_styles_file_names_its_looks(tmp_path: Path) -> None:
     assert load_styles([str(file)]) == {"team_golden": STYLE}
 
 
+def run_with(models: Path, look: Path, folder: Path) -> int:
+    """The folder runner, of a style that draws with a look, and of a photo that nobody can use."""
+    style, photo = folder / "golden.yaml", folder / "minji.jpg"
+    document = {"kind": "ProfileStyle", "metadata": {"name": "golden"}, "spec": STYLE.document()}
+    style.write_text(yaml.safe_dump(document))
+    photo.write_bytes(b"\xff\xd8")
+    words = ["run", str(photo), "--out", str(folder / "out"), "--style", str(style), "--look", f"rim={look}"]
+    return main([*words, "--noun", "woman", "--models", str(models), "--base-model", random_sdxl.NAME])
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ((129, KOHYA, {}), "rank 129"),
+        ((2, KOHYA.replace("blocks_0_attn1", "blocks_77_attn1"), {}), "blocks_77"),
+        ((2, KOHYA, {"ss_base_model_version": "sd_v1"}), "was trained on the base model 'sd_v1'"),
+    ],
+    ids=["rank", "layers", "base"],
+)
+def test_a_look_that_cannot_be_drawn_with_is_refused_before_a_photo_is_looked_at(
+    random_models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    form: tuple[int, str, dict[str, str]],
+    text: str,
+) -> None:
+    rank, key, metadata = form
+    size = look_reader(random_models, random_sdxl.NAME, 64).sizes[LAYER]
+    look = tmp_path / "rim.safetensors"
+    tensors = {
+        f"{key}.lora_down.weight": torch.ones(rank, size.inputs),
+        f"{key}.lora_up.weight": torch.ones(size.outputs, rank),
+    }
+    look.write_bytes(save(tensors, metadata))
+    assert run_with(random_models, look, tmp_path) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the look 'rim' cannot be drawn with" in said
+    assert text in said
+    assert "Nothing was trained." in said
+    assert "or take the look out of the style" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_look_that_fits_hinders_no_run(random_models: Path, kohya: Path, tmp_path: Path) -> None:
+    assert run_with(random_models, kohya, tmp_path) == 1
+    # The photo does: the run has begun.
+    assert (tmp_path / "out").exists()
+
+
 def test_the_webui_is_told_the_same_prompt_weights_and_settings() -> None:
     size = PictureSize(896, 1152, steps=25, sampler=SamplerName.EULER)
     assert webui_text({"golden": STYLE}, "sks woman", size, 7) == (

@@ -35,7 +35,7 @@ from profile_runtime.store.folder import FolderStore
 
 from .alone import alone_in
 from .hub import models_from_hub
-from .looks import brought, look_files
+from .looks import brought, check_looks, look_files
 from .other_networks import OtherNetworks
 from .runner import InputRefused, Run
 from .settings import AREA, Choice, InstalledModels, choose_with, platform, request_spec
@@ -138,6 +138,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = platform(choice, models, accelerated=accelerated(), values=values)
     networks = OtherNetworks(arguments.upscaler, arguments.safety_checker)
     networks.check(folder, styles)
+    check_looks(folder, models.base, settings.train_parameters(spec).rank, looks)
     signature = arguments.signature.resolve() if arguments.signature else None
     signer = signer_of(signature)
     # Whoever has no model, or has mistyped an option, is not asked first.

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from profile_cli.errors import CommandError
+from profile_cli.import_adapter import file_content
 from profile_contract.areas import Area
 from profile_contract.keys import ForeignKey
 from profile_contract.look_ref import LOOKS, LookFile, LookKind, LookRef, look_key
@@ -18,6 +19,8 @@ from profile_runtime.store.port import Store, StoreError
 
 # Of SDXL with all layers at the greatest rank in float32: what is larger is no adapter.
 LARGEST_LOOK = 4 << 30
+# The greatest rank of a look that is drawn with.
+LOOK_RANK = 128
 
 
 def look_files(given: Sequence[str], styles: Mapping[str, ProfileStyleSpec]) -> dict[str, Path]:
@@ -40,6 +43,36 @@ def look_files(given: Sequence[str], styles: Mapping[str, ProfileStyleSpec]) -> 
         shown = StyleRef.of_key(asked[missing]).shown
         raise CommandError(f"the style {shown} draws with the look {missing!r}: name its file, --look {missing}=FILE")
     return files
+
+
+def rank_with_looks(trained: int) -> int:
+    """The greatest rank that is drawn with, where people's adapters have the rank `trained`. Pure."""
+    return max(trained, LOOK_RANK)
+
+
+def check_looks(models: Path, base_model: str, trained_rank: int, files: Mapping[str, Path]) -> None:
+    """Read the looks as they are read to draw: who learns after a training that one does not fit has waited for
+    nothing. Of the base model its configuration alone is looked at. Raises CommandError."""
+    if not files:
+        return
+    import torch
+
+    from profile_draw.errors import Refused
+    from profile_draw.layer_sizes import look_reader
+
+    try:
+        reader = look_reader(models, base_model, rank_with_looks(trained_rank))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    for name, path in files.items():
+        content = file_content(path, reader.largest)
+        try:
+            reader.read(content, hashlib.sha256(content).hexdigest(), torch.float32)
+        except Refused as error:
+            raise CommandError(
+                f"the look {name!r} cannot be drawn with: {path}: {error}. Nothing was trained. Name a file that was "
+                f"made for {base_model}, --look {name}=FILE, or take the look out of the style"
+            ) from error
 
 
 def brought(store: Store, area: Area, files: Mapping[str, Path]) -> dict[str, LookFile]:

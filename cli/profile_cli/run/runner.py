@@ -41,6 +41,7 @@ from profile_runtime.shell import StageFunction, run_stage
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import NotFound, StoreError
 
+from .looks import rank_with_looks
 from .other_networks import OtherNetworks
 from .screen import Screen
 from .settings import AREA, NAME, NAMESPACE
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 
 OrderT = TypeVar("OrderT", bound=StageOrder)
 ReportT = TypeVar("ReportT", bound=StageReport)
-# The greatest rank of a look that is drawn with.
-LOOK_RANK = 128
 # Told of a stage's report as soon as it stands.
 Listener = Callable[[Stage, StageReport], None]
 
@@ -216,7 +215,7 @@ class Run:
                     base_model=parameters.base_model,
                     control_model=parameters.control_model,
                     slots=1 + MOST_LOOKS,
-                    maximum_rank=max(parameters.rank, LOOK_RANK) if self.looks else parameters.rank,
+                    maximum_rank=rank_with_looks(parameters.rank) if self.looks else parameters.rank,
                     adapter_layers=parameters.adapter_layers,
                     upscaler=self.networks.upscaler,
                     safety_checker=self.networks.safety_checker,

@@ -211,4 +211,25 @@ MUTANTS = (
         'whose = "look"',
         "a look of the cluster waits for ever for another one's Job",
     ),
+    (
+        "LK38",
+        "cli/profile_cli/run/command.py",
+        "    check_looks(folder, models.base, settings.train_parameters(spec).rank, looks)\n",
+        "",
+        "a look that does not fit is told after the training has run",
+    ),
+    (
+        "LK39",
+        "cli/profile_cli/run/looks.py",
+        "LOOK_RANK = 128",
+        "LOOK_RANK = 129",
+        "a look of a greater rank than is told is drawn with in a folder",
+    ),
+    (
+        "LK40",
+        "cli/profile_cli/run/looks.py",
+        "look_reader(models, base_model, rank_with_looks(trained_rank))",
+        "look_reader(models, base_model, 1)",
+        "a look of a rank that can be drawn with is refused before a run",
+    ),
 )

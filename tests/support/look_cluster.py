@@ -73,6 +73,7 @@ class Cluster:
     kept: set[Key] = field(default_factory=set)
     rested: list[Key] = field(default_factory=list)
     installation: str = "ns/release"
+    formerly: list[str] = field(default_factory=list)
 
     async def namespace_uid(self, namespace: str) -> str:
         return NAMESPACE_UID
@@ -110,7 +111,7 @@ class Cluster:
     async def look(self) -> dict[str, tuple[str, str, str]]:
         """One round; status, reason and message of each look that was written."""
         self.written.clear()
-        config = CONFIG.model_copy(update={"installation": self.installation})
+        config = CONFIG.model_copy(update={"installation": self.installation, "formerly": self.formerly})
         await LookKeeper(self, self, self, config, learner=self).look()  # type: ignore[arg-type]
         ready = {path: status["conditions"][0] for path, status in self.written.items()}
         return {path: (one["status"], one["reason"], one["message"]) for path, one in ready.items()}

@@ -31,6 +31,7 @@ from profile_operator.clients.store import StoreAccess
 from profile_operator.clients.watched import WatchedKube
 from profile_operator.clock import parsed
 from profile_operator.config import OperatorConfig
+from profile_operator.decide.installation import another
 from profile_operator.decide.look_learning import Learning
 from profile_operator.decide.look_status import GOING, LookSight, is_read, is_seen, look_status
 from profile_runtime.kubernetes.errors import ApiError
@@ -101,10 +102,11 @@ class LookKeeper:
         """Write one look's status if it changed."""
         document = whole(entry)
         before, _ = understood(LookStatus, document.get("status") or {})
-        if before.installation not in ("", self._config.installation):
+        if another(before.installation, self._config):
             return
         generation = int(document["metadata"].get("generation", 0))
-        seen = is_seen(before, generation)
+        # What stands under a former name is read once more, and so carries today's.
+        seen = before.installation == self._config.installation and is_seen(before, generation)
         if seen:
             self._learner.rest(entry.key)
         unclaimed = self._unclaimed(document, before)

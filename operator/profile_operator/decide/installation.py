@@ -19,6 +19,12 @@ def served_by_another(head: RequestHead, config: OperatorConfig) -> str:
     (`formerly`) are its own.
     """
     holder = head.handed_to or head.status.installation
+    return another(holder, config)
+
+
+def another(holder: str, config: OperatorConfig) -> str:
+    """Who holds an object of any kind, where that is neither nobody, nor this installation under any of its names;
+    else empty."""
     return "" if holder in ("", config.installation, *config.formerly) else holder
 
 

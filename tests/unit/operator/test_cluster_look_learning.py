@@ -162,6 +162,16 @@ async def test_who_writes_its_status_first_learns_it_and_nobody_else() -> None:
     assert await cluster.look() == {}
 
 
+async def test_one_of_a_former_name_is_claimed_and_learnt_on() -> None:
+    cluster = Cluster(listed_cluster_looks=[of_photos("rim", "", installation="old/release")], formerly=["old/release"])
+    await cluster.look()
+    claimed = cluster.written["clusterstyleadapters/rim"]
+    assert claimed["installation"] == "ns/release"
+    cluster.listed_cluster_looks = [of_photos("rim", "", **claimed)]
+    await cluster.look()
+    assert [owner.key for owner, _ in cluster.steps] == [Key("ns", "rim")]
+
+
 async def test_an_operator_of_no_installation_says_that_it_learns_none() -> None:
     cluster = Cluster(listed_cluster_looks=[of_photos("rim", "")], installation="")
     ready = await cluster.look()

@@ -221,6 +221,16 @@ async def test_another_installations_look_is_left_alone() -> None:
     assert cluster.asked == []
 
 
+async def test_a_look_of_a_former_name_is_read_once_more_and_carries_todays() -> None:
+    cluster = Cluster([entry(**told(installation="old/release"))], formerly=["old/release"])
+    ((path, ready),) = (await cluster.look()).items()
+    assert ready[:2] == ("True", "Fits")
+    assert cluster.written[path]["installation"] == "ns/release"
+    cluster.listed_looks = [entry(**cluster.written[path])]
+    assert await cluster.look() == {}
+    assert len(cluster.asked) == 1
+
+
 # --- one that is learnt ---
 
 

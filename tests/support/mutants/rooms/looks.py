@@ -67,8 +67,8 @@ MUTANTS = (
     (
         "LK10",
         "operator/profile_operator/act/look_keeper.py",
-        "seen = is_seen(before, generation)",
-        "seen = before.ready is not None",
+        "seen = before.installation == self._config.installation and is_seen(before, generation)",
+        "seen = before.installation == self._config.installation and before.ready is not None",
         "a look that was changed is never read again",
     ),
     (
@@ -231,5 +231,19 @@ MUTANTS = (
         "look_reader(models, base_model, rank_with_looks(trained_rank))",
         "look_reader(models, base_model, 1)",
         "a look of a rank that can be drawn with is refused before a run",
+    ),
+    (
+        "LK41",
+        "operator/profile_operator/act/look_keeper.py",
+        "if another(before.installation, self._config):",
+        'if before.installation not in ("", self._config.installation):',
+        "a look of a release that was renamed is kept by nobody",
+    ),
+    (
+        "LK42",
+        "operator/profile_operator/act/look_keeper.py",
+        "seen = before.installation == self._config.installation and is_seen(before, generation)",
+        "seen = is_seen(before, generation)",
+        "a look that was read under a former name is never drawn with",
     ),
 )

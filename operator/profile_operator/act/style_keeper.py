@@ -17,6 +17,7 @@ from profile_contract.understood import understood
 from profile_operator.clients.entries import StyleEntry, whole
 from profile_operator.clients.watched import WatchedKube
 from profile_operator.config import OperatorConfig
+from profile_operator.decide.installation import another
 from profile_operator.decide.style_status import StyleUse, style_status
 from profile_runtime.kubernetes.errors import ApiError
 from profile_runtime.kubernetes.resources import CLUSTER_STYLES_PATH, styles_path
@@ -64,7 +65,7 @@ class StyleKeeper:
         """Write one style's status if it changed. `pods`: what was seen of predictors in this round."""
         document = whole(entry)
         before, _ = understood(StyleStatus, document.get("status") or {})
-        if before.installation not in ("", self._config.installation):
+        if another(before.installation, self._config):
             return
         predictor = str((document.get("spec") or {}).get("predictor") or DEFAULT_PREDICTOR)
         place = self._config.generation.namespace

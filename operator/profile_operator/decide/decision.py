@@ -51,8 +51,9 @@ from .turns import Claim, Turn
 
 # The user will upload, or take some away; nobody tells us of an upload.
 LOOK_AGAIN_SECONDS = 60.0
-# A stage's container ends right after its report was written.
-LINGER = timedelta(seconds=60)
+# A stage's container ends right after its report was written; that its Job has ended is told later where thousands
+# do at once (more than a minute, with 2,000 requests on one API server), and each deletion would add to that.
+LINGER = timedelta(minutes=5)
 
 
 def decide(facts: Facts) -> Plan:

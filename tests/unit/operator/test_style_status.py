@@ -133,6 +133,13 @@ async def test_what_did_not_change_and_what_another_installation_looks_after_is_
     assert list(styles.written) == ["clusterprofilestyles/warm"]
 
 
+async def test_a_style_of_a_release_that_was_renamed_is_looked_after_under_its_new_name() -> None:
+    styles = Styles(listed_cluster_styles=[a_style("warm", installation="old/release")], pods={"good-predictor": 1})
+    renamed = CONFIG.model_copy(update={"installation": "new/release", "formerly": ["old/release"]})
+    await StyleKeeper(styles, renamed).look()  # type: ignore[arg-type]
+    assert styles.written["clusterprofilestyles/warm"]["installation"] == "new/release"
+
+
 async def test_a_predictor_that_cannot_be_looked_for_leaves_what_was_said() -> None:
     styles = Styles(listed_cluster_styles=[a_style("warm")], fails=True)
     await kept(styles).look()

@@ -330,4 +330,11 @@ MUTANTS = (
         "        if (orphaned",
         "a deletion takes another request's Jobs along",
     ),
+    (
+        "LG1",
+        "operator/profile_operator/decide/decision.py",
+        "LINGER = timedelta(minutes=5)",
+        "LINGER = timedelta(minutes=1)",
+        "where thousands end at once, Jobs are deleted that were about to end",
+    ),
 )

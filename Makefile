@@ -17,6 +17,8 @@ HALF := $(shell cores=$$(getconf _NPROCESSORS_ONLN); [ $$cores -lt 4 ] || echo "
 NO_CLUSTER := $(UNIT) tests/chart tests/networks
 # Tests and sources are compiled once and not for every process, also where the machine says otherwise.
 test unit-pictures unit-others coverage: export PYTHONDONTWRITEBYTECODE :=
+# Quick: a property is tried with fewer examples than in `make test`.
+unit-pictures unit-others: export PROFILE_FEW_EXAMPLES = 1
 SOURCES := crds runtime vision operator images inference cli sandbox models workshop tools constraints tests
 
 .PHONY: help demo test test-unit unit-pictures unit-others coverage test-cluster test-e2e test-images kueue mutants lint format bench bench-scale reliability crds krew notices floors lock samples rehearsal gpu-check test-compile page dashboards env people-env system browser builder binaries flux checks scale actionlint weights recogniser model prepare clean distclean

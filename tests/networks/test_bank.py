@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora.layer import LoraLayer
@@ -17,6 +17,7 @@ from torch import nn
 from profile_draw.adapted import AdaptedLayer
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights, RowAdapters
 from profile_draw.bank import AdapterBank
+from properties import examples
 
 MODULES = ("to_q", "to_k", "conv1", "conv", "time_emb_proj")
 LAYERS = {
@@ -151,7 +152,7 @@ def test_a_batch_of_one_person_is_drawn_alike(row: RowAdapters, *, folds: bool) 
         assert (together[place] - by_the_library(row, place, 3)).abs().max() < ROUNDING
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-1.5, 1.5)), max_size=3), min_size=1, max_size=5))
 def test_whatever_is_mixed_a_row_does_not_know_the_others(rows: list[list[tuple[int, float]]]) -> None:
     people = [adapter(f"p{number}", rank) for number, rank in enumerate(RANKS)]

@@ -14,7 +14,7 @@ import diffusers.utils.logging
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.generation import GenerationItem, GenerationOrder
@@ -24,6 +24,7 @@ from profile_draw.prompts import MOST_CHUNKS, MOST_KEPT, PromptReader, _chunks, 
 from profile_draw.rows import Row, Shape, shape_of
 from profile_models import random_sdxl
 from profile_predictor.engine import Engine, EngineConfig, Refused
+from properties import examples
 
 LONG = "studio portrait of a woman, " + "bright red studio light, " * 20
 WORDS = f"{LONG} wearing a secrethat"
@@ -196,7 +197,7 @@ def test_nothing_is_cut_inside_a_word(reader: PromptReader) -> None:
     assert next(len(chunk) for chunk in _chunks(tokenizer, "x" * 200)) == 75
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(max_size=400))
 def test_no_token_of_any_text_is_lost(reader: PromptReader, text: str) -> None:
     for tokenizer in reader._tokenizers:

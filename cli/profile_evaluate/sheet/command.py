@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from profile_cli.errors import CommandError
 from profile_cli.nouns import ANYBODY
 from profile_cli.run.command import add_values_to, prepare
+from profile_cli.run.looks import rank_with_looks
 from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
 from profile_cli.styles import load_styles
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
     from .drawing import SheetFiles
 
 PICTURE, FIGURES = "sheet.jpg", "sheet.json"
-# The greatest rank that is drawn with, of whatever adapter; and how many stand ready at the same time.
-MAXIMUM_RANK, MOST_SLOTS = 128, 16
+# So many adapters stand ready at the same time.
+MOST_SLOTS = 16
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -274,7 +275,7 @@ def _engine(arguments: argparse.Namespace, base: SheetBase, files: SheetFiles) -
                 base_model=base.name,
                 control_model=base.control,
                 slots=min(max(len(files.adapters) + len(files.looks), 1), MOST_SLOTS),
-                maximum_rank=MAXIMUM_RANK if files.looks or arguments.adapters else training.rank,
+                maximum_rank=rank_with_looks(training.rank) if files.looks or arguments.adapters else training.rank,
                 adapter_layers=training.adapter_layers,
                 batch=arguments.batch,
             )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areas import area
@@ -17,6 +17,7 @@ from profile_cli.results import LIST
 from profile_cli.upload import plan_additions, remove_photos, sent, standing_photos, upload
 from profile_runtime.store.folder import FolderStore
 from profile_runtime.store.port import StoreError
+from properties import examples
 
 JPEG = b"\xff\xd8\xff\xe0"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -147,7 +148,7 @@ def test_twins_in_both_forms_of_unicode_stay_two(tmp_path: Path) -> None:
     assert sorted(find_photos([tmp_path])) == ["A.jpg", "a-2.jpg", "\ubbfc-2.jpg", "\ubbfc.jpg"]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.binary(max_size=80))
 def test_no_beginning_is_too_odd(head: bytes) -> None:
     assert kind_of(head) in {"", *module.TAKEN, "GIF", "BMP", "TIFF", "PDF"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areas import area
@@ -37,6 +37,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainReport
 from profile_contract.style import Tone
 from profile_runtime.store.folder import FolderStore
+from properties import examples
 
 DIGESTS = {Stage.PREPROCESS: "p", Stage.TRAIN: "t", Stage.FINISH: "f"}
 BASE = stage_prefix(area(), "minji", Stage.FINISH, "f")
@@ -201,7 +202,7 @@ def test_a_key_outside_of_the_requests_own_portraits_is_refused(tmp_path: Path, 
 PARTS = st.one_of(st.sampled_from(["..", ".", "", "a", "portraits", "\\", "~", "C:"]), st.text(max_size=6))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(PARTS, max_size=6))
 def test_no_key_whatever_leaves_the_folder(parts: list[str]) -> None:
     with TemporaryDirectory() as folder:

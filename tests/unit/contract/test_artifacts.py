@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areas import NAMESPACE_UID as UID
@@ -41,6 +41,7 @@ from profile_contract.keys import _UNSEEN, ForeignKey, check_below
 from profile_contract.layouts import LayoutName
 from profile_contract.ownership import OWNER_DIGITS, local_owner, owned_photos, owner_of
 from profile_contract.stages.table import STAGES, Stage
+from properties import examples
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 UIDS = st.uuids(version=4).map(str)
@@ -53,7 +54,7 @@ RUN = "hr.1a2b3c4d-5e6f/requests/minji/portraits/d1/"
 
 
 @given(place=AREAS, name=NAMES, stage=st.sampled_from(Stage), digest=DIGESTS, path=PATHS)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_stages_file_is_taken_apart_as_it_was_built(
     place: Area, name: str, stage: Stage, digest: str, path: str
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_stages_file_is_taken_apart_as_it_was_built(
 
 
 @given(key=st.text(max_size=60) | st.lists(st.text(max_size=8), max_size=8).map("/".join))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_whatever_is_taken_apart_is_what_would_be_built(key: str) -> None:
     file = stage_file(key)
     if file is not None:
@@ -98,7 +99,7 @@ def test_each_stage_has_an_area_of_its_own() -> None:
 
 
 @given(namespace=NAMES, folders=st.lists(NAMES, min_size=1, max_size=3))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_photos_lie_below_their_namespaces_uploads(namespace: str, folders: list[str]) -> None:
     prefix = photos_prefix(*folders)
     assert prefix == f"uploads/{'/'.join(folders)}/"
@@ -131,7 +132,7 @@ def test_pictures_of_a_run() -> None:
 
 
 @given(style=NAMES, rank=st.integers(1, 16), seed=st.integers(0, 900_031), layout=st.sampled_from(LayoutName))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_cut_lies_beside_its_portrait(style: str, rank: int, seed: int, layout: LayoutName) -> None:
     portrait = portrait_key(RUN, style, rank, seed)
     cut = layout_key(portrait, layout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,12 +20,13 @@ from profile_contract.framing import (
     room_for,
 )
 from profile_contract.layouts import LAYOUTS, LayoutName
+from properties import examples
 
 SIZES = st.tuples(st.integers(8, 256).map(lambda n: 8 * n), st.integers(8, 256).map(lambda n: 8 * n))
 SETS = st.lists(st.sampled_from(LayoutName), min_size=1, max_size=6, unique=True)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(SETS, SIZES, st.integers(25, 60))
 def test_every_layout_of_a_request_lies_inside_the_picture(
     layouts: list[LayoutName], size: tuple[int, int], face_percent: int
@@ -80,7 +81,7 @@ POINTS = st.none() | st.tuples(st.floats(-2, 2), st.floats(-2, 2))
 SKELETONS = st.lists(POINTS, min_size=JOINTS, max_size=JOINTS).map(tuple)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(SKELETONS, SIZES)
 def test_a_skeleton_comes_back_from_a_picture(skeleton: Skeleton, size: tuple[int, int]) -> None:
     head = head_in(room_for([LayoutName.SQUARE], 40), *size)

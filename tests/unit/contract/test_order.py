@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -27,6 +27,7 @@ from profile_contract.style import (
     SamplerPreset,
     Title,
 )
+from properties import examples
 
 REQUEST = RequestRef(namespace="hr", name="minji", uid="u-1")
 ADAPTER = FileRef(key="hr.1a2b3c4d-5e6f/requests/minji/adapter/d/adapter.safetensors", sha256="a" * 64, bytes=9)
@@ -193,7 +194,7 @@ _STYLES = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_STYLES)
 def test_whatever_a_style_may_say_makes_an_order_that_arrives_as_it_was_sent(style: ProfileStyleSpec) -> None:
     sent = generation_order(REQUEST, ADAPTER, style, CANDIDATES, size=PictureSize(64, 2048), grants=Links())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.keys import check_below
 from profile_contract.photo_names import LONGEST_NAME, distinct, is_litter, photo_name, shown_name
+from properties import examples
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = examples(150)
 # Surrogates too: that is how Python reads a name that is no UTF-8.
 ANY_NAME = st.text(
     st.one_of(st.characters(exclude_categories=()), st.sampled_from("./\\ \n\t\"'\udce9\u202e민\u0301")), max_size=300

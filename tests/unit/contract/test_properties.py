@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -30,8 +30,9 @@ from profile_contract.stages.table import Stage
 from profile_contract.stages.train import TrainOrder, TrainParameters
 from profile_contract.style import ProfileStyleSpec
 from profile_runtime.shell import read_order
+from properties import examples
 
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = examples(100)
 # Every code point, lone surrogates too: that is how Python reads a file's name that is no UTF-8.
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 JSON = st.recursive(
@@ -86,7 +87,7 @@ EVERY: list[type[Contract]] = [
 
 @pytest.mark.parametrize("model", EVERY, ids=lambda model: model.__name__)
 def test_what_is_written_is_read_again(model: type[Contract]) -> None:
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(objects(model))
     def holds(value: Contract) -> None:
         text = value.to_json()
@@ -100,7 +101,7 @@ def test_what_is_written_is_read_again(model: type[Contract]) -> None:
 
 @pytest.mark.parametrize("model", EVERY, ids=lambda model: model.__name__)
 def test_a_field_that_nobody_knows_is_an_error_in_an_order_and_nothing_in_a_report(model: type[Contract]) -> None:
-    @settings(max_examples=5, deadline=None)
+    @examples(5)
     @given(objects(model))
     def holds(value: Contract) -> None:
         document = {**value.document(), "nobodyKnows": 1}
@@ -248,7 +249,7 @@ def allowed_by_the_cluster(prefix: str) -> bool:
     return sound and re.fullmatch(pattern[1], prefix) is not None and ".." not in prefix
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(PREFIX)
 def test_photos_stay_in_their_namespace(prefix: str) -> None:
     if not refused(uploads_prefix, area(), prefix):

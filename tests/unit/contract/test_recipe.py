@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.model import Contract
@@ -19,6 +19,7 @@ from profile_contract.stages.train import TrainParameters
 from profile_contract.style import SamplerName
 from profile_models.model_recipe import KNOWN, recipe_for
 from profile_runtime.recipes import read_recipe, read_recipe_file
+from properties import examples
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "profile-studio"
@@ -99,7 +100,7 @@ SECTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(SECTIONS, SECTIONS)
 def test_two_recipes_have_one_digest_where_they_differ_in_nothing(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = Recipe.model_validate(one), Recipe.model_validate(other)

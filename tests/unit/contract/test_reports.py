@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_world import SPEC, World
@@ -17,6 +17,7 @@ from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.order import StageReport
 from profile_contract.stages.preprocess import PhotoRef, PreprocessOrder, PreprocessReport
 from profile_contract.stages.train import TrainReport
+from properties import examples
 
 AREA = "hr.1a2b3c4d-5e6f/requests/minji/"
 AT = "2026-01-02T03:04:05Z"
@@ -59,7 +60,7 @@ def test_orders_read_as_they_were_written() -> None:
     etag=st.text(max_size=20),
     size=st.integers(0, 2**40),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_whatever_photos_are_called_their_order_arrives(name: str, etag: str, size: int) -> None:
     order = next(order for order in World().run().orders.values() if isinstance(order, PreprocessOrder))
     try:
@@ -155,7 +156,7 @@ json_values = st.recursive(
 
 
 @given(kind=st.sampled_from(sorted(REPORTS, key=lambda kind: kind.__name__)), data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_whatever_a_stranger_writes_is_refused_or_bounded(kind: type[StageReport], data: st.DataObject) -> None:
     document = json.loads(json.dumps(REPORTS[kind]))
     field = data.draw(st.sampled_from(sorted(document)))

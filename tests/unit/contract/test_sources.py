@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.candidates import (
@@ -23,6 +23,7 @@ from profile_contract.stages.generate import Candidate, GenerateReport
 from profile_contract.stages.order import RequestRef
 from profile_contract.stages.preprocess import DatasetImage, DatasetPose, PhotoVerdict, PreprocessReport, WidePicture
 from profile_contract.style import ImageToImage, Mode, ProfileStyleSpec, SourceChoice, Title, Tone
+from properties import examples
 
 STYLE = ProfileStyleSpec(title=Title(en="Retouched"), prompt="{subject}, {tone}", mode=Mode.IMAGE_TO_IMAGE)
 EACH = STYLE.model_copy(update={"image_to_image": ImageToImage(source=SourceChoice.EACH)})
@@ -136,7 +137,7 @@ def test_a_name_that_a_terminal_would_obey_is_not_repeated() -> None:
     assert "\x1b" not in str(refused.value)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.floats(20, 400), st.floats(-50, 250), st.floats(-50, 150))
 def test_the_head_of_an_earlier_dataset_is_told_by_its_joints(tall: float, eyes: float, middle: float) -> None:
     report = dataset({"a.jpg": FACING}, wide=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.picture_size import PictureSize
@@ -13,6 +13,7 @@ from profile_contract.stages.preprocess import PreprocessParameters
 from profile_contract.stages.train import TrainParameters
 from profile_contract.style import ProfileStyleSpec, Title
 from profile_contract.style_ref import StyleKind, StyleRef, is_key, keys_of, ref_of
+from properties import examples
 
 _NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?", fullmatch=True)
 _REFS = st.builds(StyleRef, name=_NAMES, kind=st.sampled_from(StyleKind))
@@ -20,7 +21,7 @@ STYLE = ProfileStyleSpec(title=Title(en="Blue"), prompt="{subject}")
 PLATFORM = Platform(PreprocessParameters(), TrainParameters(base_model="sdxl"), PictureSize(1024, 1024))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_REFS, _REFS)
 def test_no_two_styles_have_one_key_and_each_key_tells_its_style(first: StyleRef, second: StyleRef) -> None:
     assert (first.key == second.key) == ((first.name, first.kind) == (second.name, second.kind))

@@ -6,13 +6,14 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.request_status import ProfileRequestStatus
 from profile_contract.resource import status_of
 from profile_contract.stages.stage_text import StageText
 from profile_contract.understood import understood
+from properties import examples
 
 CONDITION = {"type": "Ready", "status": "True", "reason": "Succeeded", "lastTransitionTime": "2026-01-02T03:04:05Z"}
 PORTRAIT = {"style": "warm", "key": "k", "seed": 7, "rank": 1, "likeness": 50, "layouts": {"square": "k-square.jpg"}}
@@ -80,7 +81,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.dictionaries(st.sampled_from(sorted(STATUS)), ANYTHING))
 def test_nothing_that_anybody_wrote_is_refused(changes: dict[str, Any]) -> None:
     status, _ = understood(ProfileRequestStatus, {**STATUS, **changes})

@@ -13,7 +13,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from diffusers.utils import convert_unet_state_dict_to_peft
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load, save
@@ -28,6 +28,7 @@ from profile_draw.bank import adapted_layers
 from profile_draw.errors import Refused
 from profile_draw.families.sdxl import Sdxl
 from profile_draw.finite import NotFinite
+from properties import examples
 
 LAYER = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 RANK, BASE = 4, "sdxl-base"
@@ -100,7 +101,7 @@ def _adapters(draw: st.DrawFn) -> Layers:
     return layers
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_adapters(), _DTYPES)
 def test_what_is_written_is_what_is_read(layers: Layers, dtype: torch.dtype) -> None:
     """For every rank, set of layers, type of the weights and type that is drawn in."""
@@ -113,7 +114,7 @@ def test_what_is_written_is_what_is_read(layers: Layers, dtype: torch.dtype) -> 
         assert layer.scale == pytest.approx(written.scale, rel=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_adapters())
 def test_the_twin_changes_its_layers_by_as_much(layers: Layers) -> None:
     tensors = load(twin(layers))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
 
@@ -22,6 +22,7 @@ from profile_draw.adapters.weights import AdapterWeights, LayerSize
 from profile_predictor.engine import Denied, Fetched, Refused, Unavailable, adapter_store
 from profile_predictor.engine.adapter_store import AdapterStore
 from profile_predictor.engine.evictions import Evictions
+from properties import examples
 
 SIZES = {name: LayerSize(*size) for name, size in LAYERS.items()}
 FIRST = "attn.to_q"
@@ -226,19 +227,19 @@ def _refused_or_finite(content: bytes) -> None:
         assert weights.scale > 0
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(_NAMES, _ENTRIES | _JSON, max_size=6), st.binary(max_size=64))
 def test_whatever_the_header_says_it_is_refused_or_finite(header: dict[str, Any], data: bytes) -> None:
     _refused_or_finite(with_header(header, data))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(_SAID | _JSON, st.text(max_size=8))
 def test_whatever_the_metadata_say_it_is_refused_or_finite(document: Any, base: str) -> None:
     _refused_or_finite(adapter(1, metadata=said(document, base_model=base or BASE)))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
 def test_whatever_bytes_are_changed_it_is_refused_or_finite(changes: list[tuple[int, int]]) -> None:
     content = bytearray(adapter(1, metadata=said({"unet.lora_alpha": 4, "unet.alpha_pattern": {"to_q": 2}})))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from profile_draw.errors import Refused
 from profile_draw.rows import Piece, Row, Shape, check, shape_of
 from profile_vision.faces import Face
 from profile_vision.pixels import BGR, RGB
+from properties import examples
 
 FULL = (64, 64)
 DETAIL = DetailOrder(strength=0.4, steps=10)
@@ -78,7 +79,7 @@ def redrawn(pictures: Sequence[FirstPass], *faces: Face) -> tuple[list[SecondPas
     return passes, drawing
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.tuples(st.integers(40, 200), st.integers(40, 200)),
     st.tuples(st.floats(-20, 180), st.floats(-20, 180), st.floats(4, 120), st.floats(4, 120)),
@@ -97,7 +98,7 @@ def test_a_cut_is_a_square_of_the_picture_with_the_face_in_its_middle_where_ther
         assert cut.middle[0] == pytest.approx(cut.edge / 2, abs=0.51)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(8, 60), st.integers(0, 30), st.integers(0, 60), st.floats(0.2, 0.8), st.floats(0.2, 0.8))
 def test_beside_the_mask_not_a_pixel_is_changed_and_the_face_is_the_redrawn_one(
     edge: int, left: int, top: int, across: float, down: float

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peft.tuners.loha.layer import make_weight, make_weight_cp
 from safetensors.torch import save
@@ -20,6 +20,7 @@ from profile_draw.adapters.look_file import LookReader
 from profile_draw.adapters.weights import AdapterWeights, LayerSize, LayerWeights
 from profile_draw.errors import Refused
 from profile_draw.families.sdxl import Sdxl
+from properties import examples
 
 UNET = {"layers_per_block": 2, "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]}
 QUERY = "up_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q"
@@ -247,7 +248,7 @@ def test_long_metadata_of_kohyas_trainer_are_no_hindrance() -> None:
     assert read(GOOD, {"ss_base_model_version": "sdxl_base_v1-0", **said}).layers.keys() == {QUERY}
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.binary(max_size=400), st.integers(0, 200), st.integers(0, 255))
 def test_whatever_bytes_come_there_is_a_sentence_or_an_adapter(noise: bytes, place: int, letter: int) -> None:
     content = bytearray(save(GOOD))

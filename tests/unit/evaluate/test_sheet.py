@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -20,6 +20,7 @@ from profile_evaluate.sheet.command import document
 from profile_evaluate.sheet.measures import CellMeasure
 from profile_evaluate.sheet.picture import sheet_picture
 from profile_vision.pixels import RGB
+from properties import examples
 
 BASE = CellSetting(base_model="mini", style="plain", adapter="minji", seed=7, pose="frontal")
 PLAIN = ProfileStyleSpec(title=Title(en="Plain"), prompt="portrait of {subject} in an office, {tone}")
@@ -97,7 +98,7 @@ def test_what_is_no_axis_is_told_what_to_write(text: str) -> None:
     assert REFUSED[text] in str(refused.value)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.text(max_size=60), st.sampled_from(["", "seed:", "guidance: ", "look:a:", "prompt:"]))
 def test_whatever_is_typed_there_is_a_sentence_or_an_axis(text: str, head: str) -> None:
     try:

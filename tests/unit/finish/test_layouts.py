@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -19,6 +19,7 @@ from profile_vision.files import jpeg_within, visibly_marked, within
 from profile_vision.heads import head_of
 from profile_vision.pixels import BGR, Mask
 from profile_vision.windows import MOST_CONTINUED, Spare, Window, centred, cut, fitted, window_for
+from properties import examples
 
 ALL = list(LAYOUTS.values())
 
@@ -79,7 +80,7 @@ def test_a_picture_that_was_framed_for_a_layout_is_cut_as_it_asks(layout: Layout
 HEADS = st.builds(Head, height=st.floats(20, 1500), eyes=st.floats(10, 1140), middle=st.floats(10, 880))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(ALL), HEADS, st.integers(0, 1152))
 def test_no_cut_shows_what_is_not_in_the_picture(layout: Layout, head: Head, body_from: int) -> None:
     """Below nothing is continued, beside nothing where the body reaches the edge, whatever the head is."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.stages.finish import Score, ToneShift
 from profile_contract.style import Tone
 from profile_finish.sheet import StyleSection, tone_text
 from profile_finish.tone import is_met, tone_in_words
+from properties import examples
 
 
 def shift(tone: Tone, b: float, lightness: float = 0.0, change: float | None = None) -> ToneShift:
@@ -49,7 +50,7 @@ def test_a_style_without_twins_tells_what_was_delivered_alone() -> None:
     assert tone_text(warm) == "0 of 2 candidates delivered; less warm than asked"
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.sampled_from([*Tone]), st.floats(-20, 20), st.floats(-9, 9), st.none() | st.floats(-1, 0.03))
 def test_what_is_as_promised_is_told_as_asked_and_nothing_else_is(
     tone: Tone, b: float, lightness: float, change: float | None

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_server import COMMIT, Hub, hub_server
@@ -16,6 +16,7 @@ from profile_models import hub as hub_module
 from profile_models.hub import HubError, Origin, begun, bring, bring_settings, left_to_bring, offer_of, origin_of, size
 from profile_models.hub_files import HubFile, HubName, NoModel, hub_name, model_files
 from profile_runtime.weights import check_model
+from properties import examples
 
 SDXL = HubName("acme", "xl")
 # The repository of SDXL 1.0 as it lies on its hub, by names.
@@ -91,7 +92,7 @@ def test_what_cannot_be_loaded_is_refused(names: list[str], why: str) -> None:
 
 
 @given(st.text(alphabet="ab/.-_@~ \\", max_size=20))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_no_name_leads_out_of_the_models_folder(text: str) -> None:
     name = hub_name(text)
     if name is not None:
@@ -106,7 +107,7 @@ def test_names_are_told_from_folders() -> None:
 
 
 @given(st.lists(st.sampled_from(["../x.json", "unet/../../y.json", "unet//z.json", "unet/a\nb.json", "/etc/p.json"])))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_files_that_lead_elsewhere_are_never_taken(strange: list[str]) -> None:
     assert _taken([*LISTED, *strange]) == sorted(TAKEN)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_world import NOW, World, change
@@ -19,6 +19,7 @@ from profile_contract.stages.table import Stage
 from profile_operator.decide.bill import Bill, bill
 from profile_operator.observe.pods import runs_of
 from profile_operator.observe.snapshot import Cause, JobState, JobView
+from properties import examples
 
 QUEUED = timedelta(hours=3)
 
@@ -81,7 +82,7 @@ spans = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60)), min_size=1,
 
 
 @given(spans, st.integers(0, 5), st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_looking_in_between_changes_no_bill(pauses: list[tuple[int, int]], looked: int, gpus: int) -> None:
     """Attempts follow one another; after some of them the status is written, and their pods may go."""
     runs, clock = [], 0

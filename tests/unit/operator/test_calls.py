@@ -6,15 +6,16 @@ import asyncio
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.resource import Key
 from profile_operator import metrics
 from profile_operator.generate.calls import CALLS_PER_REQUEST, CallSlots, Stopped, WaitingCall, next_call
+from properties import examples
 
 KEYS = st.builds(Key, st.sampled_from(("art", "hr", "it")), st.sampled_from(("a", "b", "c")))
-FAST = settings(max_examples=100, deadline=None)
+FAST = examples(100)
 
 
 def calls(text: str) -> list[WaitingCall]:

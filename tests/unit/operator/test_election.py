@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_kubernetes import FakeKubernetes
@@ -14,6 +14,7 @@ from profile_operator import election as module
 from profile_operator.clients.lease import KubernetesLease
 from profile_operator.election import LEASE_SECONDS, RETRY_SECONDS, WORK_SECONDS, Elector, LeaseRecord, NotLeading
 from profile_runtime.kubernetes.errors import ApiUnavailable, ResourceConflict
+from properties import examples
 
 
 class Clock:
@@ -93,7 +94,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, offsets=st.tuples(*[st.floats(-1e6, 1e6)] * 3))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_never_do_two_work(steps: list[tuple[int, str, float, float]], offsets: tuple[float, float, float]) -> None:
     memory, clocks = Memory(), [Clock(offset) for offset in offsets]
     accesses = [Access(memory, clocks) for _ in clocks]

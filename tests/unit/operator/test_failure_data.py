@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_world import World, change, fail, ready, stalled
@@ -20,6 +20,7 @@ from profile_operator.decide.failure import due
 from profile_operator.observe.snapshot import Cause, GenerationView, JobState
 from profile_operator.workqueue import ExpectedError
 from profile_runtime.store.port import StoreError
+from properties import examples
 from real_operator import real_operator
 
 PREPROCESS, TRAIN, GENERATE, FINISH = Stage
@@ -219,7 +220,7 @@ async def test_a_report_that_cannot_be_dropped_does_not_lose_the_retry() -> None
         assert not operator.head.retrying
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(
         st.sampled_from(["fails", "platform fails", "ends", "cleaned up", "restart", "retry", "wait", "look"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from finished_world import OTHER, finished, nothing_ran, settings_of, with_recipe
@@ -20,6 +20,7 @@ from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.decide.plan import DeleteJob, StopGeneration
 from profile_operator.observe.snapshot import Cause, GenerationView, JobState
+from properties import examples
 
 PREPROCESS, TRAIN, GENERATE, FINISH = STAGES = tuple(Stage)
 
@@ -213,7 +214,7 @@ HAPPENS: dict[str, Callable[[World], object]] = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.sampled_from(sorted(HAPPENS)), max_size=12))
 def test_whatever_the_platform_does_a_finished_request_costs_nothing(history: list[str]) -> None:
     world = finished()
@@ -269,7 +270,7 @@ def cycle_and_watch(world: World) -> None:
     assert world.status.gpu_seconds >= billed, "GPU seconds are forgotten"
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.sampled_from(sorted(ASKED)), max_size=10))
 def test_whatever_is_asked_and_changed_it_converges_and_rests(history: list[str]) -> None:
     world = World()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,6 +25,7 @@ from profile_operator.config import FinishConfig, OperatorConfig, SignatureConfi
 from profile_operator.decide.plan import CreateJob, EventNote, Scope
 from profile_operator.decide.policy import MAXIMUM_CHARACTERS, session_policy
 from profile_operator.job_settings import JobsConfig, Resources, StageJob, Toleration
+from properties import examples
 
 OWNER = {
     "apiVersion": "profilestudio.io/v1alpha1",
@@ -364,7 +365,7 @@ prefixes = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_siz
 
 
 @given(read=st.lists(prefixes, max_size=3), write=prefixes, other=prefixes)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_session_policy_is_never_wider_than_its_prefixes(read: list[str], write: str, other: str) -> None:
     try:
         policy = json.loads(session_policy("profiles", Scope(Stage.TRAIN, tuple(read), write)))

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.conditions import REASONS, Reason, ReasonKind
 from profile_contract.stages.table import Stage
 from profile_operator.observe.pods import cause_of, stage_runs
 from profile_operator.observe.snapshot import Cause, JobState, JobView
+from properties import examples
 
 NOW = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
 Document = dict[str, Any]
@@ -383,7 +384,7 @@ statuses = st.fixed_dictionaries(
 
 
 @given(st.lists(statuses.map(lambda status: {**pod(), "status": status}), max_size=3), st.sampled_from(JobState))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_whatever_a_pod_says_a_cause_blames_somebody(pods: list[Document], state: JobState) -> None:
     """Neither Succeeded nor Running is ever the reason of what failed, and no text is empty."""
     cause = cause_of(job(state), pods, [], NOW)

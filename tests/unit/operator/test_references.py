@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_world import AREA, CONFIG, KEY, NOW, SPEC, STYLES, World, photo
@@ -20,6 +20,7 @@ from profile_operator.decide.sweep import LivingRequest, sweep
 from profile_operator.observe.chain import chain_of
 from profile_operator.observe.references import referenced_digests
 from profile_runtime.store.port import StoredVersion
+from properties import examples
 
 DIGESTS = st.sampled_from(["aa", "bb", "cc", "dd", "ee"])
 LONG_AGO = NOW - timedelta(days=400)
@@ -68,7 +69,7 @@ def named_by(status: ProfileRequestStatus) -> set[str]:
     return texts
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(STATUSES, st.integers(0, 3))
 def test_nothing_goes_that_the_status_or_the_record_names(status: ProfileRequestStatus, seed: int) -> None:
     head, record = replace(World().head, status=status), recorded(seed)
@@ -87,7 +88,7 @@ def test_nothing_goes_that_the_status_or_the_record_names(status: ProfileRequest
     assert gone == {"aa", "bb", "cc", "dd", "ee"} - named_by(status)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(STATUSES)
 def test_of_a_request_whose_record_is_not_known_nothing_goes(status: ProfileRequestStatus) -> None:
     head = replace(World().head, status=status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areas import area
@@ -31,11 +31,12 @@ from profile_operator.decide.sweep import (
     unfinished_uploads,
 )
 from profile_runtime.store.port import StoredVersion, UnfinishedUpload
+from properties import examples
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CONFIG = SweepConfig(after_days=7, superseded_days=14)
 PREFIX = request_prefix(area(), "minji")
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = examples(100)
 
 
 def days(count: float) -> datetime:

@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.resource import Key
 from profile_operator.config import Limits
 from profile_operator.decide.turns import Claim, Turn, admitted, in_turn, line_of, rounded
+from properties import examples
 
 SPACES = ("art", "hr", "it", "law")
 NAMES = st.integers(0, 30).map(lambda number: f"r{number}")
@@ -28,7 +29,7 @@ CLAIMS = st.lists(
 BUSY = st.dictionaries(st.sampled_from(SPACES), st.integers(0, 4))
 BEGUN = st.dictionaries(st.sampled_from(SPACES), st.integers(0, 80).map(float))
 LIMITS = st.builds(Limits, st.integers(0, 8), st.integers(0, 4))
-FAST = settings(max_examples=100, deadline=None)
+FAST = examples(100)
 
 
 def keys(text: str) -> list[str]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from predictor_calls import PLAIN, tensor
 from predictor_world import INFER, World, order, world
 from profile_predictor.server.app import CallLimits
 from profile_predictor.server.conversation import MAXIMUM_BODY
+from properties import examples
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +297,7 @@ _TENSORS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(_TENSORS, max_size=4), st.binary(max_size=40), st.booleans(), st.dictionaries(st.text(max_size=6), _JSON)
 )
@@ -345,7 +346,7 @@ _ORDERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_ORDERS, st.sampled_from(["order", "evict"]))
 def test_no_order_is_answered_with_anything_but_pictures_or_a_sentence(
     predictor: World, document: dict[str, Any], name: str

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 import stamina
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from areas import NAMESPACE_UID, area
@@ -18,6 +18,7 @@ from predictor_world import Store
 from profile_predictor.engine import Denied, Refused, Unavailable
 from profile_predictor.server.grants import ATTEMPTS, StoreGrants
 from profile_predictor.server.links import allowed, signed_at
+from properties import examples
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ _PORTS = st.sampled_from(["", ":80", ":443", ":9000", ":9001", ":0", ":99999"])
 _SCHEMES = st.sampled_from(["http", "https", "HTTP", "ftp", "file", "//", ""])
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(_SCHEMES, _USERS, _HOSTS, _PORTS, st.text(max_size=12))
 def test_whatever_a_link_looks_like_it_leads_to_the_store_or_nowhere(
     scheme: str, user: str, host: str, port: str, rest: str
@@ -89,7 +90,7 @@ def idle_grants() -> Iterator[StoreGrants]:
     idle.close()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.text(max_size=60))
 def test_no_text_is_a_link_by_accident(idle_grants: StoreGrants, text: str) -> None:
     for link in (text, f"http://{text}", f"http://store:9000{text}"):

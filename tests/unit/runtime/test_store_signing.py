@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.keys import ForeignKey, check_below
@@ -17,6 +17,7 @@ from profile_runtime.store.credentials import MOST_PREFIXES, PrefixSigner, Sessi
 from profile_runtime.store.policy import prefix_policy
 from profile_runtime.store.port import StoreError
 from profile_runtime.store.s3 import open_s3, proxy_of
+from properties import examples
 
 PREFIX = "hr.1a2b3c4d-5e6f/requests/minji/"
 URL = "s3://profiles?endpoint=minio:9000&secure=false&region=us-east-1"
@@ -182,7 +183,7 @@ def test_foreign_keys_are_refused_before_the_store_is_asked(key: str) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_what_passes_lies_below_the_prefix(tail: str) -> None:
     try:
         key = check_below(PREFIX, PREFIX + tail)
@@ -211,7 +212,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 
 
 @given(read=st.lists(names, max_size=3), write=st.lists(names, max_size=2), other=names)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_policy_is_never_wider_than_its_prefixes(read: list[str], write: list[str], other: str) -> None:
     reads, writes = tuple(f"hr/{name}/" for name in read), tuple(f"hr/{name}/" for name in write)
     try:

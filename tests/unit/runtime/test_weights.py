@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.conditions import Reason
@@ -37,6 +37,7 @@ from profile_train.model import load_base
 from profile_vision import FaceReader, MaskReader, WeightsMissing
 from profile_vision.landmarks import LandmarksReader
 from profile_vision.people import PeopleReader
+from properties import examples
 
 VISION = models_folder() / "vision"
 INDEX = b'{"_class_name": "StableDiffusionXLPipeline"}'
@@ -225,7 +226,7 @@ def test_an_endless_list_is_not_read(models: Path) -> None:
         check_model(models, "sdxl", {})
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.binary(max_size=200))
 def test_no_list_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any-sums"

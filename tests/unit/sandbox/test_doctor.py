@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_cli import machine
@@ -20,6 +20,7 @@ from profile_sandbox.doctor import Lack, apt_findings, environment_findings
 from profile_sandbox.go import Toolchain, trouble_with
 from profile_sandbox.paths import CLONE
 from profile_sandbox.process import SandboxError
+from properties import examples
 
 WANTED = (1, 26)
 
@@ -118,7 +119,7 @@ def test_the_caches_disk_counts_and_not_the_clones_alone() -> None:
     assert [need.folder for need in short.needs] == [Path("/c")]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.sampled_from(sorted(DISKS)), st.integers(0, 80)), max_size=6))
 def test_a_disk_is_short_where_its_needs_are_more_than_is_free(needs: list[tuple[str, int]]) -> None:
     short = shortages([Need(Path(folder), size, "x") for folder, size in needs], where)

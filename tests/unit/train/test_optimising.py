@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
@@ -14,6 +14,7 @@ from profile_contract.stages.train import OptimiserKind, TrainParameters
 from profile_runtime.store.folder import FolderStore
 from profile_train.checkpoints import OPTIMISER, WEIGHTS, Checkpoints
 from profile_train.optimising import Optimisation
+from properties import examples
 from tiny_base import CHANNELS, WEIGHT, TinyBase, tiny_base
 from tiny_training import EXAMPLES, PARAMETERS, Tripping, bad_gradient, train
 
@@ -142,7 +143,7 @@ def test_states_before_the_first_step_are_taken_up(how: dict[str, Any]) -> None:
     assert not torch.equal(optimisation.delivered[WEIGHT], delivered[WEIGHT])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_states_of_another_kind_change_nothing(data: st.DataObject) -> None:
     how: dict[str, Any] = data.draw(st.sampled_from([{}, {"ema_decay": 0.9}, PRODIGY]))

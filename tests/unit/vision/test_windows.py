@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_contract.framing import Head, HeadPlace
@@ -12,6 +12,7 @@ from profile_contract.generation import SourceFraming
 from profile_vision.framing import widest_cut
 from profile_vision.pixels import BGR
 from profile_vision.windows import framed
+from properties import examples
 
 WANTED = HeadPlace(height=0.5, eyes=0.42, middle=0.5)
 
@@ -22,7 +23,7 @@ def photo(width: int, height: int, *, busy: bool = True) -> BGR:
     return BGR((100 + grain).astype(np.uint8))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.floats(0.1, 0.6), st.floats(0.2, 0.6), st.floats(0.3, 0.7))
 def test_nothing_is_invented_and_the_eyes_are_where_they_are_wanted(tall: float, eyes: float, middle: float) -> None:
     framing = SourceFraming(head=HeadPlace(height=tall, eyes=eyes, middle=middle), wanted=WANTED)
@@ -48,7 +49,7 @@ def test_plain_backdrop_is_continued_above_and_the_body_never() -> None:
     assert below.short == "below"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(50, 3000), st.integers(50, 3000), st.floats(20, 800), st.floats(0, 1), st.floats(0, 1))
 def test_the_widest_cut_lies_in_the_photo_and_is_not_enlarged(
     width: int, height: int, tall: float, eyes: float, middle: float

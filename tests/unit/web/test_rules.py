@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
@@ -28,6 +28,7 @@ from profile_web.routes.session import sample
 from profile_web.views import comparison_views, request_view
 from profile_web.visitor import Visitor
 from profile_web.wishes import DRAFT, PHOTO_TYPES, PhotoWish, UploadWish, Wish, manifest, new_draft, photo_name
+from properties import examples
 
 VISITOR = Visitor("minji@example.com", "portraits", "0123456789" * 4, area("portraits"))
 
@@ -59,7 +60,7 @@ def test_what_is_no_photos_name_is_refused(name: str) -> None:
         photo_name(PhotoWish(name=name, type="image/jpeg", bytes=10), set())
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.text(min_size=1, max_size=255), st.sampled_from(sorted(PHOTO_TYPES)), st.sets(st.text(max_size=9), max_size=3)
 )

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from profile_contract.ownership import OWNER_LABEL, owner_of
 from profile_web.config import Namespaces, SignIn
 from profile_web.problems import Code, Problem
 from profile_web.visitor import Headers, Visitor, belongs, groups_of, visitor_of
+from properties import examples
 
 HEADER = SignIn()
 PLACES = Namespaces(
@@ -103,7 +104,7 @@ def test_the_owner_is_told_by_nobody_without_the_key() -> None:
     assert owner not in others
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=2, max_size=6, unique=True))
 def test_two_people_never_share_an_owner(people: list[tuple[str, str]]) -> None:
     assert len({owner_of(issuer, subject, KEYS.owner) for issuer, subject in people}) == len(people)
@@ -210,14 +211,14 @@ def test_groups_that_cannot_be_read_are_refused(text: str, kind: str) -> None:
         groups_of(text, kind)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.text(min_size=1, max_size=10).filter(lambda name: name == name.strip() and name)))
 def test_quoted_groups_come_back_as_they_were(names: list[str]) -> None:
     quoted = ", ".join('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
     assert groups_of(quoted, "List") == names
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(max_size=60))
 def test_no_list_of_groups_is_a_surprise(text: str) -> None:
     try:

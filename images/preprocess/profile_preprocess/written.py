@@ -65,6 +65,7 @@ def _text(file: PhotoRef, store: Store) -> str:
     except ValueError as error:
         text = (
             f"the caption {shown_name(file.name)} cannot be used: {error}. Write one line of plain text such as "
-            "'smiling, wearing a red scarf, in a park', or delete the file"
+            "'smiling, wearing a red scarf, in a park', or delete the file; a photo of that name wants its own ending, "
+            "such as .jpg"
         )
         raise BadInput(Reason.INVALID_CAPTION, text) from None

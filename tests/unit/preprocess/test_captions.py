@@ -182,6 +182,7 @@ def test_what_is_no_caption_is_refused_and_named(data: bytes, why: str, tmp_path
     with pytest.raises(BadInput, match=r"07\.txt cannot be used") as refused:
         read_captions([photo("07.txt")], store)
     assert refused.value.reason is Reason.INVALID_CAPTION
+    assert "a photo of that name wants its own ending" in str(refused.value)
 
 
 def test_who_captions_is_as_asked_for() -> None:

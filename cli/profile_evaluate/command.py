@@ -20,6 +20,7 @@ import cv2
 from profile_cli.errors import CommandError
 from profile_cli.numbers import whole
 from profile_cli.run.command import add_values_to, prepare
+from profile_cli.run.looks import check_looks, look_files
 from profile_cli.run.settings import Choice, choose_with, platform, request_spec
 from profile_cli.run.values import read_values
 from profile_cli.styles import load_styles
@@ -59,6 +60,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--style", action="append", dest="styles", metavar="STYLE",
         help=f"one that the chart ships, or a style's YAML file; may be repeated ({', '.join(STYLES)})",
+    )  # fmt: skip
+    command.add_argument(
+        "--look", action="append", dest="looks", default=[], metavar="NAME=FILE",
+        help="the file of an adapter that a style draws with, by the name that the style gives it; may be repeated",
     )  # fmt: skip
     command.add_argument(
         "--compare", nargs="+", type=Path, metavar="OUT",
@@ -199,7 +204,9 @@ def _setting(arguments: argparse.Namespace, styles: dict[str, ProfileStyleSpec],
     said = {"learning_rate": arguments.learning_rate, "adapter_layers": arguments.adapter_layers}
     training = chosen.training.model_copy(update={name: value for name, value in said.items() if value})
     chosen = replace(chosen, training=training)
-    return Setting(folder, request_spec(choice, list(styles)), styles, chosen)
+    spec, looks = request_spec(choice, list(styles)), look_files(arguments.looks, styles)
+    check_looks(folder, models.base, chosen.train_parameters(spec).rank, looks)
+    return Setting(folder, spec, styles, chosen, looks)
 
 
 def _engine(setting: Setting) -> Engine:

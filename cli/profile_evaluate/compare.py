@@ -47,6 +47,7 @@ def style_of(document: dict[str, Any]) -> StyleFigures:
         share=document["share"],
         one_face=Share(**document["one_face"]),
         shift=None if shift is None else ToneShift.model_validate(shift),
+        by_person={str(name): float(value) for name, value in document.get("by_person", {}).items()},
     )
 
 

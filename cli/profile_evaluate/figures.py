@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,8 @@ class StyleFigures:
     one_face: Share
     shift: ToneShift | None
     """Against the neutral twins of all people together; None where the style promises neutral light."""
+    by_person: Mapping[str, float] = field(default_factory=dict)
+    """Person -> mean of likeness per ceiling, of those of whom a portrait shows exactly one face."""
 
 
 def together(shifts: Sequence[ToneShift]) -> ToneShift | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from profile_finish.tone import WANTED
 
 from .base import BaseFigures
-from .figures import PersonFigures, Share, StyleFigures, pooled
+from .figures import PersonFigures, Share, StyleFigures, mean_difference, pooled
 from .second import SAME_PERSON, SecondFigures
 
 # What a usable small model must reach.
@@ -250,7 +250,29 @@ def _styles(styles: Sequence[StyleFigures]) -> str:
     words = (
         "With the adapters, all people together. Shifts are against neutral twins of the same seed, one pair a person."
     )
-    return "## By style\n\n" + words + "\n\n" + table(("style", *STYLE_HEAD), rows)
+    parts = ["## By style", words, table(("style", *STYLE_HEAD), rows), *_against_the_first(styles)]
+    return "\n\n".join(parts)
+
+
+def _against_the_first(styles: Sequence[StyleFigures]) -> list[str]:
+    """What another style, or a look that it draws with, does to likeness: nothing of fewer than two people. Pure."""
+    if not styles:
+        return []
+    first, rows = styles[0], []
+    for style in styles[1:]:
+        both = sorted(first.by_person.keys() & style.by_person.keys())
+        if len(both) < 2:
+            continue
+        mean, low, high = mean_difference([(first.by_person[who], style.by_person[who]) for who in both])
+        verdict = "may be chance" if low <= 0 <= high else "more like them" if mean > 0 else "less like them"
+        rows.append((style.name, f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}", str(len(both)), verdict))
+    if not rows:
+        return []
+    words = (
+        f"Likeness beside {first.name}, of the same people with the same adapters: put a style without a look first "
+        "to see what the look does to a face."
+    )
+    return [words, table(("style", "difference", "95 %", "people", "portraits are"), rows)]
 
 
 def _checkpoints(people: Sequence[PersonFigures]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from profile_cli.results import Results
+from profile_cli.run.looks import brought
 from profile_cli.run.runner import Run
 from profile_cli.run.settings import AREA, NAME, NAMESPACE
 from profile_cli.terminal import Terminal
@@ -71,6 +72,8 @@ class Setting:
     spec: ProfileRequestSpec
     styles: Mapping[str, ProfileStyleSpec]
     platform: Platform
+    looks: Mapping[str, Path] = field(default_factory=dict)
+    """Name -> file, of the adapters that styles draw with beside the person's."""
 
 
 def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceReader, terminal: Terminal) -> Measured:
@@ -79,7 +82,8 @@ def run_person(person: CastMember, folder: Path, setting: Setting, faces: FaceRe
     store = FolderStore(folder)
     spec = setting.spec.model_copy(update={"subject": setting.spec.subject.model_copy(update={"noun": person.noun})})
     upload(store, {photo.name: photo for photo in person.photos}, AREA, spec.photos.prefix)
-    results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal).results()
+    looks = brought(store, AREA, setting.looks)
+    results = Run(store, setting.models, spec, setting.styles, setting.platform, terminal, looks).results()
     drawn = [
         (report.style, candidate.key)
         for report in results.generate
@@ -215,12 +219,15 @@ def _likenesses(embeddings: Sequence[Embedding | None], references: Sequence[Emb
 def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> StyleFigures:
     """Pure: from what was measured on everybody."""
     shares: list[float | None] = []
+    by_person: dict[str, float | None] = {}
     faces: list[int] = []
     for person in measured:
         mine = [style == name for style in person.styles]
         ceiling = person.results.preprocess.ceiling or 1.0
         like = _likenesses(list(itertools.compress(person.portraits, mine)), person.references)
-        shares += [None if value is None else value / ceiling for value in like]
+        own = [None if value is None else value / ceiling for value in like]
+        by_person[person.person.name] = mean_or_none(own)
+        shares += own
         faces += itertools.compress(person.faces, mine)
     shifts = [shift for person in measured for shift in person.results.finish.tones if shift.style == name]
     return StyleFigures(
@@ -229,6 +236,7 @@ def figures_of_style(name: str, tone: Tone, measured: Sequence[Measured]) -> Sty
         share=mean_or_none(shares),
         one_face=Share(sum(count == 1 for count in faces), len(faces)),
         shift=together(shifts),
+        by_person={name: share for name, share in by_person.items() if share is not None},
     )
 
 

@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from profile_cli.__main__ import main
+from profile_draw.layer_sizes import look_reader
 from profile_models.folders import models_folder
 
 pytestmark = pytest.mark.e2e
@@ -24,12 +27,23 @@ metadata: {name: mine}
 spec:
   title: {en: Mine}
   prompt: "%s of {subject}, {tone}"
+  adapters: [{name: rim, weightPercent: 60}]
 """
+LAYER = "up_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q"
 
 
 def command(folder: Path) -> list[str]:
     own = ["--style", "studio-warm", "--style", "studio-cool", "--style", str(folder / "mine.yaml")]
+    own += ["--look", f"rim={folder / 'rim.safetensors'}"]
     return ["evaluate", "--people", str(folder / "people"), "--out", str(folder / "out"), *own, *SMALL]
+
+
+def write_look(path: Path, rank: int) -> None:
+    """An adapter of one layer of the stand-in, as kohya's trainer saves it."""
+    size = look_reader(models_folder(), "studio-random", 64).sizes[LAYER]
+    name = "lora_unet_output_blocks_1_1_transformer_blocks_0_attn1_to_q"
+    down, up = torch.full((rank, size.inputs), 0.1), torch.full((size.outputs, rank), 0.1)
+    path.write_bytes(save({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}))
 
 
 def times(folder: Path, pattern: str) -> dict[Path, int]:
@@ -45,6 +59,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if path.is_file():
                 shutil.copyfile(path, folder / "people" / person.name / path.name)
     (folder / "mine.yaml").write_text(STYLE % "portrait")
+    write_look(folder / "rim.safetensors", rank=2)
     assert main([*command(folder), "--page", str(folder / "page.md")]) == 0
     return folder
 
@@ -95,6 +110,15 @@ def test_each_style_has_its_figures_of_everybody_together(out: Path) -> None:
     ]
 
 
+def test_a_look_that_does_not_fit_is_told_before_anybody_is_trained(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_look(out / "wide.safetensors", rank=129)
+    words = [word.replace("rim.safetensors", "wide.safetensors") for word in command(out)]
+    assert main(words) == 1
+    assert "Nothing was trained." in " ".join(capsys.readouterr().out.split())
+
+
 def test_former_runs_are_put_side_by_side(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--compare", str(out / "out"), str(out / "out"), "--page", str(out / "both.md")]) == 0
     rows = (out / "both.md").read_text().splitlines()[2:]
@@ -104,23 +128,34 @@ def test_former_runs_are_put_side_by_side(out: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_second_run_draws_and_trains_nothing_again(out: Path) -> None:
-    made, drawn = times(out, "*.safetensors"), times(out, "warm-*.png")
+    made, drawn = times(out, "adapter/*/*.safetensors"), times(out, "warm-*.png")
     assert made
     assert drawn
     assert main(command(out)) == 0
-    assert times(out, "*.safetensors") == made
+    assert times(out, "adapter/*/*.safetensors") == made
     assert times(out, "warm-*.png") == drawn
 
 
 def test_a_style_with_other_words_is_drawn_anew_and_nothing_else(out: Path) -> None:
     made, others, mine = (
-        times(out, "*.safetensors"),
+        times(out, "adapter/*/*.safetensors"),
         times(out, "base/studio-warm-*.png"),
         times(out, "base/mine-*.png"),
     )
     assert len(mine) == len(others) == 2
     (out / "mine.yaml").write_text(STYLE % "picture")
     assert main(command(out)) == 0
-    assert times(out, "*.safetensors") == made
+    assert times(out, "adapter/*/*.safetensors") == made
     assert times(out, "base/studio-warm-*.png") == others
     assert all(again > mine[path] for path, again in times(out, "base/mine-*.png").items())
+
+
+def test_with_another_look_its_style_is_drawn_anew_and_nobody_is_trained(out: Path) -> None:
+    made, drawn = times(out, "adapter/*/*.safetensors"), times(out, "candidates/*/report.json")
+    write_look(out / "rim.safetensors", rank=3)
+    assert main(command(out)) == 0
+    assert times(out, "adapter/*/*.safetensors") == made
+    again = times(out, "candidates/*/report.json")
+    assert drawn.items() <= again.items()
+    # Of two people, in one style.
+    assert len(again) == len(drawn) + 2

@@ -1,6 +1,7 @@
 """The evaluation's figures and page, from made-up measurements."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,9 @@ def warm_shift(pairs: int, b: float, lightness: float = 0.5, change: float | Non
     )
 
 
-WARM = StyleFigures("mine", Tone.WARM, share=0.84, one_face=Share(15, 16), shift=warm_shift(2, 3.0))
+WARM = StyleFigures(
+    "mine", Tone.WARM, share=0.84, one_face=Share(15, 16), shift=warm_shift(2, 3.0), by_person={"anna": 0.84}
+)
 NEUTRAL = StyleFigures("plain", Tone.NEUTRAL, share=None, one_face=Share(0, 16), shift=None)
 
 
@@ -226,6 +229,22 @@ def test_the_page_has_a_row_a_style() -> None:
     assert "## By style" in text
     assert "| mine (warm) | 0.84 | 94 % (72 to 99; 15 of 16) | +3.0 | +0.5 | 2 | yes |" in text
     assert "| plain (neutral) | no face | 0 % (0 to 19; 0 of 16) | - | - | - | - |" in text
+
+
+def test_a_style_is_weighed_against_the_first_by_the_people_of_both() -> None:
+    """The way to see what a look does to a face."""
+    plain = replace(NEUTRAL, by_person={"anna": 0.6, "ben": 0.71, "cleo": 0.49, "emil": 0.1})
+    look = replace(WARM, by_person={"anna": 0.5, "ben": 0.6, "cleo": 0.4, "dora": 0.9})
+    found = evaluation(person([20], chosen=20))
+    text = page(replace(found, styles=(plain, look)), [])
+    assert "Likeness beside plain" in text
+    assert "| mine | -0.100 | -0.125 to -0.075 | 3 | less like them |" in text
+    turned = page(replace(found, styles=(look, plain)), [])
+    assert "| plain | +0.100 | +0.075 to +0.125 | 3 | more like them |" in turned
+    even = replace(WARM, by_person={"anna": 0.7, "ben": 0.6})
+    assert "| 2 | may be chance |" in page(replace(found, styles=(plain, even)), [])
+    assert "Likeness beside" not in page(replace(found, styles=(plain, replace(WARM, by_person={"anna": 1.0}))), [])
+    assert "Likeness beside" not in page(replace(found, styles=()), [])
 
 
 def test_former_runs_are_compared_style_by_style() -> None:

@@ -39,8 +39,8 @@ MUTANTS = (
     (
         "E06",
         "cli/profile_evaluate/person.py",
-        "shares += [None if value is None else value / ceiling for value in like]",
-        "shares += [None if value is None else value for value in like]",
+        "own = [None if value is None else value / ceiling for value in like]",
+        "own = [None if value is None else value for value in like]",
         "style's share not per ceiling",
     ),
     (
@@ -175,5 +175,19 @@ MUTANTS = (
         "return tuple(None if eye is None else eye >= wanted for eye in eyes)",
         "return tuple(None if eye is None else eye <= wanted for eye in eyes)",
         "lost eyes are counted for seen ones",
+    ),
+    (
+        "E26",
+        "cli/profile_evaluate/page.py",
+        "[(first.by_person[who], style.by_person[who]) for who in both]",
+        "[(style.by_person[who], first.by_person[who]) for who in both]",
+        "a look that takes likeness is said to give it",
+    ),
+    (
+        "E27",
+        "cli/profile_evaluate/page.py",
+        'verdict = "may be chance" if low <= 0 <= high else',
+        "verdict =",
+        "what two people show by chance is told as a fact",
     ),
 )

@@ -231,10 +231,14 @@ def test_what_is_wrong_with_an_order_is_said_without_its_values(inputs: list[Inf
 
 
 def test_plain_tensors_make_an_order_of_one_picture() -> None:
-    asked = request(text("prompt", "a person"), number("seed", 7), number("steps", 4), number("guidance", 4.5, "FP32"))
+    # A float would stand for the next one too.
+    seed = 2**53 + 1
+    asked = request(
+        text("prompt", "a person"), number("seed", seed), number("steps", 4), number("guidance", 4.5, "FP32")
+    )
     assert is_plain(asked)
     order = plain_order(asked, 128, 136)
-    assert (order.items[0].prompt, order.items[0].seed) == ("a person", 7)
+    assert (order.items[0].prompt, order.items[0].seed) == ("a person", seed)
     assert (order.steps, order.guidance, order.width, order.height) == (4, 4.5, 128, 136)
 
 

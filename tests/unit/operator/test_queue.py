@@ -203,8 +203,10 @@ async def test_news_take_the_place_of_a_look_that_is_still_to_come() -> None:
     queue, handler = WorkQueue(), Handler()
     queue.add(A, 0.03)
     queue.add(A)
+    queue.add(B, 60)
+    queue.add(B)
     tasks = await running(queue, handler)
-    await until(lambda: handler.calls == [A])
+    await until(lambda: handler.calls == [A, B])
     await asyncio.sleep(0.06)
-    assert handler.calls == [A]
+    assert handler.calls == [A, B]
     await stop(tasks)

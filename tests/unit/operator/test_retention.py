@@ -13,10 +13,11 @@ from profile_contract.conditions import Reason
 from profile_contract.layouts import LayoutName
 from profile_contract.request import Retention
 from profile_contract.request_status import ProfileRequestStatus, StageStatus
+from profile_contract.stages.generate import GenerateReport
 from profile_contract.stages.table import Stage
 from profile_contract.style_ref import StyleRef
 from profile_operator.clock import parsed
-from profile_operator.decide.plan import DropReport, StartGeneration, WriteResolved
+from profile_operator.decide.plan import DropReport, GenerationWork, StartGeneration, WriteResolved
 from profile_operator.observe.references import expired_folders
 
 KEPT, ADAPTER, CANDIDATES = Retention(), Retention(adapter_days=30), Retention(candidate_days=30)
@@ -258,6 +259,30 @@ def test_what_is_interrupted_as_it_is_made_anew_is_not_blocked_again() -> None:
         assert ready(world), count
         assert stages_of(world) == ["train", "finish"]
         assert sorted(world.generated) == ["plain", "warm"]
+
+
+class Paid(World):
+    """Each style takes one GPU four seconds."""
+
+    def _generate(self, work: GenerationWork) -> None:
+        drawn = [style.prefix for style in work.styles if style.prefix not in self.store]
+        super()._generate(work)
+        for prefix in drawn:
+            report = self.store[prefix]
+            assert isinstance(report, GenerateReport)
+            self.store[prefix] = report.model_copy(update={"seconds": 4.0, "gpu": "H100", "gpu_count": 1})
+
+
+def test_what_is_drawn_a_second_time_is_billed_a_second_time() -> None:
+    """Candidates of the same digest: their time was over, and somebody asked for them anew."""
+    world = Paid(spec=SPEC.model_copy(update={"retention": CANDIDATES})).run()
+    first, before = entry(world, Stage.GENERATE), world.status.gpu_seconds
+    world.now += LONGER
+    change(world, portraits=2, refresh=1)
+    world.run()
+    second = entry(world, Stage.GENERATE)
+    assert (second.digest, first.gpu_seconds, second.gpu_seconds) == (first.digest, 8, 8)
+    assert world.status.gpu_seconds == before + 8 + entry(world, Stage.FINISH).gpu_seconds
 
 
 def test_a_style_that_is_left_after_its_time_and_asked_for_again_is_drawn_anew_and_nobody_trained() -> None:

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from predictor_world import Reply, World, adapter, order, world
-from profile_contract.generation import GenerationOrder
+from profile_contract.generation import DetailOutcome, GenerationOrder
 from profile_predictor.engine import Full, Refused
+from profile_predictor.engine.tickets import Ticket
 from profile_predictor.server import model as server_model
 from profile_predictor.server.pools import Writing
+from profile_vision.faces import Face
+from profile_vision.pixels import BGR
 
 DELETED = "deleted while the order waited"
 
@@ -98,6 +101,34 @@ async def test_who_hangs_up_while_it_is_drawn_ends_the_drawing() -> None:
         await until(lambda: found.queue.taken == 0)
         assert (await found.client.order(order())).status == 200
         assert time.monotonic() - started < 3
+
+
+class Nobody:
+    """Finds no face in any picture."""
+
+    def find(self, image: BGR) -> list[Face]:
+        return []
+
+
+async def test_only_who_asked_for_a_second_pass_pays_for_it() -> None:
+    with world() as found:
+        found.engine._faces = Nobody()  # type: ignore[assignment]
+        found.pipeline.pause = 0.3
+        grants = found.model._grants.of("team")
+
+        def submitted(**more: Any) -> Ticket:
+            fetched = found.engine.fetch(GenerationOrder.model_validate(order(**more)), grants)
+            ticket: Ticket = found.queue.submit(fetched)
+            return ticket
+
+        submitted(width=128)
+        await until(lambda: found.pipeline.drawn)
+        paid, free = submitted(detail={"strength": 0.5, "steps": 2}), submitted()
+        assert [ticket.future.result(5)[0].detail for ticket in (paid, free)] == [DetailOutcome.NO_FACE, None]
+        assert len(found.pipeline.drawn) == 2, "they were drawn together"
+        assert paid.detailed > 0
+        assert free.detailed == 0
+        assert paid.drew == pytest.approx(free.drew + paid.detailed)
 
 
 async def test_one_bad_order_does_not_cost_the_others_theirs() -> None:

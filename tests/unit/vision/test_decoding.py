@@ -146,12 +146,24 @@ def test_bytes_that_fill_a_gap_are_passed_in_one_go() -> None:
     assert time.monotonic() - begun < 5
 
 
+def profile_chunk(size: int) -> bytes:
+    """A PNG's colour profile that unpacks to so many bytes."""
+    content = b"a\0\0" + zlib.compress(b"\0" * size, 9)
+    head = struct.pack(">I", len(content)) + b"iCCP" + content
+    return head + struct.pack(">I", zlib.crc32(content, zlib.crc32(b"iCCP")))
+
+
 def test_of_many_colour_profiles_one_is_unpacked(decoder: Decoder, photo: Image.Image) -> None:
-    data = encoded(photo, "PNG")
-    name = b"a\0\0" + zlib.compress(b"\0" * 7_900_000, 9)
-    chunk = struct.pack(">I", len(name)) + b"iCCP" + name + struct.pack(">I", zlib.crc32(name, zlib.crc32(b"iCCP")))
+    data, chunk = encoded(photo, "PNG"), profile_chunk(7_900_000)
     assert len(without_extras(data[:33] + chunk * 500 + data[33:])) < len(data) + 2 * len(chunk)
     assert decoder.open(data[:33] + chunk * 500 + data[33:], PictureLimits(seconds=5.0)).facts.width == 640
+
+
+@pytest.mark.parametrize(("size", "kept"), [(8_000_000, True), (8_000_001, False), (30_000_000, False)])
+def test_a_colour_profile_that_unpacks_without_end_is_left_out(photo: Image.Image, size: int, *, kept: bool) -> None:
+    data = encoded(photo.resize((64, 64)), "PNG")
+    grown = data[:33] + profile_chunk(size) + data[33:]
+    assert without_extras(grown) == (grown if kept else data)
 
 
 def test_scans_of_a_picture_behind_the_picture_do_not_count(decoder: Decoder, photo: Image.Image) -> None:

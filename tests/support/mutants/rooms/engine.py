@@ -74,8 +74,8 @@ MUTANTS = (
     (
         "P49",
         "inference/profile_predictor/engine/queue.py",
-        "        wanted = [digest for digest in digests if digest]\n",
-        "        wanted = list(digests)\n",
+        "if not waiting.piece.digests.isdisjoint(wanted):",
+        "if waiting.piece.digests <= set(wanted):",
         "an eviction of nobody refuses everybody without an adapter",
     ),
     (

@@ -165,8 +165,8 @@ MUTANTS = (
     (
         "T60",
         "images/train/profile_train/optimising.py",
-        "dict(sorted(weights.items(), key=lambda item: leads_out(item[0])))",
-        "weights",
+        '{moment: states[f"{moment}.{name}"]',
+        '{moment: states[f"{moment}.{next(iter(self._weights))}"]',
         "after a restart each matrix goes on with another one's averages",
     ),
     (

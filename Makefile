@@ -40,7 +40,7 @@ test: prepare recogniser flux checks browser builder lint ## everything: lint, u
 	$(PYTEST) --durations=10 tests/packaging tests/reliability tests/cluster tests/e2e
 	$(PYTEST) tests/images
 
-test-unit: env weights model binaries checks ## unit tests and guards: no cluster, a minute or two
+test-unit: env weights model binaries checks ## unit tests and guards: no cluster, two or three minutes
 	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-pictures unit-others
 
 unit-pictures:

@@ -146,3 +146,9 @@ def work() -> GenerationWork:
     world = World().run(until=lambda w: w.view.running)
     assert world.work is not None
     return world.work
+
+
+def report_of(bench: Bench, index: int) -> GenerateReport:
+    """What was written of one of the styles, by its place in the work."""
+    style = bench.work.styles[index]
+    return GenerateReport.model_validate_json(bench.access.store.read(style.prefix + REPORT))

@@ -118,9 +118,13 @@ async def test_an_operator_that_ends_sends_what_waits_and_holds_nothing_up() -> 
 async def test_a_sink_that_does_not_answer_keeps_no_operator_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_sink, "LAST_SECONDS", 0.05)
 
+    ended = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
@@ -128,6 +132,7 @@ async def test_a_sink_that_does_not_answer_keeps_no_operator_from_its_end(monkey
         sink.offer(KEY, "u-1", 1, others(2))
         async with asyncio.timeout(5):
             await sink.close()
+            await ended.wait()
 
 
 def test_without_an_address_nothing_waits() -> None:

@@ -114,6 +114,19 @@ def test_a_job_whose_report_stands_is_deleted_when_it_does_not_end(finished_at: 
     assert world.created.count(name) == 1
 
 
+def test_the_last_job_of_a_finished_request_has_the_same_time_to_end() -> None:
+    """Nothing of the request changes any more: what is to be done about its Job is asked about by itself."""
+    world = World().run()
+    name = next(name for name in world.jobs if "-finish-" in name)
+    world.jobs[name] = replace(world.jobs[name], state=JobState.ACTIVE, completed=None)
+    plan = world.cycle()
+    assert DeleteJob(name) not in plan.actions
+    assert plan.again is not None
+    assert 0 < plan.again <= 300
+    world.now += timedelta(minutes=5)
+    assert world.cycle().actions == (DeleteJob(name),)
+
+
 def test_a_pod_that_tells_why_it_failed_may_end_by_itself() -> None:
     """Its log stays for people, and what it cost is counted."""
     world = World(seen_running=True)

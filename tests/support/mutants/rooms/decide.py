@@ -337,4 +337,11 @@ MUTANTS = (
         "LINGER = timedelta(minutes=1)",
         "where thousands end at once, Jobs are deleted that were about to end",
     ),
+    (
+        "LG2",
+        "operator/profile_operator/decide/decision.py",
+        "if timedelta(0) <= facts.now - parsed(ready.last_transition_time) < LINGER:",
+        "if False:",
+        "the last Job of a request is deleted as soon as the request is ready",
+    ),
 )

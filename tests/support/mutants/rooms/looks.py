@@ -246,4 +246,11 @@ MUTANTS = (
         "seen = is_seen(before, generation)",
         "a look that was read under a former name is never drawn with",
     ),
+    (
+        "LK43",
+        "operator/profile_operator/act/style_keeper.py",
+        "if another(before.installation, self._config):",
+        'if before.installation not in ("", self._config.installation):',
+        "a style of a release that was renamed is looked after by nobody",
+    ),
 )
